@@ -1,0 +1,120 @@
+"""The Context Adapter: copied blocks of a base model that read the condition and hand hints to the base.
+
+The adapter is an object of its own. A base model takes it as an argument of one call and keeps nothing of it, so that
+attaching, swapping and detaching are simply passing, passing another and passing none.
+Source: VACE, arXiv 2503.07598, section 3.3; ali-vilab/VACE, vace/models/wan/modules/model.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from torch import Tensor, nn
+
+from .errors import AdapterMismatchError
+
+
+class ContextAdapter(nn.Module):
+    """Context latents in, one hint for each of `context_layers` out.
+
+    Attributes:
+        context_embedder: Context latents `(B, C, t, h, w)` → tokens `(B, L, D)`.
+        before_proj: Applied once to the embedded context, before the base's own tokens are added.
+        context_blocks: Copies of the base's blocks; each reads what the one before it made.
+        after_proj: One projection per block; its output is the hint. Zero at the start of training.
+        context_layers: Indices of the base's blocks after which the hints are added, ascending, the first is 0.
+    """
+
+    def __init__(
+        self,
+        *,
+        embedder: nn.Module,
+        blocks: Sequence[nn.Module],
+        width: int,
+        context_layers: Sequence[int],
+        ops: ModuleType | Any = nn,
+    ):
+        super().__init__()
+        if len(blocks) != len(context_layers):
+            raise AdapterMismatchError(
+                f"The adapter has {len(blocks)} context blocks for {len(context_layers)} context layers. "
+                "Each layer needs one block. Check vace_layers in the model's configuration."
+            )
+        self.width = width
+        self.context_layers = tuple(context_layers)
+        self.context_embedder = embedder
+        self.before_proj = ops.Linear(width, width)
+        self.context_blocks = nn.ModuleList(blocks)
+        self.after_proj = nn.ModuleList(ops.Linear(width, width) for _ in blocks)
+
+    def embed(self, context_latents: Tensor) -> Tensor:
+        """The part that never changes during a job: context tokens `(B, L, D)` ready to meet the base's tokens."""
+        return self.before_proj(self.context_embedder(context_latents))
+
+    def check_fits(self, *, width: int, layers: int) -> None:
+        """Accepts a base model of `layers` blocks of `width`.
+
+        Raises:
+            AdapterMismatchError: the adapter was made for another width or for a deeper model.
+        """
+        if self.width != width or max(self.context_layers) >= layers:
+            raise AdapterMismatchError(
+                f"This adapter is made for a base of width {self.width} with at least {max(self.context_layers) + 1} "
+                f"blocks. The base has width {width} and {layers} blocks. Choose the adapter that belongs to this base."
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attachment:
+    """One adapter with one condition, for the length of one job.
+
+    Attributes:
+        adapter: Whose blocks make the hints.
+        context: What `adapter.embed` returned, `(B, L, D)`.
+        strength: Factor on the hints. 1 = as trained, 0 = the base alone.
+        start_sigma: The adapter acts while `end_sigma` < sigma ≤ `start_sigma`; noise levels 1..0.
+        end_sigma: See `start_sigma`. Negative = to the very end.
+    """
+
+    adapter: ContextAdapter
+    context: Tensor
+    strength: float = 1.0
+    start_sigma: float = 1.0
+    end_sigma: float = -1.0
+
+    def acts_at(self, sigma: float) -> bool:
+        """Whether this attachment does anything at this noise level; where it does not, it costs nothing."""
+        return self.strength != 0.0 and self.end_sigma < sigma <= self.start_sigma
+
+    def chain(self, tokens: Tensor) -> HintChain:
+        """Starts one forward pass from the base's `tokens` `(B, L, D)` as they are before its first block."""
+        return HintChain(self, tokens)
+
+
+class HintChain:
+    """The context path of one forward pass. It holds one set of tokens, never a stack of hints."""
+
+    def __init__(self, attachment: Attachment, tokens: Tensor):
+        self._adapter = attachment.adapter
+        self._strength = attachment.strength
+        self._tokens = attachment.context + tokens
+        self._next = 0
+
+    def add_hint(self, layer: int, tokens: Tensor, stream: object) -> Tensor:
+        """`tokens` after base block `layer`, plus the hint for that block where there is one.
+
+        Args:
+            layer: Index of the base block that made `tokens`; the calls come in ascending order.
+            tokens: `(B, L, D)`.
+            stream: What the base's blocks share in this pass; handed on to the context block as it is.
+        """
+        layers = self._adapter.context_layers
+        if self._next == len(layers) or layers[self._next] != layer:
+            return tokens
+        self._tokens = self._adapter.context_blocks[self._next](self._tokens, stream)
+        hint = self._adapter.after_proj[self._next](self._tokens)
+        self._next += 1
+        return tokens + hint if self._strength == 1.0 else tokens.add(hint, alpha=self._strength)

@@ -1,0 +1,102 @@
+"""Pixel and latent sizes: all stride arithmetic, in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .errors import ShapeError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """How a base model divides a clip: pixels into latent cells, latent cells into tokens.
+
+    Attributes:
+        frames: Pixel frames in one latent frame after the first, which holds one. Wan 4, LTX 8.
+        pixels: Pixels along one side of a latent cell. Wan 8, LTX 32.
+        patch: Latent cells along one side of a token. Wan 2, LTX 1.
+    """
+
+    frames: int
+    pixels: int
+    patch: int
+
+    @property
+    def step(self) -> int:
+        """The number of pixels that height and width must be multiples of."""
+        return self.pixels * self.patch
+
+    def latent_frames(self, num_frames: int) -> int:
+        """Latent frames of a clip of `num_frames` = `frames`·n + 1 pixel frames: n + 1."""
+        return (num_frames - 1) // self.frames + 1
+
+    def pixel_frames(self, latent_frames: int) -> int:
+        """Pixel frames that `latent_frames` latent frames decode to."""
+        return (latent_frames - 1) * self.frames + 1
+
+    def latent_size(self, num_frames: int, height: int, width: int) -> tuple[int, int, int]:
+        """`(t, h, w)` of a clip of `(T, H, W)` pixels."""
+        return self.latent_frames(num_frames), height // self.pixels, width // self.pixels
+
+    def tokens(self, num_frames: int, height: int, width: int, num_references: int = 0) -> int:
+        """Tokens the model works on; every reference adds as many as one latent frame."""
+        t, h, w = self.latent_size(num_frames, height, width)
+        return (t + num_references) * (h // self.patch) * (w // self.patch)
+
+    def nearest_lengths(self, num_frames: int) -> tuple[int, int]:
+        """The longest length that fits into `num_frames`, and the shortest that holds it."""
+        below = self.pixel_frames(self.latent_frames(max(num_frames, 1)))
+        return below, below if below == num_frames else below + self.frames
+
+    def check(self, num_frames: int, height: int, width: int) -> None:
+        """Accepts a clip that the model can take.
+
+        Raises:
+            ShapeError: the length is not `frames`·n + 1, or a side is not a positive multiple of `step`.
+        """
+        below, above = self.nearest_lengths(num_frames)
+        if num_frames < 1 or below != num_frames:
+            choice = f"{above}" if num_frames < below else f"{below} or {above}"
+            raise ShapeError(
+                f"The clip has {num_frames} frames. This model needs {self.frames}n + 1 frames "
+                f"(1, {1 + self.frames}, {1 + 2 * self.frames}, …). Set the length to {choice}."
+            )
+        for name, size in (("width", width), ("height", height)):
+            if size < self.step or size % self.step:
+                down = size // self.step * self.step
+                choice = f"{down} or {down + self.step}" if down else f"{self.step}"
+                raise ShapeError(
+                    f"The {name} is {size} pixels. This model needs a multiple of {self.step}. "
+                    f"Set the {name} to {choice}."
+                )
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle of pixels or latent cells, half-open: `left` ≤ x < `right`, `top` ≤ y < `bottom`."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @property
+    def width(self) -> int:
+        return self.right - self.left
+
+    @property
+    def height(self) -> int:
+        return self.bottom - self.top
+
+    @property
+    def area(self) -> int:
+        return max(self.width, 0) * max(self.height, 0)
+
+    def grown(self, margin: int, height: int, width: int, step: int = 1) -> Box:
+        """This box with `margin` more on each side, widened to multiples of `step`, cut at the edges of the frame."""
+        return Box(
+            max((self.left - margin) // step * step, 0),
+            max((self.top - margin) // step * step, 0),
+            min(-(-(self.right + margin) // step) * step, width),
+            min(-(-(self.bottom + margin) // step) * step, height),
+        )
