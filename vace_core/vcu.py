@@ -1,0 +1,248 @@
+"""The Video Condition Unit: the one input form of every task, and how two of them become one.
+
+A unit says for every pixel what it is for. Frames and masks are derived from that, so that they cannot disagree: a
+pixel to be made is gray because it is to be made. Source: VACE, arXiv 2503.07598, section 3.1 and Table 1.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from .errors import InputError, ShapeError
+
+# What a pixel is for, as bits. No bit: nobody has said anything, and the pixel is made freely.
+KEEP = 1  # there is a source pixel to keep
+REPAINT = 2  # make this pixel anew, even where there is one to keep
+FOLLOW = 4  # there is a control pixel to follow where this pixel is made
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class VideoConditionUnit:
+    """Prompt, frames, masks and references of one job, checked once, here.
+
+    Attributes:
+        roles: `(B, 1, T, H, W)` uint8, what each pixel is for: any sum of `KEEP`, `REPAINT`, `FOLLOW`.
+        source: `(B, 3, T, H, W)` in −1..1, the clip whose pixels are kept; None where nothing is kept.
+        control: `(B, 3, T, H, W)` in −1..1, the signal to follow; None where nothing is followed.
+        references: Pictures `(B, 3, 1, H, W)` in −1..1 on white, in order, of the frame's size.
+        prompt: What the result shows.
+        negative_prompt: What it does not show.
+        fps: Frames per second of the result.
+
+    Raises:
+        InputError: values out of range, not finite, or pixels that are to be kept or followed but were not given.
+        ShapeError: tensors whose sizes do not agree.
+    """
+
+    roles: Tensor
+    source: Tensor | None = None
+    control: Tensor | None = None
+    references: tuple[Tensor, ...] = ()
+    prompt: str = ""
+    negative_prompt: str = ""
+    fps: float = 16.0
+
+    def __post_init__(self) -> None:
+        _check_roles(self.roles)
+        if not (math.isfinite(self.fps) and self.fps > 0):
+            raise InputError(
+                f"The frame rate is {self.fps}. A number of frames per second above 0 is needed. Set fps, e.g. to 16."
+            )
+        b, _, t, h, w = self.roles.shape
+        for bit, name, frames in ((KEEP, "source", self.source), (FOLLOW, "control", self.control)):
+            if frames is not None:
+                check_frames(frames, name)
+                if frames.shape != (b, 3, t, h, w):
+                    raise ShapeError(
+                        f"The {name} clip has shape {tuple(frames.shape)}, the mask {tuple(self.roles.shape)}. "
+                        "Both need the same batch, length, height and width. Resize or cut one of them."
+                    )
+            elif bool((self.roles & bit).any()):
+                raise InputError(
+                    f"The mask has pixels that use the {name} clip, but no {name} clip was given. "
+                    f"A clip of shape {(b, 3, t, h, w)} is needed. Give one, or generate these pixels freely."
+                )
+        for number, picture in enumerate(self.references, start=1):
+            check_frames(picture, f"reference {number}")
+            if picture.shape != (b, 3, 1, h, w):
+                raise ShapeError(
+                    f"Reference {number} has shape {tuple(picture.shape)}. {(b, 3, 1, h, w)} is needed. "
+                    "Fit it to the frame with vace_core.references.letterbox."
+                )
+
+    @property
+    def masks(self) -> Tensor:
+        """`(B, 1, T, H, W)` float, 1 = generate, 0 = keep."""
+        return self._generated.float()
+
+    @property
+    def frames(self) -> Tensor:
+        """`(B, 3, T, H, W)` in −1..1: the source where kept, the control where followed, 0 (gray) elsewhere."""
+        return _pick(self._kept, self.source, _pick(self._followed, self.control, None, self.roles), self.roles)
+
+    @property
+    def num_frames(self) -> int:
+        return self.roles.shape[2]
+
+    @property
+    def height(self) -> int:
+        return self.roles.shape[3]
+
+    @property
+    def width(self) -> int:
+        return self.roles.shape[4]
+
+    @property
+    def num_references(self) -> int:
+        return len(self.references)
+
+    @property
+    def _kept(self) -> Tensor:
+        return (self.roles & (KEEP | REPAINT)) == KEEP
+
+    @property
+    def _generated(self) -> Tensor:
+        return ~self._kept
+
+    @property
+    def _followed(self) -> Tensor:
+        return self._generated & ((self.roles & FOLLOW) != 0)
+
+    def decouple(self) -> tuple[Tensor, Tensor]:
+        """Concept decoupling: `(inactive, reactive)`, each `(B, 3, T, H, W)`, what stays and what changes.
+
+        Their sum is `frames`; gray (0) elsewhere. Source: VACE, section 3.2.
+        """
+        inactive = _pick(self._kept, self.source, None, self.roles)
+        return inactive, _pick(self._followed, self.control, None, self.roles)
+
+    def sequence(self) -> tuple[Tensor, Tensor]:
+        """Frames and masks as in Table 1 of the paper, references in front: `(B, 3, R+T, H, W)`, `(B, 1, R+T, H, W)`."""
+        masks = self.masks
+        keep = masks.new_zeros(masks.shape[0], 1, self.num_references, self.height, self.width)
+        return torch.cat([*self.references, self.frames], dim=2), torch.cat([keep, masks], dim=2)
+
+
+def compose(*units: VideoConditionUnit) -> VideoConditionUnit:
+    """One unit that asks for what all of `units` ask for.
+
+    The rules, pixel by pixel:
+
+    - a pixel that one unit repaints is made, whatever the others keep there;
+    - otherwise a pixel that one unit keeps is kept, whatever the others follow there; the first such unit gives it;
+    - a pixel that is made follows the control of the last unit that has one there;
+    - a pixel of which no unit says anything is made freely.
+
+    References and prompts are put one after the other; equal prompts are said once. A unit that says nothing changes
+    nothing, and how the units are grouped makes no difference; their order does, as stated.
+
+    Raises:
+        InputError: no unit, or different frame rates.
+        ShapeError: different sizes or lengths.
+    """
+    if not units:
+        raise InputError("There are no units to compose. At least one is needed. Give one or more.")
+    result = units[0]
+    for unit in units[1:]:
+        result = _compose_two(result, unit)
+    return result
+
+
+def _compose_two(first: VideoConditionUnit, second: VideoConditionUnit) -> VideoConditionUnit:
+    check_alike(first, second)
+    return replace(
+        first,
+        roles=first.roles | second.roles,
+        source=_overlay((first.roles & KEEP) != 0, first.source, second.source),
+        control=_overlay((second.roles & FOLLOW) != 0, second.control, first.control),
+        references=first.references + second.references,
+        prompt=_join(first.prompt, second.prompt),
+        negative_prompt=_join(first.negative_prompt, second.negative_prompt),
+    )
+
+
+def check_alike(first: VideoConditionUnit, second: VideoConditionUnit) -> None:
+    """Accepts two units that can become one: the same size, length and frame rate.
+
+    Raises:
+        InputError: different frame rates.
+        ShapeError: different sizes or lengths.
+    """
+    if first.roles.shape != second.roles.shape:
+        sizes = [f"{unit.num_frames} frames of {unit.width}x{unit.height}" for unit in (first, second)]
+        raise ShapeError(
+            f"The first unit has {sizes[0]}, the second {sizes[1]}. Units need the same length and size to become "
+            "one. Build both with the same width, height and length."
+        )
+    if first.fps != second.fps:
+        raise InputError(
+            f"The first unit runs at {first.fps:g} frames per second, the second at {second.fps:g}. They need the "
+            "same rate to become one. Build both with the same fps."
+        )
+
+
+def check_frames(frames: Tensor, name: str) -> None:
+    """Accepts `(B, 3, T, H, W)` floating-point frames in −1..1.
+
+    Raises:
+        ShapeError: another number of dimensions or channels, or nothing in it.
+        InputError: integers, values that are not finite, or values out of range.
+    """
+    if frames.dim() != 5 or frames.shape[1] != 3 or not frames.numel():
+        raise ShapeError(
+            f"The {name} has shape {tuple(frames.shape)}. (batch, 3, frames, height, width) is needed. "
+            "Reorder its dimensions, or drop its alpha channel."
+        )
+    if not frames.is_floating_point():
+        raise InputError(
+            f"The {name} holds {frames.dtype} values. Floating-point values from -1 to 1 are needed. "
+            "Divide 0..255 by 127.5 and subtract 1."
+        )
+    low, high = (float(value) for value in torch.aminmax(frames))
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise InputError(
+            f"The {name} holds values that are not numbers (NaN or infinite). Values from -1 to 1 are needed. "
+            "Mend the step that made it; half precision overflowing is the usual cause."
+        )
+    if low < -1.001 or high > 1.001:
+        raise InputError(
+            f"The {name} holds values from {low:.4g} to {high:.4g}. Values from -1 (black) to 1 (white) are needed. "
+            "Divide 0..255 by 127.5 and subtract 1, or double 0..1 and subtract 1."
+        )
+
+
+def _check_roles(roles: Tensor) -> None:
+    if roles.dim() != 5 or roles.shape[1] != 1 or not roles.numel() or roles.dtype != torch.uint8:
+        raise ShapeError(
+            f"The roles have shape {tuple(roles.shape)} and type {roles.dtype}. (batch, 1, frames, height, width) in "
+            "uint8 is needed. Build the unit with a function of vace_core.tasks."
+        )
+    if int(roles.max()) > (KEEP | REPAINT | FOLLOW):
+        raise InputError(
+            f"The roles hold the value {int(roles.max())}. Sums of KEEP 1, REPAINT 2 and FOLLOW 4 are needed. "
+            "Build the unit with a function of vace_core.tasks."
+        )
+
+
+def _pick(where: Tensor, frames: Tensor | None, otherwise: Tensor | None, like: Tensor) -> Tensor:
+    """`frames` where `where`, else `otherwise`; a clip that is missing is gray."""
+    if otherwise is None:
+        b, _, t, h, w = like.shape
+        otherwise = torch.zeros(b, 3, t, h, w, device=like.device)
+    return otherwise if frames is None else torch.where(where, frames, otherwise)
+
+
+def _overlay(where: Tensor, upper: Tensor | None, below: Tensor | None) -> Tensor | None:
+    """`upper` where `where`, else `below`; either may be missing."""
+    if upper is None or below is None:
+        return below if upper is None else upper
+    return torch.where(where, upper, below)
+
+
+def _join(first: str, second: str) -> str:
+    parts = [part for part in (*first.split("; "), *second.split("; ")) if part]
+    return "; ".join(dict.fromkeys(parts))
