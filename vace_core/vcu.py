@@ -121,7 +121,7 @@ class VideoConditionUnit:
         return inactive, _pick(self._followed, self.control, None, self.roles)
 
     def sequence(self) -> tuple[Tensor, Tensor]:
-        """Frames and masks as in Table 1 of the paper, references in front: `(B, 3, R+T, H, W)`, `(B, 1, R+T, H, W)`."""
+        """Frames and masks as in the paper's Table 1, references in front: `(B, 3, R+T, H, W)`, `(B, 1, R+T, H, W)`."""
         masks = self.masks
         keep = masks.new_zeros(masks.shape[0], 1, self.num_references, self.height, self.width)
         return torch.cat([*self.references, self.frames], dim=2), torch.cat([keep, masks], dim=2)
@@ -173,10 +173,14 @@ def check_alike(first: VideoConditionUnit, second: VideoConditionUnit) -> None:
         ShapeError: different sizes or lengths.
     """
     if first.roles.shape != second.roles.shape:
-        sizes = [f"{unit.num_frames} frames of {unit.width}x{unit.height}" for unit in (first, second)]
+        alike = first.roles.shape[2:] == second.roles.shape[2:]
+        first_has, second_has = (
+            f"a batch of {len(unit.roles)}" if alike else f"{unit.num_frames} frames of {unit.width}x{unit.height}"
+            for unit in (first, second)
+        )
         raise ShapeError(
-            f"The first unit has {sizes[0]}, the second {sizes[1]}. Units need the same length and size to become "
-            "one. Build both with the same width, height and length."
+            f"The first unit has {first_has}, the second {second_has}. Units need the same batch, length and size to "
+            "become one. Build both alike."
         )
     if first.fps != second.fps:
         raise InputError(
@@ -244,5 +248,8 @@ def _overlay(where: Tensor, upper: Tensor | None, below: Tensor | None) -> Tenso
 
 
 def _join(first: str, second: str) -> str:
-    parts = [part for part in (*first.split("; "), *second.split("; ")) if part]
-    return "; ".join(dict.fromkeys(parts))
+    """Both, each part once. Beside a text that says nothing the other stays as it is, to the letter."""
+    ours, theirs = ([part for part in text.split("; ") if part] for text in (first, second))
+    if not (ours and theirs):
+        return first if ours else second if theirs else first or second
+    return "; ".join(dict.fromkeys([*ours, *theirs]))

@@ -203,7 +203,8 @@ class WanDit(nn.Module):
             text: From `prepare_text`.
             attachments: Adapters that act in this call. The base keeps nothing of them.
         """
-        tokens = self.patch_embedding(latents)
+        # Under autocast the embedding comes out in half precision; the tokens stay in the precision of the weights.
+        tokens = self.patch_embedding(latents).to(self.head.modulation.dtype)
         time, stream = self._stream(latents, sigma, text)
         chains = [attachment.chain(tokens) for attachment in attachments]
         for layer, block in enumerate(self.blocks):

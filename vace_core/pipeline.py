@@ -1,0 +1,219 @@
+"""The whole method on one screen: unit → context → hints → denoising → pixels → what was kept, put back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from .adapter import Attachment, ContextAdapter
+from .composite import composite
+from .context import EMPTY, content_box, encode_context
+from .errors import InputError
+from .guidance import Denoise, by_noise_level, guide
+from .models.base import BaseModel, FoldMasks, OnChunk, VideoVae
+from .sampler import SOLVERS, OnStep, Solver
+from .schedule import percent_to_sigma, sigmas
+from .shapes import Box
+from .text import TextEncoder
+from .vcu import VideoConditionUnit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expert:
+    """A base model, and the adapter that is attached to it, if any."""
+
+    base: BaseModel
+    adapter: ContextAdapter | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class VaceModel:
+    """Everything that one job needs of models. Attaching and detaching give a new one; the parts are never changed.
+
+    Attributes:
+        expert: The network, for all noise levels or, where there is a `low_noise` one, for the high ones.
+        vae: Pixels to latents and back.
+        text: Prompts to numbers.
+        fold_masks: How the adapter sees masks.
+        low_noise: The second network of a pair (Wan 2.2 VACE-Fun).
+        boundary: Noise level from which on `expert` hands over to `low_noise`.
+    """
+
+    expert: Expert
+    vae: VideoVae
+    text: TextEncoder
+    fold_masks: FoldMasks
+    low_noise: Expert | None = None
+    boundary: float = 0.875
+
+    def attach(self, adapter: ContextAdapter, low_noise: ContextAdapter | None = None) -> VaceModel:
+        """This model with other adapters: one, or one for each of a pair.
+
+        Raises:
+            AdapterMismatchError: an adapter belongs to another base.
+            InputError: one adapter for a pair, or two for one base.
+        """
+        if (low_noise is None) != (self.low_noise is None):
+            came, needed = ("two adapters", "one") if low_noise else ("one adapter", "two (high and low noise)")
+            raise InputError(f"{came.capitalize()} came. This model needs {needed}. Give as many as it has bases.")
+        expert = _attached(self.expert, adapter)
+        if self.low_noise is None or low_noise is None:
+            return replace(self, expert=expert)
+        return replace(self, expert=expert, low_noise=_attached(self.low_noise, low_noise))
+
+    def detach(self) -> VaceModel:
+        """This model without adapters: the base alone."""
+        low_noise = self.low_noise and replace(self.low_noise, adapter=None)
+        return replace(self, expert=replace(self.expert, adapter=None), low_noise=low_noise)
+
+
+def _attached(expert: Expert, adapter: ContextAdapter) -> Expert:
+    sizes = expert.base.sizes
+    adapter.check_fits(width=sizes.width, layers=sizes.layers)
+    return replace(expert, adapter=adapter)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplingOptions:
+    """How one job is sampled. The defaults are those of the official command for Wan.
+
+    Attributes:
+        steps: Denoising steps, ≥ 1.
+        shift: Shift of the schedule, > 0.
+        guidance_scale: 1 = off.
+        solver: One of `SOLVERS`.
+        seed: One seed, one result.
+        strength: Factor on the hints; 1 = as trained, 0 = the base alone.
+        start_percent: The adapter acts from here, 0..1 of the schedule,
+        end_percent: to here.
+    """
+
+    steps: int = 50
+    shift: float = 16.0
+    guidance_scale: float = 5.0
+    solver: str = "unipc"
+    seed: int = 2025
+    strength: float = 1.0
+    start_percent: float = 0.0
+    end_percent: float = 1.0
+
+
+def generate(
+    model: VaceModel,
+    vcu: VideoConditionUnit,
+    options: SamplingOptions,
+    *,
+    on_step: OnStep | None = None,
+    on_chunk: Callable[[str, int, int], None] | None = None,
+) -> Tensor:
+    """Frames `(B, 3, T, H, W)` in −1..1: what the unit asks for, with every kept pixel as it came.
+
+    Args:
+        on_step: Called as (index, total, denoised latents of the video) after each step. Raising stops the job and
+            leaves the model as it was.
+        on_chunk: Called as (what, done, total) while pixels are encoded and decoded; raising stops the job too.
+
+    Raises:
+        ShapeError: a length or size the model cannot take.
+        InputError: an option out of range.
+    """
+    latents = sample(model, vcu, options, on_step=on_step, on_chunk=_named(on_chunk, "encode"))
+    window = generated_box(vcu)
+    made = model.vae.decode(latents, window=window, on_chunk=_named(on_chunk, "decode"))
+    if vcu.source is None:
+        return made
+    box = window or Box(0, 0, vcu.width, vcu.height)
+    canvas = vcu.frames
+    canvas[..., box.top : box.bottom, box.left : box.right] = made
+    return composite(canvas, vcu.source, vcu.masks)
+
+
+def sample(
+    model: VaceModel,
+    vcu: VideoConditionUnit,
+    options: SamplingOptions,
+    *,
+    on_step: OnStep | None = None,
+    on_chunk: OnChunk | None = None,
+) -> Tensor:
+    """Latents `(B, C, t, h, w)` of the video alone, references already dropped; arguments as for `generate`."""
+    solver = solver_named(options.solver)
+    levels = sigmas(options.steps, options.shift, first=solver.first)
+    model.vae.grid.check(vcu.num_frames, vcu.height, vcu.width)
+    if generated_box(vcu) == EMPTY:
+        raise InputError(
+            "The mask keeps every pixel of every frame. At least one pixel to generate (mask 1, white) is needed. "
+            "Invert the mask if it is the wrong way round."
+        )
+    context = encode_context(vcu, model.vae, model.fold_masks, on_chunk=on_chunk)
+    denoise = _denoiser(model, vcu, options, context)
+    skip = vcu.num_references
+
+    def report(index: int, total: int, denoised: Tensor) -> None:
+        if on_step is not None:
+            on_step(index, total, denoised[:, :, skip:])
+
+    noise = make_noise((len(context), model.vae.latent_channels, *context.shape[2:]), options.seed)
+    return solver.run(denoise, noise.to(context.device), levels, report)[:, :, skip:]
+
+
+def solver_named(name: str) -> Solver:
+    """The solver of this name.
+
+    Raises:
+        InputError: there is none.
+    """
+    if name not in SOLVERS:
+        raise InputError(f'The solver is "{name}". One of {", ".join(SOLVERS)} is needed. Choose one of these.')
+    return SOLVERS[name]
+
+
+def make_noise(shape: tuple[int, ...], seed: int) -> Tensor:
+    """Standard normal float32 noise, drawn on the CPU so that a seed gives the same video on every device."""
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def generated_box(vcu: VideoConditionUnit) -> Box | None:
+    """The smallest box that holds all pixels to be made; None where that is the whole frame."""
+    return content_box(vcu.masks)
+
+
+def _denoiser(model: VaceModel, vcu: VideoConditionUnit, options: SamplingOptions, context: Tensor) -> Denoise:
+    def for_expert(expert: Expert) -> Denoise:
+        prompt, negative = (
+            expert.base.prepare_text(model.text.encode(words)) for words in (vcu.prompt, vcu.negative_prompt)
+        )
+        return guide(
+            expert.base,
+            prompt,
+            negative,
+            guidance_scale=options.guidance_scale,
+            attachments=_attachments(expert, options, context),
+        )
+
+    denoise = for_expert(model.expert)
+    if model.low_noise is None:
+        return denoise
+    return by_noise_level(denoise, for_expert(model.low_noise), model.boundary)
+
+
+@torch.no_grad()
+def _attachments(expert: Expert, options: SamplingOptions, context: Tensor) -> list[Attachment]:
+    if expert.adapter is None or options.strength == 0:
+        return []
+    return [
+        Attachment(
+            adapter=expert.adapter,
+            context=expert.adapter.embed(context),
+            strength=options.strength,
+            start_sigma=percent_to_sigma(options.start_percent, options.shift),
+            end_sigma=percent_to_sigma(options.end_percent, options.shift),
+        )
+    ]
+
+
+def _named(on_chunk: Callable[[str, int, int], None] | None, what: str) -> OnChunk | None:
+    return None if on_chunk is None else lambda done, total: on_chunk(what, done, total)
