@@ -1,0 +1,381 @@
+"""Layouts: boxes arrive, drawing is the official one, JSON comes back equal or is refused in plain words."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from vace_core import layout
+from vace_core.errors import InputError
+from vace_core.layout import BoxKey, BoxPath
+from vace_core.shapes import Box
+
+quick = settings(max_examples=60, deadline=None, derandomize=True)
+places = st.floats(-10, 10, allow_nan=False)
+sizes = st.floats(0.0001, 10)
+
+
+@st.composite
+def box_paths(draw) -> BoxPath:
+    times = sorted(draw(st.sets(st.integers(0, 100), min_size=1, max_size=6)))
+    keys = [
+        BoxKey(time=time / 100, x=draw(places), y=draw(places), width=draw(sizes), height=draw(sizes)) for time in times
+    ]
+    colour = draw(st.tuples(*[st.integers(0, 255)] * 3))
+    order, label, smooth = draw(st.integers(-9, 9)), draw(st.text(max_size=9)), draw(st.booleans())
+    return BoxPath(keys=tuple(keys), order=order, label=label, colour=colour, smooth=smooth)
+
+
+def key(time: float, x: float = 0.5, y: float = 0.5, width: float = 0.5, height: float = 0.5) -> BoxKey:
+    return BoxKey(time=time, x=x, y=y, width=width, height=height)
+
+
+def row(of: BoxKey) -> list[float]:
+    return torch.tensor([of.x, of.y, of.width, of.height]).tolist()
+
+
+def levels(frames: Tensor) -> np.ndarray:
+    """`(T, H, W, 3)`, 0..255."""
+    return ((frames[0] + 1) * 127.5).round().byte().permute(1, 2, 3, 0).contiguous().numpy()
+
+
+def extent(frame: np.ndarray) -> tuple[int, int, int, int]:
+    """First and last column and row that are not white."""
+    rows, columns = (frame.min(axis=-1) < 255).nonzero()
+    return int(columns.min()), int(rows.min()), int(columns.max()), int(rows.max())
+
+
+# Paths.
+
+
+@quick
+@given(box_paths(), st.integers(2, 90))
+def test_a_box_starts_at_its_first_key_and_arrives_exactly_at_its_last(path, num_frames):
+    found = layout.boxes(path, num_frames)
+    assert found.shape == (num_frames, 4)
+    if path.keys[0].time == 0:
+        assert found[0].tolist() == row(path.keys[0])
+    if path.keys[-1].time == 1:
+        assert found[-1].tolist() == row(path.keys[-1])
+
+
+@quick
+@given(box_paths())
+def test_every_key_is_met_and_nothing_swings_past_a_key(path):
+    found = layout.boxes(path, 101)
+    frames = [round(at.time * 100) for at in path.keys]
+    for frame, at in zip(frames, path.keys, strict=True):
+        assert torch.allclose(found[frame], torch.tensor(row(at)), rtol=1e-5, atol=1e-6)
+    for first, last in pairwise(frames):
+        between = found[first : last + 1]
+        low, high = torch.minimum(found[first], found[last]), torch.maximum(found[first], found[last])
+        assert (between >= low - 1e-4).all()
+        assert (between <= high + 1e-4).all()
+
+
+def test_a_box_stands_still_before_its_first_and_after_its_last_key():
+    path = BoxPath(keys=(key(0.25, x=0.25), key(0.5, x=0.75)))
+    assert layout.boxes(path, 9)[:, 0].tolist() == [0.25, 0.25, 0.25, 0.5, 0.75, 0.75, 0.75, 0.75, 0.75]
+
+
+def test_smooth_eases_where_linear_turns_sharply():
+    keys = (key(0, x=0), key(0.5, x=1), key(1, x=0))
+    straight, eased = (layout.boxes(BoxPath(keys=keys, smooth=smooth), 9)[:, 0] for smooth in (False, True))
+    assert straight.tolist() == [0, 0.25, 0.5, 0.75, 1, 0.75, 0.5, 0.25, 0]
+    # By hand: leaves with the slope of its first straight line, comes level at the turn, so s + s² - s³ at s = 1/4 …
+    assert eased.tolist() == [0, 0.296875, 0.625, 0.890625, 1, 0.890625, 0.625, 0.296875, 0]
+
+
+# Drawing.
+
+
+def test_a_layout_box_is_outlined_on_white_where_its_mask_is():
+    path = BoxPath(keys=(key(0, x=0.25, y=0.5, width=0.25, height=0.5), key(1, x=0.75, y=0.5, width=0.25, height=0.5)))
+    frames = layout.draw_layout([path], num_frames=3, height=40, width=80)
+    masks = layout.path_mask([path], num_frames=3, height=40, width=80)
+    assert frames.shape == (1, 3, 3, 40, 80)
+    assert sorted(frames.unique().tolist()) == [-1, 1]
+    # A line of thickness 2 is three pixels wide in OpenCV: one to each side of the box's outermost pixels.
+    assert [extent(frame) for frame in levels(frames)] == [(9, 9, 30, 30), (29, 9, 50, 30), (49, 9, 70, 30)]
+    assert [int(mask.sum()) for mask in masks[0, 0]] == [400, 400, 400]
+    assert masks[0, 0, 2, 10:30, 50:70].all()
+
+
+def test_a_box_of_constant_size_does_not_flicker():
+    path = BoxPath(keys=(key(0, x=0.2, width=0.1), key(1, x=0.8, width=0.1)))
+    masks = layout.path_mask([path], num_frames=33, height=8, width=50)
+    assert masks.sum(dim=(0, 1, 3, 4)).unique().tolist() == [20]
+
+
+def test_what_is_in_front_is_drawn_over_what_is_behind():
+    near = BoxPath(keys=(key(0),), order=1, colour=(255, 0, 0))
+    far = BoxPath(keys=(key(0),), order=0, colour=(0, 0, 255))
+    for paths in ((near, far), (far, near)):
+        drawn = levels(layout.draw_layout(paths, num_frames=1, height=32, width=32))
+        assert drawn[0, 8, 16].tolist() == [255, 0, 0]
+
+
+def test_a_box_may_leave_the_frame():
+    path = BoxPath(keys=(key(0, x=-0.5), key(0.5, x=0), key(1, x=9)))
+    masks = layout.path_mask([path], num_frames=3, height=20, width=20)
+    assert [int(mask.sum()) for mask in masks[0, 0]] == [0, 50, 0]
+    assert (layout.draw_layout([path], num_frames=3, height=20, width=20)[:, :, 2] == 1).all()
+
+
+@quick
+@given(box_paths(), st.integers(1, 3), st.integers(1, 20), st.integers(1, 20))
+def test_any_path_can_be_drawn_at_any_size(path, num_frames, height, width):
+    frames = layout.draw_layout([path], num_frames=num_frames, height=height, width=width)
+    masks = layout.path_mask([path], num_frames=num_frames, height=height, width=width)
+    assert frames.shape == (1, 3, num_frames, height, width)
+    assert set(masks.unique().tolist()) <= {0, 1}
+
+
+# The official rules. Numbers: ali-vilab/VACE 48eb44f, layout.py, run with OpenCV 5.0; checksums are zlib.crc32 of the
+# uint8 frames.
+
+
+def test_two_boxes_are_the_official_ones():
+    start, end = Box(10, 20, 60, 80), Box(100, 40, 150, 100)
+    frames = levels(layout.two_boxes(start, end, num_frames=5, height=120, width=200))
+    assert [extent(frame) for frame in frames] == [
+        (9, 19, 61, 81),
+        (27, 23, 79, 85),
+        (45, 27, 97, 89),
+        (63, 31, 115, 93),
+        (81, 35, 133, 97),
+    ]
+    assert [int((frame < 255).all(axis=-1).sum()) for frame in frames] == [656] * 5
+    coloured = layout.two_boxes(start, end, num_frames=5, height=120, width=200, colour=(10, 200, 30))
+    assert zlib.crc32(levels(coloured).tobytes()) == 2969959417
+
+
+def test_two_boxes_are_cut_to_whole_pixels_as_the_official_ones_are():
+    frames = levels(layout.two_boxes(Box(-7, 3, 20, 30), Box(12, 9, 44, 25), num_frames=4, height=40, width=60))
+    assert [extent(frame) for frame in frames] == [(0, 2, 21, 31), (0, 3, 27, 29), (1, 5, 32, 28), (6, 6, 38, 26)]
+    assert zlib.crc32(frames.tobytes()) == 3625118015
+
+
+def test_outlines_of_a_track_are_the_official_ones():
+    y, x = np.mgrid[:60, :90]
+    first = ((x - 30) ** 2 / 200 + (y - 25) ** 2 / 90 < 1) | ((abs(x - 55) < 6) & (abs(y - 40) < 4))
+    second = ((x - 40) ** 2 / 200 + (y - 28) ** 2 / 90 < 1) | ((abs(x - 60) < 3) & (abs(y - 15) < 9))
+    masks = torch.from_numpy(np.stack((first, second))).float()[None, None]
+    frames = levels(layout.draw_track(masks, colour=(10, 200, 30)))
+    assert [int((frame.min(axis=-1) < 255).sum()) for frame in frames] == [480, 509]
+    assert zlib.crc32(frames.tobytes()) == 1658796175
+
+
+def test_a_hole_in_a_track_is_not_outlined():
+    masks = torch.zeros(1, 1, 1, 40, 40)
+    masks[..., 4:36, 4:36] = 1
+    whole = layout.draw_track(masks)
+    masks[..., 16:24, 16:24] = 0
+    assert torch.equal(layout.draw_track(masks), whole)
+
+
+def test_a_track_keeps_its_batch_apart():
+    masks = torch.zeros(2, 1, 3, 20, 20)
+    masks[1, 0, 2, 5:15, 5:15] = 1
+    frames = layout.draw_track(masks)
+    assert frames.shape == (2, 3, 3, 20, 20)
+    assert (frames < 1).any(dim=1).sum(dim=(2, 3)).gt(0).tolist() == [[False, False, False], [False, False, True]]
+
+
+# JSON.
+
+
+@quick
+@given(st.lists(box_paths(), min_size=1, max_size=4))
+def test_json_gives_the_paths_back(paths):
+    assert layout.paths_from_json(layout.paths_to_json(paths)) == tuple(paths)
+
+
+def test_what_may_be_missing_has_the_defaults():
+    text = '{"version": 1, "paths": [{"keys": [{"time": 0, "x": 0.5, "y": 0.5, "width": 0.5, "height": 0.5}]}]}'
+    assert layout.paths_from_json(text) == (BoxPath(keys=(key(0),)),)
+
+
+def test_points_of_other_editors_become_paths():
+    text = '[{"x": 100, "y": 50}, {"x": 200, "y": 50}, {"x": 400, "y": 100}]'
+    (path,) = layout.paths_from_json(text, size=(400, 200), box=(40, 50))
+    assert [(at.time, at.x, at.y, at.width, at.height) for at in path.keys] == [
+        (0, 0.25, 0.25, 0.1, 0.25),
+        (0.5, 0.5, 0.25, 0.1, 0.25),
+        (1, 1, 0.5, 0.1, 0.25),
+    ]
+    assert layout.paths_from_json(f"[{text}, {text}]", size=(400, 200), box=(40, 50)) == (path, path)
+
+
+def own(**changes: object) -> str:
+    """Our JSON with one path of one key, and something changed in the path."""
+    at = {"time": 0, "x": 0.5, "y": 0.5, "width": 0.5, "height": 0.5}
+    path = {"keys": [at], **changes}
+    return json.dumps({"version": 1, "paths": [path]})
+
+
+def with_key(**changes: object) -> str:
+    return own(keys=[{"time": 0, "x": 0.5, "y": 0.5, "width": 0.5, "height": 0.5, **changes}])
+
+
+POINTS = "To read them, the size of the picture they were drawn on and the size of the box, in pixels, are needed."
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "{boxes}",
+            "The boxes cannot be read as JSON: Expecting property name enclosed in double quotes: line 1 column 2 "
+            "(char 1). Copy the text again from where it was made.",
+        ),
+        (
+            "[" * 900_000,
+            "The boxes cannot be read as JSON: it is nested too deeply. Copy the text again from where it was made.",
+        ),
+        (
+            " " * 1_000_001,
+            "The boxes are 1,000,001 characters of JSON. At most 1,000,000 are read. Use fewer keys.",
+        ),
+        ("{}", "The boxes are JSON of version None. Version 1 is needed. Make the boxes again."),
+        ('{"version": 2}', "The boxes are JSON of version 2. Version 1 is needed. Make the boxes again."),
+        ('{"version": 1}', "The boxes: paths are None. A list of at least one is needed. Correct them."),
+        (
+            '{"version": 1, "paths": [3]}',
+            "Path 1: it is 3. An object in braces is needed. Correct it.",
+        ),
+        (own(keys=[]), "Path 1: keys are []. A list of at least one is needed. Correct them."),
+        (
+            own(color=[0, 0, 0]),
+            "Path 1 has the unknown field 'color'. Its fields are keys, order, label, colour, smooth. Correct it.",
+        ),
+        (
+            own(colour=[0, 0, "0"]),
+            "Path 1: colour is (0, 0, '0'). Three whole numbers from 0 to 255 are needed: red, green, blue. "
+            "Change colour.",
+        ),
+        (own(order=1.5), "Path 1: order is 1.5. A whole number is needed. Change order."),
+        (own(label=7), "Path 1: label is 7. A text is needed. Change label."),
+        (own(smooth="yes"), "Path 1: smooth is 'yes'. True or false is needed. Change smooth."),
+        (
+            with_key(depth=1),
+            "Path 1, key 1 has the unknown field 'depth'. Its fields are time, x, y, width, height. Correct it.",
+        ),
+        (
+            own(keys=[{"x": 0}]),
+            "Path 1, key 1 lacks 'time'. Its fields are time, x, y, width, height. Correct it.",
+        ),
+        (
+            with_key(time=1.5),
+            "Path 1, key 1: time is 1.5. A number from 0 to 1 is needed. Change time.",
+        ),
+        (
+            with_key(x=float("nan")),
+            "Path 1, key 1: x is nan. A number from -10 to 10 is needed. Change x.",
+        ),
+        (
+            with_key(y=True),
+            "Path 1, key 1: y is True. A number from -10 to 10 is needed. Change y.",
+        ),
+        (
+            with_key(width=0),
+            "Path 1, key 1: width is 0. A number from 0.0001 to 10 is needed. Change width.",
+        ),
+        (
+            with_key(height="x" * 1000),
+            "Path 1, key 1: height is 'xxxxxxxxxxxx...xxxxxxxxxxxxx'. A number from 0.0001 to 10 is needed. "
+            "Change height.",
+        ),
+        (
+            with_key(x=0).replace('"x": 0', '"x": ' + "9" * 100_000),
+            "Path 1, key 1: x is inf. A number from -10 to 10 is needed. Change x.",
+        ),
+        (
+            own(keys=[json.loads(with_key())["paths"][0]["keys"][0]] * 2),
+            "Path 1: A box path has a key at time 0 after one at 0. Times must rise. "
+            "Sort the keys and keep one per time.",
+        ),
+        (
+            json.dumps({"version": 1, "paths": [{}] * 65}),
+            "The boxes: there are 65 paths and room for 64. Use fewer.",
+        ),
+        (own(keys=[{}] * 4097), "Path 1: there are 4,097 keys and room for 4,096. Use fewer."),
+        ("3", "The boxes: points are 3. A list of at least one is needed. Correct them."),
+        ("[]", "The boxes: points are []. A list of at least one is needed. Correct them."),
+        ('[{"x": 1, "y": 2}]', f"The boxes are points in pixels. {POINTS} Set both to more than 0."),
+    ],
+)
+def test_json_that_is_not_boxes_is_refused_in_plain_words(text, message):
+    with pytest.raises(InputError) as caught:
+        layout.paths_from_json(text)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[3]", "Path 1, point 1: it is 3. An object in braces is needed. Correct it."),
+        ("[[], []]", "Path 1: points are []. A list of at least one is needed. Correct them."),
+        (
+            '[{"x": 1, "y": 2}, {"x": "1", "y": 2}]',
+            "Path 1, point 2: x is '1'. A number from -4000 to 4000 is needed. Change x.",
+        ),
+        (
+            '[{"x": 1, "y": NaN}]',
+            "Path 1, point 1: y is nan. A number from -2000 to 2000 is needed. Change y.",
+        ),
+        (json.dumps([[{"x": 1, "y": 2}]] * 65), "The boxes: there are 65 paths and room for 64. Use fewer."),
+        (
+            json.dumps([[{"x": 1, "y": 2}] * 2048] * 3),
+            "Path 3: there are 2,048 points and room for 0. Use fewer.",
+        ),
+    ],
+)
+def test_points_that_are_not_points_are_refused_in_plain_words(text, message):
+    with pytest.raises(InputError) as caught:
+        layout.paths_from_json(text, size=(400, 200), box=(40, 40))
+    assert str(caught.value) == message
+
+
+KNOWN = ["version", "paths", "keys", "time", "x", "y", "width", "height", "order", "label", "colour", "smooth"]
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(KNOWN), inner, max_size=5),
+    max_leaves=20,
+)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(anything)
+def test_no_json_breaks_the_reader(data):
+    for text in (json.dumps(data), json.dumps({"version": 1, "paths": data}), own(keys=data), own(colour=data)):
+        try:
+            found = layout.paths_from_json(text, size=(64, 64), box=(8, 8))
+        except InputError:
+            continue
+        assert all(isinstance(path, BoxPath) for path in found)
+
+
+# What Python callers can get wrong.
+
+
+def test_a_path_needs_a_key_and_rising_times():
+    with pytest.raises(InputError) as caught:
+        BoxPath(keys=())
+    assert str(caught.value) == ("A box path has no keys. At least one is needed. Place the box in at least one frame.")
+
+
+def test_a_layout_needs_a_size():
+    for name, size in (("length", (0, 8, 8)), ("height", (1, 0, 8)), ("width", (1, 8, 0))):
+        for draw in (layout.draw_layout, layout.path_mask):
+            with pytest.raises(InputError) as caught:
+                draw([], num_frames=size[0], height=size[1], width=size[2])
+            assert str(caught.value) == f"The {name} is 0. At least 1 is needed. Set the {name} to 1 or more."
