@@ -1,0 +1,123 @@
+"""The adapter's promises: off is the base, detached is before, and two of them do not mix."""
+
+from __future__ import annotations
+
+import pytest
+import tiny
+import torch
+
+from vace_core.adapter import Attachment, ContextAdapter
+from vace_core.errors import AdapterMismatchError
+from vace_core.models import wan
+
+
+@pytest.fixture(scope="module")
+def base():
+    return tiny.base()
+
+
+@pytest.fixture(scope="module")
+def inputs(base):
+    generator = torch.Generator().manual_seed(0)
+    latents = torch.randn(1, 16, 2, 4, 6, generator=generator)
+    text = base.prepare_text(tiny.LetterText().encode("a red fox"))
+    return latents, torch.tensor([0.7]), text
+
+
+def context(seed: int) -> torch.Tensor:
+    return torch.randn(1, 96, 2, 4, 6, generator=torch.Generator().manual_seed(seed))
+
+
+def attach(adapter: ContextAdapter, strength: float = 1.0, seed: int = 5, **options) -> Attachment:
+    return Attachment(adapter=adapter, context=adapter.embed(context(seed)), strength=strength, **options)
+
+
+@torch.no_grad()
+def test_strength_zero_is_the_base_bit_for_bit(base, inputs):
+    assert torch.equal(base(*inputs, [attach(tiny.adapter(), strength=0.0)]), base(*inputs))
+
+
+@torch.no_grad()
+def test_the_adapter_does_change_the_result(base, inputs):
+    assert (base(*inputs, [attach(tiny.adapter())]) - base(*inputs)).abs().max() > 0.1
+
+
+@torch.no_grad()
+def test_detached_is_before_bit_for_bit(base, inputs):
+    before, weights = base(*inputs), {name: value.clone() for name, value in base.state_dict().items()}
+    base(*inputs, [attach(tiny.adapter())])
+    assert torch.equal(base(*inputs), before)
+    assert all(torch.equal(value, weights[name]) for name, value in base.state_dict().items())
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in base.modules())
+
+
+@torch.no_grad()
+def test_two_adapters_do_not_mix(base, inputs):
+    first, second = attach(tiny.adapter(2)), attach(tiny.adapter(7))
+    alone = base(*inputs, [first])
+    base(*inputs, [second])
+    base(*inputs, [first, second])
+    assert torch.equal(base(*inputs, [first]), alone)
+
+
+@torch.no_grad()
+def test_hints_of_two_attachments_add_up(base, inputs):
+    """Two attachments of the same condition at half strength are one at full strength."""
+    adapter = tiny.adapter()
+    once = base(*inputs, [attach(adapter)])
+    twice = base(*inputs, [attach(adapter, 0.5), attach(adapter, 0.5)])
+    assert torch.allclose(once, twice, atol=1e-5)
+
+
+@torch.no_grad()
+def test_hints_made_on_the_way_equal_hints_made_up_front(base, inputs):
+    latents, sigma, text = inputs
+    attachment = attach(tiny.adapter(), strength=0.6)
+    adapter = attachment.adapter
+    tokens = base.patch_embedding(latents)
+    time, stream = base._stream(latents, sigma, text)
+    hints, chain = {}, attachment.context + tokens
+    for block, projection, layer in zip(
+        adapter.context_blocks, adapter.after_proj, adapter.context_layers, strict=True
+    ):
+        chain = block(chain, stream)
+        hints[layer] = projection(chain)
+    for layer, block in enumerate(base.blocks):
+        tokens = block(tokens, stream)
+        tokens = tokens + 0.6 * hints[layer] if layer in hints else tokens
+    wanted = base._unpatch(base.head(tokens, time), latents.shape)
+    assert torch.allclose(base(*inputs, [attachment]), wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("sigma", "acts"), [(1.0, False), (0.9, True), (0.6, True), (0.5, False), (0.1, False)]
+)
+def test_an_attachment_acts_between_its_noise_levels(sigma, acts):
+    attachment = attach(tiny.adapter(), start_sigma=0.9, end_sigma=0.5)
+    assert attachment.acts_at(sigma) is acts
+
+
+def test_an_adapter_of_another_width_is_refused():
+    with pytest.raises(AdapterMismatchError) as error:
+        tiny.adapter().check_fits(width=1536, layers=30)
+    assert str(error.value) == (
+        "This adapter is made for a base of width 128 with at least 3 blocks. "
+        "The base has width 1536 and 30 blocks. Choose the adapter that belongs to this base."
+    )
+
+
+def test_an_adapter_of_a_deeper_model_is_refused():
+    with pytest.raises(AdapterMismatchError):
+        tiny.adapter().check_fits(width=128, layers=2)
+
+
+def test_the_names_of_checkpoints_come_and_go():
+    names = list(tiny.adapter().state_dict())
+    assert [wan.adapter_key(wan.official_adapter_key(name)) for name in names] == names
+
+
+@pytest.mark.parametrize(
+    ("layers", "blocks", "wanted"), [(30, 15, tuple(range(0, 30, 2))), (40, 8, tuple(range(0, 40, 5))), (6, 3, (0, 2, 4))]
+)
+def test_context_layers_are_spaced_evenly_where_nothing_says_so(layers, blocks, wanted):
+    assert wan.default_context_layers(layers, blocks) == wanted

@@ -1,0 +1,149 @@
+"""Promises of the warnings: what is usually a mistake is named, what is usual is not."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from vace_core import anything, controls, tasks
+from vace_core.advice import role_shares, warnings
+from vace_core.layout import BoxKey, BoxPath
+from vace_core.models.wan import seen_frames
+from vace_core.vcu import compose
+
+T, H, W = 9, 64, 96
+
+
+def photo(seed: int, t: int = T) -> Tensor:
+    """Colours and detail as footage has them, panning: large soft colours, and grain."""
+    generator = torch.Generator().manual_seed(seed)
+    soft = functional.interpolate(torch.rand(1, 3, 6, 8, generator=generator), size=(H, W), mode="bilinear")
+    still = (soft + torch.rand(1, 3, H, W, generator=generator) * 0.3 - 0.15).clamp(0, 1) * 2 - 1
+    return torch.stack([still.roll(2 * n, dims=3) for n in range(t)], dim=2)
+
+
+def spot(t: int = T) -> Tensor:
+    masks = torch.zeros(1, 1, t, H, W)
+    masks[..., 20:40, 30:60] = 1
+    return masks
+
+
+def subject() -> Tensor:
+    """A round thing on white."""
+    rows, columns = torch.meshgrid(torch.arange(H) - H / 2, torch.arange(W) - W / 2, indexing="ij")
+    return torch.where(rows**2 + columns**2 < 20**2, photo(3, 1), torch.ones(()))
+
+
+PATH = BoxPath(
+    keys=(BoxKey(time=0, x=0.3, y=0.5, width=0.3, height=0.5), BoxKey(time=1, x=0.7, y=0.5, width=0.3, height=0.5))
+)
+USUAL = {
+    "text": lambda: tasks.text(num_frames=T, height=H, width=W),
+    "inpaint": lambda: tasks.inpaint(photo(1), spot()),
+    "outpaint": lambda: tasks.outpaint(photo(1), left=1.0, right=1.0, top=1.0, bottom=1.0),
+    "first frame": lambda: tasks.extend(photo(1, 1), num_frames=T),
+    "first and last frame": lambda: tasks.extend(photo(1, 1), photo(2, 1), num_frames=T),
+    "gray": lambda: tasks.gray(photo(1)),
+    "scribble": lambda: tasks.scribble(photo(1)),
+    "flow": lambda: tasks.flow(photo(1)),
+    "layout": lambda: tasks.layout([PATH], num_frames=T, height=H, width=W),
+    "black and white source": lambda: tasks.inpaint(controls.gray(photo(1)), spot()),
+    "swap": lambda: anything.swap_anything(photo(1), spot(), [subject()]),
+    "move": lambda: anything.move_anything(photo(1, 1), [PATH], num_frames=T),
+    "expand": lambda: anything.expand_anything(photo(1, 1), [subject()], num_frames=T, left=1.0),
+    "composed": lambda: compose(tasks.inpaint(photo(1), spot()), tasks.scribble(photo(1))),
+}
+
+
+@pytest.mark.parametrize("task", USUAL)
+def test_usual_units_raise_no_warning(task):
+    assert warnings(USUAL[task](), seen_frames=seen_frames(T)) == []
+
+
+UNUSUAL = [
+    (
+        lambda: tasks.inpaint(photo(1), torch.zeros(1, 1, T, H, W)),
+        "The mask keeps every pixel, so nothing is made. What is to change needs a 1 in the mask. "
+        "Paint it, or invert the mask.",
+    ),
+    (
+        lambda: tasks.inpaint(photo(1), torch.ones(1, 1, T, H, W)),
+        "The mask makes every pixel anew, so nothing of the source clip is kept. What is to stay needs a 0 in the "
+        "mask. Invert the mask, or leave the source out.",
+    ),
+    (
+        lambda: tasks.inpaint(photo(1), 1 - spot()),
+        "The mask makes 90% of the picture and keeps the small rest. 1 means make, 0 means keep. "
+        "If the small part is to change, invert the mask.",
+    ),
+    (
+        lambda: tasks.keyframes({0: photo(1, 1), 3: photo(2, 1)}, num_frames=T),
+        "The mask changes for a moment at 3, and the model does not read the mask there: it gets these pixels, but "
+        "not whether they are kept. Move them to 4, or hold them longer.",
+    ),
+    (
+        lambda: tasks.inpaint(torch.where(spot() > 0, torch.zeros(()), photo(1)), torch.roll(spot(), 20, 3)),
+        "11% of the kept pixels are plain gray, and what is kept stays as it is. Gray is how the model is shown what "
+        "is to be made. If these are to be made, let the mask cover them; it paints the gray by itself.",
+    ),
+    (
+        lambda: tasks.depth(torch.zeros(1, 3, T, H, W)),
+        "100% of the control is plain gray, which says nothing to follow. Connect a control signal, or leave it out.",
+    ),
+    (
+        lambda: tasks.depth(photo(1)),
+        "The control has the many colours and the fine detail of a photo. A control is a drawing of something: depth, "
+        "a skeleton, lines. Connect that, not the video it was made from.",
+    ),
+    (
+        lambda: tasks.reference([subject(), photo(1, 1)], num_frames=T, height=H, width=W),
+        "Reference 2 has a background that fills it to its edges. It tends to show up in the first frames. "
+        "Cut the subject out and lay it on white.",
+    ),
+    (
+        lambda: tasks.reference([photo(1, 1)[..., 20:50]], num_frames=T, height=H, width=W),
+        "Reference 1 has a background that fills it to its edges. It tends to show up in the first frames. "
+        "Cut the subject out and lay it on white.",
+    ),
+    (
+        lambda: tasks.reference([torch.ones(1, 3, 1, 8, 8)], num_frames=T, height=H, width=W),
+        "Reference 1 is all white and shows nothing. Connect another picture.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("unit", "message"), UNUSUAL)
+def test_what_is_usually_a_mistake_is_named(unit, message):
+    assert warnings(unit(), seen_frames=seen_frames(T)) == [message]
+
+
+def test_without_knowing_what_the_model_reads_nothing_is_said_about_it():
+    assert warnings(tasks.keyframes({3: photo(2, 1)}, num_frames=T)) == []
+
+
+def test_every_hidden_keyframe_is_named_or_counted():
+    """Frames 1, 5, 9, … of 81 are read: a keyframe on any of them is well placed, any other inner one is not."""
+    seen = seen_frames(81)
+    small = photo(1, 1)[..., :2, :2]
+    for index in range(1, 80):
+        found = warnings(tasks.keyframes({index: small}, num_frames=81), seen_frames=seen)
+        assert bool(found) == (index not in seen)
+    hidden = [index for index in range(2, 79, 3) if index not in seen]
+    (message,) = warnings(tasks.keyframes(dict.fromkeys(hidden, small), num_frames=81), seen_frames=seen)
+    assert ", ".join(map(str, hidden[:8])) + ", …" in message
+
+
+def test_a_moment_that_is_made_is_hidden_too():
+    masks = torch.zeros(1, 1, T, H, W)
+    masks[:, :, 3] = 1
+    assert len(warnings(tasks.inpaint(photo(1), masks), seen_frames=seen_frames(T))) == 1
+
+
+def test_shares_of_a_frame_are_counted_exactly():
+    left = torch.zeros(1, 1, T, H, W)
+    left[..., :45] = 1
+    unit = compose(tasks.inpaint(photo(1), spot()), tasks.depth(photo(2), masks=left))
+    pixels = H * W
+    assert (role_shares(unit) * pixels).round().tolist() == [[pixels - 600, 300, 300]] * T

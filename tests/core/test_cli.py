@@ -1,0 +1,441 @@
+"""The command: exit codes, whole messages, files complete or not there, and results that scripts can read."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from filling import fill
+from safetensors.torch import save_file
+from typer.testing import CliRunner, Result
+
+from vace_core.cli import app
+from vace_core.cli.options import SolverName
+from vace_core.models.wan import WanDit, WanSizes, build_adapter, official_adapter_key
+from vace_core.models.wan_vae import WanVaeNetwork
+from vace_core.sampler import SOLVERS
+from vace_core.video import read_image, read_video, write_image, write_video
+
+SIZES = WanSizes(width=128, ffn=256, layers=2, text_width=4096)
+QUICK = ["--steps", "2", "--seed", "1"]
+HOLE = (slice(8, 24), slice(8, 32))
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory) -> Path:
+    """A folder laid out like the starter, and vace.safetensors with base and adapter in one."""
+    folder = tmp_path_factory.mktemp("model")
+    base = fill(WanDit(SIZES)).state_dict()
+    adapter = fill(build_adapter(SIZES, (0, 1)), 1).state_dict()
+    adapter = {official_adapter_key(name): value for name, value in adapter.items()}
+    save_file(half(base), folder / "base.safetensors")
+    save_file(half(adapter), folder / "adapter.safetensors", {"context_layers": "[0, 1]"})
+    save_file(half(fill(WanVaeNetwork(width=8, blocks=1), 2).state_dict()), folder / "vae.safetensors")
+    (folder / "one").mkdir()
+    save_file(half(base | adapter), folder / "one" / "vace.safetensors")
+    return folder
+
+
+def half(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: value.half().contiguous() for name, value in weights.items()}
+
+
+@pytest.fixture
+def clip(tmp_path) -> Path:
+    """17 frames of 48 x 32: a light bar that moves over a ramp."""
+    frames = torch.linspace(-0.8, 0.4, 48).expand(1, 3, 17, 32, 48).clone()
+    for index in range(17):
+        frames[:, 0, index, :, 2 * index : 2 * index + 6] = 0.9
+    write_video(tmp_path / "clip.mkv", frames, fps=8, lossless=True)
+    return tmp_path / "clip.mkv"
+
+
+@pytest.fixture
+def mask(tmp_path) -> Path:
+    picture = torch.full((1, 3, 1, 32, 48), -1.0)
+    picture[:, :, 0, HOLE[0], HOLE[1]] = 1
+    write_image(tmp_path / "mask.png", picture)
+    return tmp_path / "mask.png"
+
+
+@pytest.fixture
+def photo(tmp_path) -> Path:
+    write_image(tmp_path / "photo.png", torch.linspace(-0.7, 0.7, 64).expand(1, 3, 1, 64, 64))
+    return tmp_path / "photo.png"
+
+
+def vace(*words: object) -> Result:
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def test_inpaint_writes_a_complete_file_and_keeps_every_kept_byte(model, clip, mask, tmp_path):
+    out = tmp_path / "out.mkv"
+    found = vace("inpaint", clip, "--mask", mask, "-m", model, "-p", "a red circle", "-o", out, "--lossless", *QUICK)
+
+    assert (found.exit_code, found.stdout) == (0, f"{out}\n"), found.stderr
+    before, after = read_video(clip), read_video(out)
+    assert (after.frames.shape, after.fps) == ((17, 32, 48, 3), 8)
+    changed = (before.frames != after.frames).any(dim=-1)
+    assert not changed[:, : HOLE[0].start].any()
+    assert not changed[:, :, HOLE[1].stop :].any()
+    assert changed[:, HOLE[0], HOLE[1]].float().mean() > 0.9
+    assert "17 frames of 48 x 32 pixels at 8 fps (2.12 s) go to the model unchanged." in one_line(found.stderr)
+    assert "75.0% kept, 25.0% made freely" in one_line(found.stderr)
+
+
+def test_the_same_seed_gives_the_same_file_and_a_full_checkpoint_the_same_as_its_halves(model, clip, mask, tmp_path):
+    halves = ("-m", model)
+    whole = ("-m", model / "one", "--vae", model / "vae.safetensors", "--text-encoder", "starter", "--dtype", "float32")
+    pictures = []
+    for number, choice in enumerate((halves, halves, whole)):
+        out = tmp_path / f"{number}.mkv"
+        done = vace("inpaint", clip, "--mask", mask, *choice, "-p", "a red star", "-o", out, "--lossless", *QUICK)
+        assert done.exit_code == 0, done.stderr
+        pictures.append(read_video(out).frames)
+
+    assert torch.equal(pictures[0], pictures[1])
+    assert torch.equal(pictures[0], pictures[2])
+
+
+def test_strength_zero_and_another_seed_change_the_result(model, clip, mask, tmp_path):
+    pictures = []
+    for number, change in enumerate(([], ["--strength", "0"], ["--seed", "2"])):
+        out = tmp_path / f"{number}.mkv"
+        done = vace("inpaint", clip, "--mask", mask, "-m", model, "-o", out, "--lossless", *QUICK, *change)
+        assert done.exit_code == 0, done.stderr
+        pictures.append(read_video(out).frames)
+
+    assert not torch.equal(pictures[0], pictures[1])
+    assert not torch.equal(pictures[0], pictures[2])
+
+
+def test_feather_and_colours_change_only_what_is_made(model, clip, mask, tmp_path):
+    out = tmp_path / "out.mkv"
+    finish = ("--feather", "3", "--match-colour", "--lossless")
+    done = vace("inpaint", clip, "--mask", mask, "-m", model, "-o", out, *finish, *QUICK)
+
+    assert done.exit_code == 0, done.stderr
+    changed = (read_video(clip).frames != read_video(out).frames).any(dim=-1)
+    changed[:, HOLE[0], HOLE[1]] = False
+    assert not changed.any()
+
+
+TASKS = {
+    "text": ["-p", "a red circle", "--length", "5"],
+    "reference": ["--reference", "{photo}", "--length", "5"],
+    "outpaint": ["{clip}", "--left", "0.25", "--right", "25%"],
+    "extend": ["{clip}", "--keep", "5"],
+    "join": ["{clip}", "{clip}", "--keep", "5"],
+    "keyframes": ["0={photo}", "16={photo}"],
+    "gray": ["{clip}"],
+    "scribble": ["{clip}", "--mask", "{mask}", "--reference", "{photo}"],
+    "flow": ["{clip}"],
+    "depth": ["{clip}"],
+    "pose": ["{clip}"],
+    "layout": ["--path", "0.2,0.5 0.8,0.5", "--path", "0.5,0.1 0.5,0.9", "--box", "0.2x0.3"],
+    "move": ["{photo}", "--path", "0.2,0.5 0.8,0.5"],
+    "animate": ["{clip}", "--reference", "{photo}"],
+    "swap": ["{clip}", "--mask", "{mask}", "--reference", "{photo}"],
+    "expand": ["{photo}", "--left", "0.5", "--reference", "{photo}", "--length", "5"],
+}
+SIZES_OF = {
+    "outpaint": (13, 32, 64), "extend": (17, 48, 64), "expand": (5, 64, 96), "text": (5, 64, 64),
+    "reference": (5, 64, 64),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_previews_without_any_model(task, clip, mask, photo, tmp_path):
+    words = [word.format(clip=clip, mask=mask, photo=photo) for word in TASKS[task]]
+    out = tmp_path / "sheet.png"
+    found = vace("preview", task, *words, "-o", out, "-m", "starter")
+
+    assert (found.exit_code, found.stdout) == (0, f"{out}\n"), found.stderr
+    assert read_image(out)[0].shape[1] >= 760
+
+
+@pytest.mark.parametrize("task", ["outpaint", "join", "scribble", "move", "animate", "text"])
+def test_tasks_run(task, model, clip, mask, photo, tmp_path):
+    words = [word.format(clip=clip, mask=mask, photo=photo) for word in TASKS[task]]
+    out = tmp_path / "out.mp4"
+    found = vace(task, *words, "-m", model, "-o", out, "--json", *QUICK)
+
+    assert found.exit_code == 0, found.stderr
+    told = json.loads(found.stdout)
+    assert told["output"] == str(out)
+    assert read_video(out).frames.shape == (told["frames"], told["height"], told["width"], 3)
+
+
+def test_a_picture_is_inpainted_into_a_picture(model, photo, tmp_path):
+    hole = torch.full((1, 3, 1, 64, 64), -1.0)
+    hole[..., 16:32, 16:32] = 1
+    write_image(tmp_path / "hole.png", hole)
+    out = tmp_path / "out.png"
+    found = vace("inpaint", photo, "--mask", tmp_path / "hole.png", "-m", model, "-o", out, *QUICK)
+
+    assert found.exit_code == 0, found.stderr
+    assert torch.equal(read_image(out)[0][32:], read_image(photo)[0][32:])
+
+
+def test_a_dry_run_counts_and_writes_nothing(model, clip, mask, tmp_path):
+    found = vace("inpaint", clip, "--mask", mask, "-m", model, "-p", "a star", "--dry-run", "--json", *QUICK)
+
+    assert found.exit_code == 0, found.stderr
+    told = json.loads(found.stdout)
+    assert {*told} == {
+        "task", "model", "prompt", "frames", "width", "height", "fps", "references", "notes", "warnings", "options",
+        "cost",
+    }  # fmt: skip
+    assert (told["task"], told["frames"], told["width"], told["height"]) == ("inpaint", 17, 48, 32)
+    assert told["options"] == {
+        "steps": 2, "shift": 3.0, "guidance_scale": 3.0, "solver": "unipc", "seed": 1, "strength": 1.0,
+        "start_percent": 0.0, "end_percent": 1.0,
+    }  # fmt: skip
+    cost = told["cost"]
+    assert (cost["tokens"], cost["base_passes"], cost["adapter_passes"]) == (30, 4, 4)
+    weights = sum(value.numel() for value in WanDit(SIZES).state_dict().values())
+    assert cost["weights"]["base"] == 4 * weights
+    assert 0 < cost["adapter_share"] < 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mkv", "mask.png"]
+
+
+FITS = {
+    "as the model likes it": ([], (17, 80, 48, 17 / (39.5 / 16))),
+    "its length": (["--length", "5"], (5, 80, 48, 5 / (39.5 / 16))),
+    "its rate": (["--fps", "4"], (9, 80, 48, 9 / (39.5 / 16))),
+    "the beginning, at a rate": (["--length", "9", "--fps", "8"], (9, 80, 48, 9 / (17.5 / 16))),
+    "one side": (["--width", "48"], (17, 48, 32, 17 / (39.5 / 16))),
+    "the other side": (["--height", "96"], (17, 128, 96, 17 / (39.5 / 16))),
+    "both": (["--width", "32", "--height", "64"], (17, 32, 64, 17 / (39.5 / 16))),
+}
+
+
+@pytest.mark.parametrize("name", FITS)
+def test_size_length_and_rate_are_those_asked_for_or_those_the_model_likes(name, model, tmp_path):
+    options, wanted = FITS[name]
+    write_video(tmp_path / "long.mkv", torch.zeros(1, 3, 40, 72, 96), fps=16, lossless=True)
+    found = vace("gray", tmp_path / "long.mkv", "-m", model, "--dry-run", "--json", *options)
+
+    assert found.exit_code == 0, found.stderr
+    told = json.loads(found.stdout)
+    assert (told["frames"], told["width"], told["height"]) == wanted[:3]
+    assert told["fps"] == pytest.approx(wanted[3], rel=1e-4)
+
+
+def test_an_extension_keeps_the_end_of_what_came_as_it_is(model, clip, tmp_path):
+    out = tmp_path / "out.mkv"
+    words = ("--keep", "5", "--width", "48", "--height", "32", "--lossless")
+    done = vace("extend", clip, "-m", model, "-o", out, *words, *QUICK)
+
+    assert done.exit_code == 0, done.stderr
+    before, after = read_video(clip).frames, read_video(out).frames
+    assert torch.equal(after[:5], before[12:])
+    assert "Frames 12 to 16 of 17" in one_line(done.stderr)
+
+
+def test_a_dry_run_without_json_says_nothing_to_scripts(model, clip, mask):
+    found = vace("inpaint", clip, "--mask", mask, "-m", model, "--dry-run")
+
+    assert (found.exit_code, found.stdout) == (0, "")
+    assert "30 tokens" in found.stderr
+
+
+def test_default_names_are_never_taken_twice(model, clip, mask, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    outputs = [vace("preview", "inpaint", clip, "--mask", mask).stdout for _ in range(2)]
+
+    assert outputs == ["inpaint.png\n", "inpaint-2.png\n"]
+
+
+WRONG = {
+    "no mask file": (
+        3, ["inpaint", "{clip}", "--mask", "none.png"],
+        "There is no file none.png. An existing file is needed. Check the folder and the name.",
+    ),
+    "a mask of another size": (
+        3, ["inpaint", "{clip}", "--mask", "{photo}"],
+        "The mask {photo} has 1 frame of 64 x 64 pixels, the clip 17 frames of 48 x 32. A mask needs the size of its "
+        "clip, and one frame or as many. Export the mask from this very clip.",
+    ),
+    "a size that does not fit": (
+        3, ["inpaint", "{clip}", "--mask", "{mask}", "--width", "50", "--height", "32"],
+        "The width is 50 pixels. This model needs a multiple of 16. Set the width to 48 or 64.",
+    ),
+    "a length that does not fit": (
+        3, ["text", "--length", "6"],
+        "The clip has 6 frames. This model needs 4n + 1 frames (1, 5, 9, …). Set the length to 5 or 9.",
+    ),
+    "an ending that is not written": (
+        3, ["text", "-o", "clip.avi"],
+        "The output is clip.avi. This result is written as .mp4. Change the ending of the name.",
+    ),
+    "no folder": (
+        3, ["text", "-o", "nowhere/clip.mp4"],
+        "There is no folder nowhere. The folder of the result must exist. Create it first.",
+    ),
+    "a shift of nothing": (
+        3, ["text", "--shift", "0"],
+        "The shift is 0.0. A number above 0 is needed. Set shift, e.g. to 5.",
+    ),
+    "an edge with nothing beside it": (
+        3, ["text", "--feather", "4"],
+        "This task keeps no pixels, and --feather or --match-colour came, which join what is made to what is kept. "
+        "A task with a source clip is needed for them. Leave them out.",
+    ),
+    "a device that is not there": (
+        3, ["text", "--device", "abacus"],
+        'The device is "abacus", which is not available here. One that torch can use is needed. Choose auto or cpu.',
+    ),
+    "a path that is no path": (
+        3, ["move", "{photo}", "--path", "0.2;0.5"],
+        '--path has "0.2;0.5". Two numbers as in "0.2,0.5 0.8,0.5" are needed. Change it.',
+    ),
+    "a border that is no border": (
+        3, ["outpaint", "{clip}", "--left", "wide"],
+        "--left is wide. A ratio such as 0.25 or 25%, or pixels such as 64px, is needed. Change it.",
+    ),
+    "a keyframe without index": (
+        3, ["keyframes", "a.png"],
+        'The keyframe is "a.png". An index and a picture, such as 0=first.png, are needed. Change it.',
+    ),
+    "two pictures for one frame": (
+        3, ["keyframes", "0={photo}", "0={photo}"],
+        "Two keyframes have the same index. One picture for each frame is needed. Change one index.",
+    ),
+    "a clip where a picture is needed": (
+        3, ["move", "{clip}", "--path", "0.2,0.5"],
+        "{clip} has 17 frames. A single picture is needed here. Choose a picture, or save one frame as a .png.",
+    ),
+    "more to keep than there is": (
+        3, ["extend", "{clip}", "--keep", "21"],
+        "{clip} has 17 frames at 8 fps, and 21 are to be kept. Not more than there are can be. Set --keep to 17 or "
+        "less.",
+    ),
+    "nothing to extend": (
+        3, ["extend"],
+        "Neither a clip nor --last came. At least one is needed. Give what is to be made longer.",
+    ),
+    "no reference": (
+        3, ["animate", "{clip}"],
+        "No reference picture came. At least one is needed. Give it as --reference.",
+    ),
+    "a mask for nothing": (
+        3, ["reference", "--reference", "{photo}", "--subject", "{photo}", "--subject", "{photo}"],
+        "There are 1 --reference and 2 --subject. One mask for each picture is needed, or none. Give as many.",
+    ),
+    "a model without VAE": (
+        3, ["text", "-m", "{model}/one", "--text-encoder", "starter"],
+        "The model {model}/one comes without a VAE. One is needed. Give its file or folder as --vae.",
+    ),
+    "a base without adapter": (
+        3, ["text", "-m", "{model}/base.safetensors"],
+        "The model {model}/base.safetensors comes without a VACE adapter. One is needed. Give its file or folder as "
+        "--adapter.",
+    ),
+    "no model": (
+        4, ["text", "-m", "no-such-model", "--length", "1"],
+        None,
+    ),
+    "a file that is no model": (
+        4, ["inspect", "{folder}/broken.safetensors"],
+        None,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_is_said_in_one_message_with_its_exit_code(name, model, clip, mask, photo, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "broken.safetensors").write_bytes(b"not a model at all")
+    code, words, message = WRONG[name]
+    places = {"clip": clip, "mask": mask, "photo": photo, "model": model, "folder": tmp_path}
+    words = [word.format(**places) for word in words]
+    before = sorted(tmp_path.iterdir())
+    found = vace(*words, *([] if words[0] == "inspect" or "-m" in words else ["-m", model]))
+
+    assert (found.exit_code, found.stdout) == (code, ""), found.stderr
+    assert message is None or found.stderr.rstrip("\n").split("\n")[-1] == message.format(**places)
+    assert "Traceback" not in found.stderr
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_wrong_usage_is_exit_code_2(clip):
+    assert vace("inpaint", clip).exit_code == 2
+    assert vace("paint", clip).exit_code == 2
+    assert vace("text", "--steps", "0").exit_code == 2
+    assert vace("text", "--solver", "abacus").exit_code == 2
+
+
+def test_debug_shows_where_an_error_comes_from(tmp_path):
+    found = vace("--debug", "inspect", tmp_path / "none.mp4")
+
+    assert found.exit_code == 3
+    assert "Traceback" in found.stderr
+
+
+def test_help_documents_the_exit_codes():
+    assert "3 the input does not fit" in one_line(vace("--help").stdout)
+
+
+def test_solvers_are_those_of_the_library():
+    assert [name.value for name in SolverName] == list(SOLVERS)
+
+
+def test_inspect_tells_models_and_clips(model, clip):
+    told = json.loads(vace("inspect", model / "one", "--json").stdout)
+    assert (told["kind"], told["width"], told["layers"], told["context_layers"]) == ("vace", 128, 2, [0, 1])
+    told = json.loads(vace("inspect", clip, "--json").stdout)
+    assert (told["frames"], told["width"], told["fits"]["wan-480p"]["height"]) == (17, 48, 32)
+
+
+def test_a_model_is_split_and_joined_into_what_it_was(model, tmp_path):
+    base, adapter, whole = (tmp_path / f"{name}.safetensors" for name in ("b", "a", "w"))
+    assert vace("split", model / "one", base, adapter).stdout == f"{base}\n{adapter}\n"
+    assert vace("join-weights", base, adapter, whole).stdout == f"{whole}\n"
+    told, again = (json.loads(vace("inspect", path, "--json").stdout) for path in (model / "one", whole))
+
+    assert told["parameters"] == again["parameters"]
+
+
+def test_words_are_those_of_the_starter():
+    assert "circle" in json.loads(vace("words", "--json").stdout)
+
+
+def test_the_demo_writes_videos_and_sheets(model, tmp_path):
+    found = vace("demo", "-m", model, "-o", tmp_path / "demo")
+
+    assert (found.exit_code, found.stdout) == (0, f"{tmp_path / 'demo'}\n"), found.stderr
+    names = ["moved.mp4", "moved.png", "removed.mp4", "removed.png", "replaced.mp4", "replaced.png"]
+    assert sorted(path.name for path in (tmp_path / "demo").iterdir()) == names
+    assert read_video(tmp_path / "demo" / "removed.mp4").frames.shape == (17, 256, 768, 3)
+
+
+def test_an_interrupted_job_leaves_no_file(model, clip, mask, tmp_path):
+    words = ["inpaint", clip, "--mask", mask, "-m", model, "-o", tmp_path / "out.mp4", "--steps", "100000"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "vace_core", *map(str, words)],
+        cwd=Path(__file__).parents[2], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+    assert process.stderr is not None
+    lines = [process.stderr.readline()]
+    while "100000 steps" not in lines[-1]:
+        assert lines[-1], "".join(lines)
+        lines.append(process.stderr.readline())
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+
+    assert (process.returncode, out) == (130, ""), err
+    assert "Interrupted. No unfinished file is left." in err
+    assert "Traceback" not in err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mkv", "mask.png"]
+
+
+def one_line(text: str) -> str:
+    return " ".join(text.split())

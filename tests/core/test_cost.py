@@ -1,0 +1,221 @@
+"""The figures of a job are those of the real modules, counted on meta tensors."""
+
+from __future__ import annotations
+
+import json
+import weakref
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode
+
+from vace_core import cost
+from vace_core.adapter import Attachment
+from vace_core.context import EMPTY
+from vace_core.cost import ModelSizes, VaeSizes, job_cost
+from vace_core.models.wan import WanDit, WanSizes, build_adapter, default_context_layers
+from vace_core.models.wan_vae import WanVaeNetwork
+from vace_core.models.wan_vae_stream import WanVae
+from vace_core.pipeline import SamplingOptions
+from vace_core.vcu import FOLLOW, KEEP, VideoConditionUnit
+
+TINY = (WanSizes(width=256, ffn=640, layers=6, text_width=64), 3, (5, 8, 8))
+# Real widths and tokens; a few blocks tell as much as all of them, for they are alike.
+SMALL_REAL = (WanSizes(width=1536, ffn=8960, layers=4), 2, (21, 60, 104))
+LARGE_REAL = (WanSizes(width=5120, ffn=13824, layers=5), 1, (21, 60, 104))
+WORDS = 40
+
+
+class AttentionInOnePiece(TorchFunctionMode):
+    """On meta tensors torch spells attention and RMS norm out; on every real device they are one kernel."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        if function in (F.scaled_dot_product_attention, F.rms_norm, torch.rms_norm):
+            return torch.empty_like(args[0])
+        return function(*args, **(kwargs or {}))
+
+
+class LiveBytes(TorchDispatchMode):
+    """The largest sum of bytes alive at once, of what is made inside."""
+
+    def __init__(self):
+        super().__init__()
+        self.given, self.live, self.now, self.peak = set(), {}, 0, 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.given |= {x.untyped_storage()._cdata for x in tree_leaves(args) if isinstance(x, torch.nn.Parameter)}
+        made = function(*args, **(kwargs or {}))
+        for tensor in (x for x in tree_leaves(made) if isinstance(x, torch.Tensor)):
+            storage = tensor.untyped_storage()
+            if storage._cdata not in self.live and storage._cdata not in self.given:
+                self.live[storage._cdata] = storage.nbytes()
+                self.now += storage.nbytes()
+                self.peak = max(self.peak, self.now)
+                weakref.finalize(storage, self._freed, storage._cdata)
+        return made
+
+    def _freed(self, key: int) -> None:
+        self.now -= self.live.pop(key, 0)
+
+
+def one_pass(sizes: WanSizes, blocks: int, latent: tuple[int, int, int], dtype: torch.dtype) -> tuple[Any, ...]:
+    with torch.device("meta"):
+        base = WanDit(sizes).to(dtype).requires_grad_(False)
+        layers = default_context_layers(sizes.layers, blocks)
+        adapter = build_adapter(sizes, layers).to(dtype).requires_grad_(False)
+        text = base.prepare_text(torch.zeros(1, WORDS, sizes.text_width))
+        latents, context, sigma = torch.zeros(1, 16, *latent), torch.zeros(1, 96, *latent), torch.zeros(1)
+    return base, adapter, latents, sigma, text, context
+
+
+@pytest.mark.parametrize("case", [TINY, SMALL_REAL, LARGE_REAL], ids=["tiny", "1.3B", "14B"])
+def test_arithmetic_of_a_pass_is_that_of_the_modules(case):
+    sizes, blocks, latent = case
+    base, adapter, latents, sigma, text, context = one_pass(sizes, blocks, latent, torch.bfloat16)
+    tokens = latent[0] * latent[1] * latent[2] // 4
+    with FlopCounterMode(display=False) as alone:
+        base(latents, sigma, text)
+    with FlopCounterMode(display=False) as embedding:
+        attachment = Attachment(adapter=adapter, context=adapter.embed(context))
+    with FlopCounterMode(display=False) as both:
+        base(latents, sigma, text, [attachment])
+
+    assert cost.base_flop(sizes, tokens, WORDS + 1) == pytest.approx(alone.get_total_flops(), rel=1e-3)
+    assert cost.embed_flop(sizes, tokens) == embedding.get_total_flops()
+    made = both.get_total_flops() - alone.get_total_flops()
+    assert cost.adapter_flop(sizes, blocks, tokens, WORDS + 1) == pytest.approx(made, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("case", "dtype", "slack"),
+    [(SMALL_REAL, torch.bfloat16, 0.05), (LARGE_REAL, torch.bfloat16, 0.1), (SMALL_REAL, torch.float32, 0.05),
+     (TINY, torch.float32, 0.25)],
+    ids=["1.3B", "14B", "1.3B float32", "tiny"],
+)  # fmt: skip
+def test_memory_of_a_pass_is_close_to_that_of_the_modules(case, dtype, slack):
+    sizes, blocks, latent = case
+    base, adapter, latents, sigma, text, context = one_pass(sizes, blocks, latent, dtype)
+    with torch.no_grad(), AttentionInOnePiece(), LiveBytes() as bytes_, torch.device("meta"):
+        attachment = Attachment(adapter=adapter, context=adapter.embed(context))
+        base(latents, sigma, text, [attachment])
+    model = ModelSizes(base=sizes, context_blocks=blocks, vae=VaeSizes(), weights={}, bytes_per_number=dtype.itemsize)
+
+    tokens = latent[0] * latent[1] * latent[2] // 4
+    assert cost.peak_of_pass(model, tokens) == pytest.approx(bytes_.peak, rel=slack)
+
+
+@pytest.mark.parametrize(
+    ("vae", "size"),
+    [(VaeSizes(width=16, blocks=1), (17, 64, 64)), (VaeSizes(), (9, 480, 832)), (VaeSizes(), (1, 128, 160))],
+    ids=["tiny", "Wan 2.1", "still"],
+)
+def test_arithmetic_of_the_vae_is_that_of_the_modules(vae, size):
+    network, frames, latents = vae_on_meta(vae, size)
+    with FlopCounterMode(display=False) as encoding:
+        network.encode(frames)
+    with FlopCounterMode(display=False) as gray:
+        network.encode(frames, content=EMPTY)
+    with FlopCounterMode(display=False) as decoding:
+        network.decode(latents)
+
+    assert cost.encode_flop(vae, *size) == pytest.approx(encoding.get_total_flops(), rel=1e-3)
+    assert cost.encode_flop(vae, *size, gray=True) == pytest.approx(gray.get_total_flops(), rel=1e-3)
+    assert cost.decode_flop(vae, *size) == pytest.approx(decoding.get_total_flops(), rel=1e-3)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_memory_of_the_vae_is_close_to_that_of_the_modules(dtype):
+    size = (9, 480, 832)
+    network, frames, latents = vae_on_meta(VaeSizes(), size, dtype)
+    with AttentionInOnePiece(), LiveBytes() as encoding:
+        network.encode(frames)
+    with AttentionInOnePiece(), LiveBytes() as decoding:
+        network.decode(latents)
+    model = ModelSizes(base=TINY[0], context_blocks=0, vae=VaeSizes(), weights={}, vae_bytes_per_number=dtype.itemsize)
+
+    assert cost.peak_of_vae(model, *size) == pytest.approx(max(encoding.peak, decoding.peak), rel=0.05)
+
+
+def vae_on_meta(vae: VaeSizes, size: tuple[int, int, int], dtype: torch.dtype = torch.float32):
+    with torch.device("meta"):
+        network = WanVae(WanVaeNetwork(width=vae.width, blocks=vae.blocks).to(dtype))
+        latents = torch.zeros(1, 16, (size[0] - 1) // 4 + 1, size[1] // 8, size[2] // 8)
+        return network, torch.zeros(1, 3, *size), latents
+
+
+def test_sizes_of_a_vae_come_from_its_weights():
+    with torch.device("meta"):
+        shapes = {name: tuple(value.shape) for name, value in WanVaeNetwork(width=24, blocks=3).state_dict().items()}
+
+    assert VaeSizes.of(shapes) == VaeSizes(width=24, blocks=3)
+
+
+def empty_unit(**changes: Any) -> VideoConditionUnit:
+    return VideoConditionUnit(**{"roles": torch.zeros(1, 1, 17, 64, 96, dtype=torch.uint8), **changes})
+
+
+def tiny_model(blocks: int = 3) -> ModelSizes:
+    return ModelSizes(base=TINY[0], context_blocks=blocks, vae=VaeSizes(width=16, blocks=1), weights={"base": 2**20})
+
+
+def test_passes_follow_guidance_strength_and_the_adapters_range():
+    def passes(**changes: Any) -> tuple[int, int]:
+        found = job_cost(tiny_model(), empty_unit(), SamplingOptions(steps=10, shift=1.0, **changes))
+        return found.base_passes, found.adapter_passes
+
+    assert passes() == (20, 20)
+    assert passes(guidance_scale=1.0) == (10, 10)
+    assert passes(strength=0.0) == (20, 0)
+    assert passes(end_percent=0.5, solver="euler") == (20, 10)
+    assert passes(start_percent=0.7, solver="euler") == (20, 6)
+
+
+def test_a_base_alone_has_no_adapter_work():
+    found = job_cost(tiny_model(blocks=0), empty_unit(), SamplingOptions(steps=4))
+
+    assert (found.adapter_tflop, found.adapter_passes, found.adapter_share) == (0, 0, 0)
+
+
+def test_only_halves_that_show_something_are_encoded():
+    vae, size = tiny_model().vae, (17, 64, 96)
+    whole, gray = cost.encode_flop(vae, *size), cost.encode_flop(vae, *size, gray=True)
+    frames, keep = torch.full((1, 3, *size), 0.5), torch.full((1, 1, *size), KEEP, dtype=torch.uint8)
+    keep[..., :32] = FOLLOW
+
+    def encoded(unit: VideoConditionUnit) -> float:
+        return job_cost(tiny_model(), unit, SamplingOptions(steps=4)).encode_tflop * 1e12
+
+    assert encoded(empty_unit()) == gray
+    assert encoded(empty_unit(roles=torch.full_like(keep, FOLLOW), control=frames)) == whole + gray
+    assert encoded(empty_unit(roles=keep, source=frames, control=frames)) == 2 * whole
+    pictures = (torch.ones(1, 3, 1, 64, 96),) * 2
+    assert encoded(empty_unit(references=pictures)) == gray + 2 * cost.encode_flop(vae, 1, 64, 96)
+
+
+def test_figures_as_a_table_and_as_text():
+    found = job_cost(tiny_model(), empty_unit(references=(torch.ones(1, 3, 1, 64, 96),)), SamplingOptions(steps=4))
+
+    table = json.loads(json.dumps(found.to_json()))
+    assert table["tokens"] == 6 * 4 * 6
+    assert table["latent_size"] == [6, 8, 12]
+    assert table["memory_bytes"] == 2**20 + table["peak_bytes"]
+    assert table["adapter_share"] == found.adapter_tflop / (found.adapter_tflop + found.base_tflop)
+    lines = str(found).splitlines()
+    assert lines[0] == "clip       17 frames of 96 x 64 and 1 reference"
+    assert lines[1] == "latents    6 x 8 x 12, 144 tokens"
+    assert lines[4] == "passes     8 of the base, 8 of the adapter"
+    assert lines[-2] == "weights    1.0 MiB (base 1.0 MiB)"
+
+
+def test_figures_of_the_official_job():
+    """480p, 81 frames, 50 steps with guidance: 144 of 427 TFLOP are the adapter's."""
+    sizes = WanSizes(width=1536, ffn=8960, layers=30)
+    adapter, base = cost.adapter_flop(sizes, 15, 32_760, 512), cost.base_flop(sizes, 32_760, 512)
+
+    assert adapter / 1e12 == pytest.approx(144.0, rel=2e-3)
+    assert (adapter + base) / 1e12 == pytest.approx(427.0, rel=2e-3)

@@ -1,0 +1,171 @@
+"""Models that cannot be used are named for what they are, and nothing is guessed at."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from model_files import base_weights, only, released_shapes, text_encoder, write_sparse
+from safetensors.torch import save_file
+
+from vace_core.errors import UnsupportedModelError, WeightsError
+from vace_core.model_file import inspect
+from vace_core.models.wan_keys import diffusers_key
+
+KNOWN = (
+    "Known are Wan 2.1 text-to-video models, VACE adapters for them, the Wan 2.1 VAE and the umT5-XXL text encoder. "
+    "Choose a file of one of these."
+)
+
+
+def diffusers(weights):
+    return {diffusers_key(name): value for name, value in weights.items()}
+
+
+def variant(**changes):
+    return only("base", released_shapes(1.3)) | {name.replace("__", "."): shape for name, shape in changes.items()}
+
+
+def patch(channels):
+    return {"patch_embedding__weight": (1536, channels, 1, 2, 2)}
+
+
+INSTEAD = "whose input has {} channels instead of 16"
+REFUSED = {
+    "I2V": (variant(**patch(36), img_emb__proj__0__bias=(2,)), f"a Wan image-to-video model, {INSTEAD.format(36)}"),
+    "I2V by its attention": (
+        variant(**patch(16), blocks__0__cross_attn__k_img__weight=(2, 2)),
+        f"a Wan image-to-video model, {INSTEAD.format(16)}",
+    ),
+    "I2V of diffusers": (
+        diffusers(variant(**patch(36), blocks__0__cross_attn__k_img__weight=(2, 2))),
+        f"a Wan image-to-video model, {INSTEAD.format(36)}",
+    ),
+    "I2V without image embedding": (
+        variant(**patch(36)),
+        f"a Wan image-to-video or Fun-Control model, {INSTEAD.format(36)}",
+    ),
+    "Fun-Control": (variant(**patch(48), ref_conv__weight=(2, 2)), f"a Wan Fun-Control model, {INSTEAD.format(48)}"),
+    "camera": (
+        variant(**patch(36), control_adapter__conv__weight=(2, 2)),
+        f"a Wan Fun camera control model, {INSTEAD.format(36)}",
+    ),
+    "TI2V-5B": (
+        variant(**patch(48), head__head__weight=(192, 1536)),
+        f"the Wan 2.2 TI2V-5B model, {INSTEAD.format(48)}",
+    ),
+    "Animate": (variant(**patch(36), face_adapter__x__bias=(2,)), f"a Wan Animate model, {INSTEAD.format(36)}"),
+    "another context": (
+        released_shapes(1.3) | {"vace_patch_embedding.weight": (1536, 64, 1, 2, 2)},
+        "an adapter whose context has 64 channels instead of 96",
+    ),
+    "VAE of Wan 2.2": (
+        {"decoder.middle.0.residual.0.gamma": (2, 1, 1, 1), "decoder.conv1.weight": (2, 48, 3, 3, 3)},
+        "the Wan 2.2 VAE of 48 latent channels",
+    ),
+    "VAE of Wan 2.2 in diffusers": (
+        {"decoder.mid_block.resnets.0.norm1.gamma": (2, 1, 1, 1), "decoder.conv_in.weight": (2, 48, 3, 3, 3)},
+        "the Wan 2.2 VAE of 48 latent channels",
+    ),
+    "LTX": (
+        {"model.diffusion_model.adaln_single.emb.timestep_embedder.linear_1.bias": (2,)},
+        "an LTX-Video transformer",
+    ),
+    "VACE for LTX": (
+        {"adaln_single.emb.timestep_embedder.linear_1.bias": (2,), "patchify_context_proj.weight": (2, 384)},
+        "an LTX-Video transformer with a VACE adapter",
+    ),
+    "LoRA": (
+        {"diffusion_model.blocks.0.ffn.0.lora_A.weight": (2, 2)},
+        "a LoRA, which changes a model but is not one",
+    ),
+    "T5": (
+        text_encoder(2, 1, "encoder.block.{}.layer.0.SelfAttention.q.weight"),
+        "a T5 text encoder, which is not umT5",
+    ),
+    "anything": (
+        dict.fromkeys("abcdefg", (2,)),
+        "a model that is not known here (it begins with a, b, c, d, e)",
+    ),
+    "nothing": ({}, "a model that is not known here (it begins with nothing)"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refusals_say_what_it_is_and_what_is_known(tmp_path, case):
+    shapes, what = REFUSED[case]
+    path = write_sparse(tmp_path / "a.safetensors", shapes)
+    with pytest.raises(UnsupportedModelError) as error:
+        inspect(path)
+    assert str(error.value) == f"{path} holds {what}. {KNOWN}"
+
+
+def described(text):
+    return torch.tensor(list(json.dumps(text).encode()), dtype=torch.uint8)
+
+
+def with_beside(dtype=torch.float8_e4m3fn, **beside):
+    weights = base_weights()
+    weights["head.head.weight"] = weights["head.head.weight"].to(dtype)
+    return weights | {f"head.head.{name}": value for name, value in beside.items()}
+
+
+QUANTISED = {
+    "nvfp4": (with_beside(torch.uint8, comfy_quant=described({"format": "nvfp4"})), "nvfp4", None),
+    "int8": (with_beside(torch.int8, comfy_quant=described({"format": "int8_tensorwise"})), "int8_tensorwise", None),
+    "garbage": (with_beside(comfy_quant=described([])), "no format", None),
+    "in the header": (base_weights(), "mxfp8", json.dumps({"layers": {"blocks.0.ffn.0": {"format": "mxfp8"}}})),
+    "two scales": (with_beside(weight_scale_2=torch.ones(1)), "a format with two scales, such as nvfp4", None),
+    "a scale per row": (with_beside(weight_scale=torch.ones(64, 1)), "F8_E4M3 with scales of shape (64, 1)", None),
+    "scaled integers": (with_beside(torch.int8, weight_scale=torch.ones(1)), "I8 with scales of shape (1,)", None),
+    "integers": (with_beside(torch.int8), "I8", None),
+}
+
+
+@pytest.mark.parametrize("case", QUANTISED)
+def test_a_quantisation_that_is_not_known_is_named_and_not_guessed_at(tmp_path, case):
+    weights, what, metadata = QUANTISED[case]
+    path = tmp_path / "a.safetensors"
+    save_file(weights, path, metadata={"_quantization_metadata": metadata} if metadata else None)
+    with pytest.raises(UnsupportedModelError) as error:
+        inspect(path)
+    assert str(error.value) == (
+        f"{path} is quantised as {what}, which is not known here. Known are fp8 with or without one scale per weight, "
+        "and GGUF. Choose a version in one of these, or in fp16 or bf16."
+    )
+
+
+def test_the_same_weight_under_two_names_is_refused(tmp_path):
+    path = tmp_path / "a.safetensors"
+    save_file(diffusers(base_weights()) | {"time_projection.1.bias": torch.ones(1536)}, path)
+    with pytest.raises(WeightsError) as error:
+        inspect(path)
+    assert str(error.value) == (
+        f"{path} cannot be read: it holds time_projection.1.bias under two names. A complete safetensors or GGUF file "
+        "is needed. Download or copy it again."
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"blocks.0.ffn.0.weight": (8960,)}, "its weight blocks.0.ffn.0.weight is of shape (8960,)"),
+        ({"blocks.0.ffn.0.weight": (8960, 0)}, "its weight blocks.0.ffn.0.weight is of shape (8960, 0)"),
+        ({"blocks.0.ffn.0.weight": None}, "its weight blocks.0.ffn.0.weight is missing"),
+        ({"text_embedding.0.weight": ()}, "its weight text_embedding.0.weight is missing"),
+        (
+            {"blocks.0.ffn.0.weight": (1, 10**9)},
+            "its weight blocks.0.self_attn.q.weight does not fit a model of width 1000000000",
+        ),
+        ({f"blocks.{index}.x": (0,) for index in range(300)}, "it claims 300 blocks"),
+    ],
+)
+def test_sizes_that_cannot_be_are_refused(tmp_path, changes, reason):
+    shapes = {name: shape for name, shape in (released_shapes(1.3) | changes).items() if shape is not None}
+    path = write_sparse(tmp_path / "a.safetensors", shapes)
+    with pytest.raises(WeightsError) as error:
+        inspect(path)
+    assert str(error.value) == (
+        f"{path} cannot be read: {reason}. A complete safetensors or GGUF file is needed. Download or copy it again."
+    )

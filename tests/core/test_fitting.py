@@ -1,0 +1,316 @@
+"""Promises of fitting: the official size and length, nothing resampled twice, nothing lost without a word."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.nn import functional
+
+from vace_core.errors import InputError, ShapeError
+from vace_core.fitting import PRESETS, FitPlan, FitRule, apply, apply_masks, plan, plan_exact, report
+from vace_core.shapes import Grid
+
+WAN = Grid(frames=4, pixels=8, patch=2)
+SMALL = FitRule(grid=WAN, max_area=64 * 64, max_tokens=80, fps=16.0)
+sizes = st.tuples(st.integers(1, 120), st.integers(16, 700), st.integers(16, 700))
+presets = st.sampled_from(sorted(PRESETS))
+
+
+def noise(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
+
+
+def small_plan(num_frames: int = 6, height: int = 50, width: int = 70) -> FitPlan:
+    return plan_exact(num_frames, height, width, WAN, length=5, size=(32, 48), fps=10)
+
+
+# From VaceVideoProcessor._get_frameid_bbox (keep_last) of ali-vilab/VACE at 48eb44f1, numpy with its pre-2.0 linspace,
+# frame times i/fps .. (i+1)/fps in float32. Columns: preset, frames, height, width, fps -> length, height, width, fps,
+# first dropped frames, number dropped, sum of the indices. Exact but for fps, which came in float32.
+OFFICIAL = [
+    ("wan-480p", 8, 270, 480, 30, 5, 256, 480, 20.0, (2, 4, 6), 3, 16),
+    ("wan-480p", 82, 480, 832, 16, 81, 480, 832, 15.90184, (54,), 1, 3267),
+    ("wan-480p", 300, 1080, 1920, 30000 / 1001, 81, 480, 832, 8.105417, (1, 2, 4, 5, 6, 8, 9, 10), 219, 12090),
+    ("wan-480p", 163, 1869, 2160, 25, 81, 592, 672, 12.461538, (1, 3, 5, 7, 9, 11, 13, 15), 82, 6546),
+    ("wan-480p", 100, 832, 480, 24, 81, 832, 480, 19.537689, (5, 10, 15, 20, 25, 30, 35, 40), 19, 3990),
+    ("wan-480p", 500, 64, 64, 16, 497, 64, 64, 15.91992, (142, 285, 428), 3, 123895),
+    ("wan-480p", 20, 47, 640, 16, 17, 32, 640, 13.948718, (5, 11, 16), 3, 158),
+    ("wan-720p", 100, 1080, 1920, 24, 81, 720, 1280, 19.537689, (5, 10, 15, 20, 25, 30, 35, 40), 19, 3990),
+    ("wan-720p", 14, 163, 36, 28, 13, 160, 32, 26.962963, (8,), 1, 83),
+    ("ltx", 120, 1080, 1920, 30, 97, 480, 800, 24.351465, (5, 10, 15, 20, 25, 30, 35, 40), 23, 5748),
+    ("ltx", 300, 300, 300, 30, 297, 288, 288, 29.749582, (85, 171, 256), 3, 44338),
+]
+
+
+@pytest.mark.parametrize("case", OFFICIAL, ids=lambda case: f"{case[0]}-{case[1]}x{case[2]}x{case[3]}")
+def test_plan_is_the_official_rule(case: tuple[str, int, int, int, float, int, int, int, float, tuple[int], int, int]):
+    preset, num_frames, height, width, fps, length, out_height, out_width, out_fps, first, dropped, total = case
+    fit = plan(num_frames, height, width, PRESETS[preset], fps=fps)
+    assert (fit.num_frames, fit.height, fit.width) == (length, out_height, out_width)
+    assert fit.fps == pytest.approx(out_fps, rel=1e-6)
+    assert (fit.dropped[:8], len(fit.dropped), sum(fit.indices)) == (first, dropped, total)
+
+
+@settings(deadline=None)
+@given(n=st.integers(0, 30), rows=st.integers(1, 30), columns=st.integers(1, 52), fps=st.floats(1, 240))
+def test_a_clip_that_fits_stays_as_it_is(n: int, rows: int, columns: int, fps: float):
+    length = 4 * n + 1 if n <= 20 else 1
+    fit = plan(length, 16 * rows, 16 * columns, PRESETS["wan-480p"], fps=fps)
+    assert fit.indices == tuple(range(length))
+    assert (fit.height, fit.width, fit.fps) == (16 * rows, 16 * columns, fps)
+    assert report(fit).endswith(" to the model unchanged.")
+
+
+@settings(deadline=None)
+@given(size=sizes, preset=presets, fps=st.floats(1, 120))
+def test_every_plan_is_a_clip_that_the_model_takes(size: tuple[int, int, int], preset: str, fps: float):
+    rule = PRESETS[preset]
+    assume(min(size[1:]) >= rule.grid.step)
+    fit = plan(*size, rule, fps=fps)
+    rule.grid.check(fit.num_frames, fit.height, fit.width)
+    assert fit.height * fit.width <= rule.max_area
+    assert rule.grid.tokens(fit.num_frames, fit.height, fit.width) <= rule.max_tokens
+    assert fit.indices == tuple(sorted(set(fit.indices)))
+    assert fit.indices[0] == 0
+    assert fit.num_frames == 1 or fit.indices[-1] == size[0] - 1
+    # Rounding the number of columns may add part of a block to a tiny clip, never more.
+    assert fit.height <= size[1]
+    assert fit.width < size[2] + rule.grid.step
+
+
+@settings(deadline=None)
+@given(size=sizes, preset=presets)
+def test_the_scaled_picture_covers_the_result_and_the_crop_is_its_centre(size: tuple[int, int, int], preset: str):
+    assume(min(size[1:]) >= PRESETS[preset].grid.step)
+    fit = plan(*size, PRESETS[preset], fps=16)
+    (height, width), crop = fit.scaled_size, fit.crop
+    assert (crop.height, crop.width) == (fit.height, fit.width)
+    assert height - crop.bottom - crop.top in (0, 1)
+    assert width - crop.right - crop.left in (0, 1)
+    # One side is met exactly, up to rounding; the aspect error stays below one pixel.
+    assert min(height - fit.height, width - fit.width) == 0
+    assert abs(height - fit.scale * size[1]) <= 0.5
+    assert abs(width - fit.scale * size[2]) <= 0.5
+
+
+@settings(deadline=None)
+@given(gaps=st.lists(st.sampled_from([0.02, 0.04, 0.1, 0.5]), min_size=2, max_size=60))
+def test_variable_rate_takes_the_frame_that_shows_at_each_time(gaps: list[float]):
+    ends = torch.tensor(gaps, dtype=torch.float64).cumsum(0)
+    times = torch.stack([torch.cat([torch.zeros(1, dtype=torch.float64), ends[:-1]]), ends], dim=1)
+    fit = plan(len(gaps), 64, 64, PRESETS["wan-480p"], times=times)
+    start, end = times.float().double().T
+    last = float(times[-1].float().mean())
+    moments = [i * (last / (fit.num_frames - 1)) for i in range(fit.num_frames - 1)] + [last]
+    shown = [min(i for i in range(len(gaps)) if start[i] <= moment <= end[i]) for moment in moments[1:]]
+    assert fit.indices == (0, *shown)[: fit.num_frames] or fit.num_frames == 1
+    assert fit.source_fps == pytest.approx(len(gaps) / float(ends[-1]))
+
+
+def test_times_may_start_anywhere():
+    times = torch.tensor([[0.0, 0.1], [0.1, 0.5], [0.5, 0.6], [0.6, 0.7], [0.7, 1.2], [1.2, 1.3]])
+    expected = plan(6, 32, 32, SMALL, times=times)
+    assert plan(6, 32, 32, SMALL, times=times.double() + 100).indices == expected.indices == (0, 1, 3, 4, 5)
+
+
+def test_frames_shown_twice_are_reported():
+    times = torch.tensor([[0.0, 0.1], [0.1, 2.0], [2.0, 2.1], [2.1, 2.2], [2.2, 2.3]])
+    fit = plan(5, 32, 32, SMALL, times=times)
+    assert fit.indices == (0, 1, 1, 1, 4)
+    assert (fit.dropped, fit.repeated) == ((2, 3), (1,))
+    assert report(fit) == (
+        "5 frames of 32 x 32 pixels at 2.174 fps (2.30 s) go to the model as 5 frames of 32 x 32 at 2.222 fps. "
+        "Frames dropped: 2 (2, 3). Frames shown more than once: 1 (1)."
+    )
+
+
+def test_report_names_everything_that_is_lost():
+    assert report(plan(300, 1080, 1930, PRESETS["wan-480p"], fps=30)) == (
+        "300 frames of 1930 x 1080 pixels at 30 fps (10.00 s) go to the model as 81 frames of 832 x 480 at 8.114 fps. "
+        "The picture is scaled by 0.4444 to 858 x 480, then cropped by 13 px left, 13 px right. "
+        "Frames dropped: 219 (1, 2, 4, 5, 6, 8, 9, 10, …)."
+    )
+    assert report(plan_exact(1, 32, 32, WAN, size=(64, 64), fps=16)) == (
+        "1 frame of 32 x 32 pixels at 16 fps (0.06 s) goes to the model as 1 frame of 64 x 64 at 16 fps. "
+        "The picture is scaled by 2 to 64 x 64, nothing is cropped."
+    )
+
+
+def test_exact_keeps_what_is_not_asked_for():
+    fit = plan_exact(9, 64, 48, WAN, length=5, fps=8)
+    assert (fit.indices, fit.height, fit.width) == ((0, 2, 4, 6, 8), 64, 48)
+    fit = plan_exact(9, 64, 48, WAN, size=(32, 32), fps=8)
+    assert (fit.indices, fit.height, fit.width, fit.fps) == (tuple(range(9)), 32, 32, 8)
+
+
+def test_bytes_are_scaled_as_the_official_processor_scales_them():
+    frames, fit = noise(6, 50, 70, 3), small_plan()
+    assert fit.scaled_size == (34, 48)
+    scaled = functional.interpolate(
+        frames[list(fit.indices)].permute(0, 3, 1, 2), size=(34, 48), mode="bicubic", antialias=True
+    )
+    expected = scaled[:, :, 1:33].transpose(0, 1)[None].float() / 127.5 - 1
+    assert torch.equal(apply(frames, fit), expected)
+
+
+def test_numbers_are_scaled_like_bytes():
+    ramp = torch.linspace(0, 255, 70)[None, None, :, None].expand(6, 50, 70, 3) * torch.tensor([1.0, 0.5, 0.2])
+    frames = ramp.round().to(torch.uint8)
+    as_numbers = frames.permute(3, 0, 1, 2)[None].float() / 127.5 - 1
+    assert (apply(frames, small_plan()) - apply(as_numbers, small_plan())).abs().max() <= 2 / 255
+
+
+def test_numbers_never_leave_the_range():
+    frames = (noise(1, 3, 6, 50, 70).float() > 127).float() * 2 - 1
+    fitted = apply(frames, small_plan())
+    assert (fitted.min().item(), fitted.max().item()) == (-1.0, 1.0)
+
+
+def test_frames_that_keep_their_size_keep_every_value():
+    frames = noise(6, 32, 48, 3)
+    fit = plan_exact(6, 32, 48, WAN, length=5, fps=10)
+    expected = frames[list(fit.indices)].permute(3, 0, 1, 2)[None].float() / 127.5 - 1
+    assert torch.equal(apply(frames, fit), expected)
+    assert torch.equal(
+        apply(expected.repeat(2, 1, 1, 1, 1), plan(5, 32, 48, SMALL, fps=10)), expected.repeat(2, 1, 1, 1, 1)
+    )
+
+
+def test_the_input_is_not_changed():
+    frames, masks = noise(6, 50, 70, 3), noise(6, 50, 70).float() / 255
+    before = frames.clone(), masks.clone()
+    numbers = apply(frames, plan_exact(6, 50, 70, WAN, length=5, size=(32, 48), fps=10))
+    kept = numbers.clone()
+    apply(numbers, plan_exact(5, 32, 48, WAN, fps=10)).zero_()
+    apply_masks(masks, small_plan())
+    for after, original in zip((frames, masks, numbers), (*before, kept), strict=True):
+        assert torch.equal(after, original)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 1000), height=st.integers(16, 90), width=st.integers(16, 90))
+def test_masks_go_through_the_geometry_of_the_frames(seed: int, height: int, width: int):
+    fit = plan_exact(6, height, width, WAN, length=5, size=(32, 48), fps=10)
+    levels = noise(6, height, width, seed=seed)
+    frames = levels[..., None].expand(-1, -1, -1, 3)
+    expected = (apply(frames, fit)[:, :1] > 0).float()
+    assert torch.equal(apply_masks(levels.float() / 255, fit), expected)
+
+
+def test_one_mask_counts_for_the_whole_clip():
+    mask = torch.zeros(1, 50, 70)
+    mask[:, :, 35:] = 1
+    fitted = apply_masks(mask, small_plan())
+    assert fitted.shape == (1, 1, 5, 32, 48)
+    assert torch.equal(fitted, apply_masks(mask.expand(6, -1, -1), small_plan()))
+    assert torch.equal(fitted, apply_masks(mask.expand(6, -1, -1)[None, None].bool(), small_plan()))
+    assert fitted.unique().tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: plan(5, 8, 640, PRESETS["wan-480p"], fps=16),
+            "The clip has 5 frames of 640 x 8 pixels. This model needs at least one frame of 16 x 16. "
+            "Use a larger clip.",
+        ),
+        (
+            lambda: plan(5, 16, 1_000_000, PRESETS["wan-480p"], fps=16),
+            "The clip is 1000000 x 16 pixels, too long and narrow: this model works on blocks of 16 x 16 and at most "
+            "399360 pixels. Crop the clip to a squarer shape.",
+        ),
+        (
+            lambda: plan(5, 32, 32, SMALL),
+            "The frame rate is None. Fitting a clip needs frames per second above 0, or the times of its frames. "
+            "Set fps; if the rate is unknown, use the rate of the model's training videos.",
+        ),
+        (
+            lambda: plan(5, 32, 32, SMALL, fps=math.nan),
+            "The frame rate is nan. Fitting a clip needs frames per second above 0, or the times of its frames. "
+            "Set fps; if the rate is unknown, use the rate of the model's training videos.",
+        ),
+        (
+            lambda: plan(5, 32, 32, SMALL, times=torch.zeros(5, 2)),
+            "The times of the frames do not increase. Each frame needs a start and a later end, none before the end "
+            "of the frame before it. Pass fps instead.",
+        ),
+        (
+            lambda: plan_exact(20, 32, 32, WAN, length=33, fps=16),
+            "The clip has 20 frames, and 33 were asked for. Fitting never makes a clip longer. "
+            "Set the length to 17, or add frames with an extension task.",
+        ),
+        (
+            lambda: plan_exact(5, 0, 32, WAN, size=(32, 32), fps=16),
+            "The clip has 5 frames of 32 x 0 pixels. At least one frame of one pixel is needed. Use another clip.",
+        ),
+        (
+            lambda: apply_masks(torch.full((6, 50, 70), 255.0), small_plan()),
+            "The masks reach from 255 to 255. A mask needs values between 0 (keep) and 1 (generate). "
+            "Divide it by its largest value.",
+        ),
+        (
+            lambda: apply_masks(torch.full((6, 50, 70), math.nan), small_plan()),
+            "The masks reach from nan to nan. A mask needs values between 0 (keep) and 1 (generate). "
+            "Divide it by its largest value.",
+        ),
+    ],
+)
+def test_input_errors_say_what_came_and_what_to_do(call: object, message: str):
+    with pytest.raises(InputError) as error:
+        call()  # type: ignore[operator]
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: plan(5, 32, 32, SMALL, times=torch.zeros(4, 2)),
+            "The times are (4, 2) numbers. A clip of 5 frames needs (5, 2): the start and the end of each frame in "
+            "seconds. Pass the times of this clip.",
+        ),
+        (
+            lambda: plan_exact(20, 32, 32, WAN, length=18, fps=16),
+            "The clip has 18 frames. This model needs 4n + 1 frames (1, 5, 9, …). Set the length to 17 or 21.",
+        ),
+        (
+            lambda: plan_exact(5, 32, 32, WAN, size=(32, 40), fps=16),
+            "The width is 40 pixels. This model needs a multiple of 16. Set the width to 32 or 48.",
+        ),
+        (
+            lambda: apply(noise(5, 50, 70, 3), small_plan()),
+            "The frames have the shape (5, 50, 70, 3). This plan was made for (6, 50, 70, 3). Plan again for the clip "
+            "that is fitted, or pass frames of that length and size.",
+        ),
+        (
+            lambda: apply(torch.zeros(0, 3, 6, 50, 70), small_plan()),
+            "The frames have the shape (0, 3, 6, 50, 70). This plan was made for (B, 3, 6, 50, 70). Plan again for "
+            "the clip that is fitted, or pass frames of that length and size.",
+        ),
+        (
+            lambda: apply(torch.zeros(1, 1, 6, 50, 70), small_plan()),
+            "The frames have the shape (1, 1, 6, 50, 70). This plan was made for (B, 3, 6, 50, 70). Plan again for "
+            "the clip that is fitted, or pass frames of that length and size.",
+        ),
+        (
+            lambda: apply_masks(torch.zeros(6, 50, 64), small_plan()),
+            "The masks have the shape (1, 1, 6, 50, 64). This plan was made for (B, 1, 6, 50, 70). Plan again for the "
+            "clip that is fitted, or pass masks of that length and size.",
+        ),
+        (
+            lambda: apply_masks(torch.zeros(50, 70), small_plan()),
+            "The masks have the shape (50, 70). This plan was made for (B, 1, 6, 50, 70). Plan again for the clip "
+            "that is fitted, or pass masks of that length and size.",
+        ),
+    ],
+)
+def test_shape_errors_say_what_came_and_what_to_do(call: object, message: str):
+    with pytest.raises(ShapeError) as error:
+        call()  # type: ignore[operator]
+    assert str(error.value) == message

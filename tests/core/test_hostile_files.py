@@ -1,0 +1,317 @@
+"""Files that are broken, or made to break something: each is refused in a whole sentence, fast and cheaply."""
+
+from __future__ import annotations
+
+import json
+import struct
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from model_files import write_gguf, write_sparse
+
+from vace_core.checkpoint import open_checkpoint
+from vace_core.errors import ModelError, UnsupportedModelError, VaceError, WeightsError
+from vace_core.files.safetensors_format import save
+
+NEEDED = "A complete safetensors or GGUF file is needed. Download or copy it again."
+
+
+def safetensors_bytes(header, data: bytes = b"", length: int | None = None) -> bytes:
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return (len(text) if length is None else length).to_bytes(8, "little") + text + data
+
+
+def entry(shape, begin, end, dtype="F32"):
+    return {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
+
+
+NO_JSON = "its header is not the JSON that a safetensors file begins with"
+SAFETENSORS = {
+    "empty": (b"", "it has only 0 bytes"),
+    "a stub": (b"\0" * 7, "it has only 7 bytes"),
+    "a header longer than the file": (
+        safetensors_bytes({}, length=99),
+        "its header claims 99 bytes, and the whole file has 10",
+    ),
+    "a header of any length": (
+        safetensors_bytes({}, length=2**64 - 1),
+        "its header claims 18446744073709551615 bytes, and the whole file has 10",
+    ),
+    "no JSON": (safetensors_bytes(b"\xff{]"), NO_JSON),
+    "JSON without end": (safetensors_bytes(b"[" * 9999), NO_JSON),
+    "an endless number": (
+        safetensors_bytes(b'{"a":' + b"9" * 9999 + b"}"),
+        NO_JSON,
+    ),
+    "a name twice": (
+        safetensors_bytes(b'{"a":1,"a":1}'),
+        NO_JSON,
+    ),
+    "a list": (safetensors_bytes([]), "its header is not a table of tensors"),
+    "metadata of another kind": (safetensors_bytes({"__metadata__": 3}), "its metadata is not a table of texts"),
+    "a tensor that is a number": (safetensors_bytes({"a": 3}), "its header does not say type, shape and place of a"),
+    "a negative size": (
+        safetensors_bytes({"a": entry([-2, -1], 0, 8)}, b"\0" * 8),
+        "its header does not say type, shape and place of a",
+    ),
+    "a size that is true": (
+        safetensors_bytes({"a": entry([True], 0, 4)}, b"\0" * 4),
+        "its header does not say type, shape and place of a",
+    ),
+    "three offsets": (
+        safetensors_bytes({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 2, 4]}}, b"\0" * 4),
+        "its header does not say type, shape and place of a",
+    ),
+    "offsets the wrong way round": (
+        safetensors_bytes({"a": entry([1], 4, 0)}, b"\0" * 4),
+        "the size of a does not agree with its shape",
+    ),
+    "a shape too large": (
+        safetensors_bytes({"a": entry([2**62, 2**62], 0, 4)}, b"\0" * 4),
+        "the size of a does not agree with its shape",
+    ),
+    "an overlap": (
+        safetensors_bytes({"a": entry([1], 0, 4), "b": entry([1], 2, 6)}, b"\0" * 6),
+        "its tensors overlap or leave gaps",
+    ),
+    "a gap": (
+        safetensors_bytes({"a": entry([1], 0, 4), "b": entry([1], 8, 12)}, b"\0" * 12),
+        "its tensors overlap or leave gaps",
+    ),
+    "a long and strange name": (
+        safetensors_bytes({"\n" * 99: 1}),
+        f"its header does not say type, shape and place of {(ascii(chr(10) * 99))[:80]}…",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SAFETENSORS)
+def test_a_broken_safetensors_file_is_refused(tmp_path, case):
+    content, reason = SAFETENSORS[case]
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(content)
+    with pytest.raises(WeightsError) as error:
+        open_checkpoint(path)
+    assert str(error.value) == f"{path} cannot be read: {reason}. {NEEDED}"
+
+
+def test_a_header_over_the_limit_is_refused_unread(tmp_path):
+    path = tmp_path / "a.safetensors"
+    with path.open("wb") as file:
+        file.write((100_000_001).to_bytes(8, "little"))
+        file.truncate(200_000_000)
+    with pytest.raises(WeightsError) as error:
+        open_checkpoint(path)
+    reason = "its header claims 100000001 bytes, and the whole file has 200000000"
+    assert str(error.value) == f"{path} cannot be read: {reason}. {NEEDED}"
+
+
+def test_a_truncated_file_is_refused_before_anything_is_read(tmp_path):
+    path = write_sparse(tmp_path / "a.safetensors", {"a": (4, 4)})
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.truncate(size - 1)
+    with pytest.raises(WeightsError) as error:
+        open_checkpoint(path)
+    reason = f"its header describes {size} bytes, and the file has {size - 1}"
+    assert str(error.value) == f"{path} cannot be read: {reason}. {NEEDED}"
+
+
+def test_a_file_that_shrinks_after_it_was_opened_is_an_error_not_garbage(tmp_path):
+    path = write_sparse(tmp_path / "a.safetensors", {"a": (4, 4)})
+    file, size = open_checkpoint(path), path.stat().st_size
+    with path.open("r+b") as stream:
+        stream.truncate(size - 1)
+    with pytest.raises(WeightsError) as error:
+        file.read("a")
+    reason = f"it ended after {size - 1} bytes while {size} were expected"
+    assert str(error.value) == f"{path} cannot be read: {reason}. {NEEDED}"
+
+
+def test_an_unknown_type_is_named_when_it_is_asked_for(tmp_path):
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(safetensors_bytes({"a": entry([4], 0, 2, "F4")}, b"\0\0"))
+    file = open_checkpoint(path)
+    with pytest.raises(UnsupportedModelError) as error:
+        file.read("a")
+    assert str(error.value) == (
+        f"{path} stores a as F4. Types that can be read are F64, F32, F16, BF16, F8_E4M3, F8_E5M2, I64, I32, I16, I8, "
+        "U8, BOOL. Choose a version in one of these."
+    )
+
+
+def gguf_text(text: bytes) -> bytes:
+    return struct.pack("<Q", len(text)) + text
+
+
+def gguf_head(tensors=0, values=0, version=3) -> bytes:
+    return b"GGUF" + struct.pack("<IQQ", version, tensors, values)
+
+
+def gguf_tensor(dims, kind=0, offset=0, name=b"a") -> bytes:
+    return gguf_text(name) + struct.pack(f"<I{len(dims)}QIQ", len(dims), *dims, kind, offset)
+
+
+GGUF = {
+    "nothing after the magic": (b"GGUF", "its header claims 4 more bytes where 0 are left"),
+    "an old version": (gguf_head(version=1), "it is GGUF of version 1, and only versions 2 and 3 are known"),
+    "the other byte order": (
+        b"GGUF" + struct.pack(">I", 3) + b"\0" * 16,
+        "it is GGUF of version 50331648, and only versions 2 and 3 are known",
+    ),
+    "absurdly many tensors": (gguf_head(tensors=2**60), f"its header claims {2**60} entries"),
+    "absurdly many values": (gguf_head(values=2**63), f"its header claims {2**63} entries"),
+    "an endless text": (
+        gguf_head(values=1) + struct.pack("<Q", 2**62),
+        f"its header claims {2**62} more bytes where 0 are left",
+    ),
+    "an endless array of numbers": (
+        gguf_head(values=1) + gguf_text(b"k") + struct.pack("<IIQ", 9, 0, 2**60),
+        f"its header claims {2**60} more bytes where 0 are left",
+    ),
+    "an endless array of texts": (
+        gguf_head(values=1) + gguf_text(b"k") + struct.pack("<IIQ", 9, 8, 2**60),
+        f"its header claims {2**60} entries",
+    ),
+    "arrays within arrays": (
+        gguf_head(values=1) + gguf_text(b"k") + struct.pack("<IIQ", 9, 9, 1),
+        "its header holds an array of unknown type 9",
+    ),
+    "a value of unknown type": (
+        gguf_head(values=1) + gguf_text(b"k") + struct.pack("<I", 77),
+        "its header holds a value of unknown type 77",
+    ),
+    "an alignment of zero": (
+        gguf_head(values=1) + gguf_text(b"general.alignment") + struct.pack("<II", 4, 0),
+        "its alignment is not a number of bytes",
+    ),
+    "absurdly many dimensions": (
+        gguf_head(tensors=1) + gguf_text(b"a") + struct.pack("<I", 2**31),
+        f"its header describes a twice or with {2**31} dimensions",
+    ),
+    "a tensor twice": (
+        gguf_head(tensors=2) + gguf_tensor([1]) * 2 + b"\0" * 64,
+        "its header describes a twice or with 1 dimensions",
+    ),
+    "an unknown type": (gguf_head(tensors=1) + gguf_tensor([1], 999), "it holds weights of unknown type 999"),
+    "half a block": (gguf_head(tensors=1) + gguf_tensor([33], 8), "the rows of a are not whole blocks of Q8_0"),
+    "a tensor larger than the file": (
+        gguf_head(tensors=1) + gguf_tensor([2**40, 2**20]) + b"\0" * 64,
+        "its header describes more than the 129 bytes that the file has",
+    ),
+    "a tensor beyond the file": (
+        gguf_head(tensors=1) + gguf_tensor([1], 0, 2**63) + b"\0" * 64,
+        "its header describes more than the 121 bytes that the file has",
+    ),
+    "an original shape of another size": (
+        gguf_head(1, 1) + gguf_text(b"comfy.gguf.orig_shape.a") + struct.pack("<IIQi", 9, 5, 1, 3)
+        + gguf_tensor([4]) + b"\0" * 64,
+        "the original shape of a does not agree with its size",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", GGUF)
+def test_a_broken_gguf_file_is_refused(tmp_path, case):
+    content, reason = GGUF[case]
+    path = tmp_path / "a.gguf"
+    path.write_bytes(content)
+    with pytest.raises(WeightsError) as error:
+        open_checkpoint(path)
+    assert str(error.value) == f"{path} cannot be read: {reason}. {NEEDED}"
+
+
+def test_blocks_that_nothing_can_decode_are_named(tmp_path):
+    path = tmp_path / "a.gguf"
+    path.write_bytes(gguf_head(tensors=1) + gguf_tensor([32], 9) + b"\0" * 99)
+    with pytest.raises(UnsupportedModelError) as error:
+        open_checkpoint(path)
+    assert str(error.value) == (
+        f"{path} stores weights as Q8_1, which cannot be turned back into numbers here. Types that can are Q8_0, Q6_K, "
+        "Q5_K, Q4_K, F16, BF16 and their like. Choose a version in one of these."
+    )
+
+
+def test_gguf_without_its_package_is_one_clear_sentence(tmp_path, monkeypatch):
+    path = write_gguf(tmp_path / "a.gguf", {"a": torch.ones(2, 32)})
+    monkeypatch.setitem(sys.modules, "gguf", None)
+    with pytest.raises(ModelError) as error:
+        open_checkpoint(path)
+    assert str(error.value) == (
+        "This is a GGUF file, and the Python package gguf that turns its blocks into numbers is not installed. It is "
+        "needed for GGUF files only. Install gguf, or choose a .safetensors file."
+    )
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_no_bytes_whatever_raise_anything_but_our_own_errors(tmp_path, data):
+    valid = data.draw(st.sampled_from(sorted(_valid_files(tmp_path))))
+    content = bytearray((tmp_path / valid).read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, min(len(content), 400) - 1))
+        content[place] = data.draw(st.integers(0, 255))
+    del content[data.draw(st.integers(1, len(content))) :]
+    path = tmp_path / f"mutated.{valid}"
+    path.write_bytes(content)
+    try:
+        file = open_checkpoint(path)
+        for name in file.tensors:
+            file.read(name)
+    except VaceError:
+        pass
+
+
+def _valid_files(folder: Path) -> list[str]:
+    if not (folder / "a.gguf").exists():
+        write_gguf(folder / "a.gguf", {"a": torch.ones(2, 32), "b": torch.ones(6, 16, 1, 2, 2), "c": torch.ones(3)})
+        save(folder / "a.safetensors", {"a": torch.ones(2, 32), "b": torch.ones(3), "c": torch.ones(1)}, {"k": "v"})
+    return ["a.gguf", "a.safetensors"]
+
+
+INDEXES = {
+    "no JSON": ("{", None),
+    "a list": ("[]", None),
+    "no map": ("{}", "it has no weight_map that says which shard holds which weight"),
+    "a shard above the folder": (
+        {"a": "../secret.safetensors"},
+        "it names the shard ../secret.safetensors, which is no safetensors file of its folder",
+    ),
+    "a shard anywhere": (
+        {"a": "/etc/passwd"},
+        "it names the shard /etc/passwd, which is no safetensors file of its folder",
+    ),
+    "a shard on another drive": (
+        {"a": "C:\\secret.safetensors"},
+        "it names the shard C:\\secret.safetensors, which is no safetensors file of its folder",
+    ),
+    "a pickle shard": (
+        {"a": "model-00001-of-00002.bin"},
+        "it names the shard model-00001-of-00002.bin, which is no safetensors file of its folder",
+    ),
+    "a number": ({"a": 7}, "it names the shard 7, which is no safetensors file of its folder"),
+    "a missing shard": ({"a": "b.safetensors"}, "the shard b.safetensors is not beside it"),
+    "a promise not kept": ({"c": "real.safetensors"}, "real.safetensors does not hold c, as the index says"),
+}
+
+
+@pytest.mark.parametrize("case", INDEXES)
+def test_a_broken_index_is_refused(tmp_path, case):
+    places, reason = INDEXES[case]
+    folder = tmp_path / "model"
+    folder.mkdir()
+    save(tmp_path / "secret.safetensors", {"a": torch.ones(1)})
+    save(folder / "real.safetensors", {"a": torch.ones(1)})
+    path = folder / "model.safetensors.index.json"
+    path.write_text(places if isinstance(places, str) else json.dumps({"weight_map": places}))
+    with pytest.raises(WeightsError) as error:
+        open_checkpoint(path)
+    assert str(error.value) == (
+        f"{path} cannot be read: {reason}. {NEEDED}"
+        if reason
+        else f"{path} is not a JSON table. One as it was published with the weights is needed. Download it again."
+    )

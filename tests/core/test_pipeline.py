@@ -1,0 +1,133 @@
+"""The whole method on a tiny model: seeds, kept pixels, stopping, attaching and detaching."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import tiny
+import torch
+
+from vace_core import tasks
+from vace_core.errors import AdapterMismatchError, InputError
+from vace_core.models import wan
+from vace_core.pipeline import Expert, SamplingOptions, generate, sample
+
+OPTIONS = SamplingOptions(steps=3, shift=3.0, guidance_scale=2.0, seed=1)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return tiny.model()
+
+
+@pytest.fixture(scope="module")
+def unit():
+    masks = torch.zeros(1, 1, 5, 32, 48)
+    masks[..., 8:20, 10:30] = 1
+    return tasks.inpaint(tiny.clip(), masks, prompt="a red fox", negative_prompt="blur")
+
+
+def test_one_seed_one_result(model, unit):
+    assert torch.equal(generate(model, unit, OPTIONS), generate(model, unit, OPTIONS))
+    other = generate(model, unit, replace(OPTIONS, seed=2))
+    assert not torch.equal(generate(model, unit, OPTIONS), other)
+
+
+def test_kept_pixels_come_back_as_they_came(model, unit):
+    result = generate(model, unit, OPTIONS)
+    kept = unit.masks.expand_as(result) == 0
+    assert torch.equal(result[kept], unit.source[kept])
+    assert (result - unit.source)[~kept].abs().mean() > 0.1
+
+
+def test_decoding_only_the_hole_changes_nothing(model, unit):
+    result = generate(model, unit, OPTIONS)
+    whole = model.vae.decode(sample(model, unit, OPTIONS))
+    made = unit.masks.expand_as(result) == 1
+    assert (result - whole)[made].abs().max() <= 1e-5
+
+
+def test_references_are_dropped_before_decoding(model):
+    unit = tasks.reference([tiny.clip(1, seed=4), tiny.clip(1, seed=5)], num_frames=5, height=32, width=48)
+    seen = []
+    result = generate(model, unit, OPTIONS, on_step=lambda index, total, denoised: seen.append(denoised.shape))
+    assert result.shape == (1, 3, 5, 32, 48)
+    assert seen == [(1, 16, 2, 4, 6)] * 3
+
+
+def test_strength_zero_is_the_base_alone(model, unit):
+    off = sample(model, unit, replace(OPTIONS, strength=0.0))
+    assert torch.equal(off, sample(model.detach(), unit, OPTIONS))
+
+
+def test_attach_and_detach_leave_the_model_as_it_was(model, unit):
+    before = sample(model, unit, OPTIONS)
+    detached = model.detach()
+    assert not torch.equal(sample(detached, unit, OPTIONS), before)
+    again = detached.attach(model.expert.adapter)
+    assert torch.equal(sample(again, unit, OPTIONS), before)
+
+
+def test_the_adapter_acts_in_its_part_of_the_schedule(model, unit):
+    never = replace(OPTIONS, start_percent=1.0)
+    assert torch.equal(sample(model, unit, never), sample(model.detach(), unit, OPTIONS))
+    late = sample(model, unit, replace(OPTIONS, start_percent=0.5))
+    assert not torch.equal(late, sample(model, unit, OPTIONS))
+    assert not torch.equal(late, sample(model.detach(), unit, OPTIONS))
+
+
+def test_stopping_leaves_nothing_behind(model, unit):
+    before = sample(model, unit, OPTIONS)
+
+    def stop(index: int, total: int, denoised: torch.Tensor) -> None:
+        if index == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        generate(model, unit, OPTIONS, on_step=stop)
+    assert torch.equal(sample(model, unit, OPTIONS), before)
+
+
+def test_a_pair_hands_over_at_its_boundary(model, unit):
+    low = Expert(base=tiny.base(11), adapter=tiny.adapter(12))
+    pair = replace(model, low_noise=low, boundary=0.875)
+    only_high = sample(replace(pair, boundary=-1.0), unit, OPTIONS)
+    only_low = sample(replace(pair, boundary=2.0), unit, OPTIONS)
+    assert torch.equal(only_high, sample(model, unit, OPTIONS))
+    assert torch.equal(only_low, sample(replace(model, expert=low), unit, OPTIONS))
+    both = sample(pair, unit, OPTIONS)
+    assert not torch.equal(both, only_high)
+    assert not torch.equal(both, only_low)
+
+
+def test_a_mask_that_keeps_everything_is_refused(model):
+    unit = tasks.inpaint(tiny.clip(), torch.zeros(1, 1, 5, 32, 48))
+    with pytest.raises(InputError) as error:
+        generate(model, unit, OPTIONS)
+    assert str(error.value) == (
+        "The mask keeps every pixel of every frame. At least one pixel to generate (mask 1, white) is needed. "
+        "Invert the mask if it is the wrong way round."
+    )
+
+
+def test_an_unknown_solver_is_named(model, unit):
+    with pytest.raises(InputError) as error:
+        generate(model, unit, replace(OPTIONS, solver="heun"))
+    assert str(error.value) == 'The solver is "heun". One of unipc, euler, dpm++ is needed. Choose one of these.'
+
+
+def test_adapters_and_bases_have_to_match(model):
+    wide = wan.build_adapter(wan.WanSizes(width=256, ffn=64, layers=4, text_width=32), (0, 2))
+    with pytest.raises(AdapterMismatchError):
+        model.attach(wide)
+    with pytest.raises(InputError) as error:
+        model.attach(tiny.adapter(), tiny.adapter())
+    assert str(error.value) == "Two adapters came. This model needs one. Give as many as it has bases."
+
+
+def test_progress_of_encoding_and_decoding_is_told(model, unit):
+    seen = []
+    generate(model, unit, OPTIONS, on_chunk=lambda what, done, total: seen.append((what, done, total)))
+    assert ("encode", 2, 2) in seen
+    assert seen[-1] == ("decode", 2, 2)

@@ -1,0 +1,139 @@
+"""Promises of reference pictures: whole, on white, in order, as the original letterboxes and crops them."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from vace_core.errors import InputError, ShapeError
+from vace_core.references import crop_subject, letterbox, on_white, stack
+
+# Whole numbers of 255, as files hold them.
+RAMP = torch.arange(18.0).reshape(1, 1, 1, 3, 6).expand(-1, 3, -1, -1, -1) / 127.5 - 1
+
+
+def levels(picture: Tensor) -> list[list[int]]:
+    return ((picture[0, 0, 0] + 1) * 127.5).round().int().tolist()
+
+
+def flat(height: int, width: int, value: float = 0.5) -> Tensor:
+    return torch.full((1, 3, 1, height, width), value)
+
+
+def test_a_picture_of_the_right_size_is_untouched():
+    assert letterbox(RAMP, 3, 6) is RAMP
+
+
+def test_letterboxing_is_the_official_one():
+    # 3 x 6 into 8 x 9: scaled by 1.5 to 4 x 9 (4.5 cut to 4), 2 rows of white above and below. The numbers are
+    # prepare_source's of ali-vilab/VACE at 48eb44f1c4be, vace/models/wan/wan_vace.py, for the same picture.
+    white = [255] * 9
+    assert levels(letterbox(RAMP, 8, 9)) == [
+        white,
+        white,
+        [0, 0, 1, 2, 2, 3, 4, 4, 5],
+        [4, 4, 5, 6, 6, 7, 8, 8, 9],
+        [8, 9, 9, 10, 11, 11, 12, 13, 13],
+        [12, 13, 13, 14, 14, 15, 16, 16, 17],
+        white,
+        white,
+    ]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 40), st.integers(1, 40))
+def test_the_picture_is_whole_centred_and_touches_two_sides(own_height, own_width, height, width):
+    scale = min(height / own_height, width / own_width)
+    if int(own_height * scale) == 0 or int(own_width * scale) == 0:
+        return
+    box = letterbox(flat(own_height, own_width), height, width)
+    assert box.shape == (1, 3, 1, height, width)
+    inside = (box[0, 0, 0] < 0.9).nonzero()
+    (top, left), (bottom, right) = inside.min(dim=0).values.tolist(), inside.max(dim=0).values.tolist()
+    assert len(inside) == (bottom - top + 1) * (right - left + 1)
+    assert bool((box[0, 0, 0] == 1).sum() == height * width - len(inside))
+    below, beside = height - 1 - bottom - top, width - 1 - right - left
+    assert {below, beside} <= {0, 1}
+    # The truncation to whole pixels may leave a gap of one where the scale is not exact.
+    assert top + (height - 1 - bottom) <= 1 or left + (width - 1 - right) <= 1
+
+
+def test_pictures_of_all_sizes_are_stacked_in_order():
+    pictures = [flat(4, 4, 0.1), flat(2, 9, 0.2), flat(9, 2, 0.3)]
+    references = stack(pictures, 6, 8)
+    assert [picture.shape for picture in references] == [(1, 3, 1, 6, 8)] * 3
+    assert [round(float(picture.min()), 4) for picture in references] == [0.1, 0.2, 0.3]
+
+
+def test_transparency_is_laid_on_white():
+    alpha = torch.tensor([[0.0, 0.5, 1.0]] * 2).reshape(1, 1, 1, 2, 3)
+    assert torch.equal(on_white(flat(2, 3, -0.3), alpha)[0, 0, 0, 0], torch.tensor([1.0, 0.35, -0.3]))
+
+
+def test_a_subject_is_cut_out_as_officially():
+    # SubjectAnnotator of the same commit, vace/annotators/subject.py, mode "mask" with USE_CROP and ROI_ONLY.
+    picture = (torch.arange(48.0) * 3).reshape(1, 1, 1, 6, 8).expand(-1, 3, -1, -1, -1) / 127.5 - 1
+    mask = torch.zeros(1, 1, 1, 6, 8)
+    mask[..., 1:4, 2:4] = 1
+    mask[..., 3, 5] = 1
+    assert levels(crop_subject(picture, mask)) == [[30, 33, 255, 255], [54, 57, 255, 255], [78, 81, 255, 87]]
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (
+            lambda: letterbox(torch.zeros(1, 4, 1, 3, 6), 8, 8),
+            ShapeError,
+            "The picture has shape (1, 4, 1, 3, 6), with a fourth channel. Three are needed. "
+            "If the fourth is transparency, lay it on white with vace_core.references.on_white.",
+        ),
+        (
+            lambda: stack([RAMP, torch.zeros(1, 3, 2, 3, 6)], 8, 8),
+            ShapeError,
+            "The picture 2 has 2 frames. A reference is a single picture. "
+            "Choose one frame, or give each as a picture of its own.",
+        ),
+        (
+            lambda: letterbox(torch.zeros(3, 6, 3), 8, 8),
+            ShapeError,
+            "The picture has shape (3, 6, 3). (batch, 3, frames, height, width) is needed. "
+            "Reorder its dimensions, or drop its alpha channel.",
+        ),
+        (
+            lambda: letterbox(RAMP, 0, 8),
+            ShapeError,
+            "The frame is 8 x 0 pixels. At least 1 x 1 is needed. Set both sides.",
+        ),
+        (
+            lambda: letterbox(flat(1, 90), 48, 80),
+            ShapeError,
+            "The picture is 90 x 1 pixels. Fitted into 80 x 48 it would be thinner than a pixel. "
+            "Crop it to a squarer shape.",
+        ),
+        (
+            lambda: on_white(RAMP, torch.ones(1, 1, 1, 6, 3)),
+            ShapeError,
+            "The alpha channel has shape (1, 1, 1, 6, 3). (1, 1, 1, 3, 6) is needed, as the picture has. "
+            "Resize it to the picture.",
+        ),
+        (
+            lambda: on_white(RAMP, torch.full((1, 1, 1, 3, 6), 255.0)),
+            InputError,
+            "The alpha channel holds values from 255 to 255. Values from 0 (transparent) to 1 (opaque) are needed. "
+            "Divide 0..255 by 255.",
+        ),
+        (
+            lambda: crop_subject(RAMP, torch.zeros(1, 1, 1, 3, 6)),
+            InputError,
+            "The subject mask is empty. At least one pixel must mark the subject. Paint it, or leave the mask out.",
+        ),
+    ],
+)
+def test_what_is_no_reference_is_refused(call, error, message):
+    with pytest.raises(error) as caught:
+        call()
+    assert str(caught.value) == message

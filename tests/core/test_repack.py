@@ -1,0 +1,139 @@
+"""A full model in two files and back: not a bit is lost, and the halves are what they say."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from model_files import (
+    adapter_weights,
+    base_weights,
+    full_weights,
+    scaled_float8,
+    write_gguf,
+    write_shards,
+    write_sparse,
+)
+from safetensors.torch import load_file, save_file
+
+from vace_core.errors import AdapterMismatchError, InputError, UnsupportedModelError, WeightsError
+from vace_core.model_file import inspect
+from vace_core.models.wan_keys import diffusers_key
+from vace_core.repack import join, split
+
+MARKER = {"scaled_fp8": torch.empty(0, dtype=torch.float8_e4m3fn)}
+
+
+def mixed():
+    """Weights in three types, as files in the wild have them."""
+    return {
+        name: value.to((torch.float32, torch.bfloat16, torch.float16)[number % 3])
+        for number, (name, value) in enumerate(full_weights().items())
+    }
+
+
+def same_bits(a, b):
+    return a.keys() == b.keys() and all(
+        a[name].dtype == b[name].dtype
+        and a[name].shape == b[name].shape
+        and a[name].reshape(-1).view(torch.uint8).equal(b[name].reshape(-1).view(torch.uint8))
+        for name in a
+    )
+
+
+@pytest.mark.parametrize(
+    "make",
+    [mixed, lambda: scaled_float8(full_weights()) | MARKER, lambda: scaled_float8(full_weights(), ".weight_scale")],
+)
+@pytest.mark.parametrize("prefix", ["", "model.diffusion_model."])
+def test_split_then_join_gives_the_same_bits(tmp_path, make, prefix):
+    weights = make()
+    full, base, adapter, again = (tmp_path / f"{name}.safetensors" for name in ("full", "base", "adapter", "again"))
+    save_file({prefix + name: value for name, value in weights.items()}, full, metadata={"modelspec.title": "x"})
+    split(full, base, adapter)
+    assert inspect(base).kind == "base"
+    assert inspect(adapter).kind == "adapter"
+    assert inspect(adapter).context_layers == inspect(full).context_layers == (0, 2)
+    markers = MARKER.keys() & weights.keys()
+    assert load_file(base).keys() & load_file(adapter).keys() == markers
+    join(base, adapter, again)
+    assert same_bits(load_file(again), weights)
+    assert inspect(again).storage == inspect(full).storage
+
+
+def test_shards_with_names_of_diffusers_come_out_under_official_names(tmp_path):
+    write_shards(tmp_path / "transformer", {diffusers_key(name): value for name, value in full_weights().items()})
+    split(tmp_path, tmp_path / "base.safetensors", tmp_path / "adapter.safetensors")
+    assert same_bits(load_file(tmp_path / "base.safetensors"), base_weights())
+    assert same_bits(load_file(tmp_path / "adapter.safetensors"), adapter_weights())
+
+
+@pytest.mark.parametrize(
+    ("base", "adapter"), [("out", "out"), ("full", "out"), ("out", "full"), ("out", "sub/../full")]
+)
+def test_outputs_that_would_destroy_one_another_are_refused(tmp_path, base, adapter):
+    (tmp_path / "sub").mkdir()
+    full, base, adapter = (tmp_path / f"{name}.safetensors" for name in ("full", base, adapter))
+    save_file(full_weights(), full)
+    before = full.read_bytes()
+    with pytest.raises(InputError) as error:
+        split(full, base, adapter)
+    assert str(error.value) == (
+        f"{full} would be split into {base} and {adapter}. Two files other than the model itself are needed. Change "
+        "the names."
+    )
+    assert full.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir() if file.is_file()] == ["full.safetensors"]
+
+
+def test_shards_are_not_overwritten_by_their_own_halves(tmp_path):
+    index = write_shards(tmp_path, full_weights())
+    shard = tmp_path / "diffusion_pytorch_model-00001-of-00002.safetensors"
+    with pytest.raises(InputError):
+        split(index, tmp_path / "base.safetensors", shard)
+    assert inspect(index).kind == "vace"
+
+
+def test_a_joined_model_may_take_the_place_of_its_base(tmp_path):
+    base, adapter = tmp_path / "base.safetensors", tmp_path / "adapter.safetensors"
+    save_file(base_weights(), base)
+    save_file(adapter_weights(), adapter)
+    join(base, adapter, base)
+    assert same_bits(load_file(base), full_weights())
+
+
+def test_what_cannot_be_split_or_joined_is_named(tmp_path):
+    base, full, out = tmp_path / "base.safetensors", tmp_path / "full.safetensors", tmp_path / "out.safetensors"
+    save_file(base_weights(), base)
+    save_file(full_weights(), full)
+    with pytest.raises(WeightsError) as error:
+        split(base, out, tmp_path / "other")
+    assert str(error.value) == (
+        f"{base} is not what is needed here: a base together with its adapter. Choose a file that holds that."
+    )
+    with pytest.raises(WeightsError) as error:
+        join(full, base, out)
+    assert str(error.value) == (
+        f"{full} is not what is needed here: a base without adapter. Choose a file that holds that."
+    )
+    gguf = write_gguf(tmp_path / "a.gguf", full_weights())
+    with pytest.raises(UnsupportedModelError) as error:
+        split(gguf, out, tmp_path / "other")
+    assert str(error.value) == (
+        f"{gguf} is a GGUF file, whose weights cannot be copied to safetensors as they are. A safetensors file is "
+        "needed. Choose one."
+    )
+    assert not out.exists()
+
+
+def test_an_adapter_of_another_base_is_not_joined(tmp_path):
+    base, adapter, out = (tmp_path / f"{name}.safetensors" for name in ("base", "adapter", "out"))
+    save_file(base_weights(), base)
+    shapes = {name: tuple(value.shape) for name, value in adapter_weights().items()}
+    write_sparse(adapter, shapes | {f"vace_blocks.{index}.norm3.bias": (256,) for index in range(7)})
+    with pytest.raises(AdapterMismatchError) as error:
+        join(base, adapter, out)
+    assert str(error.value) == (
+        f"{adapter} is made for a base of width 256 with at least 7 blocks. {base} has width 256 and 4 blocks. Choose "
+        "the adapter that belongs to it."
+    )
+    assert not out.exists()

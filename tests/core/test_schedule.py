@@ -1,0 +1,57 @@
+"""Noise levels, against the lists of the official code."""
+
+from __future__ import annotations
+
+import pytest
+
+from vace_core.errors import InputError
+from vace_core.schedule import percent_to_sigma, shift_sigma, sigmas
+
+
+@pytest.mark.parametrize(
+    ("steps", "shift", "first", "head", "tail"),
+    [
+        # The official UniPC starts at 0.999, the official DPM++ at 1. Measured on Wan2.1, wan/utils/fm_solvers*.py.
+        (50, 16, 0.999, [0.99994, 0.99866, 0.99734, 0.99596, 0.99453], [0.505, 0.39975, 0.24596]),
+        (50, 16, 1.0, [1, 0.99873, 0.9974, 0.99603, 0.99459], [0.50526, 0.4, 0.24615]),
+        (20, 5, 0.999, [0.9998, 0.98938, 0.97805, 0.96569, 0.95215], [0.46846, 0.35689, 0.20816]),
+        (20, 5, 1.0, [1, 0.98958, 0.97826, 0.96591, 0.95238], [0.46875, 0.35714, 0.20833]),
+        (4, 5, 0.999, [0.9998, 0.93727, 0.83306, 0.62469], []),
+    ],
+)
+def test_noise_levels_equal_the_official_lists(steps, shift, first, head, tail):
+    levels = sigmas(steps, shift, first=first)
+    assert len(levels) == steps + 1
+    assert levels[-1] == 0
+    assert levels[: len(head)] == pytest.approx(head, abs=6e-6)
+    assert levels[steps - len(tail) : steps] == pytest.approx(tail, abs=6e-6)
+
+
+def test_percent_counts_along_the_schedule():
+    assert percent_to_sigma(0.0, 5.0) == 1.0
+    assert percent_to_sigma(0.5, 5.0) == shift_sigma(0.5, 5.0)
+    assert percent_to_sigma(1.0, 5.0) < 0
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: sigmas(0, 5.0),
+            "The number of steps is 0. At least 1 is needed. Set steps, e.g. to 20.",
+        ),
+        (lambda: sigmas(20, 0.0), "The shift is 0.0. A number above 0 is needed. Set shift, e.g. to 5."),
+        (
+            lambda: sigmas(20, float("nan")),
+            "The shift is nan. A number above 0 is needed. Set shift, e.g. to 5.",
+        ),
+        (
+            lambda: percent_to_sigma(1.2, 5.0),
+            "The percent is 1.2. A number from 0 (start) to 1 (end) is needed. Set it within these.",
+        ),
+    ],
+)
+def test_values_out_of_range_are_named(call, message):
+    with pytest.raises(InputError) as error:
+        call()
+    assert str(error.value) == message
