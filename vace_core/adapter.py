@@ -36,7 +36,7 @@ class ContextAdapter(nn.Module):
         width: int,
         context_layers: Sequence[int],
         ops: ModuleType | Any = nn,
-    ):
+    ) -> None:
         super().__init__()
         if len(blocks) != len(context_layers):
             raise AdapterMismatchError(
@@ -97,7 +97,7 @@ class Attachment:
 class HintChain:
     """The context path of one forward pass. It holds one set of tokens, never a stack of hints."""
 
-    def __init__(self, attachment: Attachment, tokens: Tensor):
+    def __init__(self, attachment: Attachment, tokens: Tensor) -> None:
         self._adapter = attachment.adapter
         self._strength = attachment.strength
         self._tokens = attachment.context + tokens

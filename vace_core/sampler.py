@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from torch import Tensor
 
@@ -20,7 +21,7 @@ OnStep = Callable[[int, int, Tensor], None]
 
 def euler(denoise: Denoise, latents: Tensor, sigmas: Sequence[float], on_step: OnStep | None = None) -> Tensor:
     """First order: straight along the velocity. Returns latents of the shape of `latents`."""
-    for index, (sigma, following) in enumerate(zip(sigmas, sigmas[1:], strict=False)):
+    for index, (sigma, following) in enumerate(pairwise(sigmas)):
         denoised = denoise(latents, sigma)
         latents = denoised if following == 0 else latents + (latents - denoised) * ((following - sigma) / sigma)
         _tell(on_step, index, sigmas, denoised)
@@ -33,7 +34,7 @@ def dpmpp_2m(denoise: Denoise, latents: Tensor, sigmas: Sequence[float], on_step
     Source: Wan-Video/Wan2.1, wan/utils/fm_solvers.py.
     """
     older: Tensor | None = None
-    for index, (sigma, following) in enumerate(zip(sigmas, sigmas[1:], strict=False)):
+    for index, (sigma, following) in enumerate(pairwise(sigmas)):
         denoised = denoise(latents, sigma)
         slope = denoised
         if older is not None and index < len(sigmas) - 2:
@@ -63,7 +64,7 @@ def unipc(denoise: Denoise, latents: Tensor, sigmas: Sequence[float], on_step: O
     Source: Wan-Video/Wan2.1, wan/utils/fm_solvers_unipc.py; arXiv 2302.04867.
     """
     last: _Step | None = None
-    for index, (sigma, following) in enumerate(zip(sigmas, sigmas[1:], strict=False)):
+    for index, (sigma, following) in enumerate(pairwise(sigmas)):
         denoised = denoise(latents, sigma)
         if last is not None:
             latents = _correct(last, denoised, sigma)

@@ -40,7 +40,7 @@ MODEL_NAMES = {
 
 
 def their_name(name: str) -> str:
-    """A weight's name in diffusers from its official name, written out here so that the library is not its own judge."""
+    """A weight's name in diffusers from its official name, written out so that the library is not its own judge."""
     table = BLOCK_NAMES if "blocks." in name else MODEL_NAMES
     for ours, theirs in table.items():
         if ours in name:

@@ -41,8 +41,21 @@ class VideoVae(Protocol):
         ...
 
 
+class BaseSizes(Protocol):
+    """What decides whether an adapter fits a base."""
+
+    @property
+    def width(self) -> int: ...
+
+    @property
+    def layers(self) -> int: ...
+
+
 class BaseModel(Protocol):
     """A text-to-video network that adapters can be attached to."""
+
+    @property
+    def sizes(self) -> BaseSizes: ...
 
     def prepare_text(self, text_embeds: Tensor) -> Any:
         """Embeds one prompt `(B, S, text_width)` once for a whole job; the result goes back into every call."""

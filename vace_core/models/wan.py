@@ -89,7 +89,7 @@ class Stream:
 
 
 class SelfAttention(nn.Module):
-    def __init__(self, width: int, ops: ModuleType | Any = nn):
+    def __init__(self, width: int, ops: ModuleType | Any = nn) -> None:
         super().__init__()
         self.q, self.k, self.v, self.o = (ops.Linear(width, width) for _ in range(4))
         self.norm_q = ops.RMSNorm(width, eps=EPS)
@@ -111,7 +111,7 @@ class CrossAttention(SelfAttention):
 class WanBlock(nn.Module):
     """Self-attention, attention to the text, feed-forward. The adapter's context blocks are of this class too."""
 
-    def __init__(self, sizes: WanSizes, ops: ModuleType | Any = nn):
+    def __init__(self, sizes: WanSizes, ops: ModuleType | Any = nn) -> None:
         super().__init__()
         width = sizes.width
         self.modulation = nn.Parameter(torch.zeros(1, 6, width))
@@ -131,7 +131,7 @@ class WanBlock(nn.Module):
 
 
 class Head(nn.Module):
-    def __init__(self, width: int, ops: ModuleType | Any = nn):
+    def __init__(self, width: int, ops: ModuleType | Any = nn) -> None:
         super().__init__()
         self.modulation = nn.Parameter(torch.zeros(1, 2, width))
         self.head = ops.Linear(width, LATENT_CHANNELS * GRID.patch**2)
@@ -144,7 +144,7 @@ class Head(nn.Module):
 class Patches(nn.Conv3d):
     """Latents `(B, C, t, h, w)` → tokens `(B, L, D)` in the order frame, row, column."""
 
-    def __init__(self, channels: int, width: int):
+    def __init__(self, channels: int, width: int) -> None:
         kernel = (1, GRID.patch, GRID.patch)
         super().__init__(channels, width, kernel, stride=kernel)
 
@@ -163,7 +163,7 @@ class WanDit(nn.Module):
         sizes: What was read from the weights.
     """
 
-    def __init__(self, sizes: WanSizes, ops: ModuleType | Any = nn):
+    def __init__(self, sizes: WanSizes, ops: ModuleType | Any = nn) -> None:
         super().__init__()
         self.sizes = sizes
         width = sizes.width
@@ -240,7 +240,7 @@ def build_adapter(sizes: WanSizes, context_layers: Sequence[int], ops: ModuleTyp
 
 
 def adapter_key(official: str) -> str:
-    """Our name of an adapter weight from its name in checkpoints (`vace_blocks.3.after_proj.bias` → `after_proj.3.bias`)."""
+    """Our name of an adapter weight from its name in checkpoints: `vace_blocks.3.after_proj.bias` → `after_proj.3.bias`."""
     if official.startswith("vace_patch_embedding."):
         return official.replace("vace_patch_embedding", "context_embedder", 1)
     _, index, rest = official.split(".", 2)

@@ -29,9 +29,9 @@ HISTORY = 2  # frames of the past that a causal convolution of kernel 3 needs
 class CausalConv3d(nn.Conv3d):
     """A convolution that looks at the present and two past frames, never at the future."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int | tuple[int, int, int], stride: int = 1):
-        kernel = (kernel,) * 3 if isinstance(kernel, int) else kernel
-        super().__init__(inputs, outputs, kernel, stride=(stride, 1, 1), padding=(0, kernel[1] // 2, kernel[2] // 2))
+    def __init__(self, inputs: int, outputs: int, kernel: int | tuple[int, int, int], stride: int = 1) -> None:
+        size = (kernel, kernel, kernel) if isinstance(kernel, int) else kernel
+        super().__init__(inputs, outputs, size, stride=(stride, 1, 1), padding=(0, size[1] // 2, size[2] // 2))
 
     def forward(self, x: Tensor, memory: Memory) -> Tensor:  # type: ignore[override]
         if self.kernel_size[0] == 1:
@@ -56,7 +56,7 @@ class CausalConv3d(nn.Conv3d):
 class ChannelNorm(nn.Module):
     """Scales every position to unit root mean square over its channels, times a learned weight."""
 
-    def __init__(self, channels: int, dims: int = 3):
+    def __init__(self, channels: int, dims: int = 3) -> None:
         super().__init__()
         self.gamma = nn.Parameter(torch.ones(channels, *(1,) * dims))
 
@@ -72,7 +72,7 @@ class NormSilu(ChannelNorm):
 
 
 class ResidualBlock(nn.Module):
-    def __init__(self, inputs: int, outputs: int):
+    def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
         # Indices 1, 4 (SiLU) and 5 (dropout) of the checkpoint hold no weights.
         self.residual = nn.ModuleDict(
@@ -94,7 +94,7 @@ class ResidualBlock(nn.Module):
 class FrameAttention(nn.Module):
     """Every cell of a frame attends to every other cell of the same frame."""
 
-    def __init__(self, channels: int):
+    def __init__(self, channels: int) -> None:
         super().__init__()
         self.norm = ChannelNorm(channels, dims=2)
         self.to_qkv = nn.Conv2d(channels, channels * 3, 1)
@@ -118,7 +118,7 @@ def _each_frame(module: nn.Module, x: Tensor) -> Tensor:
 class Downsample(nn.Module):
     """Halves height and width; with `in_time` also the frames after the clip's first."""
 
-    def __init__(self, channels: int, *, in_time: bool):
+    def __init__(self, channels: int, *, in_time: bool) -> None:
         super().__init__()
         self.resample = nn.Sequential(nn.ZeroPad2d((0, 1, 0, 1)), nn.Conv2d(channels, channels, 3, stride=2))
         self.time_conv = CausalConv3d(channels, channels, (3, 1, 1), stride=2) if in_time else None
@@ -142,7 +142,7 @@ class Downsample(nn.Module):
 class Upsample(nn.Module):
     """Doubles height and width and halves the channels; with `in_time` also doubles the frames after the first."""
 
-    def __init__(self, channels: int, *, in_time: bool):
+    def __init__(self, channels: int, *, in_time: bool) -> None:
         super().__init__()
         self.resample = nn.Sequential(
             nn.Upsample(scale_factor=2.0, mode="nearest-exact"), nn.Conv2d(channels, channels // 2, 3, padding=1)
@@ -172,7 +172,7 @@ class Upsample(nn.Module):
 class Encoder(nn.Module):
     """Frames `(B, 3, T, H, W)` to features `(B, 2·latent_channels, t, h, w)`."""
 
-    def __init__(self, width: int, latent_channels: int, blocks: int = 2):
+    def __init__(self, width: int, latent_channels: int, blocks: int = 2) -> None:
         super().__init__()
         self.conv1 = CausalConv3d(3, width, 3)
         layers: list[nn.Module] = []
@@ -210,7 +210,7 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """Features `(B, latent_channels, t, h, w)` to frames `(B, 3, T, H, W)`."""
 
-    def __init__(self, width: int, latent_channels: int, blocks: int = 2):
+    def __init__(self, width: int, latent_channels: int, blocks: int = 2) -> None:
         super().__init__()
         channels = width * MULTIPLIERS[-1]
         self.conv1 = CausalConv3d(latent_channels, channels, 3)
@@ -256,7 +256,7 @@ def run(layers: list[nn.Module], x: Tensor, memory: Memory) -> Tensor:
 class WanVaeNetwork(nn.Module):
     """The weights, and one call each way on raw (not normalised) latents. `WanVae` is what the pipeline uses."""
 
-    def __init__(self, *, width: int = 96, latent_channels: int = 16, blocks: int = 2):
+    def __init__(self, *, width: int = 96, latent_channels: int = 16, blocks: int = 2) -> None:
         super().__init__()
         self.width, self.latent_channels = width, latent_channels
         self.encoder = Encoder(width, latent_channels, blocks)

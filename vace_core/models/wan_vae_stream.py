@@ -42,7 +42,7 @@ class WanVae:
 
     latent_channels = len(LATENT_MEAN)
 
-    def __init__(self, network: WanVaeNetwork, *, tile: int | None = None):
+    def __init__(self, network: WanVaeNetwork, *, tile: int | None = None) -> None:
         self.network = network.eval().requires_grad_(False)
         channels_last(network)
         self.tile = tile
@@ -55,9 +55,10 @@ class WanVae:
 
     @torch.no_grad()
     def encode(self, frames: Tensor, *, content: Box | None = None, on_chunk: OnChunk | None = None) -> Tensor:
-        GRID.check(*frames.shape[2:])
+        num_frames, height, width = frames.shape[2:]
+        GRID.check(num_frames, height, width)
         if content is not None and content.area == 0:
-            return self._encode_gray(*frames.shape[2:], on_chunk).expand(len(frames), -1, -1, -1, -1)
+            return self._encode_gray(num_frames, height, width, on_chunk).expand(len(frames), -1, -1, -1, -1)
         chunks = list(_frame_chunks(frames.shape[2]))
         stages = self._stages_for(frames, content)
         memory: Memory = {}
@@ -155,7 +156,7 @@ def channels_last(network: nn.Module) -> None:
 class _EncodeTile:
     """One piece of a frame through the encoder's levels, with its rim."""
 
-    def __init__(self, network: WanVaeNetwork, box: Box, height: int, width: int):
+    def __init__(self, network: WanVaeNetwork, box: Box, height: int, width: int) -> None:
         self.output = Box(*(side // GRID.pixels for side in (box.left, box.top, box.right, box.bottom)))
         need, sizes = self.output, _level_sizes(height, width)
         needs: list[Box] = []
@@ -179,7 +180,7 @@ class _EncodeTile:
 class _EncodeWindow:
     """A clip that is gray outside a box, through the encoder's levels: only what differs from gray is computed."""
 
-    def __init__(self, network: WanVaeNetwork, content: Box, height: int, width: int):
+    def __init__(self, network: WanVaeNetwork, content: Box, height: int, width: int) -> None:
         self.network, self.memory = network, Memory()
         self.changed: list[Box] = []
         self.needs: list[Box] = []
@@ -202,8 +203,10 @@ class _EncodeWindow:
             changed = self.changed[level]
             part = _crop(run(stage, x, self.memory), _halved(self.needs[level]), changed)
             around = self.needs[level + 1] if level < 2 else None
-            x = gray.of_level(index, level, around).expand(len(chunk), -1, -1, -1, -1).clone(
-                memory_format=torch.channels_last_3d
+            x = (
+                gray.of_level(index, level, around)
+                .expand(len(chunk), -1, -1, -1, -1)
+                .clone(memory_format=torch.channels_last_3d)
             )
             origin = around or Box(0, 0, 0, 0)
             x[..., changed.top - origin.top : changed.bottom - origin.top,
@@ -218,7 +221,7 @@ class _GrayFeatures:
     all the borders and some middle, and the middle is repeated.
     """
 
-    def __init__(self, network: WanVaeNetwork, height: int, width: int):
+    def __init__(self, network: WanVaeNetwork, height: int, width: int) -> None:
         self.size = (height, width)
         self.canvas = (min(height, GRAY_SIDE), min(width, GRAY_SIDE))
         self.network, self.memory = network, Memory()
@@ -265,7 +268,7 @@ class _GrayFeatures:
 class _DecodeWindow:
     """One box of pixels through the decoder's levels, with a rim that shrinks from level to level."""
 
-    def __init__(self, network: WanVaeNetwork, window: Box, height: int, width: int):
+    def __init__(self, network: WanVaeNetwork, window: Box, height: int, width: int) -> None:
         self.network, self.memory, self.window = network, Memory(), window
         sizes = [*_level_sizes(height, width)][:4]
         need = window.grown(DECODE_RIM + HEAD_RIM, *sizes[0])

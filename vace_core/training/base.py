@@ -1,0 +1,109 @@
+"""Trains the starter's base: a small Wan text-to-video model on clips of the synthetic world."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from ..models.base import VideoVae
+from ..models.wan import WanDit, WanSizes
+from ..starter.text import StarterText
+from ..starter.world import random_clip, random_scene
+from .flow import flow_loss, pad_prompts
+from .loop import Schedule, train
+
+SIZES = WanSizes(width=256, ffn=768, layers=6)
+SCHEDULE = Schedule(steps=12000, learning_rate=1e-3, average=0.999, decay_from=0.4)
+BATCH = 32
+MOST_REFERENCES = 2
+# How often a prompt says nothing, or leaves out what the objects look like.
+SILENT, OBJECTLESS = 0.1, 0.15
+
+
+@torch.no_grad()
+def initialise(base: WanDit, seed: int = 0) -> None:
+    """Starts the base with quiet branches and a head that says nothing, as diffusion transformers like it."""
+    generator = torch.Generator().manual_seed(seed)
+    for module in base.modules():
+        if isinstance(module, nn.Linear):
+            bound = (6 / sum(module.weight.shape)) ** 0.5
+            module.weight.copy_((torch.rand(module.weight.shape, generator=generator) * 2 - 1) * bound)
+            module.bias.zero_()
+    used = base.text_embedding[0].weight  # type: ignore[union-attr]
+    used.copy_(torch.randn(used.shape, generator=generator) * 0.1)  # type: ignore[union-attr,arg-type]
+    base.time_projection[1].weight.mul_(0.1)  # type: ignore[union-attr,operator]
+    base.head.head.weight.zero_()
+    for block in base.blocks:
+        block.modulation[:, [2, 5]] = 0.3  # type: ignore[index,operator]
+
+
+class ClipCache:
+    """Latents of many clips with their references, encoded once, on disk."""
+
+    def __init__(self, path: Path, vae: VideoVae, seeds: range) -> None:
+        if not path.exists():
+            self._encode(path, vae, seeds)
+        with safe_open(path, "pt") as file:
+            self.clips = file.get_tensor("clips")
+            self.references = file.get_tensor("references")
+            self.counts = file.get_tensor("counts").tolist()
+        scenes = [random_scene(seed) for seed in seeds]
+        self.captions = [scene.caption for scene in scenes]
+        self.objectless = [scene.object_words for scene in scenes]
+
+    @staticmethod
+    def _encode(path: Path, vae: VideoVae, seeds: range) -> None:
+        clips: list[Tensor] = []
+        references = torch.zeros(len(seeds), MOST_REFERENCES, vae.latent_channels, 8, 8, dtype=torch.float16)
+        counts: list[int] = []
+        for number, seed in enumerate(tqdm(seeds, desc="encoding clips", mininterval=5)):
+            clip = random_clip(seed)
+            clips.append(vae.encode(clip.frames).half())
+            for place, picture in enumerate(clip.references[:MOST_REFERENCES]):
+                references[number, place] = vae.encode(picture)[0, :, 0].half()
+            counts.append(min(len(clip.references), MOST_REFERENCES))
+        tensors = {"clips": torch.cat(clips), "references": references, "counts": torch.tensor(counts)}
+        part = path.with_suffix(".part")
+        save_file(tensors, part)
+        part.replace(path)
+
+    def batch(self, step: int) -> tuple[Tensor, list[str]]:
+        """Clean latents `(B, 16, R+t, 8, 8)` and prompts for one step; all clips of a batch have as many references."""
+        rng = random.Random(step)
+        wanted = rng.choices((0, 1, 2), weights=(0.7, 0.2, 0.1))[0]
+        able = [number for number, count in enumerate(self.counts) if count >= wanted]
+        chosen = rng.sample(able, BATCH) if len(able) >= BATCH else rng.choices(able, k=BATCH)
+        video = self.clips[chosen].float()
+        pictures = self.references[chosen, :wanted].float().transpose(1, 2)
+        return torch.cat([pictures, video], dim=2), [self._prompt(number, rng) for number in chosen]
+
+    def _prompt(self, number: int, rng: random.Random) -> str:
+        draw = rng.random()
+        if draw < SILENT:
+            return ""
+        return self.objectless[number] if draw < SILENT + OBJECTLESS else self.captions[number]
+
+
+def train_base(cache: ClipCache, checkpoint: Path, schedule: Schedule = SCHEDULE) -> WanDit:
+    """Trains on cached clips and returns the base with averaged weights.
+
+    A part of the batches has references in front, so that the base has seen what leading pictures look like.
+    """
+    base = WanDit(SIZES)
+    initialise(base)
+    encoder = StarterText()
+
+    def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
+        latents, prompts = cache.batch(step)
+        text = base.prepare_text(pad_prompts([encoder.encode(prompt) for prompt in prompts]))
+        loss = flow_loss(base, latents, text, torch.Generator().manual_seed(step))
+        return loss, {"loss": float(loss.detach())}
+
+    base.load_state_dict(train(base, loss_of, schedule, checkpoint=checkpoint), strict=False)
+    return base
