@@ -38,7 +38,9 @@ def percent_to_sigma(percent: float, shift: float) -> float:
         InputError: `percent` is not within 0..1.
     """
     if not 0.0 <= percent <= 1.0:
-        raise InputError(f"The percent is {percent}. A number from 0 (start) to 1 (end) is needed. Set it within these.")
+        raise InputError(
+            f"The percent is {percent}. A number from 0 (start) to 1 (end) is needed. Set it within these."
+        )
     if percent == 0.0:
         return 1.0
     return -1.0 if percent == 1.0 else shift_sigma(1.0 - percent, shift)

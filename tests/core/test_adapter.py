@@ -89,9 +89,7 @@ def test_hints_made_on_the_way_equal_hints_made_up_front(base, inputs):
     assert torch.allclose(base(*inputs, [attachment]), wanted, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("sigma", "acts"), [(1.0, False), (0.9, True), (0.6, True), (0.5, False), (0.1, False)]
-)
+@pytest.mark.parametrize(("sigma", "acts"), [(1.0, False), (0.9, True), (0.6, True), (0.5, False), (0.1, False)])
 def test_an_attachment_acts_between_its_noise_levels(sigma, acts):
     attachment = attach(tiny.adapter(), start_sigma=0.9, end_sigma=0.5)
     assert attachment.acts_at(sigma) is acts
@@ -117,7 +115,8 @@ def test_the_names_of_checkpoints_come_and_go():
 
 
 @pytest.mark.parametrize(
-    ("layers", "blocks", "wanted"), [(30, 15, tuple(range(0, 30, 2))), (40, 8, tuple(range(0, 40, 5))), (6, 3, (0, 2, 4))]
+    ("layers", "blocks", "wanted"),
+    [(30, 15, tuple(range(0, 30, 2))), (40, 8, tuple(range(0, 40, 5))), (6, 3, (0, 2, 4))],
 )
 def test_context_layers_are_spaced_evenly_where_nothing_says_so(layers, blocks, wanted):
     assert wan.default_context_layers(layers, blocks) == wanted

@@ -14,6 +14,7 @@ from vace_core.models.wan import seen_frames
 from vace_core.vcu import compose
 
 T, H, W = 9, 64, 96
+SIZE = {"num_frames": T, "height": H, "width": W}
 
 
 def photo(seed: int, t: int = T) -> Tensor:
@@ -36,11 +37,16 @@ def subject() -> Tensor:
     return torch.where(rows**2 + columns**2 < 20**2, photo(3, 1), torch.ones(()))
 
 
+def with_window(picture: Tensor) -> Tensor:
+    picture[..., :16, :30] = 1
+    return picture
+
+
 PATH = BoxPath(
     keys=(BoxKey(time=0, x=0.3, y=0.5, width=0.3, height=0.5), BoxKey(time=1, x=0.7, y=0.5, width=0.3, height=0.5))
 )
 USUAL = {
-    "text": lambda: tasks.text(num_frames=T, height=H, width=W),
+    "text": lambda: tasks.text(**SIZE),
     "inpaint": lambda: tasks.inpaint(photo(1), spot()),
     "outpaint": lambda: tasks.outpaint(photo(1), left=1.0, right=1.0, top=1.0, bottom=1.0),
     "first frame": lambda: tasks.extend(photo(1, 1), num_frames=T),
@@ -48,7 +54,7 @@ USUAL = {
     "gray": lambda: tasks.gray(photo(1)),
     "scribble": lambda: tasks.scribble(photo(1)),
     "flow": lambda: tasks.flow(photo(1)),
-    "layout": lambda: tasks.layout([PATH], num_frames=T, height=H, width=W),
+    "layout": lambda: tasks.layout([PATH], **SIZE),
     "black and white source": lambda: tasks.inpaint(controls.gray(photo(1)), spot()),
     "swap": lambda: anything.swap_anything(photo(1), spot(), [subject()]),
     "move": lambda: anything.move_anything(photo(1, 1), [PATH], num_frames=T),
@@ -98,17 +104,22 @@ UNUSUAL = [
         "a skeleton, lines. Connect that, not the video it was made from.",
     ),
     (
-        lambda: tasks.reference([subject(), photo(1, 1)], num_frames=T, height=H, width=W),
+        lambda: tasks.reference([subject(), photo(1, 1)], **SIZE),
         "Reference 2 has a background that fills it to its edges. It tends to show up in the first frames. "
         "Cut the subject out and lay it on white.",
     ),
     (
-        lambda: tasks.reference([photo(1, 1)[..., 20:50]], num_frames=T, height=H, width=W),
+        lambda: tasks.reference([photo(1, 1)[..., 20:50]], **SIZE),
+        "Reference 1 has a background that fills it to its edges. It tends to show up in the first frames. "
+        "Cut the subject out and lay it on white.",
+    ),
+    (  # a photo with a bright window in a corner is a photo
+        lambda: tasks.reference([with_window(photo(1, 1))], **SIZE),
         "Reference 1 has a background that fills it to its edges. It tends to show up in the first frames. "
         "Cut the subject out and lay it on white.",
     ),
     (
-        lambda: tasks.reference([torch.ones(1, 3, 1, 8, 8)], num_frames=T, height=H, width=W),
+        lambda: tasks.reference([torch.ones(1, 3, 1, 8, 8)], **SIZE),
         "Reference 1 is all white and shows nothing. Connect another picture.",
     ),
 ]

@@ -61,6 +61,14 @@ def test_the_safetensors_package_reads_what_is_written_here(tmp_path, tensors):
         assert set(file.keys()) == tensors.keys()
 
 
+@each_example
+@given(TENSORS)
+def test_every_tensor_is_written_at_a_multiple_of_its_own_width(tmp_path, tensors):
+    save(tmp_path / "a.safetensors", tensors)
+    file = open_checkpoint(tmp_path / "a.safetensors")
+    assert all(file.tensors[name].start % value.element_size() == 0 for name, value in tensors.items())
+
+
 def test_a_tensor_that_is_a_view_is_written_as_what_it_shows(tmp_path):
     value = torch.arange(12.0).reshape(3, 4).T
     save(tmp_path / "a.safetensors", {"a": value})

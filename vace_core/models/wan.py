@@ -240,7 +240,7 @@ def build_adapter(sizes: WanSizes, context_layers: Sequence[int], ops: ModuleTyp
 
 
 def adapter_key(official: str) -> str:
-    """Our name of an adapter weight from its name in checkpoints: `vace_blocks.3.after_proj.bias` → `after_proj.3.bias`."""
+    """Our name of an adapter weight from that in checkpoints: `vace_blocks.3.after_proj.bias` → `after_proj.3.bias`."""
     if official.startswith("vace_patch_embedding."):
         return official.replace("vace_patch_embedding", "context_embedder", 1)
     _, index, rest = official.split(".", 2)

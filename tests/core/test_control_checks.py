@@ -1,0 +1,167 @@
+"""Controls made elsewhere: what is wrong is found, and mended if it can be."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from pictures_to_control import HEIGHT, WIDTH, depth, drawing, frames_of, photo, skeleton
+
+from vace_core import controls
+from vace_core.control_checks import inspect_control, sanitise
+from vace_core.errors import InputError
+from vace_core.layout import BoxKey, BoxPath, draw_layout
+
+GOOD = {
+    "depth": depth(edge=6),
+    "pose": skeleton(background=32),
+    "scribble": drawing(paper=255, ink=0),
+    "gray": depth(edge=6),
+}
+
+
+@pytest.mark.parametrize("kind", list(GOOD))
+def test_a_good_control_is_left_untouched(kind):
+    frames = frames_of(GOOD[kind], GOOD[kind])
+    assert inspect_control(frames, kind) == []
+    mended, notes = sanitise(frames, kind)
+    assert torch.equal(mended, frames)
+    assert notes == []
+
+
+def test_what_this_library_draws_passes_its_own_check():
+    keys = (BoxKey(time=0, x=0.3, y=0.5, width=0.3, height=0.3), BoxKey(time=1, x=0.7, y=0.5, width=0.3, height=0.3))
+    box = draw_layout([BoxPath(keys=keys)], num_frames=3, height=HEIGHT, width=WIDTH)
+    clip = frames_of(photo(), np.roll(photo(), 2, axis=1))
+    assert inspect_control(box, "layout") == []
+    assert inspect_control(controls.gray(clip), "gray") == []
+    assert inspect_control(controls.flow(clip), "flow") == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "picture", "warning"),
+    [
+        (
+            "depth",
+            photo(),
+            "The depth control has colour. Depth is gray, near is light. Connect it without a colour map.",
+        ),
+        (
+            "depth",
+            photo().mean(axis=-1),
+            "The depth control has fine texture on 80% of its pixels, like a photo. Depth is smooth. "
+            "Connect the depth map, not the video it was made from.",
+        ),
+        (
+            "pose",
+            photo(),
+            "Only 2% of the pose control is of one colour. A pose is a skeleton on a plain background. "
+            "Connect what a pose detector draws, not the video itself.",
+        ),
+        (
+            "pose",
+            skeleton(background=255),
+            "The pose control has a light background. The model knows a dark one. Draw the pose on black.",
+        ),
+        (
+            "scribble",
+            photo(),
+            "Only 27% of the scribble control is blank. Scribbles are thin dark lines on white. "
+            "Connect lines, not the video they were drawn from.",
+        ),
+        (
+            "scribble",
+            np.clip(skeleton(background=255) - (0, 0, 50), 0, 255),
+            "The scribble control has colour. Scribbles are black on white. Turn it gray.",
+        ),
+        (
+            "flow",
+            skeleton(background=0),
+            "The flow control is dark where nothing moves. On the Middlebury wheel, which the model knows, still is "
+            "white. Draw the flow on that wheel.",
+        ),
+        (
+            "flow",
+            depth(edge=6) / 2 + 127,
+            "The flow control has no colour. Its colours are the directions. Connect coloured flow.",
+        ),
+        (
+            "layout",
+            drawing(paper=0, ink=255),
+            "Only 4% of the layout control is white. A layout is the outlines of boxes on white. Draw it on white.",
+        ),
+    ],
+)
+def test_what_cannot_be_mended_is_said_and_left_alone(kind, picture, warning):
+    frames = frames_of(picture)
+    assert inspect_control(frames, kind) == [warning]
+    mended, notes = sanitise(frames, kind)
+    assert torch.equal(mended, frames)
+    assert notes == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "picture", "warning", "note"),
+    [
+        (
+            "depth",
+            depth(edge=0.1),
+            "The depth control has hard edges: 86% of its contrast is in steps of one pixel. Depth this clean can pass "
+            "for a gray picture to colour in. Sanitise it, or blur it by about 3 pixels.",
+            "Blurred the depth control by about 3 pixels.",
+        ),
+        (
+            "pose",
+            skeleton(background=0),
+            "96% of the pose control is pure black, which can leave dark squares in the picture. "
+            "A little light is needed there. Sanitise it, or lift the black to #202020.",
+            "Lifted the black of the pose control to #202020.",
+        ),
+        (
+            "scribble",
+            drawing(paper=0, ink=255),
+            "The scribble control has light lines on dark. Dark lines on white are needed. Sanitise it, or invert it.",
+            "Inverted the scribble control: its lines are now dark on white.",
+        ),
+        (
+            "gray",
+            photo(),
+            "The gray control has colour. Gray pictures are needed. Sanitise it, or turn it gray.",
+            "Turned the gray control gray.",
+        ),
+    ],
+)
+def test_what_can_be_mended_is_mended_once_and_noted(kind, picture, warning, note):
+    frames = frames_of(picture, picture)
+    assert inspect_control(frames, kind) == [warning]
+    mended, notes = sanitise(frames, kind)
+    assert notes == [note]
+    assert inspect_control(mended, kind) == []
+    again, none = sanitise(mended, kind)
+    assert torch.equal(again, mended)
+    assert none == []
+
+
+def test_lifting_leaves_no_dark_rim_and_no_limb_paler():
+    rimmed = skeleton(background=0)
+    rimmed[19, 60:64] = (0, 20, 8)
+    wanted = skeleton(background=32)
+    assert torch.equal(sanitise(frames_of(rimmed), "pose")[0], frames_of(wanted))
+
+
+def test_mending_does_what_the_note_says():
+    assert torch.equal(sanitise(frames_of(drawing(0, 255)), "scribble")[0], frames_of(drawing(255, 0)))
+    assert torch.equal(sanitise(frames_of(skeleton(0)), "pose")[0], frames_of(skeleton(32)))
+    sharp = frames_of(depth(edge=0.1))
+    blurred = sanitise(sharp, "depth")[0]
+    assert (blurred - sharp).abs().max() > 0.3
+    assert (blurred - sharp)[..., :10].abs().max() < 0.01
+    assert (blurred.mean() - sharp.mean()).abs() < 0.001
+
+
+def test_an_unknown_kind_is_named():
+    with pytest.raises(InputError) as caught:
+        inspect_control(torch.zeros(1, 3, 1, 16, 16), "canny")
+    assert str(caught.value) == (
+        'The control kind is "canny". Known kinds are depth, pose, scribble, flow, layout, gray. Choose one of them.'
+    )

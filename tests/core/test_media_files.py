@@ -1,0 +1,70 @@
+"""What every media file shares: the files there must be, the names to write to, and the libraries that are missing."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from video_files import message
+
+from vace_core.errors import InputError, ShapeError
+from vace_core.pictures import read_image, read_mask, write_image
+from vace_core.video import read_video
+from vace_core.video_write import write_video
+
+
+@pytest.mark.parametrize("read", [read_video, read_image, read_mask])
+def test_missing_and_empty_files(tmp_path: Path, read: Callable[[Path], object]):
+    for path in (tmp_path / "none.mp4", tmp_path, Path("a\0b.mp4"), tmp_path / "no" / "x_%03d.png"):
+        assert message(InputError, lambda path=path: read(path)) == (
+            f"There is no file {path}. An existing file is needed. Check the folder and the name."
+        )
+    empty = tmp_path / "empty.mp4"
+    empty.touch()
+    assert message(InputError, lambda: read(empty)) == (
+        f"The file {empty} is empty (0 bytes). A complete file is needed. Export or download it again."
+    )
+
+
+def test_write_says_what_it_needs(tmp_path: Path):
+    frames, (one, folder) = torch.zeros(1, 3, 1, 16, 16), (tmp_path / "a.mp4", tmp_path / "b.mp4")
+    folder.mkdir()
+    assert message(InputError, lambda: write_video(tmp_path / "a.avi", frames, fps=16)) == (
+        f"The name {tmp_path / 'a.avi'} ends in '.avi'. This is written as .mp4. Change the ending."
+    )
+    assert message(InputError, lambda: write_video(one, frames, fps=16, lossless=True)) == (
+        f"The name {one} ends in '.mp4'. This is written as .mkv. Change the ending."
+    )
+    assert message(InputError, lambda: write_image(one, frames)) == (
+        f"The name {one} ends in '.mp4'. This is written as .png. Change the ending."
+    )
+    assert message(InputError, lambda: write_video(tmp_path / "no" / "a.mp4", frames, fps=16)) == (
+        f"There is no folder {tmp_path / 'no'}. The folder of the result must exist. Create it first."
+    )
+    assert message(InputError, lambda: write_video(folder, frames, fps=16)) == (
+        f"{folder} is a folder. A file is written there. Choose another name."
+    )
+    assert message(InputError, lambda: write_video(one, frames, fps=float("nan"))) == (
+        "The frame rate is nan. Between 0.1 and 1000 frames per second are needed. Set fps."
+    )
+    assert message(InputError, lambda: write_video(one, frames, fps=16, crf=52)) == (
+        "crf is 52. It must lie between 0 (best) and 51 (smallest file). Use 10 to 23."
+    )
+    assert message(ShapeError, lambda: write_image(tmp_path / "a.png", frames.repeat(1, 1, 2, 1, 1))) == (
+        "2 frames came. A picture holds one. Choose one frame, or write a video."
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b.mp4"]
+
+
+def test_missing_libraries_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "av", None)
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    assert message(InputError, lambda: read_video(tmp_path / "a.mp4")) == (
+        "Video files came, and PyAV is not installed. It is needed to read and write them. Run: pip install av"
+    )
+    assert message(InputError, lambda: read_image(tmp_path / "a.png")) == (
+        "Picture files came, and Pillow is not installed. It is needed to read and write them. Run: pip install pillow"
+    )

@@ -1,0 +1,151 @@
+"""Pictures and masks: read as they are meant, written as they came, and hostile files end in a sentence."""
+
+from __future__ import annotations
+
+import logging
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from video_files import encode, message, noise
+
+from vace_core.errors import InputError
+from vace_core.fitting import PRESETS, apply_masks, plan
+from vace_core.pictures import read_image, read_mask, write_image
+from vace_core.video import from_uint8
+
+
+def test_pictures_survive(tmp_path: Path):
+    picture = noise(15, 17, 3)
+    write_image(tmp_path / "a.png", from_uint8(picture))
+    read, alpha = read_image(tmp_path / "a.png")
+    assert torch.equal(read, picture)
+    assert alpha is None
+
+
+def test_written_files_are_readable_by_others(tmp_path: Path):
+    write_image(tmp_path / "a.png", torch.zeros(1, 3, 1, 4, 4))
+    (tmp_path / "b").touch()
+    assert (tmp_path / "a.png").stat().st_mode == (tmp_path / "b").stat().st_mode
+
+
+def test_pictures_come_upright(tmp_path: Path):
+    picture = noise(4, 6, 3)
+    image = Image.fromarray(picture.numpy())
+    exif = image.getexif()
+    exif[0x0112] = 6  # shown turned clockwise
+    image.save(tmp_path / "a.png", exif=exif)
+    assert torch.equal(read_image(tmp_path / "a.png")[0], picture.flip(0).transpose(0, 1))
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "P", "LA", "RGBA", "I;16", "1", "CMYK"])
+def test_every_kind_of_picture_is_read(tmp_path: Path, mode: str):
+    gray = torch.arange(0, 256, 4, dtype=torch.uint8).view(8, 8)
+    image = Image.fromarray(gray.numpy())
+    path = tmp_path / ("a.tif" if mode == "CMYK" else "a.png")
+    if mode == "I;16":
+        Image.fromarray(gray.numpy().astype(np.uint16) * 257).save(path)
+    else:
+        image.convert("RGB" if mode == "CMYK" else "L").convert(mode).save(path)
+    picture, alpha = read_image(path)
+    expected = (gray > 127).to(torch.uint8) * 255 if mode == "1" else gray
+    assert (picture.shape, alpha) == ((8, 8, 3), None)
+    if mode != "1":  # Pillow dithers when it makes such a picture
+        assert torch.equal(picture, expected[..., None].expand(-1, -1, 3))
+
+
+def test_alpha_of_pictures_is_kept_apart(tmp_path: Path):
+    levels = noise(6, 5, 4)
+    Image.fromarray(levels.numpy(), "RGBA").save(tmp_path / "a.png")
+    picture, alpha = read_image(tmp_path / "a.png")
+    assert torch.equal(picture, levels[..., :3])
+    assert alpha is not None
+    assert torch.equal(alpha, levels[..., 3])
+
+
+def png(width: int, height: int, data: bytes) -> bytes:
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(data)) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("side", [10_000, 60_000])
+def test_a_bomb_is_refused_by_its_size(tmp_path: Path, side: int):
+    path = tmp_path / "a.png"
+    path.write_bytes(png(side, side, bytes(1000)))
+    assert message(InputError, lambda: read_image(path)) == (
+        f"The picture {path} has more than 89,478,485 pixels. Pictures up to that size are read. Scale it down first."
+    )
+
+
+def test_pictures_that_cannot_be_read(tmp_path: Path):
+    (tmp_path / "a.png").write_bytes(b"hello " * 99)
+    (tmp_path / "b.png").write_bytes(png(64, 64, bytes(64)))
+    Image.fromarray(np.zeros((4, 4), np.float32)).save(tmp_path / "c.tif")
+    reasons = {
+        "a.png": f"cannot identify image file {str(tmp_path / 'a.png')!r}",
+        "b.png": "image file is truncated (0 bytes not processed)",
+        "c.tif": "it holds floating-point values of an unknown range",
+    }
+    for name, reason in reasons.items():
+        text = message(InputError, lambda name=name: read_image(tmp_path / name))
+        assert text == (
+            f"The file {tmp_path / name} cannot be read as a picture ({reason}). A complete PNG, JPEG or WebP file of "
+            "8 or 16 bits is needed. Export or download it again."
+        )
+
+
+# --- masks
+
+
+def test_white_is_generate(tmp_path: Path):
+    levels = torch.tensor([[0, 100, 127, 128, 200, 255]], dtype=torch.uint8)
+    Image.fromarray(levels.numpy()).save(tmp_path / "a.png")
+    mask = read_mask(tmp_path / "a.png")
+    assert (mask.shape, mask.dtype) == ((1, 1, 6), torch.float32)
+    assert mask.flatten().tolist() == [0, 0, 0, 1, 1, 1]
+
+
+def test_a_video_is_a_mask_for_each_frame(tmp_path: Path):
+    pictures = torch.zeros(5, 32, 48, 3, dtype=torch.uint8)
+    for index in range(5):
+        pictures[index, 8:24, 8 * index : 8 * index + 8] = 255
+    mask = read_mask(encode(tmp_path / "a.mp4", pictures))
+    assert torch.equal(mask, (pictures[..., 0] > 127).float())
+    fit = plan(5, 32, 48, PRESETS["wan-480p"], fps=16)
+    assert torch.equal(apply_masks(mask, fit)[0, 0], mask)
+
+
+@pytest.mark.parametrize("colour", [0, 255])
+def test_paint_on_transparency_is_the_mask(tmp_path: Path, caplog: pytest.LogCaptureFixture, colour: int):
+    levels = torch.full((6, 5, 4), colour, dtype=torch.uint8)
+    levels[:, :, 3] = 0
+    levels[2:4, 1:3, 3] = 255
+    levels[0, 0, :3] = 77  # under full transparency
+    Image.fromarray(levels.numpy(), "RGBA").save(tmp_path / "a.png")
+    with caplog.at_level(logging.INFO, "vace"):
+        mask = read_mask(tmp_path / "a.png")
+    assert torch.equal(mask[0], (levels[..., 3] > 0).float())
+    assert caplog.messages == [
+        f"{tmp_path / 'a.png'}: a single colour on transparency, so the painted part is the mask."
+    ]
+
+
+def test_brightness_wins_where_both_vary(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    levels = torch.zeros(4, 4, 4, dtype=torch.uint8)
+    levels[:, 2:, :3] = 255
+    levels[..., 3] = 255
+    levels[0, :, 3] = 0
+    Image.fromarray(levels.numpy(), "RGBA").save(tmp_path / "a.png")
+    with caplog.at_level(logging.INFO, "vace"):
+        mask = read_mask(tmp_path / "a.png")
+    assert mask[0].tolist() == [[0, 0, 1, 1]] * 4
+    assert caplog.messages == [
+        f"{tmp_path / 'a.png'}: brightness and transparency both vary; the mask is the brightness."
+    ]

@@ -1,0 +1,101 @@
+"""Decoded frames stand upright, have the colours their file states, and keep the time of each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import pytest
+import torch
+from video_files import EXACT, encode, noise, turn
+
+from vace_core.fitting import PRESETS, plan
+from vace_core.video import read_video
+
+ORIENTATIONS = [(1, 0, 0, 1), (-1, 0, 0, 1), (1, 0, 0, -1), (-1, 0, 0, -1)]
+ORIENTATIONS += [(0, 1, 1, 0), (0, 1, -1, 0), (0, -1, 1, 0), (0, -1, -1, 0)]
+
+
+@pytest.mark.parametrize("matrix", ORIENTATIONS)
+def test_videos_come_upright(tmp_path: Path, matrix: tuple[int, int, int, int]):
+    pictures = noise(3, 6, 10, 3)
+    path = turn(encode(tmp_path / "a.mp4", pictures, **EXACT), *(value << 16 for value in matrix))
+    a, b, c, d = matrix
+    places = {(a * x + c * y, b * x + d * y): pictures[0, y, x] for x in range(10) for y in range(6)}
+    left, top = min(x for x, _ in places), min(y for _, y in places)
+    clip = read_video(path)
+    for (x, y), pixel in places.items():
+        assert torch.equal(clip.frames[0, y - top, x - left], pixel)
+    turned = () if matrix == ORIENTATIONS[0] else ("It is turned or mirrored upright, as the file marks it.",)
+    assert clip.notes == turned
+
+
+def test_a_portrait_phone_video_stands(tmp_path: Path):
+    pictures = torch.zeros(2, 6, 10, 3, dtype=torch.uint8)
+    pictures[:, 0, 0] = 255  # stored top left, shown top right
+    clip = read_video(turn(encode(tmp_path / "a.mp4", pictures, **EXACT), 0, 1 << 16, -1 << 16, 0))
+    assert clip.frames.shape == (2, 10, 6, 3)
+    assert clip.frames[0, :, :, 0].nonzero().tolist() == [[0, 5]]
+
+
+def test_an_odd_angle_is_not_applied(tmp_path: Path):
+    pictures = noise(2, 6, 10, 3)
+    clip = read_video(turn(encode(tmp_path / "a.mp4", pictures, **EXACT), 46341, 46341, -46341, 46341))
+    assert torch.equal(clip.frames, pictures)
+    assert clip.notes == ("It is marked as turned by an angle that is no quarter turn; that mark is ignored.",)
+
+
+def test_variable_rate_keeps_the_time_of_each_frame(tmp_path: Path):
+    ticks = [0, 1, 2, 6, 7, 8, 20, 21, 25]
+    clip = read_video(encode(tmp_path / "a.mp4", noise(9, 16, 16, 3), **EXACT, ticks=ticks))
+    assert (clip.times * 16).tolist() == [[a, b] for a, b in zip(ticks, [*ticks[1:], 26], strict=True)]
+    assert clip.fps == pytest.approx(9 * 16 / 26)
+    assert clip.notes == (
+        "Its rate varies: a frame lasts 62 to 750 ms, 5.538 fps on average; the time of each frame is kept.",
+    )
+
+
+def test_one_missing_frame_is_a_variable_rate(tmp_path: Path):
+    ticks = [*range(10), *range(11, 20)]
+    clip = read_video(encode(tmp_path / "a.mp4", noise(19, 16, 16, 3), ticks=ticks))
+    assert (clip.times[:, 0] * 16).tolist() == ticks
+
+
+def test_a_frame_two_ticks_late_is_a_variable_rate(tmp_path: Path):
+    ticks = [0, 17, 33, 52, 67, 83, 100]
+    clip = read_video(
+        encode(tmp_path / "a.mkv", noise(7, 16, 16, 3), codec="ffv1", pix_fmt="bgr0", fps=1000, ticks=ticks)
+    )
+    assert clip.times[:, 0].tolist() == pytest.approx([tick / 1000 for tick in ticks])
+
+
+@pytest.mark.parametrize("fps", [24000 / 1001, 30, 48, 60])
+def test_a_coarse_clock_is_no_variable_rate(tmp_path: Path, fps: float):
+    clip = read_video(encode(tmp_path / "a.mkv", noise(33, 16, 16, 3), codec="ffv1", pix_fmt="bgr0", fps=fps))
+    assert (clip.fps, clip.notes) == (fps, ())
+    assert torch.equal(clip.times[:, 0], torch.arange(33, dtype=torch.float64) / fps)
+    fit = plan(33, 16, 16, PRESETS["wan-480p"], fps=clip.fps, times=clip.times)
+    assert (fit.indices, fit.fps) == (tuple(range(33)), fps)
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize(
+    ("matrix", "red", "blue"), [(1, 0.2126, 0.0722), (2, 0.299, 0.114), (5, 0.299, 0.114), (6, 0.299, 0.114)]
+)
+def test_the_stated_colour_matrix_is_used(tmp_path: Path, matrix: int, red: float, blue: float, full: bool):
+    r, g, b = 200 / 255, 120 / 255, 40 / 255
+    y = red * r + (1 - red - blue) * g + blue * b
+    u, v = (b - y) / (2 * (1 - blue)), (r - y) / (2 * (1 - red))
+    levels = (y * 255, u * 255 + 128, v * 255 + 128) if full else (y * 219 + 16, u * 224 + 128, v * 224 + 128)
+    with av.open(str(tmp_path / "a.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=16, options={"crf": "1"})
+        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
+        stream.codec_context.colorspace, stream.codec_context.color_range = matrix, 2 if full else 1
+        frame = av.VideoFrame(32, 32, "yuv420p")
+        for plane, level in zip(frame.planes, levels, strict=True):
+            plane.update(bytes([round(level)]) * plane.buffer_size)
+        frame.pts, frame.colorspace, frame.color_range = 0, matrix, 2 if full else 1
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    pixel = read_video(tmp_path / "a.mp4").frames[0, 16, 16]
+    assert (pixel.int() - torch.tensor([200, 120, 40])).abs().max() <= 1

@@ -1,0 +1,46 @@
+"""The command `vace`: every task from a terminal.
+
+`tasks` has one function per task, `options` what they share, `inputs` the files that go in, `models` those of the
+model, `run` what happens then, `console` what is said; `tools` and `demo` are the commands that are no tasks.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from typer import Option, Typer
+
+from . import demo, tools
+from .console import EXIT_CODES, set_debug
+from .options import Run, Sheet, spread
+from .run import preview, run
+from .tasks import TASKS
+
+app = Typer(
+    help="Video creation and editing with VACE: one model, every task.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+)
+previews = Typer(help="Only shows what a task asks for: a contact sheet, no model.", no_args_is_help=True)
+
+
+@app.callback()
+def common(debug: Annotated[bool, Option("--debug", help="Errors with their traceback.")] = False) -> None:
+    """Video creation and editing with VACE: one model, every task."""
+    set_debug(debug)
+
+
+app.command("demo")(demo.demo)
+for task in TASKS:
+    app.command(task.__name__)(spread(task, Run, run))
+    previews.command(task.__name__)(spread(task, Sheet, preview))
+app.add_typer(previews, name="preview")
+for name, tool in tools.COMMANDS.items():
+    app.command(name)(tool)
+
+
+def main() -> None:
+    """Runs the command; the exit code is that of the help."""
+    app()

@@ -1,0 +1,106 @@
+"""What the command says and where: results on standard output, everything for the eye on standard error."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+from torch import Tensor
+
+from ..errors import InputError, ModelError, VaceError
+from ..models.base import OnChunk
+
+OTHER, INPUT, MODEL, INTERRUPTED = 1, 3, 4, 130
+EXIT_CODES = """
+Exit codes: 0 done, 1 something unforeseen, 2 wrong usage, 3 the input does not fit (what was given or typed),
+4 something is wrong with a model file, 130 interrupted. A result appears under its name when it is complete, or not
+at all.
+"""
+
+eye = Console(stderr=True, highlight=False)
+log = logging.getLogger("vace")
+
+
+def set_debug(debug: bool) -> None:
+    """Whether errors are shown with their traceback, and everything that is logged."""
+    log.setLevel(logging.DEBUG if debug else logging.INFO)
+
+
+@contextmanager
+def errors_as_exit_codes() -> Generator[None, None, None]:
+    """Turns the library's errors into their message and an exit code; also a decorator."""
+    handler = RichHandler(console=eye, show_time=False, show_path=False, show_level=False, markup=False)
+    log.addHandler(handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        say("Interrupted. No unfinished file is left.", "yellow")
+        raise typer.Exit(INTERRUPTED) from None
+    except VaceError as error:
+        if log.isEnabledFor(logging.DEBUG):
+            eye.print_exception()
+        say(str(error), "red")
+        code = MODEL if isinstance(error, ModelError) else INPUT if isinstance(error, InputError) else OTHER
+        raise typer.Exit(code) from None
+    finally:
+        log.removeHandler(handler)
+
+
+def say(message: str, style: str = "") -> None:
+    """One message for the eye; nothing in it is markup."""
+    eye.print(Text(message, style=style), soft_wrap=not eye.is_terminal)
+
+
+def table(rows: Iterable[tuple[str, str]]) -> None:
+    """Names and values in two columns."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold cyan", no_wrap=True)
+    grid.add_column(overflow="fold")
+    for name, value in rows:
+        grid.add_row(Text(name), Text(value))
+    eye.print(grid)
+
+
+def result(value: object) -> None:
+    """What scripts read: a path as it is, anything else as one JSON document."""
+    typer.echo(value if isinstance(value, str) else json.dumps(value, indent=2, default=str))
+
+
+class Bars:
+    """Progress of one job: pixels in, steps, pixels out."""
+
+    def __init__(self) -> None:
+        self._progress = Progress(
+            TextColumn("{task.description:<8}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=eye
+        )
+        self._bars: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Bars:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._progress.stop()
+
+    def show(self, what: str, done: int, total: int) -> None:
+        """Moves the bar named `what`; a bar that is full starts again, as for the second half of a condition."""
+        if what not in self._bars:
+            self._bars[what] = self._progress.add_task(what, total=total)
+        self._progress.update(self._bars[what], completed=done, total=total)
+
+    def chunks(self, what: str) -> OnChunk:
+        """What a VAE calls."""
+        return lambda done, total: self.show(what, done, total)
+
+    def on_step(self, index: int, total: int, _denoised: Tensor) -> None:
+        """What a solver calls."""
+        self.show("steps", index + 1, total)

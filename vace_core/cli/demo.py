@@ -1,0 +1,102 @@
+"""`vace demo`: what VACE does, seen in a minute on any computer, with nothing but the starter model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from typer import Argument, Option
+
+from .. import anything, tasks
+from ..errors import InputError
+from ..layout import BoxKey, BoxPath
+from ..masks import augment
+from ..starter.scene import Background, Keyframe, Scene, SceneObject
+from ..starter.world import render
+from ..vcu import VideoConditionUnit
+from ..video_write import write_video
+from .console import errors_as_exit_codes, result, table
+from .inputs import fit_clip
+from .models import STARTER_NAME, find_files, load, options_of
+from .options import Run, Wanted
+from .request import Request
+from .run import make
+
+ENLARGED = 4
+PLACE = Background(kind="plain", tint="gray")
+ACROSS = (Keyframe(time=0, x=0.25, y=0.5, radius=0.18), Keyframe(time=1, x=0.75, y=0.5, radius=0.18))
+STAR = SceneObject(shape="star", colour="red", motion="moves right", path=ACROSS)
+CIRCLE = SceneObject(shape="circle", colour="blue", motion="moves right", path=ACROSS)
+
+
+@errors_as_exit_codes()
+def demo(
+    clip: Annotated[Path | None, Argument(help="A clip of your own; one is drawn if none is given.")] = None,
+    *,
+    output: Annotated[Path, Option("--output", "-o", help="A folder; made if it is not there.")] = Path("vace-demo"),
+    seed: Annotated[int, Option(help="One seed, one result.")] = 0,
+    model: Annotated[str, Option("--model", "-m", help="The starter, or a folder laid out like it.")] = STARTER_NAME,
+) -> None:
+    """Edits a clip with the starter model: takes something away, puts something in its place, moves something."""
+    wanted, how = Wanted(model=model), Run(seed=seed)
+    source, masks, fps = _drawn() if clip is None else _given(clip, wanted)
+    network = load(find_files(wanted, how), how)
+    _make_folder(output)
+    for name, unit in _jobs(source, masks, fps).items():
+        table([(name, unit.prompt)])
+        made = make(network, unit, options_of(wanted, how))
+        # Side by side: what came, what the model was shown of it, what it made.
+        shown = torch.cat([source, unit.frames, made], dim=4)
+        write_video(output / f"{name}.mp4", _enlarged(shown), fps=fps)
+        Request(vcu=unit, wanted=wanted).write_sheet(output / f"{name}.png")
+    table([("done", "in each video, from the left: the clip, what the model was shown of it, what it made")])
+    result(str(output))
+
+
+def _drawn() -> tuple[Tensor, Tensor, float]:
+    clip = render(Scene(background=PLACE, objects=(STAR,)))
+    return clip.frames, augment(clip.masks, "bbox_expand"), 8.0
+
+
+def _given(path: Path, wanted: Wanted) -> tuple[Tensor, Tensor, float]:
+    """A clip with a mask in its middle."""
+    fitted = fit_clip(path, wanted)
+    if fitted.plan.num_frames < 2:
+        raise InputError(f"{path} has a single frame. The demo needs a clip. Choose a video, or leave it out.")
+    height, width = fitted.size
+    masks = torch.zeros_like(fitted.frames[:, :1])
+    masks[..., height // 4 : height - height // 4, width // 4 : width - width // 4] = 1
+    return fitted.frames, masks, fitted.plan.fps
+
+
+def _jobs(source: Tensor, masks: Tensor, fps: float) -> dict[str, VideoConditionUnit]:
+    begin, end = (
+        BoxKey(time=key.time, x=key.y, y=key.x, width=2 * key.radius, height=2 * key.radius) for key in ACROSS
+    )
+    downwards = replace(STAR, motion="moves down")
+    hole = tasks.inpaint(source, masks, fps=fps)
+    moving = anything.move_anything(
+        source[:, :, :1], [BoxPath(keys=(replace(begin, x=0.25), replace(end, x=0.25)))],
+        num_frames=source.shape[2], fps=fps,
+    )  # fmt: skip
+    return {
+        "removed": replace(hole, prompt=Scene(background=PLACE).caption),
+        "replaced": replace(hole, prompt=Scene(background=PLACE, objects=(CIRCLE,)).caption),
+        "moved": replace(moving, prompt=Scene(background=PLACE, objects=(downwards,)).caption),
+    }
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"The folder {path} cannot be made ({error.strerror}). Choose another one.") from error
+
+
+def _enlarged(frames: Tensor) -> Tensor:
+    pictures = functional.interpolate(frames[0].transpose(0, 1), scale_factor=ENLARGED, mode="nearest")
+    return pictures.transpose(0, 1)[None].cpu()

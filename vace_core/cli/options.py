@@ -1,0 +1,174 @@
+"""Options that many commands share: each written once, as a field of a group, and spread into every command."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, cast, get_type_hints
+
+from typer import Option
+
+from .console import errors_as_exit_codes
+
+Made = TypeVar("Made")
+Asked = TypeVar("Asked")
+Group = TypeVar("Group")
+
+
+class SolverName(str, Enum):
+    """The names of `sampler.SOLVERS`."""
+
+    unipc = "unipc"
+    euler = "euler"
+    dpmpp_2m = "dpm++"
+
+
+class DtypeName(str, Enum):
+    """Numbers that a transformer can be computed in."""
+
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+    float16 = "float16"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What the result is to be, and for which model: all that a preview needs."""
+
+    prompt: Annotated[str, Option("--prompt", "-p", help="What the result shows.")] = ""
+    negative: Annotated[str, Option(help="What it does not show.")] = ""
+    width: Annotated[int | None, Option(min=1, help="Pixels. Default: as the model likes the input.")] = None
+    height: Annotated[int | None, Option(min=1, help="Pixels; one side alone keeps the shape.")] = None
+    length: Annotated[int | None, Option(min=1, help="Frames of the result, for Wan 4n + 1.")] = None
+    fps: Annotated[float | None, Option(min=0.1, max=1000, help="Frames per second of the result.")] = None
+    model: Annotated[
+        str, Option("--model", "-m", help="'starter', or a file or folder of weights.", rich_help_panel="Models")
+    ] = "starter"
+    text_encoder: Annotated[
+        str | None, Option(help="umT5 file or folder, or 'starter' for the starter's words.", rich_help_panel="Models")
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """How a job is done and where its result goes."""
+
+    output: Annotated[
+        Path | None, Option("--output", "-o", help=".mp4, .mkv if lossless, .png for one frame. Default: by task.")
+    ] = None
+    preview: Annotated[Path | None, Option(help="Also writes a contact sheet of the task, a .png.")] = None
+    dry_run: Annotated[bool, Option("--dry-run", help="Only says what the job would take.")] = False
+    json: Annotated[bool, Option("--json", help="The result as JSON on standard output.")] = False
+    adapter: Annotated[
+        Path | None, Option(help="VACE adapter, if not in the model's file.", rich_help_panel="Models")
+    ] = None
+    vae: Annotated[Path | None, Option(help="Wan VAE, if not in the model's folder.", rich_help_panel="Models")] = None
+    device: Annotated[str, Option(help="auto, cpu, cuda, cuda:1, …", rich_help_panel="Models")] = "auto"
+    dtype: Annotated[
+        DtypeName | None, Option(help="Of the transformer. Default: as stored.", rich_help_panel="Models")
+    ] = None
+    steps: Annotated[int | None, Option(min=1, help="Denoising steps.", rich_help_panel="Sampling")] = None
+    shift: Annotated[float | None, Option(help="Shift of the schedule, above 0.", rich_help_panel="Sampling")] = None
+    cfg: Annotated[float | None, Option(help="Guidance; 1 = off.", rich_help_panel="Sampling")] = None
+    solver: Annotated[SolverName | None, Option(help="Default: unipc.", rich_help_panel="Sampling")] = None
+    seed: Annotated[int | None, Option(help="One seed, one result.", rich_help_panel="Sampling")] = None
+    strength: Annotated[float, Option(help="Of the adapter; 1 = as trained, 0 = off.", rich_help_panel="Sampling")] = (
+        1.0
+    )
+    start: Annotated[
+        float, Option(min=0, max=1, help="The adapter acts from here, 0..1,", rich_help_panel="Sampling")
+    ] = 0.0
+    end: Annotated[float, Option(min=0, max=1, help="to here.", rich_help_panel="Sampling")] = 1.0
+    feather: Annotated[int, Option(min=0, help="Pixels of soft edge, inside the mask.", rich_help_panel="Finish")] = 0
+    match_colour: Annotated[
+        bool, Option("--match-colour", help="Give what is made the source's colours.", rich_help_panel="Finish")
+    ] = False
+    lossless: Annotated[bool, Option("--lossless", help="Every byte kept, as .mkv.", rich_help_panel="Finish")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sheet:
+    """Where a preview goes."""
+
+    output: Annotated[Path | None, Option("--output", "-o", help="A .png. Default: by task.")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sides:
+    """What is added around a picture."""
+
+    left: Annotated[str, Option(help="A ratio (0.25, 25%) or pixels (64px).", rich_help_panel="Border")] = "0"
+    right: Annotated[str, Option(rich_help_panel="Border")] = "0"
+    top: Annotated[str, Option(rich_help_panel="Border")] = "0"
+    bottom: Annotated[str, Option(rich_help_panel="Border")] = "0"
+
+
+@dataclass(frozen=True, kw_only=True)
+class References:
+    """Pictures of what is to appear."""
+
+    reference: Annotated[list[Path] | None, Option("--reference", "-r", help="A picture of a subject; may repeat.")] = (
+        None
+    )
+    subject: Annotated[
+        list[Path] | None, Option(help="A mask that cuts the subject out of its picture; one for each reference.")
+    ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Paths:
+    """Boxes that move."""
+
+    path: Annotated[
+        list[str], Option(help="'0.2,0.5 0.8,0.5': centres in fractions of the frame; or a .json. May repeat.")
+    ]
+    box: Annotated[str, Option(help="Width x height of the boxes, in fractions of the frame.")] = "0.25x0.25"
+
+
+def spread(
+    task: Callable[..., Asked], group: type[Group], act: Callable[[str, Asked, Group], None]
+) -> Callable[..., None]:
+    """The command that asks `task` and hands what it says on to `act`.
+
+    Every group of options among the parameters of `task`, and `group` after them, becomes one option for each field.
+    """
+    hints = get_type_hints(task, include_extras=True)
+    own = [(parameter, hints[parameter.name]) for parameter in inspect.signature(task).parameters.values()]
+    groups = {parameter.name: hint for parameter, hint in own if is_dataclass(hint)}
+    parameters: list[inspect.Parameter] = []
+    for parameter, hint in own:
+        single = parameter.replace(annotation=hint, kind=parameter.KEYWORD_ONLY)
+        parameters += _fields(cast("type", hint)) if is_dataclass(hint) else [single]
+    parameters += _fields(group)
+
+    @errors_as_exit_codes()
+    def command(**given: Any) -> None:
+        made = {name: _taken(cast("type", hint), given) for name, hint in groups.items()}
+        options = _taken(group, given)
+        act(task.__name__, task(**given, **made), options)
+
+    command.__name__, command.__doc__ = task.__name__, task.__doc__
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return command
+
+
+def _taken(group: type[Made], given: dict[str, Any]) -> Made:
+    """The options of one group, taken out of what was given."""
+    return group(**{field.name: given.pop(field.name) for field in fields(cast("Any", group))})
+
+
+def _fields(group: type) -> list[inspect.Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    return [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if field.default is MISSING else field.default,
+            annotation=hints[field.name],
+        )
+        for field in fields(group)
+    ]

@@ -1,0 +1,67 @@
+"""A task that was asked for on the command line, ready to be shown, counted or run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..advice import role_shares, warnings
+from ..control_checks import ControlKind, inspect_control
+from ..models.wan import seen_frames
+from ..pictures import write_image
+from ..preview import contact_sheet
+from ..shapes import Grid
+from ..vcu import VideoConditionUnit
+from ..video import from_uint8
+from .options import Wanted
+
+SHARES = ("kept", "made after a control", "made freely")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Request:
+    """A unit, with what is to be said about where it comes from.
+
+    Attributes:
+        vcu: The task.
+        wanted: What was asked for.
+        notes: What came and how it was fitted, as rows of a table.
+        sound: A file whose sound goes with the result.
+        control: The kind of control signal that came ready-made, which is looked over for faults.
+    """
+
+    vcu: VideoConditionUnit
+    wanted: Wanted
+    notes: Sequence[tuple[str, str]] = ()
+    sound: Path | None = None
+    control: ControlKind | None = None
+
+    def rows(self) -> list[tuple[str, str]]:
+        """All there is to say before anything is computed."""
+        vcu = self.vcu
+        size = f"{vcu.width} x {vcu.height} pixels"
+        if vcu.num_frames > 1:
+            size = f"{vcu.num_frames} frames of {size} at {vcu.fps:.4g} fps ({vcu.num_frames / vcu.fps:.2f} s)"
+        if vcu.references:
+            size += f", {vcu.num_references} reference" + "s" * (vcu.num_references > 1)
+        shares = zip(role_shares(vcu).mean(axis=0), SHARES, strict=True)
+        parts = ", ".join(f"{share:.1%} {name}" for share, name in shares if share > 0)
+        return [*self.notes, ("result", f"{size}; {parts}"), ("prompt", vcu.prompt or "none")]
+
+    def warnings(self, grid: Grid) -> list[str]:
+        """What looks wrong with the task; the size must fit `grid`."""
+        vcu = self.vcu
+        grid.check(vcu.num_frames, vcu.height, vcu.width)
+        found = warnings(vcu, seen_frames=seen_frames(vcu.num_frames))
+        if self.control is not None and vcu.control is not None:
+            found += inspect_control(vcu.control, self.control)
+        return found
+
+    def write_sheet(self, path: Path) -> None:
+        """The contact sheet as a .png, whole or not at all."""
+        sheet = contact_sheet(self.vcu, seen_frames=seen_frames(self.vcu.num_frames))
+        write_image(path, from_uint8(torch.from_numpy(np.array(sheet))))

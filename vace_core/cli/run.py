@@ -1,0 +1,175 @@
+"""From a request to its result: said, counted, sampled, finished, written."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ..composite import RING, composite
+from ..cost import JobCost, job_cost
+from ..errors import InputError
+from ..masks import soften
+from ..pictures import write_image
+from ..pipeline import SamplingOptions, VaceModel, generated_box, sample, solver_named
+from ..schedule import sigmas
+from ..shapes import Box
+from ..vcu import VideoConditionUnit
+from ..video_write import write_video
+from .console import Bars, result, say, table
+from .models import device_of, find_files, load, options_of, profile_of, read_sizes
+from .options import Run, Sheet
+from .request import Request
+
+
+def run(task: str, request: Request, run: Run) -> None:
+    """Does what was asked for and says where the result is."""
+    options = options_of(request.wanted, run)
+    output = _output(task, request.vcu, run)
+    _show(task, request)
+    _check(request.vcu, options, run)
+    files = find_files(request.wanted, run)
+    table([("model", f"{request.wanted.model}; {_said(options)}")])
+    if run.preview is not None:
+        request.write_sheet(run.preview)
+        table([("preview", str(run.preview))])
+    if run.dry_run:
+        _report(task, request, options, job_cost(read_sizes(files, run), request.vcu, options), run)
+        return
+    model = load(files, run)
+    begin = time.monotonic()
+    frames = make(model, _moved(request.vcu, run), options, feather=run.feather, match_colour=run.match_colour)
+    write(output, frames, request, lossless=run.lossless)
+    seconds = time.monotonic() - begin
+    table([("done", f"{output} in {seconds:.1f} s")])
+    result(_done(task, request, options, output, seconds) if run.json else str(output))
+
+
+def preview(task: str, request: Request, sheet: Sheet) -> None:
+    """Writes the contact sheet alone; no model is opened."""
+    output = sheet.output or _free(Path(f"{task}.png"))
+    _check_place(output, (".png",))
+    _show(task, request)
+    request.write_sheet(output)
+    result(str(output))
+
+
+def make(
+    model: VaceModel, vcu: VideoConditionUnit, options: SamplingOptions, *, feather: int = 0, match_colour: bool = False
+) -> Tensor:
+    """As `pipeline.generate`, with bars on the terminal and a finished edge."""
+    with Bars() as bars:
+        latents = sample(model, vcu, options, on_step=bars.on_step, on_chunk=bars.chunks("encode"))
+        whole = Box(0, 0, vcu.width, vcu.height)
+        # Colours are compared on kept pixels beside the mask, so these must be decoded too.
+        margin = RING if match_colour else 0
+        box = (generated_box(vcu) or whole).grown(margin, vcu.height, vcu.width)
+        made = model.vae.decode(latents, window=None if box == whole else box, on_chunk=bars.chunks("decode"))
+    if vcu.source is None:
+        return made
+    canvas = vcu.source.clone()
+    canvas[..., box.top : box.bottom, box.left : box.right] = made
+    blend = soften(vcu.masks, feather) if feather else None
+    return composite(canvas, vcu.source, vcu.masks, blend=blend, match_colour=match_colour)
+
+
+def write(path: Path, frames: Tensor, request: Request, *, lossless: bool) -> None:
+    """One frame as a picture, several as a video with the sound of what came."""
+    if path.suffix.lower() == ".png":
+        write_image(path, frames.cpu())
+    else:
+        write_video(path, frames.cpu(), fps=request.vcu.fps, lossless=lossless, copy_audio_from=request.sound)
+
+
+def _show(task: str, request: Request) -> None:
+    table([("task", task), *request.rows()])
+    for warning in request.warnings(profile_of(request.wanted).rule.grid):
+        say(f"! {warning}", "yellow")
+
+
+def _check(vcu: VideoConditionUnit, options: SamplingOptions, run: Run) -> None:
+    """Everything that would fail after a long time, before it."""
+    sigmas(options.steps, options.shift, first=solver_named(options.solver).first)
+    device_of(run)
+    if vcu.source is None and (run.feather or run.match_colour):
+        raise InputError(
+            "This task keeps no pixels, and --feather or --match-colour came, which join what is made to what is kept. "
+            "A task with a source clip is needed for them. Leave them out."
+        )
+    if run.preview is not None:
+        _check_place(run.preview, (".png",))
+
+
+def _output(task: str, vcu: VideoConditionUnit, run: Run) -> Path:
+    """Where the result goes."""
+    still = vcu.num_frames == 1
+    video = ".mkv" if run.lossless else ".mp4"
+    if run.output is None:
+        return _free(Path(f"{task}{'.png' if still else video}"))
+    _check_place(run.output, (video, ".png") if still else (video,))
+    return run.output
+
+
+def _check_place(path: Path, suffixes: tuple[str, ...]) -> None:
+    if path.suffix.lower() not in suffixes:
+        raise InputError(
+            f"The output is {path}. This result is written as {' or '.join(suffixes)}. Change the ending of the name."
+        )
+    if not path.parent.is_dir():
+        raise InputError(f"There is no folder {path.parent}. The folder of the result must exist. Create it first.")
+
+
+def _free(path: Path) -> Path:
+    """`path`, or the first numbered name beside it that is not taken."""
+    number, free = 1, path
+    while free.exists():
+        number += 1
+        free = path.with_stem(f"{path.stem}-{number}")
+    return free
+
+
+def _moved(vcu: VideoConditionUnit, run: Run) -> VideoConditionUnit:
+    device = device_of(run)
+    return replace(
+        vcu,
+        roles=vcu.roles.to(device),
+        source=None if vcu.source is None else vcu.source.to(device),
+        control=None if vcu.control is None else vcu.control.to(device),
+        references=tuple(picture.to(device) for picture in vcu.references),
+    )
+
+
+def _report(task: str, request: Request, options: SamplingOptions, cost: JobCost, run: Run) -> None:
+    table(cost.rows())
+    if run.json:
+        result(_job(task, request, options) | {"cost": cost.to_json()})
+
+
+def _done(task: str, request: Request, options: SamplingOptions, output: Path, seconds: float) -> dict[str, Any]:
+    return _job(task, request, options) | {"output": str(output), "seconds": round(seconds, 3)}
+
+
+def _job(task: str, request: Request, options: SamplingOptions) -> dict[str, Any]:
+    """What both kinds of JSON have in common."""
+    vcu = request.vcu
+    return {
+        "task": task,
+        "model": request.wanted.model,
+        "prompt": vcu.prompt,
+        "frames": vcu.num_frames,
+        "width": vcu.width,
+        "height": vcu.height,
+        "fps": vcu.fps,
+        "references": vcu.num_references,
+        "notes": [list(note) for note in request.notes],
+        "warnings": request.warnings(profile_of(request.wanted).rule.grid),
+        "options": asdict(options),
+    }
+
+
+def _said(options: SamplingOptions) -> str:
+    said = f"{options.steps} steps of {options.solver}, shift {options.shift:g}, cfg {options.guidance_scale:g}"
+    return f"{said}, strength {options.strength:g}, seed {options.seed}"

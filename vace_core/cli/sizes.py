@@ -1,0 +1,95 @@
+"""Which size, length and rate a result gets: what was asked for, and what the model likes for the rest."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TypedDict
+
+from ..errors import InputError
+from ..fitting import FitPlan, FitRule
+from .models import profile_of
+from .options import Sides, Wanted
+
+
+class Borders(TypedDict):
+    """What is added on each side, as a ratio of that side."""
+
+    left: float
+    right: float
+    top: float
+    bottom: float
+
+
+def blank(wanted: Wanted) -> tuple[tuple[int, int], int, float]:
+    """`(H, W)`, frames and rate where nothing came that has them."""
+    profile = profile_of(wanted)
+    size = (wanted.height or profile.size[0], wanted.width or profile.size[1])
+    return size, length(wanted, size), rate(wanted, None)
+
+
+def length(wanted: Wanted, size: tuple[int, int]) -> int:
+    """Frames of a result of `(H, W)` pixels: as asked for, or the most that the model takes."""
+    return wanted.length or profile_of(wanted).longest(*size)
+
+
+def rate(wanted: Wanted, own: float | None) -> float:
+    """Frames per second: as asked for, or what came with the clip, or the model's."""
+    return wanted.fps or own or profile_of(wanted).rule.fps
+
+
+def step(wanted: Wanted) -> int:
+    """What both sides must be multiples of."""
+    return profile_of(wanted).rule.grid.step
+
+
+def chosen_size(wanted: Wanted, plan: FitPlan) -> tuple[int, int]:
+    """`(H, W)` as asked for, as planned, or one side as asked for and the other after the shape of the source."""
+    if wanted.width and wanted.height:
+        return wanted.height, wanted.width
+    cell, shape = step(wanted), plan.source_width / plan.source_height
+    if wanted.width:
+        return max(round(wanted.width / shape / cell), 1) * cell, wanted.width
+    if wanted.height:
+        return wanted.height, max(round(wanted.height * shape / cell), 1) * cell
+    return plan.height, plan.width
+
+
+def shared(rule: FitRule, growth: float) -> FitRule:
+    """What is left of a rule for a clip whose canvas will have `growth` times its area."""
+    return replace(rule, max_area=int(rule.max_area / growth), max_tokens=max(int(rule.max_tokens / growth), 1))
+
+
+def borders(sides: Sides, height: int, width: int) -> Borders:
+    """The borders that were typed, for a picture of so many pixels.
+
+    Raises:
+        InputError: one of them is no number.
+    """
+    return {
+        "left": amount(sides.left, width, "left"),
+        "right": amount(sides.right, width, "right"),
+        "top": amount(sides.top, height, "top"),
+        "bottom": amount(sides.bottom, height, "bottom"),
+    }
+
+
+def growth(border: Borders) -> float:
+    """How many times its area a picture has with its border; one that cannot be is refused later."""
+    across, down = 1 + border["left"] + border["right"], 1 + border["top"] + border["bottom"]
+    return max(across * down, 1.0)
+
+
+def amount(text: str, side: int, name: str) -> float:
+    """A border as a ratio of the side: "0.25", "25%", or "64px" of a side of so many pixels.
+
+    Raises:
+        InputError: it is none of these.
+    """
+    try:
+        if text.endswith("px"):
+            return float(text.removesuffix("px")) / side
+        return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        raise InputError(
+            f"--{name} is {text}. A ratio such as 0.25 or 25%, or pixels such as 64px, is needed. Change it."
+        ) from None

@@ -1,0 +1,281 @@
+"""One command for each task: files and numbers in, `Request` out. `__init__` turns each into `vace …`.
+
+The first line of a docstring is the help of the command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+from torch import Tensor
+from typer import Argument, Option
+
+from .. import anything, tasks
+from ..control_checks import ControlKind
+from ..errors import InputError
+from ..vcu import VideoConditionUnit, compose
+from .inputs import (
+    Fitted,
+    fit,
+    fit_clip,
+    fit_end,
+    fit_mask,
+    fit_still,
+    read_clip,
+    read_paths,
+    read_references,
+    read_still,
+)
+from .options import Paths, References, Sides, Wanted
+from .request import Request
+from .sizes import blank, borders, growth, length, rate, step
+
+ClipFile = Annotated[Path, Argument(help="A video, or a picture.", show_default=False)]
+PictureFile = Annotated[Path, Argument(help="A picture.", show_default=False)]
+MapFile = Annotated[Path, Argument(help="A video of the control signal.", show_default=False)]
+MaskFile = Annotated[Path, Option("--mask", help="Picture or video: white is made, black is kept.")]
+WhereFile = Annotated[Path | None, Option("--mask", help="Only the white part follows; the rest of the clip is kept.")]
+Keep = Annotated[
+    int | None,
+    Option(min=1, help="Frames kept of each clip, 4n + 1. Default: a half of the result, or a third of each of two."),
+]
+
+
+def text(wanted: Wanted) -> Request:
+    """A clip of what the prompt says."""
+    size, num_frames, fps = blank(wanted)
+    vcu = tasks.text(num_frames=num_frames, height=size[0], width=size[1], fps=fps)
+    return _request(vcu, wanted)
+
+
+def reference(pictures: References, wanted: Wanted) -> Request:
+    """A clip in which the subjects of pictures appear."""
+    size, num_frames, fps = blank(wanted)
+    found = read_references(pictures)
+    vcu = tasks.reference(found, num_frames=num_frames, height=size[0], width=size[1], fps=fps)
+    return _request(vcu, wanted, _seen(pictures, found))
+
+
+def inpaint(clip: ClipFile, *, mask: MaskFile, wanted: Wanted) -> Request:
+    """Makes a masked part of a clip anew."""
+    source = fit_clip(clip, wanted)
+    vcu = tasks.inpaint(source.frames, fit_mask(mask, source), fps=source.plan.fps)
+    return _request(vcu, wanted, source.notes("clip"), sound=clip)
+
+
+def outpaint(clip: ClipFile, *, sides: Sides, wanted: Wanted) -> Request:
+    """Makes a clip larger and fills the border; width and height are those of the clip inside it."""
+    whole = read_clip(clip, wanted)
+    border = borders(sides, *whole.frames.shape[1:3])
+    source = fit(whole, wanted, growth=growth(border))
+    vcu = tasks.outpaint(source.frames, **border, step=step(wanted), fps=source.plan.fps)
+    return _request(vcu, wanted, source.notes("clip"), sound=clip)
+
+
+def extend(
+    clip: Annotated[Path | None, Argument(help="What comes first: a video or a picture.", show_default=False)] = None,
+    *,
+    last: Annotated[Path | None, Option(help="What comes last; alone, it is led up to.")] = None,
+    keep: Keep = None,
+    wanted: Wanted,
+) -> Request:
+    """Makes a clip longer, at its end, before its start, or between two."""
+    share = 3 if clip and last else 2
+    before = None if clip is None else fit_end(clip, wanted, keep=keep, at_end=True, share=share)
+    like = wanted if before is None else _alike(wanted, before)
+    after = None if last is None else fit_end(last, like, keep=keep, at_end=False, share=share)
+    known = before or after
+    if known is None:
+        raise InputError("Neither a clip nor --last came. At least one is needed. Give what is to be made longer.")
+    vcu = tasks.extend(
+        None if before is None else before.frames,
+        None if after is None else after.frames,
+        num_frames=length(wanted, known.size),
+        fps=rate(wanted, known.fps),
+    )
+    notes = [note for name, end in (("first", before), ("last", after)) if end for note in end.notes(name)]
+    return _request(vcu, wanted, notes)
+
+
+def join(
+    first: ClipFile,
+    second: Annotated[Path, Argument(help="The clip that follows.", show_default=False)],
+    *,
+    keep: Keep = None,
+    wanted: Wanted,
+) -> Request:
+    """Makes the passage between two clips."""
+    return extend(first, last=second, keep=keep, wanted=wanted)
+
+
+def keyframes(
+    pictures: Annotated[
+        list[str], Argument(help="INDEX=PICTURE, such as 0=a.png 40=b.png; 0 is the first frame.", show_default=False)
+    ],
+    *,
+    wanted: Wanted,
+) -> Request:
+    """Makes a clip that shows pictures at given frames."""
+    placed = [(index, read_still(path, wanted)) for index, path in map(_keyframe, pictures)]
+    if len({index for index, _ in placed}) < len(placed):
+        raise InputError("Two keyframes have the same index. One picture for each frame is needed. Change one index.")
+    first = fit_still(placed[0][1], wanted)
+    fitted = {index: fit_still(still, _alike(wanted, first)) for index, still in placed}
+    vcu = tasks.keyframes(
+        {index: picture.frames for index, picture in fitted.items()},
+        num_frames=length(wanted, first.size),
+        fps=rate(wanted, first.fps),
+    )
+    notes = [note for index, one in fitted.items() for note in one.notes(f"frame {index}")]
+    return _request(vcu, wanted, notes)
+
+
+def gray(clip: ClipFile, *, mask: WhereFile = None, pictures: References, wanted: Wanted) -> Request:
+    """Colours a clip anew, following its brightness."""
+    return _derived(clip, mask, pictures, wanted, tasks.gray)
+
+
+def scribble(clip: ClipFile, *, mask: WhereFile = None, pictures: References, wanted: Wanted) -> Request:
+    """Makes a clip anew after its outlines."""
+    return _derived(clip, mask, pictures, wanted, tasks.scribble)
+
+
+def flow(clip: ClipFile, *, mask: WhereFile = None, pictures: References, wanted: Wanted) -> Request:
+    """Makes another clip that moves as this one does."""
+    return _derived(clip, mask, pictures, wanted, tasks.flow)
+
+
+def depth(maps: MapFile, *, pictures: References, wanted: Wanted) -> Request:
+    """Makes a clip after depth maps: gray, near is light."""
+    return _given(maps, pictures, wanted, "depth")
+
+
+def pose(maps: MapFile, *, pictures: References, wanted: Wanted) -> Request:
+    """Makes a clip after skeletons, drawn on black."""
+    return _given(maps, pictures, wanted, "pose")
+
+
+def layout(*, paths: Paths, pictures: References, wanted: Wanted) -> Request:
+    """Makes a clip in which objects stay in boxes that move."""
+    size, num_frames, fps = blank(wanted)
+    boxes = read_paths(paths, size)
+    vcu = tasks.layout(boxes, num_frames=num_frames, height=size[0], width=size[1], fps=fps)
+    return _request(*_with_references(vcu, pictures, wanted, [("paths", f"{len(boxes)} boxes that move")]))
+
+
+def move(photo: PictureFile, *, paths: Paths, wanted: Wanted) -> Request:
+    """Brings a picture to life: its objects follow boxes that move."""
+    still = fit_still(read_still(photo, wanted), wanted)
+    boxes = read_paths(paths, (still.plan.source_height, still.plan.source_width))
+    vcu = anything.move_anything(
+        still.frames, boxes, num_frames=length(wanted, still.size), fps=rate(wanted, still.fps)
+    )
+    return _request(vcu, wanted, still.notes("picture"))
+
+
+def animate(maps: MapFile, *, pictures: References, wanted: Wanted) -> Request:
+    """Lets the characters of pictures move as skeletons do."""
+    _some(pictures)
+    return pose(maps, pictures=pictures, wanted=wanted)
+
+
+def swap(clip: ClipFile, *, mask: MaskFile, pictures: References, wanted: Wanted) -> Request:
+    """Puts the subjects of pictures in the place of what a mask covers."""
+    source, found = fit_clip(clip, wanted), read_references(_some(pictures))
+    vcu = anything.swap_anything(source.frames, fit_mask(mask, source), found, fps=source.plan.fps)
+    return _request(vcu, wanted, [*source.notes("clip"), *_seen(pictures, found)], sound=clip)
+
+
+def expand(photo: PictureFile, *, sides: Sides, pictures: References, wanted: Wanted) -> Request:
+    """Brings a picture to life on a larger canvas; width and height are those of the picture inside it."""
+    picture, found = read_still(photo, wanted), read_references(pictures)
+    border = borders(sides, *picture.frames.shape[1:3])
+    still = fit_still(picture, wanted, growth=growth(border))
+    canvas = tasks.outpaint(still.frames, **border, step=step(wanted))
+    vcu = anything.expand_anything(
+        still.frames,
+        found,
+        num_frames=length(wanted, (canvas.height, canvas.width)),
+        **border,
+        step=step(wanted),
+        fps=rate(wanted, still.fps),
+    )
+    return _request(vcu, wanted, [*still.notes("picture"), *_seen(pictures, found)])
+
+
+TASKS: tuple[Callable[..., Request], ...] = (
+    text, reference, inpaint, outpaint, extend, join, keyframes, gray, depth, scribble, pose, flow, layout,
+    move, animate, swap, expand,
+)  # fmt: skip
+
+
+def _request(
+    vcu: VideoConditionUnit,
+    wanted: Wanted,
+    notes: list[tuple[str, str]] | None = None,
+    *,
+    sound: Path | None = None,
+    control: ControlKind | None = None,
+) -> Request:
+    spoken = replace(vcu, prompt=wanted.prompt, negative_prompt=wanted.negative)
+    return Request(vcu=spoken, wanted=wanted, notes=notes or (), sound=sound, control=control)
+
+
+def _derived(
+    clip: Path, mask: Path | None, pictures: References, wanted: Wanted, task: Callable[..., VideoConditionUnit]
+) -> Request:
+    """A control that is computed from the clip, everywhere or inside a mask."""
+    source = fit_clip(clip, wanted)
+    if mask is None:
+        vcu = task(source.frames, fps=source.plan.fps)
+    else:
+        masks = fit_mask(mask, source)
+        kept = tasks.inpaint(source.frames, masks, fps=source.plan.fps)
+        vcu = compose(kept, task(source.frames, masks=masks, fps=source.plan.fps))
+    return _request(*_with_references(vcu, pictures, wanted, source.notes("clip")), sound=clip)
+
+
+def _given(maps: Path, pictures: References, wanted: Wanted, kind: ControlKind) -> Request:
+    """A control that comes ready-made."""
+    signal = fit_clip(maps, wanted)
+    vcu = tasks.control(signal.frames, fps=signal.plan.fps)
+    return _request(*_with_references(vcu, pictures, wanted, signal.notes(kind)), control=kind)
+
+
+def _with_references(
+    vcu: VideoConditionUnit, pictures: References, wanted: Wanted, notes: list[tuple[str, str]]
+) -> tuple[VideoConditionUnit, Wanted, list[tuple[str, str]]]:
+    found = read_references(pictures)
+    if found:
+        seen = tasks.reference(found, num_frames=vcu.num_frames, height=vcu.height, width=vcu.width, fps=vcu.fps)
+        vcu = compose(vcu, seen)
+    return vcu, wanted, [*notes, *_seen(pictures, found)]
+
+
+def _seen(pictures: References, found: list[Tensor]) -> list[tuple[str, str]]:
+    named = zip(pictures.reference or [], found, strict=True)
+    return [("reference", f"{path.name}, {one.shape[4]} x {one.shape[3]}, letterboxed on white") for path, one in named]
+
+
+def _some(pictures: References) -> References:
+    if not pictures.reference:
+        raise InputError("No reference picture came. At least one is needed. Give it as --reference.")
+    return pictures
+
+
+def _keyframe(text: str) -> tuple[int, Path]:
+    index, equals, path = text.partition("=")
+    if not (equals and path and index.isdigit()):
+        raise InputError(
+            f'The keyframe is "{text}". An index and a picture, such as 0=first.png, are needed. Change it.'
+        )
+    return int(index), Path(path)
+
+
+def _alike(wanted: Wanted, known: Fitted) -> Wanted:
+    """What else comes must have the size of what is known, and its rate."""
+    height, width = known.size
+    return replace(wanted, height=height, width=width, fps=wanted.fps or known.fps)

@@ -1,0 +1,106 @@
+"""Commands that are no tasks: look into a file, take a model apart and join it, say the starter's words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+from typer import Argument, Option
+
+from .. import fitting, repack
+from ..checkpoint import WEIGHTS
+from ..model_file import ModelFile, inspect
+from ..starter.scene import MOTIONS, VOCABULARY, random_scene
+from ..video import Clip
+from .console import errors_as_exit_codes, result, table
+from .inputs import read_clip
+from .models import STARTER
+from .options import Wanted
+
+AsJson = Annotated[bool, Option("--json", help="As JSON on standard output.")]
+NewFile = Annotated[Path, Argument(help="A .safetensors to write.", show_default=False)]
+RULES = fitting.PRESETS | {"starter": STARTER.rule}
+
+
+@errors_as_exit_codes()
+def inspect_file(
+    file: Annotated[Path, Argument(help="A model's file or folder, a video or a picture.", show_default=False)],
+    *,
+    json: AsJson = False,
+) -> None:
+    """Says what a model file is, or how a video or picture would be fitted to each model."""
+    if file.is_dir() or file.suffix.lower() in (*WEIGHTS, ".json", ".pth", ".pt", ".ckpt", ".bin"):
+        found = inspect(file)
+        rows, data = _about_model(found), found.to_json()
+    else:
+        clip = read_clip(file, Wanted())
+        rows, data = _about_clip(clip)
+    table(rows)
+    if json:
+        result(data)
+
+
+@errors_as_exit_codes()
+def split(
+    model: Annotated[Path, Argument(help="A model that holds a base and its adapter.", show_default=False)],
+    base: NewFile,
+    adapter: NewFile,
+) -> None:
+    """Writes the base and the adapter of a full model to files of their own."""
+    repack.split(model, base, adapter)
+    result(f"{base}\n{adapter}")
+
+
+@errors_as_exit_codes()
+def join_weights(
+    base: Annotated[Path, Argument(help="A base without adapter.", show_default=False)],
+    adapter: Annotated[Path, Argument(help="An adapter that fits it.", show_default=False)],
+    output: NewFile,
+) -> None:
+    """Writes a base and an adapter as one full model."""
+    repack.join(base, adapter, output)
+    result(str(output))
+
+
+@errors_as_exit_codes()
+def words(*, json: AsJson = False) -> None:
+    """Says what the starter model understands."""
+    table([("words", " ".join(VOCABULARY)), ("motions", ", ".join(MOTIONS))])
+    table(("such as", random_scene(seed).caption) for seed in range(4))
+    if json:
+        result(list(VOCABULARY))
+
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "inspect": inspect_file,
+    "split": split,
+    "join-weights": join_weights,
+    "words": words,
+}
+
+
+def _about_model(found: ModelFile) -> list[tuple[str, str]]:
+    parts = ", ".join(f"{part} {count:,}" for part, count in found.parameters.items())
+    sizes = {"width": found.width, "ffn": found.ffn, "blocks": found.layers, "hints at": found.context_layers}
+    rows = [
+        ("file", str(found.path)),
+        ("holds", found.kind + (f", {found.noise} noise" if found.noise else "")),
+        ("stored", f"{found.container}, {found.storage}, {found.bytes / 2**30:.2f} GiB, {found.naming} names"),
+        ("weights", parts),
+        *((name, str(value)) for name, value in sizes.items() if value is not None),
+        ("fits", found.fits),
+    ]
+    return [*rows, *(("needs", need) for need in found.needs)]
+
+
+def _about_clip(clip: Clip) -> tuple[list[tuple[str, str]], dict[str, Any]]:
+    count, height, width = clip.frames.shape[:3]
+    plans = {
+        name: fitting.plan(count, height, width, rule, fps=clip.fps, times=clip.times) for name, rule in RULES.items()
+    }
+    clips = {"file": str(clip.path), "frames": count, "width": width, "height": height, "fps": clip.fps}
+    rows = [("file", str(clip.path)), *(("note", note) for note in clip.notes)]
+    rows += [(name, fitting.report(plan)) for name, plan in plans.items()]
+    return rows, clips | {"fits": {name: asdict(plan) for name, plan in plans.items()}}

@@ -1,0 +1,118 @@
+"""What was kept, put back: generated pixels inside the mask, the source's own outside of it, bit for bit.
+
+The model makes whole frames, and keeps only as well as it can. What is to stay is therefore taken from the source.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .errors import InputError, ShapeError
+from .masks import grow, steady, union
+from .vcu import check_frames
+
+RING = 12  # pixels beside the mask in which colours are compared; decode at least this margin around the mask
+_LEAST = 16  # pixels to measure a mean and a spread on
+_MOST_GAIN = 2.0
+
+
+def composite(
+    generated: Tensor, source: Tensor, masks: Tensor, *, blend: Tensor | None = None, match_colour: bool = False
+) -> Tensor:
+    """`frames` `(B, 3, T, H, W)`: `generated` where the mask is 1, `source` where it is 0, unchanged to the bit.
+
+    Args:
+        generated: `(B, 3, T, H, W)` in −1..1, what the model made, whole frames.
+        source: The same size: what is kept. Under a blend it also shows through inside the mask.
+        masks: `(B, 1, T, H, W)`, 1 = generated, 0 = kept.
+        blend: `(B, 1, T, H, W)` in 0..1, how much of `generated` to show: 1 = all, and 0 wherever the mask is 0.
+            `masks.soften` makes one. None = 1 in the whole mask, a hard edge. Where the source has nothing under the
+            mask, as in the new frames of an extension, it must be 1.
+        match_colour: Gives the generated part the source's colours. The model made the kept pixels too; those within
+            12 pixels or one frame of the mask tell how its colours differ from the source's: one mean and one spread
+            per channel over the whole clip, so that nothing flickers. The same shift and gain (0.5 to 2) are applied
+            to the generated part. Since both are measured on the same pixels, what the model painted plays no part.
+
+    Raises:
+        ShapeError: sizes that do not agree.
+        InputError: values out of range or not numbers, a blend that would change kept pixels, or no kept pixels
+            beside the mask to compare colours on.
+    """
+    generated, inside = _checked(generated, source, masks, "generated clip")
+    if match_colour:
+        generated = _matched(generated, source, masks)
+    if blend is not None:
+        _check_blend(blend, masks)
+        # lerp gives its end point exactly at 1, which start + weight * difference does not.
+        generated = torch.lerp(source, generated, blend.to(source))
+    return torch.where(inside, generated, source)
+
+
+def kept_error(result: Tensor, source: Tensor, masks: Tensor) -> float:
+    """The largest difference of a kept pixel to the source, 0..2; 0.0 after `composite`, and where nothing is kept.
+
+    Raises:
+        ShapeError: sizes that do not agree.
+        InputError: values out of range or not numbers.
+    """
+    result, inside = _checked(result, source, masks, "result")
+    return float((result - source).abs().masked_fill_(inside, 0).max())
+
+
+def _matched(generated: Tensor, source: Tensor, masks: Tensor) -> Tensor:
+    """`generated` with the colours that `source` has beside the mask, −1..1."""
+    beside = (steady(grow(masks, RING), 1) > 0) & (masks == 0)
+    # A pixel equal to the source in all channels was not decoded but copied, and tells nothing.
+    beside &= (generated != source).any(dim=1, keepdim=True)
+    clips: list[Tensor] = []
+    for made, kept, where in zip(generated, source, beside, strict=True):
+        if int(where.sum()) < _LEAST:
+            raise InputError(
+                f"Fewer than {_LEAST} kept pixels beside the mask were made by the model too, so its colours cannot be "
+                f"compared with the source's. Decode a margin of {RING} pixels around the mask, or turn colour "
+                "matching off."
+            )
+        ours, theirs = (clip[:, where[0]].double() for clip in (made, kept))
+        spread = ours.std(dim=1)
+        gain = (theirs.std(dim=1) / spread.clamp(min=1e-6)).clamp(1 / _MOST_GAIN, _MOST_GAIN)
+        gain = torch.where(spread < 1e-3, torch.ones_like(gain), gain)
+        shift = theirs.mean(dim=1) - gain * ours.mean(dim=1)
+        shape = (-1, 1, 1, 1)
+        clips.append((made * gain.to(made).view(shape) + shift.to(made).view(shape)).clamp(-1, 1))
+    return torch.stack(clips)
+
+
+def _checked(frames: Tensor, source: Tensor, masks: Tensor, name: str) -> tuple[Tensor, Tensor]:
+    """`frames` like `source`, and where they count."""
+    check_frames(frames, name)
+    check_frames(source, "source clip")
+    masks = union(masks)
+    b, _, t, h, w = source.shape
+    for shape, needed, what in ((frames.shape, (b, 3, t, h, w), name), (masks.shape, (b, 1, t, h, w), "mask")):
+        if shape != needed:
+            raise ShapeError(
+                f"The {what} has shape {tuple(shape)}, the source clip {tuple(source.shape)}. Both need the same "
+                "batch, length, height and width. Give those of the same unit."
+            )
+    return frames.to(source), masks > 0
+
+
+def _check_blend(blend: Tensor, masks: Tensor) -> None:
+    if blend.shape != masks.shape:
+        raise ShapeError(
+            f"The blend has shape {tuple(blend.shape)}, the mask {tuple(masks.shape)}. Both need the same. "
+            "Make the blend from this mask, with vace_core.masks.soften."
+        )
+    low, high = (float(value) for value in torch.aminmax(blend))
+    if not (low >= 0 and high <= 1):
+        raise InputError(
+            f"The blend holds values from {low:g} to {high:g}. Values from 0 (source) to 1 (generated) are needed. "
+            "Make it with vace_core.masks.soften."
+        )
+    outside = int(((masks == 0) & (blend > 0)).sum())
+    if outside:
+        raise InputError(
+            f"The blend is above 0 on {outside} pixels that are kept. It must be 0 wherever the mask is 0, so that "
+            "kept pixels stay as they are. Feather inwards, as vace_core.masks.soften does, or grow the mask."
+        )

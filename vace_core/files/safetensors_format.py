@@ -1,0 +1,174 @@
+"""Safetensors files, read tensor by tensor and written whole or not at all.
+
+The format: eight bytes that say how long the header is, the header as JSON, the tensors' bytes without gaps.
+It is read here rather than mapped by the safetensors package, because on some systems a mapping reserves memory for
+the whole file. Source: huggingface/safetensors, README.md, "Format".
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from ..errors import UnsupportedModelError
+from .tensors import TORCH_DTYPES, TensorInfo, as_stored, damaged, read_span, shortened
+
+MAX_HEADER = 100_000_000  # bytes; the format's own limit
+DTYPE_NAMES = {dtype: name for name, dtype in TORCH_DTYPES.items()}
+METADATA = "__metadata__"
+
+
+class SafetensorsFile:
+    """One safetensors file.
+
+    Raises:
+        WeightsError: the header does not describe this file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.paths = path, (path,)
+        header, start = _read_header(path)
+        self.metadata: Mapping[str, str] = _metadata(path, header.pop(METADATA, {}))
+        self.tensors: Mapping[str, TensorInfo] = {
+            name: _tensor_info(path, name, entry, start) for name, entry in header.items()
+        }
+        _check_layout(path, self.tensors, start)
+
+    def read(self, name: str) -> Tensor:
+        info = self.tensors[name]
+        if info.dtype not in TORCH_DTYPES:
+            raise UnsupportedModelError(
+                f"{self.path} stores {shortened(name)} as {shortened(info.dtype)}. "
+                f"Types that can be read are {', '.join(TORCH_DTYPES)}. Choose a version in one of these."
+            )
+        return as_stored(self.read_bytes(name), info)
+
+    def read_bytes(self, name: str) -> Tensor:
+        info = self.tensors[name]
+        return read_span(self.path, info.start, info.nbytes)
+
+
+def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
+    """Writes `tensors` to a safetensors file. A file of that name is replaced, once the new one is complete."""
+    infos = {
+        name: TensorInfo(dtype=DTYPE_NAMES[tensor.dtype], shape=tuple(tensor.shape), start=0, nbytes=tensor.nbytes)
+        for name, tensor in tensors.items()
+    }
+    write(path, infos, lambda name: tensors[name].cpu().contiguous().reshape(-1).view(torch.uint8), metadata)
+
+
+def write(
+    path: Path,
+    infos: Mapping[str, TensorInfo],
+    read_bytes: Callable[[str], Tensor],
+    metadata: Mapping[str, str] | None = None,
+) -> None:
+    """Writes a safetensors file of which only one tensor at a time is in memory.
+
+    Args:
+        path: Written under a temporary name beside it first, so that no half-written file ever bears this name.
+        infos: Name, type, shape and size of every tensor; where they start is decided here.
+        read_bytes: Called with each name once; returns its bytes, uint8 `(nbytes,)`.
+        metadata: Text for the header.
+    """
+    # The widest numbers first, so that every tensor begins at a multiple of its own width.
+    names = sorted(infos, key=lambda name: (-_width(infos[name]), name))
+    part = path.with_name(f"{path.name}.part")
+    try:
+        with part.open("wb") as file:
+            file.write(_header(names, infos, metadata))
+            for name in names:
+                file.write(read_bytes(name).numpy().data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _header(names: list[str], infos: Mapping[str, TensorInfo], metadata: Mapping[str, str] | None) -> bytes:
+    header: dict[str, Any] = {METADATA: {"format": "pt", **(metadata or {})}}
+    end = 0
+    for name in names:
+        info = infos[name]
+        begin, end = end, end + info.nbytes
+        header[name] = {"dtype": info.dtype, "shape": info.shape, "data_offsets": [begin, end]}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text
+
+
+def _width(info: TensorInfo) -> int:
+    dtype = TORCH_DTYPES.get(info.dtype)
+    return 1 if dtype is None else dtype.itemsize
+
+
+def _read_header(path: Path) -> tuple[dict[str, Any], int]:
+    """The header, and where the tensors' bytes begin."""
+    size = path.stat().st_size
+    if size < 8:
+        raise damaged(path, f"it has only {size} bytes")
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if length > min(MAX_HEADER, size - 8):
+            raise damaged(path, f"its header claims {length} bytes, and the whole file has {size}")
+        text = file.read(length)
+    try:
+        header = json.loads(text, object_pairs_hook=_unique)
+    except (ValueError, RecursionError):
+        raise damaged(path, "its header is not the JSON that a safetensors file begins with") from None
+    if not isinstance(header, dict):
+        raise damaged(path, "its header is not a table of tensors")
+    return cast("dict[str, Any]", header), 8 + length
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name occurs twice")
+    return found
+
+
+def _metadata(path: Path, found: Any) -> dict[str, str]:
+    if not isinstance(found, dict):
+        raise damaged(path, "its metadata is not a table of texts")
+    return {str(key): str(value) for key, value in cast("dict[Any, Any]", found).items()}
+
+
+def _tensor_info(path: Path, name: str, entry: Any, start: int) -> TensorInfo:
+    fields: dict[str, Any] = cast("dict[str, Any]", entry) if isinstance(entry, dict) else {}
+    dtype, shape, offsets = fields.get("dtype"), _sizes(fields.get("shape")), _sizes(fields.get("data_offsets"))
+    if not isinstance(dtype, str) or shape is None or offsets is None or len(offsets) != 2:
+        raise damaged(path, f"its header does not say type, shape and place of {shortened(name)}")
+    info = TensorInfo(dtype=dtype, shape=shape, start=start + offsets[0], nbytes=offsets[1] - offsets[0])
+    known = TORCH_DTYPES.get(dtype)
+    if info.nbytes < 0 or (known is not None and info.nbytes != math.prod(shape) * known.itemsize):
+        raise damaged(path, f"the size of {shortened(name)} does not agree with its shape")
+    return info
+
+
+def _sizes(values: Any) -> tuple[int, ...] | None:
+    """A list of whole numbers from 0, or None if `values` is anything else."""
+    if not isinstance(values, list):
+        return None
+    numbers = cast("list[Any]", values)
+    return tuple(numbers) if all(type(number) is int and number >= 0 for number in numbers) else None
+
+
+def _check_layout(path: Path, tensors: Mapping[str, TensorInfo], start: int) -> None:
+    """The tensors follow one another without gap or overlap to the end of the file."""
+    end = start
+    for info in sorted(tensors.values(), key=lambda info: (info.start, info.nbytes)):
+        if info.start != end:
+            raise damaged(path, "its tensors overlap or leave gaps")
+        end += info.nbytes
+    size = path.stat().st_size
+    if end != size:
+        raise damaged(path, f"its header describes {end} bytes, and the file has {size}")

@@ -1,0 +1,113 @@
+"""What every file of tensors offers, whatever its format.
+
+Nothing here maps a file into memory: a tensor is read when it is asked for, into memory of its own. So a small adapter
+can be taken out of a large file at the price of the adapter, and no file stays open or locked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from ..errors import WeightsError
+
+# The names are those of safetensors; GGUF uses the same ones for the types they share.
+TORCH_DTYPES: dict[str, torch.dtype] = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "F8_E4M3": torch.float8_e4m3fn,
+    "F8_E5M2": torch.float8_e5m2,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TensorInfo:
+    """One tensor as the header of its file describes it.
+
+    Attributes:
+        dtype: How it is stored: "BF16", "F8_E4M3", "Q4_K", … as the format calls it.
+        shape: Its shape once read, outermost dimension first.
+        start: Where its bytes begin, counted from the start of the file.
+        nbytes: How many bytes it takes in the file.
+    """
+
+    dtype: str
+    shape: tuple[int, ...]
+    start: int
+    nbytes: int
+
+
+class TensorFile(Protocol):
+    """A file, or a set of shards, that tensors can be read from one by one."""
+
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """All files that this one consists of."""
+        ...
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """What the file says of itself as text."""
+        ...
+
+    @property
+    def tensors(self) -> Mapping[str, TensorInfo]:
+        """Every tensor by its name, from the header alone."""
+        ...
+
+    def read(self, name: str) -> Tensor:
+        """The tensor `name` in memory of its own; in its stored type, or in float32 if torch has no such type."""
+        ...
+
+    def read_bytes(self, name: str) -> Tensor:
+        """The bytes of tensor `name` exactly as they are stored, uint8 `(nbytes,)`."""
+        ...
+
+
+def damaged(path: Path, reason: str) -> WeightsError:
+    """The error for a file that is not what its format demands; `reason` is a clause without a full stop."""
+    return WeightsError(
+        f"{path} cannot be read: {reason}. A complete safetensors or GGUF file is needed. Download or copy it again."
+    )
+
+
+def read_span(path: Path, start: int, nbytes: int) -> Tensor:
+    """`nbytes` bytes of the file from `start`, uint8.
+
+    Raises:
+        WeightsError: the file is shorter than that.
+    """
+    data = torch.empty(nbytes, dtype=torch.uint8)
+    with path.open("rb") as file:
+        file.seek(start)
+        got = file.readinto(data.numpy().data)
+    if got != nbytes:
+        raise damaged(path, f"it ended after {start + got} bytes while {start + nbytes} were expected")
+    return data
+
+
+def as_stored(data: Tensor, info: TensorInfo) -> Tensor:
+    """Bytes `(nbytes,)` as the tensor they are, without a copy; `info.dtype` is one of `TORCH_DTYPES`."""
+    return data.view(TORCH_DTYPES[info.dtype]).reshape(info.shape)
+
+
+def shortened(text: str, limit: int = 80) -> str:
+    """A name out of a file as it may stand in a message: printable, and not endless."""
+    text = text if text.isprintable() else ascii(text)
+    return text if len(text) <= limit else f"{text[:limit]}…"

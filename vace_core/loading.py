@@ -1,0 +1,210 @@
+"""From files to models: base, adapter and VAE, each from the weights it needs and no others.
+
+A model is made without weights first and then given those of the file, so memory holds the weights once. Loading is
+strict: exactly the weights of the model, in exactly its shapes, or an error that says what differs.
+Loaded models are ready to run and frozen; call `requires_grad_(True)` to train one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+
+from .adapter import ContextAdapter
+from .checkpoint import Part, open_checkpoint
+from .detection import Found, adapter_sizes, base_sizes, identify
+from .errors import InputError, WeightsError
+from .files.gguf_format import GgufFile
+from .files.tensors import damaged, shortened
+from .model_file import are_context_layers, context_layers_of
+from .models.wan import WanDit, build_adapter, official_adapter_key
+from .models.wan_vae import MULTIPLIERS, WanVaeNetwork
+from .models.wan_vae_stream import WanVae
+
+Model = TypeVar("Model", bound=nn.Module)
+
+MAX_VAE_BLOCKS = 8
+
+NEEDED: dict[str, tuple[Part, str]] = {
+    "base": ("transformer", "a Wan text-to-video base"),
+    "adapter": ("transformer", "a VACE adapter"),
+    "vae": ("vae", "the Wan 2.1 VAE"),
+}
+KINDS = {
+    "vace": "a Wan base with its VACE adapter",
+    "base": "a Wan text-to-video base without adapter",
+    "adapter": "a VACE adapter without base",
+    "vae": "a Wan VAE",
+    "text": "a umT5 text encoder",
+}
+
+
+def load_base(
+    path: str | Path,
+    *,
+    dtype: torch.dtype | None = None,
+    device: str | torch.device = "cpu",
+    ops: ModuleType | Any = nn,
+) -> WanDit:
+    """The base model in a file, an index of shards or a folder; an adapter in the same file is not read.
+
+    Args:
+        path: As for `inspect`.
+        dtype: Of all weights; None = that of most of the file, bfloat16 if the file is quantised.
+        device: Where the weights go.
+        ops: Where the layers come from; whatever offers `Linear`, `LayerNorm` and `RMSNorm` as torch.nn does.
+
+    Raises:
+        WeightsError: damaged, another kind of model, or weights missing, unexpected or of another shape.
+        UnsupportedModelError: no model that is known here.
+    """
+    found = _find(path, "base")
+    sizes = base_sizes(found.weights)
+    return _filled(lambda: WanDit(sizes, ops), found, "base", dtype, device)
+
+
+def load_adapter(
+    path: str | Path,
+    *,
+    context_layers: Sequence[int] | None = None,
+    dtype: torch.dtype | None = None,
+    device: str | torch.device = "cpu",
+    ops: ModuleType | Any = nn,
+) -> ContextAdapter:
+    """The adapter in a file of its own, or out of a file that holds the base too; the base is not read.
+
+    Args:
+        path: As for `inspect`.
+        context_layers: Indices of the base's blocks that receive a hint, ascending from 0; None = as the file, the
+            config.json beside it, or even spacing says.
+        dtype: As for `load_base`.
+        device: As for `load_base`.
+        ops: As for `load_base`.
+
+    Raises:
+        InputError: nothing tells the context layers, so they must be given; or those that are given cannot be.
+        WeightsError: As for `load_base`.
+        UnsupportedModelError: As for `load_base`.
+    """
+    found = _find(path, "adapter")
+    sizes, blocks = adapter_sizes(found.weights)
+    layers = context_layers_of(found) if context_layers is None else tuple(context_layers)
+    if layers is None:
+        raise InputError(
+            f"{found.weights.file.path} holds an adapter of {blocks} context blocks of width {sizes.width}, and "
+            "nothing tells which blocks of its base they belong to. The list is needed. Give it as context_layers."
+        )
+    if not are_context_layers(layers, blocks):
+        raise InputError(
+            f"context_layers is {layers}. The adapter in {found.weights.file.path} has {blocks} context blocks, so "
+            f"{blocks} ascending numbers from 0 are needed. Give the ones that it was trained with."
+        )
+    return _filled(lambda: build_adapter(sizes, layers, ops), found, "adapter", dtype, device, official_adapter_key)
+
+
+def load_vae(
+    path: str | Path, *, dtype: torch.dtype | None = None, device: str | torch.device = "cpu", tile: int | None = None
+) -> WanVae:
+    """The Wan 2.1 VAE in a file or in the vae folder of a diffusers model.
+
+    Args:
+        path: As for `inspect`.
+        dtype: As for `load_base`.
+        device: As for `load_base`.
+        tile: As for `WanVae`.
+
+    Raises:
+        WeightsError: As for `load_base`.
+        UnsupportedModelError: As for `load_base`.
+    """
+    found = _find(path, "vae")
+    width, blocks = _vae_sizes(found)
+    network = _filled(lambda: WanVaeNetwork(width=width, blocks=blocks), found, "vae", dtype, device)
+    return WanVae(network, tile=tile)
+
+
+def _find(path: str | Path, part: str) -> Found:
+    folder, needed = NEEDED[part]
+    found = identify(open_checkpoint(path, folder))
+    if part not in found.parts:
+        raise WeightsError(
+            f"{found.weights.file.path} holds {KINDS[found.kind]}. What is needed here is {needed}. "
+            "Choose a file that holds it."
+        )
+    return found
+
+
+def _filled(
+    make: Callable[[], Model],
+    found: Found,
+    part: str,
+    dtype: torch.dtype | None,
+    device: str | torch.device,
+    official: Callable[[str], str] = str,
+) -> Model:
+    """The model that `make` makes, with its weights; `official` gives the official names of the model's own."""
+    with torch.device("meta"):
+        model = make()
+    weights, names = found.weights, found.parts[part]
+    ours = {official(name): name for name in model.state_dict()}
+    shapes = {name: tuple(value.shape) for name, value in zip(ours, model.state_dict().values(), strict=True)}
+    _check(found, part, shapes)
+    dtype = dtype or weights.dtype(names)
+    state = {ours[name]: weights.read(name, dtype=dtype, device=device) for name in names}
+    model.load_state_dict(state, strict=True, assign=True)
+    return model.eval().requires_grad_(False)
+
+
+def _check(found: Found, part: str, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Accepts exactly the weights named in `shapes`, before any of them is read."""
+    weights, names = found.weights, found.parts[part]
+    path = weights.file.path
+    faults = [
+        _listed("lacks", [name for name in shapes if name not in weights.stored]),
+        _listed("holds the unknown", [name for name in names if name not in shapes]),
+    ]
+    if any(faults):
+        raise WeightsError(
+            f"{path} {' and '.join(filter(None, faults))}. Exactly the {len(shapes)} weights of {NEEDED[part][1]} are "
+            f"needed. {_advice(found, shapes)}"
+        )
+    for name, shape in shapes.items():
+        if weights.shape(name) != shape:
+            raise damaged(path, f"its weight {name} has the shape {weights.shape(name)} instead of {shape}")
+
+
+def _listed(fault: str, names: list[str]) -> str:
+    count = f"{len(names)} weights" if len(names) > 1 else "the weight"
+    if fault.endswith("unknown") and len(names) == 1:
+        count = "weight"
+    shown = ", ".join(shortened(name) for name in names[:5]) + (", …" if len(names) > 5 else "")
+    return f"{fault} {count} {shown}" if names else ""
+
+
+def _advice(found: Found, shapes: Mapping[str, tuple[int, ...]]) -> str:
+    lost = [name for name, shape in shapes.items() if len(shape) > 4 and name not in found.weights.stored]
+    if lost and isinstance(found.weights.file, GgufFile):
+        return (
+            "Converters to GGUF leave out weights of five dimensions, which a second step puts back: "
+            'choose a file that was made with ComfyUI-GGUF\'s "fix_5d_tensors", or a .safetensors file.'
+        )
+    return "Choose a complete file of this model, or download it again."
+
+
+def _vae_sizes(found: Found) -> tuple[int, int]:
+    """Width of the VAE and residual blocks in each of its levels."""
+    weights = found.weights
+    middle = weights.shape("encoder.middle.0.residual.2.weight")
+    channels = middle[0] if middle else 0
+    width, rest = divmod(channels, MULTIPLIERS[-1])
+    downs = {name.split(".")[2] for name in weights.stored if name.startswith("encoder.downsamples.")}
+    levels = len(MULTIPLIERS)
+    blocks = (len(downs) - levels + 1) // levels
+    if rest or not width or not 1 <= blocks <= MAX_VAE_BLOCKS or middle != (channels, channels, 3, 3, 3):
+        raise damaged(weights.file.path, "its weights do not tell the sizes of a Wan VAE")
+    return width, blocks

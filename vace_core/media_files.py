@@ -1,0 +1,99 @@
+"""What every picture and video file shares: the libraries, the checks, and writing whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+from .errors import InputError
+
+# Containers of video only: among FFmpeg's other formats are playlists that open further files and addresses.
+_CONTAINERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,apng,image2,png_pipe,jpeg_pipe,webp_pipe,bmp_pipe,tiff_pipe,"
+    "mpegts,mpeg,mpegvideo,flv,ogg,asf,mxf,ivf,h264,hevc,yuv4mpegpipe,nut,mp3,wav,flac,aac"
+)
+OPTIONS = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
+"""What FFmpeg may open."""
+
+EXACT_COLOUR = 0x2 | 0x2000 | 0x40000
+"""FFmpeg's bilinear | full_chroma_int | accurate_rnd. Its defaults darken a picture by one level per conversion."""
+
+
+def pyav() -> ModuleType:
+    """PyAV, or an InputError that says how to get it."""
+    try:
+        import av
+    except ImportError as error:
+        raise InputError(
+            "Video files came, and PyAV is not installed. It is needed to read and write them. Run: pip install av"
+        ) from error
+    return av
+
+
+def pillow() -> ModuleType:
+    """Pillow's `Image`, or an InputError that says how to get it."""
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise InputError(
+            "Picture files came, and Pillow is not installed. It is needed to read and write them. "
+            "Run: pip install pillow"
+        ) from error
+    return Image
+
+
+def check_file(path: Path) -> None:
+    """Refuses a `path` without a file, or with an empty one.
+
+    Raises:
+        InputError: it is so.
+    """
+    try:
+        size = path.stat().st_size if path.is_file() else None
+    except (OSError, ValueError):  # a name that no file can have
+        size = None
+    if size is None:
+        raise InputError(f"There is no file {path}. An existing file is needed. Check the folder and the name.")
+    if size == 0:
+        raise InputError(f"The file {path} is empty (0 bytes). A complete file is needed. Export or download it again.")
+
+
+def check_target(path: Path, suffix: str) -> None:
+    """Refuses a `path` that does not end in `suffix`, lies in no folder, or is one.
+
+    Raises:
+        InputError: it is so.
+    """
+    if path.suffix.lower() != suffix:
+        raise InputError(f"The name {path} ends in {path.suffix!r}. This is written as {suffix}. Change the ending.")
+    if not os.path.isdir(path.parent):
+        raise InputError(f"There is no folder {path.parent}. The folder of the result must exist. Create it first.")
+    if os.path.isdir(path):
+        raise InputError(f"{path} is a folder. A file is written there. Choose another name.")
+
+
+@contextmanager
+def replacing(path: Path, library_error: type[Exception]) -> Generator[Path, None, None]:
+    """A name beside `path` to write to. It takes the place of `path` at the end, and vanishes if anything is raised."""
+    part = path.with_name(f".{path.stem[:80]}.{secrets.token_hex(4)}{path.suffix}")
+    try:
+        yield part
+        os.replace(part, path)
+    except BaseException as error:
+        part.unlink(missing_ok=True)
+        if isinstance(error, (library_error, OSError)):
+            raise InputError(
+                f"The file {path} cannot be written ({reason(error)}). A writable folder with free space is needed. "
+                "Choose another one."
+            ) from error
+        raise
+
+
+def reason(error: BaseException) -> str:
+    """The library's own words in short, without the number and the path it adds."""
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return str(text).splitlines()[0]

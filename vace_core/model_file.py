@@ -1,0 +1,255 @@
+"""What a file of weights is, told from its header: which model, of which size, what it fits and what it needs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from .checkpoint import WEIGHTS, ShardedFile, open_checkpoint, read_json
+from .detection import Found, Kind, adapter_sizes, base_sizes, identify
+from .errors import WeightsError
+from .files.gguf_format import GgufFile
+from .files.tensors import TensorFile, damaged, shortened
+from .models.wan import WanSizes, default_context_layers
+
+Noise = Literal["high", "low"]
+
+# Blocks of the released bases by width, for adapters that come without one. Source: Wan-Video/Wan2.1, wan/configs.
+RELEASED_LAYERS = {1536: 30, 5120: 40}
+CONTEXT_LAYERS_KEY = "vace_layers"  # in config.json, and in the metadata of adapters that are written here
+UMT5_WIDTH = 4096
+NOISE = re.compile(r"(?<![a-z])(high|low)(?=[^a-z]|noise|$)")
+NOISE_KEYS = ("general.name", "modelspec.title")
+EXPERT_FOLDERS = (("high_noise_model", "low_noise_model"), ("transformer", "transformer_2"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelFile:
+    """What a file, an index of shards or a folder holds.
+
+    Attributes:
+        path: The file or index that was read.
+        kind: "vace" is a base with its adapter in one; "base" and "adapter" are the halves.
+        container: "safetensors", "sharded safetensors" or "gguf".
+        naming: "official", or whose names the weights have: "diffusers", "transformers", "llama.cpp".
+        prefix: What stands before those names, such as "model.diffusion_model."; usually nothing.
+        storage: How most bytes are stored: "BF16", "F8_E4M3 scaled", "Q4_K", …
+        bytes: Size of all tensors in the file.
+        parameters: Number of weights of each part that is there: "base", "adapter", "vae", "text".
+        width: Features of a token; None for a VAE and a text encoder, as are the next three.
+        ffn: Features inside the feed-forward part.
+        layers: Blocks of the base that is here, or that the adapter is known to be for; None if nothing tells.
+        context_layers: Indices of the base's blocks that receive hints; None without an adapter, or if nothing tells.
+        noise: Which of two experts it is (Wan 2.2), where the name of the file or its metadata says so.
+        fits: What it can be used with.
+        needs: What else a job needs.
+    """
+
+    path: Path
+    kind: Kind
+    container: str
+    naming: str
+    prefix: str
+    storage: str
+    bytes: int
+    parameters: Mapping[str, int]
+    width: int | None = None
+    ffn: int | None = None
+    layers: int | None = None
+    context_layers: tuple[int, ...] | None = None
+    noise: Noise | None = None
+    fits: str
+    needs: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as a table that `json.dumps` accepts."""
+        return json.loads(json.dumps(dataclasses.asdict(self), default=str))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """The files of a model in two experts, as Wan 2.2 is: one for high noise, one for low."""
+
+    high_noise: Path
+    low_noise: Path
+
+
+def inspect(path: str | Path) -> ModelFile:
+    """Tells what a file, an index of shards or a folder holds, without reading a single weight.
+
+    Raises:
+        WeightsError: there is nothing to read, or it is damaged.
+        UnsupportedModelError: it is whole, and no model that is known here.
+    """
+    found = identify(open_checkpoint(path))
+    if found.kind == "vae":
+        return _describe(found, fits="Wan 2.1 and Wan 2.2 14B models and their VACE adapters")
+    if found.kind == "text":
+        return _describe(found, fits="Wan models")
+    return _describe_transformer(found)
+
+
+def find_pair(folder: str | Path) -> Pair:
+    """The two experts in a folder: in subfolders as they were published, or files with "high" and "low" in their names.
+
+    The weights of the two are alike in names and shapes, so nothing but these names tells them apart.
+
+    Raises:
+        WeightsError: there are not exactly two that say which they are.
+    """
+    folder = Path(folder)
+    high, low = (folder / name for name in EXPERT_FOLDERS[0])
+    if high.is_dir() and low.is_dir():
+        return Pair(high_noise=high, low_noise=low)
+    high, low = (folder / name for name in EXPERT_FOLDERS[1])
+    # Some pipelines call the two the other way round; the boundary is what tells that diffusers wrote the folder.
+    if high.is_dir() and low.is_dir() and read_json(folder / "model_index.json").get("boundary_ratio") is not None:
+        return Pair(high_noise=high, low_noise=low)
+    files = [file for file in sorted(folder.iterdir()) if file.suffix in WEIGHTS] if folder.is_dir() else []
+    experts = {noise: [file for file in files if _noise_in(file.stem) == noise] for noise in ("high", "low")}
+    if any(len(found) != 1 for found in experts.values()):
+        raise WeightsError(
+            f"{folder} holds {len(experts['high'])} models for high noise and {len(experts['low'])} for low, by their "
+            "names. One of each is needed. Name the files with high and low, or choose both yourself."
+        )
+    return Pair(high_noise=experts["high"][0], low_noise=experts["low"][0])
+
+
+def context_layers_of(found: Found) -> tuple[int, ...] | None:
+    """Which blocks of the base the adapter in a file gives hints to; None if neither file nor configuration tells.
+
+    What the file says of itself goes before the config.json beside it, and that before even spacing.
+
+    Raises:
+        WeightsError: what is said does not fit the weights.
+    """
+    _, blocks = adapter_sizes(found.weights)
+    layers = _layers(found)
+    path = found.weights.file.path
+    config = path.parent / "config.json"
+    for where, said in ((path, _said(found)), (config, read_json(config).get(CONTEXT_LAYERS_KEY))):
+        if said is not None:
+            return _checked(said, blocks, layers, where)
+    if layers is None:
+        return None
+    if blocks > layers:
+        raise damaged(path, f"it has {blocks} context blocks for a base of {layers} blocks")
+    return default_context_layers(layers, blocks)
+
+
+def _describe_transformer(found: Found) -> ModelFile:
+    has_base, has_adapter = "base" in found.parts, "adapter" in found.parts
+    sizes = base_sizes(found.weights) if has_base else adapter_sizes(found.weights)[0]
+    layers = _layers(found)
+    size = f"of width {sizes.width}" + (f" with {layers} blocks" if layers else "")
+    fits = {
+        "vace": f"bases and adapters {size}, besides those in it",
+        "base": f"VACE adapters for bases {size}",
+        "adapter": f"Wan text-to-video bases {size}",
+    }
+    return _describe(
+        found,
+        width=sizes.width,
+        ffn=sizes.ffn,
+        layers=layers,
+        context_layers=context_layers_of(found) if has_adapter else None,
+        fits=fits[found.kind],
+        needs=_needs(found, sizes, size),
+    )
+
+
+def _needs(found: Found, sizes: WanSizes, size: str) -> tuple[str, ...]:
+    umt5 = "base" not in found.parts or sizes.text_width == UMT5_WIDTH
+    text = "the umT5-XXL text encoder" if umt5 else f"a text encoder of width {sizes.text_width}"
+    base = () if "base" in found.parts else (f"a Wan text-to-video base {size}",)
+    return (*base, "the Wan 2.1 VAE", text)
+
+
+def _describe(
+    found: Found,
+    *,
+    width: int | None = None,
+    ffn: int | None = None,
+    layers: int | None = None,
+    context_layers: tuple[int, ...] | None = None,
+    fits: str,
+    needs: tuple[str, ...] = (),
+) -> ModelFile:
+    weights = found.weights
+    file = weights.file
+    return ModelFile(
+        path=file.path,
+        kind=found.kind,
+        container=_container(file),
+        naming=weights.naming,
+        prefix=weights.prefix,
+        storage=weights.storage(weights.stored),
+        bytes=sum(info.nbytes for info in file.tensors.values()),
+        parameters={part: weights.count(names) for part, names in found.parts.items()},
+        width=width,
+        ffn=ffn,
+        layers=layers,
+        context_layers=context_layers,
+        noise=_noise(file),
+        fits=fits,
+        needs=needs,
+    )
+
+
+def _container(file: TensorFile) -> str:
+    if isinstance(file, GgufFile):
+        return "gguf"
+    return "sharded safetensors" if isinstance(file, ShardedFile) else "safetensors"
+
+
+def _layers(found: Found) -> int | None:
+    if "base" in found.parts:
+        return base_sizes(found.weights).layers
+    return RELEASED_LAYERS.get(adapter_sizes(found.weights)[0].width)
+
+
+def _said(found: Found) -> Any:
+    """What the metadata of the file gives as context layers, None if nothing."""
+    text = found.weights.file.metadata.get(CONTEXT_LAYERS_KEY)
+    try:
+        return None if text is None else json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def are_context_layers(numbers: Sequence[Any], blocks: int, layers: int | None = None) -> bool:
+    """Whether these can be the context layers of an adapter of `blocks` blocks for a base of `layers`, if known."""
+    ascending = all(type(number) is int for number in numbers) and sorted({*numbers, 0}) == list(numbers)
+    return ascending and len(numbers) == blocks and numbers[-1] < (layers or math.inf)
+
+
+def _checked(said: Any, blocks: int, layers: int | None, where: Path) -> tuple[int, ...]:
+    numbers = cast("list[Any]", said) if isinstance(said, list) else []
+    if not are_context_layers(numbers, blocks, layers):
+        below = f" below {layers}" if layers else ""
+        raise WeightsError(
+            f"{where} gives {shortened(str(said))} as {CONTEXT_LAYERS_KEY}. The adapter has {blocks} context blocks, "
+            f"so {blocks} ascending numbers from 0{below} are needed. Use the configuration that belongs to this model."
+        )
+    return tuple(numbers)
+
+
+def _noise(file: TensorFile) -> Noise | None:
+    folder = file.path.parent.name
+    texts = [file.path.stem, folder if folder in EXPERT_FOLDERS[0] else ""]
+    for text in (*texts, *(file.metadata.get(key, "") for key in NOISE_KEYS)):
+        if noise := _noise_in(text):
+            return noise
+    return None
+
+
+def _noise_in(text: str) -> Noise | None:
+    """Which one of "high" and "low" is a word of `text`; None if neither or both are."""
+    words: set[Noise] = set(NOISE.findall(text.lower()))
+    return words.pop() if len(words) == 1 else None

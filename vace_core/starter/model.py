@@ -1,0 +1,81 @@
+"""The starter model: a small VACE that ships with the package and edits clips of its synthetic world on any CPU."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+
+from ..checkpoint import open_checkpoint
+from ..detection import adapter_sizes, identify
+from ..errors import ModelError
+from ..fitting import FitRule
+from ..loading import load_adapter, load_base, load_vae
+from ..model_file import context_layers_of
+from ..models.wan import GRID, default_context_layers, fold_masks
+from ..pipeline import Expert, SamplingOptions, VaceModel
+from .text import StarterText
+
+WEIGHTS = Path(__file__).with_name("weights")
+PARTS = ("vae", "base", "adapter")
+
+SIDE, LENGTH = 64, 17
+STARTER_RULE = FitRule(
+    grid=GRID, max_area=SIDE * SIDE, max_tokens=GRID.tokens(LENGTH, SIDE, SIDE), fps=8.0
+)  # as large and as long as the clips it was trained on
+STARTER_OPTIONS = SamplingOptions(steps=20, shift=3.0, guidance_scale=3.0, solver="unipc")
+
+
+def load_starter(
+    device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32, *, folder: Path = WEIGHTS
+) -> VaceModel:
+    """The starter, ready to run: base, adapter, VAE and its own words.
+
+    Args:
+        device: Where the weights go.
+        dtype: What they are computed in; they are stored in half precision.
+        folder: Holds vae.safetensors, base.safetensors and adapter.safetensors.
+
+    Raises:
+        ModelError: a file is missing or damaged, or the adapter does not fit the base.
+    """
+    vae, base, adapter = (part_file(folder, part) for part in PARTS)
+    network = load_base(base, dtype=dtype, device=device)
+    layers = _context_layers(adapter, network.sizes.layers)
+    model = VaceModel(
+        expert=Expert(base=network),
+        vae=load_vae(vae, dtype=dtype, device=device),
+        text=StarterText(),
+        fold_masks=fold_masks,
+    )
+    return model.attach(load_adapter(adapter, context_layers=layers, dtype=dtype, device=device))
+
+
+def is_starter_folder(folder: Path) -> bool:
+    """Whether `folder` has the layout that `load_starter` takes."""
+    return all((folder / f"{part}.safetensors").is_file() for part in PARTS)
+
+
+def part_file(folder: Path, part: str) -> Path:
+    """The file of one of `PARTS`.
+
+    Raises:
+        ModelError: it is not there.
+    """
+    path = folder / f"{part}.safetensors"
+    if not path.is_file():
+        raise ModelError(
+            f"The starter model lacks its file {path}. The three files vae, base and adapter (.safetensors) are "
+            "needed. Install the package again, or choose another model."
+        )
+    return path
+
+
+def _context_layers(adapter: Path, layers: int) -> tuple[int, ...]:
+    """As the file says, or evenly spaced in a base of `layers` blocks."""
+    found = identify(open_checkpoint(adapter))
+    said = found.weights.file.metadata.get("context_layers")
+    if said is not None:
+        return tuple(json.loads(said))
+    return context_layers_of(found) or default_context_layers(layers, adapter_sizes(found.weights)[1])
