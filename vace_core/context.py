@@ -32,7 +32,7 @@ def encode_context(
     vae.grid.check(vcu.num_frames, vcu.height, vcu.width)
     inactive, reactive = vcu.decouple()
     halves = [vae.encode(half, content=content_box(half), on_chunk=on_chunk) for half in (inactive, reactive)]
-    video = torch.cat([*halves, fold_masks(vcu.masks)], dim=1)
+    video = torch.cat([*halves, fold_masks(vcu.masks).to(halves[0].device)], dim=1)
     pictures = [_encode_reference(picture, vae, video.shape[1]) for picture in vcu.references]
     return torch.cat([*pictures, video], dim=2)
 

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from .adapter import Attachment, ContextAdapter
-from .composite import composite
+from .composite import RING, composite
 from .context import EMPTY, content_box, encode_context
 from .errors import InputError
 from .guidance import Denoise, by_noise_level, guide
+from .masks import soften
 from .models.base import BaseModel, FoldMasks, OnChunk, VideoVae
 from .sampler import SOLVERS, OnStep, Solver
 from .schedule import percent_to_sigma, sigmas
@@ -106,12 +107,16 @@ def generate(
     vcu: VideoConditionUnit,
     options: SamplingOptions,
     *,
+    feather: int = 0,
+    match_colour: bool = False,
     on_step: OnStep | None = None,
     on_chunk: Callable[[str, int, int], None] | None = None,
 ) -> Tensor:
     """Frames `(B, 3, T, H, W)` in −1..1: what the unit asks for, with every kept pixel as it came.
 
     Args:
+        feather: Pixels of soft edge, inside the mask; 0 = a hard edge.
+        match_colour: Gives what is made the colours of what is kept; `composite` says how.
         on_step: Called as (index, total, denoised latents of the video) after each step. Raising stops the job and
             leaves the model as it was.
         on_chunk: Called as (what, done, total) while pixels are encoded and decoded; raising stops the job too.
@@ -121,14 +126,45 @@ def generate(
         InputError: an option out of range.
     """
     latents = sample(model, vcu, options, on_step=on_step, on_chunk=_named(on_chunk, "encode"))
-    window = generated_box(vcu)
-    made = model.vae.decode(latents, window=window, on_chunk=_named(on_chunk, "decode"))
+    return finish(
+        model.vae, vcu, latents, feather=feather, match_colour=match_colour, on_chunk=_named(on_chunk, "decode")
+    )
+
+
+def finish(
+    vae: VideoVae,
+    vcu: VideoConditionUnit,
+    latents: Tensor,
+    *,
+    feather: int = 0,
+    match_colour: bool = False,
+    on_chunk: OnChunk | None = None,
+) -> Tensor:
+    """Latents `(B, C, t, h, w)` of the video as frames, only where something was made, and the kept pixels around it.
+
+    Args:
+        feather: As for `generate`.
+        match_colour: As for `generate`.
+        on_chunk: Called as (done, total) while pixels are decoded; raising stops it.
+
+    Raises:
+        InputError: a finish that joins to kept pixels, where the unit has no source.
+    """
     if vcu.source is None:
-        return made
-    box = window or Box(0, 0, vcu.width, vcu.height)
-    canvas = vcu.frames
-    canvas[..., box.top : box.bottom, box.left : box.right] = made
-    return composite(canvas, vcu.source, vcu.masks)
+        if feather or match_colour:
+            raise InputError(
+                "This unit keeps no pixels, and a soft edge or matching colours came, which join what is made to what "
+                "is kept. A unit with a source is needed for them. Leave them out."
+            )
+        return vae.decode(latents, on_chunk=on_chunk).to(vcu.roles.device)
+    whole = Box(0, 0, vcu.width, vcu.height)
+    # Colours are compared on kept pixels beside the mask, so these must be decoded too.
+    box = (generated_box(vcu) or whole).grown(RING if match_colour else 0, vcu.height, vcu.width)
+    made = vae.decode(latents, window=None if box == whole else box, on_chunk=on_chunk)
+    canvas = vcu.source.clone()
+    canvas[..., box.top : box.bottom, box.left : box.right] = made.to(canvas.device)
+    blend = soften(vcu.masks, feather) if feather else None
+    return composite(canvas, vcu.source, vcu.masks, blend=blend, match_colour=match_colour)
 
 
 def sample(

@@ -17,7 +17,6 @@ from rich.text import Text
 from torch import Tensor
 
 from ..errors import InputError, ModelError, VaceError
-from ..models.base import OnChunk
 
 OTHER, INPUT, MODEL, INTERRUPTED = 1, 3, 4, 130
 EXIT_CODES = """
@@ -96,10 +95,6 @@ class Bars:
         if what not in self._bars:
             self._bars[what] = self._progress.add_task(what, total=total)
         self._progress.update(self._bars[what], completed=done, total=total)
-
-    def chunks(self, what: str) -> OnChunk:
-        """What a VAE calls."""
-        return lambda done, total: self.show(what, done, total)
 
     def on_step(self, index: int, total: int, _denoised: Tensor) -> None:
         """What a solver calls."""

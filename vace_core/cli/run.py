@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from ..composite import RING, composite
 from ..cost import JobCost, job_cost
 from ..errors import InputError
-from ..masks import soften
 from ..pictures import write_image
-from ..pipeline import SamplingOptions, VaceModel, generated_box, sample, solver_named
+from ..pipeline import SamplingOptions, VaceModel, generate, solver_named
 from ..schedule import sigmas
-from ..shapes import Box
 from ..vcu import VideoConditionUnit
 from ..video_write import write_video
 from .console import Bars, result, say, table
@@ -41,7 +38,7 @@ def run(task: str, request: Request, run: Run) -> None:
         return
     model = load(files, run)
     begin = time.monotonic()
-    frames = make(model, _moved(request.vcu, run), options, feather=run.feather, match_colour=run.match_colour)
+    frames = make(model, request.vcu, options, feather=run.feather, match_colour=run.match_colour)
     write(output, frames, request, lossless=run.lossless)
     seconds = time.monotonic() - begin
     table([("done", f"{output} in {seconds:.1f} s")])
@@ -60,20 +57,17 @@ def preview(task: str, request: Request, sheet: Sheet) -> None:
 def make(
     model: VaceModel, vcu: VideoConditionUnit, options: SamplingOptions, *, feather: int = 0, match_colour: bool = False
 ) -> Tensor:
-    """As `pipeline.generate`, with bars on the terminal and a finished edge."""
+    """As `pipeline.generate`, with bars on the terminal."""
     with Bars() as bars:
-        latents = sample(model, vcu, options, on_step=bars.on_step, on_chunk=bars.chunks("encode"))
-        whole = Box(0, 0, vcu.width, vcu.height)
-        # Colours are compared on kept pixels beside the mask, so these must be decoded too.
-        margin = RING if match_colour else 0
-        box = (generated_box(vcu) or whole).grown(margin, vcu.height, vcu.width)
-        made = model.vae.decode(latents, window=None if box == whole else box, on_chunk=bars.chunks("decode"))
-    if vcu.source is None:
-        return made
-    canvas = vcu.source.clone()
-    canvas[..., box.top : box.bottom, box.left : box.right] = made
-    blend = soften(vcu.masks, feather) if feather else None
-    return composite(canvas, vcu.source, vcu.masks, blend=blend, match_colour=match_colour)
+        return generate(
+            model,
+            vcu,
+            options,
+            feather=feather,
+            match_colour=match_colour,
+            on_step=bars.on_step,
+            on_chunk=bars.show,
+        )
 
 
 def write(path: Path, frames: Tensor, request: Request, *, lossless: bool) -> None:
@@ -129,17 +123,6 @@ def _free(path: Path) -> Path:
         number += 1
         free = path.with_stem(f"{path.stem}-{number}")
     return free
-
-
-def _moved(vcu: VideoConditionUnit, run: Run) -> VideoConditionUnit:
-    device = device_of(run)
-    return replace(
-        vcu,
-        roles=vcu.roles.to(device),
-        source=None if vcu.source is None else vcu.source.to(device),
-        control=None if vcu.control is None else vcu.control.to(device),
-        references=tuple(picture.to(device) for picture in vcu.references),
-    )
 
 
 def _report(task: str, request: Request, options: SamplingOptions, cost: JobCost, run: Run) -> None:

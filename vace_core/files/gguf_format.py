@@ -77,7 +77,7 @@ class GgufFile:
         if info.dtype in TORCH_DTYPES:
             return as_stored(data, info)
         gguf = _gguf()
-        # In rows, for the package works through a few of them at a time: in one piece it would need several times the room.
+        # In rows, for the package works through a few of them at a time; in one piece it would take far more memory.
         blocks = data.reshape(self._rows[name], -1).numpy()
         numbers = gguf.quants.dequantize(blocks, gguf.GGMLQuantizationType[info.dtype])
         return torch.from_numpy(numbers).reshape(info.shape)

@@ -184,7 +184,7 @@ class WanDit(nn.Module):
                 positions whatever the prompt's length, with zeros after the end; those are added here.
         """
         spare = TEXT_TOKENS - text_embeds.shape[1]
-        embeds = text_embeds.to(self.head.modulation.dtype)
+        embeds = text_embeds.to(self.head.modulation)
         if spare < 1:
             return TextTokens(tokens=self.text_embedding(embeds), bias=None)
         tokens = self.text_embedding(F.pad(embeds, (0, 0, 0, 1)))

@@ -89,7 +89,7 @@ def _pass_on(conv: CausalConv3d, copies: int, *, keep: float) -> None:
 
 
 def draw_clip(seed: int) -> Tensor:
-    """`(17, 64, 64, 3)` uint8: a scene, or what a task makes of one: control, hole, or a reference that stands still."""
+    """`(17, 64, 64, 3)` uint8: a scene, or what a task makes of one: control, hole, or a still reference."""
     rng = random.Random(seed)
     if rng.random() < PLAIN:
         return to_uint8(random_clip(seed).frames)
