@@ -1,0 +1,133 @@
+"""The training's promises: silent start, stopping and going on, latents on Wan's scale, examples that are true."""
+
+from __future__ import annotations
+
+import pytest
+import tiny
+import torch
+from filling import fill
+
+from vace_core.adapter import Attachment
+from vace_core.models import wan
+from vace_core.models.wan_vae import LATENT_MEAN, LATENT_STD, WanVaeNetwork
+from vace_core.training import adapter as adapter_training
+from vace_core.training.loop import Schedule, train
+from vace_core.training.samples import HELD_OUT, TASKS, draw_sample, draw_task
+from vace_core.training.vae import draw_clip, draw_crops, fold_statistics
+from vace_core.vcu import FOLLOW, KEEP
+
+
+@torch.no_grad()
+def test_a_fresh_adapter_says_nothing():
+    base, adapter = tiny.base(), wan.build_adapter(tiny.SIZES, tiny.LAYERS)
+    adapter_training.initialise(adapter, base)
+    generator = torch.Generator().manual_seed(0)
+    latents, context = (torch.randn(1, channels, 2, 4, 6, generator=generator) for channels in (16, 96))
+    text = base.prepare_text(tiny.LetterText().encode("a fox"))
+    attachment = Attachment(adapter=adapter, context=adapter.embed(context))
+    sigma = torch.tensor([0.6])
+    assert torch.equal(base(latents, sigma, text, [attachment]), base(latents, sigma, text))
+
+
+def test_a_fresh_adapter_is_a_copy_of_the_base():
+    base, adapter = tiny.base(), wan.build_adapter(tiny.SIZES, tiny.LAYERS)
+    adapter_training.initialise(adapter, base)
+    for block, layer in zip(adapter.context_blocks, tiny.LAYERS, strict=True):
+        ours, theirs = block.state_dict(), base.blocks[layer].state_dict()
+        assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    weight = adapter.context_embedder.weight
+    assert torch.equal(weight[:, :16], base.patch_embedding.weight)
+    assert not weight[:, 32:].any()
+
+
+def run(folder, name: str, steps: int, schedule_steps: int = 12) -> dict[str, torch.Tensor]:
+    """Trains a small layer for `steps` of a schedule; a second call with the same name goes on."""
+    torch.manual_seed(0)
+    layer = torch.nn.Linear(3, 2)
+
+    class Stop(Exception):
+        pass
+
+    def loss_of(step: int):
+        if step == steps:
+            raise Stop
+        x = torch.randn(8, 3, generator=torch.Generator().manual_seed(step))
+        loss = (layer(x) - x[:, :2]).square().mean()
+        return loss, {"loss": float(loss.detach())}
+
+    schedule = Schedule(steps=schedule_steps, learning_rate=0.05, warmup=2, save_every=4)
+    try:
+        return train(layer, loss_of, schedule, checkpoint=folder / f"{name}.safetensors")
+    except Stop:
+        return {}
+
+
+def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(tmp_path):
+    whole = run(tmp_path, "whole", steps=12)
+    run(tmp_path, "parts", steps=6)
+    assert (tmp_path / "parts.safetensors").exists()
+    parts = run(tmp_path, "parts", steps=12)
+    assert all(torch.allclose(parts[name], whole[name], atol=1e-6) for name in whole)
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_the_learning_rate_rises_holds_and_falls():
+    schedule = Schedule(steps=100, learning_rate=1.0, warmup=10, decay_from=0.5)
+    rates = [schedule.rate(step) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[10:50] == [1.0] * 40
+    assert all(later < earlier for earlier, later in zip(rates[51:], rates[52:], strict=False))
+    assert rates[-1] < 0.01
+
+
+@torch.no_grad()
+def test_folded_statistics_put_the_latents_on_wans_scale_and_change_no_picture():
+    network = fill(WanVaeNetwork(width=4, blocks=1))
+    clips = torch.randint(0, 256, (3, 5, 32, 32, 3), generator=torch.Generator().manual_seed(0)).byte()
+    frames = clips.permute(0, 4, 1, 2, 3) / 127.5 - 1
+    before = network.decode(network.encode(frames, {})[0], {})
+    fold_statistics(network, clips)
+    mean, _ = network.encode(frames, {})
+    assert torch.allclose(mean.mean((0, 2, 3, 4)), torch.tensor(LATENT_MEAN), atol=1e-3)
+    assert torch.allclose(mean.std((0, 2, 3, 4)), torch.tensor(LATENT_STD), rtol=1e-2)
+    assert torch.allclose(network.decode(mean, {}), before, atol=1e-4)
+
+
+@pytest.mark.parametrize("task", sorted(TASKS))
+def test_every_example_is_fulfilled_by_its_clip(task):
+    for seed in range(3):
+        sample = draw_sample(task, HELD_OUT + seed)
+        vcu, truth = sample.vcu, sample.clip.frames
+        assert (vcu.num_frames, vcu.height, vcu.width) == (17, 64, 64)
+        kept = (vcu.masks == 0).expand_as(truth)
+        assert torch.equal(vcu.frames[kept], truth[kept])
+        assert vcu.num_references <= adapter_training.MOST_REFERENCES
+
+
+def test_examples_are_the_same_for_a_seed_and_others_for_another():
+    first, again, other = (draw_sample("swap anything", seed).vcu for seed in (1, 1, 2))
+    assert torch.equal(first.frames, again.frames)
+    assert first.prompt == again.prompt
+    assert not torch.equal(first.frames, other.frames)
+
+
+def test_a_prompt_can_be_made_to_say_nothing_of_the_objects():
+    silent = draw_sample("object reference", 5, always_tell=False)
+    assert silent.vcu.prompt == silent.clip.object_words
+    assert draw_sample("object reference", 5, always_tell=True).vcu.prompt == silent.clip.caption
+
+
+def test_mixed_examples_keep_and_follow():
+    roles = [draw_sample("mixed", seed).vcu.roles for seed in range(4)]
+    assert all(bool((role & KEEP).any()) and bool((role & FOLLOW).any()) for role in roles)
+
+
+def test_every_task_is_drawn():
+    assert {draw_task(seed) for seed in range(600)} == set(TASKS)
+
+
+def test_crops_are_drawn_by_the_step():
+    clips = torch.stack([draw_clip(seed) for seed in range(3)])
+    assert clips.shape == (3, 17, 64, 64, 3)
+    assert torch.equal(draw_crops(clips, 4), draw_crops(clips, 4))
+    assert not torch.equal(draw_crops(clips, 4)[:1, :, :5, :32, :32], draw_crops(clips, 9)[:1, :, :5, :32, :32])
