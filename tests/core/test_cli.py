@@ -37,7 +37,7 @@ def model(tmp_path_factory) -> Path:
     adapter = fill(build_adapter(SIZES, (0, 1)), 1).state_dict()
     adapter = {official_adapter_key(name): value for name, value in adapter.items()}
     save_file(half(base), folder / "base.safetensors")
-    save_file(half(adapter), folder / "adapter.safetensors", {"context_layers": "[0, 1]"})
+    save_file(half(adapter), folder / "adapter.safetensors", {"vace_layers": "[0, 1]"})
     save_file(half(fill(WanVaeNetwork(width=8, blocks=1), 2).state_dict()), folder / "vae.safetensors")
     (folder / "one").mkdir()
     save_file(half(base | adapter), folder / "one" / "vace.safetensors")

@@ -190,6 +190,7 @@ def test_pairs(tmp_path):
 def test_two_transformers_without_a_boundary_are_not_guessed_at(tmp_path):
     for name in ("transformer", "transformer_2"):
         (tmp_path / name).mkdir()
+    (tmp_path / "model_index.json").write_text('{"boundary_ratio": null}')
     with pytest.raises(WeightsError) as error:
         find_pair(tmp_path)
     assert str(error.value) == (

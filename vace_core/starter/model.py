@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import torch
 
-from ..checkpoint import open_checkpoint
-from ..detection import adapter_sizes, identify
 from ..errors import ModelError
 from ..fitting import FitRule
 from ..loading import load_adapter, load_base, load_vae
-from ..model_file import context_layers_of
-from ..models.wan import GRID, default_context_layers, fold_masks
+from ..models.wan import GRID, fold_masks
 from ..pipeline import Expert, SamplingOptions, VaceModel
 from .text import StarterText
 
@@ -42,14 +38,13 @@ def load_starter(
     """
     vae, base, adapter = (part_file(folder, part) for part in PARTS)
     network = load_base(base, dtype=dtype, device=device)
-    layers = _context_layers(adapter, network.sizes.layers)
     model = VaceModel(
         expert=Expert(base=network),
         vae=load_vae(vae, dtype=dtype, device=device),
         text=StarterText(),
         fold_masks=fold_masks,
     )
-    return model.attach(load_adapter(adapter, context_layers=layers, dtype=dtype, device=device))
+    return model.attach(load_adapter(adapter, dtype=dtype, device=device))
 
 
 def is_starter_folder(folder: Path) -> bool:
@@ -70,12 +65,3 @@ def part_file(folder: Path, part: str) -> Path:
             "needed. Install the package again, or choose another model."
         )
     return path
-
-
-def _context_layers(adapter: Path, layers: int) -> tuple[int, ...]:
-    """As the file says, or evenly spaced in a base of `layers` blocks."""
-    found = identify(open_checkpoint(adapter))
-    said = found.weights.file.metadata.get("context_layers")
-    if said is not None:
-        return tuple(json.loads(said))
-    return context_layers_of(found) or default_context_layers(layers, adapter_sizes(found.weights)[1])

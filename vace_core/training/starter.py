@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from tqdm import tqdm
 
+from ..model_file import CONTEXT_LAYERS_KEY
 from ..models.wan import WanDit, official_adapter_key
 from ..models.wan_vae import WanVaeNetwork
 from ..models.wan_vae_stream import WanVae
@@ -68,7 +69,7 @@ def _adapter(folder: Path, vae: WanVae, base: WanDit, seed: int) -> None:
     cache = SampleCache(folder / "examples.cache", vae, range(seed, seed + EXAMPLES))
     adapter = train_adapter(base, cache, folder / "adapter.checkpoint")
     weights = {official_adapter_key(name): value for name, value in adapter.state_dict().items()}
-    write(path, weights, {"context_layers": json.dumps(CONTEXT_LAYERS)})
+    write(path, weights, {CONTEXT_LAYERS_KEY: json.dumps(CONTEXT_LAYERS)})
 
 
 def write(path: Path, weights: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
