@@ -128,10 +128,11 @@ def _open(path: Path) -> TensorFile:
     if path.suffix.lower() == ".json":
         return ShardedFile(path)
     with path.open("rb") as file:
-        magic = file.read(4)
-    if magic == MAGIC:
+        magic = file.read(9)
+    if magic.startswith(MAGIC):
         return GgufFile(path)
-    if magic.startswith(PICKLE_MAGICS):
+    # A safetensors file starts with the length of its header, which can be any bytes, and then has a brace.
+    if magic.startswith(PICKLE_MAGICS) and magic[8:] != b"{":
         raise _pickled(path)
     if _is_indexed(path):
         raise WeightsError(

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from .models.wan import CONTEXT_CHANNELS, FREQUENCIES, GRID, LATENT_CHANNELS, TEXT_TOKENS, WanSizes
+from .models.wan import CONTEXT_CHANNELS, FFN_PIECE, FREQUENCIES, GRID, LATENT_CHANNELS, TEXT_TOKENS, WanSizes
 from .models.wan_vae import MULTIPLIERS
 from .models.wan_vae_stream import GRAY_SIDE
 from .pipeline import SamplingOptions, solver_named
@@ -24,10 +24,12 @@ UNITS = (("PFLOP", 1e3), ("TFLOP", 1.0), ("GFLOP", 1e-3), ("MFLOP", 1e-6))
 # Tensors alive at the worst moment, found by following every allocation on meta tensors; see the test.
 # In a block: its input, its output so far, what the last part made, what goes into the next part.
 BLOCK_TENSORS = 4
-ATTENTION_TENSORS = 9
+ATTENTION_TENSORS = 7
 ADAPTER_TENSORS = 2
+# What belongs to a token in any precision: its rotation, and its part of the condition in float32.
+BYTES_OF_TOKEN = 512 + CONTEXT_CHANNELS * GRID.patch**2 * 4
 # In the VAE, as features of full size and least width.
-ENCODE_TENSORS, DECODE_TENSORS = 63, 92
+ENCODE_TENSORS, DECODE_TENSORS = 33, 42
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,8 +227,11 @@ def decode_flop(vae: VaeSizes, num_frames: int, height: int, width: int) -> int:
 def peak_of_pass(model: ModelSizes, tokens: int) -> int:
     """Bytes of activations in one pass of base and adapter, weights not counted; within some 10 % at real sizes."""
     d, hidden = model.base.width, 2 * model.base.ffn  # before and after the activation function
-    tensors = max(BLOCK_TENSORS * d + hidden, ATTENTION_TENSORS * d) + ADAPTER_TENSORS * d * bool(model.context_blocks)
-    return tokens * (tensors * model.bytes_per_number + 512)  # 512: the rotation of a token
+    feed_forward = BLOCK_TENSORS * d * tokens + hidden * min(tokens, FFN_PIECE)
+    numbers = max(feed_forward, ATTENTION_TENSORS * d * tokens)
+    if model.context_blocks:
+        numbers += ADAPTER_TENSORS * d * tokens
+    return numbers * model.bytes_per_number + tokens * BYTES_OF_TOKEN
 
 
 def peak_of_vae(model: ModelSizes, num_frames: int, height: int, width: int) -> int:

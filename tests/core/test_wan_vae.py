@@ -48,13 +48,13 @@ def test_streamed_encode_equals_the_clip_in_one_piece(vae, clip):
 def test_streamed_decode_equals_the_clip_in_one_piece(vae, latents):
     raw = latents * torch.tensor(LATENT_STD).view(1, -1, 1, 1, 1) + torch.tensor(LATENT_MEAN).view(1, -1, 1, 1, 1)
     wanted = vae.network.decode(raw, {}).clamp(-1, 1)
-    assert (vae.decode(latents) - wanted).abs().max() <= 1e-5
+    assert (vae.decode(latents) - wanted).abs().max() <= 2e-5
 
 
 def test_tiles_equal_the_whole_frame(vae, clip, latents):
     tiled = WanVae(vae.network, tile=64)
     assert relative(tiled.encode(clip), vae.encode(clip)) <= 1e-5
-    assert (tiled.decode(latents) - vae.decode(latents)).abs().max() <= 1e-5
+    assert (tiled.decode(latents) - vae.decode(latents)).abs().max() <= 2e-5
 
 
 @pytest.mark.parametrize("box", BOXES)
@@ -69,7 +69,7 @@ def test_a_window_decodes_as_in_the_whole(vae, latents, box):
     whole = vae.decode(latents)[..., box.top : box.bottom, box.left : box.right]
     window = vae.decode(latents, window=box)
     assert window.shape == whole.shape
-    assert (window - whole).abs().max() <= 1e-5
+    assert (window - whole).abs().max() <= 2e-5
 
 
 def test_an_all_gray_clip_costs_nothing_the_second_time(clip):

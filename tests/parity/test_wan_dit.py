@@ -110,3 +110,13 @@ def test_a_full_length_prompt_equals_diffusers(models):
     text = torch.randn(1, 512, 64, generator=torch.Generator().manual_seed(9))
     wanted = ask_theirs(theirs, latents, context, text, sigma, [0.0] * len(LAYERS))
     assert relative(base(latents, sigma, base.prepare_text(text)), wanted) <= 1e-5
+
+
+@torch.no_grad()
+def test_a_clip_too_long_for_one_piece_equals_diffusers(models, monkeypatch):
+    base, adapter, theirs = models
+    latents, context, text, sigma = inputs(4, 2)
+    wanted = ask_theirs(theirs, latents, context, text, sigma, [1.0] * len(LAYERS))
+    monkeypatch.setattr(wan, "FFN_PIECE", 7)  # 24 tokens in four pieces, the last one short
+    attachment = Attachment(adapter=adapter, context=adapter.embed(context))
+    assert relative(base(latents, sigma, base.prepare_text(text), [attachment]), wanted) <= 1e-5

@@ -26,6 +26,8 @@ TEXT_TOKENS = 512
 HEAD_WIDTH = 128
 FREQUENCIES = 256
 EPS = 1e-6
+# Tokens that pass the feed-forward part at a time: enough to keep any device busy.
+FFN_PIECE = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +110,19 @@ class CrossAttention(SelfAttention):
         return self.o(_attend(q, k, _heads(self.v(text.tokens)), text.bias))
 
 
+class FeedForward(nn.Sequential):
+    """Piece by piece: between its layers a token is three to six times as wide, the largest tensor of all."""
+
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        if x.shape[1] <= FFN_PIECE:
+            return super().forward(x)
+        result = torch.empty_like(x)
+        for start in range(0, x.shape[1], FFN_PIECE):
+            piece = slice(start, start + FFN_PIECE)
+            result[:, piece] = super().forward(x[:, piece])
+        return result
+
+
 class WanBlock(nn.Module):
     """Self-attention, attention to the text, feed-forward. The adapter's context blocks are of this class too."""
 
@@ -118,7 +133,7 @@ class WanBlock(nn.Module):
         self.self_attn = SelfAttention(width, ops)
         self.norm3 = ops.LayerNorm(width, eps=EPS)
         self.cross_attn = CrossAttention(width, ops)
-        self.ffn = nn.Sequential(ops.Linear(width, sizes.ffn), nn.GELU("tanh"), ops.Linear(sizes.ffn, width))
+        self.ffn = FeedForward(ops.Linear(width, sizes.ffn), nn.GELU("tanh"), ops.Linear(sizes.ffn, width))
 
     def forward(self, tokens: Tensor, stream: Stream) -> Tensor:
         shifts = (self.modulation.to(stream.modulation) + stream.modulation).to(tokens.dtype)
@@ -305,8 +320,9 @@ def rotations(t: int, h: int, w: int, *, device: torch.device | None = None) -> 
 
 def rotate(x: Tensor, rotation: Tensor) -> Tensor:
     """`(B, L, D)` → heads `(B, heads, L, 128)`, every pair of features turned by its token's position."""
-    pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, HEAD_WIDTH // 2, 2)))
-    return torch.view_as_real(pairs * rotation[:, None]).flatten(-2).to(x.dtype).transpose(1, 2)
+    # In place on a copy: in float32, these are the largest tensors of the attention.
+    pairs = torch.view_as_complex(x.to(torch.float32, copy=True).unflatten(-1, (-1, HEAD_WIDTH // 2, 2)))
+    return torch.view_as_real(pairs.mul_(rotation[:, None])).flatten(-2).to(x.dtype).transpose(1, 2)
 
 
 def _heads(x: Tensor) -> Tensor:

@@ -43,7 +43,8 @@ class CausalConv3d(nn.Conv3d):
                 return self._still(x)
             past = x.new_zeros(*x.shape[:2], HISTORY, *x.shape[3:])
         x = torch.cat([past, x], dim=2)
-        memory[self] = x[:, :, -HISTORY:]
+        # A copy: a view would keep the whole input alive until the next chunk.
+        past = memory[self] = x[:, :, -HISTORY:].clone()
         return super().forward(x)
 
     def _still(self, x: Tensor) -> Tensor:
@@ -86,8 +87,11 @@ class ResidualBlock(nn.Module):
         self.shortcut = CausalConv3d(inputs, outputs, 1) if inputs != outputs else None
 
     def forward(self, x: Tensor, memory: Memory) -> Tensor:
-        y = self.residual["2"](self.residual["0"](x), memory)
-        y = self.residual["6"](self.residual["3"](y), memory)
+        # One statement a layer, so that what a layer read is freed before the next one runs.
+        y = self.residual["0"](x)
+        y = self.residual["2"](y, memory)
+        y = self.residual["3"](y)
+        y = self.residual["6"](y, memory)
         return y + (x if self.shortcut is None else self.shortcut(x, memory))
 
 
@@ -131,7 +135,7 @@ class Downsample(nn.Module):
     def _halve(x: Tensor, conv: CausalConv3d, memory: Memory) -> Tensor:
         # The clip's first frame passes as it is; every later output sees one frame before its pair.
         last = memory.get(conv)
-        memory[conv] = x[:, :, -1:]
+        memory[conv] = x[:, :, -1:].clone()
         if last is not None:
             return F.conv3d(torch.cat([last, x], dim=2), conv.weight, conv.bias, conv.stride)
         if x.shape[2] == 1:
@@ -163,7 +167,7 @@ class Upsample(nn.Module):
             past = memory[conv]
             past = x.new_zeros(*x.shape[:2], HISTORY, *x.shape[3:]) if past is None else past
             x = torch.cat([past, x], dim=2)
-            memory[conv] = x[:, :, -HISTORY:]
+            memory[conv] = x[:, :, -HISTORY:].clone()
             pairs = F.conv3d(x, conv.weight, conv.bias).unflatten(1, (2, -1))
             parts.append(torch.stack(pairs.unbind(1), dim=3).flatten(2, 3))
         return torch.cat(parts, dim=2) if len(parts) > 1 else parts[0]
