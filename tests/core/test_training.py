@@ -8,12 +8,16 @@ import torch
 from filling import fill
 
 from vace_core.adapter import Attachment
+from vace_core.context import encode_context
 from vace_core.models import wan
 from vace_core.models.wan_vae import LATENT_MEAN, LATENT_STD, WanVaeNetwork
+from vace_core.models.wan_vae_stream import WanVae
+from vace_core.starter.world import random_clip
 from vace_core.training import adapter as adapter_training
+from vace_core.training.base import ClipCache
 from vace_core.training.loop import Schedule, train
 from vace_core.training.samples import HELD_OUT, TASKS, draw_sample, draw_task
-from vace_core.training.vae import draw_clip, draw_crops, fold_statistics
+from vace_core.training.vae import STAGES, draw_clip, draw_crops, fold_statistics
 from vace_core.vcu import FOLLOW, KEEP
 
 
@@ -126,8 +130,31 @@ def test_every_task_is_drawn():
     assert {draw_task(seed) for seed in range(600)} == set(TASKS)
 
 
+def test_the_caches_hold_what_encoding_one_by_one_gives(tmp_path):
+    vae, seeds = WanVae(fill(WanVaeNetwork(width=4, blocks=1))), range(20, 26)
+    clips = ClipCache(tmp_path / "clips", vae, seeds)
+    examples = adapter_training.SampleCache(tmp_path / "examples", vae, seeds)
+    for number, seed in enumerate(seeds):
+        clip = random_clip(seed)
+        assert torch.allclose(clips.clips[number].float(), vae.encode(clip.frames)[0], rtol=2e-3, atol=2e-3)
+        for place, picture in enumerate(clip.references[: clips.counts[number]]):
+            wanted = vae.encode(picture)[0, :, 0]
+            assert torch.allclose(clips.references[number, place].float(), wanted, rtol=2e-3, atol=2e-3)
+        sample = draw_sample(draw_task(seed), seed)
+        context = encode_context(sample.vcu, vae, wan.fold_masks)[0]
+        length, references = context.shape[1], sample.vcu.num_references
+        assert torch.allclose(examples.contexts[number, :, :length].float(), context, rtol=2e-3, atol=2e-3)
+        video = vae.encode(sample.clip.frames)[0]
+        assert torch.allclose(examples.targets[number, :, references:length].float(), video, rtol=2e-3, atol=2e-3)
+        assert torch.equal(examples.targets[number, :, :references], examples.contexts[number, :16, :references])
+        assert examples.prompts[number] == sample.vcu.prompt
+    assert not list(tmp_path.glob("*.part"))
+
+
 def test_crops_are_drawn_by_the_step():
     clips = torch.stack([draw_clip(seed) for seed in range(3)])
     assert clips.shape == (3, 17, 64, 64, 3)
-    assert torch.equal(draw_crops(clips, 4), draw_crops(clips, 4))
-    assert not torch.equal(draw_crops(clips, 4)[:1, :, :5, :32, :32], draw_crops(clips, 9)[:1, :, :5, :32, :32])
+    crops = STAGES[0].crops
+    assert torch.equal(draw_crops(clips, crops, 4), draw_crops(clips, crops, 4))
+    one, other = (draw_crops(clips, crops, seed)[:1, :, :5, :32, :32] for seed in (4, 9))
+    assert not torch.equal(one, other)

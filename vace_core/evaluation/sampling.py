@@ -14,7 +14,7 @@ from ..models.base import VideoVae
 from ..pipeline import SamplingOptions, VaceModel, sample
 from ..text import TextEncoder
 from ..training.flow import pad_prompts
-from ..training.samples import HELD_OUT, Sample, draw_sample
+from ..training.samples import HELD_OUT, Sample, draw_sample, stack_units
 from ..vcu import VideoConditionUnit
 from ..video import to_uint8
 
@@ -47,12 +47,12 @@ def examples(task: str, count: int, *, tell: bool, suits: Callable[[Sample], boo
 def make(model: VaceModel, units: Sequence[VideoConditionUnit], options: SamplingOptions) -> Made:
     """What the model makes of several units of equal size and with as many references, sampled together."""
     several = replace(model, text=_Lines(model.text))
-    return finish(model.vae.decode(sample(several, _batch(units), options)).float().cpu(), units)
+    return finish(model.vae.decode(sample(several, stack_units(units), options)).float().cpu(), units)
 
 
 def finish(decoded: Tensor, units: Sequence[VideoConditionUnit]) -> Made:
     """Decoded clips `(B, 3, T, H, W)` with what `units` keep put back, as `pipeline.generate` does it."""
-    unit = _batch(units)
+    unit = stack_units(units)
     finished = decoded if unit.source is None else composite(decoded, unit.source, unit.masks)
     return Made(decoded=decoded, finished=finished)
 
@@ -70,24 +70,6 @@ class _Lines:
 
     def encode(self, prompt: str) -> Tensor:
         return pad_prompts([self._text.encode(line) for line in prompt.split("\n")])
-
-
-def _batch(units: Sequence[VideoConditionUnit]) -> VideoConditionUnit:
-    return VideoConditionUnit(
-        roles=torch.cat([unit.roles for unit in units]),
-        source=_together([unit.source for unit in units]),
-        control=_together([unit.control for unit in units]),
-        references=tuple(torch.cat(pictures) for pictures in zip(*(unit.references for unit in units), strict=True)),
-        prompt="\n".join(unit.prompt for unit in units),
-        negative_prompt="\n".join(unit.negative_prompt for unit in units),
-        fps=units[0].fps,
-    )
-
-
-def _together(clips: Sequence[Tensor | None]) -> Tensor | None:
-    there = [clip for clip in clips if clip is not None]
-    assert len(there) in (0, len(clips)), "units of one task are alike"
-    return torch.cat(there) if there else None
 
 
 def gray_fill(example: Sample) -> Tensor:

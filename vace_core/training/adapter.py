@@ -8,6 +8,7 @@ Source: VACE, arXiv 2503.07598, section 3.3 and 4.1.
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -21,14 +22,16 @@ from ..context import encode_context
 from ..models.base import VideoVae
 from ..models.wan import CONTEXT_CHANNELS, LATENT_CHANNELS, WanDit, build_adapter, fold_masks
 from ..starter.text import StarterText
-from .base import BATCH, SILENT
+from .base import BATCH, ENCODE_BATCH, SILENT
 from .flow import flow_loss, pad_prompts
-from .loop import Schedule, train
-from .samples import draw_sample, draw_task
+from .loop import LossAndFigures, Schedule, train
+from .samples import Sample, draw_sample, draw_task, stack_units
 
 CONTEXT_LAYERS = (0, 2, 4)
 SCHEDULE = Schedule(steps=14000, learning_rate=1e-3, average=0.999, decay_from=0.4)
 MOST_REFERENCES = 2
+# Examples drawn before those alike are encoded together; they lie in memory, 4 MB each.
+DRAWN = 256
 COMPOSED = ("reference anything", "move anything", "animate anything", "swap anything", "expand anything", "mixed")
 # Share of the training after which compositions are drawn.
 COMPOSED_FROM = 0.25
@@ -72,16 +75,20 @@ class SampleCache:
         contexts = torch.zeros(len(seeds), CONTEXT_CHANNELS, longest, 8, 8, dtype=torch.float16)
         targets = torch.zeros(len(seeds), LATENT_CHANNELS, longest, 8, 8, dtype=torch.float16)
         counts, prompts = [], []
-        for number, seed in enumerate(tqdm(seeds, desc="encoding examples", mininterval=5)):
-            sample = draw_sample(draw_task(seed), seed)
-            context = encode_context(sample.vcu, vae, fold_masks)[0]
-            references = sample.vcu.num_references
-            contexts[number, :, : context.shape[1]] = context.half()
-            # The target of a reference is the reference itself, which is its inactive half.
-            targets[number, :, :references] = context[:LATENT_CHANNELS, :references].half()
-            targets[number, :, references : context.shape[1]] = vae.encode(sample.clip.frames)[0].half()
-            counts.append(references)
-            prompts.append(sample.vcu.prompt)
+        for start in tqdm(range(0, len(seeds), DRAWN), desc="encoding examples", mininterval=5):
+            samples = [draw_sample(draw_task(seed), seed) for seed in seeds[start : start + DRAWN]]
+            for alike in _alike(samples):
+                units = stack_units([samples[number].vcu for number in alike])
+                clips = torch.cat([samples[number].clip.frames for number in alike])
+                context = encode_context(units, vae, fold_masks).half()
+                at = torch.tensor(alike) + start
+                references, length = units.num_references, context.shape[2]
+                contexts[at, :, :length] = context
+                # The target of a reference is the reference itself, which is its inactive half.
+                targets[at, :, :references] = context[:, :LATENT_CHANNELS, :references]
+                targets[at, :, references:length] = vae.encode(clips).half()
+            counts += [sample.vcu.num_references for sample in samples]
+            prompts += [sample.vcu.prompt for sample in samples]
         part = path.with_suffix(".part")
         tensors = {"contexts": contexts, "targets": targets, "references": torch.tensor(counts)}
         save_file(tensors, part, metadata={"prompts": "\n".join(prompts)})
@@ -96,6 +103,17 @@ class SampleCache:
         length = references + 5
         prompts = ["" if rng.random() < SILENT else self.prompts[number] for number in chosen]
         return self.targets[chosen, :, :length].float(), self.contexts[chosen, :, :length].float(), prompts
+
+
+def _alike(samples: Sequence[Sample]) -> Iterator[list[int]]:
+    """Numbers of samples whose units can be stacked, a batch at a time."""
+    groups: dict[tuple[bool, bool, int], list[int]] = {}
+    for number, sample in enumerate(samples):
+        unit = sample.vcu
+        groups.setdefault((unit.source is None, unit.control is None, unit.num_references), []).append(number)
+    for group in groups.values():
+        for start in range(0, len(group), ENCODE_BATCH):
+            yield group[start : start + ENCODE_BATCH]
 
 
 def _grouped(counts: list[int], wanted: list[bool]) -> dict[int, list[int]]:
@@ -113,7 +131,7 @@ def train_adapter(base: WanDit, cache: SampleCache, checkpoint: Path, schedule: 
     initialise(adapter, base)
     encoder = StarterText()
 
-    def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
+    def loss_of(step: int) -> LossAndFigures:
         targets, contexts, prompts = cache.batch(step, composed=step >= COMPOSED_FROM * schedule.steps)
         text = base.prepare_text(pad_prompts([encoder.encode(prompt) for prompt in prompts]))
         with torch.autocast("cpu", torch.bfloat16):

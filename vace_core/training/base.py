@@ -16,12 +16,13 @@ from ..models.wan import WanDit, WanSizes
 from ..starter.text import StarterText
 from ..starter.world import random_clip, random_scene
 from .flow import flow_loss, pad_prompts
-from .loop import Schedule, train
+from .loop import LossAndFigures, Schedule, train
 
 SIZES = WanSizes(width=256, ffn=768, layers=6)
 SCHEDULE = Schedule(steps=12000, learning_rate=1e-3, average=0.999, decay_from=0.4)
 BATCH = 32
 MOST_REFERENCES = 2
+ENCODE_BATCH = 16  # small frames keep a processor busy only in numbers
 # How often a prompt says nothing, or leaves out what the objects look like.
 SILENT, OBJECTLESS = 0.1, 0.15
 
@@ -62,13 +63,20 @@ class ClipCache:
         clips: list[Tensor] = []
         references = torch.zeros(len(seeds), MOST_REFERENCES, vae.latent_channels, 8, 8, dtype=torch.float16)
         counts: list[int] = []
-        for number, seed in enumerate(tqdm(seeds, desc="encoding clips", mininterval=5)):
-            clip = random_clip(seed)
-            clips.append(vae.encode(clip.frames).half())
-            for place, picture in enumerate(clip.references[:MOST_REFERENCES]):
-                references[number, place] = vae.encode(picture)[0, :, 0].half()
-            counts.append(min(len(clip.references), MOST_REFERENCES))
-        tensors = {"clips": torch.cat(clips), "references": references, "counts": torch.tensor(counts)}
+        for start in tqdm(range(0, len(seeds), ENCODE_BATCH), desc="encoding clips", mininterval=5):
+            batch = [random_clip(seed) for seed in seeds[start : start + ENCODE_BATCH]]
+            clips.append(vae.encode(torch.cat([clip.frames for clip in batch])).half())
+            pictures = {
+                (start + number, place): picture
+                for number, clip in enumerate(batch)
+                for place, picture in enumerate(clip.references[:MOST_REFERENCES])
+            }
+            if pictures:
+                encoded = vae.encode(torch.cat(list(pictures.values())))[:, :, 0].half()
+                for at, latents in zip(pictures, encoded, strict=True):
+                    references[at] = latents
+            counts += [min(len(clip.references), MOST_REFERENCES) for clip in batch]
+        tensors = {"clips": torch.cat(clips).contiguous(), "references": references, "counts": torch.tensor(counts)}
         part = path.with_suffix(".part")
         save_file(tensors, part)
         part.replace(path)
@@ -99,7 +107,7 @@ def train_base(cache: ClipCache, checkpoint: Path, schedule: Schedule = SCHEDULE
     initialise(base)
     encoder = StarterText()
 
-    def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
+    def loss_of(step: int) -> LossAndFigures:
         latents, prompts = cache.batch(step)
         text = base.prepare_text(pad_prompts([encoder.encode(prompt) for prompt in prompts]))
         loss = flow_loss(base, latents, text, torch.Generator().manual_seed(step))

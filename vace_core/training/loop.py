@@ -16,6 +16,8 @@ from tqdm import tqdm
 
 log = logging.getLogger("vace")
 
+LossAndFigures = tuple[Tensor, dict[str, float]]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
@@ -91,7 +93,7 @@ def _resume(path: Path, module: nn.Module, optimiser: torch.optim.Optimizer, ave
 
 def train(
     module: nn.Module,
-    loss_of: Callable[[int], tuple[Tensor, dict[str, float]]],
+    loss_of: Callable[[int], LossAndFigures],
     schedule: Schedule,
     *,
     checkpoint: Path,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -25,19 +27,41 @@ from ..models.wan_vae import (
 from ..models.wan_vae_stream import channels_last
 from ..starter.world import random_clip
 from ..video import to_uint8
-from .loop import Schedule, train
+from .loop import LossAndFigures, Schedule, train
 from .samples import draw_sample, draw_task
 
 log = logging.getLogger("vace")
 
-SCHEDULE = Schedule(steps=12000, learning_rate=8e-4, average=0.995, decay_from=0.05)
-# Frames, side in pixels and clips of a crop, with how often it is drawn. Small crops learn faster per second,
-# whole clips teach the borders and the attention.
-CROPS = ((5, 32, 8, 0.25), (9, 48, 4, 0.55), (17, 64, 1, 0.2))
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One part of the training.
+
+    Attributes:
+        schedule: How long and how fast.
+        crops: Frames, side in pixels and clips of a crop, with how often it is drawn. Small crops learn faster per
+            second, whole clips teach the borders and the attention.
+    """
+
+    schedule: Schedule
+    crops: tuple[tuple[int, int, int, float], ...]
+
+
+# The second starts from the averaged weights of the first and brought 0.4 dB.
+STAGES = (
+    Stage(
+        schedule=Schedule(steps=12000, learning_rate=8e-4, average=0.995, decay_from=0.05),
+        crops=((5, 32, 8, 0.25), (9, 48, 4, 0.55), (17, 64, 1, 0.2)),
+    ),
+    Stage(
+        schedule=Schedule(steps=4500, learning_rate=5e-4, average=0.997, decay_from=0.05, warmup=100),
+        crops=((5, 32, 8, 0.15), (9, 48, 4, 0.5), (17, 64, 1, 0.35)),
+    ),
+)
 WIDTH = 16
 KL_WEIGHT = 1e-4
 # How often a training clip is a plain scene; otherwise it is what an adapter's condition looks like.
-PLAIN = 0.65
+PLAIN = 0.6
 # Colour differences are small beside those of brightness, and without a weight of their own are learned last.
 CHROMA_WEIGHT = 2.0
 
@@ -130,22 +154,22 @@ def fold_statistics(network: WanVaeNetwork, clips: Tensor) -> None:
     network.conv2.weight /= gain.view(1, -1, 1, 1, 1)
 
 
-def draw_crops(clips: Tensor, step: int) -> Tensor:
-    """Random crops of `clips` `(N, 17, 64, 64, 3)` uint8 as frames `(B, 3, T, H, W)`; one step, one batch."""
-    generator = torch.Generator().manual_seed(step)
-    kind = int(torch.multinomial(torch.tensor([crop[3] for crop in CROPS]), 1, generator=generator))
-    length, side, count, _ = CROPS[kind]
+def draw_crops(clips: Tensor, crops: tuple[tuple[int, int, int, float], ...], seed: int) -> Tensor:
+    """Random crops of `clips` `(N, 17, 64, 64, 3)` uint8 as frames `(B, 3, T, H, W)`; one seed, one batch."""
+    generator = torch.Generator().manual_seed(seed)
+    kind = int(torch.multinomial(torch.tensor([crop[3] for crop in crops]), 1, generator=generator))
+    length, side, count, _ = crops[kind]
     _, num_frames, height, width, _ = clips.shape
 
     def upto(limit: int) -> int:
         return int(torch.randint(limit + 1, (1,), generator=generator))
 
-    crops: list[Tensor] = []
+    cut: list[Tensor] = []
     for _ in range(count):
         clip = clips[upto(len(clips) - 1)]
         t, y, x = upto(num_frames - length), upto(height - side), upto(width - side)
-        crops.append(clip[t : t + length, y : y + side, x : x + side])
-    batch = torch.stack(crops).permute(0, 4, 1, 2, 3)
+        cut.append(clip[t : t + length, y : y + side, x : x + side])
+    batch = torch.stack(cut).permute(0, 4, 1, 2, 3)
     return (batch.float() / 127.5 - 1).contiguous(memory_format=torch.channels_last_3d)
 
 
@@ -171,22 +195,42 @@ def reconstruct(network: WanVaeNetwork, clips: Tensor) -> Tensor:
 
 
 def train_vae(
-    clips: Tensor, held_out: dict[str, Tensor], checkpoint: Path, schedule: Schedule = SCHEDULE
+    clips: Tensor, held_out: dict[str, Tensor], checkpoint: Path, stages: Sequence[Stage] = STAGES
 ) -> WanVaeNetwork:
     """Trains on `clips` and returns the network with averaged weights.
 
     Args:
         clips: `(N, 17, 64, 64, 3)` uint8.
         held_out: Sets of clips of the same form, whose reconstruction is logged in decibels.
-        checkpoint: Where the run is saved, and resumed from.
+        checkpoint: Where the run is saved, and resumed from; each stage adds its number to the name.
+        stages: Parts of the training, one after the other.
     """
     network = WanVaeNetwork(width=WIDTH, blocks=1)
     initialise(network)
     channels_last(network)
 
-    def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
-        frames = draw_crops(clips, step)
-        noise = torch.Generator().manual_seed(step)
+    def evaluate() -> dict[str, float]:
+        return {
+            name: psnr(reconstruct(network, some), some.permute(0, 4, 1, 2, 3) / 127.5 - 1)
+            for name, some in held_out.items()
+        }
+
+    done = 0
+    for number, stage in enumerate(stages, start=1):
+        path = checkpoint.with_stem(f"{checkpoint.stem}-{number}")
+        weights = train(network, _loss(network, clips, stage, done), stage.schedule, checkpoint=path, evaluate=evaluate)
+        network.load_state_dict(weights, strict=False)
+        done += stage.schedule.steps
+    return network
+
+
+def _loss(network: WanVaeNetwork, clips: Tensor, stage: Stage, done: int) -> Callable[[int], LossAndFigures]:
+    """The loss of each step of `stage`, before which `done` steps were made."""
+
+    def loss_of(step: int) -> LossAndFigures:
+        seed = done + step
+        frames = draw_crops(clips, stage.crops, seed)
+        noise = torch.Generator().manual_seed(seed)
         with torch.autocast("cpu", torch.bfloat16):
             mean, log_variance = network.encode(frames, {})
             mean, log_variance = mean.float(), log_variance.float().clamp(-20, 10)
@@ -195,15 +239,7 @@ def train_vae(
         divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
         error = F.mse_loss(got, frames)
         loss = F.l1_loss(got, frames) + 2 * error + CHROMA_WEIGHT * F.mse_loss(_chroma(got), _chroma(frames))
-        loss = loss + KL_WEIGHT * min(step / 1000, 1.0) * divergence
+        loss = loss + KL_WEIGHT * min(seed / 1000, 1.0) * divergence
         return loss, {"psnr": float(10 * torch.log10(4 / error.detach()))}
 
-    def evaluate() -> dict[str, float]:
-        return {
-            name: psnr(reconstruct(network, some), some.permute(0, 4, 1, 2, 3) / 127.5 - 1)
-            for name, some in held_out.items()
-        }
-
-    weights = train(network, loss_of, schedule, checkpoint=checkpoint, evaluate=evaluate)
-    network.load_state_dict(weights, strict=False)
-    return network
+    return loss_of
