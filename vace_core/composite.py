@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from .errors import InputError, ShapeError
-from .masks import grow, steady, union
+from .masks import check as check_masks
+from .masks import grow, steady
 from .vcu import check_frames
 
 RING = 12  # pixels beside the mask in which colours are compared; decode at least this margin around the mask
@@ -87,7 +88,7 @@ def _checked(frames: Tensor, source: Tensor, masks: Tensor, name: str) -> tuple[
     """`frames` like `source`, and where they count."""
     check_frames(frames, name)
     check_frames(source, "source clip")
-    masks = union(masks)
+    check_masks(masks)
     b, _, t, h, w = source.shape
     for shape, needed, what in ((frames.shape, (b, 3, t, h, w), name), (masks.shape, (b, 1, t, h, w), "mask")):
         if shape != needed:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from .models.wan import CONTEXT_CHANNELS, FFN_PIECE, FREQUENCIES, GRID, LATENT_CHANNELS, TEXT_TOKENS, WanSizes
-from .models.wan_vae import MULTIPLIERS
+from .models.wan_vae import MULTIPLIERS, VaeSizes
 from .models.wan_vae_stream import GRAY_SIDE
 from .pipeline import SamplingOptions, solver_named
 from .schedule import percent_to_sigma, sigmas
@@ -30,26 +30,6 @@ ADAPTER_TENSORS = 2
 BYTES_OF_TOKEN = 512 + CONTEXT_CHANNELS * GRID.patch**2 * 4
 # In the VAE, as features of full size and least width.
 ENCODE_TENSORS, DECODE_TENSORS = 33, 42
-
-
-@dataclass(frozen=True, kw_only=True)
-class VaeSizes:
-    """Everything that differs between Wan VAEs of one architecture.
-
-    Attributes:
-        width: Features at full size. Wan 2.1: 96.
-        blocks: Residual blocks in each level of the encoder. Wan 2.1: 2.
-    """
-
-    width: int = 96
-    blocks: int = 2
-
-    @classmethod
-    def of(cls, shapes: Mapping[str, Sequence[int]]) -> VaeSizes:
-        """Reads the sizes from the shapes of a VAE's weights, by their official names."""
-        layers = {name.split(".")[2] for name in shapes if name.startswith("encoder.downsamples.")}
-        levels = len(MULTIPLIERS)
-        return cls(width=shapes["encoder.conv1.weight"][0], blocks=(len(layers) - levels + 1) // levels)
 
 
 @dataclass(frozen=True, kw_only=True)

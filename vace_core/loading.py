@@ -23,7 +23,7 @@ from .files.gguf_format import GgufFile
 from .files.tensors import damaged, shortened
 from .model_file import are_context_layers, context_layers_of
 from .models.wan import WanDit, build_adapter, official_adapter_key
-from .models.wan_vae import MULTIPLIERS, WanVaeNetwork
+from .models.wan_vae import MULTIPLIERS, VaeSizes, WanVaeNetwork
 from .models.wan_vae_stream import WanVae
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -123,9 +123,27 @@ def load_vae(
         UnsupportedModelError: As for `load_base`.
     """
     found = _find(path, "vae")
-    width, blocks = _vae_sizes(found)
-    network = _filled(lambda: WanVaeNetwork(width=width, blocks=blocks), found, "vae", dtype, device)
+    sizes = vae_sizes(found)
+    network = _filled(lambda: WanVaeNetwork(width=sizes.width, blocks=sizes.blocks), found, "vae", dtype, device)
     return WanVae(network, tile=tile)
+
+
+def vae_sizes(found: Found) -> VaeSizes:
+    """The sizes of the VAE in a file.
+
+    Raises:
+        WeightsError: a weight that tells them is missing or of an impossible shape.
+    """
+    weights = found.weights
+    middle = weights.shape("encoder.middle.0.residual.2.weight")
+    channels = middle[0] if middle else 0
+    width, rest = divmod(channels, MULTIPLIERS[-1])
+    downs = {name.split(".")[2] for name in weights.stored if name.startswith("encoder.downsamples.")}
+    levels = len(MULTIPLIERS)
+    blocks = (len(downs) - levels + 1) // levels
+    if rest or not width or not 1 <= blocks <= MAX_VAE_BLOCKS or middle != (channels, channels, 3, 3, 3):
+        raise damaged(weights.file.path, "its weights do not tell the sizes of a Wan VAE")
+    return VaeSizes(width=width, blocks=blocks)
 
 
 def _find(path: str | Path, part: str) -> Found:
@@ -194,17 +212,3 @@ def _advice(found: Found, shapes: Mapping[str, tuple[int, ...]]) -> str:
             'choose a file that was made with ComfyUI-GGUF\'s "fix_5d_tensors", or a .safetensors file.'
         )
     return "Choose a complete file of this model, or download it again."
-
-
-def _vae_sizes(found: Found) -> tuple[int, int]:
-    """Width of the VAE and residual blocks in each of its levels."""
-    weights = found.weights
-    middle = weights.shape("encoder.middle.0.residual.2.weight")
-    channels = middle[0] if middle else 0
-    width, rest = divmod(channels, MULTIPLIERS[-1])
-    downs = {name.split(".")[2] for name in weights.stored if name.startswith("encoder.downsamples.")}
-    levels = len(MULTIPLIERS)
-    blocks = (len(downs) - levels + 1) // levels
-    if rest or not width or not 1 <= blocks <= MAX_VAE_BLOCKS or middle != (channels, channels, 3, 3, 3):
-        raise damaged(weights.file.path, "its weights do not tell the sizes of a Wan VAE")
-    return width, blocks

@@ -48,9 +48,31 @@ def opencv() -> ModuleType:
     return cv2
 
 
+def check(masks: Tensor) -> None:
+    """Accepts hard masks `(B, 1, T, H, W)`, float32, 0 and 1.
+
+    Raises:
+        ShapeError: another shape.
+        InputError: other numbers.
+    """
+    shape = tuple(masks.shape)
+    if len(shape) != 5 or shape[1] != 1 or not masks.numel():
+        raise ShapeError(
+            f"The mask has the shape {shape}. (batch, 1, frames, height, width) is needed, none of them 0. "
+            "Connect a mask with one channel."
+        )
+    if masks.dtype != torch.float32:
+        raise InputError(f"The mask holds {masks.dtype} numbers. torch.float32 is needed. Convert it with .float().")
+    if not ((masks == 0) | (masks == 1)).all():
+        raise InputError(
+            f"The mask holds values from {masks.min():g} to {masks.max():g}. Only 0 (keep) and 1 (generate) are "
+            "possible. Threshold it first, for example at 0.5."
+        )
+
+
 def each_frame(masks: Tensor) -> NDArray[np.uint8]:
     """`masks` as OpenCV takes them: `(B·T, H, W)`, 0 or 255."""
-    _check(masks)
+    check(masks)
     frames: NDArray[np.uint8] = masks.flatten(0, 2).mul(255).to(torch.uint8).cpu().numpy()
     return frames
 
@@ -100,7 +122,7 @@ def box(masks: Tensor) -> Tensor:
 
 def invert(masks: Tensor) -> Tensor:
     """Generate becomes keep, keep becomes generate."""
-    _check(masks)
+    check(masks)
     return 1 - masks
 
 
@@ -130,7 +152,7 @@ def steady(masks: Tensor, radius: int | None) -> Tensor:
         radius: frames to each side; None takes the union of the whole clip, so that nothing moves at all.
             A moving silhouette tells the model what moved there; a held one does not.
     """
-    _check(masks)
+    check(masks)
     if radius is None:
         return masks.amax(dim=2, keepdim=True).expand_as(masks).clone()
     reach = min(_at_least_zero("Steady", radius, "frames"), masks.shape[2] - 1)
@@ -139,7 +161,7 @@ def steady(masks: Tensor, radius: int | None) -> Tensor:
 
 def bounding_box(masks: Tensor) -> Box | None:
     """The smallest box that holds every generated pixel of every frame; None if there is none."""
-    _check(masks)
+    check(masks)
     flat = masks.amax(dim=(0, 1, 2))
     rows, columns = flat.amax(dim=1).nonzero().flatten(), flat.amax(dim=0).nonzero().flatten()
     if not len(rows):
@@ -209,27 +231,11 @@ def augment(
     return _per_frame(masks, change)
 
 
-def _check(masks: Tensor) -> None:
-    shape = tuple(masks.shape)
-    if len(shape) != 5 or shape[1] != 1 or not masks.numel():
-        raise ShapeError(
-            f"The mask has the shape {shape}. (batch, 1, frames, height, width) is needed, none of them 0. "
-            "Connect a mask with one channel."
-        )
-    if masks.dtype != torch.float32:
-        raise InputError(f"The mask holds {masks.dtype} numbers. torch.float32 is needed. Convert it with .float().")
-    if not ((masks == 0) | (masks == 1)).all():
-        raise InputError(
-            f"The mask holds values from {masks.min():g} to {masks.max():g}. Only 0 (keep) and 1 (generate) are "
-            "possible. Threshold it first, for example at 0.5."
-        )
-
-
 def _check_all(masks: tuple[Tensor, ...]) -> None:
     if not masks:
         raise InputError("No mask came. At least one is needed. Connect a mask.")
     for one in masks:
-        _check(one)
+        check(one)
         if one.shape != masks[0].shape:
             raise ShapeError(
                 f"The masks have the shapes {tuple(masks[0].shape)} and {tuple(one.shape)} (batch, 1, frames, height, "

@@ -62,14 +62,15 @@ def check_file(path: Path) -> None:
         raise InputError(f"The file {path} is empty (0 bytes). A complete file is needed. Export or download it again.")
 
 
-def check_target(path: Path, suffix: str) -> None:
-    """Refuses a `path` that does not end in `suffix`, lies in no folder, or is one.
+def check_target(path: Path, *suffixes: str) -> None:
+    """Refuses a `path` that ends in none of `suffixes`, lies in no folder, or is one.
 
     Raises:
         InputError: it is so.
     """
-    if path.suffix.lower() != suffix:
-        raise InputError(f"The name {path} ends in {path.suffix!r}. This is written as {suffix}. Change the ending.")
+    if path.suffix.lower() not in suffixes:
+        known = " or ".join(suffixes)
+        raise InputError(f"The name {path} ends in {path.suffix!r}. This is written as {known}. Change the ending.")
     if not os.path.isdir(path.parent):
         raise InputError(f"There is no folder {path.parent}. The folder of the result must exist. Create it first.")
     if os.path.isdir(path):

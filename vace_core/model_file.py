@@ -95,30 +95,31 @@ def inspect(path: str | Path) -> ModelFile:
     return _describe_transformer(found)
 
 
-def find_pair(folder: str | Path) -> Pair:
-    """The two experts in a folder: in subfolders as they were published, or files with "high" and "low" in their names.
+def find_pair(path: str | Path) -> Pair | None:
+    """The two experts that `path` means; None where nothing says that there are two.
 
+    They are subfolders as they were published; the only two files of a folder with "high" and "low" in their names; or
+    a file or folder with "high" in its name and, beside it, one that has "low" there and the same name otherwise.
     The weights of the two are alike in names and shapes, so nothing but these names tells them apart.
 
     Raises:
-        WeightsError: there are not exactly two that say which they are.
+        WeightsError: the model_index.json of a folder is damaged.
     """
-    folder = Path(folder)
-    high, low = (folder / name for name in EXPERT_FOLDERS[0])
-    if high.is_dir() and low.is_dir():
-        return Pair(high_noise=high, low_noise=low)
-    high, low = (folder / name for name in EXPERT_FOLDERS[1])
-    # Some pipelines call the two the other way round; the boundary is what tells that diffusers wrote the folder.
-    if high.is_dir() and low.is_dir() and read_json(folder / "model_index.json").get("boundary_ratio") is not None:
-        return Pair(high_noise=high, low_noise=low)
-    files = [file for file in sorted(folder.iterdir()) if file.suffix in WEIGHTS] if folder.is_dir() else []
+    path = Path(path)
+    # Some pipelines call the two of diffusers the other way round; the boundary is what tells that it wrote the folder.
+    has_boundary = read_json(path / "model_index.json").get("boundary_ratio") is not None
+    for high, low in EXPERT_FOLDERS if has_boundary else EXPERT_FOLDERS[:1]:
+        if (path / high).is_dir() and (path / low).is_dir():
+            return Pair(high_noise=path / high, low_noise=path / low)
+    files = [file for file in sorted(path.glob("*")) if file.suffix in WEIGHTS]
     experts = {noise: [file for file in files if _noise_in(file.stem) == noise] for noise in ("high", "low")}
-    if any(len(found) != 1 for found in experts.values()):
-        raise WeightsError(
-            f"{folder} holds {len(experts['high'])} models for high noise and {len(experts['low'])} for low, by their "
-            "names. One of each is needed. Name the files with high and low, or choose both yourself."
-        )
-    return Pair(high_noise=experts["high"][0], low_noise=experts["low"][0])
+    if all(len(found) == 1 for found in experts.values()):
+        return Pair(high_noise=experts["high"][0], low_noise=experts["low"][0])
+    twin = NOISE.sub("low", path.name.lower())
+    beside = [file for file in path.parent.glob("*") if file.name.lower() == twin]
+    if _noise_in(path.name) == "high" and len(beside) == 1:
+        return Pair(high_noise=path, low_noise=beside[0])
+    return None
 
 
 def context_layers_of(found: Found) -> tuple[int, ...] | None:

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("vace")
 
-_PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+"""Endings of the files that are read as pictures; all others are videos."""
+
 _MAX_PICTURE = 89_478_485  # pixels; Pillow warns from here on
 
 
@@ -63,7 +65,7 @@ def read_mask(path: str | Path) -> Tensor:
         InputError: as `read_image` and `read_video`.
     """
     path = Path(path)
-    if path.suffix.lower() in _PICTURES:
+    if path.suffix.lower() in PICTURES:
         picture, opacity = read_image(path)
         pictures, alpha = picture[None], None if opacity is None else opacity[None]
     else:

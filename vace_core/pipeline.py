@@ -17,7 +17,7 @@ from .masks import soften
 from .models.base import BaseModel, FoldMasks, OnChunk, VideoVae
 from .sampler import SOLVERS, OnStep, Solver
 from .schedule import percent_to_sigma, sigmas
-from .shapes import Box
+from .shapes import Box, Grid
 from .text import TextEncoder
 from .vcu import VideoConditionUnit
 
@@ -178,12 +178,7 @@ def sample(
     """Latents `(B, C, t, h, w)` of the video alone, references already dropped; arguments as for `generate`."""
     solver = solver_named(options.solver)
     levels = sigmas(options.steps, options.shift, first=solver.first)
-    model.vae.grid.check(vcu.num_frames, vcu.height, vcu.width)
-    if generated_box(vcu) == EMPTY:
-        raise InputError(
-            "The mask keeps every pixel of every frame. At least one pixel to generate (mask 1, white) is needed. "
-            "Invert the mask if it is the wrong way round."
-        )
+    check_unit(vcu, model.vae.grid)
     context = encode_context(vcu, model.vae, model.fold_masks, on_chunk=on_chunk)
     denoise = _denoiser(model, vcu, options, context)
     skip = vcu.num_references
@@ -194,6 +189,21 @@ def sample(
 
     noise = make_noise((len(context), model.vae.latent_channels, *context.shape[2:]), options.seed)
     return solver.run(denoise, noise.to(context.device), levels, report)[:, :, skip:]
+
+
+def check_unit(vcu: VideoConditionUnit, grid: Grid) -> None:
+    """Accepts a unit that a model of this grid can be run on.
+
+    Raises:
+        ShapeError: a length or size the model cannot take.
+        InputError: there is nothing to make.
+    """
+    grid.check(vcu.num_frames, vcu.height, vcu.width)
+    if generated_box(vcu) == EMPTY:
+        raise InputError(
+            "The mask keeps every pixel of every frame. At least one pixel to generate (mask 1, white) is needed. "
+            "Invert the mask if it is the wrong way round."
+        )
 
 
 def solver_named(name: str) -> Solver:

@@ -18,7 +18,7 @@ from torch.nn import functional
 from . import controls
 from .errors import InputError, ShapeError
 from .layout import BoxPath, draw_layout
-from .masks import union
+from .masks import check as check_masks
 from .references import stack
 from .vcu import FOLLOW, KEEP, REPAINT, VideoConditionUnit, check_frames
 
@@ -299,7 +299,7 @@ def check_room(given: int, num_frames: int) -> None:
 
 def _hard(masks: Tensor, frames: Tensor) -> Tensor:
     """`masks`, checked, over the whole length of `frames`."""
-    masks = union(masks)
+    check_masks(masks)
     once = masks.shape[2] == 1 and frames.dim() == 5
     return masks.expand(-1, -1, frames.shape[2], -1, -1) if once else masks
 

@@ -230,15 +230,35 @@ def test_size_length_and_rate_are_those_asked_for_or_those_the_model_likes(name,
     assert told["fps"] == pytest.approx(wanted[3], rel=1e-4)
 
 
-def test_an_extension_keeps_the_end_of_what_came_as_it_is(model, clip, tmp_path):
+@pytest.mark.parametrize(("choice", "begin", "count"), [((), 0, 29), (("--only",), 12, 17)])
+def test_an_extension_keeps_what_came_as_it_is(choice, begin, count, model, clip, tmp_path):
     out = tmp_path / "out.mkv"
-    words = ("--keep", "5", "--width", "48", "--height", "32", "--lossless")
+    words = ("--keep", "5", "--length", "17", "--width", "48", "--height", "32", "--lossless", *choice)
     done = vace("extend", clip, "-m", model, "-o", out, *words, *QUICK)
 
     assert done.exit_code == 0, done.stderr
-    before, after = read_video(clip).frames, read_video(out).frames
-    assert torch.equal(after[:5], before[12:])
+    before, after = read_video(clip).frames[begin:], read_video(out).frames
+    assert len(after) == count
+    assert torch.equal(after[: len(before)], before)
     assert "Frames 12 to 16 of 17" in one_line(done.stderr)
+    film = "29 frames (3.62 s): the result, 12 before it and 0 after it"
+    assert (film in one_line(done.stderr)) == (not choice)
+
+
+FAULTS = {
+    "depth": "! The depth control has colour. Depth is gray, near is light. Connect it without a colour map.",
+    "pose": "of the pose control is of one colour. A pose is a skeleton on a plain background.",
+    "animate": "of the pose control is of one colour. A pose is a skeleton on a plain background.",
+}
+
+
+@pytest.mark.parametrize("task", FAULTS)
+def test_a_control_of_another_kind_is_said_before_a_model_is_opened(task, clip, photo):
+    words = [word.format(clip=clip, photo=photo) for word in TASKS[task]]
+    found = vace(task, *words, "-m", "no-such-model")
+
+    assert found.exit_code == 4
+    assert FAULTS[task] in one_line(found.stderr)
 
 
 def test_a_dry_run_without_json_says_nothing_to_scripts(model, clip, mask):
@@ -275,7 +295,7 @@ WRONG = {
     ),
     "an ending that is not written": (
         3, ["text", "-o", "clip.avi"],
-        "The output is clip.avi. This result is written as .mp4. Change the ending of the name.",
+        "The name clip.avi ends in '.avi'. This is written as .mp4. Change the ending.",
     ),
     "no folder": (
         3, ["text", "-o", "nowhere/clip.mp4"],

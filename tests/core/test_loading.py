@@ -23,13 +23,17 @@ from model_files import (
     vae_weights,
     write_gguf,
     write_shards,
+    write_sparse,
 )
 from safetensors.torch import save_file
 
 from vace_core.adapter import Attachment
+from vace_core.checkpoint import open_checkpoint
+from vace_core.detection import identify
 from vace_core.errors import InputError
-from vace_core.loading import load_adapter, load_base, load_vae
+from vace_core.loading import load_adapter, load_base, load_vae, vae_sizes
 from vace_core.models.wan_keys import diffusers_key, diffusers_vae_key
+from vace_core.models.wan_vae import VaeSizes, WanVaeNetwork
 from vace_core.models.wan_vae_stream import WanVae
 
 NOWHERE = torch.device("meta")
@@ -240,6 +244,13 @@ def test_the_vae_computes_what_it_did(tmp_path):
         vae = load_vae(path, tile=16)
         assert vae.tile == 16
         assert WanVae(vae.network).encode(frames).equal(wanted)
+
+
+def test_sizes_of_a_vae_come_from_its_weights(tmp_path):
+    with NOWHERE:
+        shapes = {name: tuple(value.shape) for name, value in WanVaeNetwork(width=24, blocks=3).state_dict().items()}
+    path = write_sparse(tmp_path / "a.safetensors", shapes)
+    assert vae_sizes(identify(open_checkpoint(path))) == VaeSizes(width=24, blocks=3)
 
 
 def test_the_vae_of_a_folder_with_two_experts_is_no_choice(tmp_path):

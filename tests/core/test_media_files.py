@@ -11,6 +11,7 @@ import torch
 from video_files import message
 
 from vace_core.errors import InputError, ShapeError
+from vace_core.media_files import check_target
 from vace_core.pictures import read_image, read_mask, write_image
 from vace_core.video import read_video
 from vace_core.video_write import write_video
@@ -55,6 +56,9 @@ def test_write_says_what_it_needs(tmp_path: Path):
     )
     assert message(ShapeError, lambda: write_image(tmp_path / "a.png", frames.repeat(1, 1, 2, 1, 1))) == (
         "2 frames came. A picture holds one. Choose one frame, or write a video."
+    )
+    assert message(InputError, lambda: check_target(tmp_path / "a.avi", ".mp4", ".png")) == (
+        f"The name {tmp_path / 'a.avi'} ends in '.avi'. This is written as .mp4 or .png. Change the ending."
     )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["b.mp4"]
 

@@ -185,18 +185,27 @@ def test_pairs(tmp_path):
         (loose, "VACE-High.safetensors", "VACE-Low.gguf"),
     ):
         assert find_pair(folder) == Pair(high_noise=folder / high, low_noise=folder / low)
+    beside = Pair(high_noise=published / "high_noise_model", low_noise=published / "low_noise_model")
+    assert find_pair(beside.high_noise) == beside
+
+
+def test_a_file_for_high_noise_has_the_twin_that_differs_in_that_word_alone(tmp_path):
+    for name in ("T2V_High_fp8", "T2V_low_fp8", "T2V_LOW_bf16", "VACE_A14B_HIGH_bf16", "VACE_A14B_LOW_bf16"):
+        (tmp_path / f"{name}.safetensors").touch()
+    (tmp_path / "T2V_low_fp8.gguf").touch()
+    for high, low in (("T2V_High_fp8", "T2V_low_fp8"), ("VACE_A14B_HIGH_bf16", "VACE_A14B_LOW_bf16")):
+        high, low = (tmp_path / f"{name}.safetensors" for name in (high, low))
+        assert find_pair(high) == Pair(high_noise=high, low_noise=low)
+        assert find_pair(low) is None
+    assert find_pair(tmp_path) is None
+    assert find_pair(tmp_path / "absent" / "high.safetensors") is None
 
 
 def test_two_transformers_without_a_boundary_are_not_guessed_at(tmp_path):
     for name in ("transformer", "transformer_2"):
         (tmp_path / name).mkdir()
     (tmp_path / "model_index.json").write_text('{"boundary_ratio": null}')
-    with pytest.raises(WeightsError) as error:
-        find_pair(tmp_path)
-    assert str(error.value) == (
-        f"{tmp_path} holds 0 models for high noise and 0 for low, by their names. One of each is needed. Name the "
-        "files with high and low, or choose both yourself."
-    )
+    assert find_pair(tmp_path) is None
     with pytest.raises(WeightsError) as error:
         inspect(tmp_path)
     assert str(error.value) == (

@@ -1,7 +1,8 @@
 """The command `vace`: every task from a terminal.
 
-`tasks` has one function per task, `options` what they share, `inputs` the files that go in, `models` those of the
-model, `run` what happens then, `console` what is said; `tools` and `demo` are the commands that are no tasks.
+`tasks` has one function per task, `options` what they share, `inputs` the files that go in, `files` and `models` those
+of the model, `run` what happens then, `film` what is put around it, `console` what is said; `tools` and `demo` are the
+commands that are no tasks.
 """
 
 from __future__ import annotations

@@ -20,8 +20,9 @@ from ..starter.world import render
 from ..vcu import VideoConditionUnit
 from ..video_write import write_video
 from .console import errors_as_exit_codes, result, table
+from .files import STARTER_NAME, find_files
 from .inputs import fit_clip
-from .models import STARTER_NAME, find_files, load, options_of
+from .models import load, options_of
 from .options import Run, Wanted
 from .request import Request
 from .run import make

@@ -13,14 +13,14 @@ from ..errors import InputError, ShapeError
 from ..fitting import FitPlan
 from ..layout import BoxKey, BoxPath
 from ..layout_json import paths_from_json
-from ..pictures import read_image, read_mask
+from ..pictures import PICTURES, read_image, read_mask
 from ..references import crop_subject, on_white
 from ..video import Clip, from_uint8, read_video
+from .film import Rest, rest_of
 from .models import profile_of
 from .options import Paths, References, Wanted
 from .sizes import chosen_size, length, shared
 
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 SAME_RATE = 0.01
 
 
@@ -34,6 +34,7 @@ class Fitted:
         plan: How it was fitted.
         in_file: Frames of the whole file.
         begin: The first frame taken of it.
+        rest: What is left of the file before or after the part that was taken; None where nobody asks for it.
     """
 
     frames: Tensor
@@ -41,6 +42,7 @@ class Fitted:
     plan: FitPlan
     in_file: int
     begin: int = 0
+    rest: Rest | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -153,7 +155,9 @@ def fit_end(path: Path, wanted: Wanted, *, keep: int | None, at_end: bool, share
     begin = count - taken if at_end else 0
     part = _part(clip, begin, begin + taken)
     plan = fitting.plan_exact(taken, height, width, grid, length=keep, size=size, fps=clip.fps, times=part.times)
-    return Fitted(frames=fitting.apply(part.frames, plan), clip=part, plan=plan, in_file=count, begin=begin)
+    left = (0, begin) if at_end else (taken, count)
+    rest = rest_of(clip, *left, plan, plan.fps if same else fps)
+    return Fitted(frames=fitting.apply(part.frames, plan), clip=part, plan=plan, in_file=count, begin=begin, rest=rest)
 
 
 def fit_mask(path: Path, fitted: Fitted) -> Tensor:

@@ -1,37 +1,27 @@
-"""Which files a model is made of, what it likes to be fed, and how large it is."""
+"""A model as the command uses it: what it likes to be fed, how it is loaded, how large it is."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from ..checkpoint import open_checkpoint
-from ..cost import ModelSizes, VaeSizes
+from ..checkpoint import Part, open_checkpoint
+from ..cost import ModelSizes
 from ..detection import Found, adapter_sizes, base_sizes, identify
-from ..errors import InputError
+from ..errors import InputError, ModelError
 from ..fitting import PRESETS, FitRule
-from ..loading import load_adapter, load_base, load_vae
-from ..model_file import inspect
-from ..models.wan import fold_masks
+from ..loading import load_adapter, load_base, load_vae, vae_sizes
+from ..models.wan import WanDit, fold_masks
 from ..pipeline import Expert, SamplingOptions, VaceModel
-from ..starter.model import (
-    SIDE,
-    STARTER_OPTIONS,
-    STARTER_RULE,
-    WEIGHTS,
-    is_starter_folder,
-    load_starter,
-    part_file,
-)
-from ..starter.text import StarterText
+from ..starter.model import SIDE, STARTER_OPTIONS, STARTER_RULE
+from ..starter.text import TEXT_WIDTH, StarterText
 from ..text import TextEncoder
 from ..umt5 import load_umt5
+from .files import STARTER_NAME, Files, starter_folder
 from .options import Run, Wanted
-
-STARTER_NAME = "starter"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,51 +48,9 @@ WAN = Profile(rule=PRESETS["wan-480p"], size=(480, 832), options=SamplingOptions
 STARTER = Profile(rule=STARTER_RULE, size=(SIDE, SIDE), options=STARTER_OPTIONS)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Files:
-    """Where the parts of a model are.
-
-    Attributes:
-        base: The transformer.
-        adapter: None = the base alone.
-        vae: The VAE.
-        text: The text encoder; None = the starter's words.
-        starter: The folder, where it is the starter or laid out like it.
-    """
-
-    base: Path
-    adapter: Path | None
-    vae: Path
-    text: Path | None
-    starter: Path | None = None
-
-
 def profile_of(wanted: Wanted) -> Profile:
     """What the chosen model likes, told without opening it."""
-    return STARTER if _starter_folder(wanted.model) or wanted.text_encoder == STARTER_NAME else WAN
-
-
-def find_files(wanted: Wanted, run: Run) -> Files:
-    """The files of the chosen model.
-
-    Raises:
-        InputError: a part is neither in the model's folder nor given.
-        ModelError: a file is missing or damaged.
-    """
-    if folder := _starter_folder(wanted.model):
-        vae, base, adapter = (part_file(folder, part) for part in ("vae", "base", "adapter"))
-        return Files(base=base, adapter=run.adapter or adapter, vae=run.vae or vae, text=None, starter=folder)
-    path = Path(wanted.model)
-    adapter = run.adapter or (path if inspect(path).kind == "vace" else None)
-    if adapter is None and run.strength != 0:
-        raise _missing(path, "VACE adapter", "--adapter")
-    vae = run.vae or (path if (path / "vae").is_dir() else None)
-    if vae is None:
-        raise _missing(path, "VAE", "--vae")
-    text = wanted.text_encoder or (path if (path / "text_encoder").is_dir() else None)
-    if text is None:
-        raise _missing(path, "text encoder", "--text-encoder")
-    return Files(base=path, adapter=adapter, vae=vae, text=None if text == STARTER_NAME else Path(text))
+    return STARTER if starter_folder(wanted.model) or wanted.text_encoder == STARTER_NAME else WAN
 
 
 def load(files: Files, run: Run) -> VaceModel:
@@ -112,20 +60,20 @@ def load(files: Files, run: Run) -> VaceModel:
         InputError: there is no such device.
         ModelError: a file is missing or damaged, or the parts do not belong together.
     """
-    device, dtype = device_of(run), _dtype(run)
-    if files.starter is not None and run.adapter is None and run.vae is None:
-        model = load_starter(device, dtype or torch.float32, folder=files.starter)
-        return replace(model, text=_Placed(model.text, device))
+    device, dtype = device_of(run), _dtype(files, run)
     text = StarterText() if files.text is None else load_umt5(files.text)
+    width = TEXT_WIDTH if isinstance(text, StarterText) else text.width
+    bases = [_load_base(path, width, dtype, device) for path in (files.base, files.low_noise) if path]
     model = VaceModel(
-        expert=Expert(base=load_base(files.base, dtype=dtype, device=device)),
-        vae=load_vae(files.vae, dtype=torch.float32, device=device),
+        expert=Expert(base=bases[0]),
+        vae=load_vae(files.vae, dtype=torch.float32, device=device, tile=run.tile),
         text=_Placed(text, device),
         fold_masks=fold_masks,
+        low_noise=Expert(base=bases[1]) if files.low_noise else None,
+        boundary=run.boundary,
     )
-    if files.adapter is None:
-        return model
-    return model.attach(load_adapter(files.adapter, dtype=dtype, device=device))
+    paths = [path for path in (files.adapter, files.low_noise_adapter) if path]
+    return model.attach(*(load_adapter(path, dtype=dtype, device=device) for path in paths)) if paths else model
 
 
 def read_sizes(files: Files, run: Run) -> ModelSizes:
@@ -134,20 +82,23 @@ def read_sizes(files: Files, run: Run) -> ModelSizes:
     Raises:
         ModelError: a file is missing or damaged.
     """
-    base, vae = identify(open_checkpoint(files.base)), identify(open_checkpoint(files.vae, "vae"))
-    adapter = None if files.adapter is None else identify(open_checkpoint(files.adapter))
-    dtype = _dtype(run) or (torch.float32 if files.starter else base.weights.dtype(base.parts.get("base", ())))
-    counts = {"base": _numbers(base, "base") * dtype.itemsize, "VAE": _numbers(vae, "vae") * 4}
-    if adapter is not None:
-        counts["adapter"] = _numbers(adapter, "adapter") * dtype.itemsize
-    if files.text is not None:
-        counts["text"] = inspect(files.text).parameters.get("text", 0) * 2
+    base, vae = _open(files.base), _open(files.vae, "vae")
+    adapter = files.adapter and _open(files.adapter)
+    dtype = _dtype(files, run)
+    parts = (
+        ("base", base, "base", dtype),
+        ("VAE", vae, "vae", torch.float32),
+        ("adapter", adapter, "adapter", dtype),
+        ("low-noise base", files.low_noise and _open(files.low_noise), "base", dtype),
+        ("low-noise adapter", files.low_noise_adapter and _open(files.low_noise_adapter), "adapter", dtype),
+        ("text", files.text and _open(files.text, "text_encoder"), "text", torch.bfloat16),
+    )
     return ModelSizes(
         base=base_sizes(base.weights),
         context_blocks=0 if adapter is None else adapter_sizes(adapter.weights)[1],
-        vae=VaeSizes.of({name: vae.weights.shape(name) for name in vae.weights.stored}),
-        weights=counts,
-        bytes_per_number=dtype.itemsize,
+        vae=vae_sizes(vae),
+        weights={name: _bytes(found, part, held) for name, found, part, held in parts if found},
+        bytes_per_number=(dtype or base.weights.dtype(base.parts.get("base", ()))).itemsize,
     )
 
 
@@ -195,19 +146,28 @@ class _Placed:
         return self.text.encode(prompt).to(self.device)
 
 
-def _starter_folder(model: str) -> Path | None:
-    if model == STARTER_NAME:
-        return WEIGHTS
-    return Path(model) if is_starter_folder(Path(model)) else None
+def _dtype(files: Files, run: Run) -> torch.dtype | None:
+    """What the transformer is computed in; None = as stored. The starter is stored in halves to be small."""
+    if run.dtype is not None:
+        return getattr(torch, run.dtype.value)
+    return torch.float32 if files.is_starter else None
 
 
-def _dtype(run: Run) -> torch.dtype | None:
-    return None if run.dtype is None else getattr(torch, run.dtype.value)
+def _load_base(path: Path, text_width: int, dtype: torch.dtype | None, device: torch.device) -> WanDit:
+    base = load_base(path, dtype=dtype, device=device)
+    if base.sizes.text_width != text_width:
+        raise ModelError(
+            f"The text encoder gives {text_width} numbers a token, and {path} reads {base.sizes.text_width}. "
+            "Both need the same. Choose the text encoder that belongs to this model."
+        )
+    return base
 
 
-def _numbers(found: Found, part: str) -> int:
-    return found.weights.count(found.parts.get(part, ()))
+def _open(path: Path, part: Part = "transformer") -> Found:
+    return identify(open_checkpoint(path, part))
 
 
-def _missing(path: Path, what: str, option: str) -> InputError:
-    return InputError(f"The model {path} comes without a {what}. One is needed. Give its file or folder as {option}.")
+def _bytes(found: Found, part: str, dtype: torch.dtype | None) -> int:
+    """What a part takes once it is loaded."""
+    names = found.parts.get(part, ())
+    return found.weights.count(names) * (dtype or found.weights.dtype(names)).itemsize

@@ -65,7 +65,21 @@ class Run:
     adapter: Annotated[
         Path | None, Option(help="VACE adapter, if not in the model's file.", rich_help_panel="Models")
     ] = None
+    low_noise: Annotated[
+        Path | None,
+        Option(
+            help="The second network of a pair (Wan 2.2); --model is then that for high noise. Default: beside it.",
+            rich_help_panel="Models",
+        ),
+    ] = None
+    boundary: Annotated[
+        float, Option(min=0, max=1, help="Noise level at which the pair changes over.", rich_help_panel="Models")
+    ] = 0.875
     vae: Annotated[Path | None, Option(help="Wan VAE, if not in the model's folder.", rich_help_panel="Models")] = None
+    tile: Annotated[
+        int | None,
+        Option(min=64, help="Pixels a side that the VAE works on at once: less memory.", rich_help_panel="Models"),
+    ] = None
     device: Annotated[str, Option(help="auto, cpu, cuda, cuda:1, …", rich_help_panel="Models")] = "auto"
     dtype: Annotated[
         DtypeName | None, Option(help="Of the transformer. Default: as stored.", rich_help_panel="Models")

@@ -17,6 +17,7 @@ from ..preview import contact_sheet
 from ..shapes import Grid
 from ..vcu import VideoConditionUnit
 from ..video import from_uint8
+from .film import Rest
 from .options import Wanted
 
 SHARES = ("kept", "made after a control", "made freely")
@@ -32,6 +33,8 @@ class Request:
         notes: What came and how it was fitted, as rows of a table.
         sound: A file whose sound goes with the result.
         control: The kind of control signal that came ready-made, which is looked over for faults.
+        before: What comes before the unit in the film that is written.
+        after: What comes after it.
     """
 
     vcu: VideoConditionUnit
@@ -39,6 +42,14 @@ class Request:
     notes: Sequence[tuple[str, str]] = ()
     sound: Path | None = None
     control: ControlKind | None = None
+    before: Rest | None = None
+    after: Rest | None = None
+
+    @property
+    def around(self) -> tuple[int, int]:
+        """Frames of the film before and after those of the unit."""
+        before, after = (0 if rest is None else rest.plan.num_frames for rest in (self.before, self.after))
+        return before, after
 
     def rows(self) -> list[tuple[str, str]]:
         """All there is to say before anything is computed."""
@@ -50,7 +61,13 @@ class Request:
             size += f", {vcu.num_references} reference" + "s" * (vcu.num_references > 1)
         shares = zip(role_shares(vcu).mean(axis=0), SHARES, strict=True)
         parts = ", ".join(f"{share:.1%} {name}" for share, name in shares if share > 0)
-        return [*self.notes, ("result", f"{size}; {parts}"), ("prompt", vcu.prompt or "none")]
+        rows = [*self.notes, ("result", f"{size}; {parts}"), ("prompt", vcu.prompt or "none")]
+        before, after = self.around
+        if before + after:
+            count = before + vcu.num_frames + after
+            film = f"{count} frames ({count / vcu.fps:.2f} s): the result, {before} before it and {after} after it"
+            rows.append(("film", film))
+        return rows
 
     def warnings(self, grid: Grid) -> list[str]:
         """What looks wrong with the task; the size must fit `grid`."""

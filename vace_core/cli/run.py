@@ -11,13 +11,16 @@ from torch import Tensor
 
 from ..cost import JobCost, job_cost
 from ..errors import InputError
+from ..media_files import check_target
 from ..pictures import write_image
 from ..pipeline import SamplingOptions, VaceModel, generate, solver_named
 from ..schedule import sigmas
 from ..vcu import VideoConditionUnit
 from ..video_write import write_video
 from .console import Bars, result, say, table
-from .models import device_of, find_files, load, options_of, profile_of, read_sizes
+from .files import find_files
+from .film import joined
+from .models import device_of, load, options_of, profile_of, read_sizes
 from .options import Run, Sheet
 from .request import Request
 
@@ -29,7 +32,7 @@ def run(task: str, request: Request, run: Run) -> None:
     _show(task, request)
     _check(request.vcu, options, run)
     files = find_files(request.wanted, run)
-    table([("model", f"{request.wanted.model}; {_said(options)}")])
+    table([("model", f"{request.wanted.model}; {_said(options)}"), *files.rows(run.boundary)])
     if run.preview is not None:
         request.write_sheet(run.preview)
         table([("preview", str(run.preview))])
@@ -48,7 +51,7 @@ def run(task: str, request: Request, run: Run) -> None:
 def preview(task: str, request: Request, sheet: Sheet) -> None:
     """Writes the contact sheet alone; no model is opened."""
     output = sheet.output or _free(Path(f"{task}.png"))
-    _check_place(output, (".png",))
+    check_target(output, ".png")
     _show(task, request)
     request.write_sheet(output)
     result(str(output))
@@ -71,11 +74,12 @@ def make(
 
 
 def write(path: Path, frames: Tensor, request: Request, *, lossless: bool) -> None:
-    """One frame as a picture, several as a video with the sound of what came."""
+    """One frame as a picture, several as a video with what comes before and after them and the sound of what came."""
     if path.suffix.lower() == ".png":
         write_image(path, frames.cpu())
     else:
-        write_video(path, frames.cpu(), fps=request.vcu.fps, lossless=lossless, copy_audio_from=request.sound)
+        film = joined(request.before, frames.cpu(), request.after)
+        write_video(path, film, fps=request.vcu.fps, lossless=lossless, copy_audio_from=request.sound)
 
 
 def _show(task: str, request: Request) -> None:
@@ -94,7 +98,7 @@ def _check(vcu: VideoConditionUnit, options: SamplingOptions, run: Run) -> None:
             "A task with a source clip is needed for them. Leave them out."
         )
     if run.preview is not None:
-        _check_place(run.preview, (".png",))
+        check_target(run.preview, ".png")
 
 
 def _output(task: str, vcu: VideoConditionUnit, run: Run) -> Path:
@@ -103,17 +107,8 @@ def _output(task: str, vcu: VideoConditionUnit, run: Run) -> Path:
     video = ".mkv" if run.lossless else ".mp4"
     if run.output is None:
         return _free(Path(f"{task}{'.png' if still else video}"))
-    _check_place(run.output, (video, ".png") if still else (video,))
+    check_target(run.output, *((video, ".png") if still else (video,)))
     return run.output
-
-
-def _check_place(path: Path, suffixes: tuple[str, ...]) -> None:
-    if path.suffix.lower() not in suffixes:
-        raise InputError(
-            f"The output is {path}. This result is written as {' or '.join(suffixes)}. Change the ending of the name."
-        )
-    if not path.parent.is_dir():
-        raise InputError(f"There is no folder {path.parent}. The folder of the result must exist. Create it first.")
 
 
 def _free(path: Path) -> Path:
@@ -142,7 +137,7 @@ def _job(task: str, request: Request, options: SamplingOptions) -> dict[str, Any
         "task": task,
         "model": request.wanted.model,
         "prompt": vcu.prompt,
-        "frames": vcu.num_frames,
+        "frames": vcu.num_frames + sum(request.around),
         "width": vcu.width,
         "height": vcu.height,
         "fps": vcu.fps,

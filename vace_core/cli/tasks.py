@@ -42,6 +42,10 @@ Keep = Annotated[
     int | None,
     Option(min=1, help="Frames kept of each clip, 4n + 1. Default: a half of the result, or a third of each of two."),
 ]
+Only = Annotated[
+    bool,
+    Option("--only", help="Writes what the model works on alone: the frames kept and those made, without the rest."),
+]
 
 
 def text(wanted: Wanted) -> Request:
@@ -80,6 +84,7 @@ def extend(
     *,
     last: Annotated[Path | None, Option(help="What comes last; alone, it is led up to.")] = None,
     keep: Keep = None,
+    only: Only = False,
     wanted: Wanted,
 ) -> Request:
     """Makes a clip longer, at its end, before its start, or between two."""
@@ -97,7 +102,11 @@ def extend(
         fps=rate(wanted, known.fps),
     )
     notes = [note for name, end in (("first", before), ("last", after)) if end for note in end.notes(name)]
-    return _request(vcu, wanted, notes)
+    request = _request(vcu, wanted, notes)
+    if only:
+        return request
+    sound = clip if before and before.in_file > 1 else None
+    return replace(request, sound=sound, before=before and before.rest, after=after and after.rest)
 
 
 def join(
@@ -105,10 +114,11 @@ def join(
     second: Annotated[Path, Argument(help="The clip that follows.", show_default=False)],
     *,
     keep: Keep = None,
+    only: Only = False,
     wanted: Wanted,
 ) -> Request:
     """Makes the passage between two clips."""
-    return extend(first, last=second, keep=keep, wanted=wanted)
+    return extend(first, last=second, keep=keep, only=only, wanted=wanted)
 
 
 def keyframes(

@@ -9,6 +9,8 @@ Source: Wan-Video/Wan2.1, wan/modules/vae.py; names and shapes of the weights ar
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -24,6 +26,19 @@ LATENT_STD = (2.8184, 1.4541, 2.3275, 2.6558, 1.2196, 1.7708, 2.6052, 2.0743,
 
 MULTIPLIERS = (1, 2, 4, 4)
 HISTORY = 2  # frames of the past that a causal convolution of kernel 3 needs
+
+
+@dataclass(frozen=True, kw_only=True)
+class VaeSizes:
+    """Everything that differs between Wan VAEs of one architecture.
+
+    Attributes:
+        width: Features at full size. Wan 2.1: 96.
+        blocks: Residual blocks in each level of the encoder. Wan 2.1: 2.
+    """
+
+    width: int = 96
+    blocks: int = 2
 
 
 class CausalConv3d(nn.Conv3d):

@@ -28,7 +28,7 @@ from .loop import LossAndFigures, Schedule, train
 from .samples import Sample, draw_sample, draw_task, stack_units
 
 CONTEXT_LAYERS = (0, 2, 4)
-SCHEDULE = Schedule(steps=14000, learning_rate=1e-3, average=0.999, decay_from=0.4)
+SCHEDULE = Schedule(steps=12000, learning_rate=1e-3, average=0.999, decay_from=0.4)
 MOST_REFERENCES = 2
 # Examples drawn before those alike are encoded together; they lie in memory, 4 MB each.
 DRAWN = 256

@@ -19,7 +19,7 @@ from .flow import flow_loss, pad_prompts
 from .loop import LossAndFigures, Schedule, train
 
 SIZES = WanSizes(width=256, ffn=768, layers=6)
-SCHEDULE = Schedule(steps=12000, learning_rate=1e-3, average=0.999, decay_from=0.4)
+SCHEDULE = Schedule(steps=10000, learning_rate=1e-3, average=0.999, decay_from=0.4)
 BATCH = 32
 MOST_REFERENCES = 2
 ENCODE_BATCH = 16  # small frames keep a processor busy only in numbers

@@ -109,7 +109,7 @@ def train(
         evaluate: Called every `evaluate_every` steps with the current weights.
     """
     trained = [p for p in module.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(trained, lr=schedule.learning_rate, betas=(0.9, 0.999), weight_decay=1e-4)
+    optimiser = torch.optim.AdamW(trained, lr=schedule.learning_rate, betas=(0.9, 0.999), weight_decay=1e-4, fused=True)
     average = Average(module, schedule.average)
     first = _resume(checkpoint, module, optimiser, average)
     bar = tqdm(range(first, schedule.steps), initial=first, total=schedule.steps, desc=checkpoint.stem, mininterval=5)

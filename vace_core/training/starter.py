@@ -17,8 +17,9 @@ from ..models.wan_vae import WanVaeNetwork
 from ..models.wan_vae_stream import WanVae
 from .adapter import CONTEXT_LAYERS, SampleCache, train_adapter
 from .base import SIZES, ClipCache, train_base
+from .compiled import compile_blocks, compile_vae
 from .samples import HELD_OUT
-from .vae import WIDTH, draw_clip, fold_statistics, fuse_norms, train_vae
+from .vae import WIDTH, draw_clip, fold_statistics, train_vae
 
 CLIPS, EXAMPLES = 6000, 12000
 STATISTICS = 400
@@ -32,6 +33,8 @@ def train_starter(folder: Path, *, seed: int = 0, compiled: bool = False) -> Non
     """
     folder.mkdir(parents=True, exist_ok=True)
     vae = _vae(folder, seed, compiled)
+    if compiled:
+        compile_blocks()
     base = _base(folder, vae, seed)
     _adapter(folder, vae, base, seed)
 
@@ -40,7 +43,7 @@ def _vae(folder: Path, seed: int, compiled: bool) -> WanVae:
     path = folder / "vae.safetensors"
     if not path.exists():
         if compiled:
-            fuse_norms()
+            compile_vae()
         seeds = range(seed, seed + CLIPS)
         clips = torch.stack([draw_clip(number) for number in tqdm(seeds, desc="drawing clips", mininterval=5)])
         held_out = {"held out": torch.stack([draw_clip(HELD_OUT + number) for number in range(16)])}

@@ -19,7 +19,6 @@ from ..models.wan_vae import (
     ChannelNorm,
     Downsample,
     FrameAttention,
-    NormSilu,
     ResidualBlock,
     Upsample,
     WanVaeNetwork,
@@ -113,20 +112,18 @@ def _pass_on(conv: CausalConv3d, copies: int, *, keep: float) -> None:
 
 
 def draw_clip(seed: int) -> Tensor:
-    """`(17, 64, 64, 3)` uint8: a scene, or what a task makes of one: control, hole, or a still reference."""
-    rng = random.Random(seed)
-    if rng.random() < PLAIN:
-        return to_uint8(random_clip(seed).frames)
+    """`(17, 64, 64, 3)` uint8: a scene, or what a task makes of one."""
+    plain = random.Random(seed).random() < PLAIN
+    return to_uint8(random_clip(seed).frames) if plain else draw_condition(seed)
+
+
+def draw_condition(seed: int) -> Tensor:
+    """`(17, 64, 64, 3)` uint8: what a task shows the model: control, hole, either half of both, a still reference."""
+    rng = random.Random(f"condition {seed}")
     unit = draw_sample(draw_task(seed), seed).vcu
     if unit.references and rng.random() < 0.7:
         return to_uint8(unit.references[0].expand(-1, -1, unit.num_frames, -1, -1))
     return to_uint8(rng.choice((unit.frames, *unit.decouple())))
-
-
-def fuse_norms() -> None:
-    """Lets torch compile the norms, a third of a step's time otherwise; needs a C++ compiler, and is a choice."""
-    torch.compiler.config.recompile_limit = 64  # one for each number of channels, precision and mode
-    NormSilu.forward = torch.compile(NormSilu.forward, dynamic=True)
 
 
 @torch.no_grad()

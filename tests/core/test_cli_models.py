@@ -1,0 +1,159 @@
+"""The files of a model on the command line: pairs of networks, text encoders, and what a job would take of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from filling import fill
+from model_files import text_encoder, vae_weights, write_sparse
+from safetensors.torch import save_file
+from typer.testing import CliRunner, Result
+
+from vace_core.cli import app
+from vace_core.cli.files import Files, find_files
+from vace_core.cli.models import load, read_sizes
+from vace_core.cli.options import Run, Wanted
+from vace_core.models.wan import WanDit, WanSizes, build_adapter, official_adapter_key
+from vace_core.models.wan_vae_stream import WanVae
+from vace_core.pictures import read_image
+
+SIZES = WanSizes(width=128, ffn=128, layers=2, text_width=4096)
+STILL = ("--length", "1", "--width", "32", "--height", "32", "--steps", "3", "--shift", "1", "-p", "a red star")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Two experts, each whole as wan_high and wan_low, and in halves as base_… and module_…; one VAE."""
+    folder = tmp_path_factory.mktemp("pair")
+    for seed, noise in enumerate(("high", "low")):
+        base = fill(WanDit(SIZES), seed).state_dict()
+        adapter = fill(build_adapter(SIZES, (0, 1)), seed + 2).state_dict()
+        adapter = {official_adapter_key(name): value.contiguous() for name, value in adapter.items()}
+        save_file(base | adapter, folder / f"wan_{noise}.safetensors")
+        save_file(base, folder / f"base_{noise}.safetensors")
+        save_file(adapter, folder / f"module_{noise.upper()}.safetensors", {"vace_layers": "[0, 1]"})
+    save_file(base, folder / "other.safetensors")
+    save_file(vae_weights(), folder / "vae.safetensors")
+    return folder
+
+
+def vace(folder: Path, *words: object) -> Result:
+    rest = ("--vae", folder / "vae.safetensors", "--text-encoder", "starter")
+    return CliRunner().invoke(app, ["text", *STILL, *map(str, (*rest, *words))])
+
+
+def picture(folder: Path, out: Path, *words: object) -> torch.Tensor:
+    done = vace(folder, "-o", out, *words)
+    assert done.exit_code == 0, done.stderr
+    return read_image(out)[0]
+
+
+def test_the_twin_beside_a_high_noise_file_is_taken_and_said(folder, tmp_path):
+    high, low = folder / "wan_high.safetensors", folder / "wan_low.safetensors"
+    alone = tmp_path / "wan_high.safetensors"
+    alone.symlink_to(high)
+    pair = vace(folder, "-m", high, "-o", tmp_path / "pair.png")
+    half = vace(folder, "-m", alone, "-o", tmp_path / "half.png")
+
+    assert (pair.exit_code, half.exit_code) == (0, 0), pair.stderr + half.stderr
+    assert letters(f"low noise {low}, below noise level 0.875") in letters(pair.stderr)
+    said = f"high noise {alone}, for all noise levels: the other one of its pair was not found"
+    assert letters(said) in letters(half.stderr)
+    made, other = (read_image(tmp_path / f"{name}.png")[0] for name in ("pair", "half"))
+    assert not torch.equal(made, other)
+    given = picture(folder, tmp_path / "given.png", "-m", alone, "--low-noise", low)
+    assert torch.equal(given, made)
+    # Below a boundary of nothing there is no noise left for the second one.
+    assert torch.equal(picture(folder, tmp_path / "never.png", "-m", high, "--boundary", "0"), other)
+
+
+def test_a_pair_of_bases_takes_a_pair_of_adapters(folder, tmp_path):
+    whole = picture(folder, tmp_path / "whole.png", "-m", folder / "wan_high.safetensors")
+    adapter = ("--adapter", folder / "module_HIGH.safetensors")
+    halves = picture(folder, tmp_path / "halves.png", "-m", folder / "base_high.safetensors", *adapter)
+
+    assert torch.equal(halves, whole)
+
+
+def test_a_dry_run_counts_both(folder):
+    adapter = ("--adapter", folder / "module_HIGH.safetensors")
+    found = vace(folder, "-m", folder / "base_high.safetensors", *adapter, "--dry-run", "--json")
+
+    assert found.exit_code == 0, found.stderr
+    weights = json.loads(found.stdout)["cost"]["weights"]
+    base, adapters = (
+        4 * sum(value.numel() for value in module.state_dict().values())
+        for module in (WanDit(SIZES), build_adapter(SIZES, (0, 1)))
+    )
+    vae = 4 * sum(value.numel() for value in vae_weights().values())
+    assert weights == {
+        "base": base, "adapter": adapters, "low-noise base": base, "low-noise adapter": adapters, "VAE": vae,
+    }  # fmt: skip
+
+
+def test_a_low_noise_base_without_an_adapter_is_refused(folder, tmp_path):
+    adapter, low = tmp_path / "module_high.safetensors", folder / "base_low.safetensors"
+    adapter.symlink_to(folder / "module_HIGH.safetensors")
+    found = vace(folder, "-m", folder / "base_high.safetensors", "--adapter", adapter)
+
+    assert found.exit_code == 3
+    assert found.stderr.rstrip("\n").split("\n")[-1] == (
+        f"The low-noise model {low} comes without a VACE adapter. One is needed. Give that for high noise as "
+        "--adapter, and put that for low noise beside it, named the same with low instead of high."
+    )
+
+
+def test_a_folder_of_two_experts_is_a_pair(folder, tmp_path):
+    for noise in ("high", "low"):
+        (tmp_path / f"{noise}_noise_model").mkdir()
+        (tmp_path / f"{noise}_noise_model" / "a.safetensors").symlink_to(folder / f"wan_{noise}.safetensors")
+    files = find_files(Wanted(model=str(tmp_path), text_encoder="starter"), Run(vae=folder / "vae.safetensors"))
+    high, low = (tmp_path / f"{noise}_noise_model" for noise in ("high", "low"))
+
+    assert files == Files(
+        base=high, adapter=high, low_noise=low, low_noise_adapter=low, vae=folder / "vae.safetensors", text=None
+    )
+
+
+def test_a_text_encoder_of_another_width_is_refused_before_anything_is_made(folder, tmp_path):
+    path = tmp_path / "narrow.safetensors"
+    save_file(fill(WanDit(WanSizes(width=128, ffn=128, layers=1, text_width=64))).state_dict(), path)
+    found = vace(folder, "-m", path, "--strength", "0", "-o", tmp_path / "a.png")
+
+    assert found.exit_code == 4
+    assert found.stderr.rstrip("\n").split("\n")[-1] == (
+        f"The text encoder gives 4096 numbers a token, and {path} reads 64. Both need the same. "
+        "Choose the text encoder that belongs to this model."
+    )
+
+
+@pytest.mark.parametrize("place", ["file", "folder", "diffusers"])
+def test_the_text_encoder_is_counted_wherever_it_lies(place, folder, tmp_path):
+    shapes = text_encoder(2, 2, "encoder.block.{}.layer.0.SelfAttention.q.weight")
+    parent = tmp_path / "text_encoder" if place == "diffusers" else tmp_path
+    parent.mkdir(exist_ok=True)
+    path = write_sparse(parent / "model.safetensors", shapes)
+    # Beside a text encoder, a folder of diffusers holds what is none.
+    (tmp_path / "transformer").mkdir()
+    files = Files(
+        base=folder / "other.safetensors", adapter=None, vae=folder / "vae.safetensors",
+        text=path if place == "file" else tmp_path,
+    )  # fmt: skip
+
+    assert read_sizes(files, Run()).weights["text"] == 2 * 4 * len(shapes)
+
+
+def test_the_vae_works_in_tiles_where_that_is_asked_for(folder):
+    files = Files(base=folder / "other.safetensors", adapter=None, vae=folder / "vae.safetensors", text=None)
+    vae = load(files, Run(tile=64)).vae
+
+    assert isinstance(vae, WanVae)
+    assert vae.tile == 64
+
+
+def letters(text: str) -> str:
+    """Without white space: a table breaks lines anywhere."""
+    return "".join(text.split())

@@ -1,0 +1,118 @@
+"""Which files a model is made of: those that were given, and those that lie in its folder or beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import InputError
+from ..model_file import find_pair, inspect
+from ..starter.model import WEIGHTS, is_starter_folder, part_file
+from .options import Run, Wanted
+
+STARTER_NAME = "starter"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Files:
+    """Where the parts of a model are.
+
+    Attributes:
+        base: The transformer.
+        adapter: None = the base alone.
+        vae: The VAE.
+        text: The text encoder; None = the starter's words.
+        low_noise: The second transformer of a pair, of which `base` is then the one for high noise.
+        low_noise_adapter: Its adapter.
+        is_starter: Whether it is the starter or laid out like it.
+    """
+
+    base: Path
+    adapter: Path | None
+    vae: Path
+    text: Path | None
+    low_noise: Path | None = None
+    low_noise_adapter: Path | None = None
+    is_starter: bool = False
+
+    def rows(self, boundary: float) -> list[tuple[str, str]]:
+        """Which file acts at which noise level, where the model is a pair or looks like one half of it."""
+        if self.low_noise is None:
+            noise = inspect(self.base).noise
+            alone = f"{self.base}, for all noise levels: the other one of its pair was not found"
+            return [] if noise is None else [(f"{noise} noise", alone)]
+        rows = [("high noise", str(self.base)), ("low noise", f"{self.low_noise}, below noise level {boundary:g}")]
+        if self.low_noise_adapter not in (None, self.low_noise):
+            rows += [("adapters", f"{self.adapter} and {self.low_noise_adapter}")]
+        return rows
+
+
+def starter_folder(model: str) -> Path | None:
+    """The folder of the starter, or of a model that is laid out like it; None if `model` is another one."""
+    if model == STARTER_NAME:
+        return WEIGHTS
+    return Path(model) if is_starter_folder(Path(model)) else None
+
+
+def find_files(wanted: Wanted, run: Run) -> Files:
+    """The files of the chosen model.
+
+    Raises:
+        InputError: a part is neither in the model's folder nor given, or given for nothing.
+        ModelError: a file is missing or damaged.
+    """
+    if folder := starter_folder(wanted.model):
+        if run.low_noise is not None:
+            raise InputError(
+                "The starter is one network for all noise levels, and --low-noise came. "
+                "A model in two networks is needed for it. Leave it out."
+            )
+        vae, base, adapter = (part_file(folder, part) for part in ("vae", "base", "adapter"))
+        return Files(base=base, adapter=run.adapter or adapter, vae=run.vae or vae, text=None, is_starter=True)
+    path = Path(wanted.model)
+    base, low_noise = (path, run.low_noise) if run.low_noise else _experts(path)
+    adapter, low_noise_adapter = _adapters(base, low_noise, run)
+    vae = run.vae or (path if (path / "vae").is_dir() else None)
+    if vae is None:
+        raise _missing(path, "VAE", "--vae")
+    text = wanted.text_encoder or (path if (path / "text_encoder").is_dir() else None)
+    if text is None:
+        raise _missing(path, "text encoder", "--text-encoder")
+    return Files(
+        base=base,
+        adapter=adapter,
+        vae=vae,
+        text=None if text == STARTER_NAME else Path(text),
+        low_noise=low_noise,
+        low_noise_adapter=low_noise_adapter,
+    )
+
+
+def _experts(path: Path) -> tuple[Path, Path | None]:
+    """The network for high noise, or for all of it, and the one for low noise if there are two."""
+    pair = find_pair(path)
+    return (path, None) if pair is None else (pair.high_noise, pair.low_noise)
+
+
+def _adapters(base: Path, low_noise: Path | None, run: Run) -> tuple[Path | None, Path | None]:
+    """The adapter of each network: in a file of its own, or in that of the network."""
+    if run.strength == 0 and run.adapter is None:
+        return None, None
+    high, low = _experts(run.adapter) if run.adapter else (_holding(base), low_noise and _holding(low_noise))
+    if high is None:
+        raise _missing(base, "VACE adapter", "--adapter")
+    if low_noise is not None and low is None:
+        raise InputError(
+            f"The low-noise model {low_noise} comes without a VACE adapter. One is needed. Give that for high noise as "
+            "--adapter, and put that for low noise beside it, named the same with low instead of high."
+        )
+    return high, low if low_noise else None
+
+
+def _holding(path: Path) -> Path | None:
+    """`path`, if it holds an adapter."""
+    return path if inspect(path).kind == "vace" else None
+
+
+def _missing(path: Path, what: str, option: str) -> InputError:
+    return InputError(f"The model {path} comes without a {what}. One is needed. Give its file or folder as {option}.")
