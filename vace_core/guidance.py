@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from .adapter import Attachment
-from .models.base import BaseModel
+from .errors import InputError
+from .models.base import BaseModel, CanWeaken
 
 Denoise = Callable[[Tensor, float], Tensor]
 """Noisy latents `(B, C, t, h, w)` and their noise level 1..0 → the latents without noise."""
@@ -21,29 +22,55 @@ def guide(
     negative: Any | None,
     *,
     guidance_scale: float,
+    stg_scale: float = 0.0,
+    rescale: float = 0.0,
     attachments: Sequence[Attachment] = (),
 ) -> Denoise:
-    """Classifier-free guidance: away from the negative prompt, towards the prompt.
+    """Away from the negative prompt and from a weakened model, towards the prompt.
+
+    Source: VACE, wan_vace.py; vace/models/ltx/pipelines/pipeline_ltx_video.py.
 
     Args:
         model: Predicts velocity.
         prompt: From `model.prepare_text`.
         negative: The same of the negative prompt; not needed where `guidance_scale` is 1.
-        guidance_scale: 1 = off, which halves the work.
-        attachments: Adapters; both halves see the same hints' condition. Source: VACE, wan_vace.py.
+        guidance_scale: Of classifier-free guidance. 1 = off, which spares a pass.
+        stg_scale: Of spatio-temporal guidance. 0 = off, which spares a pass.
+        rescale: How much of the deviation of the prompt's own prediction comes back after that, 0..1; 0 = nothing.
+        attachments: Adapters; all passes see the same hints' condition.
+
+    Raises:
+        InputError: spatio-temporal guidance of a base that has none.
     """
+    weak = _weakened(model, prompt) if stg_scale else None
 
     @torch.no_grad()
     def denoise(latents: Tensor, sigma: float) -> Tensor:
         acting = [attachment for attachment in attachments if attachment.acts_at(sigma)]
         level = latents.new_full((len(latents),), sigma)
-        velocity = model(latents, level, prompt, acting).to(latents.dtype)
+
+        def ask(text: Any) -> Tensor:
+            return model(latents, level, text, acting).to(latents.dtype)
+
+        velocity = own = ask(prompt)
         if guidance_scale != 1.0:
-            away = model(latents, level, negative, acting).to(latents.dtype)
+            away = ask(negative)
             velocity = away + guidance_scale * (velocity - away)
+        if stg_scale:
+            velocity = velocity + stg_scale * (own - ask(weak))
+            velocity = velocity * (rescale * own.std() / velocity.std() + 1 - rescale)
         return latents - sigma * velocity
 
     return denoise
+
+
+def _weakened(model: BaseModel, prompt: Any) -> Any:
+    if not isinstance(model, CanWeaken):
+        raise InputError(
+            "Spatio-temporal guidance came with a model that it is not known for. A model such as LTX-Video is needed. "
+            "Set its scale to 0, or choose such a model."
+        )
+    return model.weaken(prompt)
 
 
 def by_noise_level(high: Denoise, low: Denoise, boundary: float) -> Denoise:

@@ -17,31 +17,18 @@ from torch import nn
 
 from .adapter import ContextAdapter
 from .checkpoint import Part, open_checkpoint
-from .detection import Found, adapter_sizes, base_sizes, identify
+from .detection import Found, identify
 from .errors import InputError, WeightsError
 from .files.gguf_format import GgufFile
 from .files.tensors import damaged, shortened
 from .model_file import are_context_layers, context_layers_of
-from .models.wan import WanDit, build_adapter, official_adapter_key
-from .models.wan_vae import MULTIPLIERS, VaeSizes, WanVaeNetwork
-from .models.wan_vae_stream import WanVae
+from .models.base import BaseModel, VideoVae
+from .models.family import Family
 
 Model = TypeVar("Model", bound=nn.Module)
 
-MAX_VAE_BLOCKS = 8
-
-NEEDED: dict[str, tuple[Part, str]] = {
-    "base": ("transformer", "a Wan text-to-video base"),
-    "adapter": ("transformer", "a VACE adapter"),
-    "vae": ("vae", "the Wan 2.1 VAE"),
-}
-KINDS = {
-    "vace": "a Wan base with its VACE adapter",
-    "base": "a Wan text-to-video base without adapter",
-    "adapter": "a VACE adapter without base",
-    "vae": "a Wan VAE",
-    "text": "a umT5 text encoder",
-}
+# Which of the models in a folder holds a part.
+FOLDERS: dict[str, Part] = {"base": "transformer", "adapter": "transformer", "vae": "vae"}
 
 
 def load_base(
@@ -50,7 +37,7 @@ def load_base(
     dtype: torch.dtype | None = None,
     device: str | torch.device = "cpu",
     ops: ModuleType | Any = nn,
-) -> WanDit:
+) -> BaseModel:
     """The base model in a file, an index of shards or a folder; an adapter in the same file is not read.
 
     Args:
@@ -64,8 +51,9 @@ def load_base(
         UnsupportedModelError: no model that is known here.
     """
     found = _find(path, "base")
-    sizes = base_sizes(found.weights)
-    return _filled(lambda: WanDit(sizes, ops), found, "base", dtype, device)
+    sizes = found.family.base_sizes(found.weights)
+    base: Any = _filled(lambda: found.family.build_base(sizes, ops), found, "base", dtype, device)
+    return base
 
 
 def load_adapter(
@@ -92,7 +80,8 @@ def load_adapter(
         UnsupportedModelError: As for `load_base`.
     """
     found = _find(path, "adapter")
-    sizes, blocks = adapter_sizes(found.weights)
+    family = found.family
+    sizes, blocks = family.adapter_sizes(found.weights)
     layers = context_layers_of(found) if context_layers is None else tuple(context_layers)
     if layers is None:
         raise InputError(
@@ -104,57 +93,59 @@ def load_adapter(
             f"context_layers is {layers}. The adapter in {found.weights.file.path} has {blocks} context blocks, so "
             f"{blocks} ascending numbers from 0 are needed. Give the ones that it was trained with."
         )
-    return _filled(lambda: build_adapter(sizes, layers, ops), found, "adapter", dtype, device, official_adapter_key)
+    return _filled(
+        lambda: family.build_adapter(sizes, layers, ops),
+        found,
+        "adapter",
+        dtype,
+        device,
+        lambda ours: family.official_adapter_key(ours, layers),
+    )
 
 
 def load_vae(
     path: str | Path, *, dtype: torch.dtype | None = None, device: str | torch.device = "cpu", tile: int | None = None
-) -> WanVae:
-    """The Wan 2.1 VAE in a file or in the vae folder of a diffusers model.
+) -> VideoVae:
+    """The VAE in a file, also beside other models, or in the vae folder of a diffusers model.
 
     Args:
         path: As for `inspect`.
         dtype: As for `load_base`.
         device: As for `load_base`.
-        tile: As for `WanVae`.
+        tile: Side in pixels of the pieces in which a frame is computed, for VAEs that can; None = whole frames.
 
     Raises:
+        InputError: this VAE cannot work in tiles.
         WeightsError: As for `load_base`.
         UnsupportedModelError: As for `load_base`.
     """
     found = _find(path, "vae")
-    sizes = vae_sizes(found)
-    network = _filled(lambda: WanVaeNetwork(width=sizes.width, blocks=sizes.blocks), found, "vae", dtype, device)
-    return WanVae(network, tile=tile)
+    sizes = found.family.vae_sizes(found.weights)
+    network = _filled(lambda: found.family.build_vae(sizes), found, "vae", dtype, device)
+    return found.family.ready_vae(network, tile)
 
 
-def vae_sizes(found: Found) -> VaeSizes:
+def vae_sizes(found: Found) -> Any:
     """The sizes of the VAE in a file.
 
     Raises:
         WeightsError: a weight that tells them is missing or of an impossible shape.
     """
-    weights = found.weights
-    middle = weights.shape("encoder.middle.0.residual.2.weight")
-    channels = middle[0] if middle else 0
-    width, rest = divmod(channels, MULTIPLIERS[-1])
-    downs = {name.split(".")[2] for name in weights.stored if name.startswith("encoder.downsamples.")}
-    levels = len(MULTIPLIERS)
-    blocks = (len(downs) - levels + 1) // levels
-    if rest or not width or not 1 <= blocks <= MAX_VAE_BLOCKS or middle != (channels, channels, 3, 3, 3):
-        raise damaged(weights.file.path, "its weights do not tell the sizes of a Wan VAE")
-    return VaeSizes(width=width, blocks=blocks)
+    return found.family.vae_sizes(found.weights)
 
 
 def _find(path: str | Path, part: str) -> Found:
-    folder, needed = NEEDED[part]
-    found = identify(open_checkpoint(path, folder))
+    found = identify(open_checkpoint(path, FOLDERS[part]), FOLDERS[part])
     if part not in found.parts:
         raise WeightsError(
-            f"{found.weights.file.path} holds {KINDS[found.kind]}. What is needed here is {needed}. "
+            f"{found.weights.file.path} holds {found.title}. What is needed here is {_title(found.family, part)}. "
             "Choose a file that holds it."
         )
     return found
+
+
+def _title(family: Family, part: str) -> str:
+    return {"base": family.base_name, "adapter": "a VACE adapter", "vae": family.vae_name}[part]
 
 
 def _filled(
@@ -188,8 +179,8 @@ def _check(found: Found, part: str, shapes: Mapping[str, tuple[int, ...]]) -> No
     ]
     if any(faults):
         raise WeightsError(
-            f"{path} {' and '.join(filter(None, faults))}. Exactly the {len(shapes)} weights of {NEEDED[part][1]} are "
-            f"needed. {_advice(found, shapes)}"
+            f"{path} {' and '.join(filter(None, faults))}. Exactly the {len(shapes)} weights of "
+            f"{_title(found.family, part)} are needed. {_advice(found, shapes)}"
         )
     for name, shape in shapes.items():
         if weights.shape(name) != shape:

@@ -12,18 +12,16 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 from .checkpoint import WEIGHTS, ShardedFile, open_checkpoint, read_json
-from .detection import Found, Kind, adapter_sizes, base_sizes, identify
+from .detection import Found, Kind, identify
 from .errors import WeightsError
 from .files.gguf_format import GgufFile
 from .files.tensors import TensorFile, damaged, shortened
-from .models.wan import WanSizes, default_context_layers
+from .models.family import FileSizes
 
 Noise = Literal["high", "low"]
 
-# Blocks of the released bases by width, for adapters that come without one. Source: Wan-Video/Wan2.1, wan/configs.
-RELEASED_LAYERS = {1536: 30, 5120: 40}
 CONTEXT_LAYERS_KEY = "vace_layers"  # in config.json, and in the metadata of adapters that are written here
-UMT5_WIDTH = 4096
+XXL_WIDTH = 4096
 NOISE = re.compile(r"(?<![a-z])(high|low)(?=[^a-z]|noise|$)")
 NOISE_KEYS = ("general.name", "modelspec.title")
 EXPERT_FOLDERS = (("high_noise_model", "low_noise_model"), ("transformer", "transformer_2"))
@@ -89,9 +87,9 @@ def inspect(path: str | Path) -> ModelFile:
     """
     found = identify(open_checkpoint(path))
     if found.kind == "vae":
-        return _describe(found, fits="Wan 2.1 and Wan 2.2 14B models and their VACE adapters")
+        return _describe(found, fits=found.family.vae_fits)
     if found.kind == "text":
-        return _describe(found, fits="Wan models")
+        return _describe(found, fits=f"{found.family.text.reader} models")
     return _describe_transformer(found)
 
 
@@ -125,34 +123,40 @@ def find_pair(path: str | Path) -> Pair | None:
 def context_layers_of(found: Found) -> tuple[int, ...] | None:
     """Which blocks of the base the adapter in a file gives hints to; None if neither file nor configuration tells.
 
-    What the file says of itself goes before the config.json beside it, and that before even spacing.
+    The names of the weights go before what the file says of itself, that before the config.json beside it, and that
+    before what is usual.
 
     Raises:
         WeightsError: what is said does not fit the weights.
     """
-    _, blocks = adapter_sizes(found.weights)
+    _, blocks = found.family.adapter_sizes(found.weights)
     layers = _layers(found)
+    told = found.family.told_layers(found.weights)
     path = found.weights.file.path
     config = path.parent / "config.json"
-    for where, said in ((path, _said(found)), (config, read_json(config).get(CONTEXT_LAYERS_KEY))):
+    for where, said in (
+        (path, told and list(told)),
+        (path, _said(found)),
+        (config, read_json(config).get(CONTEXT_LAYERS_KEY)),
+    ):
         if said is not None:
             return _checked(said, blocks, layers, where)
     if layers is None:
         return None
     if blocks > layers:
         raise damaged(path, f"it has {blocks} context blocks for a base of {layers} blocks")
-    return default_context_layers(layers, blocks)
+    return found.family.usual_layers(layers, blocks)
 
 
 def _describe_transformer(found: Found) -> ModelFile:
     has_base, has_adapter = "base" in found.parts, "adapter" in found.parts
-    sizes = base_sizes(found.weights) if has_base else adapter_sizes(found.weights)[0]
-    layers = _layers(found)
+    family, layers = found.family, _layers(found)
+    sizes = family.base_sizes(found.weights) if has_base else family.adapter_sizes(found.weights)[0]
     size = f"of width {sizes.width}" + (f" with {layers} blocks" if layers else "")
     fits = {
         "vace": f"bases and adapters {size}, besides those in it",
         "base": f"VACE adapters for bases {size}",
-        "adapter": f"Wan text-to-video bases {size}",
+        "adapter": f"{family.base_name.split(' ', 1)[1]}s {size}",
     }
     return _describe(
         found,
@@ -165,11 +169,12 @@ def _describe_transformer(found: Found) -> ModelFile:
     )
 
 
-def _needs(found: Found, sizes: WanSizes, size: str) -> tuple[str, ...]:
-    umt5 = "base" not in found.parts or sizes.text_width == UMT5_WIDTH
-    text = "the umT5-XXL text encoder" if umt5 else f"a text encoder of width {sizes.text_width}"
-    base = () if "base" in found.parts else (f"a Wan text-to-video base {size}",)
-    return (*base, "the Wan 2.1 VAE", text)
+def _needs(found: Found, sizes: FileSizes, size: str) -> tuple[str, ...]:
+    family = found.family
+    usual = "base" not in found.parts or sizes.text_width == XXL_WIDTH
+    text = f"the {family.text.name}-XXL text encoder" if usual else f"a text encoder of width {sizes.text_width}"
+    base = () if "base" in found.parts else (f"{family.base_name} {size}",)
+    return (*base, family.vae_name, text)
 
 
 def _describe(
@@ -210,9 +215,10 @@ def _container(file: TensorFile) -> str:
 
 
 def _layers(found: Found) -> int | None:
+    family = found.family
     if "base" in found.parts:
-        return base_sizes(found.weights).layers
-    return RELEASED_LAYERS.get(adapter_sizes(found.weights)[0].width)
+        return family.base_sizes(found.weights).layers
+    return family.released_layers.get(family.adapter_sizes(found.weights)[0].width)
 
 
 def _said(found: Found) -> Any:

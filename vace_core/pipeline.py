@@ -15,8 +15,9 @@ from .errors import InputError
 from .guidance import Denoise, by_noise_level, guide
 from .masks import soften
 from .models.base import BaseModel, FoldMasks, OnChunk, VideoVae
+from .options import SamplingOptions
 from .sampler import SOLVERS, OnStep, Solver
-from .schedule import percent_to_sigma, sigmas
+from .schedule import Schedule
 from .shapes import Box, Grid
 from .text import TextEncoder
 from .vcu import VideoConditionUnit
@@ -75,31 +76,6 @@ def _attached(expert: Expert, adapter: ContextAdapter) -> Expert:
     sizes = expert.base.sizes
     adapter.check_fits(width=sizes.width, layers=sizes.layers)
     return replace(expert, adapter=adapter)
-
-
-@dataclass(frozen=True, kw_only=True)
-class SamplingOptions:
-    """How one job is sampled. The defaults are those of the official command for Wan.
-
-    Attributes:
-        steps: Denoising steps, ≥ 1.
-        shift: Shift of the schedule, > 0.
-        guidance_scale: 1 = off.
-        solver: One of `SOLVERS`.
-        seed: One seed, one result.
-        strength: Factor on the hints; 1 = as trained, 0 = the base alone.
-        start_percent: The adapter acts from here, 0..1 of the schedule,
-        end_percent: to here.
-    """
-
-    steps: int = 50
-    shift: float = 16.0
-    guidance_scale: float = 5.0
-    solver: str = "unipc"
-    seed: int = 2025
-    strength: float = 1.0
-    start_percent: float = 0.0
-    end_percent: float = 1.0
 
 
 def generate(
@@ -177,11 +153,13 @@ def sample(
 ) -> Tensor:
     """Latents `(B, C, t, h, w)` of the video alone, references already dropped; arguments as for `generate`."""
     solver = solver_named(options.solver)
-    levels = sigmas(options.steps, options.shift, first=solver.first)
+    skip = vcu.num_references
+    tokens = model.vae.grid.tokens(vcu.num_frames, vcu.height, vcu.width, skip)
+    schedule = options.schedule(tokens, first=solver.first)
+    levels = schedule.sigmas()
     check_unit(vcu, model.vae.grid)
     context = encode_context(vcu, model.vae, model.fold_masks, on_chunk=on_chunk)
-    denoise = _denoiser(model, vcu, options, context)
-    skip = vcu.num_references
+    denoise = _denoiser(model, vcu, options, schedule, context)
 
     def report(index: int, total: int, denoised: Tensor) -> None:
         if on_step is not None:
@@ -227,17 +205,22 @@ def generated_box(vcu: VideoConditionUnit) -> Box | None:
     return content_box(vcu.masks)
 
 
-def _denoiser(model: VaceModel, vcu: VideoConditionUnit, options: SamplingOptions, context: Tensor) -> Denoise:
+def _denoiser(
+    model: VaceModel, vcu: VideoConditionUnit, options: SamplingOptions, schedule: Schedule, context: Tensor
+) -> Denoise:
     def for_expert(expert: Expert) -> Denoise:
         prompt, negative = (
-            expert.base.prepare_text(model.text.encode(words)) for words in (vcu.prompt, vcu.negative_prompt)
+            expert.base.prepare_text(model.text.encode(words), fps=vcu.fps)
+            for words in (vcu.prompt, vcu.negative_prompt)
         )
         return guide(
             expert.base,
             prompt,
             negative,
             guidance_scale=options.guidance_scale,
-            attachments=_attachments(expert, options, context),
+            stg_scale=options.stg_scale,
+            rescale=options.rescale,
+            attachments=_attachments(expert, options, schedule, context),
         )
 
     denoise = for_expert(model.expert)
@@ -247,7 +230,7 @@ def _denoiser(model: VaceModel, vcu: VideoConditionUnit, options: SamplingOption
 
 
 @torch.no_grad()
-def _attachments(expert: Expert, options: SamplingOptions, context: Tensor) -> list[Attachment]:
+def _attachments(expert: Expert, options: SamplingOptions, schedule: Schedule, context: Tensor) -> list[Attachment]:
     if expert.adapter is None or options.strength == 0:
         return []
     return [
@@ -255,8 +238,8 @@ def _attachments(expert: Expert, options: SamplingOptions, context: Tensor) -> l
             adapter=expert.adapter,
             context=expert.adapter.embed(context),
             strength=options.strength,
-            start_sigma=percent_to_sigma(options.start_percent, options.shift),
-            end_sigma=percent_to_sigma(options.end_percent, options.shift),
+            start_sigma=schedule.at(options.start_percent),
+            end_sigma=schedule.at(options.end_percent),
         )
     ]
 

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 from .checkpoint import open_checkpoint
-from .detection import ADAPTER_NAMES, Found, adapter_sizes, base_sizes, identify
+from .detection import Found, adapter_sizes, base_sizes, identify
 from .errors import AdapterMismatchError, InputError, UnsupportedModelError, WeightsError
 from .files.gguf_format import GgufFile
 from .files.safetensors_format import write
@@ -42,8 +42,9 @@ def split(path: str | Path, base_out: Path, adapter_out: Path) -> None:
         )
     layers = context_layers_of(found)
     places = _places(found)
-    adapter = {name: place for name, place in places.items() if name.startswith(ADAPTER_NAMES) or name == MARKER}
-    base = {name: place for name, place in places.items() if not name.startswith(ADAPTER_NAMES)}
+    is_adapter = found.family.is_adapter_name
+    adapter = {name: place for name, place in places.items() if is_adapter(name) or name == MARKER}
+    base = {name: place for name, place in places.items() if not is_adapter(name)}
     metadata = dict(found.weights.file.metadata)
     _copy(adapter, adapter_out, metadata | {CONTEXT_LAYERS_KEY: json.dumps(layers)})
     _copy(base, base_out, {key: value for key, value in metadata.items() if key != CONTEXT_LAYERS_KEY})

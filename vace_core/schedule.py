@@ -1,11 +1,16 @@
 """Noise levels: which sigmas a job visits. 1 is pure noise, 0 is the picture.
 
-Source: Wan-Video/Wan2.1, wan/utils/fm_solvers.py and fm_solvers_unipc.py.
+Source: Wan-Video/Wan2.1, wan/utils/fm_solvers.py and fm_solvers_unipc.py; Lightricks/LTX-Video, schedulers/rf.py.
 """
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 from .errors import InputError
+
+BASE_TOKENS = 1024
 
 
 def shift_sigma(sigma: float, shift: float) -> float:
@@ -44,3 +49,41 @@ def percent_to_sigma(percent: float, shift: float) -> float:
     if percent == 0.0:
         return 1.0
     return -1.0 if percent == 1.0 else shift_sigma(1.0 - percent, shift)
+
+
+def grown_shift(shift: float, growth: float, tokens: int) -> float:
+    """The shift for a clip of `tokens`, where `shift` is the one for 1024: longer and larger clips need more noise."""
+    return shift * math.exp(growth * (tokens - BASE_TOKENS))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """The noise levels of one job.
+
+    Attributes:
+        steps: Denoising steps, ≥ 1.
+        shift: > 0; 1 = evenly spaced.
+        first: Unshifted level of the first step, 0..1.
+        terminal: Level 0..1 at which the last step begins, to which the others are stretched; 0 = where the shift
+            puts it.
+    """
+
+    steps: int
+    shift: float
+    first: float = 1.0
+    terminal: float = 0.0
+
+    def sigmas(self) -> list[float]:
+        """`steps` + 1 noise levels down to 0. Raises as the function of this name."""
+        return [*map(self._stretched, sigmas(self.steps, self.shift, first=self.first)[:-1]), 0.0]
+
+    def at(self, percent: float) -> float:
+        """The noise level at which `percent` (0..1) of the schedule is behind. Raises as `percent_to_sigma`."""
+        level = percent_to_sigma(percent, self.shift)
+        return self._stretched(level) if 0.0 < percent < 1.0 else level
+
+    def _stretched(self, level: float) -> float:
+        last = shift_sigma(self.first / self.steps, self.shift)
+        if not self.terminal or last == 1.0:
+            return level
+        return 1 - (1 - level) * (1 - self.terminal) / (1 - last)

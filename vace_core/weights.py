@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .errors import UnsupportedModelError
+from .errors import UnsupportedModelError, WeightsError
 from .files.gguf_format import GgufFile
 from .files.tensors import TORCH_DTYPES, TensorFile, TensorInfo, damaged, shortened
 
@@ -98,6 +98,26 @@ class Weights:
     def shape(self, name: str) -> tuple[int, ...]:
         """The shape of a weight by its official name; () if there is none of that name."""
         return self.info(name).shape if name in self.stored else ()
+
+    def matrix(self, name: str) -> tuple[int, int]:
+        """The shape of a weight that must be there and be a matrix.
+
+        Raises:
+            WeightsError: it is not.
+        """
+        shape = self.shape(name)
+        if len(shape) != 2 or 0 in shape:
+            raise self.damaged(f"its weight {name} is {'of shape ' + str(shape) if shape else 'missing'}")
+        return shape[0], shape[1]
+
+    def inputs(self, name: str, default: int) -> int:
+        """Input channels of a layer, or `default` if it is not there to be asked."""
+        shape = self.shape(name)
+        return shape[1] if len(shape) > 1 else default
+
+    def damaged(self, reason: str) -> WeightsError:
+        """The error that says that the file is not whole, and why."""
+        return damaged(self.file.path, reason)
 
     def scale_of(self, name: str) -> str | None:
         """The name in the file of the scale that belongs to a weight, if it has one."""

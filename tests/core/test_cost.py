@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-import weakref
 from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
-from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from counting import AttentionInOnePiece, LiveBytes
 from torch.utils.flop_counter import FlopCounterMode
 
-from vace_core import cost
 from vace_core.adapter import Attachment
 from vace_core.context import EMPTY
 from vace_core.cost import ModelSizes, job_cost
+from vace_core.models import wan_cost
 from vace_core.models.wan import WanDit, WanSizes, build_adapter, default_context_layers
+from vace_core.models.wan_family import WAN
 from vace_core.models.wan_vae import VaeSizes, WanVaeNetwork
 from vace_core.models.wan_vae_stream import WanVae
 from vace_core.pipeline import SamplingOptions
@@ -29,38 +26,6 @@ TINY = (WanSizes(width=256, ffn=640, layers=6, text_width=64), 3, (5, 8, 8))
 SMALL_REAL = (WanSizes(width=1536, ffn=8960, layers=4), 2, (21, 60, 104))
 LARGE_REAL = (WanSizes(width=5120, ffn=13824, layers=5), 1, (21, 60, 104))
 WORDS = 40
-
-
-class AttentionInOnePiece(TorchFunctionMode):
-    """On meta tensors torch spells attention and RMS norm out; on every real device they are one kernel."""
-
-    def __torch_function__(self, function, types, args=(), kwargs=None):
-        if function in (F.scaled_dot_product_attention, F.rms_norm, torch.rms_norm):
-            return torch.empty_like(args[0])
-        return function(*args, **(kwargs or {}))
-
-
-class LiveBytes(TorchDispatchMode):
-    """The largest sum of bytes alive at once, of what is made inside."""
-
-    def __init__(self):
-        super().__init__()
-        self.given, self.live, self.now, self.peak = set(), {}, 0, 0
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        self.given |= {x.untyped_storage()._cdata for x in tree_leaves(args) if isinstance(x, torch.nn.Parameter)}
-        made = function(*args, **(kwargs or {}))
-        for tensor in (x for x in tree_leaves(made) if isinstance(x, torch.Tensor)):
-            storage = tensor.untyped_storage()
-            if storage._cdata not in self.live and storage._cdata not in self.given:
-                self.live[storage._cdata] = storage.nbytes()
-                self.now += storage.nbytes()
-                self.peak = max(self.peak, self.now)
-                weakref.finalize(storage, self._freed, storage._cdata)
-        return made
-
-    def _freed(self, key: int) -> None:
-        self.now -= self.live.pop(key, 0)
 
 
 def one_pass(sizes: WanSizes, blocks: int, latent: tuple[int, int, int], dtype: torch.dtype) -> tuple[Any, ...]:
@@ -85,10 +50,10 @@ def test_arithmetic_of_a_pass_is_that_of_the_modules(case):
     with FlopCounterMode(display=False) as both:
         base(latents, sigma, text, [attachment])
 
-    assert cost.base_flop(sizes, tokens, WORDS + 1) == pytest.approx(alone.get_total_flops(), rel=1e-3)
-    assert cost.embed_flop(sizes, tokens) == embedding.get_total_flops()
+    assert wan_cost.base_flop(sizes, tokens, WORDS + 1) == pytest.approx(alone.get_total_flops(), rel=1e-3)
+    assert wan_cost.embed_flop(sizes, tokens) == embedding.get_total_flops()
     made = both.get_total_flops() - alone.get_total_flops()
-    assert cost.adapter_flop(sizes, blocks, tokens, WORDS + 1) == pytest.approx(made, rel=1e-3)
+    assert wan_cost.adapter_flop(sizes, blocks, tokens, WORDS + 1) == pytest.approx(made, rel=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -103,10 +68,8 @@ def test_memory_of_a_pass_is_close_to_that_of_the_modules(case, dtype, slack):
     with torch.no_grad(), AttentionInOnePiece(), LiveBytes() as bytes_, torch.device("meta"):
         attachment = Attachment(adapter=adapter, context=adapter.embed(context))
         base(latents, sigma, text, [attachment])
-    model = ModelSizes(base=sizes, context_blocks=blocks, vae=VaeSizes(), weights={}, bytes_per_number=dtype.itemsize)
-
     tokens = latent[0] * latent[1] * latent[2] // 4
-    assert cost.peak_of_pass(model, tokens) == pytest.approx(bytes_.peak, rel=slack)
+    assert wan_cost.peak_of_pass(sizes, blocks, tokens, dtype.itemsize) == pytest.approx(bytes_.peak, rel=slack)
 
 
 @pytest.mark.parametrize(
@@ -123,9 +86,9 @@ def test_arithmetic_of_the_vae_is_that_of_the_modules(vae, size):
     with FlopCounterMode(display=False) as decoding:
         network.decode(latents)
 
-    assert cost.encode_flop(vae, *size) == pytest.approx(encoding.get_total_flops(), rel=1e-3)
-    assert cost.encode_flop(vae, *size, gray=True) == pytest.approx(gray.get_total_flops(), rel=1e-3)
-    assert cost.decode_flop(vae, *size) == pytest.approx(decoding.get_total_flops(), rel=1e-3)
+    assert wan_cost.encode_flop(vae, *size) == pytest.approx(encoding.get_total_flops(), rel=1e-3)
+    assert wan_cost.encode_flop(vae, *size, gray=True) == pytest.approx(gray.get_total_flops(), rel=1e-3)
+    assert wan_cost.decode_flop(vae, *size) == pytest.approx(decoding.get_total_flops(), rel=1e-3)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -136,9 +99,9 @@ def test_memory_of_the_vae_is_close_to_that_of_the_modules(dtype):
         network.encode(frames)
     with AttentionInOnePiece(), LiveBytes() as decoding:
         network.decode(latents)
-    model = ModelSizes(base=TINY[0], context_blocks=0, vae=VaeSizes(), weights={}, vae_bytes_per_number=dtype.itemsize)
-
-    assert cost.peak_of_vae(model, *size) == pytest.approx(max(encoding.peak, decoding.peak), rel=0.05)
+    assert wan_cost.peak_of_vae(VaeSizes(), size, dtype.itemsize) == pytest.approx(
+        max(encoding.peak, decoding.peak), rel=0.05
+    )
 
 
 def vae_on_meta(vae: VaeSizes, size: tuple[int, int, int], dtype: torch.dtype = torch.float32):
@@ -153,7 +116,9 @@ def empty_unit(**changes: Any) -> VideoConditionUnit:
 
 
 def tiny_model(blocks: int = 3) -> ModelSizes:
-    return ModelSizes(base=TINY[0], context_blocks=blocks, vae=VaeSizes(width=16, blocks=1), weights={"base": 2**20})
+    return ModelSizes(
+        family=WAN, base=TINY[0], context_blocks=blocks, vae=VaeSizes(width=16, blocks=1), weights={"base": 2**20}
+    )
 
 
 def test_passes_follow_guidance_strength_and_the_adapters_range():
@@ -176,7 +141,7 @@ def test_a_base_alone_has_no_adapter_work():
 
 def test_only_halves_that_show_something_are_encoded():
     vae, size = tiny_model().vae, (17, 64, 96)
-    whole, gray = cost.encode_flop(vae, *size), cost.encode_flop(vae, *size, gray=True)
+    whole, gray = wan_cost.encode_flop(vae, *size), wan_cost.encode_flop(vae, *size, gray=True)
     frames, keep = torch.full((1, 3, *size), 0.5), torch.full((1, 1, *size), KEEP, dtype=torch.uint8)
     keep[..., :32] = FOLLOW
 
@@ -187,7 +152,7 @@ def test_only_halves_that_show_something_are_encoded():
     assert encoded(empty_unit(roles=torch.full_like(keep, FOLLOW), control=frames)) == whole + gray
     assert encoded(empty_unit(roles=keep, source=frames, control=frames)) == 2 * whole
     pictures = (torch.ones(1, 3, 1, 64, 96),) * 2
-    assert encoded(empty_unit(references=pictures)) == gray + 2 * cost.encode_flop(vae, 1, 64, 96)
+    assert encoded(empty_unit(references=pictures)) == gray + 2 * wan_cost.encode_flop(vae, 1, 64, 96)
 
 
 def test_figures_as_a_table_and_as_text():
@@ -208,7 +173,7 @@ def test_figures_as_a_table_and_as_text():
 def test_figures_of_the_official_job():
     """480p, 81 frames, 50 steps with guidance: 144 of 427 TFLOP are the adapter's."""
     sizes = WanSizes(width=1536, ffn=8960, layers=30)
-    adapter, base = cost.adapter_flop(sizes, 15, 32_760, 512), cost.base_flop(sizes, 32_760, 512)
+    adapter, base = wan_cost.adapter_flop(sizes, 15, 32_760, 512), wan_cost.base_flop(sizes, 32_760, 512)
 
     assert adapter / 1e12 == pytest.approx(144.0, rel=2e-3)
     assert (adapter + base) / 1e12 == pytest.approx(427.0, rel=2e-3)

@@ -6,15 +6,16 @@ import json
 
 import pytest
 import torch
-from model_files import base_weights, only, released_shapes, text_encoder, write_sparse
+from model_files import base_weights, only, released_shapes, write_sparse
 from safetensors.torch import save_file
 
 from vace_core.errors import UnsupportedModelError, WeightsError
 from vace_core.model_file import inspect
+from vace_core.models.ltx_vae import LtxVaeNetwork
 from vace_core.models.wan_keys import diffusers_key
 
 KNOWN = (
-    "Known are Wan 2.1 text-to-video models, VACE adapters for them, the Wan 2.1 VAE and the umT5-XXL text encoder. "
+    "Known are the text-to-video models, VACE adapters, VAEs and text encoders of Wan 2.1 and LTX-Video 0.9. "
     "Choose a file of one of these."
 )
 
@@ -25,6 +26,11 @@ def diffusers(weights):
 
 def variant(**changes):
     return only("base", released_shapes(1.3)) | {name.replace("__", "."): shape for name, shape in changes.items()}
+
+
+def ltx_vae_shapes():
+    with torch.device("meta"):
+        return {f"vae.{name}": tuple(value.shape) for name, value in LtxVaeNetwork().state_dict().items()}
 
 
 def patch(channels):
@@ -68,21 +74,21 @@ REFUSED = {
         {"decoder.mid_block.resnets.0.norm1.gamma": (2, 1, 1, 1), "decoder.conv_in.weight": (2, 48, 3, 3, 3)},
         "the Wan 2.2 VAE of 48 latent channels",
     ),
-    "LTX": (
-        {"model.diffusion_model.adaln_single.emb.timestep_embedder.linear_1.bias": (2,)},
-        "an LTX-Video transformer",
+    "another context for LTX": (
+        {"model.diffusion_model.patchify_context_proj.weight": (2, 256)},
+        "an adapter whose context has 256 channels instead of 384",
     ),
-    "VACE for LTX": (
-        {"adaln_single.emb.timestep_embedder.linear_1.bias": (2,), "patchify_context_proj.weight": (2, 384)},
-        "an LTX-Video transformer with a VACE adapter",
+    "later VAE of LTX": (
+        ltx_vae_shapes() | {"vae.decoder.conv_in.conv.weight": (1024, 128, 3, 3, 3)},
+        "an LTX-Video VAE of version 0.9.1 or later",
+    ),
+    "later VAE of LTX in diffusers": (
+        {"latents_mean": (128,), "decoder.time_embedder.timestep_embedder.linear_1.bias": (2,)},
+        "an LTX-Video VAE of version 0.9.1 or later",
     ),
     "LoRA": (
         {"diffusion_model.blocks.0.ffn.0.lora_A.weight": (2, 2)},
         "a LoRA, which changes a model but is not one",
-    ),
-    "T5": (
-        text_encoder(2, 1, "encoder.block.{}.layer.0.SelfAttention.q.weight"),
-        "a T5 text encoder, which is not umT5",
     ),
     "anything": (
         dict.fromkeys("abcdefg", (2,)),

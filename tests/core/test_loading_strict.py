@@ -79,12 +79,12 @@ def test_a_gguf_without_its_five_dimensional_weights_says_what_to_do(tmp_path):
 WRONG = {
     "adapter for base": (load_base, adapter_weights, "a VACE adapter without base", "a Wan text-to-video base"),
     "base for adapter": (load_adapter, base_weights, "a Wan text-to-video base without adapter", "a VACE adapter"),
-    "VAE for base": (load_base, vae_weights, "a Wan VAE", "a Wan text-to-video base"),
-    "model for VAE": (load_vae, full_weights, "a Wan base with its VACE adapter", "the Wan 2.1 VAE"),
+    "VAE for base": (load_base, vae_weights, "the Wan 2.1 VAE", "a Wan text-to-video base"),
+    "model for VAE": (load_vae, full_weights, "a Wan text-to-video base with its VACE adapter", "the Wan 2.1 VAE"),
     "text encoder for base": (
         load_base,
         lambda: {"blocks.0.attn.q.weight": torch.ones(1)},
-        "a umT5 text encoder",
+        "the umT5 text encoder",
         "a Wan text-to-video base",
     ),
 }
@@ -102,8 +102,8 @@ def test_a_file_of_another_kind_is_named(tmp_path, case):
 
 @pytest.mark.parametrize("load", [load_base, load_adapter, load_vae])
 def test_models_that_are_not_known_are_refused_by_every_loader(tmp_path, load):
-    save_file({"adaln_single.emb.timestep_embedder.linear_1.bias": torch.ones(1)}, tmp_path / "a.safetensors")
-    with pytest.raises(UnsupportedModelError, match="holds an LTX-Video transformer"):
+    save_file({"blocks.0.lora_down.weight": torch.ones(1)}, tmp_path / "a.safetensors")
+    with pytest.raises(UnsupportedModelError, match="holds a LoRA"):
         load(tmp_path)
 
 

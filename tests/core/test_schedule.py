@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import pytest
 
 from vace_core.errors import InputError
+from vace_core.options import SamplingOptions
 from vace_core.schedule import percent_to_sigma, shift_sigma, sigmas
 
 
@@ -25,6 +29,44 @@ def test_noise_levels_equal_the_official_lists(steps, shift, first, head, tail):
     assert levels[-1] == 0
     assert levels[: len(head)] == pytest.approx(head, abs=6e-6)
     assert levels[steps - len(tail) : steps] == pytest.approx(tail, abs=6e-6)
+
+
+LTX = SamplingOptions(shift=math.exp(0.95), shift_growth=1.1 / 3072, terminal=0.1)
+
+
+@pytest.mark.parametrize(
+    ("steps", "tokens", "head", "tail"),
+    [
+        # Measured on Lightricks/LTX-Video 0.9.1, schedulers/rf.py: 97 frames of 768 x 512, and one reference more.
+        (40, 4992, [1, 0.99726, 0.99439, 0.99138, 0.98822], [0.54652, 0.47613, 0.38596, 0.26634, 0.1]),
+        (20, 4992, [1, 0.99312, 0.98555, 0.97718, 0.96789], [0.69201, 0.61727, 0.51299, 0.35735, 0.1]),
+        (40, 5376, [1, 0.99753, 0.99495, 0.99224, 0.98939], [0.28123, 0.1]),
+    ],
+)
+def test_a_schedule_that_grows_with_the_clip_equals_the_official_lists(steps, tokens, head, tail):
+    levels = replace(LTX, steps=steps).schedule(tokens).sigmas()
+    assert len(levels) == steps + 1
+    assert levels[-1] == 0
+    assert levels[: len(head)] == pytest.approx(head, abs=6e-6)
+    assert levels[steps - len(tail) : steps] == pytest.approx(tail, abs=6e-6)
+
+
+def test_a_schedule_that_nobody_stretches_or_grows_is_the_plain_one():
+    options = SamplingOptions(steps=7, shift=3.0)
+    assert options.schedule(10).sigmas() == options.schedule(10_000).sigmas() == sigmas(7, 3.0)
+    assert options.schedule(10, first=0.999).sigmas() == sigmas(7, 3.0, first=0.999)
+    assert options.schedule(10).at(0.3) == percent_to_sigma(0.3, 3.0)
+
+
+@pytest.mark.parametrize("percent", [0.0, 0.25, 0.5, 0.975, 1.0])
+def test_percent_counts_along_a_stretched_schedule(percent):
+    schedule = replace(LTX, steps=40).schedule(4992)
+    acting = sum(level > schedule.at(percent) for level in schedule.sigmas()[:-1])
+    assert acting == round(percent * 40)
+
+
+def test_a_single_step_cannot_be_stretched():
+    assert replace(LTX, steps=1).schedule(4992).sigmas() == [1.0, 0.0]
 
 
 def test_percent_counts_along_the_schedule():

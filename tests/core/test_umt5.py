@@ -11,7 +11,7 @@ import torch
 from filling import fill
 from safetensors.torch import save_file
 
-from vace_core.errors import ModelError, UnsupportedModelError, WeightsError
+from vace_core.errors import ModelError, WeightsError
 from vace_core.umt5 import clean, load_umt5
 
 transformers = pytest.importorskip("transformers")
@@ -248,9 +248,9 @@ def test_t5_is_not_umt5(tmp_path, weights, pieces):
         if name != f"{BLOCK}.0.SelfAttention.relative_attention_bias.weight"
     }
     path = saved(tmp_path / "t5xxl_fp16.safetensors", t5, pieces)
-    assert refusal(UnsupportedModelError, path) == (
-        f"{path} holds a T5 text encoder, which is not umT5. Known are Wan 2.1 text-to-video models, VACE adapters for "
-        "them, the Wan 2.1 VAE and the umT5-XXL text encoder. Choose a file of one of these."
+    assert refusal(WeightsError, path) == (
+        f"{path} holds another part of a model (the T5 text encoder). The umT5 text encoder is needed here. "
+        "Choose a file such as umt5_xxl_fp16.safetensors."
     )
 
 

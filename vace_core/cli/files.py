@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..checkpoint import open_checkpoint
+from ..detection import identify
 from ..errors import InputError
 from ..model_file import find_pair, inspect
+from ..models.family import Family
 from ..starter.model import WEIGHTS, is_starter_folder, part_file
 from .options import Run, Wanted
 
@@ -72,10 +75,11 @@ def find_files(wanted: Wanted, run: Run) -> Files:
     path = Path(wanted.model)
     base, low_noise = (path, run.low_noise) if run.low_noise else _experts(path)
     adapter, low_noise_adapter = _adapters(base, low_noise, run)
-    vae = run.vae or (path if (path / "vae").is_dir() else None)
+    vae = run.vae or (path if (path / "vae").is_dir() or _has_vae(base) else None)
     if vae is None:
         raise _missing(path, "VAE", "--vae")
-    text = wanted.text_encoder or (path if (path / "text_encoder").is_dir() else None)
+    beside = (folder for folder in (path, path.parent) if (folder / "text_encoder").is_dir())
+    text = wanted.text_encoder or next(beside, None)
     if text is None:
         raise _missing(path, "text encoder", "--text-encoder")
     return Files(
@@ -86,6 +90,21 @@ def find_files(wanted: Wanted, run: Run) -> Files:
         low_noise=low_noise,
         low_noise_adapter=low_noise_adapter,
     )
+
+
+def family_of(model: str) -> Family | None:
+    """Which kind of base a file or folder holds; None if there is nothing.
+
+    Raises:
+        ModelError: it is damaged, or no model that is known.
+    """
+    path = Path(model)
+    return identify(open_checkpoint(_experts(path)[0])).family if path.exists() else None
+
+
+def _has_vae(path: Path) -> bool:
+    """Whether a file has a VAE in it too."""
+    return identify(open_checkpoint(path), "vae").kind == "vae"
 
 
 def _experts(path: Path) -> tuple[Path, Path | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -12,15 +12,18 @@ from ..checkpoint import Part, open_checkpoint
 from ..cost import ModelSizes
 from ..detection import Found, adapter_sizes, base_sizes, identify
 from ..errors import InputError, ModelError
-from ..fitting import PRESETS, FitRule
+from ..fitting import FitRule
 from ..loading import load_adapter, load_base, load_vae, vae_sizes
-from ..models.wan import WanDit, fold_masks
-from ..pipeline import Expert, SamplingOptions, VaceModel
+from ..models.base import BaseModel
+from ..models.family import Family
+from ..models.wan_family import WAN
+from ..options import SamplingOptions
+from ..pipeline import Expert, VaceModel
 from ..starter.model import SIDE, STARTER_OPTIONS, STARTER_RULE
 from ..starter.text import TEXT_WIDTH, StarterText
+from ..t5 import load_text
 from ..text import TextEncoder
-from ..umt5 import load_umt5
-from .files import STARTER_NAME, Files, starter_folder
+from .files import STARTER_NAME, Files, family_of, starter_folder
 from .options import Run, Wanted
 
 
@@ -29,14 +32,22 @@ class Profile:
     """What a model likes to be fed.
 
     Attributes:
+        family: Which kind of base it is.
         rule: The sizes and lengths it takes.
         size: `(H, W)` where nothing came that has a shape.
         options: How it is sampled where nobody says.
     """
 
+    family: Family
     rule: FitRule
     size: tuple[int, int]
     options: SamplingOptions
+
+    @classmethod
+    def of(cls, family: Family) -> Profile:
+        """What a family's models usually like."""
+        rule = next(iter(family.presets.values()))
+        return cls(family=family, rule=rule, size=family.size, options=family.options)
 
     def longest(self, height: int, width: int) -> int:
         """The most frames of this size."""
@@ -44,13 +55,15 @@ class Profile:
         return grid.pixel_frames(max(self.rule.max_tokens // grid.tokens(1, height, width), 1))
 
 
-WAN = Profile(rule=PRESETS["wan-480p"], size=(480, 832), options=SamplingOptions())
-STARTER = Profile(rule=STARTER_RULE, size=(SIDE, SIDE), options=STARTER_OPTIONS)
+STARTER = Profile(family=WAN, rule=STARTER_RULE, size=(SIDE, SIDE), options=STARTER_OPTIONS)
 
 
 def profile_of(wanted: Wanted) -> Profile:
-    """What the chosen model likes, told without opening it."""
-    return STARTER if starter_folder(wanted.model) or wanted.text_encoder == STARTER_NAME else WAN
+    """What the chosen model likes, told from the header of its file at most; a file that is not there is as Wan's."""
+    if starter_folder(wanted.model):
+        return STARTER
+    family = family_of(wanted.model) or WAN
+    return STARTER if wanted.text_encoder == STARTER_NAME and family is WAN else Profile.of(family)
 
 
 def load(files: Files, run: Run) -> VaceModel:
@@ -61,14 +74,16 @@ def load(files: Files, run: Run) -> VaceModel:
         ModelError: a file is missing or damaged, or the parts do not belong together.
     """
     device, dtype = device_of(run), _dtype(files, run)
-    text = StarterText() if files.text is None else load_umt5(files.text)
+    family = _open(files.base).family
+    _check_vae(files.vae, family)
+    text = StarterText() if files.text is None else load_text(files.text, kind=family.text)
     width = TEXT_WIDTH if isinstance(text, StarterText) else text.width
     bases = [_load_base(path, width, dtype, device) for path in (files.base, files.low_noise) if path]
     model = VaceModel(
         expert=Expert(base=bases[0]),
         vae=load_vae(files.vae, dtype=torch.float32, device=device, tile=run.tile),
         text=_Placed(text, device),
-        fold_masks=fold_masks,
+        fold_masks=family.fold_masks,
         low_noise=Expert(base=bases[1]) if files.low_noise else None,
         boundary=run.boundary,
     )
@@ -94,6 +109,7 @@ def read_sizes(files: Files, run: Run) -> ModelSizes:
         ("text", files.text and _open(files.text, "text_encoder"), "text", torch.bfloat16),
     )
     return ModelSizes(
+        family=base.family,
         base=base_sizes(base.weights),
         context_blocks=0 if adapter is None else adapter_sizes(adapter.weights)[1],
         vae=vae_sizes(vae),
@@ -123,7 +139,8 @@ def device_of(run: Run) -> torch.device:
 def options_of(wanted: Wanted, run: Run) -> SamplingOptions:
     """The sampling options: what was asked for, and what the model likes for the rest."""
     usual = profile_of(wanted).options
-    return SamplingOptions(
+    return replace(
+        usual,
         steps=usual.steps if run.steps is None else run.steps,
         shift=usual.shift if run.shift is None else run.shift,
         guidance_scale=usual.guidance_scale if run.cfg is None else run.cfg,
@@ -153,7 +170,7 @@ def _dtype(files: Files, run: Run) -> torch.dtype | None:
     return torch.float32 if files.is_starter else None
 
 
-def _load_base(path: Path, text_width: int, dtype: torch.dtype | None, device: torch.device) -> WanDit:
+def _load_base(path: Path, text_width: int, dtype: torch.dtype | None, device: torch.device) -> BaseModel:
     base = load_base(path, dtype=dtype, device=device)
     if base.sizes.text_width != text_width:
         raise ModelError(
@@ -164,7 +181,16 @@ def _load_base(path: Path, text_width: int, dtype: torch.dtype | None, device: t
 
 
 def _open(path: Path, part: Part = "transformer") -> Found:
-    return identify(open_checkpoint(path, part))
+    return identify(open_checkpoint(path, part), part)
+
+
+def _check_vae(path: Path, family: Family) -> None:
+    vae = _open(path, "vae")
+    if vae.family is not family:
+        raise ModelError(
+            f"{path} holds {vae.title}, and the model is {family.base_name}, which needs {family.vae_name}. "
+            "Choose the VAE that belongs to this model."
+        )
 
 
 def _bytes(found: Found, part: str, dtype: torch.dtype | None) -> int:

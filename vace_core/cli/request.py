@@ -11,13 +11,13 @@ import torch
 
 from ..advice import role_shares, warnings
 from ..control_checks import ControlKind, inspect_control
-from ..models.wan import seen_frames
 from ..pictures import write_image
 from ..preview import contact_sheet
 from ..shapes import Grid
 from ..vcu import VideoConditionUnit
 from ..video import from_uint8
 from .film import Rest
+from .models import profile_of
 from .options import Wanted
 
 SHARES = ("kept", "made after a control", "made freely")
@@ -73,12 +73,15 @@ class Request:
         """What looks wrong with the task; the size must fit `grid`."""
         vcu = self.vcu
         grid.check(vcu.num_frames, vcu.height, vcu.width)
-        found = warnings(vcu, seen_frames=seen_frames(vcu.num_frames))
+        found = warnings(vcu, seen_frames=self._seen_frames())
         if self.control is not None and vcu.control is not None:
             found += inspect_control(vcu.control, self.control)
         return found
 
     def write_sheet(self, path: Path) -> None:
         """The contact sheet as a .png, whole or not at all."""
-        sheet = contact_sheet(self.vcu, seen_frames=seen_frames(self.vcu.num_frames))
+        sheet = contact_sheet(self.vcu, seen_frames=self._seen_frames())
         write_image(path, from_uint8(torch.from_numpy(np.array(sheet))))
+
+    def _seen_frames(self) -> list[int]:
+        return profile_of(self.wanted).family.seen_frames(self.vcu.num_frames)

@@ -1,0 +1,10 @@
+"""Base models. The list of them is all that has to change for another one to be known everywhere."""
+
+from __future__ import annotations
+
+from .family import Family
+from .ltx_family import LTX
+from .wan_family import WAN
+
+# In the order in which a file is asked what it is.
+FAMILIES: tuple[Family, ...] = (WAN, LTX)

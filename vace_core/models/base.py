@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -42,13 +42,16 @@ class VideoVae(Protocol):
 
 
 class BaseSizes(Protocol):
-    """What decides whether an adapter fits a base."""
+    """What decides whether an adapter and a text encoder fit a base."""
 
     @property
     def width(self) -> int: ...
 
     @property
     def layers(self) -> int: ...
+
+    @property
+    def text_width(self) -> int: ...
 
 
 class BaseModel(Protocol):
@@ -57,12 +60,26 @@ class BaseModel(Protocol):
     @property
     def sizes(self) -> BaseSizes: ...
 
-    def prepare_text(self, text_embeds: Tensor) -> Any:
-        """Embeds one prompt `(B, S, text_width)` once for a whole job; the result goes back into every call."""
+    def prepare_text(self, text_embeds: Tensor, *, fps: float) -> Any:
+        """Embeds one prompt `(B, S, text_width)` once for a whole job; the result goes back into every call.
+
+        Args:
+            text_embeds: Without padding.
+            fps: Frames per second of the clip, for bases that place frames in seconds.
+        """
         ...
 
     def __call__(self, latents: Tensor, sigma: Tensor, text: Any, attachments: Sequence[Attachment] = ()) -> Tensor:
         """Velocity (noise minus data) `(B, C, t, h, w)` at noise level `sigma` `(B,)`, 1..0."""
+        ...
+
+
+@runtime_checkable
+class CanWeaken(Protocol):
+    """A base that spatio-temporal guidance can be done with."""
+
+    def weaken(self, text: Any) -> Any:
+        """What `prepare_text` gave, such that a call with it predicts worse: space and time fall apart."""
         ...
 
 

@@ -191,12 +191,13 @@ class WanDit(nn.Module):
         self.blocks = nn.ModuleList(WanBlock(sizes, ops) for _ in range(sizes.layers))
         self.head = Head(width, ops)
 
-    def prepare_text(self, text_embeds: Tensor) -> TextTokens:
+    def prepare_text(self, text_embeds: Tensor, *, fps: float | None = None) -> TextTokens:
         """Embeds a prompt once for a whole job.
 
         Args:
             text_embeds: `(B, S, text_width)`, S ≤ 512, one prompt's encoder output without padding. Wan reads 512
                 positions whatever the prompt's length, with zeros after the end; those are added here.
+            fps: Of the clip; Wan counts frames and has no use for it.
         """
         spare = TEXT_TOKENS - text_embeds.shape[1]
         embeds = text_embeds.to(self.head.modulation)

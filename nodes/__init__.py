@@ -1,0 +1,56 @@
+"""The nodes, in the order in which a graph uses them."""
+
+from __future__ import annotations
+
+from comfy_api.latest import ComfyExtension, io
+
+from .anything import (
+    VaceAnimateAnything,
+    VaceExpandAnything,
+    VaceMoveAnything,
+    VaceReferenceAnything,
+    VaceSwapAnything,
+)
+from .build import VaceBuildVCU, VaceReferenceToVideo, VaceTextToVideo
+from .combine import VaceComposeMasks, VaceComposeVCUs, VaceStackReferences
+from .control import VaceControlVideo, VaceLayoutToVideo
+from .edit import VaceExtendVideo, VaceInpaintVideo, VaceJoinVideos, VaceOutpaintVideo, VacePlaceKeyframes
+from .finish import VaceCompositeVideo, VaceDecodeVideo
+from .load import VaceLoadAdapter, VaceLoadModel, VaceLoadStarter, VaceUseNativeModel
+from .preview import VacePreviewVCU
+from .sample import VaceApplyVCU, VaceSampleVideo
+
+NODES: tuple[type[io.ComfyNode], ...] = (
+    VaceLoadStarter,
+    VaceLoadModel,
+    VaceLoadAdapter,
+    VaceUseNativeModel,
+    VaceStackReferences,
+    VaceComposeMasks,
+    VaceTextToVideo,
+    VaceReferenceToVideo,
+    VaceInpaintVideo,
+    VaceOutpaintVideo,
+    VaceExtendVideo,
+    VaceJoinVideos,
+    VacePlaceKeyframes,
+    VaceControlVideo,
+    VaceLayoutToVideo,
+    VaceMoveAnything,
+    VaceSwapAnything,
+    VaceExpandAnything,
+    VaceAnimateAnything,
+    VaceReferenceAnything,
+    VaceBuildVCU,
+    VaceComposeVCUs,
+    VacePreviewVCU,
+    VaceSampleVideo,
+    VaceApplyVCU,
+    VaceDecodeVideo,
+    VaceCompositeVideo,
+)
+
+
+class VaceExtension(ComfyExtension):
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        return list(NODES)

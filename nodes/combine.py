@@ -1,0 +1,236 @@
+"""Nodes that put together what others made: masks, references, whole units."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..vace_core import masks as shapes
+from ..vace_core.errors import InputError, ShapeError
+from ..vace_core.layout import path_mask
+from ..vace_core.references import letterbox
+from ..vace_core.vcu import VideoConditionUnit, compose
+from . import host, sockets
+from .anything import subjects_of
+from .boxes import box_masks, boxes_of
+from .bridge import frames_of, images_of, masks_of
+from .control import paths_of
+from .sockets import ReferenceStack
+
+OPERATIONS = {"union": shapes.union, "intersection": shapes.intersection, "difference": shapes.difference}
+SHOWN = 480, 832  # pixels: a reference as it is shown
+
+
+class VaceComposeMasks(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return sockets.schema(
+            "VaceComposeMasks",
+            "VACE Compose Masks",
+            "One mask made of masks, boxes and paths: joined, brought into another shape, grown, held still in time, "
+            "inverted, in this order. Only hard masks come out, which is what the model knows.",
+            category="VACE/Combine",
+            inputs=[
+                io.Mask.Input("mask", optional=True, tooltip="White = make anew."),
+                io.Mask.Input("mask_2", optional=True, tooltip="Put together with the first as operation says."),
+                io.MultiType.Input(
+                    "boxes",
+                    types=[io.BBOX, sockets.BoundingBox],
+                    optional=True,
+                    tooltip="Boxes in pixels, for all frames or a list for each; they are added to the first mask.",
+                ),
+                io.String.Input(
+                    "paths",
+                    optional=True,
+                    force_input=True,
+                    tooltip="Boxes that move, from the editor of another node; they are added to the first mask.",
+                ),
+                io.Image.Input(
+                    "images",
+                    optional=True,
+                    tooltip="The video the mask is for. Only boxes and paths need it, for the size.",
+                ),
+                io.Combo.Input(
+                    "operation",
+                    options=list(OPERATIONS),
+                    default="union",
+                    tooltip="How the two masks are put together; difference is the first without the second.",
+                ),
+                io.Combo.Input(
+                    "shape",
+                    options=list(shapes.AUGMENT_MODES),
+                    default="original",
+                    tooltip=(
+                        "A looser shape tells the model less about what was there: hull and bbox, each also expanded. "
+                        "To remove something, take bbox_expand or hull_expand."
+                    ),
+                ),
+                io.Int.Input(
+                    "grow", default=0, min=-512, max=512, tooltip="Pixels to grow by; below 0 the mask shrinks."
+                ),
+                io.Int.Input(
+                    "hold",
+                    default=0,
+                    min=-1,
+                    max=512,
+                    tooltip="Frames to each side over which the mask is held, so that it moves less; -1 = the whole "
+                    "video.",
+                ),
+                io.Boolean.Input("invert", default=False, tooltip="In the end, black becomes white and white black."),
+                io.Int.Input("seed", default=0, min=0, max=0xFFFFFFFF, tooltip="Only for the shape random."),
+            ],
+            outputs=[io.Mask.Output(display_name="mask", tooltip="Only black and white.")],
+            aliases=["grow mask", "combine masks", "box to mask", "invert mask"],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        operation: str,
+        shape: str,
+        grow: int,
+        hold: int,
+        invert: bool,
+        seed: int,
+        mask: Any | None = None,
+        mask_2: Any | None = None,
+        boxes: Any | None = None,
+        paths: str | None = None,
+        images: Any | None = None,
+    ) -> io.NodeOutput:
+        found = _first(mask, boxes, paths, images)
+        second = _hard(masks_of(mask_2, "mask_2"))
+        if second is not None:
+            found = OPERATIONS[operation](*_alike(found, second))
+        found = shapes.augment(found, shape, seed=seed)
+        found = shapes.grow(found, grow) if grow > 0 else shapes.shrink(found, -grow) if grow else found
+        found = shapes.steady(found, None if hold < 0 else hold) if hold else found
+        found = shapes.invert(found) if invert else found
+        said = (
+            f"{found.shape[2]} frames of {found.shape[4]} x {found.shape[3]}, {float(found.mean()):.1%} is made anew."
+        )
+        return host.output(cls, found[0, 0].contiguous(), notes=[said])
+
+
+class VaceStackReferences(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return sockets.schema(
+            "VaceStackReferences",
+            "VACE Stack References",
+            "Adds a picture to the references, cut out with a mask if there is one. Chain several of these for several "
+            "pictures: the order is kept. Shows each as the model will see it in a wide video.",
+            category="VACE/Combine",
+            inputs=[
+                io.Image.Input("image", tooltip="A picture, or a batch of them: each becomes a reference."),
+                io.Mask.Input(
+                    "mask",
+                    optional=True,
+                    tooltip="White on the subject: everything else becomes white, and is cut off.",
+                ),
+                sockets.References.Input(
+                    "references", optional=True, tooltip="The references before this one, from another of these nodes."
+                ),
+            ],
+            outputs=[
+                sockets.References.Output(display_name="references", tooltip="All of them, in order."),
+            ],
+            aliases=["multi reference", "batch references"],
+        )
+
+    @classmethod
+    def execute(cls, image: Any, mask: Any | None = None, references: ReferenceStack | None = None) -> io.NodeOutput:
+        before = () if references is None else references.pictures
+        stack = ReferenceStack(pictures=(*before, *subjects_of(image, mask)))
+        seen = torch.cat([images_of(letterbox(picture, *SHOWN)) for picture in stack.pictures])
+        return host.output(cls, stack, notes=[f"{len(stack.pictures)} references."], images=seen)
+
+
+class VaceComposeVCUs(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return sockets.schema(
+            "VaceComposeVCUs",
+            "VACE Compose VCUs",
+            "One unit that asks for what all of them ask for. Repainted beats kept, kept beats followed; where two "
+            "keep a "
+            "pixel the first one gives it, where two follow there the last one is followed. References and prompts are "
+            "put one after the other.",
+            category="VACE/Combine",
+            inputs=[
+                sockets.Vcu.Input("vcu_1", tooltip="The first unit."),
+                sockets.Vcu.Input("vcu_2", tooltip="The second, of the same size, length and rate."),
+                sockets.Vcu.Input("vcu_3", optional=True, tooltip="One more."),
+                sockets.Vcu.Input("vcu_4", optional=True, tooltip="One more."),
+            ],
+            outputs=[sockets.vcu_output()],
+            aliases=["combine tasks", "merge", "multi control"],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        vcu_1: VideoConditionUnit,
+        vcu_2: VideoConditionUnit,
+        vcu_3: VideoConditionUnit | None = None,
+        vcu_4: VideoConditionUnit | None = None,
+    ) -> io.NodeOutput:
+        return host.output(cls, compose(*(one for one in (vcu_1, vcu_2, vcu_3, vcu_4) if one is not None)))
+
+
+def _first(mask: Any | None, boxes: Any | None, paths: str | None, images: Any | None) -> Tensor:
+    """The first mask `(1, 1, T, H, W)` with what boxes and paths add to it.
+
+    Raises:
+        InputError: none of them came, or boxes without anything that has their size.
+    """
+    parts = [_hard(masks_of(mask))]
+    size = None if parts[0] is None else tuple(parts[0].shape[2:])
+    if images is not None:
+        size = tuple(frames_of(images, "images").shape[2:])
+    if boxes is not None or paths is not None:
+        if size is None:
+            raise InputError(
+                "Boxes came without a picture size. A mask or the video they were drawn on is needed too. Connect "
+                "images."
+            )
+        length, height, width = size
+        if boxes is not None:
+            parts.append(box_masks(boxes_of(boxes, length), height, width))
+        if paths is not None:
+            moving = paths_of(paths, (width, height), 0.25)
+            parts.append(path_mask(moving, num_frames=length, height=height, width=width))
+    there = [part for part in parts if part is not None]
+    if not there:
+        raise InputError(
+            "No mask came, or only the black one that Load Image gives for a picture without transparency. A mask, "
+            "boxes "
+            "or paths are needed. Connect one of them."
+        )
+    return shapes.union(*_alike(*there))
+
+
+def _hard(masks: Tensor | None) -> Tensor | None:
+    return None if masks is None else (masks > 0.5).float()[None, None]
+
+
+def _alike(*masks: Tensor) -> Sequence[Tensor]:
+    """Masks of one length: one frame counts for all.
+
+    Raises:
+        ShapeError: other lengths, or other sizes.
+    """
+    length = max(one.shape[2] for one in masks)
+    for one in masks:
+        if one.shape[2] not in (1, length) or one.shape[3:] != masks[0].shape[3:]:
+            first, other = (f"{m.shape[2]} frames of {m.shape[4]} x {m.shape[3]}" for m in (masks[0], one))
+            raise ShapeError(
+                f"One mask has {first}, another {other}. They need the same size, and the same length or one frame. "
+                f"Make "
+                "them from the same video."
+            )
+    return [one.expand(-1, -1, length, -1, -1) for one in masks]

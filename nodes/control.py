@@ -1,0 +1,187 @@
+"""Nodes that follow a control: computed from a video, made by another pack, or drawn as boxes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..vace_core import controls, tasks
+from ..vace_core.control_checks import ControlKind, inspect_control, sanitise
+from ..vace_core.errors import InputError
+from ..vace_core.layout import BoxPath
+from ..vace_core.layout_json import paths_from_json
+from ..vace_core.models.wan import GRID
+from ..vace_core.vcu import compose
+from . import host, sockets
+from .bridge import images_of
+from .fitted import fit_clip, fit_mask
+
+COMPUTED: dict[str, Callable[[Tensor], Tensor]] = {
+    "gray": controls.gray,
+    "scribble": controls.scribble,
+    "flow": controls.flow,
+}
+GIVEN: dict[str, ControlKind] = {
+    "depth": "depth",
+    "pose": "pose",
+    "given scribble": "scribble",
+    "given flow": "flow",
+    "given layout": "layout",
+}
+
+
+NO_BOXES = (
+    "There are no boxes yet. At least one that moves is needed. Draw one in the editor of this node, or link a path "
+    "from "
+    "another pack's editor to paths."
+)
+
+
+class VaceControlVideo(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return sockets.schema(
+            "VaceControlVideo",
+            "VACE Control Video",
+            "A video that follows another: its brightness, outlines or motion, which are computed here, or depth and "
+            "poses, which other nodes make. What usually goes wrong with those is found and said.",
+            category="VACE/Tasks",
+            inputs=[
+                io.Image.Input(
+                    "images", tooltip="The video for gray, scribble and flow; else the control that was made from it."
+                ),
+                io.Combo.Input(
+                    "kind",
+                    options=[*COMPUTED, *GIVEN],
+                    default="scribble",
+                    tooltip=(
+                        "gray, scribble and flow are computed from the video. For depth and pose connect what an "
+                        "annotator draws; for the given ones too."
+                    ),
+                ),
+                io.Boolean.Input(
+                    "mend",
+                    default=False,
+                    tooltip="Mends (sanitises) what is surely wrong with a given control, and says so.",
+                ),
+                sockets.fps(),
+                sockets.fit(),
+                *sockets.prompts(),
+                io.Mask.Input(
+                    "mask",
+                    optional=True,
+                    tooltip="Follow only where it is white. For gray, scribble and flow the rest of the video is kept.",
+                ),
+            ],
+            outputs=[
+                sockets.vcu_output(),
+                io.Image.Output(display_name="control", tooltip="The control as the model gets it."),
+            ],
+            aliases=["v2v", "controlnet", "depth", "pose", "canny", "colorize"],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        images: Any,
+        kind: str,
+        mend: bool,
+        fps: float,
+        fit: str,
+        prompt: str,
+        negative_prompt: str,
+        mask: Any | None = None,
+    ) -> io.NodeOutput:
+        clip = fit_clip(images, fit, fps)
+        found = fit_mask(mask, clip)
+        masks, said = found if found else (None, ())
+        frames, notes = control_of(clip.frames, kind, mend)
+        vcu = tasks.control(frames, masks=masks, prompt=prompt, negative_prompt=negative_prompt, fps=clip.plan.fps)
+        if masks is not None and kind in COMPUTED:
+            vcu = compose(tasks.inpaint(clip.frames, masks, fps=clip.plan.fps), vcu)
+        return host.output(cls, vcu, images_of(frames), notes=(*clip.notes, *said, *notes))
+
+
+class VaceLayoutToVideo(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return sockets.schema(
+            "VaceLayoutToVideo",
+            "VACE Layout to Video",
+            "A video in which things stay in boxes that move. Draw the boxes in the node, or link the path of another "
+            "pack's editor.",
+            category="VACE/Tasks",
+            inputs=[*sockets.box_paths(), *sockets.sizes(), sockets.fps(), *sockets.prompts()],
+            outputs=[
+                sockets.vcu_output(),
+                io.Image.Output(display_name="control", tooltip="The boxes as the model gets them."),
+            ],
+            aliases=["bounding box", "trajectory", "spline"],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        paths: str,
+        box_size: float,
+        width: int,
+        height: int,
+        length: int,
+        fps: float,
+        prompt: str,
+        negative_prompt: str,
+    ) -> io.NodeOutput:
+        GRID.check(length, height, width)
+        boxes = paths_of(paths, (width, height), box_size)
+        vcu = tasks.layout(
+            boxes,
+            num_frames=length,
+            height=height,
+            width=width,
+            prompt=prompt,
+            negative_prompt=negative_prompt,
+            fps=fps,
+        )
+        return host.output(cls, vcu, images_of(vcu.frames), notes=[f"{len(boxes)} boxes that move."])
+
+
+def control_of(frames: Tensor, kind: str, mend: bool) -> tuple[Tensor, list[str]]:
+    """The control of this kind that a clip is or is turned into, and what is to be said of it.
+
+    Raises:
+        InputError: an unknown kind, or a clip that the control cannot be computed from.
+    """
+    if kind in COMPUTED:
+        return COMPUTED[kind](frames), []
+    if kind not in GIVEN:
+        raise InputError(f'kind is "{kind}". One of {", ".join([*COMPUTED, *GIVEN])} is needed. Choose one of these.')
+    notes = list[str]()
+    if mend:
+        frames, notes = sanitise(frames, GIVEN[kind])
+    return frames, [*notes, *inspect_control(frames, GIVEN[kind])]
+
+
+def no_boxes(text: str) -> bool:
+    """Whether the editor is still empty."""
+    return re.sub(r"\s", "", text) in ("", "[]", '{"version":1,"paths":[]}')
+
+
+def paths_of(text: str, size: tuple[int, int], box_size: float) -> tuple[BoxPath, ...]:
+    """Boxes that move, from the editor's JSON or another pack's points.
+
+    Args:
+        text: What the widget holds or what was linked.
+        size: `(W, H)` in pixels of the picture that points refer to.
+        box_size: Size of the box around a point, as a part of the picture.
+
+    Raises:
+        InputError: there is no box, or the text cannot be read.
+    """
+    if no_boxes(text):
+        raise InputError(NO_BOXES)
+    width, height = size
+    return paths_from_json(text, size=size, box=(box_size * width, box_size * height))

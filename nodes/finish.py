@@ -1,0 +1,188 @@
+"""Nodes that turn latents into a video: decode, put back what was to be kept, say how well it was kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..vace_core import pipeline
+from ..vace_core.composite import composite, kept_error
+from ..vace_core.errors import InputError, ShapeError
+from ..vace_core.masks import soften
+from ..vace_core.models.base import VideoVae
+from ..vace_core.models.wan import GRID
+from ..vace_core.vcu import VideoConditionUnit
+from . import host, native, sockets
+from .bridge import frames_of, images_of, latents_of
+from .sample import tiled
+from .sockets import LibraryModel, NativeModel
+
+MARGIN = 10_000  # bytes of activations for every pixel of a frame while it is decoded
+
+
+class VaceDecodeVideo(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return sockets.schema(
+            "VaceDecodeVideo",
+            "VACE Decode Video",
+            "Turns latents into the video: references are dropped, and every pixel that was to be kept comes back "
+            "exactly as it was. Where memory is short, frames are decoded in tiles.",
+            inputs=[
+                io.Latent.Input("samples", tooltip="From VACE Sample Video, or from any sampler after VACE Apply VCU."),
+                sockets.Vcu.Input("vcu", tooltip="The unit that the samples were made from."),
+                io.MultiType.Input(
+                    "vae",
+                    types=[io.Vae, sockets.Model],
+                    tooltip="The VACE model that made the samples, or the VAE of Wan 2.1.",
+                ),
+                *_edges(),
+                io.Image.Input(
+                    "before", optional=True, tooltip="Put in front of the result: before of VACE Extend Video."
+                ),
+                io.Image.Input("after", optional=True, tooltip="Put behind the result: after of VACE Extend Video."),
+            ],
+            outputs=[
+                io.Image.Output(display_name="images", tooltip="The video's frames."),
+                io.Float.Output(display_name="fps", tooltip="Frames per second, for Create Video."),
+                io.String.Output(display_name="report", tooltip="How much was kept, and how exactly."),
+            ],
+            aliases=["vae decode", "paste back", "trim video latent"],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        samples: Any,
+        vcu: VideoConditionUnit,
+        vae: Any,
+        feather: int,
+        match_colour: bool,
+        before: Any | None = None,
+        after: Any | None = None,
+    ) -> io.NodeOutput:
+        latents = latents_of(samples, GRID.latent_frames(vcu.num_frames), vcu.num_references)
+        _check_same_size(latents, vcu)
+        decoder = _decoder(vae, vcu)
+        progress = host.Progress()
+
+        def run(decoder: VideoVae) -> Tensor:
+            return pipeline.finish(
+                decoder, vcu, latents, feather=feather, match_colour=match_colour, on_chunk=lambda *at: progress(*at)
+            )
+
+        frames = host.when_memory_is_short(lambda: run(decoder), lambda: run(tiled(decoder))).cpu()
+        _check_finite(frames)
+        said = _report(frames, vcu)
+        host.free_cache()
+        return host.output(cls, _joined(before, images_of(frames), after), vcu.fps, said, notes=[said])
+
+
+class VaceCompositeVideo(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return sockets.schema(
+            "VaceCompositeVideo",
+            "VACE Composite Video",
+            "Puts back every pixel that was to be kept into a video that was decoded elsewhere, exactly as it was. "
+            "VACE Decode Video does this by itself.",
+            inputs=[
+                io.Image.Input("images", tooltip="The decoded video, of the unit's size and length."),
+                sockets.Vcu.Input("vcu", tooltip="The unit that the video was made from."),
+                *_edges(),
+            ],
+            outputs=[
+                io.Image.Output(display_name="images", tooltip="The video's frames."),
+                io.Float.Output(display_name="fps", tooltip="Frames per second, for Create Video."),
+                io.String.Output(display_name="report", tooltip="How much was kept, and how exactly."),
+            ],
+            aliases=["paste back", "stitch", "image composite masked"],
+        )
+
+    @classmethod
+    def execute(cls, images: Any, vcu: VideoConditionUnit, feather: int, match_colour: bool) -> io.NodeOutput:
+        frames = frames_of(images, "images")
+        if vcu.source is None:
+            raise InputError(
+                "This unit keeps no pixels, so there is nothing to put back. A unit with a source video is needed. "
+                "Use the images as they are."
+            )
+        if frames.shape != vcu.source.shape:
+            raise ShapeError(
+                f"The images are {frames.shape[2]} frames of {frames.shape[4]} x {frames.shape[3]} pixels, the unit "
+                f"{vcu.num_frames} of {vcu.width} x {vcu.height}. Both need the same. Drop the references from the "
+                f"latent "
+                "with Trim Video Latent before it is decoded, or connect the images that were made from this very unit."
+            )
+        blend = soften(vcu.masks, feather) if feather else None
+        result = composite(frames, vcu.source, vcu.masks, blend=blend, match_colour=match_colour)
+        said = _report(result, vcu)
+        return host.output(cls, images_of(result), vcu.fps, said, notes=[said])
+
+
+def _edges() -> list[Any]:
+    return [
+        io.Int.Input(
+            "feather", default=0, min=0, max=512, tooltip="Pixels of soft edge inside the mask; 0 = a hard edge."
+        ),
+        io.Boolean.Input(
+            "match_colour",
+            default=False,
+            tooltip="Gives what was made the colours that the kept pixels around it have, one shift for the whole "
+            "video.",
+        ),
+    ]
+
+
+def _decoder(vae: Any, vcu: VideoConditionUnit) -> VideoVae:
+    if isinstance(vae, LibraryModel):
+        host.load(vae.patchers[:1], vcu.height * vcu.width * MARGIN)
+        return vae.core.vae
+    return native.NativeVae(vae.vae if isinstance(vae, NativeModel) else vae)
+
+
+def _check_same_size(latents: Tensor, vcu: VideoConditionUnit) -> None:
+    height, width = (side * GRID.pixels for side in latents.shape[3:])
+    if (height, width) != (vcu.height, vcu.width):
+        raise ShapeError(
+            f"The samples are of a video of {width} x {height} pixels, the unit is {vcu.width} x {vcu.height}. Both "
+            f"need "
+            "the same size. Connect the samples that were made from this very unit."
+        )
+
+
+def _check_finite(frames: Tensor) -> None:
+    if not bool(torch.isfinite(frames).all()):
+        raise InputError(
+            "Decoding gave values that are not numbers (NaN): the VAE overflowed. A VAE that computes in bf16 or "
+            "fp32 is "
+            "needed. Start ComfyUI with --fp32-vae."
+        )
+
+
+def _report(frames: Tensor, vcu: VideoConditionUnit) -> str:
+    said = f"{vcu.num_frames} frames of {vcu.width} x {vcu.height} at {vcu.fps:.4g} fps."
+    if vcu.source is None:
+        return f"{said} All of it was made."
+    error = kept_error(frames, vcu.source, vcu.masks) * 127.5
+    kept = 1 - float(vcu.masks.mean())
+    return f"{said} {kept:.1%} was kept; largest difference to the source there: {error:.4g} of 255."
+
+
+def _joined(before: Any | None, images: Tensor, after: Any | None) -> Tensor:
+    parts = [images]
+    for name, part in (("before", before), ("after", after)):
+        if part is None:
+            continue
+        frames_of(part, name)
+        if part.shape[1:] != images.shape[1:]:
+            raise ShapeError(
+                f"The {name} is {part.shape[2]} x {part.shape[1]} pixels with {part.shape[3]} channels, the result "
+                f"{images.shape[2]} x {images.shape[1]} with 3. Both need the same. Connect the output {name} of the "
+                "task that the unit comes from."
+            )
+        parts = [part.cpu(), *parts] if name == "before" else [*parts, part.cpu()]
+    return torch.cat(parts) if len(parts) > 1 else images

@@ -1,0 +1,248 @@
+"""What is asked of the running ComfyUI: files, devices, progress, interruption, its own models.
+
+The only file that imports it, beside `comfy_api`. Every import is inside the function that needs it, and what can be
+done without is done without, so that the rest of the pack runs and is tested where no ComfyUI is.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from comfy_api.latest import io, ui
+from torch import Tensor, nn
+
+from ..vace_core.errors import ModelError
+
+log = logging.getLogger("vace")
+
+SUFFIXES = (".safetensors", ".sft", ".gguf")  # what is never unpickled
+
+
+# Files
+
+
+def model_names(*folders: str, suffixes: tuple[str, ...] = SUFFIXES) -> list[str]:
+    """The files in ComfyUI's model folders of these names; a folder that nobody registered is empty."""
+    try:
+        import folder_paths
+    except ImportError:
+        return []
+    known = [folder for folder in folders if folder in folder_paths.folder_names_and_paths]
+    names = [name for folder in known for name in folder_paths.get_filename_list(folder)]
+    return [name for name in dict.fromkeys(names) if name.lower().endswith(suffixes)]
+
+
+def model_path(name: str, *folders: str) -> Path:
+    """The file of that name in one of ComfyUI's model folders, never outside of them.
+
+    Raises:
+        ModelError: it is not there.
+    """
+    import folder_paths
+
+    for folder in folders:
+        path = folder_paths.get_full_path(folder, name) if folder in folder_paths.folder_names_and_paths else None
+        if path is not None:
+            return Path(path)
+    raise ModelError(
+        f'The file "{name}" is not in ComfyUI\'s model folder {folders[0]}. It is needed there. Put it into that '
+        f"folder "
+        "and press R, or choose another file."
+    )
+
+
+# What is said and shown
+
+
+def output(cls: Any, *values: Any, notes: Sequence[str] = (), images: Tensor | None = None) -> io.NodeOutput:
+    """The result of a node, with what was done in words in the node, and a picture if there is one."""
+    return io.NodeOutput(*values, ui=_shown(cls, notes, images))
+
+
+def waiting(cls: Any, reason: str, *, notes: Sequence[str], images: Tensor) -> io.NodeOutput:
+    """No result yet, but a picture to go on with; what comes after the node stops with `reason`."""
+    return io.NodeOutput(None, ui=_shown(cls, (*notes, reason), images), block_execution=reason)
+
+
+def _shown(cls: Any, notes: Sequence[str], images: Tensor | None) -> dict[str, Any] | None:
+    shown: dict[str, Any] = {} if images is None else dict(ui.PreviewImage(images, cls=cls).as_dict())
+    if notes:
+        shown["text"] = ("\n".join(notes),)
+        _show_text(cls, shown["text"][0])
+    return shown or None
+
+
+def _show_text(cls: Any, text: str) -> None:
+    """Puts `text` under the node at once; frontends show a node's "text" only where they know the node."""
+    try:
+        from server import PromptServer
+
+        PromptServer.instance.send_progress_text(text, cls.hidden.unique_id)
+    except (ImportError, AttributeError, TypeError):
+        log.debug("this ComfyUI shows no text under nodes")
+
+
+def check_interrupt() -> None:
+    """Stops the job if the user asked for it."""
+    try:
+        from comfy.model_management import throw_exception_if_processing_interrupted
+    except ImportError:
+        return
+    throw_exception_if_processing_interrupted()
+
+
+class Progress:
+    """ComfyUI's bar on the running node. Every call also stops the job if the user asked for it."""
+
+    def __init__(self) -> None:
+        try:
+            from comfy.utils import ProgressBar
+        except ImportError:
+            self._bar = None
+        else:
+            self._bar = ProgressBar(1)
+
+    def __call__(self, done: int, total: int, picture: Any = None) -> None:
+        check_interrupt()
+        if self._bar is not None:
+            self._bar.update_absolute(done, total, None if picture is None else ("JPEG", picture, 512))
+
+
+def rgb_factors() -> tuple[Tensor, Tensor] | None:
+    """`(16, 3)` and `(3,)`: ComfyUI's rough colours of Wan's latents; None where it has none."""
+    try:
+        from comfy.latent_formats import Wan21
+    except ImportError:
+        return None
+    found = Wan21()
+    if found.latent_rgb_factors is None or found.latent_rgb_factors_bias is None:
+        return None
+    return torch.tensor(found.latent_rgb_factors), torch.tensor(found.latent_rgb_factors_bias)
+
+
+# Devices and memory
+
+
+def dtypes(numbers: int) -> tuple[torch.dtype, torch.dtype]:
+    """What ComfyUI would compute a transformer of so many weights in, and a VAE."""
+    try:
+        from comfy.model_management import get_torch_device, unet_dtype, vae_dtype
+    except ImportError:
+        return torch.float32, torch.float32
+    device, supported = get_torch_device(), [torch.bfloat16, torch.float32]
+    chosen = unet_dtype(device=device, model_params=numbers, supported_dtypes=supported)
+    # What was asked for on ComfyUI's command line comes back even where it is not supported.
+    return chosen if chosen in supported else supported[0], vae_dtype(device, supported)
+
+
+def patcher(network: nn.Module, *, vae: bool = False) -> Any | None:
+    """ComfyUI's handle of a network, by which it moves it between devices."""
+    try:
+        from comfy import model_management
+        from comfy.model_patcher import ModelPatcher
+    except ImportError:
+        return None
+    if vae:
+        devices = model_management.vae_device(), model_management.vae_offload_device()
+    else:
+        devices = model_management.get_torch_device(), model_management.unet_offload_device()
+    return ModelPatcher(network, load_device=devices[0], offload_device=devices[1])
+
+
+def load(patchers: Sequence[Any | None], memory: int) -> None:
+    """Brings whole networks to their device, and makes room for so many bytes of activations."""
+    handles = [handle for handle in patchers if handle is not None]
+    if not handles:
+        return
+    from comfy.model_management import load_models_gpu
+
+    load_models_gpu(handles, memory_required=memory, force_full_load=True)
+    for handle in handles:  # where ComfyUI is told to keep weights off the device, ours cannot be used from there
+        handle.model.to(handle.load_device)
+
+
+def free_cache() -> None:
+    """Gives memory that nothing uses back."""
+    try:
+        from comfy.model_management import soft_empty_cache
+    except ImportError:
+        return
+    soft_empty_cache()
+
+
+def when_memory_is_short(run: Callable[[], Tensor], instead: Callable[[], Tensor]) -> Tensor:
+    """What `run` gives, or `instead` where the device had too little memory for it."""
+    try:
+        from comfy.model_management import OOM_EXCEPTION
+    except ImportError:
+        return run()
+    try:
+        return run()
+    except OOM_EXCEPTION:
+        log.warning("too little memory for whole frames, so they are computed in tiles")
+    free_cache()
+    return instead()
+
+
+# ComfyUI's own models
+
+
+def load_clip(path: Path) -> Any:
+    """Wan's text encoder as ComfyUI loads it."""
+    import folder_paths
+    from comfy.sd import CLIPType, load_clip
+
+    return load_clip(
+        [str(path)], embedding_directory=folder_paths.get_folder_paths("embeddings"), clip_type=CLIPType.WAN
+    )
+
+
+def conditioning(clip: Any, prompt: str) -> Any:
+    """A prompt as ComfyUI's CONDITIONING."""
+    return clip.encode_from_tokens_scheduled(clip.tokenize(prompt))
+
+
+def with_values(conditioning: Any, values: dict[str, Any]) -> Any:
+    """A CONDITIONING with more in it; lists are appended to those it has, and nothing is changed in place."""
+    import node_helpers
+
+    return node_helpers.conditioning_set_values(conditioning, values, append=True)
+
+
+def has_vace(model: Any) -> bool:
+    """Whether a MODEL has VACE's context blocks."""
+    return hasattr(model.get_model_object("diffusion_model"), "vace_patch_embedding")
+
+
+def with_wrapper(model: Any, wrapper: Callable[..., Any]) -> Any:
+    """A MODEL with something around every call of its network; the one given is not changed."""
+    from comfy.patcher_extension import WrappersMP
+
+    clone = model.clone()
+    clone.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, "vace", wrapper)
+    return clone
+
+
+def guided(
+    model: Any,
+    positive: Any,
+    negative: Any,
+    cfg: float,
+    run: Callable[..., Tensor],
+    levels: Sequence[float],
+    noise: Tensor,
+    latents: Tensor,
+    seed: int,
+) -> Tensor:
+    """ComfyUI's own sampling with our solver: raw latents."""
+    from comfy.samplers import KSAMPLER, CFGGuider
+
+    guider = CFGGuider(model)
+    guider.set_conds(positive, negative)
+    guider.set_cfg(cfg)
+    samples = guider.sample(noise, latents, KSAMPLER(run), torch.tensor(levels), seed=seed, disable_pbar=True)
+    return samples.to("cpu")

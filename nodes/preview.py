@@ -1,0 +1,46 @@
+"""The node that shows a unit before anything is computed."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from comfy_api.latest import io
+
+from ..vace_core.advice import warnings
+from ..vace_core.models.wan import GRID, seen_frames
+from ..vace_core.preview import contact_sheet
+from ..vace_core.vcu import VideoConditionUnit
+from . import host, sockets
+
+NOTHING = "Nothing looks wrong."
+
+
+class VacePreviewVCU(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return sockets.schema(
+            "VacePreviewVCU",
+            "VACE Preview VCU",
+            "Shows what the model will get, before any model is loaded: what is kept, what is made, what is "
+            "followed, the "
+            "mask and the references. Says in words what looks wrong.",
+            inputs=[
+                sockets.Vcu.Input("vcu", tooltip="From any VACE task."),
+                io.Int.Input("columns", default=8, min=2, max=24, tooltip="The most frames that are shown."),
+            ],
+            outputs=[
+                sockets.vcu_output(),
+                io.Image.Output(display_name="sheet", tooltip="The picture that the node shows."),
+                io.String.Output(display_name="warnings", tooltip="What looks wrong, one sentence a line."),
+            ],
+            aliases=["contact sheet", "check mask", "debug"],
+            output_node=True,
+        )
+
+    @classmethod
+    def execute(cls, vcu: VideoConditionUnit, columns: int) -> io.NodeOutput:
+        seen = seen_frames(vcu.num_frames) if GRID.nearest_lengths(vcu.num_frames)[0] == vcu.num_frames else None
+        sheet = contact_sheet(vcu, seen_frames=seen, columns=columns)
+        image = torch.from_numpy(np.array(sheet)).float().div_(255)[None]
+        found = warnings(vcu, seen_frames=seen)
+        return host.output(cls, vcu, image, "\n".join(found), notes=found or [NOTHING], images=image)

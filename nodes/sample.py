@@ -1,0 +1,257 @@
+"""Nodes that turn a unit into latents: our sampler, and the conditioning for the stock ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from comfy_api.latest import io
+from PIL import Image
+from torch import Tensor
+
+from ..vace_core import SamplingOptions, pipeline
+from ..vace_core.errors import InputError
+from ..vace_core.models.base import VideoVae
+from ..vace_core.models.wan_vae_stream import WanVae
+from ..vace_core.pipeline import VaceModel
+from ..vace_core.sampler import SOLVERS
+from ..vace_core.vcu import VideoConditionUnit
+from . import host, native, sockets
+from .bridge import raw
+from .sockets import LibraryModel, NativeModel
+
+SHOWN = 4  # frames of a preview
+SMALL = 128 * 128  # pixels of a frame that the VAE itself can show after every step
+TENSORS = 16  # of all tokens that one pass holds at once, generously
+
+
+class VaceSampleVideo(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return sockets.schema(
+            "VaceSampleVideo",
+            "VACE Sample Video",
+            "Makes what a unit asks for. The latents that come out are those of the video alone: decode them with VACE "
+            "Decode Video, which also puts back what was to be kept.",
+            inputs=[
+                sockets.Model.Input("model", tooltip="From one of the VACE loaders."),
+                sockets.Vcu.Input("vcu", tooltip="What to make: from any VACE task."),
+                io.Int.Input(
+                    "seed",
+                    default=0,
+                    min=0,
+                    max=0xFFFFFFFFFFFFFFFF,
+                    control_after_generate=True,
+                    tooltip="One seed, one video.",
+                ),
+                io.Int.Input(
+                    "steps",
+                    default=30,
+                    min=1,
+                    max=1000,
+                    tooltip="Denoising steps: 50 as published, 20 is enough for most.",
+                ),
+                io.Float.Input(
+                    "cfg",
+                    default=5.0,
+                    min=0.0,
+                    max=100.0,
+                    step=0.1,
+                    tooltip="How closely the prompt is followed. 1 = off, twice as fast.",
+                ),
+                io.Float.Input(
+                    "shift",
+                    default=16.0,
+                    min=0.01,
+                    max=100.0,
+                    step=0.01,
+                    tooltip="Higher spends more steps on large shapes. 16 as published, 3 for the starter, 5 with "
+                    "distilled LoRA.",
+                ),
+                io.Combo.Input("sampler", options=list(SOLVERS), default="unipc", tooltip="unipc is Wan's own."),
+                io.Float.Input(
+                    "strength",
+                    default=1.0,
+                    min=0.0,
+                    max=10.0,
+                    step=0.01,
+                    tooltip="How strongly the unit guides the model. 1 = as trained, 0 = not at all.",
+                ),
+                io.Float.Input(
+                    "start_percent",
+                    default=0.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.001,
+                    tooltip="The unit guides from here on, 0..1 of the schedule.",
+                ),
+                io.Float.Input(
+                    "end_percent", default=1.0, min=0.0, max=1.0, step=0.001, tooltip="The unit guides up to here."
+                ),
+            ],
+            outputs=[io.Latent.Output(display_name="samples", tooltip="The video as latents, references dropped.")],
+            aliases=["ksampler", "wan sampler"],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        model: LibraryModel | NativeModel,
+        vcu: VideoConditionUnit,
+        seed: int,
+        steps: int,
+        cfg: float,
+        shift: float,
+        sampler: str,
+        strength: float,
+        start_percent: float,
+        end_percent: float,
+    ) -> io.NodeOutput:
+        options = SamplingOptions(
+            steps=steps,
+            shift=shift,
+            guidance_scale=cfg,
+            solver=sampler,
+            seed=seed,
+            strength=strength,
+            start_percent=start_percent,
+            end_percent=end_percent,
+        )
+        progress = host.Progress()
+        show = _shower(model, vcu)
+
+        def on_step(index: int, total: int, denoised: Tensor) -> None:
+            progress(index + 1, total, show(denoised))
+
+        def on_chunk(done: int, total: int) -> None:
+            host.check_interrupt()
+
+        if isinstance(model, NativeModel):
+            samples = native.sample(model, vcu, options, on_step=on_step, on_chunk=on_chunk)
+        else:
+            samples = _sample(model, vcu, options, on_step, on_chunk)
+        _check_finite(samples)
+        host.free_cache()
+        return host.output(cls, {"samples": samples})
+
+
+class VaceApplyVCU(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return sockets.schema(
+            "VaceApplyVCU",
+            "VACE Apply VCU",
+            "A unit as conditioning and latent for KSampler and everything built on it. The prompts come from your own "
+            "text encode nodes; those of the unit are not used. References are in front of the latent: VACE Decode "
+            "Video drops them by itself, for other nodes use Trim Video Latent with trim_latent.",
+            inputs=[
+                io.Conditioning.Input("positive", tooltip="The prompt, from CLIP Text Encode."),
+                io.Conditioning.Input("negative", tooltip="The negative prompt."),
+                io.Vae.Input("vae", tooltip="The VAE of Wan 2.1."),
+                sockets.Vcu.Input("vcu", tooltip="What to make: from any VACE task."),
+                io.Float.Input(
+                    "strength",
+                    default=1.0,
+                    min=0.0,
+                    max=10.0,
+                    step=0.01,
+                    tooltip="How strongly the unit guides the model. 1 = as trained.",
+                ),
+            ],
+            outputs=[
+                io.Conditioning.Output(display_name="positive", tooltip="For the sampler."),
+                io.Conditioning.Output(display_name="negative", tooltip="For the sampler."),
+                io.Latent.Output(display_name="latent", tooltip="Empty, of the size and length of the unit."),
+                io.Int.Output(display_name="trim_latent", tooltip="How many latent frames are references."),
+            ],
+            aliases=["wan vace to video", "vace conditioning", "ksampler"],
+        )
+
+    @classmethod
+    def execute(cls, positive: Any, negative: Any, vae: Any, vcu: VideoConditionUnit, strength: float) -> io.NodeOutput:
+        progress = host.Progress()
+        pipeline.check_unit(vcu, native.GRID)
+        values = native.conditions(vcu, vae, strength, lambda done, total: progress(done, total))
+        conditioned = (host.with_values(one, values) for one in (positive, negative))
+        return host.output(cls, *conditioned, {"samples": native.empty_latent(vcu)}, vcu.num_references)
+
+
+def _sample(
+    model: LibraryModel,
+    vcu: VideoConditionUnit,
+    options: SamplingOptions,
+    on_step: Callable[[int, int, Tensor], None],
+    on_chunk: Callable[[int, int], None],
+) -> Tensor:
+    """Raw latents `(1, 16, t, h, w)` from one of our models."""
+    # The text encoder first: it is the largest part of many, and would drive the others from the device.
+    texts = {words: model.core.text.encode(words) for words in (vcu.prompt, vcu.negative_prompt)}
+    core = replace(model.core, text=_Encoded(texts))
+    host.load(model.patchers, _room(core, vcu))
+
+    def run(vae: VideoVae) -> Tensor:
+        return pipeline.sample(replace(core, vae=vae), vcu, options, on_step=on_step, on_chunk=on_chunk)
+
+    latents = host.when_memory_is_short(lambda: run(core.vae), lambda: run(tiled(core.vae)))
+    return raw(latents.cpu())
+
+
+class _Encoded:
+    """Prompts that were encoded before."""
+
+    def __init__(self, texts: dict[str, Tensor]) -> None:
+        self._texts = texts
+
+    def encode(self, prompt: str) -> Tensor:
+        return self._texts[prompt]
+
+
+def tiled(vae: VideoVae) -> VideoVae:
+    """The same VAE, computed in pieces of 256 pixels."""
+    return WanVae(vae.network, tile=256) if isinstance(vae, WanVae) else vae
+
+
+def _room(core: VaceModel, vcu: VideoConditionUnit) -> int:
+    """Bytes of activations to keep free."""
+    tokens = core.vae.grid.tokens(vcu.num_frames, vcu.height, vcu.width, vcu.num_references)
+    return TENSORS * tokens * core.expert.base.sizes.width * 4
+
+
+def _check_finite(samples: Tensor) -> None:
+    if not bool(torch.isfinite(samples).all()):
+        raise InputError(
+            "Sampling gave values that are not numbers (NaN): it overflowed. Finite latents are needed. Load the model "
+            "in bf16 or fp32, or lower cfg and strength."
+        )
+
+
+def _shower(model: LibraryModel | NativeModel, vcu: VideoConditionUnit) -> Callable[[Tensor], Image.Image | None]:
+    """What shows the video's own frames (never a reference) after a step."""
+    if isinstance(model, LibraryModel) and vcu.height * vcu.width <= SMALL:
+        # Each latent frame as if it were a clip of its own: rougher than the video, and as cheap as the step itself.
+        return lambda denoised: _grid(model.core.vae.decode(_some(denoised)[:, :, None])[:, :, 0])
+    factors = host.rgb_factors()
+    if factors is None:
+        return lambda denoised: None
+    weight, bias = factors
+    return lambda denoised: _grid((_some(denoised).movedim(1, -1) @ weight + bias).movedim(-1, 1))
+
+
+def _some(latents: Tensor) -> Tensor:
+    """`(N, C, h, w)` of up to four frames of `(1, C, t, h, w)`, from the first to the last."""
+    last = latents.shape[2] - 1
+    places = sorted({round(n * last / (SHOWN - 1)) for n in range(SHOWN)})
+    return latents[0, :, places].transpose(0, 1).float().cpu()
+
+
+def _grid(frames: Tensor) -> Image.Image:
+    """`(N, 3, H, W)` in −1..1 as one picture, two in a row."""
+    pictures = ((frames.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu().permute(0, 2, 3, 1).numpy()
+    across = min(len(pictures), 2)
+    missing = -len(pictures) % across
+    pictures = np.concatenate([pictures, np.zeros_like(pictures[:missing])]) if missing else pictures
+    rows = [np.concatenate(pictures[n : n + across], axis=1) for n in range(0, len(pictures), across)]
+    return Image.fromarray(np.concatenate(rows))

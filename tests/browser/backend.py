@@ -1,0 +1,180 @@
+"""The smallest server the real ComfyUI frontend starts against: no ComfyUI, no torch, only what the editor needs."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import threading
+from pathlib import Path
+
+from aiohttp import web
+from PIL import Image, ImageDraw
+
+WEB = Path(__file__).parents[2] / "web"
+PICTURE = (640, 360)
+SMALL = (96, 64)
+
+
+def _node(name: str, required: dict[str, object], outputs: list[str]) -> dict[str, object]:
+    return {
+        "name": name,
+        "display_name": name,
+        "description": "",
+        "category": "VACE",
+        "python_module": "custom_nodes.vace",
+        "input": {"required": required},
+        "input_order": {"required": list(required)},
+        "output": outputs,
+        "output_name": outputs,
+        "output_is_list": [False] * len(outputs),
+        "output_node": name == "PreviewAny",
+    }
+
+
+def _number(default: float, kind: str = "INT") -> list[object]:
+    return [kind, {"default": default, "min": 0.01, "max": 8192}]
+
+
+PATHS = ["STRING", {"default": "[]", "multiline": False, "tooltip": "Boxes that move, as JSON."}]
+PROMPT = ["STRING", {"default": "", "multiline": True}]
+NODES = {
+    "VaceMoveAnything": _node(
+        "VaceMoveAnything",
+        {
+            "image": ["IMAGE", {}],
+            "paths": PATHS,
+            "box_size": _number(0.25, "FLOAT"),
+            "length": _number(81),
+            "fps": _number(16.0, "FLOAT"),
+            "fit": [["480p", "720p", "starter", "as it is"], {}],
+            "prompt": PROMPT,
+            "negative_prompt": PROMPT,
+        },
+        ["VACE_VCU"],
+    ),
+    "VaceLayoutToVideo": _node(
+        "VaceLayoutToVideo",
+        {
+            "paths": PATHS,
+            "box_size": _number(0.25, "FLOAT"),
+            "width": _number(832),
+            "height": _number(480),
+            "length": _number(81),
+            "fps": _number(16.0, "FLOAT"),
+            "prompt": PROMPT,
+        },
+        ["VACE_VCU"],
+    ),
+    "LoadImage": _node("LoadImage", {"image": [["scene.png", "tall.png"], {"image_upload": True}]}, ["IMAGE", "MASK"]),
+    "ImageScale": _node("ImageScale", {"image": ["IMAGE", {}]}, ["IMAGE"]),
+    "MakeText": _node("MakeText", {"text": ["STRING", {"default": ""}]}, ["STRING"]),
+    "PreviewAny": _node("PreviewAny", {"source": ["*", {}]}, []),
+}
+
+
+def picture(name: str) -> bytes:
+    """A little landscape for screenshots; "tall" is upright, "small" as the starter model takes it."""
+    width, height = PICTURE if "tall" not in name else PICTURE[::-1]
+    if "small" in name:
+        width, height = SMALL
+    image = Image.new("RGB", (width, height))
+    draw = ImageDraw.Draw(image)
+    for y in range(height):
+        shade = y / height
+        draw.line([(0, y), (width, y)], fill=(int(120 + 90 * shade), int(170 + 40 * shade), int(225 - 40 * shade)))
+    draw.ellipse([width * 0.74, height * 0.1, width * 0.86, height * 0.1 + width * 0.12], fill=(255, 236, 170))
+    ground = [(0, height), (0, height * 0.7), (width * 0.3, height * 0.6), (width, height * 0.72), (width, height)]
+    draw.polygon(ground, fill=(96, 140, 92))
+    draw.ellipse([width * 0.14, height * 0.5, width * 0.32, height * 0.5 + width * 0.18], fill=(200, 70, 60))
+    data = io.BytesIO()
+    image.save(data, "PNG")
+    return data.getvalue()
+
+
+class Backend:
+    """Serves one frontend package on a free port, from a thread of its own, until `close`."""
+
+    def __init__(self, frontend: Path) -> None:
+        self.settings: dict[str, object] = {}
+        self._frontend = frontend
+        self._loop = asyncio.new_event_loop()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+        self._ready.wait(60)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+
+    def _serve(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        runner = web.AppRunner(self._app())
+        self._loop.run_until_complete(runner.setup())
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        self._loop.run_until_complete(site.start())
+        self._port = runner.addresses[0][1]
+        self._ready.set()
+        self._loop.run_forever()
+        self._loop.run_until_complete(runner.cleanup())
+
+    def _app(self) -> web.Application:
+        app = web.Application()
+        scripts = [f"/extensions/vace/{path.relative_to(WEB).as_posix()}" for path in sorted(WEB.rglob("*.js"))]
+        answers = {
+            "/api/users": {"storage": "server", "migrated": True},
+            "/api/settings": self.settings,
+            "/api/extensions": scripts,
+            "/api/object_info": NODES,
+            "/api/system_stats": {"system": {"os": "posix", "argv": [], "comfyui_version": "0"}, "devices": []},
+            "/api/queue": {"queue_running": [], "queue_pending": []},
+            "/api/userdata": [],
+            "/api/experiment/models": [],
+        }
+        for empty in ("i18n", "history", "features", "workflow_templates", "global_subgraphs", "node_replacements"):
+            answers[f"/api/{empty}"] = {}
+        pages = {"offset": 0, "limit": 200, "total": 0, "has_more": False}
+        answers["/api/jobs"] = {"jobs": [], "pagination": pages}
+        for path, answer in answers.items():
+            app.router.add_get(path, _answering(answer))
+        app.router.add_get("/api/view", _view)
+        app.router.add_get("/ws", _socket)
+        app.router.add_post("/api/settings/{name}", self._set)
+        app.router.add_post("/api/settings", self._set)
+        app.router.add_get("/", self._index)
+        app.router.add_static("/extensions/vace", WEB)
+        app.router.add_static("/", self._frontend)
+        return app
+
+    async def _index(self, _request: web.Request) -> web.FileResponse:
+        return web.FileResponse(self._frontend / "index.html")
+
+    async def _set(self, request: web.Request) -> web.Response:
+        value, name = await request.json(), request.match_info.get("name")
+        self.settings.update({name: value} if name else value)
+        return web.Response()
+
+
+def _answering(answer: object):
+    async def handler(_request: web.Request) -> web.Response:
+        return web.json_response(answer)
+
+    return handler
+
+
+async def _view(request: web.Request) -> web.Response:
+    return web.Response(body=picture(request.query.get("filename", "")), content_type="image/png")
+
+
+async def _socket(request: web.Request) -> web.WebSocketResponse:
+    socket = web.WebSocketResponse()
+    await socket.prepare(request)
+    status = {"status": {"exec_info": {"queue_remaining": 0}}, "sid": request.query.get("clientId", "test")}
+    await socket.send_json({"type": "status", "data": status})
+    async for _message in socket:
+        pass
+    return socket

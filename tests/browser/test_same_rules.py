@@ -1,0 +1,114 @@
+"""The editor and the library agree: the same JSON, the same motion. Needs Node.js, no browser."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+if shutil.which("node") is None:
+    pytest.skip("the rules of the editor are compared with Node.js, which was not found", allow_module_level=True)
+pytest.importorskip("torch")
+pytest.importorskip("hypothesis")
+
+from box_paths import box_paths
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vace_core.errors import InputError
+from vace_core.layout import boxes
+from vace_core.layout_json import paths_from_json, paths_to_json
+
+RULES = Path(__file__).with_name("rules.mjs")
+slow = settings(max_examples=12, deadline=None, derandomize=True)
+
+
+def ask(*questions: dict[str, Any]) -> list[Any]:
+    done = subprocess.run(["node", RULES], input=json.dumps(questions), capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+@slow
+@given(st.lists(st.lists(box_paths(), min_size=1, max_size=4), min_size=1, max_size=8))
+def test_the_editor_writes_what_it_read(clips):
+    answers = ask(*({"ask": "rewrite", "text": paths_to_json(paths)} for paths in clips))
+    assert [paths_from_json(answer) for answer in answers] == [tuple(paths) for paths in clips]
+
+
+@slow
+@given(st.lists(st.lists(box_paths(), min_size=1, max_size=4), min_size=1, max_size=8), st.integers(1, 41))
+def test_the_preview_moves_as_the_layout_does(clips, frames):
+    answers = ask(*({"ask": "boxes", "text": paths_to_json(paths), "frames": frames} for paths in clips))
+    for paths, answer in zip(clips, answers, strict=True):
+        for path, drawn in zip(paths, answer, strict=True):
+            for box, expected in zip(drawn, boxes(path, frames).tolist(), strict=True):
+                assert box == pytest.approx(expected, rel=1e-5, abs=1e-5)
+
+
+def own(**changes: object) -> str:
+    at = {"time": 0, "x": 0.5, "y": 0.5, "width": 0.5, "height": 0.5}
+    return json.dumps({"version": 1, "paths": [{"keys": [at], **changes}]})
+
+
+def with_key(**changes: object) -> str:
+    return own(keys=[{"time": 0, "x": 0.5, "y": 0.5, "width": 0.5, "height": 0.5, **changes}])
+
+
+TEXTS = [
+    own(),
+    own(label="é", order=-3, colour=[1, 2, 3], smooth=True),
+    own(keys=[]),
+    own(speed=1),
+    own(order=1.5),
+    own(order="1"),
+    own(smooth=1),
+    own(label=None),
+    own(colour=[0, 0]),
+    own(colour=[0, 0, 256]),
+    own(colour="black"),
+    with_key(time=1.01),
+    with_key(x=-10),
+    with_key(x=-10.1),
+    with_key(y=True),
+    with_key(width=0),
+    with_key(width=0.0001, height=10),
+    with_key(height="1"),
+    with_key(z=0),
+    own(keys=[{"time": t, "x": 0, "y": 0, "width": 1, "height": 1} for t in (0.5, 0.5)]),
+    own(keys=[{"time": t, "x": 0, "y": 0, "width": 1, "height": 1} for t in (0.5, 1)]),
+    '{"version": 2}',
+    '{"version": 1}',
+    '{"version": 1, "paths": [3]}',
+    '{"paths": []}',
+    "{boxes}",
+    "3",
+    '[{"x": 1, "y": 2}, {"x": 3.5, "y": 4, "t": 1}]',
+    '[[{"x": 1, "y": 2}], [{"x": 3, "y": 4}]]',
+    '[{"x": 1}]',
+    "[[]]",
+    json.dumps({"version": 1, "paths": json.loads(own())["paths"] * 65}),
+    own(keys=[{"time": i / 5000, "x": 0, "y": 0, "width": 1, "height": 1} for i in range(4097)]),
+    own(label="x" * 1_000_001),
+]
+
+
+def test_the_editor_draws_exactly_what_the_library_reads():
+    kinds = ask(*({"ask": "read", "text": text} for text in TEXTS))
+    for text, kind in zip(TEXTS, kinds, strict=True):
+        assert (kind in ("paths", "points")) == _is_read(text), text[:200]
+
+
+def test_nothing_drawn_is_the_default():
+    assert ask({"ask": "read", "text": "[]"}, {"ask": "read", "text": ""}) == ["empty", "empty"]
+
+
+def _is_read(text: str) -> bool:
+    try:
+        paths_from_json(text, size=(640, 360), box=(50, 50))
+    except InputError:
+        return False
+    return True

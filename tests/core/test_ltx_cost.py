@@ -1,0 +1,96 @@
+"""The figures of a job on LTX-Video are those of the real modules, counted on meta tensors."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from counting import AttentionInOnePiece, LiveBytes
+from torch.utils.flop_counter import FlopCounterMode
+
+from vace_core.adapter import Attachment
+from vace_core.context import EMPTY
+from vace_core.cost import ModelSizes, job_cost
+from vace_core.models import ltx, ltx_cost
+from vace_core.models.ltx_family import LTX
+from vace_core.models.ltx_vae import LtxVae, LtxVaeNetwork, LtxVaeSizes
+from vace_core.tasks import text
+
+TINY = (ltx.LtxSizes(width=64, ffn=256, layers=4, text_width=32), 2, (4, 3, 5))
+# Real width and tokens; a few blocks tell as much as all of them.
+REAL = (ltx.LtxSizes(width=2048, ffn=8192, layers=3), 2, (13, 16, 24))
+WORDS = 40
+
+
+def one_pass(sizes, blocks, latent, dtype):
+    with torch.device("meta"):
+        base = ltx.LtxDit(sizes).to(dtype).requires_grad_(False)
+        adapter = ltx.build_adapter(sizes, range(blocks)).to(dtype).requires_grad_(False)
+        prompt = base.prepare_text(torch.zeros(1, WORDS, sizes.text_width))
+        latents, context, sigma = torch.zeros(1, 128, *latent), torch.zeros(1, 384, *latent), torch.zeros(1)
+    return base, adapter, latents, sigma, prompt, context
+
+
+@pytest.mark.parametrize("case", [TINY, REAL], ids=["tiny", "2B"])
+def test_arithmetic_of_a_pass_is_that_of_the_modules(case):
+    sizes, blocks, latent = case
+    base, adapter, latents, sigma, prompt, context = one_pass(sizes, blocks, latent, torch.bfloat16)
+    tokens = latent[0] * latent[1] * latent[2]
+    attachment = Attachment(adapter=adapter, context=adapter.embed(context))
+    with FlopCounterMode(display=False) as alone:
+        base(latents, sigma, prompt)
+    with FlopCounterMode(display=False) as both:
+        base(latents, sigma, prompt, [attachment])
+    assert ltx_cost.base_flop(sizes, tokens, WORDS) == pytest.approx(alone.get_total_flops(), rel=1e-3)
+    made = both.get_total_flops() - alone.get_total_flops()
+    assert ltx_cost.adapter_flop(sizes, blocks, tokens, WORDS) == pytest.approx(made, rel=1e-3)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_memory_of_a_pass_is_close_to_that_of_the_modules(dtype):
+    sizes, blocks, latent = REAL
+    base, adapter, latents, sigma, prompt, context = one_pass(sizes, blocks, latent, dtype)
+    with torch.no_grad(), AttentionInOnePiece(), LiveBytes() as bytes_, torch.device("meta"):
+        base(latents, sigma, prompt, [Attachment(adapter=adapter, context=adapter.embed(context))])
+    tokens = latent[0] * latent[1] * latent[2]
+    assert ltx_cost.peak_of_pass(sizes, blocks, tokens, dtype.itemsize) == pytest.approx(bytes_.peak, rel=0.05)
+
+
+@pytest.mark.parametrize("size", [(17, 64, 96), (1, 64, 64)])
+def test_arithmetic_of_the_vae_is_that_of_the_modules(size):
+    vae, frames, latents = vae_on_meta(8, size)
+    with FlopCounterMode(display=False) as encoding:
+        vae.encode(frames)
+    with FlopCounterMode(display=False) as gray:
+        vae.encode(frames, content=EMPTY)
+    with FlopCounterMode(display=False) as decoding:
+        vae.decode(latents)
+    sizes = LtxVaeSizes(width=8)
+    assert ltx_cost.encode_flop(sizes, *size) == pytest.approx(encoding.get_total_flops(), rel=1e-3)
+    assert ltx_cost.encode_flop(sizes, *size, gray=True) == pytest.approx(gray.get_total_flops(), rel=1e-3)
+    assert ltx_cost.decode_flop(sizes, *size) == pytest.approx(decoding.get_total_flops(), rel=1e-3)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+def test_memory_of_the_vae_is_close_to_that_of_the_modules(dtype):
+    size = (97, 512, 768)
+    vae, frames, latents = vae_on_meta(128, size, dtype)
+    with LiveBytes() as encoding:
+        vae.encode(frames)
+    with LiveBytes() as decoding:
+        vae.decode(latents)
+    assert encoding.peak < decoding.peak
+    assert ltx_cost.peak_of_vae(LtxVaeSizes(), size, dtype.itemsize) == pytest.approx(decoding.peak, rel=0.05)
+
+
+def vae_on_meta(width, size, dtype=torch.float32):
+    with torch.device("meta"):
+        vae = LtxVae(LtxVaeNetwork(width=width).to(dtype))
+        return vae, torch.zeros(1, 3, *size), torch.zeros(1, 128, *ltx.GRID.latent_size(*size))
+
+
+def test_figures_of_the_official_job():
+    sizes = ltx.LtxSizes(width=2048, ffn=8192, layers=28)
+    model = ModelSizes(family=LTX, base=sizes, context_blocks=14, vae=LtxVaeSizes(), weights={})
+    found = job_cost(model, text(num_frames=97, height=512, width=768), LTX.options)
+    assert (found.tokens, found.latent_size) == (4992, (13, 16, 24))
+    assert (found.base_passes, found.adapter_passes) == (120, 120)

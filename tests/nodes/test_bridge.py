@@ -1,0 +1,179 @@
+"""What comes from ComfyUI is read in every shape of the wild or refused in a sentence; what goes back is exact."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from refusal import outcome, refusal
+
+SIZES = {"height": st.sampled_from([16, 32, 64]), "width": st.sampled_from([16, 48, 64])}
+few = settings(max_examples=60, deadline=None)
+
+
+@pytest.fixture(scope="module")
+def bridge(pack):
+    return pack.nodes.bridge
+
+
+def noise(*shape, seed=0):
+    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+class TestImages:
+    def test_every_level_of_8_bits_comes_back_to_the_bit(self, bridge):
+        images = (torch.arange(256).float() / 255).view(1, 16, 16, 1).expand(-1, -1, -1, 3).contiguous()
+        assert torch.equal(bridge.images_of(bridge.frames_of(images, "images")), images)
+
+    def test_other_values_come_back_within_a_float(self, bridge):
+        images = noise(2, 8, 8, 3)
+        back = bridge.images_of(bridge.frames_of(images, "images"))
+        assert float((back - images).abs().max()) < 1e-6
+
+    def test_axes_and_range(self, bridge):
+        images = noise(5, 8, 6, 3)
+        frames = bridge.frames_of(images, "images")
+        assert frames.shape == (1, 3, 5, 8, 6)
+        assert torch.equal(frames[0, 2, 4], images[4, :, :, 2] * 2 - 1)
+
+    def test_gray_and_single_pictures_and_opaque_alpha_are_read(self, bridge):
+        gray = bridge.frames_of(noise(2, 8, 8, 1), "images")
+        assert torch.equal(gray[:, 0], gray[:, 2])
+        assert bridge.frames_of(noise(8, 8, 3), "images").shape == (1, 3, 1, 8, 8)
+        opaque = torch.cat([noise(2, 8, 8, 3), torch.ones(2, 8, 8, 1)], dim=3)
+        assert torch.equal(bridge.frames_of(opaque, "images"), bridge.frames_of(opaque[..., :3], "images"))
+
+    def test_overshoot_of_resampling_is_cut_and_said(self, bridge):
+        images = noise(1, 8, 8, 3) * 1.2 - 0.1
+        assert float(bridge.frames_of(images, "images").abs().max()) == 1.0
+        (said,) = bridge.said_of_range(images)
+        assert said.startswith("Values from -0.09")
+        assert bridge.said_of_range(noise(1, 8, 8, 3)) == []
+
+    def test_another_range_is_refused(self, bridge):
+        assert refusal(bridge.frames_of, torch.full((1, 2, 2, 3), 255.0), "images") == (
+            'The input "images" holds values from 255 to 255. Values from 0 (black) to 1 (white) are needed. Divide '
+            "0..255 by "
+            "255, or add 1 to -1..1 and halve it."
+        )
+
+    @pytest.mark.parametrize("wrong", [None, 5, "x", [1], torch.zeros(1, 8, 8, 3, dtype=torch.uint8)])
+    def test_what_is_no_image_is_refused(self, bridge, wrong):
+        assert refusal(bridge.frames_of, wrong, "images").endswith("An IMAGE is needed. Connect an IMAGE output.")
+
+    def test_references_lie_on_white(self, bridge):
+        picture = torch.cat(
+            [torch.zeros(1, 4, 4, 3), torch.tensor([0.0, 1.0]).view(1, 1, 2, 1).repeat(1, 4, 2, 1)], dim=3
+        )
+        (found,) = bridge.pictures_of(picture)
+        assert torch.equal(found[0, 0, 0, 0], torch.tensor([1.0, -1.0, 1.0, -1.0]))
+
+
+class TestMasks:
+    """The zoo: every shape handled or refused in a sentence; kept pixels never change."""
+
+    @given(
+        frames=st.sampled_from([1, 5]),
+        layout=st.sampled_from(["H W", "T H W", "T H W 1", "T 1 H W"]),
+        values=st.sampled_from(["hard", "soft", "inverted", "bool"]),
+        seed=st.integers(0, 10),
+        **SIZES,
+    )
+    @few
+    def test_every_layout_means_the_same(self, run, frames, layout, values, seed, height, width):
+        frames = 1 if layout == "H W" else frames
+        hard = (noise(frames, height, width, seed=seed) > 0.5).float()
+        hard[:, 0, 0], hard[:, -1, -1] = 0, 1
+        wanted = 1 - hard if values == "inverted" else hard
+        came = {"soft": hard * 0.6 + 0.2, "inverted": 1 - hard, "bool": hard > 0}.get(values, hard)
+        shape = {"H W": (height, width), "T H W 1": (frames, height, width, 1), "T 1 H W": (frames, 1, height, width)}
+        came = came.reshape(shape.get(layout, came.shape))
+        video = (noise(5, height, width, 3, seed=seed + 1) * 255).round() / 255
+        before = came.clone(), video.clone()
+        vcu = run("VaceInpaintVideo", images=video, mask=came, fit="as it is")[0]
+        assert torch.equal(vcu.masks[0, 0], wanted.expand(5, -1, -1))
+        made = noise(5, height, width, 3, seed=seed + 2)
+        images = run("VaceCompositeVideo", images=made, vcu=vcu)[0]
+        kept = (vcu.masks[0, 0] == 0)[..., None].expand_as(images)
+        assert torch.equal(images[kept], video[kept])
+        assert torch.equal(came, before[0])
+        assert torch.equal(video, before[1])
+
+    @given(shape=st.lists(st.integers(0, 5), max_size=6), value=st.sampled_from([0.0, 1.0, 0.5, 300.0, float("nan")]))
+    @few
+    def test_anything_else_is_handled_or_refused_in_a_sentence(self, run, shape, value):
+        said = outcome(run, "VaceInpaintVideo", images=noise(5, 16, 16, 3), mask=torch.full(shape, value))
+        assert said == "handled" or said.count(". ") >= 2
+
+    def test_the_black_mask_of_load_image_says_nothing(self, bridge, run):
+        none = torch.zeros(1, 64, 64)
+        assert bridge.masks_of(none) is None
+        assert refusal(run, "VaceInpaintVideo", images=noise(5, 32, 48, 3), mask=none) == (
+            "The mask is empty: it is the black one that Load Image gives for a picture without transparency. A mask "
+            "that "
+            "is white where something is to be made is needed. Paint one in the mask editor, or connect another."
+        )
+        vcu = run("VaceControlVideo", images=noise(5, 32, 48, 3), kind="gray", mask=none)[0]
+        assert float(vcu.masks.mean()) == 1.0
+
+    def test_an_image_is_named(self, run):
+        assert refusal(run, "VaceInpaintVideo", images=noise(5, 32, 48, 3), mask=noise(5, 32, 48, 3)) == (
+            'The input "mask" has the shape (5, 32, 48, 3). (frames, height, width) is needed, none of them 0. It '
+            "looks like an "
+            "IMAGE: turn it into a MASK with Convert Image to Mask."
+        )
+
+    def test_a_mask_of_the_same_shape_is_scaled_and_that_is_said(self, run):
+        small = torch.zeros(1, 16, 24)
+        small[:, :, 12:] = 1
+        out = run("VaceInpaintVideo", images=noise(5, 32, 48, 3), mask=small, fit="as it is")
+        assert torch.equal(out[0].masks[0, 0, 0, 0], (torch.arange(48) >= 24).float())
+        assert "The mask of 24 x 16 was scaled to its clip's 48 x 32." in out.ui["text"][0]
+
+    def test_a_mask_of_another_shape_is_refused(self, run):
+        assert refusal(run, "VaceInpaintVideo", images=noise(5, 32, 48, 3), mask=torch.ones(1, 32, 32)) == (
+            "The mask is 32 x 32 pixels, the images 48 x 32, which is another shape. A mask of its clip is needed. "
+            "Make "
+            "it from these very images, or resize it."
+        )
+
+    def test_inverted_masks_are_asked_about(self, run):
+        mask = torch.ones(1, 32, 48)
+        mask[:, :2] = 0
+        vcu = run("VaceInpaintVideo", images=noise(5, 32, 48, 3), mask=mask)[0]
+        (said,) = run("VacePreviewVCU", vcu=vcu).ui["text"]
+        assert "If the small part is to change, invert the mask." in said
+
+
+class TestLatents:
+    def test_raw_and_normalised_are_inverse(self, bridge):
+        latents = noise(1, 16, 2, 4, 4)
+        assert torch.allclose(bridge.normalised(bridge.raw(latents)), latents, atol=1e-5)
+
+    def test_references_in_front_are_dropped(self, bridge):
+        samples = noise(1, 16, 4, 2, 2)
+        found = bridge.latents_of({"samples": samples}, 2, 2)
+        assert torch.equal(found, bridge.normalised(samples[:, :, 2:]))
+        assert torch.equal(bridge.latents_of({"samples": samples[:, :, 2:]}, 2, 2), found)
+
+    def test_another_length_is_refused(self, bridge):
+        assert refusal(bridge.latents_of, {"samples": noise(1, 16, 3, 2, 2)}, 2, 2) == (
+            "The samples have 3 latent frames. The unit has 2, and 2 references in front of them. Connect the samples "
+            "that were made from this very unit."
+        )
+
+    def test_nan_is_named(self, bridge):
+        samples = noise(1, 16, 2, 2, 2)
+        samples[0, 0, 0, 0, 0] = float("inf")
+        assert refusal(bridge.latents_of, {"samples": samples}, 2, 0) == (
+            "The samples hold values that are not numbers (NaN): sampling overflowed. Finite latents are needed. "
+            "Load the "
+            "model in bf16 or fp32, or lower cfg and strength."
+        )
+
+    def test_another_model_is_named(self, bridge):
+        assert refusal(bridge.latents_of, {"samples": noise(1, 4, 8, 8)}, 2, 0) == (
+            "The samples are (1, 4, 8, 8). Latents of a Wan 2.1 video, (batch, 16, frames, height, width), are needed. "
+            "Connect the LATENT of VACE Sample Video, or of a sampler after VACE Apply VCU."
+        )

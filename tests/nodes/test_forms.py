@@ -1,0 +1,91 @@
+"""The nodes' forms: what saved graphs and users rely on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+FROZEN = Path(__file__).with_name("forms.json")
+DOCS = Path(__file__).parents[2] / "web" / "docs"
+SAID = ("input", "input_order", "output", "output_name", "output_tooltips", "name", "display_name", "category",
+        "description", "output_node")  # fmt: skip
+WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
+
+
+def plain(value):
+    """As it travels: JSON knows no tuples."""
+    return json.loads(json.dumps(value))
+
+
+def test_the_standin_makes_the_forms_that_comfyui_makes(comfy, pack, forms_of_standin):
+    for node_id, node in pack.by_id.items():
+        real = node.GET_NODE_INFO_V1()
+        assert plain({key: real[key] for key in SAID}) == plain(forms_of_standin[node_id])
+
+
+def test_forms_are_those_that_graphs_were_saved_with(forms_of_standin):
+    """Inputs are kept by position in saved graphs: append, never insert, rename or remove."""
+    ours = {
+        node_id: {
+            "inputs": [
+                [name, spec[0]]
+                for group in ("required", "optional")
+                for name, spec in form["input"].get(group, {}).items()
+            ],
+            "outputs": [list(pair) for pair in zip(form["output_name"], form["output"], strict=True)],
+        }
+        for node_id, form in forms_of_standin.items()
+    }
+    assert plain(ours) == json.loads(FROZEN.read_text())
+
+
+@pytest.fixture
+def nodes(forms_of_standin):
+    return forms_of_standin.values()
+
+
+def test_everything_has_a_tooltip(nodes):
+    for form in nodes:
+        assert form["description"]
+        assert all(form["output_tooltips"])
+        for group in ("required", "optional"):
+            for name, (_, said) in form["input"].get(group, {}).items():
+                assert said.get("tooltip"), f"{form['name']}.{name}"
+
+
+def test_names_and_category(nodes):
+    for form in nodes:
+        assert form["name"].startswith("Vace")
+        assert form["display_name"].startswith("VACE ")
+        assert form["category"].split("/")[0] == "VACE"
+
+
+def test_no_more_widgets_than_a_screen_shows(nodes):
+    for form in nodes:
+        widgets = [
+            name
+            for group in ("required", "optional")
+            for name, (kind, said) in form["input"].get(group, {}).items()
+            if kind in WIDGETS and not said.get("forceInput")
+        ]
+        assert len(widgets) <= 9, f"{form['name']}: {widgets}"
+
+
+def test_widgets_have_defaults_within_their_range(nodes):
+    for form in nodes:
+        for name, (kind, said) in form["input"]["required"].items():
+            if kind in ("INT", "FLOAT"):
+                assert said["min"] <= said["default"] <= said["max"], f"{form['name']}.{name}"
+            elif kind == "COMBO" and "default" in said:
+                assert said["default"] in said["options"]
+
+
+def test_every_node_has_a_help_page(nodes):
+    for form in nodes:
+        page = (DOCS / f"{form['name']}.md").read_text()
+        assert page.startswith(f"# {form['display_name']}\n")
+        for group in ("required", "optional"):
+            for name in form["input"].get(group, {}):
+                assert f"`{name}`" in page, f"{form['name']}: {name}"

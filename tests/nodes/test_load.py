@@ -1,0 +1,91 @@
+"""Models from ComfyUI's folders: whole files, an adapter on a base, pairs; and what is said of the wrong ones."""
+
+from __future__ import annotations
+
+import native_parts
+import pytest
+import torch
+from filling import fill
+from refusal import refusal
+from safetensors.torch import save_file
+from tiny_files import full_weights
+
+OPTIONS = {"steps": 2, "cfg": 2.0, "shift": 3.0, "seed": 3}
+FILES = {"model": "vace.safetensors", "vae": "wan_vae.safetensors", "text_encoder": "umt5.safetensors"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def folder(comfy, pack, request):
+    """Tiny files in ComfyUI's model folders; the text encoder, which has no small version, is a class of the tests."""
+    core, models = pack.vace_core, comfy.folder / "models"
+    weights = {name: value.contiguous() for name, value in full_weights(core).items()}
+    base = {name: value for name, value in weights.items() if not name.startswith("vace_")}
+    adapter = {name: value for name, value in weights.items() if name.startswith("vace_")}
+    vae = fill(core.models.wan_vae.WanVaeNetwork(width=4, blocks=1), 3).state_dict()
+    for kind in ("diffusion_models", "vae", "text_encoders"):
+        (models / kind).mkdir(parents=True, exist_ok=True)
+    save_file(weights, models / "diffusion_models" / "vace.safetensors")
+    save_file(base, models / "diffusion_models" / "base.safetensors")
+    save_file(adapter, models / "diffusion_models" / "adapter.safetensors", metadata={"vace_layers": "[0, 2]"})
+    save_file({name: value.contiguous() for name, value in vae.items()}, models / "vae" / "wan_vae.safetensors")
+    save_file({"a": torch.zeros(1)}, models / "text_encoders" / "umt5.safetensors")
+    host = pack.nodes.host
+    real, host.load_clip = host.load_clip, lambda path: native_parts.Clip()
+    yield models
+    host.load_clip = real
+
+
+def sampled(run, model):
+    vcu = run("VaceReferenceToVideo", references=torch.zeros(1, 32, 48, 3), width=48, height=32, length=5)[0]
+    return run("VaceSampleVideo", model=model, vcu=vcu, **OPTIONS)[0]["samples"]
+
+
+def test_a_base_with_an_adapter_is_the_whole_model(run):
+    whole = run("VaceLoadModel", **FILES)[0]
+    out = run("VaceLoadAdapter", adapter="adapter.safetensors")
+    assert out.ui["text"] == ("An adapter of 2 context blocks for bases of width 128.",)
+    put_on = run("VaceLoadModel", **{**FILES, "model": "base.safetensors"}, adapter=out[0])[0]
+    assert torch.equal(sampled(run, whole), sampled(run, put_on))
+
+
+def test_a_pair_of_the_same_is_the_one(run):
+    pair = run("VaceLoadModel", **FILES, low_noise_model="vace.safetensors")[0]
+    assert torch.equal(sampled(run, pair), sampled(run, run("VaceLoadModel", **FILES)[0]))
+
+
+def test_a_base_alone_needs_an_adapter(run):
+    assert refusal(run, "VaceLoadModel", **{**FILES, "model": "base.safetensors"}) == (
+        "base.safetensors holds a base without VACE. An adapter is needed too. Connect VACE Load Adapter, or "
+        "choose a "
+        "VACE model."
+    )
+
+
+def test_a_base_is_no_adapter(run):
+    assert refusal(run, "VaceLoadAdapter", adapter="base.safetensors") == (
+        "base.safetensors holds a base without VACE. A VACE adapter is needed here. Choose a file that holds one."
+    )
+
+
+def test_a_model_is_no_vae(run, folder):
+    save_file({"a": torch.zeros(1)}, folder / "vae" / "other.safetensors")
+    assert refusal(run, "VaceLoadModel", **{**FILES, "vae": "other.safetensors"}).count(". ") >= 2
+
+
+def test_comfyui_has_the_networks_in_its_hands(run):
+    from comfy.model_management import current_loaded_models
+
+    model = run("VaceLoadModel", **FILES)[0]
+    assert len(model.patchers) == 3
+    sampled(run, model)
+    assert {id(one) for one in model.patchers} <= {id(loaded.model) for loaded in current_loaded_models}
+
+
+def test_a_replaced_file_changes_the_fingerprint(run, pack, folder):
+    node = pack.by_id["VaceLoadModel"]
+    values = {**FILES, "low_noise_model": "none", "boundary": 0.875}
+    before = node.fingerprint_inputs(**values)
+    assert node.fingerprint_inputs(**values) == before
+    path = folder / "diffusion_models" / "vace.safetensors"
+    path.write_bytes(path.read_bytes() + b"")
+    assert node.fingerprint_inputs(**values) != before

@@ -1,0 +1,353 @@
+"""What each task node builds: the unit that the library's task builds, and what the node says of it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from refusal import refusal
+
+TEXT = {"prompt": "a dog", "negative_prompt": "blur"}
+SIZE = {"width": 48, "height": 32, "length": 5}
+PATH = json.dumps({"version": 1, "paths": [{"keys": [
+    {"time": 0.0, "x": 0.25, "y": 0.5, "width": 0.25, "height": 0.5},
+    {"time": 1.0, "x": 0.75, "y": 0.5, "width": 0.25, "height": 0.5},
+]}]})  # fmt: skip
+
+
+def clip(frames=5, height=32, width=48, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 256, (frames, height, width, 3), generator=generator).float() / 255
+
+
+def left_half(frames=1, height=32, width=48):
+    mask = torch.zeros(frames, height, width)
+    mask[:, :, : width // 2] = 1
+    return mask
+
+
+def said(out):
+    return out.ui["text"][0]
+
+
+def kept(vcu):
+    """The part of each frame that is kept."""
+    return (1 - vcu.masks[0, 0]).flatten(1).mean(dim=1).tolist()
+
+
+class TestEveryTask:
+    """The texts and the rate belong to every unit, and no input is changed."""
+
+    TASKS = (
+        ("VaceTextToVideo", {**SIZE}),
+        ("VaceReferenceToVideo", {**SIZE, "references": clip(2, 20, 20)}),
+        ("VaceInpaintVideo", {"images": clip(), "mask": left_half()}),
+        ("VaceOutpaintVideo", {"images": clip()}),
+        ("VaceExtendVideo", {"first": clip(5), "length": 13}),
+        ("VaceJoinVideos", {"first": clip(5), "last": clip(5, seed=1), "length": 17}),
+        ("VacePlaceKeyframes", {"images": clip(2), "length": 9}),
+        ("VaceControlVideo", {"images": clip(), "kind": "gray"}),
+        ("VaceControlVideo", {"images": clip(), "kind": "scribble"}),
+        ("VaceControlVideo", {"images": clip(), "kind": "flow"}),
+        ("VaceControlVideo", {"images": clip(), "kind": "depth"}),
+        ("VaceLayoutToVideo", {**SIZE, "paths": PATH}),
+        ("VaceMoveAnything", {"image": clip(1), "paths": PATH, "length": 9}),
+        ("VaceSwapAnything", {"images": clip(), "mask": left_half(), "references": clip(1)}),
+        ("VaceExpandAnything", {"image": clip(1), "length": 9}),
+        ("VaceAnimateAnything", {"pose": clip(), "references": clip(1)}),
+        ("VaceReferenceAnything", {**SIZE, "image_1": clip(1), "mask_1": left_half()}),
+        ("VaceBuildVCU", {"images": clip(), "control": clip(seed=1), "mask": left_half(), "references": clip(1)}),
+    )
+
+    @pytest.mark.parametrize(("node", "inputs"), TASKS, ids=[f"{node}-{n}" for n, (node, _) in enumerate(TASKS)])
+    def test_texts_rate_grid_and_inputs(self, run, pack, node, inputs):
+        before = {name: value.clone() for name, value in inputs.items() if isinstance(value, torch.Tensor)}
+        vcu = run(node, **inputs, **TEXT, fps=8.0)[0]
+        assert (vcu.prompt, vcu.negative_prompt, vcu.fps) == ("a dog", "blur", 8.0)
+        pack.vace_core.models.wan.GRID.check(vcu.num_frames, vcu.height, vcu.width)
+        for name, value in before.items():
+            assert torch.equal(value, inputs[name]), name
+
+    @pytest.mark.parametrize(("node", "inputs"), TASKS, ids=[f"{node}-{n}" for n, (node, _) in enumerate(TASKS)])
+    def test_preview_shows_it(self, run, node, inputs):
+        out = run("VacePreviewVCU", vcu=run(node, **inputs)[0])
+        assert out[1].shape[0] == 1
+        assert out[1].shape[3] == 3
+        assert len(out.ui["images"]) == 1
+
+
+class TestFit:
+    @pytest.mark.parametrize(
+        ("fit", "frames", "size", "came"),
+        [
+            ("480p", 5, (480, 832), (5, 500, 860)),
+            ("480p", 17, (48, 80), (20, 48, 80)),
+            ("720p", 1, (720, 1280), (1, 1080, 1920)),
+            ("starter", 17, (64, 64), (33, 128, 128)),
+            ("starter", 17, (48, 80), (18, 120, 200)),
+        ],
+    )
+    def test_size_and_length_are_the_models(self, run, fit, frames, size, came):
+        vcu = run("VaceControlVideo", images=torch.rand(*came, 3), kind="gray", fit=fit)[0]
+        assert (vcu.num_frames, vcu.height, vcu.width) == (frames, *size)
+
+    def test_what_was_done_is_said(self, run):
+        out = run("VaceControlVideo", images=clip(18, 64, 64), kind="gray", fit="starter", fps=24.0)
+        assert said(out) == (
+            "images: 18 frames of 64 x 64 pixels at 24 fps (0.75 s) go to the model as 17 frames of 64 x 64 at 23.31 "
+            "fps. "
+            "Frames dropped: 1 (11)."
+        )
+
+    def test_mask_and_clip_share_one_plan(self, run):
+        video = clip(18, 64, 96)
+        mask = (video.mean(dim=3) > 0.5).float()
+        vcu = run("VaceInpaintVideo", images=video, mask=mask, fit="starter")[0]
+        assert vcu.masks.shape[2:] == vcu.source.shape[2:]
+
+    @pytest.mark.parametrize("frames", [2, 3, 18, 20, 80, 82])
+    def test_as_it_is_refuses_other_lengths(self, run, frames):
+        below = (frames - 1) // 4 * 4 + 1
+        assert refusal(run, "VaceControlVideo", images=clip(frames, 16, 16), kind="gray", fit="as it is") == (
+            f"The clip has {frames} frames. This model needs 4n + 1 frames (1, 5, 9, …). Set the length to {below} or "
+            f"{below + 4}."
+        )
+
+
+class TestEdit:
+    def test_extend_keeps_the_end_and_gives_the_rest_back(self, run):
+        film = clip(20)
+        out = run("VaceExtendVideo", first=film, length=17)
+        vcu, before, after = out.result
+        assert kept(vcu) == [1.0] * 5 + [0.0] * 12
+        assert torch.equal(before, film[:15])
+        assert after is None
+        assert said(out).startswith("first: the model is shown the last 5 of 20 frames; the other 15 are the rest.")
+
+    def test_extend_backwards_and_between(self, run):
+        assert kept(run("VaceExtendVideo", last=clip(1), length=9)[0]) == [0.0] * 8 + [1.0]
+        both = run("VaceExtendVideo", first=clip(1), last=clip(1, seed=1), length=9)[0]
+        assert kept(both) == [1.0] + [0.0] * 7 + [1.0]
+
+    def test_join_fits_the_second_to_the_first(self, run):
+        vcu, before, after = run("VaceJoinVideos", first=clip(9), last=clip(9, 64, 64), length=21, keep=5).result
+        assert kept(vcu) == [1.0] * 5 + [0.0] * 11 + [1.0] * 5
+        assert before.shape == (4, 32, 48, 3)
+        assert after.shape == (4, 32, 48, 3)
+
+    def test_extend_needs_something(self, run):
+        assert refusal(run, "VaceExtendVideo", length=9) == (
+            "Neither a first nor a last clip came. At least one is needed. Give one of them."
+        )
+
+    def test_keyframes_stand_where_they_are_put(self, run):
+        pictures = clip(3)
+        vcu = run("VacePlaceKeyframes", images=pictures, positions="0, 4; -1", length=9, fit="as it is")[0]
+        assert kept(vcu) == [1.0, 0, 0, 0, 1.0, 0, 0, 0, 1.0]
+        assert torch.equal(vcu.source[0, :, 4], pictures[1].movedim(-1, 0) * 2 - 1)
+
+    @pytest.mark.parametrize(
+        ("positions", "said_"),
+        [
+            (
+                "0, x",
+                'positions is "0, x". Whole numbers separated by commas are needed, such as 0, 40, -1. Change it.',
+            ),
+            (
+                "0, 1, 2",
+                "There are 3 positions and 2 pictures. One for each is needed. Change positions, or connect as many "
+                "pictures.",
+            ),
+            ("8, -1", "positions says 8, -1, which names a frame twice. Each picture needs its own. Change it."),
+            (
+                "0, 9",
+                "There is a keyframe at 9, and the result has the frames 0 to 8. Keyframes must lie among them. Move "
+                "it, "
+                "or set another length.",
+            ),
+        ],
+    )
+    def test_positions_that_cannot_be(self, run, positions, said_):
+        assert refusal(run, "VacePlaceKeyframes", images=clip(2), positions=positions, length=9) == said_
+
+    def test_outpainting_leaves_room_for_its_border(self, run):
+        vcu = run("VaceOutpaintVideo", images=clip(5, 480, 832), left=0.5, right=0.5)[0]
+        assert vcu.height * vcu.width <= 480 * 832 * 1.05
+        assert vcu.width / vcu.height > 3
+        assert 0.45 < kept(vcu)[0] < 0.55
+
+
+class TestControl:
+    def test_computed_inside_a_mask_keeps_the_rest(self, run):
+        video = clip()
+        vcu, control = run("VaceControlVideo", images=video, kind="gray", mask=left_half(), fit="as it is").result
+        assert torch.equal(vcu.frames[0, :, :, :, 24:], video.movedim(-1, 0)[:, :, :, 24:] * 2 - 1)
+        assert control.shape == video.shape
+        assert torch.equal(control[..., 0], control[..., 2])
+
+    def test_a_photo_is_no_depth(self, run):
+        out = run("VaceControlVideo", images=clip(5, 64, 64), kind="depth")
+        assert "The depth control has colour. Depth is gray, near is light." in said(out)
+
+    def test_inverted_lines_are_mended_when_asked(self, run):
+        lines = torch.zeros(5, 64, 64, 3)
+        lines[:, 30:32] = 1
+        asked = run("VaceControlVideo", images=lines, kind="given scribble", mend=True)
+        assert float(asked[1].mean()) > 0.9
+        assert float(run("VaceControlVideo", images=lines, kind="given scribble")[1].mean()) < 0.1
+
+    def test_points_of_other_packs_are_paths(self, run):
+        points = json.dumps([{"x": 8, "y": 16}, {"x": 40, "y": 16}])
+        ours = run("VaceLayoutToVideo", **SIZE, paths=points, box_size=0.25)[1]
+        drawn = run("VaceLayoutToVideo", **SIZE, paths=json.dumps({"version": 1, "paths": [{"keys": [
+            {"time": 0.0, "x": 8 / 48, "y": 0.5, "width": 0.25, "height": 0.25},
+            {"time": 1.0, "x": 40 / 48, "y": 0.5, "width": 0.25, "height": 0.25},
+        ]}]}))[1]  # fmt: skip
+        assert torch.equal(ours, drawn)
+
+    @pytest.mark.parametrize("paths", ["", "[]", " [] ", '{"version": 1, "paths": []}'])
+    def test_no_box_yet(self, run, paths):
+        wanted = (
+            "There are no boxes yet. At least one that moves is needed. Draw one in the editor of this node, or link a "
+            "path from another pack's editor to paths."
+        )
+        assert refusal(run, "VaceLayoutToVideo", paths=paths, **SIZE) == wanted
+        # The picture to draw on comes first: it is shown, and only what comes after the node is stopped.
+        waits = run("VaceMoveAnything", image=clip(1), paths=paths, length=5)
+        assert waits.block_execution == wanted
+        assert len(waits.ui["images"]) == 1
+
+
+class TestAnything:
+    def test_move_shows_its_first_frame(self, run):
+        out = run("VaceMoveAnything", image=clip(1, 64, 96), paths=PATH, length=5, fit="starter")
+        assert len(out.ui["images"]) == 1
+        vcu = out[0]
+        assert kept(vcu)[0] == 1.0
+        assert (vcu.height, vcu.width) == (48, 80)
+
+    def test_several_pictures_are_no_picture(self, run):
+        assert refusal(run, "VaceMoveAnything", image=clip(2), paths=PATH) == (
+            "The image holds 2 pictures. A single one is needed. Choose one with Image From Batch."
+        )
+
+    def test_swap_takes_a_stack_of_references(self, run):
+        stack = run("VaceStackReferences", image=clip(1), mask=left_half())[0]
+        stack = run("VaceStackReferences", image=clip(2, seed=1), references=stack)[0]
+        vcu = run("VaceSwapAnything", images=clip(), mask=left_half(), references=stack)[0]
+        assert vcu.num_references == 3
+
+    def test_subjects_are_cut_out(self, run):
+        out = run("VaceReferenceAnything", image_1=clip(1), mask_1=left_half(), image_3=clip(1, 20, 20), **SIZE)
+        assert said(out) == "references: 2 (24 x 32, 20 x 20), each shown whole on white."
+
+    def test_a_mask_without_its_picture(self, run):
+        assert refusal(run, "VaceReferenceAnything", image_1=clip(1), mask_2=left_half(), **SIZE) == (
+            "mask_2 came without image_2. The picture it belongs to is needed. Connect it, or leave the mask out."
+        )
+
+
+class TestCombine:
+    def test_masks_are_joined_shaped_grown_held_and_inverted(self, run):
+        first, second = torch.zeros(5, 32, 48), torch.zeros(1, 32, 48)
+        first[2, 10, 10], second[0, 20, 30] = 1, 1
+        assert run("VaceComposeMasks", mask=first, mask_2=second)[0].sum() == 6
+        assert run("VaceComposeMasks", mask=first, mask_2=second, operation="intersection")[0].sum() == 0
+        assert run("VaceComposeMasks", mask=first, hold=-1)[0].sum() == 5
+        assert run("VaceComposeMasks", mask=first, hold=1)[0].sum() == 3
+        assert run("VaceComposeMasks", mask=first, grow=1)[0].sum() == 5
+        assert run("VaceComposeMasks", mask=first, grow=1, shape="bbox")[0].sum() == 5
+        assert run("VaceComposeMasks", mask=first, invert=True)[0].sum() == 5 * 32 * 48 - 1
+
+    @pytest.mark.parametrize(
+        "boxes",
+        [
+            [(8, 4, 16, 12)],
+            (8, 4, 16, 12),
+            [[(8, 4, 16, 12)]] * 5,
+            {"x": 8, "y": 4, "width": 8, "height": 8},
+            [{"x": 8, "y": 4, "width": 8, "height": 8}],
+            [[{"x": 8, "y": 4, "width": 8, "height": 8}]] * 5,
+        ],
+    )
+    def test_boxes_of_both_kinds(self, run, boxes):
+        mask = run("VaceComposeMasks", boxes=boxes, images=clip())[0]
+        assert mask.shape == (5, 32, 48)
+        assert mask[:, 4:12, 8:16].sum() == mask.sum() == 5 * 64
+
+    @pytest.mark.parametrize("boxes", [[], "x", [(1, 2, 3)], [(5, 5, 1, 1)], [[(0, 0, 1, 1)]] * 3, [None]])
+    def test_other_boxes_are_refused(self, run, boxes):
+        assert refusal(run, "VaceComposeMasks", boxes=boxes, images=clip()).count(". ") >= 2
+
+    def test_paths_become_moving_masks(self, run):
+        mask = run("VaceComposeMasks", paths=PATH, images=clip())[0]
+        assert mask[0, 16, 12] == mask[4, 16, 36] == 1
+        assert mask[0, 16, 36] == mask[4, 16, 12] == 0
+
+    def test_boxes_need_a_size(self, run):
+        assert refusal(run, "VaceComposeMasks", boxes=[(0, 0, 4, 4)]) == (
+            "Boxes came without a picture size. A mask or the video they were drawn on is needed too. Connect images."
+        )
+
+    def test_units_are_composed(self, run):
+        video = clip()
+        painted = run("VaceInpaintVideo", images=video, mask=left_half(), prompt="a dog")[0]
+        control = run("VaceControlVideo", images=video, kind="gray", prompt="a cat")[0]
+        vcu = run("VaceComposeVCUs", vcu_1=painted, vcu_2=control)[0]
+        assert vcu.prompt == "a dog; a cat"
+        assert kept(vcu) == [0.5] * 5
+
+    def test_units_of_other_sizes_are_refused(self, run):
+        small, large = (run("VaceTextToVideo", width=width, height=32, length=5)[0] for width in (32, 48))
+        assert refusal(run, "VaceComposeVCUs", vcu_1=small, vcu_2=large) == (
+            "The first unit has 5 frames of 32x32, the second 5 frames of 48x32. Units need the same batch, length and "
+            "size to become one. Build both alike."
+        )
+
+
+class TestBuild:
+    def test_leaving_out_means_text(self, run):
+        vcu = run("VaceBuildVCU", **SIZE)[0]
+        assert (vcu.source, vcu.control, vcu.references) == (None, None, ())
+
+    def test_control_of_another_size_gets_the_same_plan(self, run):
+        vcu = run("VaceBuildVCU", images=clip(18, 64, 96), control=clip(18, 128, 192), fit="starter")[0]
+        assert vcu.control.shape == vcu.source.shape
+
+    def test_control_of_another_length_is_refused(self, run):
+        assert refusal(run, "VaceBuildVCU", images=clip(9), control=clip(5)) == (
+            "The control has 5 frames, the images 9. Both need the same. Make the control from these very images."
+        )
+
+    def test_a_mask_needs_a_video(self, run):
+        assert refusal(run, "VaceBuildVCU", mask=left_half(), **SIZE) == (
+            "A mask came, and neither images nor control that it belongs to. One of them is needed with a mask. "
+            "Connect "
+            "the video, or leave the mask out."
+        )
+
+
+class TestFinish:
+    def test_composite_needs_a_source(self, run):
+        vcu = run("VaceTextToVideo", **SIZE)[0]
+        assert refusal(run, "VaceCompositeVideo", images=clip(), vcu=vcu) == (
+            "This unit keeps no pixels, so there is nothing to put back. A unit with a source video is needed. Use the "
+            "images as they are."
+        )
+
+    def test_untrimmed_videos_are_named(self, run):
+        vcu = run("VaceSwapAnything", images=clip(), mask=left_half(), references=clip(1))[0]
+        assert refusal(run, "VaceCompositeVideo", images=clip(9), vcu=vcu) == (
+            "The images are 9 frames of 48 x 32 pixels, the unit 5 of 48 x 32. Both need the same. Drop the references "
+            "from the latent with Trim Video Latent before it is decoded, or connect the images that were made from "
+            "this "
+            "very unit."
+        )
+
+    def test_feather_stays_inside_the_mask(self, run):
+        video = clip()
+        vcu = run("VaceInpaintVideo", images=video, mask=left_half(), fit="as it is")[0]
+        images = run("VaceCompositeVideo", images=clip(seed=9), vcu=vcu, feather=4)[0]
+        assert torch.equal(images[:, :, 24:], video[:, :, 24:])
+        assert not torch.equal(images[:, :, 23], clip(seed=9)[:, :, 23])

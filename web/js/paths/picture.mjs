@@ -1,0 +1,62 @@
+// Finds the picture to draw over: what the node showed after its last run, else the file that is linked to it.
+
+const VIDEO = /\.(mp4|webm|mov|mkv|m4v|avi|gif\.mp4)$/i;
+const LOADERS = {
+  LoadImage: "image",
+  LoadImageOutput: "image",
+  LoadVideo: "file",
+  VHS_LoadVideo: "video",
+  LoadVideoUpload: "video",
+};
+const PICTURES = new Set(["IMAGE", "VIDEO"]);
+const FARTHEST = 12; // nodes between the file and the editor
+
+// {kind: "image" or "video", urls} of the `ui` output of `node`, or null. "vace_picture" is ours: ComfyUI does not show
+// it a second time below the editor. What a node without a picture shows is not what boxes are drawn over.
+export function pictureOf(output, node, api) {
+  const takesPicture = (node.inputs ?? []).some(({ type }) => PICTURES.has(type));
+  const files = output?.vace_picture ?? (takesPicture ? output?.images : null);
+  if (!files?.length || !files[0]?.filename) return null;
+  const kind = VIDEO.test(files[0].filename) ? "video" : "image";
+  return { kind, urls: files.map((file) => viewUrl(api, file)) };
+}
+
+// The same of the file that a loader in front of `node` names, or null; `isDirect` if no node is between.
+export function linkedPicture(node, api) {
+  let here = node;
+  for (let steps = 0; here && steps < FARTHEST; steps++) {
+    const loader = LOADERS[here.comfyClass ?? here.type];
+    if (loader) return fileOf(here, loader, api, steps === 1);
+    here = pictureSource(here);
+  }
+  return null;
+}
+
+function pictureSource(node) {
+  const slots = [...(node.inputs ?? []).keys()].filter((slot) => isLinked(node, slot));
+  const through =
+    slots.find((slot) => PICTURES.has(node.inputs[slot].type)) ?? (isReroute(node) ? slots[0] : undefined);
+  return through === undefined ? null : node.getInputNode(through);
+}
+
+// Whether a link goes into an input. Old frontends lack the first way, new ones warn of the second.
+export function isLinked(node, slot) {
+  return node.isInputConnected ? node.isInputConnected(slot) : node.inputs[slot].link != null;
+}
+
+function isReroute(node) {
+  return node.type === "Reroute";
+}
+
+function fileOf(node, name, api, isDirect) {
+  const value = node.widgets?.find((widget) => widget.name === name)?.value;
+  if (typeof value !== "string" || !value) return null;
+  const [, path, type = "input"] = /^(.*?)(?: \[(input|output|temp)\])?$/.exec(value);
+  const cut = path.lastIndexOf("/");
+  const file = { filename: path.slice(cut + 1), subfolder: path.slice(0, Math.max(cut, 0)), type };
+  return { kind: VIDEO.test(path) ? "video" : "image", urls: [viewUrl(api, file)], isDirect };
+}
+
+function viewUrl(api, { filename, subfolder = "", type = "temp" }) {
+  return api.apiURL(`/view?${new URLSearchParams({ filename, subfolder, type })}`);
+}
