@@ -28,8 +28,7 @@ class VaceMoveAnything(io.ComfyNode):
             "VaceMoveAnything",
             "VACE Move Anything",
             "A picture comes to life: the things in your boxes move along with them. Draw the boxes over the picture "
-            "in "
-            "the node (it is shown there after the first run), or link the path of another pack's editor.",
+            "in the node (it is shown there after the first run), or link the path of another pack's editor.",
             category="VACE/Anything",
             inputs=[
                 io.Image.Input("image", tooltip="The picture: the first frame."),
@@ -75,8 +74,7 @@ class VaceSwapAnything(io.ComfyNode):
             "VaceSwapAnything",
             "VACE Swap Anything",
             "Puts the person or thing of your pictures in the place of what the mask covers; the rest of the video "
-            "stays "
-            "exactly as it is.",
+            "stays exactly as it is.",
             category="VACE/Anything",
             inputs=[
                 io.Image.Input("images", tooltip="The video."),
@@ -110,8 +108,7 @@ class VaceExpandAnything(io.ComfyNode):
             "VaceExpandAnything",
             "VACE Expand Anything",
             "A picture becomes a wider scene that lives: it is the first frame, inside a new border. References may "
-            "say "
-            "who else appears.",
+            "say who else appears.",
             category="VACE/Anything",
             inputs=[
                 io.Image.Input("image", tooltip="The picture: the first frame, inside its new border."),
@@ -222,8 +219,7 @@ class VaceReferenceAnything(io.ComfyNode):
             "VaceReferenceAnything",
             "VACE Reference Anything",
             "A video in which the subjects of up to three pictures appear, each cut out of its picture with a mask. "
-            "For "
-            "more, use VACE Stack References and VACE Reference to Video.",
+            "For more, use VACE Stack References and VACE Reference to Video.",
             category="VACE/Anything",
             inputs=[
                 io.Image.Input("image_1", tooltip="A picture of someone or something that appears."),
@@ -287,8 +283,7 @@ def subjects_of(image: Any | None, mask: Any | None, ending: str = "") -> tuple[
         if masks is not None:
             raise InputError(
                 f"mask{ending} came without image{ending}. The picture it belongs to is needed. Connect it, or leave "
-                f"the "
-                "mask out."
+                "the mask out."
             )
         return ()
     pictures = pictures_of(image, f"image{ending}")
@@ -299,7 +294,6 @@ def subjects_of(image: Any | None, mask: Any | None, ending: str = "") -> tuple[
         raise ShapeError(
             f"mask{ending} has {len(hard)} frames of {hard.shape[5]} x {hard.shape[4]} pixels, image{ending} "
             f"{len(pictures)} of {pictures[0].shape[4]} x {pictures[0].shape[3]}. A mask needs the size of its "
-            f"picture, "
-            "and one frame or as many. Connect the mask of this very picture."
+            "picture, and one frame or as many. Connect the mask of this very picture."
         )
     return tuple(crop_subject(picture, hard[n if len(hard) > 1 else 0]) for n, picture in enumerate(pictures))

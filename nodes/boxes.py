@@ -34,9 +34,8 @@ def boxes_of(value: Any, num_frames: int) -> list[list[Box]]:
         raise _unreadable(value)
     if len(value) not in (1, num_frames):
         raise InputError(
-            f"The boxes are lists for {len(value)} frames, and the video has {num_frames}. One list, which counts "
-            f"for all, "
-            "or as many are needed. Make the boxes from this very video."
+            f"The boxes are lists for {len(value)} frames, and the video has {num_frames}. One list, which counts for "
+            "all, or as many are needed. Make the boxes from this very video."
         )
     frames = [[_box(one) for one in boxes] for boxes in value]
     return frames * num_frames if len(frames) == 1 else frames
@@ -69,9 +68,8 @@ def _box(value: Any) -> Box:
         left, top, right, bottom = value
     if right <= left or bottom <= top:
         raise InputError(
-            f"A box reaches from {left:g}, {top:g} to {right:g}, {bottom:g}. Its right and bottom must lie beyond "
-            f"its left "
-            "and top. Connect boxes of corners (BBOX), or of x, y, width and height (BOUNDING_BOX)."
+            f"A box reaches from {left:g}, {top:g} to {right:g}, {bottom:g}. Its right and bottom must lie beyond its "
+            "left and top. Connect boxes of corners (BBOX), or of x, y, width and height (BOUNDING_BOX)."
         )
     return Box(round(left), round(top), round(right), round(bottom))
 
@@ -79,6 +77,5 @@ def _box(value: Any) -> Box:
 def _unreadable(value: Any) -> InputError:
     return InputError(
         f"The boxes are {str(value)[:60]}. Lists of four numbers, or of x, y, width and height, are needed, for all "
-        f"frames "
-        "or a list for each. Connect a BBOX or BOUNDING_BOX output."
+        "frames or a list for each. Connect a BBOX or BOUNDING_BOX output."
     )

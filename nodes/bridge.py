@@ -37,9 +37,8 @@ def frames_of(images: Any, name: str) -> Tensor:
     pixels, alpha = _checked(images, name)
     if alpha is not None and float(alpha.min()) < 1 - 1 / LEVELS:
         raise InputError(
-            f'The input "{name}" has an alpha channel that is transparent in places. An opaque IMAGE is needed. Lay '
-            f"it on a "
-            "background first, or leave its alpha channel out."
+            f'The input "{name}" has an alpha channel that is transparent in places. An opaque IMAGE is needed. Lay it '
+            "on a background first, or leave its alpha channel out."
         )
     return _as_frames(pixels)
 
@@ -103,9 +102,8 @@ def masks_of(mask: Any, name: str = "mask") -> Tensor | None:
         numbers = math.isfinite(low) and math.isfinite(high)
         came = f"values from {low:g} to {high:g}" if numbers else "values that are not numbers (NaN or infinite)"
         raise InputError(
-            f'The input "{name}" holds {came}. Values from 0 (keep) to 1 (make anew) are needed. Divide 0..255 by '
-            f"255, or mend "
-            "the node that made it."
+            f'The input "{name}" holds {came}. Values from 0 (keep) to 1 (make anew) are needed. Divide 0..255 by 255, '
+            "or mend the node that made it."
         )
     if high <= 0 and flat.shape[1:] == (NO_MASK, NO_MASK):
         return None
@@ -186,9 +184,7 @@ def _checked(images: Any, name: str) -> tuple[Tensor, Tensor | None]:
     if pixels.dim() != 4 or not pixels.numel() or pixels.shape[3] not in (1, 3, 4):
         raise ShapeError(
             f'The input "{name}" has the shape {tuple(images.shape)}. (frames, height, width, channels) is needed, '
-            f"none of "
-            f"them "
-            "0, with 1, 3 or 4 channels. Connect an IMAGE output that holds a picture."
+            "none of them 0, with 1, 3 or 4 channels. Connect an IMAGE output that holds a picture."
         )
     pixels = pixels.to("cpu", torch.float32)
     bad = ~torch.isfinite(pixels).flatten(1).all(dim=1)
@@ -202,8 +198,7 @@ def _checked(images: Any, name: str) -> tuple[Tensor, Tensor | None]:
     if low < -OVERSHOOT or high > 1 + OVERSHOOT:
         raise InputError(
             f'The input "{name}" holds values from {low:.4g} to {high:.4g}. Values from 0 (black) to 1 (white) are '
-            f"needed. "
-            "Divide 0..255 by 255, or add 1 to -1..1 and halve it."
+            "needed. Divide 0..255 by 255, or add 1 to -1..1 and halve it."
         )
     pixels = pixels.clamp(0, 1)
     if pixels.shape[3] == 1:

@@ -88,9 +88,8 @@ class VaceBuildVCU(io.ComfyNode):
             "VaceBuildVCU",
             "VACE Build VCU",
             "The general builder: a video to keep parts of, a mask of what is made anew, a control video that is "
-            "followed where something is made, references. Leave out what you do not have. There is a node of its "
-            "own for "
-            "every usual task.",
+            "followed where something is made, references. Leave out what you do not have. There is a node of its own "
+            "for every usual task.",
             category="VACE/Tasks",
             inputs=[
                 io.Image.Input(
@@ -138,8 +137,7 @@ class VaceBuildVCU(io.ComfyNode):
             if masks_of(mask) is not None:
                 raise InputError(
                     "A mask came, and neither images nor control that it belongs to. One of them is needed with a "
-                    "mask. "
-                    "Connect the video, or leave the mask out."
+                    "mask. Connect the video, or leave the mask out."
                 )
             GRID.check(length, height, width)
             vcu, notes = tasks.text(num_frames=length, height=height, width=width, fps=fps), ()

@@ -157,9 +157,8 @@ class VaceComposeVCUs(io.ComfyNode):
             "VaceComposeVCUs",
             "VACE Compose VCUs",
             "One unit that asks for what all of them ask for. Repainted beats kept, kept beats followed; where two "
-            "keep a "
-            "pixel the first one gives it, where two follow there the last one is followed. References and prompts are "
-            "put one after the other.",
+            "keep a pixel the first one gives it, where two follow there the last one is followed. References and "
+            "prompts are put one after the other.",
             category="VACE/Combine",
             inputs=[
                 sockets.Vcu.Input("vcu_1", tooltip="The first unit."),
@@ -208,8 +207,7 @@ def _first(mask: Any | None, boxes: Any | None, paths: str | None, images: Any |
     if not there:
         raise InputError(
             "No mask came, or only the black one that Load Image gives for a picture without transparency. A mask, "
-            "boxes "
-            "or paths are needed. Connect one of them."
+            "boxes or paths are needed. Connect one of them."
         )
     return shapes.union(*_alike(*there))
 
@@ -230,7 +228,6 @@ def _alike(*masks: Tensor) -> Sequence[Tensor]:
             first, other = (f"{m.shape[2]} frames of {m.shape[4]} x {m.shape[3]}" for m in (masks[0], one))
             raise ShapeError(
                 f"One mask has {first}, another {other}. They need the same size, and the same length or one frame. "
-                f"Make "
-                "them from the same video."
+                "Make them from the same video."
             )
     return [one.expand(-1, -1, length, -1, -1) for one in masks]

@@ -36,8 +36,7 @@ GIVEN: dict[str, ControlKind] = {
 
 NO_BOXES = (
     "There are no boxes yet. At least one that moves is needed. Draw one in the editor of this node, or link a path "
-    "from "
-    "another pack's editor to paths."
+    "from another pack's editor to paths."
 )
 
 

@@ -50,8 +50,7 @@ class VaceOutpaintVideo(io.ComfyNode):
             "VaceOutpaintVideo",
             "VACE Outpaint Video",
             "Makes a video larger and fills the new border. The video is scaled so that the larger canvas still fits "
-            "the "
-            "model, and the canvas is widened to multiples of 16.",
+            "the model, and the canvas is widened to multiples of 16.",
             category="VACE/Tasks",
             inputs=[
                 io.Image.Input("images", tooltip="The video."),
@@ -102,8 +101,7 @@ class VaceExtendVideo(io.ComfyNode):
             "VaceExtendVideo",
             "VACE Extend Video",
             "Makes what comes after a picture or clip, before one, or between two. Of a long clip the model is shown "
-            "the "
-            "end that matters; connect before and after to VACE Decode Video to get the whole film back.",
+            "the end that matters; connect before and after to VACE Decode Video to get the whole film back.",
             category="VACE/Tasks",
             inputs=[
                 io.Image.Input("first", optional=True, tooltip="The picture or clip at the start."),
@@ -136,8 +134,7 @@ class VaceJoinVideos(io.ComfyNode):
             "VaceJoinVideos",
             "VACE Join Videos",
             "Makes the passage between two clips, so that they become one. Connect before and after to VACE Decode "
-            "Video "
-            "to get the whole film.",
+            "Video to get the whole film.",
             category="VACE/Tasks",
             inputs=[
                 io.Image.Input("first", tooltip="The clip that comes first."),

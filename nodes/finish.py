@@ -114,8 +114,8 @@ class VaceCompositeVideo(io.ComfyNode):
             raise ShapeError(
                 f"The images are {frames.shape[2]} frames of {frames.shape[4]} x {frames.shape[3]} pixels, the unit "
                 f"{vcu.num_frames} of {vcu.width} x {vcu.height}. Both need the same. Drop the references from the "
-                f"latent "
-                "with Trim Video Latent before it is decoded, or connect the images that were made from this very unit."
+                "latent with Trim Video Latent before it is decoded, or connect the images that were made from this "
+                "very unit."
             )
         blend = soften(vcu.masks, feather) if feather else None
         result = composite(frames, vcu.source, vcu.masks, blend=blend, match_colour=match_colour)
@@ -149,17 +149,15 @@ def _check_same_size(latents: Tensor, vcu: VideoConditionUnit) -> None:
     if (height, width) != (vcu.height, vcu.width):
         raise ShapeError(
             f"The samples are of a video of {width} x {height} pixels, the unit is {vcu.width} x {vcu.height}. Both "
-            f"need "
-            "the same size. Connect the samples that were made from this very unit."
+            "need the same size. Connect the samples that were made from this very unit."
         )
 
 
 def _check_finite(frames: Tensor) -> None:
     if not bool(torch.isfinite(frames).all()):
         raise InputError(
-            "Decoding gave values that are not numbers (NaN): the VAE overflowed. A VAE that computes in bf16 or "
-            "fp32 is "
-            "needed. Start ComfyUI with --fp32-vae."
+            "Decoding gave values that are not numbers (NaN): the VAE overflowed. A VAE that computes in bf16 or fp32 "
+            "is needed. Start ComfyUI with --fp32-vae."
         )
 
 

@@ -147,8 +147,8 @@ def needed_mask(mask: Any, clip: Fitted, *, name: str = "mask") -> tuple[Tensor,
     if found is None:
         raise InputError(
             f"The {name} is empty: it is the black one that Load Image gives for a picture without transparency. A "
-            f"mask "
-            "that is white where something is to be made is needed. Paint one in the mask editor, or connect another."
+            "mask that is white where something is to be made is needed. Paint one in the mask editor, or connect "
+            "another."
         )
     return found
 

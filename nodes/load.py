@@ -36,8 +36,7 @@ class VaceLoadStarter(io.ComfyNode):
             "VaceLoadStarter",
             "VACE Load Starter",
             "The small model that comes with this pack: it runs on any computer, needs no downloads, and edits clips "
-            "of "
-            "its own world of moving shapes, 64 x 64 pixels and up to 17 frames. For trying every task and every "
+            "of its own world of moving shapes, 64 x 64 pixels and up to 17 frames. For trying every task and every "
             "graph.",
             inputs=[],
             outputs=[_model_output()],
@@ -213,8 +212,7 @@ def _expert(path: Path, own: AdapterFile | None) -> Expert:
     if own is None and "adapter" not in file.parameters:
         raise ModelError(
             f"{path.name} holds {HELD[file.kind]}. An adapter is needed too. Connect VACE Load Adapter, or choose a "
-            f"VACE "
-            "model."
+            "VACE model."
         )
     dtype = host.dtypes(sum(file.parameters.values()))[0]
     base = load_base(path, dtype=dtype)

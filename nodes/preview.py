@@ -21,9 +21,8 @@ class VacePreviewVCU(io.ComfyNode):
         return sockets.schema(
             "VacePreviewVCU",
             "VACE Preview VCU",
-            "Shows what the model will get, before any model is loaded: what is kept, what is made, what is "
-            "followed, the "
-            "mask and the references. Says in words what looks wrong.",
+            "Shows what the model will get, before any model is loaded: what is kept, what is made, what is followed, "
+            "the mask and the references. Says in words what looks wrong.",
             inputs=[
                 sockets.Vcu.Input("vcu", tooltip="From any VACE task."),
                 io.Int.Input("columns", default=8, min=2, max=24, tooltip="The most frames that are shown."),

@@ -134,9 +134,8 @@ def fit() -> Any:
         default="480p",
         tooltip=(
             "The size and length the model gets. 480p and 720p keep the picture's shape and choose the largest size "
-            "and "
-            "length that the model takes, for the mask too; starter does so for the small built-in model. "
-            '"as it is" changes nothing and refuses what the model cannot take.'
+            'and length that the model takes, for the mask too; starter does so for the small built-in model. "as it '
+            'is" changes nothing and refuses what the model cannot take.'
         ),
     )
 
