@@ -50,8 +50,7 @@ def model_path(name: str, *folders: str) -> Path:
             return Path(path)
     raise ModelError(
         f'The file "{name}" is not in ComfyUI\'s model folder {folders[0]}. It is needed there. Put it into that '
-        f"folder "
-        "and press R, or choose another file."
+        "folder and press R, or choose another file."
     )
 
 
