@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from .errors import InputError
+from .errors import InputError, ShapeError
 from .media_files import EXACT_COLOUR, OPTIONS, check_file, check_target, pyav, reason, replacing
 from .video import to_uint8
 
@@ -41,7 +41,7 @@ def write_video(
 
     Args:
         path: Ends in .mp4, or .mkv if `lossless`. Its folder must exist.
-        frames: `(1, 3, T, H, W)` in -1..1.
+        frames: `(1, 3, T, H, W)` in -1..1, or `(T, H, W, 3)` uint8: a long film takes a quarter of the memory so.
         fps: Frames per second, 0.1..1000. Stored as an exact fraction, 29.97 as well as 30000/1001.
         crf: Loss of H.264, 0 = least, 51 = most. The default is the official "quality 8". Unused if `lossless`.
         lossless: Keeps every byte, so that unchanged pixels can be checked in the file.
@@ -60,13 +60,25 @@ def write_video(
         raise InputError(f"The frame rate is {fps:g}. Between 0.1 and 1000 frames per second are needed. Set fps.")
     if not 0 <= crf <= 51:
         raise InputError(f"crf is {crf}. It must lie between 0 (best) and 51 (smallest file). Use 10 to 23.")
-    pictures, rate = to_uint8(frames), Fraction(fps).limit_denominator(1001)
+    pictures, rate = _pictures(frames), Fraction(fps).limit_denominator(1001)
     height, width = pictures.shape[1:3]
     if not lossless and (height % 2 or width % 2):
         logger.warning("%s: %d x %d is odd, so H.264 4:4:4; some players cannot show it.", path, width, height)
     audio = None if copy_audio_from is None else _read_audio(Path(copy_audio_from), len(pictures) / rate)
     with replacing(path, av.FFmpegError) as part, av.open(str(part), "w") as container:
         _encode(container, pictures, rate, None if lossless else crf, audio)
+
+
+def _pictures(frames: Tensor) -> Tensor:
+    """`(T, H, W, 3)` uint8."""
+    if frames.dtype != torch.uint8:
+        return to_uint8(frames)
+    if frames.ndim != 4 or frames.shape[3] != 3 or 0 in frames.shape:
+        raise ShapeError(
+            f"The pictures have the shape {tuple(frames.shape)}. Bytes of (T, H, W, 3) are needed, or one clip of "
+            "(1, 3, T, H, W) in −1..1. Bring them into one of these forms."
+        )
+    return frames.cpu()
 
 
 def _encode(

@@ -13,7 +13,7 @@ import pytest
 import torch
 from video_files import encode, encode_sound, message, noise, sound_of
 
-from vace_core.errors import InputError
+from vace_core.errors import InputError, ShapeError
 from vace_core.video import from_uint8, read_video
 from vace_core.video_write import write_video
 
@@ -25,6 +25,20 @@ def test_lossless_keeps_every_byte(tmp_path: Path, size: tuple[int, int]):
     clip = read_video(tmp_path / "a.mkv")
     assert torch.equal(clip.frames, pictures)
     assert (clip.alpha, clip.fps, clip.notes, clip.path) == (None, 16.0, (), tmp_path / "a.mkv")
+
+
+def test_bytes_are_written_as_they_are(tmp_path: Path):
+    pictures = noise(7, 32, 48, 3)
+    write_video(tmp_path / "a.mkv", pictures, fps=16, lossless=True)
+    assert torch.equal(read_video(tmp_path / "a.mkv").frames, pictures)
+
+
+def test_bytes_of_another_form_are_refused(tmp_path: Path):
+    gray = torch.zeros(7, 32, 48, dtype=torch.uint8)
+    assert message(ShapeError, lambda: write_video(tmp_path / "a.mkv", gray, fps=16, lossless=True)) == (
+        "The pictures have the shape (7, 32, 48). Bytes of (T, H, W, 3) are needed, or one clip of (1, 3, T, H, W) in "
+        "−1..1. Bring them into one of these forms."
+    )
 
 
 @pytest.mark.parametrize("size", [(48, 64), (49, 63), (2, 2)])

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .. import fitting
 from ..fitting import FitPlan
-from ..video import Clip
+from ..video import Clip, to_uint8
 
 PIECE = 16  # frames fitted at once: what a scaled frame takes in between is not held for a whole film
 
@@ -27,11 +27,11 @@ class Rest:
     plan: FitPlan
 
     def write_to(self, film: Tensor) -> None:
-        """Fills `film` `(1, 3, T, H, W)`, T the frames of the plan, with −1..1."""
+        """Fills `film` `(T, H, W, 3)` uint8, T the frames of the plan."""
         indices = self.plan.indices
         for begin in range(0, len(indices), PIECE):
             piece = replace(self.plan, indices=indices[begin : begin + PIECE])
-            film[:, :, begin : begin + PIECE] = fitting.apply(self.pictures, piece)
+            film[begin : begin + PIECE] = to_uint8(fitting.apply(self.pictures, piece))
 
 
 def rest_of(clip: Clip, begin: int, end: int, plan: FitPlan, fps: float) -> Rest:
@@ -49,15 +49,16 @@ def rest_of(clip: Clip, begin: int, end: int, plan: FitPlan, fps: float) -> Rest
 
 
 def joined(before: Rest | None, made: Tensor, after: Rest | None) -> Tensor:
-    """`made` `(1, 3, T, H, W)` with its rests around it, unchanged itself."""
+    """The film in bytes, `(T, H, W, 3)` uint8: `made` `(1, 3, T, H, W)` in −1..1 with its rests around it."""
+    clip = to_uint8(made)
     first, last = (0 if rest is None else rest.plan.num_frames for rest in (before, after))
     if not first + last:
-        return made
-    end = first + made.shape[2]
-    film = made.new_empty(1, 3, end + last, *made.shape[3:])
-    film[:, :, first:end] = made
+        return clip
+    end = first + len(clip)
+    film = clip.new_empty(end + last, *clip.shape[1:])
+    film[first:end] = clip
     if before is not None:
-        before.write_to(film[:, :, :first])
+        before.write_to(film[:first])
     if after is not None:
-        after.write_to(film[:, :, end:])
+        after.write_to(film[end:])
     return film
