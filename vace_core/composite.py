@@ -71,8 +71,8 @@ def _matched(generated: Tensor, source: Tensor, masks: Tensor) -> Tensor:
         if int(where.sum()) < _LEAST:
             raise InputError(
                 f"Fewer than {_LEAST} kept pixels beside the mask were made by the model too, so its colours cannot be "
-                f"compared with the source's. Decode a margin of {RING} pixels around the mask, or turn colour "
-                "matching off."
+                f"compared with the source's. That many are needed. Decode a margin of {RING} pixels around the mask, "
+                "or turn colour matching off."
             )
         ours, theirs = (clip[:, where[0]].double() for clip in (made, kept))
         spread = ours.std(dim=1)

@@ -8,11 +8,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .errors import InputError
 from .models.base import FoldMasks, OnChunk, VideoVae
 from .shapes import Box
 from .vcu import VideoConditionUnit
 
 EMPTY = Box(0, 0, 0, 0)
+VAE_CURE = "Run the VAE in bfloat16 or float32 (in ComfyUI: --bf16-vae or --fp32-vae), or choose another file of it"
 
 
 def encode_context(
@@ -28,13 +30,34 @@ def encode_context(
 
     Raises:
         ShapeError: a length or size that the base cannot take.
+        InputError: the VAE overflowed.
     """
     vae.grid.check(vcu.num_frames, vcu.height, vcu.width)
     inactive, reactive = vcu.decouple()
     halves = [vae.encode(half, content=content_box(half), on_chunk=on_chunk) for half in (inactive, reactive)]
     video = torch.cat([*halves, fold_masks(vcu.masks).to(halves[0].device)], dim=1)
     pictures = [_encode_reference(picture, vae, video.shape[1]) for picture in vcu.references]
-    return torch.cat([*pictures, video], dim=2)
+    context = torch.cat([*pictures, video], dim=2)
+    check_finite(context, "Encoding", VAE_CURE)
+    return context
+
+
+def check_finite(values: Tensor, step: str, cure: str) -> None:
+    """Accepts what a network made, unless it overflowed.
+
+    Args:
+        values: What it made.
+        step: Which step of the job that was.
+        cure: What helps, without a full stop.
+
+    Raises:
+        InputError: there are values that are not numbers.
+    """
+    if not bool(torch.isfinite(values).all()):
+        raise InputError(
+            f"{step} gave values that are not numbers (NaN or infinite): the network overflowed, or its weights are "
+            f"damaged. Finite values are needed. {cure}."
+        )
 
 
 def content_box(frames: Tensor) -> Box | None:

@@ -32,6 +32,7 @@ class ModelSizes:
         weights: Bytes that the weights of each model take once loaded, by a name to show.
         bytes_per_number: Of the transformer's activations: 2 in half precision, 4 in float32.
         vae_bytes_per_number: Of the VAE's.
+        tile: Side in pixels of the pieces that the VAE works in; None = whole frames.
     """
 
     family: Family
@@ -41,6 +42,7 @@ class ModelSizes:
     weights: Mapping[str, int]
     bytes_per_number: int = 2
     vae_bytes_per_number: int = 4
+    tile: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +164,7 @@ def job_cost(
         weights=dict(model.weights),
         peak_bytes=max(
             costs.peak_of_pass(model.base, model.context_blocks, tokens, model.bytes_per_number),
-            costs.peak_of_vae(model.vae, size, model.vae_bytes_per_number),
+            costs.peak_of_vae(model.vae, size, model.vae_bytes_per_number, model.tile),
         ),
     )
 

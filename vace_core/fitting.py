@@ -19,7 +19,7 @@ from .shapes import Box, Grid
 
 @dataclass(frozen=True, kw_only=True)
 class FitRule:
-    """What a model was trained to take.
+    """What a model was trained to take: an area and a number of tokens. The shape always comes from the clip.
 
     Attributes:
         grid: How the model divides a clip.
@@ -32,18 +32,6 @@ class FitRule:
     max_area: int
     max_tokens: int
     fps: float
-
-
-_WAN = Grid(frames=4, pixels=8, patch=2)
-_LTX = Grid(frames=8, pixels=32, patch=1)
-
-# Source: ali-vilab/VACE, models/wan/wan_vace.py and configs of VACE-LTX. The presets limit the area and the tokens;
-# the aspect ratio always comes from the clip.
-PRESETS: dict[str, FitRule] = {
-    "wan-480p": FitRule(grid=_WAN, max_area=480 * 832, max_tokens=32_760, fps=16.0),
-    "wan-720p": FitRule(grid=_WAN, max_area=720 * 1280, max_tokens=75_600, fps=16.0),
-    "ltx": FitRule(grid=_LTX, max_area=512 * 768, max_tokens=4_992, fps=25.0),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +107,7 @@ def plan(
         num_frames: Frames of the clip, at least 1.
         height: Pixels, at least one `rule.grid.step`.
         width: Pixels, at least one `rule.grid.step`.
-        rule: What the model takes, such as `PRESETS["wan-480p"]`.
+        rule: What the model takes; `Family.presets` has those of the known ones.
         fps: Frames per second. May be left out where `times` are given.
         times: `(T, 2)` start and end of each frame in seconds, for a clip of variable rate.
 
@@ -309,6 +297,7 @@ def _times(num_frames: int, fps: float | None, times: Tensor | None) -> tuple[Te
             "Set fps; if the rate is unknown, use the rate of the model's training videos."
         )
     if times is None:
+        fps = float(fps)  # a whole number may be too large for torch
         starts = torch.arange(num_frames + 1, dtype=torch.float64) / fps
         times = torch.stack([starts[:-1], starts[1:]], dim=1)
     return times, fps

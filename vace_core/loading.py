@@ -112,10 +112,9 @@ def load_vae(
         path: As for `inspect`.
         dtype: As for `load_base`.
         device: As for `load_base`.
-        tile: Side in pixels of the pieces in which a frame is computed, for VAEs that can; None = whole frames.
+        tile: Side in pixels of the pieces in which a frame is computed; None = whole frames.
 
     Raises:
-        InputError: this VAE cannot work in tiles.
         WeightsError: As for `load_base`.
         UnsupportedModelError: As for `load_base`.
     """

@@ -34,6 +34,7 @@ class ModelFile:
     Attributes:
         path: The file or index that was read.
         kind: "vace" is a base with its adapter in one; "base" and "adapter" are the halves.
+        family: Of bases that it is or belongs to: "Wan 2.1".
         container: "safetensors", "sharded safetensors" or "gguf".
         naming: "official", or whose names the weights have: "diffusers", "transformers", "llama.cpp".
         prefix: What stands before those names, such as "model.diffusion_model."; usually nothing.
@@ -51,6 +52,7 @@ class ModelFile:
 
     path: Path
     kind: Kind
+    family: str
     container: str
     naming: str
     prefix: str
@@ -192,6 +194,7 @@ def _describe(
     return ModelFile(
         path=file.path,
         kind=found.kind,
+        family=found.family.name,
         container=_container(file),
         naming=weights.naming,
         prefix=weights.prefix,

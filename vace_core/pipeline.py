@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .adapter import Attachment, ContextAdapter
 from .composite import RING, composite
-from .context import EMPTY, content_box, encode_context
+from .context import EMPTY, VAE_CURE, check_finite, content_box, encode_context
 from .errors import InputError
 from .guidance import Denoise, by_noise_level, guide
 from .masks import soften
@@ -21,6 +21,8 @@ from .schedule import Schedule
 from .shapes import Box, Grid
 from .text import TextEncoder
 from .vcu import VideoConditionUnit
+
+MODEL_CURE = "Run the model in bfloat16 or float32, lower guidance and strength, or choose another file of it"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +126,7 @@ def finish(
         on_chunk: Called as (done, total) while pixels are decoded; raising stops it.
 
     Raises:
-        InputError: a finish that joins to kept pixels, where the unit has no source.
+        InputError: a finish that joins to kept pixels, where the unit has no source; or the VAE overflowed.
     """
     if vcu.source is None:
         if feather or match_colour:
@@ -132,11 +134,14 @@ def finish(
                 "This unit keeps no pixels, and a soft edge or matching colours came, which join what is made to what "
                 "is kept. A unit with a source is needed for them. Leave them out."
             )
-        return vae.decode(latents, on_chunk=on_chunk).to(vcu.roles.device)
+        frames = vae.decode(latents, on_chunk=on_chunk).to(vcu.roles.device)
+        check_finite(frames, "Decoding", VAE_CURE)
+        return frames
     whole = Box(0, 0, vcu.width, vcu.height)
     # Colours are compared on kept pixels beside the mask, so these must be decoded too.
     box = (generated_box(vcu) or whole).grown(RING if match_colour else 0, vcu.height, vcu.width)
     made = vae.decode(latents, window=None if box == whole else box, on_chunk=on_chunk)
+    check_finite(made, "Decoding", VAE_CURE)
     canvas = vcu.source.clone()
     canvas[..., box.top : box.bottom, box.left : box.right] = made.to(canvas.device)
     blend = soften(vcu.masks, feather) if feather else None
@@ -162,6 +167,7 @@ def sample(
     denoise = _denoiser(model, vcu, options, schedule, context)
 
     def report(index: int, total: int, denoised: Tensor) -> None:
+        check_finite(denoised, f"Step {index + 1} of {total} of sampling", MODEL_CURE)
         if on_step is not None:
             on_step(index, total, denoised[:, :, skip:])
 

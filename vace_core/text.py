@@ -15,6 +15,11 @@ from .errors import ModelError
 class TextEncoder(Protocol):
     """Turns a prompt into what a base model reads."""
 
+    @property
+    def width(self) -> int | None:
+        """Features of one token; None where only what comes out tells."""
+        ...
+
     def encode(self, prompt: str) -> Tensor:
         """`(1, S, text_width)` float32, one row for each token of the prompt, no padding; S ≥ 1."""
         ...
@@ -34,6 +39,7 @@ class EncoderKind:
         spare_rows: At most so many rows of the encoder's vocabulary have no token.
         tokenizer: Where the tokenizer was published.
         example: A file that holds the encoder.
+        cased: Whether it was trained on prompts with capitals; where not, `clean` takes them away.
         clean: The prompt as it was written → as the base was trained on prompts.
     """
 
@@ -46,6 +52,7 @@ class EncoderKind:
     spare_rows: int
     tokenizer: str
     example: str
+    cased: bool
     clean: Callable[[str], str]
 
 

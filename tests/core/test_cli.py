@@ -191,8 +191,8 @@ def test_a_dry_run_counts_and_writes_nothing(model, clip, mask, tmp_path):
     assert found.exit_code == 0, found.stderr
     told = json.loads(found.stdout)
     assert {*told} == {
-        "task", "model", "prompt", "frames", "width", "height", "fps", "references", "notes", "warnings", "options",
-        "cost",
+        "task", "model", "family", "prompt", "frames", "width", "height", "fps", "references", "notes", "warnings",
+        "options", "cost",
     }  # fmt: skip
     assert (told["task"], told["frames"], told["width"], told["height"]) == ("inpaint", 17, 48, 32)
     assert told["options"] == {
@@ -434,7 +434,7 @@ def test_the_demo_writes_videos_and_sheets(model, tmp_path):
     found = vace("demo", "-m", model, "-o", tmp_path / "demo")
 
     assert (found.exit_code, found.stdout) == (0, f"{tmp_path / 'demo'}\n"), found.stderr
-    names = ["moved.mp4", "moved.png", "removed.mp4", "removed.png", "replaced.mp4", "replaced.png"]
+    names = ["clip.mp4", "moved.mp4", "moved.png", "removed.mp4", "removed.png", "replaced.mp4", "replaced.png"]
     assert sorted(path.name for path in (tmp_path / "demo").iterdir()) == names
     assert read_video(tmp_path / "demo" / "removed.mp4").frames.shape == (17, 256, 768, 3)
 

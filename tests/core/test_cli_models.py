@@ -149,6 +149,7 @@ def test_the_text_encoder_is_counted_wherever_it_lies(place, folder, tmp_path):
 def test_the_vae_works_in_tiles_where_that_is_asked_for(folder):
     files = Files(base=folder / "other.safetensors", adapter=None, vae=folder / "vae.safetensors", text=None)
     vae = load(files, Run(tile=64)).vae
+    assert read_sizes(files, Run(tile=64)).tile == 64
 
     assert isinstance(vae, WanVae)
     assert vae.tile == 64

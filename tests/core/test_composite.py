@@ -188,7 +188,8 @@ def test_a_flat_surrounding_shifts_colours_but_does_not_blow_them_up():
             lambda: composite(torch.where(hole() > 0, clip(1), clip(2)), clip(2), hole(), match_colour=True),
             InputError,
             "Fewer than 16 kept pixels beside the mask were made by the model too, so its colours cannot be compared "
-            "with the source's. Decode a margin of 12 pixels around the mask, or turn colour matching off.",
+            "with the source's. That many are needed. Decode a margin of 12 pixels around the mask, or turn "
+            "colour matching off.",
         ),
     ],
 )

@@ -104,6 +104,14 @@ def test_memory_of_the_vae_is_close_to_that_of_the_modules(dtype):
     )
 
 
+def test_memory_of_tiles_is_close_to_that_of_the_modules():
+    size = (9, 480, 832)
+    network, _, latents = vae_on_meta(VaeSizes(), size)
+    with AttentionInOnePiece(), LiveBytes() as decoding:
+        WanVae(network.network, tile=256).decode(latents)
+    assert wan_cost.peak_of_vae(VaeSizes(), size, 4, 256) == pytest.approx(decoding.peak, rel=0.1)
+
+
 def vae_on_meta(vae: VaeSizes, size: tuple[int, int, int], dtype: torch.dtype = torch.float32):
     with torch.device("meta"):
         network = WanVae(WanVaeNetwork(width=vae.width, blocks=vae.blocks).to(dtype))

@@ -12,10 +12,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from vace_core.errors import InputError, ShapeError
-from vace_core.fitting import PRESETS, FitPlan, FitRule, apply, apply_masks, plan, plan_exact, report
+from vace_core.fitting import FitPlan, FitRule, apply, apply_masks, plan, plan_exact, report
+from vace_core.models import FAMILIES
 from vace_core.shapes import Grid
 
 WAN = Grid(frames=4, pixels=8, patch=2)
+PRESETS = {name: rule for family in FAMILIES for name, rule in family.presets.items()}
 SMALL = FitRule(grid=WAN, max_area=64 * 64, max_tokens=80, fps=16.0)
 sizes = st.tuples(st.integers(1, 120), st.integers(16, 700), st.integers(16, 700))
 presets = st.sampled_from(sorted(PRESETS))

@@ -82,6 +82,16 @@ def test_memory_of_the_vae_is_close_to_that_of_the_modules(dtype):
     assert ltx_cost.peak_of_vae(LtxVaeSizes(), size, dtype.itemsize) == pytest.approx(decoding.peak, rel=0.05)
 
 
+def test_memory_of_tiles_is_close_to_that_of_the_modules():
+    size = (25, 512, 768)
+    vae, _, latents = vae_on_meta(128, size)
+    with LiveBytes() as decoding:
+        LtxVae(vae.network, tile=256).decode(latents)
+    found = ltx_cost.peak_of_vae(LtxVaeSizes(), size, 4, 256)
+    assert found == pytest.approx(decoding.peak, rel=0.1)
+    assert found < 0.6 * ltx_cost.peak_of_vae(LtxVaeSizes(), size, 4)
+
+
 def vae_on_meta(width, size, dtype=torch.float32):
     with torch.device("meta"):
         vae = LtxVae(LtxVaeNetwork(width=width).to(dtype))

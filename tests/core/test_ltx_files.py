@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from vace_core.adapter import Attachment
 from vace_core.cli import app
-from vace_core.errors import InputError, UnsupportedModelError, WeightsError
+from vace_core.errors import UnsupportedModelError, WeightsError
 from vace_core.loading import load_adapter, load_base, load_vae
 from vace_core.model_file import inspect
 from vace_core.models import FAMILIES, ltx, ltx_keys
@@ -109,15 +109,6 @@ def test_split_then_join_gives_the_same_bits(path, tmp_path):
     wanted, got = base_weights() | adapter_weights(), load_file(again)
     assert got.keys() == wanted.keys()
     assert all(value.equal(wanted[name]) for name, value in got.items())
-
-
-def test_tiles_are_refused(path):
-    with pytest.raises(InputError) as error:
-        load_vae(path, tile=256)
-    assert str(error.value) == (
-        "Tiles of 256 pixels came with the LTX-Video 0.9 VAE. Whole frames are needed, for a pixel depends on others "
-        "hundreds of pixels away. Leave the tile out."
-    )
 
 
 def test_a_later_model_is_named(tmp_path):

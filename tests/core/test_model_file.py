@@ -256,6 +256,7 @@ def test_it_is_json(tmp_path):
     assert found == {
         "path": str(tmp_path / "a.safetensors"),
         "kind": "base",
+        "family": "Wan 2.1",
         "container": "safetensors",
         "naming": "official",
         "prefix": "",

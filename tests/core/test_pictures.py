@@ -14,7 +14,8 @@ from PIL import Image
 from video_files import encode, message, noise
 
 from vace_core.errors import InputError
-from vace_core.fitting import PRESETS, apply_masks, plan
+from vace_core.fitting import apply_masks, plan
+from vace_core.models.wan_family import WAN
 from vace_core.pictures import read_image, read_mask, write_image
 from vace_core.video import from_uint8
 
@@ -118,7 +119,7 @@ def test_a_video_is_a_mask_for_each_frame(tmp_path: Path):
         pictures[index, 8:24, 8 * index : 8 * index + 8] = 255
     mask = read_mask(encode(tmp_path / "a.mp4", pictures))
     assert torch.equal(mask, (pictures[..., 0] > 127).float())
-    fit = plan(5, 32, 48, PRESETS["wan-480p"], fps=16)
+    fit = plan(5, 32, 48, WAN.presets["wan-480p"], fps=16)
     assert torch.equal(apply_masks(mask, fit)[0, 0], mask)
 
 

@@ -16,7 +16,8 @@ from PIL import Image
 from video_files import EXACT, encode, encode_sound, message, noise
 
 from vace_core.errors import InputError, ShapeError
-from vace_core.fitting import PRESETS, apply, apply_masks, plan
+from vace_core.fitting import apply, apply_masks, plan
+from vace_core.models.wan_family import WAN
 from vace_core.pictures import read_mask, write_image
 from vace_core.video import from_uint8, read_video, to_uint8
 
@@ -44,7 +45,7 @@ def test_numbers_are_rounded_to_the_nearest_byte_and_saturate():
 
 def test_frames_and_fitting_agree_on_the_range():
     levels = noise(5, 32, 48, 3)
-    fit = plan(5, 32, 48, PRESETS["wan-480p"], fps=16)
+    fit = plan(5, 32, 48, WAN.presets["wan-480p"], fps=16)
     assert torch.equal(from_uint8(levels), apply(levels, fit))
 
 
@@ -320,7 +321,7 @@ def test_real_videos(name: str, shape: tuple[int, ...], fps: float):
 @real_files
 def test_a_real_clip_and_its_mask_go_through_fitting_together():
     clip, mask = read_video(DATA / "test.mp4", max_frames=2), read_mask(DATA / "mask_test.png")
-    fit = plan(2, *clip.frames.shape[1:3], PRESETS["wan-480p"], fps=clip.fps, times=clip.times)
+    fit = plan(2, *clip.frames.shape[1:3], WAN.presets["wan-480p"], fps=clip.fps, times=clip.times)
     frames, masks = apply(clip.frames, fit), apply_masks(mask, fit)
     assert (frames.shape, masks.shape) == ((1, 3, 1, 480, 832), (1, 1, 1, 480, 832))
     assert masks.mean().item() == pytest.approx(mask.mean().item(), abs=0.02)

@@ -9,7 +9,8 @@ import pytest
 import torch
 from video_files import EXACT, encode, noise, turn
 
-from vace_core.fitting import PRESETS, plan
+from vace_core.fitting import plan
+from vace_core.models.wan_family import WAN
 from vace_core.video import read_video
 
 ORIENTATIONS = [(1, 0, 0, 1), (-1, 0, 0, 1), (1, 0, 0, -1), (-1, 0, 0, -1)]
@@ -74,7 +75,7 @@ def test_a_coarse_clock_is_no_variable_rate(tmp_path: Path, fps: float):
     clip = read_video(encode(tmp_path / "a.mkv", noise(33, 16, 16, 3), codec="ffv1", pix_fmt="bgr0", fps=fps))
     assert (clip.fps, clip.notes) == (fps, ())
     assert torch.equal(clip.times[:, 0], torch.arange(33, dtype=torch.float64) / fps)
-    fit = plan(33, 16, 16, PRESETS["wan-480p"], fps=clip.fps, times=clip.times)
+    fit = plan(33, 16, 16, WAN.presets["wan-480p"], fps=clip.fps, times=clip.times)
     assert (fit.indices, fit.fps) == (tuple(range(33)), fps)
 
 

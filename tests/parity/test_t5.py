@@ -6,7 +6,7 @@ import types
 
 import pytest
 import torch
-from filling import fill, relative
+from filling import relative
 from safetensors.torch import save_file
 
 from vace_core.errors import WeightsError
@@ -19,6 +19,7 @@ sentencepiece = pytest.importorskip("sentencepiece")
 pytest.importorskip("ftfy")
 diffusers = pytest.importorskip("diffusers")
 tokenizers = pytest.importorskip("tokenizers")
+write_t5 = pytest.importorskip("tiny_t5").write_t5
 
 PROMPTS = [
     "",
@@ -32,21 +33,7 @@ PROMPTS = [
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """An encoder as it lies beside the released model: text_encoder/ and tokenizer/."""
-    folder = tmp_path_factory.mktemp("t5")
-    (folder / "corpus.txt").write_text("a red circle moves left\nthe cat is sitting and waiting\n" * 20)
-    sentencepiece.SentencePieceTrainer.train(
-        input=str(folder / "corpus.txt"), model_prefix=str(folder / "spiece"), vocab_size=320, hard_vocab_limit=False,
-        byte_fallback=True, pad_id=0, eos_id=1, unk_id=2, bos_id=-1, minloglevel=2,
-    )  # fmt: skip
-    pieces = sentencepiece.SentencePieceProcessor(model_file=str(folder / "spiece.model"))
-    config = transformers.T5Config(
-        vocab_size=pieces.get_piece_size() + 20, d_model=32, d_kv=16, d_ff=64, num_layers=2, num_heads=4,
-        feed_forward_proj="gated-gelu",
-    )  # fmt: skip
-    fill(transformers.T5EncoderModel(config)).save_pretrained(folder / "text_encoder")
-    (folder / "tokenizer").mkdir()
-    (folder / "spiece.model").rename(folder / "tokenizer" / "spiece.model")
-    return folder
+    return write_t5(tmp_path_factory.mktemp("t5"))
 
 
 @torch.no_grad()

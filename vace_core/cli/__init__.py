@@ -7,6 +7,8 @@ commands that are no tasks.
 
 from __future__ import annotations
 
+import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 from typer import Option, Typer
@@ -44,4 +46,7 @@ for name, tool in tools.COMMANDS.items():
 
 def main() -> None:
     """Runs the command; the exit code is that of the help."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # what a terminal has no letter for does not stop the job
     app()

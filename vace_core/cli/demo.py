@@ -15,6 +15,7 @@ from .. import anything, tasks
 from ..errors import InputError
 from ..layout import BoxKey, BoxPath
 from ..masks import augment
+from ..starter.model import STARTER_RULE
 from ..starter.scene import Background, Keyframe, Scene, SceneObject
 from ..starter.world import render
 from ..vcu import VideoConditionUnit
@@ -44,9 +45,10 @@ def demo(
 ) -> None:
     """Edits a clip with the starter model: takes something away, puts something in its place, moves something."""
     wanted, how = Wanted(model=model), Run(seed=seed)
-    source, masks, fps = _drawn() if clip is None else _given(clip, wanted)
+    given = None if clip is None else _given(clip, wanted)
     network = load(find_files(wanted, how), how)
     _make_folder(output)
+    source, masks, fps = given or _drawn(output / "clip.mp4", wanted)
     for name, unit in _jobs(source, masks, fps).items():
         table([(name, unit.prompt)])
         made = make(network, unit, options_of(wanted, how))
@@ -58,9 +60,12 @@ def demo(
     result(str(output))
 
 
-def _drawn() -> tuple[Tensor, Tensor, float]:
+def _drawn(path: Path, wanted: Wanted) -> tuple[Tensor, Tensor, float]:
+    """A clip of the starter's world and the box around its star; read from the file that it is written to."""
     clip = render(Scene(background=PLACE, objects=(STAR,)))
-    return clip.frames, augment(clip.masks, "bbox_expand"), 8.0
+    write_video(path, clip.frames, fps=STARTER_RULE.fps)
+    fitted = fit_clip(path, wanted)
+    return fitted.frames, augment(clip.masks, "bbox_expand"), fitted.plan.fps
 
 
 def _given(path: Path, wanted: Wanted) -> tuple[Tensor, Tensor, float]:
@@ -95,7 +100,10 @@ def _make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"The folder {path} cannot be made ({error.strerror}). Choose another one.") from error
+        raise InputError(
+            f"The folder {path} cannot be made ({error.strerror}). A place that can be written to is needed. Choose "
+            "another one."
+        ) from error
 
 
 def _enlarged(frames: Tensor) -> Tensor:

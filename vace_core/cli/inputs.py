@@ -132,7 +132,7 @@ def fit_end(path: Path, wanted: Wanted, *, keep: int | None, at_end: bool, share
     Args:
         path: A video or a picture.
         wanted: What the result is to be.
-        keep: Frames taken, 4n + 1 for Wan; None = a part of the result, or all there are.
+        keep: Frames taken, of a length that fits; None = a part of the result, or all there are.
         at_end: Whether the last frames are taken.
         share: The part taken is one of so many.
     """

@@ -8,19 +8,19 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ..assembly import check_family, family_in, load_model
 from ..checkpoint import Part, open_checkpoint
 from ..cost import ModelSizes
 from ..detection import Found, adapter_sizes, base_sizes, identify
-from ..errors import InputError, ModelError
+from ..errors import InputError
 from ..fitting import FitRule
-from ..loading import load_adapter, load_base, load_vae, vae_sizes
-from ..models.base import BaseModel
+from ..loading import vae_sizes
 from ..models.family import Family
 from ..models.wan_family import WAN
 from ..options import SamplingOptions
-from ..pipeline import Expert, VaceModel
+from ..pipeline import VaceModel
 from ..starter.model import SIDE, STARTER_OPTIONS, STARTER_RULE
-from ..starter.text import TEXT_WIDTH, StarterText
+from ..starter.text import StarterText
 from ..t5 import load_text
 from ..text import TextEncoder
 from .files import STARTER_NAME, Files, family_of, starter_folder
@@ -73,22 +73,22 @@ def load(files: Files, run: Run) -> VaceModel:
         InputError: there is no such device.
         ModelError: a file is missing or damaged, or the parts do not belong together.
     """
-    device, dtype = device_of(run), _dtype(files, run)
-    family = _open(files.base).family
-    _check_vae(files.vae, family)
+    device = device_of(run)
+    family = family_in(files.base)
+    check_family(family, vae=files.vae)  # before the text encoder is read, which takes longest
     text = StarterText() if files.text is None else load_text(files.text, kind=family.text)
-    width = TEXT_WIDTH if isinstance(text, StarterText) else text.width
-    bases = [_load_base(path, width, dtype, device) for path in (files.base, files.low_noise) if path]
-    model = VaceModel(
-        expert=Expert(base=bases[0]),
-        vae=load_vae(files.vae, dtype=torch.float32, device=device, tile=run.tile),
+    return load_model(
+        files.base,
+        vae=files.vae,
         text=_Placed(text, device),
-        fold_masks=family.fold_masks,
-        low_noise=Expert(base=bases[1]) if files.low_noise else None,
+        adapter=files.adapter,
+        low_noise=files.low_noise,
+        low_noise_adapter=files.low_noise_adapter,
         boundary=run.boundary,
+        dtype=_dtype(files, run),
+        device=device,
+        tile=run.tile,
     )
-    paths = [path for path in (files.adapter, files.low_noise_adapter) if path]
-    return model.attach(*(load_adapter(path, dtype=dtype, device=device) for path in paths)) if paths else model
 
 
 def read_sizes(files: Files, run: Run) -> ModelSizes:
@@ -115,6 +115,7 @@ def read_sizes(files: Files, run: Run) -> ModelSizes:
         vae=vae_sizes(vae),
         weights={name: _bytes(found, part, held) for name, found, part, held in parts if found},
         bytes_per_number=(dtype or base.weights.dtype(base.parts.get("base", ()))).itemsize,
+        tile=run.tile,
     )
 
 
@@ -143,7 +144,10 @@ def options_of(wanted: Wanted, run: Run) -> SamplingOptions:
         usual,
         steps=usual.steps if run.steps is None else run.steps,
         shift=usual.shift if run.shift is None else run.shift,
+        shift_growth=usual.shift_growth if run.shift is None else 0.0,  # what was typed is what is used
         guidance_scale=usual.guidance_scale if run.cfg is None else run.cfg,
+        stg_scale=usual.stg_scale if run.stg is None else run.stg,
+        rescale=usual.rescale if run.rescale is None else run.rescale,
         solver=usual.solver if run.solver is None else run.solver.value,
         seed=usual.seed if run.seed is None else run.seed,
         strength=run.strength,
@@ -159,6 +163,10 @@ class _Placed:
     text: TextEncoder
     device: torch.device
 
+    @property
+    def width(self) -> int | None:
+        return self.text.width
+
     def encode(self, prompt: str) -> Tensor:
         return self.text.encode(prompt).to(self.device)
 
@@ -170,27 +178,8 @@ def _dtype(files: Files, run: Run) -> torch.dtype | None:
     return torch.float32 if files.is_starter else None
 
 
-def _load_base(path: Path, text_width: int, dtype: torch.dtype | None, device: torch.device) -> BaseModel:
-    base = load_base(path, dtype=dtype, device=device)
-    if base.sizes.text_width != text_width:
-        raise ModelError(
-            f"The text encoder gives {text_width} numbers a token, and {path} reads {base.sizes.text_width}. "
-            "Both need the same. Choose the text encoder that belongs to this model."
-        )
-    return base
-
-
 def _open(path: Path, part: Part = "transformer") -> Found:
     return identify(open_checkpoint(path, part), part)
-
-
-def _check_vae(path: Path, family: Family) -> None:
-    vae = _open(path, "vae")
-    if vae.family is not family:
-        raise ModelError(
-            f"{path} holds {vae.title}, and the model is {family.base_name}, which needs {family.vae_name}. "
-            "Choose the VAE that belongs to this model."
-        )
 
 
 def _bytes(found: Found, part: str, dtype: torch.dtype | None) -> int:

@@ -42,13 +42,17 @@ class Wanted:
     negative: Annotated[str, Option(help="What it does not show.")] = ""
     width: Annotated[int | None, Option(min=1, help="Pixels. Default: as the model likes the input.")] = None
     height: Annotated[int | None, Option(min=1, help="Pixels; one side alone keeps the shape.")] = None
-    length: Annotated[int | None, Option(min=1, help="Frames of the result, for Wan 4n + 1.")] = None
+    length: Annotated[int | None, Option(min=1, help="Frames of the result: 4n + 1, for LTX-Video 8n + 1.")] = None
     fps: Annotated[float | None, Option(min=0.1, max=1000, help="Frames per second of the result.")] = None
     model: Annotated[
         str, Option("--model", "-m", help="'starter', or a file or folder of weights.", rich_help_panel="Models")
     ] = "starter"
     text_encoder: Annotated[
-        str | None, Option(help="umT5 file or folder, or 'starter' for the starter's words.", rich_help_panel="Models")
+        str | None,
+        Option(
+            help="File or folder of umT5 (Wan) or T5 (LTX-Video), or 'starter' for the starter's words.",
+            rich_help_panel="Models",
+        ),
     ] = None
 
 
@@ -68,26 +72,52 @@ class Run:
     low_noise: Annotated[
         Path | None,
         Option(
-            help="The second network of a pair (Wan 2.2); --model is then that for high noise. Default: beside it.",
+            help="The second network of a pair (Wan 2.2); --model is then that for high noise. Default: beside it. "
+            "Both are held in memory at once.",
             rich_help_panel="Models",
         ),
     ] = None
     boundary: Annotated[
         float, Option(min=0, max=1, help="Noise level at which the pair changes over.", rich_help_panel="Models")
     ] = 0.875
-    vae: Annotated[Path | None, Option(help="Wan VAE, if not in the model's folder.", rich_help_panel="Models")] = None
+    vae: Annotated[
+        Path | None, Option(help="The model's VAE, if not in its file or folder.", rich_help_panel="Models")
+    ] = None
     tile: Annotated[
         int | None,
-        Option(min=64, help="Pixels a side that the VAE works on at once: less memory.", rich_help_panel="Models"),
+        Option(
+            min=64,
+            help="Pixels a side that the VAE works on at once: less memory, most so for LTX-Video.",
+            rich_help_panel="Models",
+        ),
     ] = None
     device: Annotated[str, Option(help="auto, cpu, cuda, cuda:1, …", rich_help_panel="Models")] = "auto"
     dtype: Annotated[
         DtypeName | None, Option(help="Of the transformer. Default: as stored.", rich_help_panel="Models")
     ] = None
     steps: Annotated[int | None, Option(min=1, help="Denoising steps.", rich_help_panel="Sampling")] = None
-    shift: Annotated[float | None, Option(help="Shift of the schedule, above 0.", rich_help_panel="Sampling")] = None
+    shift: Annotated[
+        float | None,
+        Option(
+            help="Shift of the schedule, above 0. Default: 16 for Wan, also for pairs of Wan 2.2; for LTX-Video it "
+            "grows with the clip.",
+            rich_help_panel="Sampling",
+        ),
+    ] = None
     cfg: Annotated[float | None, Option(help="Guidance; 1 = off.", rich_help_panel="Sampling")] = None
-    solver: Annotated[SolverName | None, Option(help="Default: unipc.", rich_help_panel="Sampling")] = None
+    stg: Annotated[
+        float | None,
+        Option(min=0, help="Spatio-temporal guidance, for LTX-Video alone; 0 = off.", rich_help_panel="Sampling"),
+    ] = None
+    rescale: Annotated[
+        float | None,
+        Option(
+            min=0, max=1, help="With --stg: how much of its loss of contrast is taken back.", rich_help_panel="Sampling"
+        ),
+    ] = None
+    solver: Annotated[
+        SolverName | None, Option(help="Default: unipc, for LTX-Video euler.", rich_help_panel="Sampling")
+    ] = None
     seed: Annotated[int | None, Option(help="One seed, one result.", rich_help_panel="Sampling")] = None
     strength: Annotated[float, Option(help="Of the adapter; 1 = as trained, 0 = off.", rich_help_panel="Sampling")] = (
         1.0

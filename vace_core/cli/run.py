@@ -30,9 +30,10 @@ def run(task: str, request: Request, run: Run) -> None:
     options = options_of(request.wanted, run)
     output = _output(task, request.vcu, run)
     _show(task, request)
-    _check(request.vcu, options, run)
+    _check(request, options, run)
     files = find_files(request.wanted, run)
-    table([("model", f"{request.wanted.model}; {_said(options)}"), *files.rows(run.boundary)])
+    family = profile_of(request.wanted).family
+    table([("model", f"{request.wanted.model} ({family.name}); {_said(options)}"), *files.rows(run.boundary)])
     if run.preview is not None:
         request.write_sheet(run.preview)
         table([("preview", str(run.preview))])
@@ -88,11 +89,22 @@ def _show(task: str, request: Request) -> None:
         say(f"! {warning}", "yellow")
 
 
-def _check(vcu: VideoConditionUnit, options: SamplingOptions, run: Run) -> None:
-    """Everything that would fail after a long time, before it."""
+def _check(request: Request, options: SamplingOptions, run: Run) -> None:
+    """Everything that would fail after a long time, or do nothing, before it."""
     sigmas(options.steps, options.shift, first=solver_named(options.solver).first)
     device_of(run)
-    if vcu.source is None and (run.feather or run.match_colour):
+    family = profile_of(request.wanted).family
+    if options.stg_scale and not family.options.stg_scale:
+        raise InputError(
+            f"--stg came, and the model is {family.base_name}, which has no spatio-temporal guidance. A model such as "
+            "LTX-Video is needed for it. Leave it out."
+        )
+    if run.rescale and not options.stg_scale:
+        raise InputError(
+            "--rescale came, which acts on spatio-temporal guidance, and there is none. --stg above 0 and a model such "
+            "as LTX-Video are needed for it. Leave it out."
+        )
+    if request.vcu.source is None and (run.feather or run.match_colour):
         raise InputError(
             "This task keeps no pixels, and --feather or --match-colour came, which join what is made to what is kept. "
             "A task with a source clip is needed for them. Leave them out."
@@ -136,6 +148,7 @@ def _job(task: str, request: Request, options: SamplingOptions) -> dict[str, Any
     return {
         "task": task,
         "model": request.wanted.model,
+        "family": profile_of(request.wanted).family.name,
         "prompt": vcu.prompt,
         "frames": vcu.num_frames + sum(request.around),
         "width": vcu.width,
@@ -149,5 +162,7 @@ def _job(task: str, request: Request, options: SamplingOptions) -> dict[str, Any
 
 
 def _said(options: SamplingOptions) -> str:
-    said = f"{options.steps} steps of {options.solver}, shift {options.shift:g}, cfg {options.guidance_scale:g}"
+    grows = " and more for longer clips" if options.shift_growth else ""
+    said = f"{options.steps} steps of {options.solver}, shift {options.shift:.3g}{grows}"
+    said += f", cfg {options.guidance_scale:g}" + (f", stg {options.stg_scale:g}" if options.stg_scale else "")
     return f"{said}, strength {options.strength:g}, seed {options.seed}"

@@ -40,7 +40,11 @@ MaskFile = Annotated[Path, Option("--mask", help="Picture or video: white is mad
 WhereFile = Annotated[Path | None, Option("--mask", help="Only the white part follows; the rest of the clip is kept.")]
 Keep = Annotated[
     int | None,
-    Option(min=1, help="Frames kept of each clip, 4n + 1. Default: a half of the result, or a third of each of two."),
+    Option(
+        min=1,
+        help="Frames kept of each clip, 4n + 1 (LTX-Video 8n + 1). Default: a half of the result, or a third of each "
+        "of two.",
+    ),
 ]
 Only = Annotated[
     bool,
@@ -82,7 +86,7 @@ def outpaint(clip: ClipFile, *, sides: Sides, wanted: Wanted) -> Request:
 def extend(
     clip: Annotated[Path | None, Argument(help="What comes first: a video or a picture.", show_default=False)] = None,
     *,
-    last: Annotated[Path | None, Option(help="What comes last; alone, it is led up to.")] = None,
+    last: Annotated[Path | None, Option(help="What comes last; alone, it is led up to, without its sound.")] = None,
     keep: Keep = None,
     only: Only = False,
     wanted: Wanted,

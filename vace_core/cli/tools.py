@@ -12,6 +12,7 @@ from typer import Argument, Option
 from .. import fitting, repack
 from ..checkpoint import WEIGHTS
 from ..model_file import ModelFile, inspect
+from ..models import FAMILIES
 from ..starter.scene import MOTIONS, VOCABULARY, random_scene
 from ..video import Clip
 from .console import errors_as_exit_codes, result, table
@@ -21,7 +22,7 @@ from .options import Wanted
 
 AsJson = Annotated[bool, Option("--json", help="As JSON on standard output.")]
 NewFile = Annotated[Path, Argument(help="A .safetensors to write.", show_default=False)]
-RULES = fitting.PRESETS | {"starter": STARTER.rule}
+RULES = {name: rule for family in FAMILIES for name, rule in family.presets.items()} | {"starter": STARTER.rule}
 
 
 @errors_as_exit_codes()
@@ -86,6 +87,7 @@ def _about_model(found: ModelFile) -> list[tuple[str, str]]:
     sizes = {"width": found.width, "ffn": found.ffn, "blocks": found.layers, "hints at": found.context_layers}
     rows = [
         ("file", str(found.path)),
+        ("family", found.family),
         ("holds", found.kind + (f", {found.noise} noise" if found.noise else "")),
         ("stored", f"{found.container}, {found.storage}, {found.bytes / 2**30:.2f} GiB, {found.naming} names"),
         ("weights", parts),

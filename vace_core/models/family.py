@@ -55,8 +55,8 @@ class Costs(Protocol):
         """Bytes of activations in one pass of base and adapter, weights not counted."""
         ...
 
-    def peak_of_vae(self, vae: Any, size: Sequence[int], bytes_per_number: int) -> int:
-        """Bytes of activations while a clip of `(T, H, W)` is encoded or decoded whole."""
+    def peak_of_vae(self, vae: Any, size: Sequence[int], bytes_per_number: int, tile: int | None = None) -> int:
+        """Bytes of activations while a clip of `(T, H, W)` is encoded or decoded, whole or in tiles."""
         ...
 
 
@@ -70,6 +70,7 @@ class Family(Protocol):
         vae_fits: What the VAE can be used with.
         text: How it reads prompts.
         grid: How it divides a clip.
+        latent_channels: Of its VAE.
         options: How it is sampled where nobody says.
         presets: What clips it was trained on, by a name to choose from; the first is the usual one.
         size: `(H, W)` in pixels where nothing came that has a shape.
@@ -85,6 +86,7 @@ class Family(Protocol):
     vae_fits: str
     text: EncoderKind
     grid: Grid
+    latent_channels: int
     options: SamplingOptions
     presets: Mapping[str, FitRule]
     size: tuple[int, int]
@@ -150,11 +152,7 @@ class Family(Protocol):
         ...
 
     def ready_vae(self, network: Any, tile: int | None) -> VideoVae:
-        """The VAE with its weights.
-
-        Raises:
-            InputError: it cannot work in tiles, and `tile` came.
-        """
+        """The VAE with its weights, which works in pieces of `tile` pixels a side; None = whole frames."""
         ...
 
     def official_adapter_key(self, ours: str, context_layers: Sequence[int]) -> str:

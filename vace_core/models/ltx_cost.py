@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..shapes import Box
 from .ltx import CONTEXT_CHANNELS, FREQUENCIES, GRID, LATENT_CHANNELS, LtxSizes
 from .ltx_text import T5
-from .ltx_vae import BLOCKS, HALF, PATCH, LtxVaeSizes
+from .ltx_vae import BLOCKS, HALF, PATCH, DecodeWindow, LtxVaeSizes
+from .tiling import tiles
 
 # Tokens of a prompt; padding is none.
 MAX_TEXT_TOKENS: int = T5.max_tokens
 COLOURS = 3 * PATCH**2
 # Tensors alive at the worst moment, found by following every allocation on meta tensors; see the test.
 FFN_TENSORS, ATTENTION_TENSORS, ADAPTER_TENSORS = 4, 7, 2
-# In the decoder, as features of the widest level; the part is what eight frames take on the way.
-DECODE_TENSORS = 3.3
+# In the decoder: tensors of the finest level for each frame, and what the eight frames in work add to them; then the
+# same of the doubling that leads there, which works on a wider rim.
+FINEST, DOUBLING = (3.0, 31), (2.4, 15)
 
 
 def base_flop(sizes: LtxSizes, tokens: int, text_tokens: int) -> int:
@@ -71,11 +74,19 @@ def peak_of_pass(sizes: LtxSizes, blocks: int, tokens: int, bytes_per_number: in
     return numbers * bytes_per_number + tokens * (4 * d + 4 * CONTEXT_CHANNELS)
 
 
-def peak_of_vae(vae: LtxVaeSizes, size: Sequence[int], bytes_per_number: int) -> int:
-    """Bytes of activations while a clip is decoded whole, which takes more than encoding it piece by piece."""
+def peak_of_vae(vae: LtxVaeSizes, size: Sequence[int], bytes_per_number: int, tile: int | None = None) -> int:
+    """Bytes of activations while a clip is decoded, which takes more than encoding it eight frames at a time."""
     num_frames, height, width = size
-    features = num_frames * height * width // PATCH**2 * vae.width
-    return int(DECODE_TENSORS * features) * bytes_per_number
+    per_pixel = vae.width * bytes_per_number / PATCH**2
+    finest, doubling = (each * num_frames + once for each, once in (FINEST, DOUBLING))
+    if tile is None or max(height, width) <= tile:
+        return int(finest * per_pixel * height * width)
+    windows = [DecodeWindow(box, height, width) for box in tiles(Box(0, 0, width, height), tile, GRID.pixels)]
+    fine, middle = (max(window.needs[-n].area for window in windows) * (n * PATCH) ** 2 for n in (1, 2))
+    # Features of whole frames, at half the latent's cells a side, wait while the windows are done one by one.
+    waiting = GRID.latent_frames(num_frames) * HALF * 4 * per_pixel * height * width / PATCH**2
+    written = 3 * 4 * num_frames * (height * width + min(tile, height) * min(tile, width))
+    return int(per_pixel * max(finest * fine, doubling * middle) + waiting) + written
 
 
 def _block_flop(sizes: LtxSizes, tokens: int, text_tokens: int) -> int:

@@ -14,8 +14,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..adapter import ContextAdapter
-from ..errors import InputError
-from ..fitting import PRESETS, FitRule
+from ..fitting import FitRule
 from ..options import SamplingOptions
 from ..weights import Naming, Weights
 from . import ltx, ltx_cost
@@ -53,7 +52,11 @@ class LtxFamily:
         solver="euler",
         seed=42,
     )
-    presets: Mapping[str, FitRule] = {name: rule for name, rule in PRESETS.items() if rule.grid == ltx.GRID}
+    latent_channels = ltx.LATENT_CHANNELS
+    # Source: ali-vilab/VACE, configs of VACE-LTX.
+    presets: Mapping[str, FitRule] = {
+        "ltx": FitRule(grid=ltx.GRID, max_area=512 * 768, max_tokens=4_992, fps=25.0),
+    }
     size: tuple[int, int] = (512, 768)
     released_layers: Mapping[int, int] = {2048: 28}
     costs: Costs = ltx_cost
@@ -134,12 +137,7 @@ class LtxFamily:
         return LtxVaeNetwork(width=sizes.width)
 
     def ready_vae(self, network: LtxVaeNetwork, tile: int | None) -> VideoVae:
-        if tile is not None:
-            raise InputError(
-                f"Tiles of {tile} pixels came with {self.vae_name}. Whole frames are needed, for a pixel depends on "
-                "others hundreds of pixels away. Leave the tile out."
-            )
-        return LtxVae(network)
+        return LtxVae(network, tile=tile)
 
     def official_adapter_key(self, ours: str, context_layers: Sequence[int]) -> str:
         return official_adapter_key(ours, context_layers)

@@ -36,5 +36,6 @@ T5 = EncoderKind(
     spare_rows=128,  # 32,128 rows for 32,000 pieces, or for 32,100 tokens in a tokenizer.json
     tokenizer="google/t5-v1_1-xxl",
     example="t5xxl_fp16.safetensors",
+    cased=False,
     clean=clean,
 )

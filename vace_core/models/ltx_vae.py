@@ -1,13 +1,14 @@
 """The video VAE of LTX-Video 0.9: 8×32×32 pixels become one latent cell of 128 channels.
 
 The encoder looks at the past alone, so it is streamed: every convolution remembers what it saw last. The decoder looks
-both ways and sees far, so it does a clip at once.
+both ways in time, so it does a clip at once. In space it sees hundreds of pixels far, but most of that where cells are
+coarse: these layers do whole frames, and the fine ones, where the memory goes, do a part of a frame with a rim.
 Source: Lightricks/LTX-Video 0.9.1, causal_video_autoencoder.py; names of the weights are those of its checkpoints.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +19,7 @@ from ..errors import ShapeError
 from ..shapes import Box, Grid
 from .base import OnChunk
 from .ltx import GRID, LATENT_CHANNELS
+from .tiling import crop, doubled, halved, tiles
 
 # What each convolution of the encoder saw last. A fresh dictionary starts a clip.
 Memory = dict[nn.Module, Tensor]
@@ -25,6 +27,9 @@ Memory = dict[nn.Module, Tensor]
 PATCH = 4  # pixels a side that become channels before the first layer
 HALF = 2
 PIECE = 8  # frames that a convolution of the decoder works on at once
+# Blocks of the decoder that do whole frames, and those of the three finer levels. A level sees nine cells far, be it by
+# three residual blocks of two convolutions, one that narrows and one that doubles, or by four and the last convolution.
+COARSE, FINE, RIM = 3, ((3, 6), (6, 9), (9, 10)), 9
 NORM_EPS, SHORTCUT_EPS = 1e-8, 1e-6
 # What the encoder's blocks do, with the width they lead to; the decoder does the reverse from the end.
 BLOCKS = (
@@ -179,16 +184,55 @@ class Decoder(nn.Module):
         self.up_blocks = nn.ModuleList(blocks)
         self.conv_out = VideoConv(channels, 3 * PATCH**2, is_normed=True)
 
-    def forward(self, x: Tensor, on_chunk: OnChunk | None = None) -> Tensor:
-        layers: list[nn.Module] = []
-        # Block by block: a loop inside another keeps what the outer one read alive.
-        for block in self.up_blocks:
-            layers += block.res_blocks if isinstance(block, ResidualBlocks) else [block]
+    def forward(self, x: Tensor, windows: Sequence[DecodeWindow], on_chunk: OnChunk | None = None) -> Iterator[Tensor]:
+        """What each of the windows shows."""
+        coarse, *fine = (self._layers(*ends) for ends in ((0, COARSE), *FINE))
+        total = len(coarse) + len(windows) * sum(map(len, fine))
+        done = iter(range(1, total + 1))
         x = self.conv_in(x, None)
-        for done, layer in enumerate(layers, start=1):
+        for layer in coarse:
             x = layer(x, None)
-            _report(on_chunk, done, len(layers))
-        return self.conv_out(x, None)
+            _report(on_chunk, next(done), total)
+        for window in windows:
+            part, covered = x, Box(0, 0, x.shape[-1], x.shape[-2])
+            if window is windows[-1]:
+                x = x.new_empty(0)  # nobody needs it any more
+            for layers, needed in zip(fine, window.needs, strict=True):
+                part = crop(part, covered, needed)
+                for layer in layers:
+                    part = layer(part, None)
+                    _report(on_chunk, next(done), total)
+                covered = doubled(needed)
+            yield window.cut(self.conv_out(part, None))
+
+    def _layers(self, first: int, end: int) -> list[nn.Module]:
+        """The layers of some blocks, one by one: a loop inside another keeps what the outer one read alive."""
+        layers: list[nn.Module] = []
+        for block in list(self.up_blocks)[first:end]:
+            layers += block.res_blocks if isinstance(block, ResidualBlocks) else [block]
+        return layers
+
+
+class DecodeWindow:
+    """A box of pixels, and what must be computed for it at each of the decoder's finer levels.
+
+    Attributes:
+        pixels: The box.
+        needs: Cells of a sixteenth, an eighth and a quarter of the size.
+    """
+
+    def __init__(self, pixels: Box, height: int, width: int) -> None:
+        self.pixels = pixels
+        need = halved(halved(pixels)).grown(RIM, height // PATCH, width // PATCH)
+        needs = [need]
+        for size in (2 * PATCH, 4 * PATCH):
+            need = halved(need).grown(RIM, height // size, width // size)
+            needs.insert(0, need)
+        self.needs = needs
+
+    def cut(self, cells: Tensor) -> Tensor:
+        """The window's pixels out of the patches of what was needed for it."""
+        return crop(unpatchify(cells), doubled(doubled(self.needs[-1])), self.pixels)
 
 
 class LtxVaeNetwork(nn.Module):
@@ -216,9 +260,11 @@ class LtxVaeNetwork(nn.Module):
         """Mean of the latents `(B, 128, t, h, w)`."""
         return self.encoder(patchify(frames), memory)[:, :LATENT_CHANNELS]
 
-    def decode(self, latents: Tensor, on_chunk: OnChunk | None = None) -> Tensor:
-        """Frames `(B, 3, T, H, W)`, not clamped."""
-        return unpatchify(self.decoder(latents, on_chunk))
+    def decode(
+        self, latents: Tensor, windows: Sequence[DecodeWindow], on_chunk: OnChunk | None = None
+    ) -> Iterator[Tensor]:
+        """Frames `(B, 3, T, H, W)` of each window, not clamped."""
+        return self.decoder(latents, windows, on_chunk)
 
 
 class LtxVae:
@@ -226,12 +272,17 @@ class LtxVae:
 
     Attributes:
         network: The weights. Its dtype and device are where the work is done.
+        tile: Side in pixels of the pieces in which frames are decoded; None = whole frames. Smaller needs less memory
+            and more time, for a piece is computed with 36 pixels around it where cells are finest, and more where they
+            are coarser; the result differs by rounding only (2e-5 of pixels in −1..1 in float32). Encoding goes by
+            eight frames and needs no pieces.
     """
 
     latent_channels = LATENT_CHANNELS
 
-    def __init__(self, network: LtxVaeNetwork) -> None:
+    def __init__(self, network: LtxVaeNetwork, *, tile: int | None = None) -> None:
         self.network = network.eval().requires_grad_(False)
+        self.tile = tile
         self._gray: Tensor | None = None
 
     @property
@@ -254,11 +305,17 @@ class LtxVae:
                 "Use the VAE that belongs to the model that made them."
             )
         mean, std = self.network.statistics
-        frames = self.network.decode(self._place(latents.to(std) * std + mean), on_chunk).float().clamp_(-1, 1)
-        if window is None:
-            return frames
-        # What a pixel depends on reaches hundreds of pixels far, so a window is decoded with its frame.
-        return frames[..., window.top : window.bottom, window.left : window.right]
+        raw = self._place(latents.to(std) * std + mean)
+        t, height, width = GRID.pixel_frames(raw.shape[2]), raw.shape[3] * GRID.pixels, raw.shape[4] * GRID.pixels
+        window = window or Box(0, 0, width, height)
+        windows = [DecodeWindow(box, height, width) for box in tiles(window, self.tile, GRID.pixels)]
+        parts = (part.float().clamp_(-1, 1) for part in self.network.decode(raw, windows, on_chunk))
+        if len(windows) == 1:
+            return next(parts)
+        frames = torch.empty(len(raw), 3, t, window.height, window.width, device=raw.device)
+        for part, at in zip(parts, windows, strict=True):
+            crop(frames, window, at.pixels).copy_(part)
+        return frames
 
     def _encode(self, frames: Tensor, on_chunk: OnChunk | None) -> Tensor:
         mean, std = self.network.statistics

@@ -17,8 +17,11 @@ ATTENTION_TENSORS = 7
 ADAPTER_TENSORS = 2
 # What belongs to a token in any precision: its rotation, and its part of the condition in float32.
 BYTES_OF_TOKEN = 512 + CONTEXT_CHANNELS * GRID.patch**2 * 4
-# In the VAE, as features of full size and least width.
+# In the VAE, as features of full size and least width; and what of that is remembered of frames before, by all tiles.
 ENCODE_TENSORS, DECODE_TENSORS = 33, 42
+ENCODE_KEPT, DECODE_KEPT = 20, 27
+# Pixels around a tile that it is computed with, those that count most; and those that are remembered.
+TILE_RIM, KEPT_RIM = 20, 7
 
 
 def base_flop(sizes: WanSizes, tokens: int, text_tokens: int) -> int:
@@ -62,12 +65,19 @@ def peak_of_pass(sizes: WanSizes, blocks: int, tokens: int, bytes_per_number: in
     return numbers * bytes_per_number + tokens * BYTES_OF_TOKEN
 
 
-def peak_of_vae(vae: VaeSizes, size: Sequence[int], bytes_per_number: int) -> int:
-    """Bytes of activations while a clip is encoded or decoded whole; within some 10 % at real sizes."""
+def peak_of_vae(vae: VaeSizes, size: Sequence[int], bytes_per_number: int, tile: int | None = None) -> int:
+    """Bytes of activations while a clip is encoded or decoded, whole or in tiles; within some 10 % at real sizes."""
     num_frames, height, width = size
-    features = height * width * vae.width * bytes_per_number
-    clip = num_frames * height * width * 3 * 4
-    return max(ENCODE_TENSORS * features + clip, DECODE_TENSORS * features + 2 * clip)
+    whole = now = kept = height * width
+    if tile is not None and tile < max(height, width):
+        now = min(height, tile + 2 * TILE_RIM) * min(width, tile + 2 * TILE_RIM)
+        kept = int(whole * (1 + 2 * KEPT_RIM / tile) ** 2)
+    encode, decode = (
+        (past * kept + (tensors - past) * now) * vae.width * bytes_per_number
+        for past, tensors in ((ENCODE_KEPT, ENCODE_TENSORS), (DECODE_KEPT, DECODE_TENSORS))
+    )
+    clip = num_frames * whole * 3 * 4
+    return max(encode + clip, decode + 2 * clip)
 
 
 def _block_flop(sizes: WanSizes, tokens: int, text_tokens: int) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..adapter import ContextAdapter
-from ..fitting import PRESETS, FitRule
+from ..fitting import FitRule
 from ..options import SamplingOptions
 from ..weights import Naming, Weights
 from . import wan, wan_cost
@@ -50,7 +50,12 @@ class WanFamily:
     text = UMT5
     grid = wan.GRID
     options = SamplingOptions()
-    presets: Mapping[str, FitRule] = {name: rule for name, rule in PRESETS.items() if rule.grid == wan.GRID}
+    latent_channels = LATENT_CHANNELS
+    # Source: ali-vilab/VACE, models/wan/wan_vace.py.
+    presets: Mapping[str, FitRule] = {
+        "wan-480p": FitRule(grid=wan.GRID, max_area=480 * 832, max_tokens=32_760, fps=16.0),
+        "wan-720p": FitRule(grid=wan.GRID, max_area=720 * 1280, max_tokens=75_600, fps=16.0),
+    }
     size: tuple[int, int] = (480, 832)
     released_layers: Mapping[int, int] = {1536: 30, 5120: 40}
     costs: Costs = wan_cost

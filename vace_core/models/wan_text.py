@@ -27,5 +27,6 @@ UMT5 = EncoderKind(
     spare_rows=384,  # 256,384 rows for 256,000 pieces
     tokenizer="google/umt5-xxl",
     example="umt5_xxl_fp16.safetensors",
+    cased=True,
     clean=clean,
 )

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ..errors import ShapeError
 from ..shapes import Box, Grid
 from .base import OnChunk
+from .tiling import crop, tiles
 from .wan import GRID
 from .wan_vae import LATENT_MEAN, LATENT_STD, Memory, WanVaeNetwork, run
 
@@ -79,14 +80,14 @@ class WanVae:
             )
         height, width = h * GRID.pixels, w * GRID.pixels
         window = window or Box(0, 0, width, height)
-        tiles = [_DecodeWindow(self.network, tile, height, width) for tile in _tiles(window, self.tile)]
+        windows = [_DecodeWindow(self.network, tile, height, width) for tile in tiles(window, self.tile, GRID.pixels)]
         raw = self._place(self._raw(latents))
         memory: Memory = {}
         parts: list[Tensor] = []
         for k in range(t):
             features = self.network.decoder.start(self.network.conv2(raw[:, :, k : k + 1], memory), memory)
             frames = torch.empty(b, 3, 1 if k == 0 else GRID.frames, window.height, window.width, device=latents.device)
-            for tile in tiles:
+            for tile in windows:
                 at = tile.window
                 rows = slice(at.top - window.top, at.bottom - window.top)
                 columns = slice(at.left - window.left, at.right - window.left)
@@ -105,9 +106,9 @@ class WanVae:
         if self.tile is None:
             memory: Memory = {}
             return lambda _, chunk: _run_stages(self.network, chunk, memory)
-        boxes = list(_tiles(Box(0, 0, width, height), self.tile))
-        tiles = [_EncodeTile(self.network, box, height, width) for box in boxes]
-        return lambda _, chunk: _assemble(tiles, chunk)
+        boxes = list(tiles(Box(0, 0, width, height), self.tile, GRID.pixels))
+        pieces = [_EncodeTile(self.network, box, height, width) for box in boxes]
+        return lambda _, chunk: _assemble(pieces, chunk)
 
     def _encode_gray(self, num_frames: int, height: int, width: int, on_chunk: OnChunk | None) -> Tensor:
         known = self._gray_clip
@@ -172,9 +173,9 @@ class _EncodeTile:
         covered = Box(0, 0, chunk.shape[-1], chunk.shape[-2])
         x = chunk
         for level, stage in enumerate(self.network.encoder.local_stages):
-            x = run(stage, _crop(x, covered, self.needs[level]), self.memory)
+            x = run(stage, crop(x, covered, self.needs[level]), self.memory)
             covered = _halved(self.needs[level])
-        return _crop(x, covered, self.output)
+        return crop(x, covered, self.output)
 
 
 class _EncodeWindow:
@@ -198,10 +199,10 @@ class _EncodeWindow:
 
     def on_gray(self, chunk: Tensor, gray: _GrayFeatures, index: int) -> Tensor:
         """Features `(B, C, 1, h, w)` of the whole frame for chunk `index`."""
-        x = _crop(chunk, Box(0, 0, chunk.shape[-1], chunk.shape[-2]), self.needs[0])
+        x = crop(chunk, Box(0, 0, chunk.shape[-1], chunk.shape[-2]), self.needs[0])
         for level, stage in enumerate(self.network.encoder.local_stages):
             changed = self.changed[level]
-            part = _crop(run(stage, x, self.memory), _halved(self.needs[level]), changed)
+            part = crop(run(stage, x, self.memory), _halved(self.needs[level]), changed)
             around = self.needs[level + 1] if level < 2 else None
             x = (
                 gray.of_level(index, level, around)
@@ -286,11 +287,11 @@ class _DecodeWindow:
         x = features
         for level, stage in enumerate(self.network.decoder.local_stages):
             at = self.needs[level]
-            x = _crop(x, covered, at)
+            x = crop(x, covered, at)
             for layer in stage:  # not by `run`, during which `x` would keep the coarser features alive
                 x = layer(x, self.memory)
             covered = Box(at.left * 2, at.top * 2, at.right * 2, at.bottom * 2) if level < 3 else at
-        return _crop(self.network.decoder.finish(x, self.memory), covered, self.window)
+        return crop(self.network.decoder.finish(x, self.memory), covered, self.window)
 
 
 def _run_stages(network: WanVaeNetwork, chunk: Tensor, memory: Memory) -> Tensor:
@@ -299,25 +300,14 @@ def _run_stages(network: WanVaeNetwork, chunk: Tensor, memory: Memory) -> Tensor
     return chunk
 
 
-def _assemble(tiles: list[_EncodeTile], chunk: Tensor) -> Tensor:
+def _assemble(pieces: list[_EncodeTile], chunk: Tensor) -> Tensor:
     """The features of a whole frame from those of its tiles."""
-    parts = [(tile.output, tile(chunk)) for tile in tiles]
+    parts = [(piece.output, piece(chunk)) for piece in pieces]
     h, w = (side // GRID.pixels for side in chunk.shape[-2:])
     whole = parts[0][1].new_empty(*parts[0][1].shape[:3], h, w).contiguous(memory_format=torch.channels_last_3d)
     for box, part in parts:
         whole[..., box.top : box.bottom, box.left : box.right] = part
     return whole
-
-
-def _tiles(area: Box, tile: int | None) -> Iterator[Box]:
-    """Splits `area` into boxes of at most `tile` pixels a side, on the grid of latent cells."""
-    if tile is None:
-        yield area
-        return
-    step = max(tile // GRID.pixels, 1) * GRID.pixels
-    for top in range(area.top, area.bottom, step):
-        for left in range(area.left, area.right, step):
-            yield Box(left, top, min(left + step, area.right), min(top + step, area.bottom))
 
 
 def _frame_chunks(num_frames: int) -> Iterator[tuple[int, slice]]:
@@ -334,11 +324,6 @@ def _level_sizes(height: int, width: int) -> list[tuple[int, int]]:
 
 def _halved(box: Box) -> Box:
     return Box(box.left // 2, box.top // 2, box.right // 2, box.bottom // 2)
-
-
-def _crop(x: Tensor, covered: Box, box: Box) -> Tensor:
-    """The part `box` of features that cover `covered`."""
-    return x[..., box.top - covered.top : box.bottom - covered.top, box.left - covered.left : box.right - covered.left]
 
 
 def _per_channel(values: tuple[float, ...], like: Tensor) -> Tensor:

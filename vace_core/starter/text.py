@@ -26,6 +26,8 @@ class StarterText:
     with its circle and "left" with the object that moves there. Unknown words are left out, and said.
     """
 
+    width = TEXT_WIDTH
+
     def __init__(self) -> None:
         self._index = {word: number for number, word in enumerate(VOCABULARY)}
 

@@ -1,0 +1,20 @@
+"""The command where its words cannot be written as they are."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("page", ["cp437", "ascii"])
+def test_letters_that_a_terminal_lacks_do_not_stop_it(page):
+    environment = {**os.environ, "PYTHONIOENCODING": page}
+    command = [sys.executable, "-m", "vace_core", "inpaint", "--help"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
