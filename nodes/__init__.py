@@ -11,10 +11,12 @@ from .anything import (
     VaceReferenceAnything,
     VaceSwapAnything,
 )
+from .attach import VaceAttachAdapter, VaceEncodePrompt
 from .build import VaceBuildVCU, VaceReferenceToVideo, VaceTextToVideo
 from .combine import VaceComposeMasks, VaceComposeVCUs, VaceStackReferences
 from .control import VaceControlVideo, VaceLayoutToVideo
 from .edit import VaceExtendVideo, VaceInpaintVideo, VaceJoinVideos, VaceOutpaintVideo, VacePlaceKeyframes
+from .example import VaceExampleClip
 from .finish import VaceCompositeVideo, VaceDecodeVideo
 from .load import VaceLoadAdapter, VaceLoadModel, VaceLoadStarter, VaceUseNativeModel
 from .preview import VacePreviewVCU
@@ -25,6 +27,7 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     VaceLoadModel,
     VaceLoadAdapter,
     VaceUseNativeModel,
+    VaceExampleClip,
     VaceStackReferences,
     VaceComposeMasks,
     VaceTextToVideo,
@@ -46,6 +49,8 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     VacePreviewVCU,
     VaceSampleVideo,
     VaceApplyVCU,
+    VaceAttachAdapter,
+    VaceEncodePrompt,
     VaceDecodeVideo,
     VaceCompositeVideo,
 )

@@ -10,13 +10,12 @@ from torch import Tensor
 from ..vace_core import anything
 from ..vace_core.control_checks import inspect_control, sanitise
 from ..vace_core.errors import InputError, ShapeError
-from ..vace_core.models.wan import GRID
 from ..vace_core.references import crop_subject
 from . import host, sockets
 from .bridge import images_of, masks_of, pictures_of
 from .build import said_of_references
-from .control import NO_BOXES, no_boxes, paths_of
-from .fitted import fit_clip, fit_picture, growth_of, needed_mask
+from .control import NO_BOXES, no_boxes, paths_of, said_of_boxes
+from .fitted import LOOSEST, fit_clip, fit_picture, grid_of, growth_of, needed_mask
 
 MOST = 3  # pictures with masks of their own in one node; more come from VACE Stack References
 
@@ -55,16 +54,16 @@ class VaceMoveAnything(io.ComfyNode):
         negative_prompt: str,
     ) -> io.NodeOutput:
         still = fit_picture(image, fit, fps)
-        GRID.check(length, *still.size)
+        grid_of(fit).check(length, *still.size)
         seen = images_of(still.frames)
         if no_boxes(paths):
-            return host.waiting(cls, NO_BOXES, notes=still.notes, images=seen)
+            return host.waiting(cls, NO_BOXES, notes=still.notes, picture=seen)
         boxes = paths_of(paths, (still.plan.source_width, still.plan.source_height), box_size)
         vcu = anything.move_anything(
             still.frames, boxes, num_frames=length, prompt=prompt, negative_prompt=negative_prompt, fps=fps
         )
-        notes = (*still.notes, f"{len(boxes)} boxes that move.")
-        return host.output(cls, vcu, notes=notes, images=seen)
+        notes = (*still.notes, said_of_boxes(boxes))
+        return host.output(cls, vcu, notes=notes, images=seen, shown_as=host.BEHIND_BOXES)
 
 
 class VaceSwapAnything(io.ComfyNode):
@@ -142,7 +141,7 @@ class VaceExpandAnything(io.ComfyNode):
         references: Any | None = None,
     ) -> io.NodeOutput:
         still = fit_picture(image, fit, fps, growth=growth_of(left, right, top, bottom))
-        GRID.check(length, *still.size)
+        grid_of(fit).check(length, *still.size)
         pictures = () if references is None else pictures_of(references)
         vcu = anything.expand_anything(
             still.frames,
@@ -152,7 +151,7 @@ class VaceExpandAnything(io.ComfyNode):
             right=float(right),
             top=float(top),
             bottom=float(bottom),
-            step=GRID.step,
+            step=grid_of(fit).step,
             prompt=prompt,
             negative_prompt=negative_prompt,
             fps=fps,
@@ -253,7 +252,7 @@ class VaceReferenceAnything(io.ComfyNode):
         image_3: Any | None = None,
         mask_3: Any | None = None,
     ) -> io.NodeOutput:
-        GRID.check(length, height, width)
+        LOOSEST.check(length, height, width)
         given = ((image_1, mask_1), (image_2, mask_2), (image_3, mask_3))
         subjects = [
             subject for n, (image, mask) in enumerate(given, start=1) for subject in subjects_of(image, mask, f"_{n}")

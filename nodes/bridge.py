@@ -4,7 +4,7 @@
 |---|---|
 | IMAGE `[T, H, W, C]`, 0..1 | frames `(1, 3, T, H, W)`, −1..1 |
 | MASK in all its shapes, 0..1 | masks `(T, H, W)`, 0..1, or None where it says nothing |
-| LATENT raw `[1, 16, t, h, w]` | normalised latents of that shape |
+| LATENT `[1, C, t, h, w]`, of Wan raw, of LTX-Video normalised | normalised latents of that shape |
 
 Everything is checked here, in the words of the node's inputs: later code trusts it.
 """
@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from ..vace_core.errors import InputError, ShapeError
+from ..vace_core.models.family import Family
 from ..vace_core.models.wan_vae import LATENT_MEAN, LATENT_STD
 from ..vace_core.references import on_white
 from .sockets import ReferenceStack
@@ -25,6 +26,9 @@ from .sockets import ReferenceStack
 OVERSHOOT = 0.5  # resampling leaves values this far outside 0..1 at most; more is another range
 NO_MASK = 64  # LoadImage gives a black mask of this side where a picture has no transparency
 LEVELS = 255
+# Mean and deviation, by the number of channels, of latents that ComfyUI's VAE leaves as they are. Others, such as those
+# of LTX-Video, it normalises itself.
+RAW = {len(LATENT_MEAN): (LATENT_MEAN, LATENT_STD)}
 
 
 def frames_of(images: Any, name: str) -> Tensor:
@@ -132,20 +136,27 @@ def _three_dimensional(mask: Tensor, name: str) -> Tensor:
 
 
 def raw(latents: Tensor) -> Tensor:
-    """Normalised latents `(B, 16, t, h, w)` as ComfyUI's LATENT and VAE hold them."""
-    return latents.float() * _channels(LATENT_STD, latents) + _channels(LATENT_MEAN, latents)
+    """Normalised latents `(B, C, t, h, w)` as ComfyUI's LATENT and VAE hold them."""
+    if latents.shape[1] not in RAW:
+        return latents.float()
+    mean, std = (_channels(values, latents) for values in RAW[latents.shape[1]])
+    return latents.float() * std + mean
 
 
 def normalised(samples: Tensor) -> Tensor:
-    """The samples of a LATENT as normalised latents `(B, 16, t, h, w)`."""
-    return (samples.float() - _channels(LATENT_MEAN, samples)) / _channels(LATENT_STD, samples)
+    """The samples of a LATENT as normalised latents `(B, C, t, h, w)`."""
+    if samples.shape[1] not in RAW:
+        return samples.float()
+    mean, std = (_channels(values, samples) for values in RAW[samples.shape[1]])
+    return (samples.float() - mean) / std
 
 
-def latents_of(latent: Any, num_frames: int, num_references: int) -> Tensor:
+def latents_of(latent: Any, family: Family, num_frames: int, num_references: int) -> Tensor:
     """The normalised latents of the video alone, references dropped if they are still in front.
 
     Args:
         latent: LATENT.
+        family: Whose latents they must be.
         num_frames: Latent frames of the video.
         num_references: Latent frames that may be in front of it.
 
@@ -154,11 +165,13 @@ def latents_of(latent: Any, num_frames: int, num_references: int) -> Tensor:
         ShapeError: of another model, or of another length.
     """
     samples = latent.get("samples") if isinstance(latent, dict) else None
-    if not isinstance(samples, Tensor) or samples.dim() != 5 or samples.shape[1] != len(LATENT_MEAN):
+    channels = family.latent_channels
+    if not isinstance(samples, Tensor) or samples.dim() != 5 or samples.shape[1] != channels:
         came = tuple(samples.shape) if isinstance(samples, Tensor) else type(latent).__name__
         raise ShapeError(
-            f"The samples are {came}. Latents of a Wan 2.1 video, (batch, 16, frames, height, width), are needed. "
-            "Connect the LATENT of VACE Sample Video, or of a sampler after VACE Apply VCU."
+            f"The samples are {came}. Video latents of {family.name}, (batch, {channels}, frames, height, width), are "
+            "needed here. Connect the LATENT of VACE Sample Video, or of a sampler after VACE Apply VCU, and the model "
+            "or VAE that belongs to it."
         )
     if not bool(torch.isfinite(samples).all()):
         raise InputError(

@@ -11,11 +11,10 @@ from torch import Tensor
 
 from ..vace_core import fitting, tasks
 from ..vace_core.errors import InputError
-from ..vace_core.models.wan import GRID
 from ..vace_core.vcu import VideoConditionUnit, compose
 from . import host, sockets
 from .bridge import frames_of, masks_of, pictures_of
-from .fitted import Fitted, fit_clip, fit_mask
+from .fitted import LOOSEST, Fitted, fit_clip, fit_mask, grid_of
 
 
 class VaceTextToVideo(io.ComfyNode):
@@ -35,7 +34,7 @@ class VaceTextToVideo(io.ComfyNode):
     def execute(
         cls, width: int, height: int, length: int, fps: float, prompt: str, negative_prompt: str
     ) -> io.NodeOutput:
-        GRID.check(length, height, width)
+        LOOSEST.check(length, height, width)
         vcu = tasks.text(
             num_frames=length, height=height, width=width, prompt=prompt, negative_prompt=negative_prompt, fps=fps
         )
@@ -67,7 +66,7 @@ class VaceReferenceToVideo(io.ComfyNode):
         prompt: str,
         negative_prompt: str,
     ) -> io.NodeOutput:
-        GRID.check(length, height, width)
+        LOOSEST.check(length, height, width)
         pictures = pictures_of(references)
         vcu = tasks.reference(
             pictures,
@@ -139,7 +138,7 @@ class VaceBuildVCU(io.ComfyNode):
                     "A mask came, and neither images nor control that it belongs to. One of them is needed with a "
                     "mask. Connect the video, or leave the mask out."
                 )
-            GRID.check(length, height, width)
+            grid_of(fit).check(length, height, width)
             vcu, notes = tasks.text(num_frames=length, height=height, width=width, fps=fps), ()
         else:
             clip = fit_clip(given, fit, fps, name="images" if images is not None else "control")

@@ -104,6 +104,10 @@ class VaceComposeMasks(io.ComfyNode):
     ) -> io.NodeOutput:
         found = _first(mask, boxes, paths, images)
         second = _hard(masks_of(mask_2, "mask_2"))
+        if operation not in OPERATIONS:
+            raise InputError(
+                f'operation is "{operation}". One of {", ".join(OPERATIONS)} is needed. Choose one of these.'
+            )
         if second is not None:
             found = OPERATIONS[operation](*_alike(found, second))
         found = shapes.augment(found, shape, seed=seed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from comfy_api.latest import io
@@ -14,11 +14,10 @@ from ..vace_core.control_checks import ControlKind, inspect_control, sanitise
 from ..vace_core.errors import InputError
 from ..vace_core.layout import BoxPath
 from ..vace_core.layout_json import paths_from_json
-from ..vace_core.models.wan import GRID
 from ..vace_core.vcu import compose
 from . import host, sockets
 from .bridge import images_of
-from .fitted import fit_clip, fit_mask
+from .fitted import LOOSEST, fit_clip, fit_mask
 
 COMPUTED: dict[str, Callable[[Tensor], Tensor]] = {
     "gray": controls.gray,
@@ -134,7 +133,7 @@ class VaceLayoutToVideo(io.ComfyNode):
         prompt: str,
         negative_prompt: str,
     ) -> io.NodeOutput:
-        GRID.check(length, height, width)
+        LOOSEST.check(length, height, width)
         boxes = paths_of(paths, (width, height), box_size)
         vcu = tasks.layout(
             boxes,
@@ -145,7 +144,7 @@ class VaceLayoutToVideo(io.ComfyNode):
             negative_prompt=negative_prompt,
             fps=fps,
         )
-        return host.output(cls, vcu, images_of(vcu.frames), notes=[f"{len(boxes)} boxes that move."])
+        return host.output(cls, vcu, images_of(vcu.frames), notes=[said_of_boxes(boxes)])
 
 
 def control_of(frames: Tensor, kind: str, mend: bool) -> tuple[Tensor, list[str]]:
@@ -167,6 +166,10 @@ def control_of(frames: Tensor, kind: str, mend: bool) -> tuple[Tensor, list[str]
 def no_boxes(text: str) -> bool:
     """Whether the editor is still empty."""
     return re.sub(r"\s", "", text) in ("", "[]", '{"version":1,"paths":[]}')
+
+
+def said_of_boxes(boxes: Sequence[BoxPath]) -> str:
+    return "1 box that moves." if len(boxes) == 1 else f"{len(boxes)} boxes that move."
 
 
 def paths_of(text: str, size: tuple[int, int], box_size: float) -> tuple[BoxPath, ...]:

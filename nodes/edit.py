@@ -9,10 +9,9 @@ from torch import Tensor
 
 from ..vace_core import tasks
 from ..vace_core.errors import InputError
-from ..vace_core.models.wan import GRID
 from . import host, sockets
 from .bridge import frames_of
-from .fitted import Fitted, fit_clip, fit_end, growth_of, needed_mask
+from .fitted import Fitted, fit_clip, fit_end, grid_of, growth_of, needed_mask
 
 
 class VaceInpaintVideo(io.ComfyNode):
@@ -50,7 +49,7 @@ class VaceOutpaintVideo(io.ComfyNode):
             "VaceOutpaintVideo",
             "VACE Outpaint Video",
             "Makes a video larger and fills the new border. The video is scaled so that the larger canvas still fits "
-            "the model, and the canvas is widened to multiples of 16.",
+            "the model, and the canvas is widened to multiples of 16, or 32 for LTX-Video.",
             category="VACE/Tasks",
             inputs=[
                 io.Image.Input("images", tooltip="The video."),
@@ -86,7 +85,7 @@ class VaceOutpaintVideo(io.ComfyNode):
             right=float(right),
             top=float(top),
             bottom=float(bottom),
-            step=GRID.step,
+            step=grid_of(fit).step,
             prompt=prompt,
             negative_prompt=negative_prompt,
             fps=clip.plan.fps,
@@ -192,7 +191,7 @@ class VacePlaceKeyframes(io.ComfyNode):
         pictures = frames_of(images, "images")
         places = _positions(positions, length, pictures.shape[2])
         fitted = [fit_clip(images[n : n + 1], fit, fps, name=f"picture {n + 1}") for n in range(len(places))]
-        GRID.check(length, *fitted[0].size)
+        grid_of(fit).check(length, *fitted[0].size)
         vcu = tasks.keyframes(
             {place: one.frames for place, one in zip(places, fitted, strict=True)},
             num_frames=length,
@@ -212,15 +211,15 @@ def _ends() -> list[Any]:
             min=5,
             max=8192,
             step=4,
-            tooltip="Frames the model works on, those given included: 4n + 1.",
+            tooltip="Frames the model works on, those given included: 4n + 1, for LTX-Video 8n + 1. 81 is both.",
         ),
         io.Int.Input(
             "keep",
             default=0,
             min=0,
             max=8192,
-            tooltip="Frames of each clip that the model is shown, 4n + 1. 0 = up to a half of the length, a third of "
-            "two clips.",
+            tooltip="Frames of each clip that the model is shown, 4n + 1 (LTX-Video 8n + 1). 0 = up to a half of the "
+            "length, a third of two clips.",
         ),
         sockets.fps(),
         sockets.fit(),
@@ -255,7 +254,7 @@ def _extended(
     after = None if last is None else fit_end(last, fit, fps, keep=most, size=size, at_end=False, name="last")
     ends = [end for end in (before, after) if end is not None]
     if ends:
-        GRID.check(length, *ends[0].size)
+        grid_of(fit).check(length, *ends[0].size)
     vcu = tasks.extend(
         _frames(before), _frames(after), num_frames=length, prompt=prompt, negative_prompt=negative_prompt, fps=fps
     )

@@ -13,7 +13,9 @@ from ..vace_core.composite import composite, kept_error
 from ..vace_core.errors import InputError, ShapeError
 from ..vace_core.masks import soften
 from ..vace_core.models.base import VideoVae
-from ..vace_core.models.wan import GRID
+from ..vace_core.models.family import Family
+from ..vace_core.models.wan_family import WAN
+from ..vace_core.shapes import Grid
 from ..vace_core.vcu import VideoConditionUnit
 from . import host, native, sockets
 from .bridge import frames_of, images_of, latents_of
@@ -37,7 +39,7 @@ class VaceDecodeVideo(io.ComfyNode):
                 io.MultiType.Input(
                     "vae",
                     types=[io.Vae, sockets.Model],
-                    tooltip="The VACE model that made the samples, or the VAE of Wan 2.1.",
+                    tooltip="The VACE model that made the samples, or the VAE that belongs to it.",
                 ),
                 *_edges(),
                 io.Image.Input(
@@ -64,9 +66,10 @@ class VaceDecodeVideo(io.ComfyNode):
         before: Any | None = None,
         after: Any | None = None,
     ) -> io.NodeOutput:
-        latents = latents_of(samples, GRID.latent_frames(vcu.num_frames), vcu.num_references)
-        _check_same_size(latents, vcu)
-        decoder = _decoder(vae, vcu)
+        family = _family(vae)
+        latents = latents_of(samples, family, family.grid.latent_frames(vcu.num_frames), vcu.num_references)
+        _check_same_size(latents, vcu, family.grid)
+        decoder = _decoder(vae, vcu, family)
         progress = host.Progress()
 
         def run(decoder: VideoVae) -> Tensor:
@@ -74,7 +77,7 @@ class VaceDecodeVideo(io.ComfyNode):
                 decoder, vcu, latents, feather=feather, match_colour=match_colour, on_chunk=lambda *at: progress(*at)
             )
 
-        frames = host.when_memory_is_short(lambda: run(decoder), lambda: run(tiled(decoder))).cpu()
+        frames = host.when_memory_is_short(lambda: run(decoder), lambda: run(tiled(decoder, family))).cpu()
         _check_finite(frames)
         said = _report(frames, vcu)
         host.free_cache()
@@ -137,15 +140,22 @@ def _edges() -> list[Any]:
     ]
 
 
-def _decoder(vae: Any, vcu: VideoConditionUnit) -> VideoVae:
+def _family(vae: Any) -> Family:
+    """Whose latents the samples must be."""
+    if isinstance(vae, LibraryModel):
+        return vae.family
+    return WAN if isinstance(vae, NativeModel) else native.family_of(vae)
+
+
+def _decoder(vae: Any, vcu: VideoConditionUnit, family: Family) -> VideoVae:
     if isinstance(vae, LibraryModel):
         host.load(vae.patchers[:1], vcu.height * vcu.width * MARGIN)
         return vae.core.vae
-    return native.NativeVae(vae.vae if isinstance(vae, NativeModel) else vae)
+    return native.NativeVae(vae.vae if isinstance(vae, NativeModel) else vae, family)
 
 
-def _check_same_size(latents: Tensor, vcu: VideoConditionUnit) -> None:
-    height, width = (side * GRID.pixels for side in latents.shape[3:])
+def _check_same_size(latents: Tensor, vcu: VideoConditionUnit, grid: Grid) -> None:
+    height, width = (side * grid.pixels for side in latents.shape[3:])
     if (height, width) != (vcu.height, vcu.width):
         raise ShapeError(
             f"The samples are of a video of {width} x {height} pixels, the unit is {vcu.width} x {vcu.height}. Both "

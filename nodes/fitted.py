@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,9 +12,32 @@ from torch.nn import functional
 from ..vace_core import fitting
 from ..vace_core.errors import InputError, ShapeError
 from ..vace_core.fitting import FitPlan, FitRule
-from ..vace_core.models.wan import GRID
+from ..vace_core.models import FAMILIES
+from ..vace_core.pipeline import check_unit
+from ..vace_core.shapes import Grid
+from ..vace_core.vcu import VideoConditionUnit
 from .bridge import frames_of, images_of, masks_of, said_of_range
-from .sockets import FITS
+from .sockets import FITS, WIDEST
+
+# A task knows no model. What no model takes it refuses; the rest is checked where the model is known.
+LOOSEST = min((family.grid for family in FAMILIES), key=lambda grid: (grid.frames, grid.step))
+
+
+def grid_of(fit: str) -> Grid:
+    """How the models that a fit is for divide a clip; where it says nothing, what any model needs at least."""
+    rule = FITS.get(fit)
+    return LOOSEST if rule is None else rule.grid
+
+
+def check_for_model(vcu: VideoConditionUnit, grid: Grid) -> None:
+    """As `pipeline.check_unit`, with the fit that would have seen to it."""
+    try:
+        check_unit(vcu, grid)
+    except ShapeError as error:
+        named = " or ".join(f'"{name}"' for name, rule in FITS.items() if rule is not None and rule.grid == grid)
+        raise ShapeError(
+            f"{error} Where a video or picture comes in, the task does it by itself with fit set to {named}."
+        ) from None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,7 +76,7 @@ def fit_clip(images: Any, fit: str, fps: float, *, name: str = "images", growth:
     """
     frames = frames_of(images, name)
     rule, shape = _rule(fit, growth), frames.shape[2:]
-    plan = fitting.plan_exact(*shape, GRID, fps=fps) if rule is None else fitting.plan(*shape, rule, fps=fps)
+    plan = fitting.plan_exact(*shape, LOOSEST, fps=fps) if rule is None else fitting.plan(*shape, rule, fps=fps)
     return _fitted(frames, plan, name, said_of_range(images))
 
 
@@ -79,17 +103,17 @@ def fit_end(
         images: IMAGE.
         fit: A name out of `FITS`; it decides the size, the length is `keep`.
         fps: Frames per second of the clip.
-        keep: Frames taken, at most; a length of 4n + 1 no longer than the clip is taken.
+        keep: Frames taken, at most; a length that fits and is no longer than the clip is taken.
         size: `(H, W)` where another clip has decided it.
         at_end: Whether the last frames are taken.
         name: What messages call it.
     """
     frames = frames_of(images, name)
     count, height, width = frames.shape[2:]
-    rule = _rule(fit, 1.0)
+    rule, grid = _rule(fit, 1.0), grid_of(fit)
     if size is None:
         one = (
-            fitting.plan_exact(1, height, width, GRID, fps=fps)
+            fitting.plan_exact(1, height, width, grid, fps=fps)
             if rule is None
             else fitting.plan(1, height, width, rule, fps=fps)
         )
@@ -99,9 +123,9 @@ def fit_end(
             f"The {name} is {width} x {height} pixels, the other clip {size[1]} x {size[0]}. Both need the same size "
             'where fit is "as it is". Resize one of them, or set fit to "480p".'
         )
-    taken = GRID.nearest_lengths(min(keep, count))[0]
+    taken = grid.nearest_lengths(min(keep, count))[0]
     kept = range(count - taken, count) if at_end else range(taken)
-    whole = fitting.plan_exact(taken, height, width, GRID, size=size, fps=fps)
+    whole = fitting.plan_exact(taken, height, width, grid, size=size, fps=fps)
     plan = replace(whole, source_frames=count, indices=tuple(kept), fps=fps)
     others = tuple(n for n in range(count) if n not in kept)
     rest = images_of(fitting.apply(frames, replace(plan, indices=others))) if others else None
@@ -154,7 +178,16 @@ def needed_mask(mask: Any, clip: Fitted, *, name: str = "mask") -> tuple[Tensor,
 
 
 def growth_of(left: float, right: float, top: float, bottom: float) -> float:
-    """How many times its area a picture has with its border."""
+    """How many times its area a picture has with its border.
+
+    Raises:
+        InputError: a side that no border has.
+    """
+    for name, side in (("left", left), ("right", right), ("top", top), ("bottom", bottom)):
+        if not 0 <= side <= WIDEST:
+            raise InputError(
+                f"{name} is {side:g}, a part of the picture's side. 0 to {WIDEST:g} is needed. Change {name}."
+            )
     return (1 + left + right) * (1 + top + bottom)
 
 
@@ -164,7 +197,8 @@ def _rule(fit: str, growth: float) -> FitRule | None:
     rule = FITS[fit]
     if rule is None or growth == 1.0:
         return rule
-    return replace(rule, max_area=int(rule.max_area / growth), max_tokens=max(int(rule.max_tokens / growth), 1))
+    # Rounded apart, so that a border never costs a latent frame that has room.
+    return replace(rule, max_area=int(rule.max_area / growth), max_tokens=math.ceil(rule.max_tokens / growth))
 
 
 def _fitted(frames: Tensor, plan: FitPlan, name: str, notes: list[str]) -> Fitted:

@@ -7,7 +7,8 @@ done without is done without, so that the rest of the pack runs and is tested wh
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +23,32 @@ log = logging.getLogger("vace")
 SUFFIXES = (".safetensors", ".sft", ".gguf")  # what is never unpickled
 
 
+@contextmanager
+def asked_for() -> Generator[None, None, None]:
+    """Around imports of what nothing can replace.
+
+    Raises:
+        ModelError: this ComfyUI does not have it.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise ModelError(
+            f"This ComfyUI lacks a part that VACE works with ({error}). ComfyUI 0.3.64 or newer is needed, and one "
+            "that this version of the pack knows. Update ComfyUI and the pack."
+        ) from error
+
+
 # Files
 
 
 def model_names(*folders: str, suffixes: tuple[str, ...] = SUFFIXES) -> list[str]:
     """The files in ComfyUI's model folders of these names; a folder that nobody registered is empty."""
     try:
-        import folder_paths
+        from folder_paths import folder_names_and_paths, get_filename_list
     except ImportError:
         return []
-    known = [folder for folder in folders if folder in folder_paths.folder_names_and_paths]
-    names = [name for folder in known for name in folder_paths.get_filename_list(folder)]
+    names = [name for folder in folders if folder in folder_names_and_paths for name in get_filename_list(folder)]
     return [name for name in dict.fromkeys(names) if name.lower().endswith(suffixes)]
 
 
@@ -42,10 +58,10 @@ def model_path(name: str, *folders: str) -> Path:
     Raises:
         ModelError: it is not there.
     """
-    import folder_paths
-
+    with asked_for():
+        from folder_paths import folder_names_and_paths, get_full_path
     for folder in folders:
-        path = folder_paths.get_full_path(folder, name) if folder in folder_paths.folder_names_and_paths else None
+        path = get_full_path(folder, name) if folder in folder_names_and_paths else None
         if path is not None:
             return Path(path)
     raise ModelError(
@@ -57,32 +73,28 @@ def model_path(name: str, *folders: str) -> Path:
 # What is said and shown
 
 
-def output(cls: Any, *values: Any, notes: Sequence[str] = (), images: Tensor | None = None) -> io.NodeOutput:
+BEHIND_BOXES = "vace_picture"  # what the editor of boxes draws over; frontends would show "images" a second time
+
+
+def output(
+    cls: Any, *values: Any, notes: Sequence[str] = (), images: Tensor | None = None, shown_as: str = "images"
+) -> io.NodeOutput:
     """The result of a node, with what was done in words in the node, and a picture if there is one."""
-    return io.NodeOutput(*values, ui=_shown(cls, notes, images))
+    return io.NodeOutput(*values, ui=_shown(cls, notes, images, shown_as))
 
 
-def waiting(cls: Any, reason: str, *, notes: Sequence[str], images: Tensor) -> io.NodeOutput:
-    """No result yet, but a picture to go on with; what comes after the node stops with `reason`."""
-    return io.NodeOutput(None, ui=_shown(cls, (*notes, reason), images), block_execution=reason)
+def waiting(cls: Any, reason: str, *, notes: Sequence[str], picture: Tensor) -> io.NodeOutput:
+    """No result yet, but a picture to draw boxes on; what comes after the node stops with `reason`."""
+    return io.NodeOutput(None, ui=_shown(cls, (*notes, reason), picture, BEHIND_BOXES), block_execution=reason)
 
 
-def _shown(cls: Any, notes: Sequence[str], images: Tensor | None) -> dict[str, Any] | None:
+def _shown(cls: Any, notes: Sequence[str], images: Tensor | None, shown_as: str) -> dict[str, Any] | None:
     shown: dict[str, Any] = {} if images is None else dict(ui.PreviewImage(images, cls=cls).as_dict())
+    if images is not None and shown_as != "images":
+        shown = {shown_as: shown["images"]}
     if notes:
         shown["text"] = ("\n".join(notes),)
-        _show_text(cls, shown["text"][0])
     return shown or None
-
-
-def _show_text(cls: Any, text: str) -> None:
-    """Puts `text` under the node at once; frontends show a node's "text" only where they know the node."""
-    try:
-        from server import PromptServer
-
-        PromptServer.instance.send_progress_text(text, cls.hidden.unique_id)
-    except (ImportError, AttributeError, TypeError):
-        log.debug("this ComfyUI shows no text under nodes")
 
 
 def check_interrupt() -> None:
@@ -111,14 +123,14 @@ class Progress:
             self._bar.update_absolute(done, total, None if picture is None else ("JPEG", picture, 512))
 
 
-def rgb_factors() -> tuple[Tensor, Tensor] | None:
-    """`(16, 3)` and `(3,)`: ComfyUI's rough colours of Wan's latents; None where it has none."""
+def rgb_factors(channels: int) -> tuple[Tensor, Tensor] | None:
+    """`(C, 3)` and `(3,)`: ComfyUI's rough colours of latents of so many channels; None where it has none."""
     try:
-        from comfy.latent_formats import Wan21
+        from comfy.latent_formats import LTXV, Wan21
     except ImportError:
         return None
-    found = Wan21()
-    if found.latent_rgb_factors is None or found.latent_rgb_factors_bias is None:
+    found = next((kind() for kind in (Wan21, LTXV) if kind.latent_channels == channels), None)
+    if found is None or found.latent_rgb_factors is None or found.latent_rgb_factors_bias is None:
         return None
     return torch.tensor(found.latent_rgb_factors), torch.tensor(found.latent_rgb_factors_bias)
 
@@ -141,14 +153,11 @@ def dtypes(numbers: int) -> tuple[torch.dtype, torch.dtype]:
 def patcher(network: nn.Module, *, vae: bool = False) -> Any | None:
     """ComfyUI's handle of a network, by which it moves it between devices."""
     try:
-        from comfy import model_management
+        from comfy.model_management import get_torch_device, unet_offload_device, vae_device, vae_offload_device
         from comfy.model_patcher import ModelPatcher
     except ImportError:
         return None
-    if vae:
-        devices = model_management.vae_device(), model_management.vae_offload_device()
-    else:
-        devices = model_management.get_torch_device(), model_management.unet_offload_device()
+    devices = (vae_device(), vae_offload_device()) if vae else (get_torch_device(), unet_offload_device())
     return ModelPatcher(network, load_device=devices[0], offload_device=devices[1])
 
 
@@ -157,8 +166,8 @@ def load(patchers: Sequence[Any | None], memory: int) -> None:
     handles = [handle for handle in patchers if handle is not None]
     if not handles:
         return
-    from comfy.model_management import load_models_gpu
-
+    with asked_for():
+        from comfy.model_management import load_models_gpu
     load_models_gpu(handles, memory_required=memory, force_full_load=True)
     for handle in handles:  # where ComfyUI is told to keep weights off the device, ours cannot be used from there
         handle.model.to(handle.load_device)
@@ -190,14 +199,26 @@ def when_memory_is_short(run: Callable[[], Tensor], instead: Callable[[], Tensor
 # ComfyUI's own models
 
 
-def load_clip(path: Path) -> Any:
-    """Wan's text encoder as ComfyUI loads it."""
-    import folder_paths
-    from comfy.sd import CLIPType, load_clip
+def load_model(path: Path) -> Any | None:
+    """A transformer as Load Diffusion Model gives it; None without ComfyUI."""
+    try:
+        from comfy.sd import load_diffusion_model
+    except ImportError:
+        return None
+    return load_diffusion_model(str(path))
 
-    return load_clip(
-        [str(path)], embedding_directory=folder_paths.get_folder_paths("embeddings"), clip_type=CLIPType.WAN
-    )
+
+def load_clip(path: Path, kind: str) -> Any:
+    """A text encoder as ComfyUI loads it.
+
+    Args:
+        path: Of the file.
+        kind: Name of one of ComfyUI's CLIPType, which decides what it makes of the file.
+    """
+    with asked_for():
+        from comfy.sd import CLIPType, load_clip
+        from folder_paths import get_folder_paths
+    return load_clip([str(path)], embedding_directory=get_folder_paths("embeddings"), clip_type=CLIPType[kind])
 
 
 def conditioning(clip: Any, prompt: str) -> Any:
@@ -205,11 +226,12 @@ def conditioning(clip: Any, prompt: str) -> Any:
     return clip.encode_from_tokens_scheduled(clip.tokenize(prompt))
 
 
-def with_values(conditioning: Any, values: dict[str, Any]) -> Any:
+def with_values(conditioning: Any, values: dict[str, list[Any]]) -> Any:
     """A CONDITIONING with more in it; lists are appended to those it has, and nothing is changed in place."""
-    import node_helpers
-
-    return node_helpers.conditioning_set_values(conditioning, values, append=True)
+    return [
+        [text, {**said, **{name: [*said.get(name, []), *value] for name, value in values.items()}}]
+        for text, said in conditioning
+    ]
 
 
 def has_vace(model: Any) -> bool:
@@ -217,10 +239,58 @@ def has_vace(model: Any) -> bool:
     return hasattr(model.get_model_object("diffusion_model"), "vace_patch_embedding")
 
 
+def add_wrapper(model: Any, kind: str, name: str, wrapper: Callable[..., Any]) -> None:
+    """Puts something around one kind of ComfyUI's calls, on a MODEL that is our own clone."""
+    with asked_for():
+        from comfy.patcher_extension import WrappersMP
+    model.add_wrapper_with_key(getattr(WrappersMP, kind), name, wrapper)
+
+
+def companion(network: nn.Module, model: Any) -> Any:
+    """ComfyUI's handle of a network that works beside a MODEL, on the same devices."""
+    from comfy import model_patcher
+
+    # Newer ComfyUIs decide at their start how weights are moved.
+    kind = getattr(model_patcher, "CoreModelPatcher", model_patcher.ModelPatcher)
+    return kind(network, load_device=model.load_device, offload_device=model.offload_device)
+
+
+def compute_dtype(model: Any) -> torch.dtype:
+    """What a MODEL computes in, however its weights are stored."""
+    base = model.model
+    chosen = base.manual_cast_dtype or base.get_dtype()
+    return chosen if chosen in (torch.float32, torch.bfloat16, torch.float16) else dtypes(0)[0]
+
+
+def managed_layers() -> Any:
+    """Layers whose weights ComfyUI keeps where there is room, and casts when they are used."""
+    with asked_for():
+        from comfy.ops import manual_cast
+    return manual_cast
+
+
+def wan_classes() -> tuple[type[nn.Module], type[nn.Module]] | None:
+    """ComfyUI's Wan and its block; None without ComfyUI."""
+    try:
+        from comfy.ldm.wan.model import WanAttentionBlock, WanModel
+    except ImportError:
+        return None
+    return WanModel, WanAttentionBlock
+
+
+def ltx_classes() -> tuple[type[nn.Module], type[nn.Module]] | None:
+    """ComfyUI's LTXV and its block; None without ComfyUI."""
+    try:
+        from comfy.ldm.lightricks.model import BasicTransformerBlock, LTXVModel
+    except ImportError:
+        return None
+    return LTXVModel, BasicTransformerBlock
+
+
 def with_wrapper(model: Any, wrapper: Callable[..., Any]) -> Any:
     """A MODEL with something around every call of its network; the one given is not changed."""
-    from comfy.patcher_extension import WrappersMP
-
+    with asked_for():
+        from comfy.patcher_extension import WrappersMP
     clone = model.clone()
     clone.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, "vace", wrapper)
     return clone
@@ -238,8 +308,8 @@ def guided(
     seed: int,
 ) -> Tensor:
     """ComfyUI's own sampling with our solver: raw latents."""
-    from comfy.samplers import KSAMPLER, CFGGuider
-
+    with asked_for():
+        from comfy.samplers import KSAMPLER, CFGGuider
     guider = CFGGuider(model)
     guider.set_conds(positive, negative)
     guider.set_cfg(cfg)

@@ -8,18 +8,23 @@ from typing import Any
 
 from comfy_api.latest import io
 
+from ..vace_core.assembly import check_family, family_in, load_model
+from ..vace_core.checkpoint import open_checkpoint
+from ..vace_core.detection import identify
 from ..vace_core.errors import InputError, ModelError
-from ..vace_core.loading import load_adapter, load_base, load_vae
 from ..vace_core.model_file import inspect
-from ..vace_core.models.wan import fold_masks
-from ..vace_core.pipeline import Expert, VaceModel
+from ..vace_core.models.family import Family
+from ..vace_core.models.wan_family import WAN
+from ..vace_core.options import SamplingOptions
+from ..vace_core.pipeline import VaceModel
 from ..vace_core.starter import model as starter
 from . import host, native, sockets
 from .sockets import AdapterFile, LibraryModel, NativeModel
 
-MODELS = ("diffusion_models", "unet_gguf")
-ADAPTERS = ("diffusion_models", "model_patches", "unet_gguf")
+MODELS = ("diffusion_models", "unet_gguf", "checkpoints")
+ADAPTERS = ("diffusion_models", "model_patches", "unet_gguf", "checkpoints")
 NONE = "none"
+IN_MODEL = "in the model's file"
 HELD = {
     "vace": "a base with its VACE adapter",
     "base": "a base without VACE",
@@ -39,7 +44,14 @@ class VaceLoadStarter(io.ComfyNode):
             "of its own world of moving shapes, 64 x 64 pixels and up to 17 frames. For trying every task and every "
             "graph.",
             inputs=[],
-            outputs=[_model_output()],
+            outputs=[
+                _model_output(),
+                io.Model.Output(
+                    display_name="base",
+                    tooltip="Its base alone, as Load Diffusion Model gives it: for VACE Attach Adapter.",
+                ),
+                sockets.Adapter.Output(display_name="adapter", tooltip="Its adapter alone, for VACE Attach Adapter."),
+            ],
             aliases=["tiny model", "demo model", "test model"],
         )
 
@@ -49,7 +61,10 @@ class VaceLoadStarter(io.ComfyNode):
 
     @classmethod
     def execute(cls) -> io.NodeOutput:
-        return host.output(cls, managed(starter.load_starter(folder=starter.WEIGHTS)))
+        core = starter.load_starter(folder=starter.WEIGHTS)
+        base = host.load_model(starter.part_file(starter.WEIGHTS, "base"))
+        adapter = AdapterFile(path=starter.part_file(starter.WEIGHTS, "adapter"))
+        return host.output(cls, managed(core, WAN, starter.STARTER_OPTIONS), base, adapter)
 
 
 class VaceLoadModel(io.ComfyNode):
@@ -59,18 +74,25 @@ class VaceLoadModel(io.ComfyNode):
         return sockets.schema(
             "VaceLoadModel",
             "VACE Load Model",
-            "A VACE model for Wan 2.1 from its files: transformer, VAE and text encoder in one node. Files are "
-            "recognised by what is in them. To use LoRA or other nodes on the model, load it with ComfyUI's own "
-            "loaders and connect them to VACE Use Native Model instead.",
+            "A VACE model for Wan 2.1 or LTX-Video from its files: transformer, VAE and text encoder in one node. "
+            "Files are recognised by what is in them. To use LoRA or other nodes on a model of Wan, load it with "
+            "ComfyUI's own loaders and connect them to VACE Use Native Model instead.",
             inputs=[
                 io.Combo.Input(
-                    "model", options=models, tooltip="The VACE model, or a Wan 2.1 base to put an adapter on."
+                    "model",
+                    options=models,
+                    tooltip="The VACE model of Wan 2.1 or LTX-Video 0.9, or a base of these to put an adapter on.",
                 ),
-                io.Combo.Input("vae", options=host.model_names("vae"), tooltip="The VAE of Wan 2.1."),
+                io.Combo.Input(
+                    "vae",
+                    options=[*host.model_names("vae"), IN_MODEL],
+                    tooltip="The VAE that belongs to the model. The published file of LTX-Video holds its own.",
+                ),
                 io.Combo.Input(
                     "text_encoder",
                     options=host.model_names("text_encoders", suffixes=host.SUFFIXES[:2]),
-                    tooltip="umT5-XXL, such as umt5_xxl_fp8_e4m3fn_scaled.safetensors.",
+                    tooltip="For Wan umT5-XXL, such as umt5_xxl_fp8_e4m3fn_scaled.safetensors; for LTX-Video T5-XXL, "
+                    "such as t5xxl_fp16.safetensors.",
                 ),
                 io.Combo.Input(
                     "low_noise_model",
@@ -95,7 +117,7 @@ class VaceLoadModel(io.ComfyNode):
         cls, model: str, vae: str, text_encoder: str, low_noise_model: str, **others: Any
     ) -> list[tuple[str, int, int]]:
         names = ((model, MODELS), (vae, ("vae",)), (text_encoder, ("text_encoders",)), (low_noise_model, MODELS))
-        return _stamps([host.model_path(name, *folders) for name, folders in names if name != NONE])
+        return _stamps([host.model_path(name, *folders) for name, folders in names if name not in (NONE, IN_MODEL)])
 
     @classmethod
     def execute(
@@ -109,19 +131,26 @@ class VaceLoadModel(io.ComfyNode):
         low_noise_adapter: AdapterFile | None = None,
     ) -> io.NodeOutput:
         paths = [host.model_path(name, *MODELS) for name in (model, low_noise_model) if name != NONE]
-        vae_path = host.model_path(vae, "vae")
-        text = native.ClipText(host.load_clip(host.model_path(text_encoder, "text_encoders")))
-        given = (adapter, low_noise_adapter)[: len(paths)]
-        experts = [_expert(path, own) for path, own in zip(paths, given, strict=True)]
-        core = VaceModel(
-            expert=experts[0],
-            low_noise=experts[1] if len(experts) > 1 else None,
-            vae=load_vae(vae_path, dtype=host.dtypes(0)[1]),
-            text=text,
-            fold_masks=fold_masks,
+        adapters = [_adapter(path, own) for path, own in zip(paths, (adapter, low_noise_adapter), strict=False)]
+        vae_path = paths[0] if vae == IN_MODEL else host.model_path(vae, "vae")
+        text_path = host.model_path(text_encoder, "text_encoders")
+        family = family_in(paths[0])
+        check_family(family, vae=vae_path, bases=paths[1:], adapters=adapters)
+        _check_text(text_path, family)
+        clip = host.load_clip(text_path, native.CLIP_TYPES[family.text.name])
+        transformer, pixels = host.dtypes(sum(inspect(paths[0]).parameters.values()))
+        core = load_model(
+            paths[0],
+            vae=vae_path,
+            text=native.ClipText(clip, cased=family.text.cased),
+            adapter=adapters[0],
+            low_noise=paths[1] if len(paths) > 1 else None,
+            low_noise_adapter=adapters[1] if len(paths) > 1 else None,
             boundary=boundary,
+            dtype=transformer,
+            vae_dtype=pixels,
         )
-        return host.output(cls, managed(core))
+        return host.output(cls, managed(core, family, family.options), notes=[_said(family)])
 
 
 class VaceLoadAdapter(io.ComfyNode):
@@ -131,7 +160,8 @@ class VaceLoadAdapter(io.ComfyNode):
             "VaceLoadAdapter",
             "VACE Load Adapter",
             "A VACE adapter (also called VACE module) from a file of its own, or out of a whole VACE model. Connect it "
-            "to VACE Load Model to use it on any Wan 2.1 text-to-video model of the same size.",
+            "to VACE Load Model to use it on any text-to-video model of the same kind and size, or to VACE Attach "
+            "Adapter to plug it into a MODEL.",
             inputs=[
                 io.Combo.Input(
                     "adapter",
@@ -139,7 +169,9 @@ class VaceLoadAdapter(io.ComfyNode):
                     tooltip="A VACE module, such as Wan2_1-VACE_module_14B_bf16.safetensors, or a whole VACE model.",
                 )
             ],
-            outputs=[sockets.Adapter.Output(display_name="adapter", tooltip="For VACE Load Model.")],
+            outputs=[
+                sockets.Adapter.Output(display_name="adapter", tooltip="For VACE Load Model or VACE Attach Adapter.")
+            ],
             aliases=["vace module"],
         )
 
@@ -156,7 +188,7 @@ class VaceLoadAdapter(io.ComfyNode):
                 f"{adapter} holds {HELD[file.kind]}. A VACE adapter is needed here. Choose a file that holds one."
             )
         blocks = "" if file.context_layers is None else f" of {len(file.context_layers)} context blocks"
-        said = f"An adapter{blocks} for bases of width {file.width}."
+        said = f"An adapter{blocks} for bases of {family_in(path).name} of width {file.width}."
         return host.output(cls, AdapterFile(path=path), notes=[said])
 
 
@@ -198,27 +230,43 @@ class VaceUseNativeModel(io.ComfyNode):
         return host.output(cls, made)
 
 
-def managed(core: VaceModel) -> LibraryModel:
+def managed(core: VaceModel, family: Family, usual: SamplingOptions) -> LibraryModel:
     """A model of ours whose networks ComfyUI moves."""
     experts = [core.expert, *([core.low_noise] if core.low_noise else [])]
     networks = [part for expert in experts for part in (expert.base, expert.adapter) if part is not None]
     patchers = [host.patcher(core.vae.network, vae=True), *(host.patcher(network) for network in networks)]
-    return LibraryModel(core=core, patchers=tuple(patchers))
+    return LibraryModel(core=core, patchers=tuple(patchers), family=family, usual=usual)
 
 
-def _expert(path: Path, own: AdapterFile | None) -> Expert:
-    """A base with its adapter, both in the precision that ComfyUI chooses."""
+def _adapter(path: Path, own: AdapterFile | None) -> Path:
+    """The file of the adapter of the base in `path`: one that was chosen, or that of the base."""
+    if own is not None:
+        return own.path
     file = inspect(path)
-    if own is None and "adapter" not in file.parameters:
+    if "adapter" not in file.parameters:
         raise ModelError(
             f"{path.name} holds {HELD[file.kind]}. An adapter is needed too. Connect VACE Load Adapter, or choose a "
             "VACE model."
         )
-    dtype = host.dtypes(sum(file.parameters.values()))[0]
-    base = load_base(path, dtype=dtype)
-    adapter = load_adapter(path if own is None else own.path, dtype=dtype)
-    adapter.check_fits(width=base.sizes.width, layers=base.sizes.layers)
-    return Expert(base=base, adapter=adapter)
+    return path
+
+
+def _check_text(path: Path, family: Family) -> None:
+    found = identify(open_checkpoint(path, "text_encoder"), "text_encoder")
+    if found.kind != "text" or found.family is not family:
+        raise ModelError(
+            f"{path.name} holds {found.title}. {family.name} reads prompts with the {family.text.name}-XXL text "
+            f"encoder. Choose a file such as {family.text.example}."
+        )
+
+
+def _said(family: Family) -> str:
+    usual = family.options
+    shift = "a shift that grows with the clip" if usual.shift_growth else f"shift {usual.shift:g}"
+    return (
+        f"{family.name}. Published with {usual.steps} steps of {usual.solver}, cfg {usual.guidance_scale:g}, {shift}; "
+        f"clips of {family.grid.frames}n + 1 frames, sides of multiples of {family.grid.step}."
+    )
 
 
 def _stamps(paths: Sequence[Path]) -> list[tuple[str, int, int]]:

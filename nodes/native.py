@@ -11,57 +11,87 @@ from torch import Tensor
 from ..vace_core import SamplingOptions
 from ..vace_core.context import encode_context
 from ..vace_core.errors import InputError
+from ..vace_core.models import FAMILIES
 from ..vace_core.models.base import OnChunk
-from ..vace_core.models.wan import GRID, LATENT_CHANNELS, fold_masks
-from ..vace_core.pipeline import check_unit, make_noise, solver_named
+from ..vace_core.models.family import Family
+from ..vace_core.models.wan_family import WAN
+from ..vace_core.pipeline import make_noise, solver_named
 from ..vace_core.sampler import OnStep, Solver
 from ..vace_core.schedule import percent_to_sigma, sigmas
 from ..vace_core.shapes import Box, Grid
 from ..vace_core.vcu import VideoConditionUnit
 from . import host
 from .bridge import normalised, raw
+from .fitted import check_for_model
 from .sockets import NativeModel
 
-HALVES = 2 * LATENT_CHANNELS  # inactive and reactive; mask channels follow
+CHANNELS = WAN.latent_channels  # ComfyUI knows VACE on Wan alone
+
+# What ComfyUI calls our families where it loads their text encoders.
+CLIP_TYPES = {"umT5": "WAN", "T5": "LTXV"}
+VAE_FILES = {"Wan 2.1": "wan_2.1_vae.safetensors", "LTX-Video 0.9": "the VAE of ltx-video-2b-v0.9.safetensors"}
 
 
 class ClipText:
-    """A CLIP as the text encoder of our models."""
+    """A CLIP as the text encoder of our models.
 
-    def __init__(self, clip: Any) -> None:
-        self._clip = clip
+    ComfyUI's prompt weights keep working, so of what the bases' own code does to prompts only capitals are taken away,
+    where the base does not know them.
+    """
+
+    width = None
+
+    def __init__(self, clip: Any, *, cased: bool = True) -> None:
+        self._clip, self._cased = clip, cased
 
     def encode(self, prompt: str) -> Tensor:
-        """`(1, S, 4096)` without the zeros that ComfyUI fills a prompt up with."""
-        rows = host.conditioning(self._clip, prompt)[0][0].float()
+        """`(1, S, 4096)` without what ComfyUI fills a prompt up with: zeros, or anything behind a mask."""
+        rows, more = host.conditioning(self._clip, prompt if self._cased else prompt.lower())[0][:2]
+        mask = more.get("attention_mask")
+        if mask is not None:
+            return rows.float()[:, mask[0].to(rows.device) > 0]
         used = int(rows.ne(0).any(dim=2)[0].nonzero().max()) + 1 if bool(rows.ne(0).any()) else 1
-        return rows[:, :used]
+        return rows.float()[:, :used]
+
+
+def family_of(vae: Any) -> Family:
+    """Whose VAE a VAE socket holds, told by the channels of its latents.
+
+    Raises:
+        InputError: nobody's that is known here.
+    """
+    found = next((family for family in FAMILIES if is_of(vae, family)), None)
+    if found is None:
+        known = " or ".join(f"{family.name}, with {family.latent_channels}" for family in FAMILIES)
+        raise InputError(
+            f"The VAE makes latents of {_said_of_latents(vae)}. That of {known} in 3 is needed. Load it with Load VAE, "
+            "or connect the VACE model itself."
+        )
+    return found
 
 
 class NativeVae:
     """A VAE socket as `vace_core.models.base.VideoVae`. ComfyUI moves it, and tiles it where memory is short.
 
     Raises:
-        InputError: it is none of Wan 2.1.
+        InputError: it is none of the family's.
     """
 
-    latent_channels = LATENT_CHANNELS
-
-    def __init__(self, vae: Any) -> None:
-        channels, dims = getattr(vae, "latent_channels", None), getattr(vae, "latent_dim", None)
-        if channels != self.latent_channels or dims != 3:
+    def __init__(self, vae: Any, family: Family = WAN) -> None:
+        if not is_of(vae, family):
             raise InputError(
-                f"The VAE makes latents of {channels} channels in {dims} dimensions. That of Wan 2.1 is needed, with "
-                "16 in 3. Load wan_2.1_vae.safetensors with Load VAE."
+                f"The VAE makes latents of {_said_of_latents(vae)}. That of {family.name} is needed, with "
+                f"{family.latent_channels} in 3. Load {VAE_FILES[family.name]} with Load VAE."
             )
-        self._vae = vae
+        self._vae, self._family = vae, family
+        self.latent_channels = family.latent_channels
 
     @property
     def grid(self) -> Grid:
-        return GRID
+        return self._family.grid
 
     def encode(self, frames: Tensor, *, content: Box | None = None, on_chunk: OnChunk | None = None) -> Tensor:
-        GRID.check(*frames.shape[2:])
+        self.grid.check(*frames.shape[2:])
         clips = [normalised(self._vae.encode(((clip + 1) / 2).movedim(0, -1))) for clip in frames]
         _said(on_chunk)
         return torch.cat(clips)
@@ -75,8 +105,8 @@ class NativeVae:
 
 def conditions(vcu: VideoConditionUnit, vae: Any, strength: float, on_chunk: OnChunk | None = None) -> dict[str, Any]:
     """What a unit adds to a CONDITIONING, in the form of ComfyUI's WanVaceToVideo: raw latents, masks, strength."""
-    context = encode_context(vcu, NativeVae(vae), fold_masks, on_chunk=on_chunk)
-    inactive, reactive, masks = context.split((LATENT_CHANNELS, LATENT_CHANNELS, context.shape[1] - HALVES), dim=1)
+    context = encode_context(vcu, NativeVae(vae), WAN.fold_masks, on_chunk=on_chunk)
+    inactive, reactive, masks = context.split((CHANNELS, CHANNELS, context.shape[1] - 2 * CHANNELS), dim=1)
     return {
         "vace_frames": [torch.cat([raw(inactive), raw(reactive)], dim=1)],
         "vace_mask": [masks],
@@ -86,8 +116,8 @@ def conditions(vcu: VideoConditionUnit, vae: Any, strength: float, on_chunk: OnC
 
 def empty_latent(vcu: VideoConditionUnit) -> Tensor:
     """`(B, 16, R+t, h, w)` of zeros: what a sampler fills, references in front."""
-    t, h, w = GRID.latent_size(vcu.num_frames, vcu.height, vcu.width)
-    return torch.zeros(len(vcu.roles), LATENT_CHANNELS, t + vcu.num_references, h, w)
+    t, h, w = WAN.grid.latent_size(vcu.num_frames, vcu.height, vcu.width)
+    return torch.zeros(len(vcu.roles), CHANNELS, t + vcu.num_references, h, w)
 
 
 def sample(
@@ -101,7 +131,7 @@ def sample(
     """As `pipeline.sample`, on ComfyUI's guider and under its memory management; raw latents of the video alone."""
     solver = solver_named(options.solver)
     levels = sigmas(options.steps, options.shift, first=solver.first)
-    check_unit(vcu, GRID)
+    check_for_model(vcu, WAN.grid)
     texts = [host.conditioning(model.clip, words) for words in (vcu.prompt, vcu.negative_prompt)]
     values = conditions(vcu, model.vae, options.strength, on_chunk)
     positive, negative = (host.with_values(text, values) for text in texts)
@@ -158,6 +188,17 @@ class _Run:
             return executor(*args, **kwargs)
 
         return around
+
+
+def is_of(vae: Any, family: Family) -> bool:
+    """Whether a VAE socket holds that of a family, as far as the channels of its latents tell."""
+    channels, dims = getattr(vae, "latent_channels", None), getattr(vae, "latent_dim", None)
+    return channels == family.latent_channels and dims == 3
+
+
+def _said_of_latents(vae: Any) -> str:
+    channels, dims = getattr(vae, "latent_channels", None), getattr(vae, "latent_dim", None)
+    return f"{channels} channels in {dims} dimensions"
 
 
 def _said(on_chunk: OnChunk | None) -> None:

@@ -7,12 +7,14 @@ import torch
 from comfy_api.latest import io
 
 from ..vace_core.advice import warnings
-from ..vace_core.models.wan import GRID, seen_frames
+from ..vace_core.errors import ShapeError
+from ..vace_core.models import FAMILIES
 from ..vace_core.preview import contact_sheet
 from ..vace_core.vcu import VideoConditionUnit
 from . import host, sockets
 
 NOTHING = "Nothing looks wrong."
+BASES = {family.name: family for family in FAMILIES}
 
 
 class VacePreviewVCU(io.ComfyNode):
@@ -26,6 +28,13 @@ class VacePreviewVCU(io.ComfyNode):
             inputs=[
                 sockets.Vcu.Input("vcu", tooltip="From any VACE task."),
                 io.Int.Input("columns", default=8, min=2, max=24, tooltip="The most frames that are shown."),
+                io.Combo.Input(
+                    "base",
+                    options=list(BASES),
+                    default=next(iter(BASES)),
+                    optional=True,
+                    tooltip="The kind of model it is meant for: it decides what fits and which mask frames are read.",
+                ),
             ],
             outputs=[
                 sockets.vcu_output(),
@@ -37,9 +46,14 @@ class VacePreviewVCU(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, vcu: VideoConditionUnit, columns: int) -> io.NodeOutput:
-        seen = seen_frames(vcu.num_frames) if GRID.nearest_lengths(vcu.num_frames)[0] == vcu.num_frames else None
+    def execute(cls, vcu: VideoConditionUnit, columns: int, base: str = next(iter(BASES))) -> io.NodeOutput:
+        family, seen, unfit = BASES[base], None, list[str]()
+        try:
+            family.grid.check(vcu.num_frames, vcu.height, vcu.width)
+            seen = family.seen_frames(vcu.num_frames)
+        except ShapeError as error:
+            unfit = [f"Not for {base}: {error}"]
         sheet = contact_sheet(vcu, seen_frames=seen, columns=columns)
         image = torch.from_numpy(np.array(sheet)).float().div_(255)[None]
-        found = warnings(vcu, seen_frames=seen)
+        found = [*unfit, *warnings(vcu, seen_frames=seen)]
         return host.output(cls, vcu, image, "\n".join(found), notes=found or [NOTHING], images=image)

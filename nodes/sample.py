@@ -15,16 +15,21 @@ from torch import Tensor
 from ..vace_core import SamplingOptions, pipeline
 from ..vace_core.errors import InputError
 from ..vace_core.models.base import VideoVae
-from ..vace_core.models.wan_vae_stream import WanVae
+from ..vace_core.models.family import Family
+from ..vace_core.models.ltx_family import LTX
+from ..vace_core.models.wan_family import WAN
 from ..vace_core.pipeline import VaceModel
 from ..vace_core.sampler import SOLVERS
+from ..vace_core.schedule import grown_shift
 from ..vace_core.vcu import VideoConditionUnit
 from . import host, native, sockets
 from .bridge import raw
+from .fitted import check_for_model
 from .sockets import LibraryModel, NativeModel
 
 SHOWN = 4  # frames of a preview
 SMALL = 128 * 128  # pixels of a frame that the VAE itself can show after every step
+TILE = 256  # pixels a side
 TENSORS = 16  # of all tokens that one pass holds at once, generously
 
 
@@ -52,7 +57,7 @@ class VaceSampleVideo(io.ComfyNode):
                     default=30,
                     min=1,
                     max=1000,
-                    tooltip="Denoising steps: 50 as published, 20 is enough for most.",
+                    tooltip="Denoising steps: 50 as published (LTX-Video 40), 20 is enough for most.",
                 ),
                 io.Float.Input(
                     "cfg",
@@ -60,18 +65,24 @@ class VaceSampleVideo(io.ComfyNode):
                     min=0.0,
                     max=100.0,
                     step=0.1,
-                    tooltip="How closely the prompt is followed. 1 = off, twice as fast.",
+                    tooltip="How closely the prompt is followed: 5 for Wan, 3 for LTX-Video and the starter. 1 = off, "
+                    "twice as fast.",
                 ),
                 io.Float.Input(
                     "shift",
-                    default=16.0,
-                    min=0.01,
+                    default=0.0,
+                    min=0.0,
                     max=100.0,
                     step=0.01,
-                    tooltip="Higher spends more steps on large shapes. 16 as published, 3 for the starter, 5 with "
-                    "distilled LoRA.",
+                    tooltip="Higher spends more steps on large shapes. 0 = as the model was published: 16 for Wan, 3 "
+                    "for the starter; for LTX-Video it grows with the clip. 5 with distilled LoRA.",
                 ),
-                io.Combo.Input("sampler", options=list(SOLVERS), default="unipc", tooltip="unipc is Wan's own."),
+                io.Combo.Input(
+                    "sampler",
+                    options=list(SOLVERS),
+                    default="unipc",
+                    tooltip="unipc is Wan's own, euler that of LTX-Video.",
+                ),
                 io.Float.Input(
                     "strength",
                     default=1.0,
@@ -91,6 +102,16 @@ class VaceSampleVideo(io.ComfyNode):
                 io.Float.Input(
                     "end_percent", default=1.0, min=0.0, max=1.0, step=0.001, tooltip="The unit guides up to here."
                 ),
+                io.Float.Input(
+                    "stg",
+                    default=1.0,
+                    min=0.0,
+                    max=10.0,
+                    step=0.01,
+                    optional=True,
+                    tooltip="Spatio-temporal guidance, which LTX-Video alone has: 1 as published, 0 = off, a third "
+                    "faster. Other models go without it, whatever stands here.",
+                ),
             ],
             outputs=[io.Latent.Output(display_name="samples", tooltip="The video as latents, references dropped.")],
             aliases=["ksampler", "wan sampler"],
@@ -109,11 +130,15 @@ class VaceSampleVideo(io.ComfyNode):
         strength: float,
         start_percent: float,
         end_percent: float,
+        stg: float = 1.0,
     ) -> io.NodeOutput:
-        options = SamplingOptions(
+        family, usual = (model.family, model.usual) if isinstance(model, LibraryModel) else (WAN, WAN.options)
+        check_for_model(vcu, family.grid)
+        options = replace(
+            usual if shift == 0 else replace(usual, shift=shift, shift_growth=0.0),
             steps=steps,
-            shift=shift,
             guidance_scale=cfg,
+            stg_scale=stg if usual.stg_scale else 0.0,
             solver=sampler,
             seed=seed,
             strength=strength,
@@ -124,6 +149,7 @@ class VaceSampleVideo(io.ComfyNode):
         show = _shower(model, vcu)
 
         def on_step(index: int, total: int, denoised: Tensor) -> None:
+            _check_finite(denoised)  # rather than after all the steps that cannot mend it
             progress(index + 1, total, show(denoised))
 
         def on_chunk(done: int, total: int) -> None:
@@ -135,7 +161,7 @@ class VaceSampleVideo(io.ComfyNode):
             samples = _sample(model, vcu, options, on_step, on_chunk)
         _check_finite(samples)
         host.free_cache()
-        return host.output(cls, {"samples": samples})
+        return host.output(cls, {"samples": samples}, notes=[_said(options, family, vcu)])
 
 
 class VaceApplyVCU(io.ComfyNode):
@@ -173,7 +199,12 @@ class VaceApplyVCU(io.ComfyNode):
     @classmethod
     def execute(cls, positive: Any, negative: Any, vae: Any, vcu: VideoConditionUnit, strength: float) -> io.NodeOutput:
         progress = host.Progress()
-        pipeline.check_unit(vcu, native.GRID)
+        if native.is_of(vae, LTX):
+            raise InputError(
+                "The VAE is that of LTX-Video, on which ComfyUI's own models know no VACE. That of Wan 2.1 is needed "
+                "here. For LTX-Video use VACE Sample Video, or VACE Attach Adapter on a MODEL."
+            )
+        check_for_model(vcu, WAN.grid)
         values = native.conditions(vcu, vae, strength, lambda done, total: progress(done, total))
         conditioned = (host.with_values(one, values) for one in (positive, negative))
         return host.output(cls, *conditioned, {"samples": native.empty_latent(vcu)}, vcu.num_references)
@@ -186,7 +217,7 @@ def _sample(
     on_step: Callable[[int, int, Tensor], None],
     on_chunk: Callable[[int, int], None],
 ) -> Tensor:
-    """Raw latents `(1, 16, t, h, w)` from one of our models."""
+    """Latents `(1, C, t, h, w)` from one of our models, as ComfyUI's VAE takes them."""
     # The text encoder first: it is the largest part of many, and would drive the others from the device.
     texts = {words: model.core.text.encode(words) for words in (vcu.prompt, vcu.negative_prompt)}
     core = replace(model.core, text=_Encoded(texts))
@@ -195,12 +226,14 @@ def _sample(
     def run(vae: VideoVae) -> Tensor:
         return pipeline.sample(replace(core, vae=vae), vcu, options, on_step=on_step, on_chunk=on_chunk)
 
-    latents = host.when_memory_is_short(lambda: run(core.vae), lambda: run(tiled(core.vae)))
+    latents = host.when_memory_is_short(lambda: run(core.vae), lambda: run(tiled(core.vae, model.family)))
     return raw(latents.cpu())
 
 
 class _Encoded:
     """Prompts that were encoded before."""
+
+    width = None
 
     def __init__(self, texts: dict[str, Tensor]) -> None:
         self._texts = texts
@@ -209,9 +242,17 @@ class _Encoded:
         return self._texts[prompt]
 
 
-def tiled(vae: VideoVae) -> VideoVae:
-    """The same VAE, computed in pieces of 256 pixels."""
-    return WanVae(vae.network, tile=256) if isinstance(vae, WanVae) else vae
+def tiled(vae: VideoVae, family: Family) -> VideoVae:
+    """The same VAE, computed in pieces; ComfyUI's own does that by itself."""
+    return vae if isinstance(vae, native.NativeVae) else family.ready_vae(vae.network, TILE)  # type: ignore[attr-defined]
+
+
+def _said(options: SamplingOptions, family: Family, vcu: VideoConditionUnit) -> str:
+    """How it was sampled, in a line."""
+    tokens = family.grid.tokens(vcu.num_frames, vcu.height, vcu.width, vcu.num_references)
+    shift = grown_shift(options.shift, options.shift_growth, tokens)
+    guided = f", stg {options.stg_scale:g}" if options.stg_scale else ""
+    return f"{options.steps} steps of {options.solver}, shift {shift:.4g}, cfg {options.guidance_scale:g}{guided}."
 
 
 def _room(core: VaceModel, vcu: VideoConditionUnit) -> int:
@@ -233,7 +274,8 @@ def _shower(model: LibraryModel | NativeModel, vcu: VideoConditionUnit) -> Calla
     if isinstance(model, LibraryModel) and vcu.height * vcu.width <= SMALL:
         # Each latent frame as if it were a clip of its own: rougher than the video, and as cheap as the step itself.
         return lambda denoised: _grid(model.core.vae.decode(_some(denoised)[:, :, None])[:, :, 0])
-    factors = host.rgb_factors()
+    channels = model.family.latent_channels if isinstance(model, LibraryModel) else WAN.latent_channels
+    factors = host.rgb_factors(channels)
     if factors is None:
         return lambda denoised: None
     weight, bias = factors

@@ -10,7 +10,11 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..vace_core.fitting import PRESETS, FitRule
+from ..vace_core.fitting import FitRule
+from ..vace_core.models.family import Family
+from ..vace_core.models.ltx_family import LTX
+from ..vace_core.models.wan_family import WAN
+from ..vace_core.options import SamplingOptions
 from ..vace_core.pipeline import VaceModel
 from ..vace_core.starter.model import STARTER_RULE
 
@@ -21,12 +25,17 @@ References = io.Custom("VACE_REFERENCES")
 BoundingBox = io.Custom("BOUNDING_BOX")
 
 FITS: dict[str, FitRule | None] = {
-    "480p": PRESETS["wan-480p"],
-    "720p": PRESETS["wan-720p"],
+    "480p": WAN.presets["wan-480p"],
+    "720p": WAN.presets["wan-720p"],
+    "LTX-Video": LTX.presets["ltx"],
     "starter": STARTER_RULE,
     "as it is": None,
 }
 """How a clip is brought to the size and length that a model takes."""
+
+WIDEST = 4.0  # of what is added at a side, as a part of the picture's
+
+SIDE = "Pixels, a multiple of 16; for LTX-Video of 32."
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,15 +45,19 @@ class LibraryModel:
     Attributes:
         core: What is run.
         patchers: ComfyUI's handles of its networks.
+        family: Which kind of base it is.
+        usual: How it is sampled where nobody says.
     """
 
     core: VaceModel
     patchers: tuple[Any, ...]
+    family: Family
+    usual: SamplingOptions
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class NativeModel:
-    """ComfyUI's own models, with whatever was done to them before: LoRA, quantisation, compilation.
+    """ComfyUI's own models of Wan, with whatever was done to them before: LoRA, quantisation, compilation.
 
     Attributes:
         model: MODEL for all noise levels, or for the high ones.
@@ -123,7 +136,8 @@ def fps(default: float = 16.0) -> Any:
         min=0.1,
         max=240.0,
         step=0.01,
-        tooltip="Frames per second of the video that comes in: link the fps of Get Video Components.",
+        tooltip="Frames per second of the video that comes in: link the fps of Get Video Components. Where none comes "
+        "in, of the result: 16 for Wan, 25 for LTX-Video.",
     )
 
 
@@ -133,9 +147,9 @@ def fit() -> Any:
         options=list(FITS),
         default="480p",
         tooltip=(
-            "The size and length the model gets. 480p and 720p keep the picture's shape and choose the largest size "
-            'and length that the model takes, for the mask too; starter does so for the small built-in model. "as it '
-            'is" changes nothing and refuses what the model cannot take.'
+            "The size and length the model gets. 480p and 720p (for Wan) and LTX-Video keep the picture's shape and "
+            "choose the largest size and length that the model takes, for the mask too; starter does so for the small "
+            'built-in model. "as it is" changes nothing and refuses what the model cannot take.'
         ),
     )
 
@@ -143,15 +157,20 @@ def fit() -> Any:
 def sizes(width: int = 832, height: int = 480, length: int = 81) -> list[Any]:
     """Size and length of a result for which no video came."""
     return [
-        io.Int.Input("width", default=width, min=16, max=8192, step=16, tooltip="Pixels, a multiple of 16."),
-        io.Int.Input("height", default=height, min=16, max=8192, step=16, tooltip="Pixels, a multiple of 16."),
+        io.Int.Input("width", default=width, min=16, max=8192, step=16, tooltip=SIDE),
+        io.Int.Input("height", default=height, min=16, max=8192, step=16, tooltip=SIDE),
         length_input(length),
     ]
 
 
 def length_input(default: int = 81) -> Any:
     return io.Int.Input(
-        "length", default=default, min=1, max=8192, step=4, tooltip="Frames of the result: 4n + 1, such as 17, 49, 81."
+        "length",
+        default=default,
+        min=1,
+        max=8192,
+        step=4,
+        tooltip="Frames of the result: 4n + 1, for LTX-Video 8n + 1. 17, 49, 81 and 97 are both.",
     )
 
 
@@ -172,7 +191,7 @@ def border(side: str, default: float) -> Any:
         side,
         default=default,
         min=0.0,
-        max=4.0,
+        max=WIDEST,
         step=0.01,
         tooltip=f"What to add at the {side}, as a part of the picture's side: 0.25 adds a quarter.",
     )

@@ -21,8 +21,8 @@ def boot(path: Path, folder: Path) -> types.SimpleNamespace:
     """ComfyUI in this process: no server, no browser, its folders in a temporary one."""
     sys.path.insert(0, str(path))
     sys.argv = ["main.py", "--cpu", "--disable-api-nodes", "--base-directory", str(folder)]
-    _declare_torchvision()
-    _stand_in_for_torchaudio()
+    declare_torchvision()
+    stand_in_for_torchaudio()
     importlib.import_module("comfy.options").enable_args_parsing()
     # In this order: something later takes the name "utils".
     for name in ("utils.extra_config", "utils.install_util", "nodes", "execution", "server"):
@@ -53,13 +53,13 @@ class Server:
         self.texts.append(text)
 
 
-def _declare_torchvision() -> None:
+def declare_torchvision() -> None:
     # Wheels without compiled operators: their import stops on two of them, which are declared first.
     for name in ("nms", "qnms"):
         TORCHVISION.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
 
 
-def _stand_in_for_torchaudio() -> None:
+def stand_in_for_torchaudio() -> None:
     # Where it is missing, ComfyUI's audio models are imported all the same.
     if importlib.util.find_spec("torchaudio") is not None:
         return

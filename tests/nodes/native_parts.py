@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 from unittest import mock
 
 import torch
 from filling import fill
+from safetensors.torch import save_file
 from tiny_files import full_weights
 
 
@@ -55,3 +57,44 @@ class Clip:
         rows = torch.zeros(1, 512, 4096)
         rows[0, : len(letters), :64] = torch.nn.functional.one_hot(torch.tensor(letters), 64) * 4.0
         return [[rows, {"pooled_output": None}]]
+
+
+def image_to_video_model(core: ModuleType) -> Any:
+    """MODEL: a Wan with 36 input channels, as image-to-video models of Wan 2.2 have."""
+    import comfy.sd
+
+    weights = {name: value for name, value in full_weights(core).items() if not name.startswith("vace_")}
+    weights["patch_embedding.weight"] = weights["patch_embedding.weight"].repeat(1, 3, 1, 1, 1)[:, :36].contiguous()
+    return comfy.sd.load_diffusion_model_state_dict(weights)
+
+
+def other_model() -> Any:
+    """MODEL: a picture model, no Wan at all."""
+    import comfy.model_patcher
+    import comfy.supported_models
+
+    sizes = {"image_size": 32, "in_channels": 4, "out_channels": 4, "model_channels": 32, "num_res_blocks": [1, 1],
+             "channel_mult": (1, 1), "transformer_depth": [0, 0], "transformer_depth_output": [0, 0, 0, 0],
+             "transformer_depth_middle": -2, "num_heads": 1}  # fmt: skip
+    config = comfy.supported_models.SD15(sizes)
+    config.set_inference_dtype(torch.float32, None)
+    cpu = torch.device("cpu")
+    return comfy.model_patcher.ModelPatcher(config.get_model({}, "", device=cpu), cpu, cpu)
+
+
+def write_ltx_adapter(core: ModuleType, folder: Path) -> Path:
+    """A file with an adapter for LTX-Video."""
+    ltx = core.models.ltx
+    sizes, layers = ltx.LtxSizes(width=64, ffn=256, layers=4, text_width=32, heads=4), (0, 2)
+    family = core.models.ltx_family.LTX
+    state = fill(ltx.build_adapter(sizes, layers), 2).state_dict()
+    path = folder / "ltx.safetensors"
+    save_file({family.official_adapter_key(name, layers): value.contiguous() for name, value in state.items()}, path)
+    return path
+
+
+class SomeVae:
+    """What a VAE says of itself."""
+
+    def __init__(self, **said: Any) -> None:
+        vars(self).update(said)

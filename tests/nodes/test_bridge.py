@@ -17,6 +17,11 @@ def bridge(pack):
     return pack.nodes.bridge
 
 
+@pytest.fixture(scope="module")
+def wan(pack):
+    return pack.vace_core.models.wan_family.WAN
+
+
 def noise(*shape, seed=0):
     return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
 
@@ -151,29 +156,30 @@ class TestLatents:
         latents = noise(1, 16, 2, 4, 4)
         assert torch.allclose(bridge.normalised(bridge.raw(latents)), latents, atol=1e-5)
 
-    def test_references_in_front_are_dropped(self, bridge):
+    def test_references_in_front_are_dropped(self, bridge, wan):
         samples = noise(1, 16, 4, 2, 2)
-        found = bridge.latents_of({"samples": samples}, 2, 2)
+        found = bridge.latents_of({"samples": samples}, wan, 2, 2)
         assert torch.equal(found, bridge.normalised(samples[:, :, 2:]))
-        assert torch.equal(bridge.latents_of({"samples": samples[:, :, 2:]}, 2, 2), found)
+        assert torch.equal(bridge.latents_of({"samples": samples[:, :, 2:]}, wan, 2, 2), found)
 
-    def test_another_length_is_refused(self, bridge):
-        assert refusal(bridge.latents_of, {"samples": noise(1, 16, 3, 2, 2)}, 2, 2) == (
+    def test_another_length_is_refused(self, bridge, wan):
+        assert refusal(bridge.latents_of, {"samples": noise(1, 16, 3, 2, 2)}, wan, 2, 2) == (
             "The samples have 3 latent frames. The unit has 2, and 2 references in front of them. Connect the samples "
             "that were made from this very unit."
         )
 
-    def test_nan_is_named(self, bridge):
+    def test_nan_is_named(self, bridge, wan):
         samples = noise(1, 16, 2, 2, 2)
         samples[0, 0, 0, 0, 0] = float("inf")
-        assert refusal(bridge.latents_of, {"samples": samples}, 2, 0) == (
+        assert refusal(bridge.latents_of, {"samples": samples}, wan, 2, 0) == (
             "The samples hold values that are not numbers (NaN): sampling overflowed. Finite latents are needed. "
             "Load the "
             "model in bf16 or fp32, or lower cfg and strength."
         )
 
-    def test_another_model_is_named(self, bridge):
-        assert refusal(bridge.latents_of, {"samples": noise(1, 4, 8, 8)}, 2, 0) == (
-            "The samples are (1, 4, 8, 8). Latents of a Wan 2.1 video, (batch, 16, frames, height, width), are needed. "
-            "Connect the LATENT of VACE Sample Video, or of a sampler after VACE Apply VCU."
+    def test_another_model_is_named(self, bridge, wan):
+        assert refusal(bridge.latents_of, {"samples": noise(1, 4, 8, 8)}, wan, 2, 0) == (
+            "The samples are (1, 4, 8, 8). Video latents of Wan 2.1, (batch, 16, frames, height, width), are needed "
+            "here. Connect the LATENT of VACE Sample Video, or of a sampler after VACE Apply VCU, and the model or VAE "
+            "that belongs to it."
         )

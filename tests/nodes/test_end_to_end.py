@@ -216,7 +216,7 @@ def test_refusals_reach_the_user_as_they_are(comfy, starter):
 def test_the_picture_to_draw_boxes_on_is_shown_before_there_are_any(comfy, starter):
     empty = graph(task=("VaceMoveAnything", {**TASKS["move"][1], "paths": "[]"}))
     outputs = execute(comfy, empty).outputs
-    assert len(outputs["task"]["images"]) == 1
+    assert len(outputs["task"]["vace_picture"]) == 1
     assert "save" not in outputs
     assert "There are no boxes yet." in outputs["task"]["text"][0]
 

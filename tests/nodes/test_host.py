@@ -19,7 +19,12 @@ COMFYUI = ("comfy", "comfy_api", "comfy_execution", "comfy_extras", "execution",
 
 # Every symbol of ComfyUI that is imported. It moves between versions, so: think twice before adding one.
 WANTED = {
+    ("comfy.latent_formats", "LTXV"),
     ("comfy.latent_formats", "Wan21"),
+    ("comfy.ldm.lightricks.model", "BasicTransformerBlock"),
+    ("comfy.ldm.lightricks.model", "LTXVModel"),
+    ("comfy.ldm.wan.model", "WanAttentionBlock"),
+    ("comfy.ldm.wan.model", "WanModel"),
     ("comfy.model_management", "OOM_EXCEPTION"),
     ("comfy.model_management", "get_torch_device"),
     ("comfy.model_management", "load_models_gpu"),
@@ -31,18 +36,18 @@ WANTED = {
     ("comfy.model_management", "vae_dtype"),
     ("comfy.model_management", "vae_offload_device"),
     ("comfy.model_patcher", "ModelPatcher"),
+    ("comfy.ops", "manual_cast"),
     ("comfy.patcher_extension", "WrappersMP"),
     ("comfy.samplers", "CFGGuider"),
     ("comfy.samplers", "KSAMPLER"),
     ("comfy.sd", "CLIPType"),
     ("comfy.sd", "load_clip"),
+    ("comfy.sd", "load_diffusion_model"),
     ("comfy.utils", "ProgressBar"),
     ("folder_paths", "folder_names_and_paths"),
     ("folder_paths", "get_filename_list"),
     ("folder_paths", "get_folder_paths"),
     ("folder_paths", "get_full_path"),
-    ("node_helpers", "conditioning_set_values"),
-    ("server", "PromptServer"),
 }
 API = {("comfy_api.latest", name) for name in ("ComfyExtension", "io", "ui")}
 

@@ -6,6 +6,7 @@ import native_parts
 import pytest
 import torch
 from filling import fill
+from model_files import text_encoder, write_sparse
 from refusal import refusal
 from safetensors.torch import save_file
 from tiny_files import full_weights
@@ -28,9 +29,10 @@ def folder(comfy, pack, request):
     save_file(base, models / "diffusion_models" / "base.safetensors")
     save_file(adapter, models / "diffusion_models" / "adapter.safetensors", metadata={"vace_layers": "[0, 2]"})
     save_file({name: value.contiguous() for name, value in vae.items()}, models / "vae" / "wan_vae.safetensors")
-    save_file({"a": torch.zeros(1)}, models / "text_encoders" / "umt5.safetensors")
+    shapes = text_encoder(2, 2, "encoder.block.{}.layer.0.SelfAttention.q.weight")
+    write_sparse(models / "text_encoders" / "umt5.safetensors", shapes)
     host = pack.nodes.host
-    real, host.load_clip = host.load_clip, lambda path: native_parts.Clip()
+    real, host.load_clip = host.load_clip, lambda path, kind: native_parts.Clip()
     yield models
     host.load_clip = real
 
@@ -43,7 +45,7 @@ def sampled(run, model):
 def test_a_base_with_an_adapter_is_the_whole_model(run):
     whole = run("VaceLoadModel", **FILES)[0]
     out = run("VaceLoadAdapter", adapter="adapter.safetensors")
-    assert out.ui["text"] == ("An adapter of 2 context blocks for bases of width 128.",)
+    assert out.ui["text"] == ("An adapter of 2 context blocks for bases of Wan 2.1 of width 128.",)
     put_on = run("VaceLoadModel", **{**FILES, "model": "base.safetensors"}, adapter=out[0])[0]
     assert torch.equal(sampled(run, whole), sampled(run, put_on))
 

@@ -216,13 +216,13 @@ class TestControl:
         # The picture to draw on comes first: it is shown, and only what comes after the node is stopped.
         waits = run("VaceMoveAnything", image=clip(1), paths=paths, length=5)
         assert waits.block_execution == wanted
-        assert len(waits.ui["images"]) == 1
+        assert len(waits.ui["vace_picture"]) == 1
 
 
 class TestAnything:
     def test_move_shows_its_first_frame(self, run):
         out = run("VaceMoveAnything", image=clip(1, 64, 96), paths=PATH, length=5, fit="starter")
-        assert len(out.ui["images"]) == 1
+        assert len(out.ui["vace_picture"]) == 1
         vcu = out[0]
         assert kept(vcu)[0] == 1.0
         assert (vcu.height, vcu.width) == (48, 80)

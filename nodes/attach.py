@@ -1,0 +1,213 @@
+"""Nodes that plug an adapter into a native MODEL, and give a unit's prompts to native samplers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from comfy_api.latest import io
+from torch import Tensor
+
+from ..vace_core.checkpoint import open_checkpoint
+from ..vace_core.context import encode_context
+from ..vace_core.detection import Found, identify
+from ..vace_core.errors import InputError
+from ..vace_core.loading import load_adapter
+from ..vace_core.model_file import context_layers_of
+from ..vace_core.models.base import VideoVae
+from ..vace_core.models.family import Family
+from ..vace_core.vcu import VideoConditionUnit
+from . import host, native, sockets
+from .attached_ltx import LTX_PLUG
+from .attached_wan import WAN_PLUG
+from .finish import MARGIN
+from .fitted import check_for_model
+from .hooks import Part, Plug, attach
+from .sockets import AdapterFile, LibraryModel, NativeModel
+
+PLUGS: Mapping[str, Plug] = {plug.family.name: plug for plug in (WAN_PLUG, LTX_PLUG)}
+
+# ComfyUI's handles of adapters that were read, as long as the output of their loader lives: attaching one file twice,
+# or again with another unit, reads and holds it once.
+_READ: WeakKeyDictionary[AdapterFile, dict[Any, Any]] = WeakKeyDictionary()
+
+
+class VaceAttachAdapter(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return sockets.schema(
+            "VaceAttachAdapter",
+            "VACE Attach Adapter",
+            "Plugs a VACE adapter with a unit into a text-to-video MODEL, for any sampler: LoRA, GGUF, fp8 and "
+            "compilation keep working. The MODEL that comes in is not changed, so unplugging is using that one. "
+            "Several can follow each other, and add up. The model, adapter and VAE must be of one kind and size.",
+            inputs=[
+                io.Model.Input(
+                    "model",
+                    tooltip="A Wan 2.1 or LTX-Video 0.9 text-to-video model from Load Diffusion Model or another "
+                    "loader.",
+                ),
+                sockets.Adapter.Input("adapter", tooltip="From VACE Load Adapter."),
+                sockets.Vcu.Input("vcu", tooltip="What to make: from any VACE task."),
+                io.MultiType.Input(
+                    "vae",
+                    types=[io.Vae, sockets.Model],
+                    tooltip="The VAE of the model, or a VACE model that has it, such as the starter.",
+                ),
+                io.Float.Input(
+                    "strength",
+                    default=1.0,
+                    min=0.0,
+                    max=10.0,
+                    step=0.01,
+                    tooltip="How strongly the unit guides the model. 1 = as trained, 0 = not at all.",
+                ),
+                io.Float.Input(
+                    "start_percent",
+                    default=0.0,
+                    min=0.0,
+                    max=1.0,
+                    step=0.001,
+                    tooltip="The unit guides from here on, 0..1 of the schedule.",
+                ),
+                io.Float.Input(
+                    "end_percent", default=1.0, min=0.0, max=1.0, step=0.001, tooltip="The unit guides up to here."
+                ),
+            ],
+            outputs=[
+                io.Model.Output(display_name="model", tooltip="With the adapter, for the sampler."),
+                io.Latent.Output(display_name="latent", tooltip="Empty, of the size and length of the unit."),
+                io.Int.Output(display_name="trim_latent", tooltip="How many latent frames are references."),
+            ],
+            aliases=["wan vace", "apply adapter", "vace module", "controlnet"],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        model: Any,
+        adapter: AdapterFile,
+        vcu: VideoConditionUnit,
+        vae: Any,
+        strength: float,
+        start_percent: float,
+        end_percent: float,
+    ) -> io.NodeOutput:
+        found = identify(open_checkpoint(adapter.path))
+        plug = _plug_for(model, found.family)
+        layers = _fitting_layers(found, plug.sizes(model.get_model_object("diffusion_model")))
+        video_vae = _video_vae(vae, vcu, plug.family)
+        check_for_model(vcu, plug.family.grid)
+        handle = _read(adapter, layers, plug, model)
+        progress = host.Progress()
+        context = encode_context(
+            vcu, video_vae, plug.family.fold_masks, on_chunk=lambda done, total: progress(done, total)
+        )
+        part = Part(strength=strength, start_percent=start_percent, end_percent=end_percent)
+        attached = attach(model, handle, plug.context(model, context.float().cpu()), part, plug.room)
+        latent = {"samples": torch.zeros(len(vcu.roles), plug.family.latent_channels, *context.shape[2:])}
+        return host.output(cls, attached, latent, vcu.num_references)
+
+
+class VaceEncodePrompt(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return sockets.schema(
+            "VaceEncodePrompt",
+            "VACE Encode Prompt",
+            "The two prompts of a unit as conditioning, for KSampler after VACE Attach Adapter or for VACE Apply VCU. "
+            "The starter reads prompts in its own way: for its base, connect the starter itself.",
+            inputs=[
+                io.MultiType.Input(
+                    "clip",
+                    types=[io.Clip, sockets.Model],
+                    tooltip="umT5 from Load CLIP, type wan (for LTX-Video T5, type ltxv), or a VACE model that has "
+                    "its text encoder.",
+                ),
+                sockets.Vcu.Input("vcu", tooltip="Whose prompts: from any VACE task."),
+            ],
+            outputs=[
+                io.Conditioning.Output(display_name="positive", tooltip="The prompt, for the sampler."),
+                io.Conditioning.Output(display_name="negative", tooltip="The negative prompt, for the sampler."),
+            ],
+            aliases=["clip text encode", "prompt"],
+        )
+
+    @classmethod
+    def execute(cls, clip: Any, vcu: VideoConditionUnit) -> io.NodeOutput:
+        return host.output(cls, *(_conditioning(clip, words, vcu.fps) for words in (vcu.prompt, vcu.negative_prompt)))
+
+
+def _plug_for(model: Any, family: Family) -> Plug:
+    """How adapters of a family act in a MODEL.
+
+    Raises:
+        InputError: the MODEL is of another kind, or a variant of it.
+    """
+    network = model.get_model_object("diffusion_model")
+    plug = PLUGS.get(family.name)
+    if plug is None or not plug.owns(network):
+        known = next((other.family.name for other in PLUGS.values() if other.owns(network)), None)
+        kind = type(model.model.model_config).__name__
+        raise InputError(
+            f"The adapter is for {family.name}, the model is {known or f'of another kind ({kind})'}. Both must be of "
+            f"one kind. Connect {family.base_name}, or choose an adapter that was made for this model."
+        )
+    plug.check(network)
+    return plug
+
+
+def _fitting_layers(found: Found, sizes: Mapping[str, int]) -> tuple[int, ...]:
+    """The context layers of the adapter that was found, told from the header of its file.
+
+    Raises:
+        AdapterMismatchError: it was made for a base of another width than `sizes` say, or for a deeper one.
+    """
+    block_sizes, blocks = found.family.adapter_sizes(found.weights)
+    layers = context_layers_of(found) or found.family.usual_layers(sizes["layers"], blocks)
+    with torch.device("meta"):
+        found.family.build_adapter(block_sizes, layers).check_fits(**sizes)
+    return layers
+
+
+def _read(adapter: AdapterFile, layers: tuple[int, ...], plug: Plug, model: Any) -> Any:
+    """ComfyUI's handle of the adapter, in the precision of the MODEL."""
+    dtype = host.compute_dtype(model)
+    handles = _READ.setdefault(adapter, {})
+    key = (dtype, layers, str(model.load_device))
+    if key not in handles:
+        network = plug.managed(load_adapter(adapter.path, context_layers=layers, dtype=dtype))
+        handles[key] = host.companion(network, model)
+    return handles[key]
+
+
+def _video_vae(vae: Any, vcu: VideoConditionUnit, family: Family) -> VideoVae:
+    """The VAE that came, ready to encode.
+
+    Raises:
+        InputError: it is of another family.
+    """
+    if isinstance(vae, NativeModel):
+        vae = vae.vae
+    if not isinstance(vae, LibraryModel):
+        return native.NativeVae(vae, family)
+    if vae.family.name != family.name:
+        raise InputError(
+            f"The VAE is that of {vae.family.name}. That of {family.name} is needed by the adapter. Connect the VAE "
+            "that belongs to the model."
+        )
+    host.load(vae.patchers[:1], vcu.height * vcu.width * MARGIN)
+    return vae.core.vae
+
+
+def _conditioning(clip: Any, prompt: str, fps: float) -> Any:
+    """A prompt as CONDITIONING, as ComfyUI's own model of the family needs it."""
+    if isinstance(clip, NativeModel):
+        clip = clip.clip
+    if not isinstance(clip, LibraryModel):
+        # The rate is for LTX-Video, whose positions in time are seconds; other models do not look at it.
+        return [[text, {**said, "frame_rate": fps}] for text, said in host.conditioning(clip, prompt)]
+    rows: Tensor = clip.core.text.encode(prompt).float().cpu()
+    return [list(PLUGS[clip.family.name].prompt(rows, fps))]

@@ -1,0 +1,131 @@
+"""The node that draws a clip of the starter's world, so that every graph runs before a file is chosen."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from comfy_api.latest import io
+
+from ..vace_core.layout_json import paths_to_json
+from ..vace_core.models.wan import GRID
+from ..vace_core.starter.model import LENGTH, SIDE, STARTER_RULE
+from ..vace_core.starter.world import Background, Keyframe, Scene, SceneClip, SceneObject, render
+from ..vace_core.training.samples import paths_of
+from . import host, sockets
+from .bridge import images_of
+
+
+def _line(start: tuple[float, float], end: tuple[float, float], radius: float) -> tuple[Keyframe, ...]:
+    """A straight way through the clip; places as parts of the frame."""
+    (left, top), (right, bottom) = start, end
+    return (
+        Keyframe(time=0, x=left, y=top, radius=radius),
+        Keyframe(time=1, x=right, y=bottom, radius=radius),
+    )
+
+
+def _scene(kind: str, tint: str, *objects: SceneObject) -> Scene:
+    return Scene(background=Background(kind=kind, tint=tint, phase=(0.1, 0.6)), objects=objects)
+
+
+_CIRCLE = SceneObject(
+    shape="circle", colour="red", motion="moves right", path=_line((0.27, 0.45), (0.73, 0.45), 0.2), depth=0.7
+)
+_STAR = SceneObject(
+    shape="star", colour="yellow", motion="moves right", path=_line((0.25, 0.28), (0.68, 0.28), 0.2), depth=0.9
+)
+_TRIANGLE = SceneObject(
+    shape="triangle", colour="blue", motion="moves left", path=_line((0.75, 0.72), (0.32, 0.72), 0.18), depth=0.3
+)
+_RING = SceneObject(
+    shape="ring", colour="purple", motion="moves right", path=_line((0.2, 0.5), (0.44, 0.5), 0.19), depth=0.6
+)
+_WALKER = SceneObject(
+    shape="figure", colour="green", motion="walks right", path=_line((0.27, 0.52), (0.73, 0.52), 0.4), depth=0.8
+)
+_WAVER = SceneObject(
+    shape="figure", colour="red", motion="waves", path=(Keyframe(time=0, x=0.5, y=0.52, radius=0.4),), depth=0.8
+)
+_FACE = SceneObject(
+    shape="face", colour="purple", motion="moves right", path=_line((0.32, 0.5), (0.68, 0.5), 0.3), variant=0
+)
+
+SCENES: dict[str, Scene] = {
+    "circle that moves right": _scene("gradient", "beige", _CIRCLE),
+    "star and triangle that pass": _scene("plain", "slate", _STAR, _TRIANGLE),
+    "ring, first part": _scene("hilly", "mint", _RING),
+    "ring, second part": _scene("hilly", "mint", replace(_RING, path=_line((0.56, 0.5), (0.8, 0.5), 0.19))),
+    "figure that walks": _scene("plain", "gray", _WALKER),
+    "figure that waves": _scene("hilly", "beige", _WAVER),
+    "face that moves right": _scene("gradient", "slate", _FACE),
+}
+"""By the name that the node shows. Between the two parts of the ring 7 of 41 frames are missing."""
+
+
+class VaceExampleClip(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return sockets.schema(
+            "VaceExampleClip",
+            "VACE Example Clip",
+            "A short clip of the starter's own world, drawn on the spot with everything that a graph may need: mask, "
+            "depth, skeleton, pictures of its objects and their boxes. With length 1 it is a picture. For trying a "
+            "graph before you connect your own.",
+            inputs=[
+                io.Combo.Input(
+                    "scene", options=list(SCENES), tooltip="What happens. The two parts of the ring are for joining."
+                ),
+                sockets.length_input(LENGTH),
+            ],
+            outputs=[
+                io.Image.Output(
+                    display_name="images", tooltip="The clip, 64 x 64 pixels: in its place comes your own video."
+                ),
+                io.Float.Output(display_name="fps", tooltip="Frames per second of the clip: 8."),
+                io.Mask.Output(display_name="mask", tooltip="White on the first object."),
+                io.Image.Output(
+                    display_name="objects", tooltip="A picture of every object, alone on white, as references."
+                ),
+                io.Image.Output(display_name="depth", tooltip="Depth of the clip: white is near."),
+                io.Image.Output(
+                    display_name="pose", tooltip="The skeleton on black; black alone where nobody walks or waves."
+                ),
+                io.String.Output(
+                    display_name="paths", tooltip="The boxes of all objects and how they move, for every input paths."
+                ),
+                io.String.Output(
+                    display_name="caption", tooltip="What is seen, in words that the starter knows: a prompt."
+                ),
+            ],
+            aliases=["test clip", "sample video", "demo clip"],
+        )
+
+    @classmethod
+    def execute(cls, scene: str, length: int) -> io.NodeOutput:
+        GRID.check(length, SIDE, SIDE)
+        clip = render(SCENES[scene], num_frames=length, height=SIDE, width=SIDE)
+        # A single picture has no motion: its boxes are those of the clip that it begins.
+        moving = clip if length > 1 else render(SCENES[scene], num_frames=LENGTH, height=SIDE, width=SIDE)
+        nobody = torch.full_like(clip.frames, -1)
+        return host.output(
+            cls,
+            images_of(clip.frames),
+            STARTER_RULE.fps,
+            clip.masks[0, 0],
+            images_of(torch.cat(clip.references, dim=2)),
+            images_of(clip.depth),
+            images_of(nobody if clip.pose is None else clip.pose),
+            _paths(moving),
+            clip.caption,
+            notes=[clip.caption],
+        )
+
+
+def _paths(clip: SceneClip) -> str:
+    named: list[Any] = [
+        replace(path, label=item.words.removeprefix("a "))
+        for path, item in zip(paths_of(clip), clip.objects, strict=True)
+    ]
+    return paths_to_json(named)

@@ -1,0 +1,196 @@
+"""An adapter of LTX-Video on ComfyUI's own LTXV computes what our own model computes, and leaves nothing behind."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import tiny_ltx_files as tiny
+import torch
+from filling import relative
+from refusal import refusal
+from safetensors.torch import save_file
+from tiny_files import write_starter
+
+CLOSE = 1e-4
+
+
+@pytest.fixture(autouse=True)
+def _as_comfyui_runs_nodes():
+    with torch.inference_mode():
+        yield
+
+
+@pytest.fixture(scope="module")
+def core(comfy, pack):
+    return pack.vace_core
+
+
+@pytest.fixture(scope="module")
+def base(core):
+    """MODEL: ComfyUI's own LTXV of the weights of `tiny_ltx_files`."""
+    import comfy.sd
+
+    with torch.inference_mode():
+        model = comfy.sd.load_diffusion_model_state_dict(dict(tiny.weights(core)["base"]))
+    assert type(model.model).__name__ == "LTXV"
+    return model
+
+
+@pytest.fixture(scope="module")
+def ours(core, pack):
+    """VACE_MODEL of the same weights."""
+    family = core.models.ltx_family.LTX
+    return pack.nodes.sockets.LibraryModel(
+        core=tiny.library_model(core), patchers=(), family=family, usual=family.options
+    )
+
+
+@pytest.fixture(scope="module")
+def adapter(core, pack, tmp_path_factory):
+    path = tmp_path_factory.mktemp("ltx") / "adapter.safetensors"
+    save_file({name: value.contiguous() for name, value in tiny.weights(core)["adapter"].items()}, path)
+    return pack.nodes.sockets.AdapterFile(path=path)
+
+
+def unit(run, seed=0, references=0, fps=25.0):
+    """Nine frames, the right half of which is made."""
+    generator = torch.Generator().manual_seed(seed)
+    video, pictures = torch.rand(9, 64, 96, 3, generator=generator), torch.rand(2, 32, 32, 3, generator=generator)
+    mask = torch.zeros(1, 64, 96)
+    mask[:, :, 48:] = 1
+    given = {"images": video, "mask": mask, "fit": "LTX-Video", "fps": fps, "prompt": "a dog"}
+    if references:
+        return run("VaceSwapAnything", references=pictures[:references], **given)[0]
+    return run("VaceInpaintVideo", **given)[0]
+
+
+def attached(run, base, adapter, ours, vcu, **values):
+    """MODEL and latent."""
+    return run("VaceAttachAdapter", model=base, adapter=adapter, vcu=vcu, vae=ours, **values).result[:2]
+
+
+def texts(vcu):
+    """The prompts as ComfyUI's CLIP and LTXVConditioning give them: padded, with a mask, and the rate of the clip."""
+    found = []
+    for words in (vcu.prompt, vcu.negative_prompt):
+        rows, more = tiny.PaddedClip().encode_from_tokens_scheduled(words)[0]
+        found.append([[rows, {**more, "frame_rate": vcu.fps}]])
+    return found
+
+
+def native_sample(model, vcu, latent, options, sigmas):
+    """What SamplerCustom makes with Euler on these noise levels."""
+    import comfy.sample
+    import comfy.samplers
+
+    samples = latent["samples"]
+    noise = torch.randn(samples.shape, generator=torch.Generator().manual_seed(options.seed))
+    positive, negative = texts(vcu)
+    sampler = comfy.samplers.sampler_object("euler")
+    made = comfy.sample.sample_custom(
+        model, noise, options.guidance_scale, sampler, torch.tensor(sigmas), positive, negative, samples,
+        disable_pbar=True, seed=options.seed,
+    )  # fmt: skip
+    return made[:, :, vcu.num_references :]
+
+
+@pytest.fixture
+def both(core, run, base, ours, adapter):
+    """A whole job through ComfyUI's sampler with the adapter attached, and through ours."""
+
+    def job(vcu, **changes):
+        options = replace(ours.usual, stg_scale=0.0, steps=4, seed=5, **changes)
+        tokens = ours.family.grid.tokens(vcu.num_frames, vcu.height, vcu.width, vcu.num_references)
+        sigmas = options.schedule(tokens).sigmas()
+        model, latent = attached(run, base, adapter, ours, vcu, strength=options.strength)
+        theirs = native_sample(model, vcu, latent, options, sigmas)
+        return theirs, core.pipeline.sample(ours.core, vcu, options)
+
+    return job
+
+
+@pytest.mark.parametrize("references", [0, 2])
+def test_a_job_is_that_of_our_own_model(run, both, references):
+    theirs, wanted = both(unit(run, references=references))
+    assert theirs.shape == (1, 128, 2, 2, 3)
+    assert relative(theirs, wanted) < CLOSE
+
+
+def test_strength_rate_and_guidance_are_the_same(run, both):
+    theirs, wanted = both(unit(run, fps=12.5), strength=0.6, guidance_scale=1.0)
+    assert relative(theirs, wanted) < CLOSE
+    other, _ = both(unit(run, fps=25.0), strength=0.6, guidance_scale=1.0)
+    assert relative(other, wanted) > 1e-3
+
+
+def test_the_adapter_acts_and_is_gone_when_the_plain_model_is_used(run, base, ours, adapter):
+    vcu = unit(run)
+    options = replace(ours.usual, steps=2)
+    sigmas = [1.0, 0.6, 0.0]
+    latent = {"samples": torch.zeros(1, 128, 2, 2, 3)}
+    before = native_sample(base, vcu, latent, options, sigmas)
+    model, empty = attached(run, base, adapter, ours, vcu)
+    assert relative(native_sample(model, vcu, empty, options, sigmas), before) > 1e-2
+    assert torch.equal(native_sample(base, vcu, latent, options, sigmas), before)
+
+
+def test_two_adapters_add_up_as_in_our_own_model(core, run, base, ours, adapter):
+    first, second = unit(run), unit(run, seed=9)
+    model, latent = attached(run, base, adapter, ours, first)
+    model, _ = attached(run, model, adapter, ours, second, strength=0.5)
+    options = replace(ours.usual, stg_scale=0.0, steps=2, guidance_scale=1.0)
+    theirs = native_sample(model, first, latent, options, [1.0, 0.6, 0.0])
+
+    expert, family = ours.core.expert, ours.family
+    attachments = [
+        core.adapter.Attachment(
+            adapter=expert.adapter,
+            context=expert.adapter.embed(core.context.encode_context(vcu, ours.core.vae, family.fold_masks)),
+            strength=strength,
+        )
+        for vcu, strength in ((first, 1.0), (second, 0.5))
+    ]
+    prompt = expert.base.prepare_text(tiny.LetterText().encode("a dog"), fps=25.0)
+    denoise = core.guidance.guide(expert.base, prompt, None, guidance_scale=1.0, attachments=attachments)
+    noise = torch.randn(latent["samples"].shape, generator=torch.Generator().manual_seed(options.seed))
+    assert relative(theirs, core.sampler.euler(denoise, noise, [1.0, 0.6, 0.0])) < CLOSE
+
+
+def test_a_part_of_the_schedule(run, base, ours, adapter):
+    vcu = unit(run)
+    options = replace(ours.usual, steps=2)
+    whole, latent = attached(run, base, adapter, ours, vcu)
+    never, _ = attached(run, base, adapter, ours, vcu, start_percent=0.999)
+    results = [native_sample(model, vcu, latent, options, [1.0, 0.6, 0.0]) for model in (base, whole, never)]
+    assert torch.equal(results[0], results[2])
+    assert not torch.equal(results[0], results[1])
+
+
+def test_wrong_pairings_are_refused(core, run, base, ours, adapter, pack, tmp_path):
+    import native_parts
+
+    wan = pack.nodes.sockets.AdapterFile(path=write_starter(tmp_path, core) / "adapter.safetensors")
+    vcu = unit(run)
+    assert refusal(run, "VaceAttachAdapter", model=base, adapter=wan, vcu=vcu, vae=ours) == (
+        "The adapter is for Wan 2.1, the model is LTX-Video 0.9. Both must be of one kind. Connect a Wan text-to-video "
+        "base, or choose an adapter that was made for this model."
+    )
+    plain = native_parts.plain_model(core)
+    assert refusal(run, "VaceAttachAdapter", model=plain, adapter=adapter, vcu=vcu, vae=ours) == (
+        "The adapter is for LTX-Video 0.9, the model is Wan 2.1. Both must be of one kind. Connect an LTX-Video base, "
+        "or choose an adapter that was made for this model."
+    )
+
+
+def test_a_later_version_is_refused(run, base, ours, adapter):
+    network = base.model.diffusion_model
+    network.causal_temporal_positioning = True
+    try:
+        said = refusal(run, "VaceAttachAdapter", model=base, adapter=adapter, vcu=unit(run), vae=ours)
+    finally:
+        network.causal_temporal_positioning = False
+    assert said == (
+        "The model is an LTX-Video of another version, which places frames or reads prompts in another way. LTX-Video "
+        "2B v0.9 or 0.9.1 is needed by this adapter. Choose one of these, such as ltx-video-2b-v0.9.safetensors."
+    )
