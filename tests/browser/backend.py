@@ -6,6 +6,7 @@ import asyncio
 import io
 import threading
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 from PIL import Image, ImageDraw
@@ -92,11 +93,26 @@ def picture(name: str) -> bytes:
 
 
 class Backend:
-    """Serves one frontend package on a free port, from a thread of its own, until `close`."""
+    """Serves one frontend package on a free port, from a thread of its own, until `close`.
 
-    def __init__(self, frontend: Path) -> None:
+    Attributes:
+        settings: Of the frontend.
+    """
+
+    def __init__(
+        self,
+        frontend: Path,
+        *,
+        nodes: dict[str, Any] = NODES,
+        packs: dict[str, Path] | None = None,
+        folders: dict[str, Path] | None = None,
+    ) -> None:
+        """Serves `nodes` as the server's own, `packs` as web folders of node packs, `folders` beside all that."""
         self.settings: dict[str, object] = {}
         self._frontend = frontend
+        self._nodes = nodes
+        self._packs = packs or {"vace": WEB}
+        self._folders = folders or {}
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -124,12 +140,16 @@ class Backend:
 
     def _app(self) -> web.Application:
         app = web.Application()
-        scripts = [f"/extensions/vace/{path.relative_to(WEB).as_posix()}" for path in sorted(WEB.rglob("*.js"))]
+        scripts = [
+            f"/extensions/{name}/{path.relative_to(folder).as_posix()}"
+            for name, folder in self._packs.items()
+            for path in sorted(folder.rglob("*.js"))
+        ]
         answers = {
             "/api/users": {"storage": "server", "migrated": True},
             "/api/settings": self.settings,
             "/api/extensions": scripts,
-            "/api/object_info": NODES,
+            "/api/object_info": self._nodes,
             "/api/system_stats": {"system": {"os": "posix", "argv": [], "comfyui_version": "0"}, "devices": []},
             "/api/queue": {"queue_running": [], "queue_pending": []},
             "/api/userdata": [],
@@ -146,7 +166,9 @@ class Backend:
         app.router.add_post("/api/settings/{name}", self._set)
         app.router.add_post("/api/settings", self._set)
         app.router.add_get("/", self._index)
-        app.router.add_static("/extensions/vace", WEB)
+        served = {f"extensions/{name}": folder for name, folder in self._packs.items()} | self._folders
+        for path, folder in served.items():
+            app.router.add_static(f"/{path}", folder)
         app.router.add_static("/", self._frontend)
         return app
 

@@ -7,67 +7,24 @@ makes one). Without them every test here is skipped and says why.
 
 from __future__ import annotations
 
-import importlib.util
-import os
-import shutil
-from pathlib import Path
-
 import pytest
+from browser.found import chromium, frontends, kinds, missing
+from browser.results import Results
 
-PACKAGE = "comfyui_frontend_package"
-FIRST_WITH_NODES_2 = (1, 40)
-
-
-def _frontends() -> dict[str, Path]:
-    """The static folders found, by version."""
-    folders = [Path(folder) for folder in os.environ.get("COMFYUI_FRONTENDS", "").split(os.pathsep) if folder]
-    installed = importlib.util.find_spec(PACKAGE)
-    if installed and installed.origin:
-        folders.append(Path(installed.origin).parents[1])
-    found: dict[str, Path] = {}
-    for folder in folders:
-        for info in folder.glob(f"{PACKAGE}-*.dist-info"):
-            found.setdefault(info.name.removesuffix(".dist-info").rpartition("-")[2], folder / PACKAGE / "static")
-    return found
+RESULTS = Results()
 
 
-def _chromium() -> str | None:
-    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
-
-
-def _missing() -> str:
-    modules = [name for name in ("playwright", "aiohttp", "PIL") if importlib.util.find_spec(name) is None]
-    if modules:
-        return f"browser tests need {', '.join(modules)}"
-    return "" if _chromium() else "browser tests need Chromium"
-
-
-def _kinds() -> list[str]:
-    """Each version in classic mode, and in Nodes 2.0 where that shows the widgets of packs."""
-    kinds: list[str] = []
-    for version in sorted(_frontends(), key=_number):
-        kinds.append(f"{version} classic")
-        if _number(version) >= FIRST_WITH_NODES_2:
-            kinds.append(f"{version} Nodes 2.0")
-    return kinds or ["no comfyui-frontend-package"]
-
-
-def _number(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".") if part.isdigit())
-
-
-@pytest.fixture(scope="session", params=_kinds())
+@pytest.fixture(scope="session", params=kinds())
 def studio(request: pytest.FixtureRequest):
     """A frontend, started, with an empty graph."""
-    if _missing() or not _frontends():
-        pytest.skip(_missing() or "browser tests need a comfyui-frontend-package (see COMFYUI_FRONTENDS)")
+    if missing() or not frontends():
+        pytest.skip(missing() or "browser tests need a comfyui-frontend-package (see COMFYUI_FRONTENDS)")
     from browser.backend import Backend
     from browser.studio import Studio
 
     version, _, mode = request.param.partition(" ")
-    backend = Backend(_frontends()[version])
-    studio = Studio(backend, _chromium(), nodes_2=mode != "classic")
+    backend = Backend(frontends()[version])
+    studio = Studio(backend, chromium(), nodes_2=mode != "classic", name=request.param)
     yield studio
     studio.close()
     backend.close()
@@ -80,3 +37,25 @@ def editor(studio):
 
     (editor,) = studio.open(LAYOUT)
     return editor
+
+
+@pytest.fixture
+def record():
+    """Gives the dict in which a test puts what it measured on a frontend."""
+    return RESULTS.measured.__getitem__
+
+
+@pytest.fixture
+def results(studio, record):
+    """Where a test puts what it measured on this frontend."""
+    return record(studio.name)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    kind = next((kind for kind in kinds() if f"[{kind}" in report.nodeid), "without a frontend")
+    if report.when == "call" or report.skipped:
+        RESULTS.count(kind, report.outcome, report.duration)
+
+
+def pytest_sessionfinish() -> None:
+    RESULTS.write()

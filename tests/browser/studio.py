@@ -68,7 +68,9 @@ RECORD_TROUBLE = """() => {
 
 
 class Studio:
-    def __init__(self, backend: Any, chromium: str, *, nodes_2: bool) -> None:
+    def __init__(
+        self, backend: Any, chromium: str, *, nodes_2: bool, name: str = "", view: tuple[int, int] = (1600, 1000)
+    ) -> None:
         from playwright.sync_api import sync_playwright
 
         for name, value in (
@@ -79,9 +81,10 @@ class Studio:
         ):
             backend.settings[name] = value
         self.nodes_2 = nodes_2
+        self.name = name
         self._playwright = sync_playwright().start()
         self._browser = self._playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        self.page = self._browser.new_page(viewport={"width": 1600, "height": 1000}, has_touch=True)
+        self.page = self._browser.new_page(viewport={"width": view[0], "height": view[1]}, has_touch=True)
         self.page.set_default_timeout(PATIENCE // 6)
         self.page.add_init_script(f"({RECORD_TROUBLE})()")
         self.page.goto(backend.url, wait_until="domcontentloaded", timeout=PATIENCE)

@@ -3,6 +3,7 @@
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
 import { attachEditor } from "./paths/attach.mjs";
+import { registerOnce } from "./register.mjs";
 
 const NODES = new Set(["VaceMoveAnything", "VaceLayoutToVideo"]);
 
@@ -12,7 +13,7 @@ function attachToSubgraph(node) {
   if (node.subgraph?.nodes?.some(takesPaths)) attachEditor(node, { app, api });
 }
 
-app.registerExtension({
+registerOnce(app, {
   name: "VACE.PathEditor",
   nodeCreated(node) {
     if (takesPaths(node)) attachEditor(node, { app, api });

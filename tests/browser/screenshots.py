@@ -1,0 +1,117 @@
+"""Pictures of the graphs for the README: a real ComfyUI runs each of them, a real frontend shows it.
+
+    COMFYUI_PATH=… COMFYUI_PYTHON=… python tests/browser/screenshots.py FRONTEND docs/pictures [name …]
+
+FRONTEND is the folder `static` of a comfyui-frontend-package.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from browser.found import chromium
+from browser.server import PACK, Server
+from browser.studio import Studio
+from PIL import Image
+
+GRAPHS = {
+    "swap": "VACE Swap Anything",
+    "move": "VACE Move Anything",
+    "extend": "VACE Extend",
+    "outpaint": "VACE Outpaint",
+    "composed": "VACE Several Tasks Composed",
+}
+VIEW = (2500, 1500)
+CORNER = (110, 160)  # pixels of the page that menus cover
+ROOM = 24  # pixels around the graph
+MOST = 240_000  # bytes of a file
+
+# The note is left out: in a picture of this size nobody can read it.
+BOUNDS = """() => {
+  const nodes = app.graph._nodes.map((node) => [...node.getBounding()]);
+  const boxes = nodes.concat(app.graph._groups.map((group) => [...group._bounding]));
+  const [left, top] = [0, 1].map((side) => Math.min(...boxes.map((box) => box[side])));
+  const [right, low] = [0, 1].map((side) => Math.max(...boxes.map((box) => box[side] + box[side + 2])));
+  return [left, top, right - left, low - top];
+}"""
+WITHOUT_NOTE = """() => {
+  for (const node of [...app.graph._nodes]) if (node.type === 'MarkdownNote') app.graph.remove(node);
+}"""
+EDITOR = "() => [...app.graph._nodes.find(({ type }) => type === 'VaceMoveAnything').pos]"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("frontend", type=Path)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("names", nargs="*")
+    options = parser.parse_args()
+    options.folder.mkdir(exist_ok=True, parents=True)
+    server = Server(Path(os.environ["COMFYUI_PATH"]), frontend=options.frontend)
+    studio = Studio(server, chromium(), nodes_2=False, view=VIEW)
+    try:
+        for done, name in enumerate(options.names or GRAPHS, start=1):
+            run(server, studio, GRAPHS[name], done)
+            save(shot(studio), options.folder / f"{name}.jpg")
+            if name == "move":
+                save(editor(studio), options.folder / "editor.jpg")
+    finally:
+        studio.close()
+        server.close()
+
+
+def run(server: Server, studio: Studio, title: str, done: int) -> None:
+    studio.load(json.loads((PACK / "workflows" / f"{title}.json").read_text()))
+    studio.press("Escape")
+    studio.press("Control+Enter")
+    server.finished(count=done)
+    studio.page.evaluate(WITHOUT_NOTE)
+    studio.page.wait_for_timeout(4000)  # pictures and videos arrive
+
+
+def shot(studio: Studio) -> bytes:
+    """The whole graph, as large as it fits."""
+    left, top, width, height = studio.page.evaluate(BOUNDS)
+    free = (VIEW[0] - CORNER[0] - 2 * ROOM, VIEW[1] - CORNER[1] - 2 * ROOM)
+    scale = min(free[0] / width, free[1] / height, 1)
+    studio.look_at(scale, (CORNER[0] + ROOM) / scale - left, (CORNER[1] + ROOM) / scale - top)
+    studio.page.mouse.move(5, VIEW[1] - 5)
+    studio.page.wait_for_timeout(1500)
+    area = {"width": width * scale + 2 * ROOM, "height": height * scale + 2 * ROOM}
+    return studio.page.screenshot(clip={"x": CORNER[0], "y": CORNER[1], **area})
+
+
+def editor(studio: Studio) -> bytes:
+    """The editor alone, in the middle of a path."""
+    (found,) = studio.editors()
+    x, y = studio.page.evaluate(EDITOR)
+    studio.look_at(1.6, CORNER[0] - x, CORNER[1] / 1.6 - y)
+    x, y, *_ = found.outlines()[0]
+    found.click(x, y)
+    found.scrub(0.5)
+    studio.page.mouse.move(5, 5)
+    studio.page.wait_for_timeout(1000)
+    return found.element.screenshot()
+
+
+def save(data: bytes, path: Path) -> None:
+    """As a JPEG, as good as its size allows."""
+    picture = Image.open(io.BytesIO(data)).convert("RGB")
+    for quality in range(92, 40, -6):
+        kept = io.BytesIO()
+        picture.save(kept, "JPEG", quality=quality, optimize=True)
+        if kept.tell() <= MOST:
+            break
+    path.write_bytes(kept.getvalue())
+    print(path, picture.size, f"{kept.tell():,} bytes, quality {quality}")
+
+
+if __name__ == "__main__":
+    main()

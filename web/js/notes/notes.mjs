@@ -1,0 +1,106 @@
+// The sentences of a node, one a line, in a widget as high as they are.
+
+const NAME = "vace_notes";
+const MARGIN = 8; // pixels around the widget
+const PICTURES = /^(\$\$canvas-image-preview|video-preview)$/; // how ComfyUI names what it shows below the widgets
+const HIGHEST = 240; // pixels: more is scrolled
+
+const CSS = `
+.vace-notes {
+  box-sizing: border-box; width: 100%; height: 100%; overflow: auto; padding: 6px 9px; border-radius: 6px;
+  background: color-mix(in srgb, var(--input-text, #ddd) 6%, transparent);
+  color: var(--input-text, #ddd); font: 12px/1.4 Inter, system-ui, sans-serif; overflow-wrap: break-word;
+  cursor: text; user-select: text; -webkit-user-select: text; scrollbar-width: thin;
+}
+.vace-notes p { margin: 0; }
+.vace-notes p + p { margin-top: 5px; }
+.vace-notes-ruler { position: absolute; left: -9999px; top: 0; height: auto; visibility: hidden; }
+`;
+
+export function attachNotes(node) {
+  after(node, "onExecuted", (output) => showNotes(node, output?.text));
+  after(node, "onResize", () => fit(node, { grow: false }));
+}
+
+// `text` as ComfyUI sends it: a text, or a list of one. None leaves the node as it is.
+export function showNotes(node, text) {
+  const said = (Array.isArray(text) ? text.join("\n") : (text ?? "")).trim();
+  if (!said) return;
+  const widget = notesOf(node) ?? addNotes(node);
+  const lines = said.split("\n").filter((line) => line.trim());
+  widget.element.replaceChildren(...lines.map(paragraph));
+  fit(node, { grow: true });
+}
+
+function notesOf(node) {
+  return node.widgets?.find((widget) => widget.name === NAME);
+}
+
+function addNotes(node) {
+  addStyle();
+  const element = document.createElement("div");
+  element.className = "vace-notes";
+  // A text is marked with the mouse, not the node moved; long ones are scrolled, not the graph zoomed.
+  element.addEventListener("wheel", (event) => {
+    if (element.scrollHeight > element.clientHeight + 1) event.stopPropagation();
+  });
+  const widget = node.addDOMWidget(NAME, NAME, element, {
+    serialize: false,
+    hideOnZoom: false,
+    margin: MARGIN,
+    getMinHeight: () => heightOf(widget),
+    getMaxHeight: () => heightOf(widget),
+  });
+  widget.serialize = false;
+  moveBeforePictures(node, widget);
+  return widget;
+}
+
+// Older frontends draw a picture over all that stands below it.
+function moveBeforePictures({ widgets }, widget) {
+  const first = widgets.findIndex(({ name }) => PICTURES.test(name));
+  if (first < 0) return;
+  widgets.splice(widgets.indexOf(widget), 1);
+  widgets.splice(first, 0, widget);
+}
+
+function heightOf(widget) {
+  return (widget?.textHeight ?? 0) + 2 * MARGIN;
+}
+
+// The node grows where the sentences find no room; it is never made smaller.
+function fit(node, { grow }) {
+  const widget = notesOf(node);
+  if (!widget) return;
+  const ruler = widget.element.cloneNode(true);
+  ruler.classList.add("vace-notes-ruler");
+  ruler.style.width = `${node.size[0] - 2 * MARGIN}px`;
+  document.body.append(ruler);
+  widget.textHeight = Math.min(ruler.offsetHeight, HIGHEST);
+  ruler.remove();
+  if (grow) node.setSize([node.size[0], Math.max(node.size[1], node.computeSize()[1])]);
+  node.graph?.setDirtyCanvas(true, true);
+}
+
+function paragraph(line) {
+  const element = document.createElement("p");
+  element.textContent = line;
+  return element;
+}
+
+function addStyle() {
+  if (document.getElementById("vace-notes-style")) return;
+  const style = document.createElement("style");
+  style.id = "vace-notes-style";
+  style.textContent = CSS;
+  document.head.append(style);
+}
+
+function after(object, name, action) {
+  const before = object[name];
+  object[name] = function (...given) {
+    const result = before?.apply(this, given);
+    action(...given);
+    return result;
+  };
+}
