@@ -1,0 +1,91 @@
+"""The main tasks as one node each: subgraphs that ComfyUI offers among its own blueprints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .blueprint_json import Blueprint
+from .graph_json import Node
+
+SAMPLED = ("seed", "steps", "cfg", "shift")
+
+
+def inpaint() -> Blueprint:
+    does = "Makes the masked part of a video anew and keeps the rest exactly."
+    one = Blueprint("VACE Inpaint", "Video generation and editing/Inpaint video", does)
+    clip, mask = _video(one), one.entry("mask", "MASK")
+    task = one.add("VaceInpaintVideo", "task", images=clip["images"], mask=mask, fps=clip["fps"])
+    return _made(one, task, clip)
+
+
+def swap() -> Blueprint:
+    does = "Puts the person or thing of a picture in the place of what the mask covers."
+    one = Blueprint("VACE Swap Anything", "Video generation and editing/Inpaint video", does)
+    clip, mask, pictures = _video(one), one.entry("mask", "MASK"), one.entry("references", "VACE_REFERENCES,IMAGE")
+    task = one.add("VaceSwapAnything", "task", images=clip["images"], mask=mask, references=pictures, fps=clip["fps"])
+    return _made(one, task, clip)
+
+
+def outpaint() -> Blueprint:
+    does = "Makes a video larger and fills the new border."
+    one = Blueprint("VACE Outpaint", "Video generation and editing/Outpaint video", does)
+    clip = _video(one)
+    task = one.add("VaceOutpaintVideo", "task", images=clip["images"], fps=clip["fps"])
+    return _made(one, task, clip, "left", "right", "top", "bottom")
+
+
+def extend() -> Blueprint:
+    does = "Makes what comes after a clip; the whole film comes out."
+    one = Blueprint("VACE Extend", "Video generation and editing/Extend video", does)
+    clip = _video(one)
+    task = one.add("VaceExtendVideo", "task", first=clip["images"], fps=clip["fps"])
+    return _made(one, task, None, "length", "keep", ends=True)
+
+
+def move() -> Blueprint:
+    does = "Brings a picture to life: the things in your boxes move along with them."
+    one = Blueprint("VACE Move Anything", "Video generation and editing/Image to video", does)
+    task = one.add("VaceMoveAnything", "task", image=one.entry("image", "IMAGE"))
+    return _made(one, task, None, "paths", "length", "fps")
+
+
+def reference() -> Blueprint:
+    does = "Makes a video in which the people or things of your pictures appear."
+    one = Blueprint("VACE Reference to Video", "Video generation and editing/Image to video", does)
+    task = one.add("VaceReferenceToVideo", "task", references=one.entry("references", "VACE_REFERENCES,IMAGE"))
+    return _made(one, task, None, "width", "height", "length", "fps")
+
+
+def control() -> Blueprint:
+    does = "Makes a video that follows another: its brightness, outlines, motion, depth or poses."
+    one = Blueprint("VACE Control", "Video generation and editing/Video to video", does)
+    clip = _video(one)
+    task = one.add("VaceControlVideo", "task", images=clip["images"], fps=clip["fps"])
+    return _made(one, task, clip, "kind")
+
+
+BLUEPRINTS: tuple[Callable[[], Blueprint], ...] = (inpaint, swap, outpaint, extend, move, reference, control)
+
+
+def _video(one: Blueprint) -> Node:
+    return one.add("GetVideoComponents", "input", video=one.entry("video", "VIDEO"))
+
+
+def _made(one: Blueprint, task: Node, clip: Node | None, *offered: str, ends: bool = False) -> Blueprint:
+    """Sampler, decoder and video, with the widgets that users need offered on the one node."""
+    model = one.entry("model", "VACE_MODEL")
+    seen = one.add("VacePreviewVCU", "look", vcu=task["vcu"])
+    sampled = one.add("VaceSampleVideo", "sample", model=model, vcu=seen["vcu"])
+    rest = {"before": task["before"], "after": task["after"]} if ends else {}
+    made = one.add("VaceDecodeVideo", "decode", samples=sampled["samples"], vcu=seen["vcu"], vae=model, **rest)
+    sound = {} if clip is None else {"audio": clip["audio"]}
+    video = one.add("CreateVideo", "save", images=made["images"], fps=made["fps"], **sound)
+    has = {spec.name for spec in task.form.inputs}
+    for name in ("prompt", "negative_prompt", *offered, *(("fit",) if "fit" in has else ())):
+        one.offer(task, name)
+    for name in SAMPLED:
+        one.offer(sampled, name)
+    one.result("video", video["VIDEO"])
+    one.result("images", made["images"])
+    one.result("report", made["report"])
+    return one

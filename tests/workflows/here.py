@@ -1,0 +1,55 @@
+"""Runs a prompt in this process, without ComfyUI: what a workflow asks for, and what it should give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+
+from .forms import pack
+
+Prompt = Mapping[str, Mapping[str, Any]]
+
+CORE: dict[str, Callable[..., tuple[Any, ...]]] = {
+    "ImageFromBatch": lambda image, batch_index, length: (image[batch_index : batch_index + length],),
+    "ImageBatch": lambda image1, image2: (torch.cat([image1, image2]),),
+}
+"""ComfyUI's own nodes that stand in front of a task."""
+
+
+class Here:
+    """The nodes of a prompt, each computed when it is asked for, and once."""
+
+    def __init__(self, prompt: Prompt) -> None:
+        self.prompt, self._made = prompt, dict[str, tuple[Any, ...]]()
+
+    def outputs(self, number: str) -> tuple[Any, ...]:
+        if number not in self._made:
+            node = self.prompt[number]
+            values = {name: self.value(one) for name, one in node["inputs"].items()}
+            self._made[number] = _run(node["class_type"], values)
+        return self._made[number]
+
+    def value(self, given: Any) -> Any:
+        """A constant, or the output that a link leads to."""
+        if isinstance(given, list):
+            return self.outputs(given[0])[given[1]]
+        return given
+
+    def first(self, class_type: str) -> str:
+        """The number of the first node of a type."""
+        return next(number for number, node in self.prompt.items() if node["class_type"] == class_type)
+
+    def input_of(self, class_type: str, name: str) -> Any:
+        return self.value(self.prompt[self.first(class_type)]["inputs"][name])
+
+
+def _run(class_type: str, values: dict[str, Any]) -> tuple[Any, ...]:
+    if class_type in CORE:
+        return CORE[class_type](**values)
+    node = pack().by_id[class_type]
+    with torch.inference_mode():
+        made = node.PREPARE_CLASS_CLONE({}).EXECUTE_NORMALIZED(**values)
+    assert made.result is not None, class_type
+    return made.result

@@ -1,0 +1,101 @@
+"""Where the nodes of a workflow stand: in columns from left to right, in groups, without touching each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .forms import Form
+
+if TYPE_CHECKING:
+    from .graph_json import Graph, Node
+
+PLACES: dict[str, tuple[int, str]] = {
+    "load": (0, "1 · What comes in"),
+    "input": (1, "1 · What comes in"),
+    "more": (2, "1 · What comes in"),
+    "find": (3, "1 · What comes in"),
+    "task": (4, "2 · What to make"),
+    "compose": (5, "2 · What to make"),
+    "look": (6, "3 · Look before you run"),
+    "model": (6, "Model"),
+    "patch": (7, "Model"),
+    "sample": (8, "4 · Make it"),
+    "decode": (9, "5 · The video"),
+    "save": (10, "5 · The video"),
+    "show": (11, "5 · The video"),
+}
+"""Column and group of each place."""
+
+GROUP_COLOUR = "#3f789e"
+TITLE, SLOT, WIDGET, TALL, FOOT = 30, 20, 24, 110, 16
+BETWEEN_COLUMNS, BETWEEN_NODES, BETWEEN_GROUPS, SAID = 60, 60, 70, 60
+INSIDE, HEAD = 20, 50  # of a group: around its nodes, and for its title
+NOTE_WIDTH, NOTE_LINE, NOTE_LETTERS = 440, 20, 58
+
+
+@dataclass(frozen=True)
+class Arranged:
+    """Title and box of each group, the note's box, and the upper left corner of all."""
+
+    groups: list[tuple[str, tuple[int, int, int, int]]]
+    note: tuple[int, int, int, int]
+    left: int
+    top: int
+
+
+def width_of(form: Form) -> int:
+    if form.room:
+        return 480 if form.room > 400 else 400
+    tall = any(one.tall for one in form.inputs)
+    return 380 if tall else 320
+
+
+def height_of(form: Form) -> int:
+    """As high as frontends draw the node, without its title."""
+    sockets = sum(one.socket for one in form.inputs)
+    widgets = sum(WIDGET for one in form.inputs if not one.socket and not one.tall)
+    widgets += sum(WIDGET for one in form.inputs if one.seeds)
+    widgets += sum(TALL for one in form.inputs if one.tall)
+    return max(sockets, len(form.outputs), 1) * SLOT + widgets + form.room + FOOT
+
+
+def arrange(graph: Graph) -> Arranged:
+    """Gives every node its position."""
+    columns = sorted({PLACES[node.place][0] for node in graph.nodes})
+    x = 0
+    groups: dict[str, list[Node]] = {}
+    for column in columns:
+        inside = [node for node in graph.nodes if PLACES[node.place][0] == column]
+        begun = [node.position[1] for node in groups.get(PLACES[inside[0].place][1], [])]
+        _stack(inside, x, min(begun, default=0))
+        x += max(node.size[0] for node in inside) + BETWEEN_COLUMNS
+        for node in inside:
+            groups.setdefault(PLACES[node.place][1], []).append(node)
+    boxes = [(title, _around(nodes)) for title, nodes in groups.items()]
+    note = _note(graph.note)
+    return Arranged(groups=boxes, note=note, left=note[0], top=-TITLE - HEAD)
+
+
+def _stack(nodes: list[Node], x: int, y: int) -> None:
+    before = None
+    for node in nodes:
+        if before is not None:
+            other = PLACES[before.place][1] != PLACES[node.place][1]
+            y += TITLE + BETWEEN_NODES + (SAID if before.form.notes else 0) + (BETWEEN_GROUPS if other else 0)
+        node.position = (x, y)
+        y += node.size[1]
+        before = node
+
+
+def _around(nodes: list[Node]) -> tuple[int, int, int, int]:
+    left = min(node.position[0] for node in nodes) - INSIDE
+    top = min(node.position[1] for node in nodes) - TITLE - HEAD
+    right = max(node.position[0] + node.size[0] for node in nodes) + INSIDE
+    low = max(node.position[1] + node.size[1] + (SAID if node.form.notes else 0) for node in nodes) + INSIDE
+    return left, top, right - left, low - top
+
+
+def _note(text: str) -> tuple[int, int, int, int]:
+    lines = sum(1 + len(line) // NOTE_LETTERS + line.startswith("#") for line in text.splitlines())
+    return -NOTE_WIDTH - 2 * BETWEEN_COLUMNS, 0, NOTE_WIDTH, 60 + lines * NOTE_LINE

@@ -1,0 +1,286 @@
+"""The workflows of the single tasks, one function each."""
+
+from __future__ import annotations
+
+import json
+
+from .graph_json import Graph
+from .parts import FIT, SIZE, SIZED, batch_item, example, make, note
+
+VIDEO = "Put *Load Video* and *Get Video Components* in the place of VACE Example Clip"
+CLIP = (
+    f"{VIDEO}: connect `images` and `fps`. A mask comes from *Load Image* (paint it with Open in Mask Editor), "
+    "from SAM, or from any node that gives a MASK. White is made anew, black is kept."
+)
+PICTURE = (
+    "Put *Load Image* in the place of VACE Example Clip. Cut the subject out, or connect a mask, so that the model "
+    "does not take the background for a part of it."
+)
+
+
+def boxes(*paths: tuple[str, tuple[float, float], tuple[float, float], float]) -> str:
+    """What the editor writes: label, centre at the start and at the end, side, in parts of the frame."""
+    found = []
+    for order, (label, *ends, side) in enumerate(paths):
+        keys = [{"time": float(n), "x": x, "y": y, "width": side, "height": side} for n, (x, y) in enumerate(ends)]
+        found.append({"label": label, "order": order, "keys": keys})
+    return json.dumps({"version": 1, "paths": found})
+
+
+def text() -> Graph:
+    does = "A video of what the prompt says, and nothing else."
+    own = (
+        "Write a prompt. The starter knows only the words of its own world, which the log lists; real models know all."
+    )
+    graph = Graph("VACE Text to Video", note("Text to video", does, own, sizes=SIZED))
+    prompt = "a red circle moves right on a gradient beige background"
+    task = graph.add("VaceTextToVideo", "task", **SIZE, prompt=prompt)
+    make(graph, task["vcu"])
+    return graph
+
+
+def reference() -> Graph:
+    does = "A video in which the person or thing of your picture appears."
+    graph = Graph("VACE Reference to Video", note("Reference to video", does, PICTURE, sizes=SIZED))
+    clip = example(graph, "face that moves right")
+    task = graph.add(
+        "VaceReferenceToVideo",
+        "task",
+        references=clip["objects"],
+        **SIZE,
+        prompt="a thing moves right on a plain gray background",
+    )
+    make(graph, task["vcu"])
+    return graph
+
+
+def several_references() -> Graph:
+    does = "A video in which several people or things of your pictures appear. They are stacked in order, each shown."
+    graph = Graph("VACE Several References", note("Several references", does, PICTURE, sizes=SIZED))
+    clip = example(graph, "star and triangle that pass")
+    pictures = [batch_item(graph, clip["objects"], n, "input") for n in range(2)]
+    first = graph.add("VaceStackReferences", "more", image=pictures[0])
+    second = graph.add("VaceStackReferences", "more", image=pictures[1], references=first["references"])
+    task = graph.add(
+        "VaceReferenceToVideo",
+        "task",
+        references=second["references"],
+        **SIZE,
+        prompt="a yellow star moves right and a blue triangle moves left on a plain mint background",
+    )
+    make(graph, task["vcu"])
+    return graph
+
+
+def inpaint() -> Graph:
+    does = "What the mask covers is made anew as the prompt says. Everything else stays exactly as it is."
+    graph = Graph("VACE Inpaint", note("Inpaint a video", does, CLIP))
+    clip = example(graph, "circle that moves right")
+    mask = graph.add("VaceComposeMasks", "more", mask=clip["mask"], shape="bbox", grow=3)
+    task = graph.add(
+        "VaceInpaintVideo",
+        "task",
+        images=clip["images"],
+        mask=mask["mask"],
+        fps=clip["fps"],
+        **FIT,
+        prompt="a green square moves right on a gradient beige background",
+    )
+    make(graph, task["vcu"])
+    return graph
+
+
+def outpaint() -> Graph:
+    does = "The video gets a new border that continues the scene. The inside stays exactly as it is."
+    own = f"{VIDEO}, and say what to add at each side."
+    graph = Graph("VACE Outpaint", note("Outpaint a video", does, own))
+    clip = example(graph, "circle that moves right")
+    task = graph.add(
+        "VaceOutpaintVideo",
+        "task",
+        images=clip["images"],
+        fps=clip["fps"],
+        left=0.16,
+        right=0.16,
+        top=0.16,
+        bottom=0.16,
+        **FIT,
+        prompt="a red circle moves right on a gradient beige background",
+    )
+    make(graph, task["vcu"])
+    return graph
+
+
+def extend() -> Graph:
+    does = (
+        "The clip goes on. The model is shown its last frames; `before` brings the others back, so that the whole film "
+        "comes out."
+    )
+    own = f"{VIDEO}, or *Load Image* for a first frame."
+    graph = Graph("VACE Extend", note("Extend a video", does, own))
+    clip = example(graph, "ring, first part")
+    task = graph.add(
+        "VaceExtendVideo",
+        "task",
+        first=clip["images"],
+        fps=clip["fps"],
+        length=17,
+        keep=9,
+        **FIT,
+        prompt="a purple ring moves right on a hilly mint background",
+    )
+    make(graph, task["vcu"], ends={"before": task["before"], "after": task["after"]})
+    return graph
+
+
+def first_and_last() -> Graph:
+    does = "The video between a first and a last picture."
+    own = "Put two *Load Image* nodes in the place of VACE Example Clip and Image From Batch. Either may be left out."
+    graph = Graph("VACE First and Last Frame", note("First and last frame", does, own))
+    clip = example(graph, "circle that moves right")
+    first, last = (batch_item(graph, clip["images"], n) for n in (0, 16))
+    task = graph.add(
+        "VaceExtendVideo",
+        "task",
+        first=first,
+        last=last,
+        fps=clip["fps"],
+        length=17,
+        **FIT,
+        prompt="a red circle moves right on a gradient beige background",
+    )
+    make(graph, task["vcu"])
+    return graph
+
+
+def keyframes() -> Graph:
+    does = "A video that shows your pictures at the frames you name, and is made in between."
+    own = (
+        "Put *Load Image* nodes in the place of Image From Batch, one for each picture, and name their frames in "
+        "`positions`: 0 is the first, -1 the last."
+    )
+    graph = Graph("VACE Keyframes", note("Keyframes", does, own))
+    clip = example(graph, "star and triangle that pass")
+    first, middle, last = (batch_item(graph, clip["images"], n, "input") for n in (0, 8, 16))
+    two = graph.add("ImageBatch", "more", image1=first, image2=middle)
+    three = graph.add("ImageBatch", "more", image1=two["IMAGE"], image2=last)
+    task = graph.add(
+        "VacePlaceKeyframes",
+        "task",
+        images=three["IMAGE"],
+        fps=clip["fps"],
+        positions="0, 8, -1",
+        length=17,
+        **FIT,
+        prompt="a yellow star moves right and a blue triangle moves left on a plain slate background",
+    )
+    make(graph, task["vcu"])
+    return graph
+
+
+def join() -> Graph:
+    does = "The passage between two clips, so that they become one film."
+    own = VIDEO.replace("VACE", "each VACE") + ". Both keep all their frames."
+    graph = Graph("VACE Join Two Clips", note("Join two clips", does, own))
+    first = example(graph, "ring, first part", title="First clip")
+    last = example(graph, "ring, second part", title="Second clip")
+    task = graph.add(
+        "VaceJoinVideos",
+        "task",
+        first=first["images"],
+        last=last["images"],
+        fps=first["fps"],
+        length=17,
+        keep=5,
+        **FIT,
+        prompt="a purple ring moves right on a hilly mint background",
+    )
+    make(graph, task["vcu"], ends={"before": task["before"], "after": task["after"]})
+    return graph
+
+
+def _control(title: str, does: str, scene: str, source: str, kind: str, prompt: str, own: str) -> Graph:
+    graph = Graph(f"VACE {title}", note(title, does, own))
+    clip = example(graph, scene)
+    task = graph.add("VaceControlVideo", "task", images=clip[source], fps=clip["fps"], kind=kind, **FIT, prompt=prompt)
+    make(graph, task["vcu"])
+    return graph
+
+
+COMPUTED = VIDEO + ". {} computed from it."
+GIVEN = VIDEO + ", and between them and VACE Control Video a node that draws {}."
+
+
+def gray() -> Graph:
+    return _control(
+        "Colorize",
+        "A black and white video gets colours, which the prompt names.",
+        "circle that moves right",
+        "images",
+        "gray",
+        "a green circle moves right on a gradient mint background",
+        COMPUTED.format("The gray video is"),
+    )
+
+
+def depth() -> Graph:
+    return _control(
+        "Depth",
+        "A video with the depth of another: where things are and how they move, not how they look.",
+        "circle that moves right",
+        "depth",
+        "depth",
+        "a blue circle moves right on a checkered mint background",
+        GIVEN.format("depth, such as Depth Anything"),
+    )
+
+
+def pose() -> Graph:
+    return _control(
+        "Pose",
+        "A video in which somebody moves as a skeleton does.",
+        "figure that walks",
+        "pose",
+        "pose",
+        "a blue figure walks right on a plain beige background",
+        GIVEN.format("skeletons, such as DWPose Estimator"),
+    )
+
+
+def scribble() -> Graph:
+    return _control(
+        "Scribble",
+        "A video with the outlines of another.",
+        "circle that moves right",
+        "images",
+        "scribble",
+        "a cyan circle moves right on a gradient mint background",
+        COMPUTED.format("The outlines are"),
+    )
+
+
+def flow() -> Graph:
+    return _control(
+        "Flow",
+        "A video that moves as another does, in every point.",
+        "circle that moves right",
+        "images",
+        "flow",
+        "a yellow circle moves right on a gradient slate background",
+        COMPUTED.format("The motion is"),
+    )
+
+
+def layout() -> Graph:
+    does = "A video in which things stay in boxes that move. Draw the boxes in the node."
+    own = "Draw your own boxes in VACE Layout to Video: drag to make one, go along the time line, drag it elsewhere."
+    graph = Graph("VACE Layout", note("Layout", does, own, sizes=SIZED))
+    task = graph.add(
+        "VaceLayoutToVideo",
+        "task",
+        paths=boxes(("star", (0.28, 0.5), (0.72, 0.5), 0.42)),
+        **SIZE,
+        prompt="a yellow star moves right on a plain gray background",
+    )
+    make(graph, task["vcu"])
+    return graph

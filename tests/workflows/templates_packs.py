@@ -1,0 +1,217 @@
+"""The workflows that chain with other packs, and with what a ComfyUI of 2026 has itself."""
+
+from __future__ import annotations
+
+import json
+
+from .graph_json import Graph, Link, Node
+from .parts import FILES, REAL_SAMPLING, SMALL, TEXT, VAE, links, save
+
+FIT = {"fit": "480p"}
+SAM3 = {
+    "name": "sam3.1_multiplex_fp16.safetensors",
+    "url": "https://huggingface.co/Comfy-Org/sam3.1/resolve/main/checkpoints/sam3.1_multiplex_fp16.safetensors",
+    "directory": "checkpoints",
+}
+DEPTH3 = {
+    "name": "depth_anything_3_mono_large.safetensors",
+    "url": "https://huggingface.co/Comfy-Org/Depth-Anything-3/resolve/main/geometry_estimation/"
+    "depth_anything_3_mono_large.safetensors",
+    "directory": "geometry_estimation",
+}
+SDPOSE = {
+    "name": "sdpose_wholebody_fp16.safetensors",
+    "url": "https://huggingface.co/Comfy-Org/SDPose/resolve/main/checkpoints/sdpose_wholebody_fp16.safetensors",
+    "directory": "checkpoints",
+}
+POINT = [{"x": 416, "y": 240}]
+CORNER = [{"x": 0, "y": 0}]
+
+
+def _note(title: str, does: str, needs: str, *files: dict[str, str]) -> str:
+    return (
+        f"## {title}\n\n{does}\n\n**It needs** {needs}, and these files in ComfyUI's folders:\n"
+        f"{links(*files, SMALL, TEXT, VAE)}\n\nChoose your video in the first node, write a prompt, press **Run**. "
+        "Size and length may be any: `fit` brings video, mask and control to the same shape.\n"
+    )
+
+
+def depth_aux() -> Graph:
+    does = "A video with the depth of another: where things are and how they move, not how they look."
+    said = _note("Depth, with controlnet_aux", does, "the packs comfyui_controlnet_aux and VideoHelperSuite")
+    graph = Graph("VACE Depth (controlnet_aux)", said)
+    clip = graph.add("VHS_LoadVideo", "input", force_rate=16, format="Wan")
+    drawn = graph.add("DepthAnythingV2Preprocessor", "more", image=clip["IMAGE"])
+    task = _followed(graph, drawn["IMAGE"], "depth", "a marble statue in an old museum, soft daylight")
+    _combine(graph, _made(graph, task["vcu"]))
+    return graph
+
+
+def pose_aux() -> Graph:
+    does = "The character of your picture moves as the person in a clip does."
+    said = _note("Pose, with DWPose", does, "the packs comfyui_controlnet_aux and VideoHelperSuite")
+    graph = Graph("VACE Animate (DWPose)", said)
+    clip = graph.add("VHS_LoadVideo", "input", title="Who moves", force_rate=16, format="Wan")
+    picture = graph.add("LoadImage", "input", title="Who is seen")
+    drawn = graph.add("DWPreprocessor", "more", image=clip["IMAGE"])
+    task = _animated(graph, drawn["IMAGE"], picture)
+    _combine(graph, _made(graph, task["vcu"]))
+    return graph
+
+
+def swap_sam2() -> Graph:
+    does = "Point at a person or thing: SAM 2 follows it, and that of your picture takes its place."
+    needs = "the packs ComfyUI-segment-anything-2, KJNodes and VideoHelperSuite"
+    graph = Graph("VACE Swap (SAM 2)", _note("Swap, with SAM 2", does, needs))
+    size = {"custom_width": 832, "custom_height": 480}
+    clip = graph.add("VHS_LoadVideo", "input", force_rate=16, format="Wan", **size)
+    picture = graph.add("LoadImage", "input", title="Who comes in")
+    points = graph.add(
+        "PointsEditor",
+        "more",
+        points_store=json.dumps({"positive": POINT, "negative": CORNER}),
+        coordinates=json.dumps(POINT),
+        neg_coordinates=json.dumps(CORNER),
+        width=832,
+        height=480,
+        bg_image=clip["IMAGE"],
+    )
+    model = graph.add("DownloadAndLoadSAM2Model", "more")
+    state = graph.add(
+        "Sam2VideoSegmentationAddPoints",
+        "find",
+        sam2_model=model["sam2_model"],
+        coordinates_positive=points["positive_coords"],
+        coordinates_negative=points["negative_coords"],
+        image=clip["IMAGE"],
+    )
+    mask = graph.add(
+        "Sam2VideoSegmentation", "find", sam2_model=state["sam2_model"], inference_state=state["inference_state"]
+    )
+    task = _swapped(graph, clip["IMAGE"], mask["mask"], picture, 16.0)
+    _combine(graph, _made(graph, task["vcu"]))
+    return graph
+
+
+def depth_3() -> Graph:
+    does = "A video with the depth of another, without any other pack: ComfyUI's own Depth Anything 3."
+    graph = Graph("VACE Depth (Depth Anything 3)", _note("Depth, with Depth Anything 3", does, NEEDS_NEWER, DEPTH3))
+    parts = _video(graph)
+    model = graph.add("LoadDA3Model", "input", model_name=DEPTH3["name"], models=[DEPTH3])
+    found = graph.add("DA3Inference", "more", da3_model=model["DA3_MODEL"], image=parts["images"])
+    drawn = graph.add("DA3Render", "more", da3_geometry=found["da3_geometry"])
+    task = _followed(
+        graph, drawn["IMAGE"], "depth", "a marble statue in an old museum, soft daylight", fps=parts["fps"]
+    )
+    save(graph, _made(graph, task["vcu"]))
+    return graph
+
+
+def pose_sdpose() -> Graph:
+    does = "The character of your picture moves as the person in a clip does, without any other pack."
+    graph = Graph("VACE Animate (SDPose)", _note("Animate, with SDPose", does, NEEDS_NEWER, SDPOSE))
+    parts = _video(graph)
+    model = graph.add("CheckpointLoaderSimple", "input", ckpt_name=SDPOSE["name"], models=[SDPOSE])
+    picture = graph.add("LoadImage", "input", title="Who is seen")
+    found = graph.add("SDPoseKeypointExtractor", "more", model=model["MODEL"], vae=model["VAE"], image=parts["images"])
+    drawn = graph.add("SDPoseDrawKeypoints", "more", keypoints=found["keypoints"])
+    task = _animated(graph, drawn["IMAGE"], picture, fps=parts["fps"])
+    save(graph, _made(graph, task["vcu"]))
+    return graph
+
+
+def swap_sam3() -> Graph:
+    does = "Name a person or thing: SAM 3 finds it and follows it, and that of your picture takes its place."
+    graph = Graph("VACE Swap (SAM 3)", _note("Swap, with SAM 3", does, NEEDS_NEWER, SAM3))
+    parts = _video(graph)
+    model = graph.add("CheckpointLoaderSimple", "input", ckpt_name=SAM3["name"], models=[SAM3])
+    picture = graph.add("LoadImage", "input", title="Who comes in")
+    words = graph.add("CLIPTextEncode", "more", title="What is swapped", text="person", clip=model["CLIP"])
+    track = graph.add(
+        "SAM3_VideoTrack",
+        "find",
+        images=parts["images"],
+        model=model["MODEL"],
+        conditioning=words["CONDITIONING"],
+        max_objects=1,
+    )
+    mask = graph.add("SAM3_TrackToMask", "find", track_data=track["track_data"])
+    task = _swapped(graph, parts["images"], mask["masks"], picture, parts["fps"])
+    save(graph, _made(graph, task["vcu"]))
+    return graph
+
+
+def inpaint_boxes() -> Graph:
+    does = "Draw boxes over the video in ComfyUI's own box editor: what is inside is made anew, in every frame."
+    graph = Graph("VACE Inpaint (Box Editor)", _note("Inpaint boxes", does, NEEDS_NEWER))
+    parts = _video(graph)
+    drawn = graph.add("CreateBoundingBoxes", "more", background=parts["images"], width=832, height=480)
+    mask = graph.add("VaceComposeMasks", "find", boxes=drawn["bboxes"], images=parts["images"])
+    task = graph.add(
+        "VaceInpaintVideo",
+        "task",
+        images=parts["images"],
+        mask=mask["mask"],
+        fps=parts["fps"],
+        **FIT,
+        prompt="a wooden bench in a park",
+    )
+    save(graph, _made(graph, task["vcu"]))
+    return graph
+
+
+NEEDS_NEWER = "a ComfyUI of 2026 (0.33) and no other pack"
+
+
+def _video(graph: Graph) -> Node:
+    clip = graph.add("LoadVideo", "load")
+    return graph.add("GetVideoComponents", "load", video=clip["VIDEO"])
+
+
+def _followed(graph: Graph, drawn: Link, kind: str, prompt: str, fps: Link | float = 16.0) -> Node:
+    return graph.add("VaceControlVideo", "task", images=drawn, kind=kind, fps=fps, **FIT, prompt=prompt)
+
+
+def _animated(graph: Graph, drawn: Link, picture: Node, fps: Link | float = 16.0) -> Node:
+    return graph.add(
+        "VaceAnimateAnything",
+        "task",
+        pose=drawn,
+        references=picture["IMAGE"],
+        mend=True,
+        fps=fps,
+        **FIT,
+        prompt="a knight in silver armour dances in a castle hall",
+    )
+
+
+def _swapped(graph: Graph, images: Link, mask: Link, picture: Node, fps: Link | float) -> Node:
+    return graph.add(
+        "VaceSwapAnything",
+        "task",
+        images=images,
+        mask=mask,
+        references=picture["IMAGE"],
+        fps=fps,
+        **FIT,
+        prompt="an astronaut in a white suit",
+    )
+
+
+def _made(graph: Graph, vcu: Link) -> Node:
+    """Preview, a real model, sampler and decoder."""
+    seen = graph.add("VacePreviewVCU", "look", vcu=vcu)
+    model = graph.add("VaceLoadModel", "model", models=[SMALL, TEXT, VAE], **FILES)
+    sampled = graph.add("VaceSampleVideo", "sample", model=model["model"], vcu=seen["vcu"], **REAL_SAMPLING)
+    return graph.add("VaceDecodeVideo", "decode", samples=sampled["samples"], vcu=seen["vcu"], vae=model["model"])
+
+
+def _combine(graph: Graph, decoded: Node) -> None:
+    graph.add(
+        "VHS_VideoCombine",
+        "save",
+        images=decoded["images"],
+        frame_rate=decoded["fps"],
+        filename_prefix="vace",
+        format="video/h264-mp4",
+    )

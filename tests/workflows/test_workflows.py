@@ -1,0 +1,175 @@
+"""The shipped workflows: what is in their files, and how they look."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from PIL import Image
+
+from .forms import OURS, pack_forms
+from .graph_json import FIXED, Graph, form_of
+from .layout import TITLE
+from .parts import REAL_TITLE
+from .shipped import PROMPTS, WORKFLOWS, at_once, everything, files
+from .thumbnails import LIKE
+
+GRAPHS = {graph.title: graph for graph in everything()}
+SAVED = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(WORKFLOWS.glob("*.json"))}
+MOST_NODES = 14
+
+
+@pytest.fixture(params=GRAPHS)
+def graph(request) -> Graph:
+    return GRAPHS[request.param]
+
+
+@pytest.fixture(params=SAVED)
+def saved(request):
+    return SAVED[request.param]
+
+
+def test_the_files_are_those_of_the_code():
+    """If this fails: `python -m tests.workflows` writes them."""
+    wanted = files()
+    there = {path for folder in (WORKFLOWS, PROMPTS) for path in folder.glob("*.json")}
+    assert there == {path for path in wanted if path.parent in (WORKFLOWS, PROMPTS)}
+    for path, text in wanted.items():
+        assert path.read_text(encoding="utf-8") == text, path.name
+
+
+def test_every_node_of_the_pack_is_shown():
+    shown = {node["type"] for one in SAVED.values() for node in one["nodes"]}
+    assert set(pack_forms()) - shown == set()
+
+
+def test_titles_read_well(saved):
+    assert len(SAVED) == len({title.lower() for title in SAVED})
+    assert all(title.startswith("VACE ") for title in SAVED)
+
+
+def test_few_nodes_and_one_note(saved):
+    notes = [node for node in saved["nodes"] if node["type"] == "MarkdownNote"]
+    assert len(notes) == 1
+    assert len(saved["nodes"]) - 1 <= MOST_NODES
+
+
+def test_nothing_touches(saved):
+    boxes = [_box(node) for node in saved["nodes"]]
+    for n, one in enumerate(boxes):
+        for other in boxes[:n]:
+            assert not _meet(one, other), (one, other)
+
+
+def test_groups_do_not_meet_and_hold_every_node(saved):
+    groups = [_corners(group["bounding"]) for group in saved["groups"]]
+    for n, one in enumerate(groups):
+        assert not any(_meet(one, other) for other in groups[:n])
+    for node in saved["nodes"]:
+        if node["type"] != "MarkdownNote":
+            assert sum(_within(_box(node), group) for group in groups) == 1, node["type"]
+
+
+def test_links_go_from_left_to_right_or_down(saved):
+    nodes = {node["id"]: _box(node) for node in saved["nodes"]}
+    for _, origin, _, target, _, _ in saved["links"]:
+        one, other = nodes[origin], nodes[target]
+        assert one[2] <= other[0] or one[3] <= other[1]
+
+
+def test_links_and_slots_tell_the_same(saved):
+    nodes = {node["id"]: node for node in saved["nodes"]}
+    assert len(nodes) == len(saved["nodes"]) == saved["last_node_id"]
+    assert saved["last_link_id"] == len(saved["links"])
+    for number, origin, slot, target, place, kind in saved["links"]:
+        leaving, arriving = nodes[origin]["outputs"][slot], nodes[target]["inputs"][place]
+        assert number in leaving["links"]
+        assert arriving["link"] == number
+        assert leaving["type"] == kind
+        assert kind in arriving["type"].split(",") or "*" in (kind, arriving["type"])
+    ends = [number for node in saved["nodes"] for one in node["outputs"] for number in one["links"]]
+    assert sorted(ends) == [link[0] for link in saved["links"]]
+
+
+def test_nodes_say_where_they_come_from(saved):
+    for node in saved["nodes"]:
+        if node["type"] == "MarkdownNote":
+            continue
+        said = node["properties"]
+        assert said["Node name for S&R"] == node["type"]
+        assert said["cnr_id"] == form_of(node["type"]).pack
+        assert "ver" in said or said["cnr_id"] not in (OURS, "comfy-core")
+
+
+def test_files_of_models_are_named_with_their_folder_and_address(saved):
+    named = [model for node in saved["nodes"] for model in node["properties"].get("models", [])]
+    note = next(node for node in saved["nodes"] if node["type"] == "MarkdownNote")["widgets_values"][0]
+    assert named
+    for model in named:
+        assert set(model) == {"name", "url", "directory"}
+        assert model["url"].endswith(model["name"])
+        assert f"[{model['name']}]({model['url']}) → `models/{model['directory']}`" in note
+    for node in saved["nodes"]:
+        for model in node["properties"].get("models", []):
+            assert model["name"] in node["widgets_values"]
+
+
+@pytest.mark.parametrize("graph", at_once(), ids=lambda graph: graph.title)
+class TestThoseThatRunAtOnce:
+    def test_the_starter_is_connected_and_the_real_model_sleeps(self, graph):
+        nodes = {node.form.node_id: node for node in graph.nodes}
+        assert nodes["VaceSampleVideo"].values["model"].node is nodes["VaceLoadStarter"]
+        assert nodes["VaceDecodeVideo"].values["vae"].node is nodes["VaceLoadStarter"]
+        assert (nodes["VaceLoadModel"].mode, nodes["VaceLoadModel"].title) == (2, REAL_TITLE)
+
+    def test_no_file_is_asked_for(self, graph):
+        asked = {one["class_type"] for one in graph.prompt().values()} & {"LoadImage", "LoadVideo", "VaceLoadModel"}
+        assert asked == set()
+
+    def test_it_previews_and_saves(self, graph):
+        kinds = [one["class_type"] for one in graph.prompt().values()]
+        assert {"VacePreviewVCU", "VaceSampleVideo", "VaceDecodeVideo", "CreateVideo", "SaveVideo"} <= set(kinds)
+
+    def test_it_samples_as_the_starter_was_trained(self, graph):
+        sampler = next(node for node in graph.nodes if node.form.node_id == "VaceSampleVideo")
+        wanted = {"steps": 20, "cfg": 2.0, "shift": 3.0, "sampler": "unipc"}
+        assert {name: sampler.values[name] for name in wanted} == wanted
+        assert all(node.values.get("fit", "starter") == "starter" for node in graph.nodes)
+
+    def test_nothing_is_left_to_chance(self, graph):
+        for node in graph.workflow()["nodes"]:
+            assert "randomize" not in node["widgets_values"]
+            assert (FIXED in node["widgets_values"]) == (node["type"] == "VaceSampleVideo")
+
+
+def _box(node):
+    (x, y), (width, height) = node["pos"], node["size"]
+    return x, y - TITLE, x + width, y + height
+
+
+def _corners(bounding):
+    x, y, width, height = bounding
+    return x, y, x + width, y + height
+
+
+def _meet(one, other):
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+def _within(one, other):
+    return other[0] <= one[0] and other[1] <= one[1] and one[2] <= other[2] and one[3] <= other[3]
+
+
+def test_thumbnails_are_small_pictures():
+    """Those that are there: they are made from videos of a real run, see `thumbnails.py`."""
+    for path in WORKFLOWS.glob("*.jpg"):
+        assert path.stem in SAVED
+        assert path.stat().st_size < 60_000
+        with Image.open(path) as picture:
+            assert 380 <= min(picture.size) <= max(picture.size) <= 420
+
+
+def test_those_that_need_more_than_the_starter_have_a_thumbnail_of_one_that_does_not():
+    titles = [graph.title for graph in at_once()]
+    assert set(LIKE) == set(SAVED) - set(titles)
+    assert set(LIKE.values()) <= set(titles)
