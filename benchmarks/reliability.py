@@ -42,6 +42,7 @@ from reliability_rows.pack import ROOT
 from reliability_rows.row import FAULTS, Row
 
 RESULTS = ROOT / "benchmarks" / "results" / "reliability.json"
+MEASURED = ROOT / "build" / "reliability.json"  # everything that was seen, so that a row can be measured alone
 DOCUMENT = ROOT / "docs" / "reliability.md"
 STANDIN = "stand-in"
 HOSTED: dict[Any, Any] = {}
@@ -150,11 +151,13 @@ def main() -> None:
     choices = [*map(str, FAULTS), "core"]
     parser.add_argument("--rows", nargs="*", choices=choices, default=choices)
     options = parser.parse_args()
-    known: dict[str, Any] = json.loads(RESULTS.read_text(encoding="utf-8"))["measured"] if RESULTS.exists() else {}
+    known: dict[str, Any] = json.loads(MEASURED.read_text(encoding="utf-8")) if MEASURED.exists() else {}
 
     def keep() -> None:
         rows, places = judged(known)
-        text = {"rows": [vars(row) for row in sorted(rows, key=lambda row: row.number)], "measured": known}
+        text = {"rows": [vars(row) for row in sorted(rows, key=lambda row: row.number)]}
+        MEASURED.parent.mkdir(exist_ok=True)
+        MEASURED.write_text(json.dumps(known, default=str), encoding="utf-8")
         RESULTS.write_text(json.dumps(text, indent=1, default=str) + "\n", encoding="utf-8")
         cases = {name: one for name, one in known.get("hosted", {}).get("core", {}).items() if one and "cases" in one}
         report.written(
