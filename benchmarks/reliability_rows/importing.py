@@ -144,8 +144,8 @@ def serve(comfyui: Path, folder: Path) -> None:
     """ComfyUI itself, started with its own test option: it loads every pack of its folder and ends."""
     import boot
 
-    boot._declare_torchvision()
-    boot._stand_in_for_torchaudio()
+    boot.declare_torchvision()
+    boot.stand_in_for_torchaudio()
     os.chdir(comfyui)
     sys.path.insert(0, str(comfyui))
     sys.argv = [str(comfyui / "main.py"), "--cpu", "--quick-test-for-ci", "--disable-api-nodes", "--base-directory",

@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-COMPARED = re.compile(r"^\(?(?:tensor\()?([-+\d.e]+)[^<=\n]*<=\s*([-+\d.e]+)")
+COMPARED = re.compile(r"^\(?(?:tensor\()?([-+\d.e]+)[^<\n]*<=\s*([-+\d.e]+)")
 found: list[dict[str, Any]] = []
 
 
