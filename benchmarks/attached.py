@@ -3,7 +3,8 @@
     COMFYUI_PATH=/path/to/ComfyUI python benchmarks/attached.py --clips 32
 
 Both make the same held-out clips from the same noise, and are measured as starter_tasks.py does it. Writes
-results/attached.json and prints the rows: our own sampler, ComfyUI's, and the mean difference clip by clip.
+results/attached.json, where other rows stay, and prints the rows: our own sampler, ComfyUI's, the mean
+difference clip by clip.
 """
 
 from __future__ import annotations
@@ -85,25 +86,27 @@ def measured(graph: Graph, evaluation: Any, task: str, clips: int, sampler: str,
     plan = evaluation.measures.PLANS[task]
     found = evaluation.sampling.examples(task, clips, tell=plan.tell, suits=plan.suits)
     values: dict[str, list[list[float]]] = {measure.metric: [] for measure in plan.measures}
+    pixels: list[float] = []
     for start in range(0, clips, BATCH):
         batch = found[start : start + BATCH]
         units = [example.vcu for example in batch]
         both = graph.made_by_us(units, SAMPLERS[sampler], start), graph.made_by_comfyui(units, sampler, start)
+        pixels += (both[0].decoded - both[1].decoded).abs().flatten(1).mean(dim=1).tolist()
         for measure in plan.measures:
             for at, example in enumerate(batch):
                 made = (one.decoded if measure.decoded else one.finished for one in both)
                 values[measure.metric].append([measure.score(example, clip[at : at + 1]) for clip in made])
         bar.update(len(batch))
-    return [_row(evaluation, task, sampler, metric, torch.tensor(some)) for metric, some in values.items()]
+    said = {"task": task, "sampler": sampler, "pixels apart, mean of -1..1": sum(pixels) / len(pixels)}
+    return [{**said, **_row(evaluation, metric, torch.tensor(some))} for metric, some in values.items()]
 
 
-def _row(evaluation: Any, task: str, sampler: str, metric: str, values: torch.Tensor) -> dict[str, Any]:
+def _row(evaluation: Any, metric: str, values: torch.Tensor) -> dict[str, Any]:
     values = values[values.isfinite().all(dim=1)]
     ours, theirs, difference = (
         asdict(evaluation.report.score_of(some[:, None])) for some in (*values.T, values[:, 1] - values[:, 0])
     )
-    return {"task": task, "sampler": sampler, "metric": metric, "n": len(values), "our sampler": ours,
-            "KSampler": theirs, "difference": difference}  # fmt: skip
+    return {"metric": metric, "n": len(values), "our sampler": ours, "KSampler": theirs, "difference": difference}
 
 
 def main() -> None:
@@ -121,9 +124,11 @@ def main() -> None:
                 rows += measured(graph, evaluation, task, options.clips, sampler, bar)
     from comfyui_version import __version__
 
-    said = {"torch": torch.__version__, "ComfyUI": __version__, "clips": options.clips, "rows": rows}
+    earlier = json.loads(options.out.read_text())["runs"] if options.out.exists() else {}
+    others = [row for row in earlier.get(__version__, {}).get("rows", []) if (row["task"], row["sampler"]) not in jobs]
+    runs = {**earlier, __version__: {"torch": torch.__version__, "rows": others + rows}}
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(said, indent=1) + "\n")
+    options.out.write_text(json.dumps({"runs": runs}, indent=1) + "\n")
     for row in rows:
         means = " ".join(f"{row[who]['mean']:8.3f}" for who in ("our sampler", "KSampler"))
         difference = "{mean:+.3f} ± {error:.3f}".format(**row["difference"])

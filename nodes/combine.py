@@ -81,7 +81,15 @@ class VaceComposeMasks(io.ComfyNode):
                     "video.",
                 ),
                 io.Boolean.Input("invert", default=False, tooltip="In the end, black becomes white and white black."),
-                io.Int.Input("seed", default=0, min=0, max=0xFFFFFFFF, tooltip="Only for the shape random."),
+                io.Int.Input(
+                    "seed",
+                    default=0,
+                    min=0,
+                    max=0xFFFFFFFF,
+                    # Frontends would change what is called seed after every run, and everything would run again.
+                    control_after_generate=False,
+                    tooltip="Only for the shape random.",
+                ),
             ],
             outputs=[io.Mask.Output(display_name="mask", tooltip="Only black and white.")],
             aliases=["grow mask", "combine masks", "box to mask", "invert mask"],

@@ -65,8 +65,8 @@ class VaceSampleVideo(io.ComfyNode):
                     min=0.0,
                     max=100.0,
                     step=0.1,
-                    tooltip="How closely the prompt is followed: 5 for Wan, 3 for LTX-Video and the starter. 1 = off, "
-                    "twice as fast.",
+                    tooltip="How closely the prompt is followed: 5 for Wan, 3 for LTX-Video, 2 for the starter. 1 = "
+                    "off, twice as fast.",
                 ),
                 io.Float.Input(
                     "shift",

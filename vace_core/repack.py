@@ -1,6 +1,7 @@
 """From files to files: a full model split into base and adapter, and the two joined again, bit for bit.
 
 Weights are copied one at a time as they are stored, with the scales that belong to them, under their official names.
+What else a file holds, such as a VAE, stays with the base; the names are then behind a prefix, as they were.
 """
 
 from __future__ import annotations
@@ -41,17 +42,20 @@ def split(path: str | Path, base_out: Path, adapter_out: Path) -> None:
             "needed. Change the names."
         )
     layers = context_layers_of(found)
-    places = _places(found)
+    places, others = _places(found), _others(found)
     is_adapter = found.family.is_adapter_name
     adapter = {name: place for name, place in places.items() if is_adapter(name) or name == MARKER}
     base = {name: place for name, place in places.items() if not is_adapter(name)}
     metadata = dict(found.weights.file.metadata)
     _copy(adapter, adapter_out, metadata | {CONTEXT_LAYERS_KEY: json.dumps(layers)})
-    _copy(base, base_out, {key: value for key, value in metadata.items() if key != CONTEXT_LAYERS_KEY})
+    metadata.pop(CONTEXT_LAYERS_KEY, None)
+    _copy(_beside(others, base, found), base_out, metadata)
 
 
 def join(base: str | Path, adapter: str | Path, out: Path) -> None:
     """Writes a base and an adapter that fits it as one full model; what `split` made becomes what it was.
+
+    What else the base's file holds comes along.
 
     Args:
         base: A base without adapter.
@@ -75,7 +79,8 @@ def join(base: str | Path, adapter: str | Path, out: Path) -> None:
     metadata = {**adapter_found.weights.file.metadata, **base_found.weights.file.metadata}
     if layers is not None:
         metadata[CONTEXT_LAYERS_KEY] = json.dumps(layers)
-    _copy(_places(base_found) | _places(adapter_found), out, metadata)
+    places = _places(base_found) | _places(adapter_found)
+    _copy(_beside(_others(base_found), places, base_found), out, metadata)
 
 
 def _open(path: str | Path, kind: str, needed: str) -> Found:
@@ -98,6 +103,18 @@ def _places(found: Found) -> Places:
     marker = f"{weights.prefix}{MARKER}"
     places = {name: (file, stored) for name, stored in (weights.stored | weights.beside).items()}
     return places | ({MARKER: (file, marker)} if marker in file.tensors else {})
+
+
+def _others(found: Found) -> Places:
+    """What a file holds beside the model, by its name there."""
+    weights = found.weights
+    known = {*weights.stored.values(), *weights.beside.values(), f"{weights.prefix}{MARKER}"}
+    return {name: (weights.file, name) for name in weights.file.tensors if name not in known}
+
+
+def _beside(others: Places, places: Places, found: Found) -> Places:
+    """The model's weights with others, if there are any; these are why its names have a prefix."""
+    return {f"{found.weights.prefix}{name}": place for name, place in places.items()} | others if others else places
 
 
 def _copy(places: Places, out: Path, metadata: dict[str, str]) -> None:

@@ -14,6 +14,8 @@ from PIL import Image, ImageDraw
 WEB = Path(__file__).parents[2] / "web"
 PICTURE = (640, 360)
 SMALL = (96, 64)
+MODELS = ("diffusion_models", "text_encoders", "vae", "loras", "checkpoints", "geometry_estimation")
+"""Folders for files, all of them empty."""
 
 
 def _node(name: str, required: dict[str, object], outputs: list[str]) -> dict[str, object]:
@@ -71,6 +73,24 @@ NODES = {
     "MakeText": _node("MakeText", {"text": ["STRING", {"default": ""}]}, ["STRING"]),
     "PreviewAny": _node("PreviewAny", {"source": ["*", {}]}, []),
 }
+
+
+LOADERS = {
+    name: _node(name, {}, [])
+    for name in (
+        "CheckpointLoaderSimple",
+        "ImageOnlyCheckpointLoader",
+        "LoraLoader",
+        "LoraLoaderModelOnly",
+        "VAELoader",
+        "ControlNetLoader",
+        "UNETLoader",
+        "UpscaleModelLoader",
+        "StyleModelLoader",
+        "GLIGENLoader",
+    )
+}
+"""Nodes that every ComfyUI has: 1.27.10 makes no widget for a model where one of them is absent."""
 
 
 def picture(name: str) -> bytes:
@@ -153,12 +173,13 @@ class Backend:
             "/api/system_stats": {"system": {"os": "posix", "argv": [], "comfyui_version": "0"}, "devices": []},
             "/api/queue": {"queue_running": [], "queue_pending": []},
             "/api/userdata": [],
-            "/api/experiment/models": [],
+            "/api/experiment/models": [{"name": name, "folders": []} for name in MODELS],
         }
         for empty in ("i18n", "history", "features", "workflow_templates", "global_subgraphs", "node_replacements"):
             answers[f"/api/{empty}"] = {}
         pages = {"offset": 0, "limit": 200, "total": 0, "has_more": False}
         answers["/api/jobs"] = {"jobs": [], "pagination": pages}
+        answers |= {f"/api/experiment/models/{name}": [] for name in MODELS}
         for path, answer in answers.items():
             app.router.add_get(path, _answering(answer))
         app.router.add_get("/api/view", _view)

@@ -7,6 +7,8 @@ makes one). Without them every test here is skipped and says why.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from browser.found import chromium, frontends, kinds, missing
 from browser.results import Results
@@ -53,8 +55,8 @@ def results(studio, record):
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     kind = next((kind for kind in kinds() if f"[{kind}" in report.nodeid), "without a frontend")
-    if report.when == "call" or report.skipped:
-        RESULTS.count(kind, report.outcome, report.duration)
+    if report.when == "call" or report.skipped or (report.when == "setup" and report.failed):
+        RESULTS.count(kind, Path(report.fspath).stem, report.outcome, report.duration)
 
 
 def pytest_sessionfinish() -> None:

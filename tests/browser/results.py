@@ -2,7 +2,7 @@
 
     EDITOR_RESULTS=benchmarks/results/editor.json python -m pytest tests/browser
 
-What other runs put there for other frontends or from other tests stays.
+What other runs put there for other frontends or from other files of tests stays.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from typing import Any
 class Results:
     def __init__(self) -> None:
         self.measured: defaultdict[str, dict[str, Any]] = defaultdict(dict)
-        self.outcomes: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self.outcomes: defaultdict[tuple[str, str], dict[str, float]] = defaultdict(Counter)
 
-    def count(self, kind: str, outcome: str, seconds: float) -> None:
-        self.outcomes[kind][outcome] += 1
-        self.seconds[kind] += seconds
+    def count(self, kind: str, module: str, outcome: str, seconds: float) -> None:
+        counted = self.outcomes[kind, module]
+        counted["seconds"] += seconds
+        counted[outcome] += 1
 
     def write(self) -> None:
         if not os.environ.get("EDITOR_RESULTS"):
@@ -31,6 +31,9 @@ class Results:
         known = json.loads(path.read_text()) if path.exists() else {}
         for kind, values in self.measured.items():
             known.setdefault(kind, {}).update(values)
-        for kind, outcomes in self.outcomes.items():
-            known.setdefault(kind, {})["tests"] = {**outcomes, "seconds": round(self.seconds[kind])}
+        for (kind, module), outcomes in self.outcomes.items():
+            one = known.setdefault(kind, {})
+            files = one.setdefault("tests by file", {})
+            files[module] = {name: round(number) for name, number in outcomes.items()}
+            one["tests"] = dict(sum((Counter(file) for file in files.values()), Counter()))
         path.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")

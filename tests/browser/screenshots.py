@@ -24,14 +24,16 @@ from PIL import Image
 GRAPHS = {
     "swap": "VACE Swap Anything",
     "move": "VACE Move Anything",
-    "extend": "VACE Extend",
+    "inpaint": "VACE Inpaint",
+    "references": "VACE Several References",
     "outpaint": "VACE Outpaint",
-    "composed": "VACE Several Tasks Composed",
 }
-VIEW = (2500, 1500)
+VIEW = (3100, 1700)
 CORNER = (110, 160)  # pixels of the page that menus cover
 ROOM = 24  # pixels around the graph
-MOST = 240_000  # bytes of a file
+BEND = (0.12, -0.14)  # parts of the frame
+WIDEST = 1600  # pixels of a file
+MOST = 200_000  # bytes of a file
 
 # The note is left out: in a picture of this size nobody can read it.
 BOUNDS = """() => {
@@ -44,6 +46,13 @@ BOUNDS = """() => {
 WITHOUT_NOTE = """() => {
   for (const node of [...app.graph._nodes]) if (node.type === 'MarkdownNote') app.graph.remove(node);
 }"""
+# As a video looks that plays: without its buttons, and not at its start.
+PLAYED = """() => Promise.all([...document.querySelectorAll('video')].map((video) => new Promise((done) => {
+  video.controls = false;
+  video.pause();
+  video.addEventListener('seeked', done, { once: true });
+  video.currentTime = 0.6 * video.duration;
+})))"""
 EDITOR = "() => [...app.graph._nodes.find(({ type }) => type === 'VaceMoveAnything').pos]"
 
 
@@ -59,9 +68,9 @@ def main() -> None:
     try:
         for done, name in enumerate(options.names or GRAPHS, start=1):
             run(server, studio, GRAPHS[name], done)
-            save(shot(studio), options.folder / f"{name}.jpg")
+            save(shot(studio), options.folder / f"{name}.webp")
             if name == "move":
-                save(editor(studio), options.folder / "editor.jpg")
+                save(editor(studio), options.folder / "editor.webp")
     finally:
         studio.close()
         server.close()
@@ -83,30 +92,35 @@ def shot(studio: Studio) -> bytes:
     scale = min(free[0] / width, free[1] / height, 1)
     studio.look_at(scale, (CORNER[0] + ROOM) / scale - left, (CORNER[1] + ROOM) / scale - top)
     studio.page.mouse.move(5, VIEW[1] - 5)
+    studio.page.evaluate(PLAYED)
     studio.page.wait_for_timeout(1500)
     area = {"width": width * scale + 2 * ROOM, "height": height * scale + 2 * ROOM}
     return studio.page.screenshot(clip={"x": CORNER[0], "y": CORNER[1], **area})
 
 
 def editor(studio: Studio) -> bytes:
-    """The editor alone, in the middle of a path."""
+    """The editor alone, in the middle of a path that was bent by hand."""
     (found,) = studio.editors()
     x, y = studio.page.evaluate(EDITOR)
     studio.look_at(1.6, CORNER[0] - x, CORNER[1] / 1.6 - y)
     x, y, *_ = found.outlines()[0]
     found.click(x, y)
     found.scrub(0.5)
+    x, y, *_ = found.outlines()[0]
+    found.drag((x, y), (x + BEND[0], y + BEND[1]))
     studio.page.mouse.move(5, 5)
     studio.page.wait_for_timeout(1000)
     return found.element.screenshot()
 
 
 def save(data: bytes, path: Path) -> None:
-    """As a JPEG, as good as its size allows."""
+    """As a WebP, as good as its size allows."""
     picture = Image.open(io.BytesIO(data)).convert("RGB")
-    for quality in range(92, 40, -6):
+    if picture.width > WIDEST:
+        picture = picture.resize((WIDEST, round(picture.height * WIDEST / picture.width)), Image.Resampling.LANCZOS)
+    for quality in range(92, 40, -4):
         kept = io.BytesIO()
-        picture.save(kept, "JPEG", quality=quality, optimize=True)
+        picture.save(kept, "WEBP", quality=quality, method=6)
         if kept.tell() <= MOST:
             break
     path.write_bytes(kept.getvalue())

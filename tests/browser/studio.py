@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator
+    from playwright.sync_api import ConsoleMessage, Locator, Playwright
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 PATIENCE = 240_000  # milliseconds: a busy machine is no fault
@@ -50,6 +50,9 @@ OUTLINES = """(editor) => {
     return [(x + width / 2 - left) / across, (y + height / 2 - top) / down, width / across, height / down];
   });
 }"""
+COMPLAINTS = """() =>
+  [...document.querySelectorAll('[role=dialog], [role=alertdialog], [role=alert], [data-testid=error-overlay]')]
+    .filter((one) => one.checkVisibility()).map((one) => one.innerText.trim()).filter(Boolean)"""
 RECORD_TROUBLE = """() => {
   window.trouble = [];
   const ours = (text) => /extensions\\/vace/.test(text);
@@ -67,25 +70,49 @@ RECORD_TROUBLE = """() => {
 }"""
 
 
+class Driver:
+    """Playwright, which can be started only once in a process: the studios share it, the last one stops it."""
+
+    def __init__(self) -> None:
+        self._users = 0
+
+    def start(self) -> Playwright:
+        from playwright.sync_api import sync_playwright
+
+        if not self._users:
+            self._playwright = sync_playwright().start()
+        self._users += 1
+        return self._playwright
+
+    def stop(self) -> None:
+        self._users -= 1
+        if not self._users:
+            self._playwright.stop()
+
+
+DRIVER = Driver()
+
+
 class Studio:
     def __init__(
         self, backend: Any, chromium: str, *, nodes_2: bool, name: str = "", view: tuple[int, int] = (1600, 1000)
     ) -> None:
-        from playwright.sync_api import sync_playwright
-
-        for name, value in (
+        for setting, wanted in (
             ("Comfy.TutorialCompleted", True),
             ("Comfy.VueNodes.Enabled", nodes_2),
             ("Comfy.Minimap.Visible", False),
             ("Comfy.Workflow.Persist", False),
         ):
-            backend.settings[name] = value
+            backend.settings[setting] = wanted
         self.nodes_2 = nodes_2
         self.name = name
-        self._playwright = sync_playwright().start()
-        self._browser = self._playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        self._browser = DRIVER.start().chromium.launch(executable_path=chromium, args=ARGUMENTS)
         self.page = self._browser.new_page(viewport={"width": view[0], "height": view[1]}, has_touch=True)
         self.page.set_default_timeout(PATIENCE // 6)
+        self.errors: list[str] = []
+        """What the page's console says of errors, whosever they are; a file that is not there is none."""
+        self.page.on("console", self._hear)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.add_init_script(f"({RECORD_TROUBLE})()")
         self.page.goto(backend.url, wait_until="domcontentloaded", timeout=PATIENCE)
         ready = "() => window.app?.graph && window.LiteGraph?.registered_node_types?.VaceMoveAnything"
@@ -95,7 +122,7 @@ class Studio:
 
     def close(self) -> None:
         self._browser.close()
-        self._playwright.stop()
+        DRIVER.stop()
 
     def open(self, *types: tuple[str, int, int], links: tuple[tuple[int, int, str], ...] = ()) -> list[Editor]:
         """A new graph with these nodes, and its editors."""
@@ -137,6 +164,14 @@ class Studio:
     def trouble(self) -> list[str]:
         """Errors and warnings that came through our scripts."""
         return self.page.evaluate("trouble")
+
+    def complaints(self) -> list[str]:
+        """The texts of the dialogs and warnings that lie over the graph."""
+        return self.page.evaluate(COMPLAINTS)
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type == "error" and not message.text.startswith("Failed to load resource"):
+            self.errors.append(message.text)
 
     def press(self, *keys: str) -> None:
         for key in keys:

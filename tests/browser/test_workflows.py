@@ -6,6 +6,7 @@ The frontends know the pack's own nodes from the pack, the others' from a record
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,9 @@ NODES = """() => {
 }"""
 BOXES = """() => app.graph._nodes.map(({ title, type, pos, size }) => [title || type, ...pos, ...size])"""
 TITLE = 30  # pixels above a node's position
+SLEEPING = (2, 4)  # the modes of nodes that do not run
+ASKS_FOR_ALL = "1.27.10"  # names the files of sleeping nodes too
+NOISE = "Error fetching file size"  # what 1.27.10 says without a network
 
 
 def record_of(kind: str) -> dict:
@@ -41,19 +45,25 @@ def gallery(request):
     """A frontend that knows all nodes of the workflows."""
     if missing() or not frontends():
         pytest.skip(missing() or "browser tests need a comfyui-frontend-package (see COMFYUI_FRONTENDS)")
-    from browser.backend import Backend
+    from browser.backend import LOADERS, Backend
     from browser.studio import Studio
 
-    from tests.workflows.forms import pack
-
     version, _, mode = request.param.partition(" ")
-    own = {name: {"python_module": "custom_nodes.vace", **info} for name, info in pack().infos.items()}
-    backend = Backend(frontends()[version], nodes=record_of(request.param) | own)
+    own = {name: {"python_module": "custom_nodes.vace", **info} for name, info in _own_nodes().items()}
+    backend = Backend(frontends()[version], nodes=LOADERS | record_of(request.param) | own)
     studio = Studio(backend, chromium(), nodes_2=mode != "classic", name=request.param)
     studio.page.evaluate(LISTEN)
     yield studio
     studio.close()
     backend.close()
+
+
+def _own_nodes() -> dict:
+    """In a thread: the pack is loaded with asyncio, whose loop in this one belongs to the browser."""
+    from tests.workflows.forms import pack
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(pack).result().infos
 
 
 def test_there_are_workflows():
@@ -67,16 +77,28 @@ def test_it_opens_whole_and_sends_what_it_promises(gallery, record, path):
     unknown = {name for name in kinds_used if not name.startswith("Vace")} - set(record_of(gallery.name))
     if unknown and gallery.name.split()[0] in COMFYUI:
         pytest.skip(f"needs a newer ComfyUI for {', '.join(sorted(unknown))}")
+    gallery.errors.clear()
     gallery.load(graph)
     known = gallery.page.evaluate("() => Object.keys(LiteGraph.registered_node_types)")
     seen = gallery.page.evaluate(NODES)
     absent = [*gallery.page.evaluate("missing"), *(name for name in seen if name not in known)]
+    said = [error for error in gallery.errors if NOISE not in error]
+    complaints = gallery.complaints()
+    gallery.press("Escape")
     prompt = gallery.prompt()
     nulls = [number for number, node in prompt.items() if not node["class_type"]]
     promised = json.loads((PROMPTS / path.name).read_text()) if path.parent.name == "workflows" else None
-    equal = promised is None or _sent(prompt, promised) == _sent(promised)
-    totals = record(gallery.name).setdefault("workflows", {"opened": 0, "missing": 0, "null": 0, "other prompt": 0})
-    for name, more in (("opened", 1), ("missing", len(absent)), ("null", len(nulls)), ("other prompt", not equal)):
+    equal = promised is None or (not nulls and _sent(prompt, promised) == _sent(promised))
+    counted = {
+        "opened": 1,
+        "missing": len(absent),
+        "null": len(nulls),
+        "other prompt": not equal,
+        "console errors": len(said),
+        "files asked for": len(_files(graph, gallery.name)),
+    }
+    totals = record(gallery.name).setdefault("workflows", dict.fromkeys(counted, 0))
+    for name, more in counted.items():
         totals[name] += int(more)
     assert absent == []
     assert nulls == []
@@ -85,6 +107,27 @@ def test_it_opens_whole_and_sends_what_it_promises(gallery, record, path):
     if not gallery.nodes_2 and path.parent.name == "workflows":  # in Nodes 2.0 the page lays nodes out
         assert _overlaps(gallery.page.evaluate(BOXES)) == []
     assert gallery.trouble() == []
+    assert said == []
+    _only_asks_for(complaints, _files(graph, gallery.name), all_named=gallery.name.startswith(ASKS_FOR_ALL))
+
+
+def _files(graph: dict, kind: str) -> list[str]:
+    """The model files that a frontend is to ask for, on a ComfyUI without any."""
+    awake = [node for node in graph["nodes"] if node["mode"] not in SLEEPING or kind.startswith(ASKS_FOR_ALL)]
+    return [file["name"] for node in awake for file in node["properties"].get("models", [])]
+
+
+def _only_asks_for(complaints: list[str], files: list[str], *, all_named: bool) -> None:
+    """Nothing lies over the graph but one question for these files, where there are any."""
+    if not files:
+        assert complaints == []
+        return
+    dialog, *inside = complaints
+    assert all(text in dialog for text in inside)
+    if all_named:
+        assert [file for file in files if file not in dialog] == []
+    else:
+        assert f"{len(files)} errors found" in dialog or f"{len(files)} issues found" in dialog, dialog
 
 
 def _sent(prompt: dict, promised: dict | None = None) -> dict:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import re
+from pathlib import Path
 
 import pytest
 import tiny_ltx
 import torch
 from filling import fill
-from model_files import scaled_float8, text_encoder, vae_weights, write_sparse
+from model_files import scaled_float8, text_encoder, vae_weights, write_gguf, write_sparse
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
@@ -100,15 +103,41 @@ def test_scaled_float8_comes_back(tmp_path):
     assert {weight.dtype for weight in load_base(tmp_path).parameters()} == {torch.bfloat16}
 
 
-def test_split_then_join_gives_the_same_bits(path, tmp_path):
+def test_split_then_join_gives_the_same_file(path, tmp_path):
+    """The released file holds the VAE too, which goes with the base."""
     base, adapter, again = (tmp_path / f"{name}.safetensors" for name in ("base", "adapter", "again"))
     split(path, base, adapter)
     assert (inspect(base).kind, inspect(adapter).kind) == ("base", "adapter")
     assert inspect(adapter).context_layers == LAYERS
+    assert load_file(adapter).keys() == adapter_weights().keys()
+    frames = tiny_ltx.clip()
+    assert load_vae(base).encode(frames).equal(load_vae(path).encode(frames))
     join(base, adapter, again)
-    wanted, got = base_weights() | adapter_weights(), load_file(again)
+    wanted, got = checkpoint(), load_file(again)
     assert got.keys() == wanted.keys()
     assert all(value.equal(wanted[name]) for name, value in got.items())
+    assert inspect(again).parameters == inspect(path).parameters
+
+
+def test_the_command_splits_and_joins(path, tmp_path):
+    base, adapter, again = (tmp_path / f"{name}.safetensors" for name in ("base", "adapter", "again"))
+    for words in (("split", path, base, adapter), ("join-weights", base, adapter, again)):
+        done = CliRunner().invoke(app, [*map(str, words)])
+        assert done.exit_code == 0, done.stderr
+    wanted, got = checkpoint(), load_file(again)
+    assert got.keys() == wanted.keys()
+    assert all(value.equal(wanted[name]) for name, value in got.items())
+
+
+def test_gguf_is_not_split(tmp_path):
+    path = write_gguf(tmp_path / "a.gguf", base_weights() | adapter_weights())
+    done = CliRunner().invoke(app, ["split", *map(str, (path, tmp_path / "b.safetensors", tmp_path / "c.safetensors"))])
+    assert done.exit_code == 4
+    assert done.stderr.rstrip("\n").split("\n")[-1] == (
+        f"{path} is a GGUF file, whose weights cannot be copied to safetensors as they are. A safetensors file is "
+        "needed. Choose one."
+    )
+    assert [file.name for file in tmp_path.iterdir()] == ["a.gguf"]
 
 
 def test_a_later_model_is_named(tmp_path):
@@ -200,3 +229,30 @@ def test_the_command_refuses_a_vae_of_another_model(path, tmp_path):
         f"{tmp_path / 'wan.safetensors'} holds the Wan 2.1 VAE, and the model is an LTX-Video base, which needs the "
         "LTX-Video 0.9 VAE. Choose the VAE that belongs to this model."
     )
+
+
+LIBRARY = Path(__file__).parents[2] / "vace_core"
+
+
+def named(path):
+    """What a module imports, and every name in its code."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom | ast.alias):
+            yield from (str(part) for part in (getattr(node, "module", ""), getattr(node, "name", "")))
+        elif isinstance(node, ast.Name | ast.Attribute | ast.arg):
+            yield next(str(getattr(node, part)) for part in ("id", "attr", "arg") if hasattr(node, part))
+
+
+def test_nothing_but_the_list_of_models_knows_it():
+    knows = {
+        str(path.relative_to(LIBRARY))
+        for path in LIBRARY.rglob("*.py")
+        if any("ltx" in name.lower() for name in named(path)) and not path.name.startswith("ltx")
+    }
+    assert knows == {"models/__init__.py"}
+
+
+@pytest.mark.parametrize("module", ["adapter", "context", "guidance", "sampler", "pipeline"])
+def test_the_seams_know_no_base(module):
+    parts = {part for name in named(LIBRARY / f"{module}.py") for part in re.split("[._]", name.lower())}
+    assert not parts & {"wan", "ltx"}

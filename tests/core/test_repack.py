@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 from model_files import (
@@ -9,6 +11,7 @@ from model_files import (
     base_weights,
     full_weights,
     scaled_float8,
+    vae_weights,
     write_gguf,
     write_shards,
     write_sparse,
@@ -58,6 +61,19 @@ def test_split_then_join_gives_the_same_bits(tmp_path, make, prefix):
     join(base, adapter, again)
     assert same_bits(load_file(again), weights)
     assert inspect(again).storage == inspect(full).storage
+
+
+def test_what_else_a_checkpoint_holds_stays_with_the_base(tmp_path):
+    full, base, adapter, again = (tmp_path / f"{name}.safetensors" for name in ("full", "base", "adapter", "again"))
+    vae = {f"vae.{name}": value for name, value in vae_weights().items()}
+    weights = {f"model.diffusion_model.{name}": value for name, value in mixed().items()} | vae
+    save_file(weights, full, metadata={"vace_layers": "[0, 2]"})
+    split(full, base, adapter)
+    assert load_file(adapter).keys() == adapter_weights().keys()
+    assert load_file(base).keys() == {f"model.diffusion_model.{name}" for name in base_weights()} | vae.keys()
+    join(base, adapter, again)
+    assert same_bits(load_file(again), weights)
+    assert inspect(again) == dataclasses.replace(inspect(full), path=again)
 
 
 def test_shards_with_names_of_diffusers_come_out_under_official_names(tmp_path):

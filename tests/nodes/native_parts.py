@@ -13,21 +13,31 @@ from safetensors.torch import save_file
 from tiny_files import full_weights
 
 
-def vace_model(core: ModuleType) -> Any:
+def vace_model(core: ModuleType, seed: int = 1, **options: Any) -> Any:
     """MODEL: the weights of `tiny_files`, loaded by ComfyUI."""
     import comfy.sd
 
-    model = comfy.sd.load_diffusion_model_state_dict(full_weights(core))
+    model = comfy.sd.load_diffusion_model_state_dict(full_weights(core, seed), model_options=options)
     assert type(model.model).__name__ == "WAN21_Vace"
     return model
 
 
-def plain_model(core: ModuleType) -> Any:
+def plain_model(core: ModuleType, seed: int = 1, **options: Any) -> Any:
     """MODEL: the same base without VACE."""
     import comfy.sd
 
-    weights = {name: value for name, value in full_weights(core).items() if not name.startswith("vace_")}
-    return comfy.sd.load_diffusion_model_state_dict(weights)
+    return comfy.sd.load_diffusion_model_state_dict(base_weights(core, seed), model_options=options)
+
+
+def base_weights(core: ModuleType, seed: int = 1) -> dict[str, torch.Tensor]:
+    return {name: value for name, value in full_weights(core, seed).items() if not name.startswith("vace_")}
+
+
+def node_result(node: Any, **values: Any) -> Any:
+    """The first output of one of ComfyUI's own nodes, of the older kind or the newer."""
+    if hasattr(node, "execute"):
+        return node.execute(**values)[0]
+    return getattr(node(), node.FUNCTION)(**values)[0]
 
 
 def vae(core: ModuleType) -> Any:
@@ -63,9 +73,22 @@ def image_to_video_model(core: ModuleType) -> Any:
     """MODEL: a Wan with 36 input channels, as image-to-video models of Wan 2.2 have."""
     import comfy.sd
 
-    weights = {name: value for name, value in full_weights(core).items() if not name.startswith("vace_")}
+    weights = base_weights(core)
     weights["patch_embedding.weight"] = weights["patch_embedding.weight"].repeat(1, 3, 1, 1, 1)[:, :36].contiguous()
     return comfy.sd.load_diffusion_model_state_dict(weights)
+
+
+def large_base() -> Any:
+    """MODEL: a base in the sizes of the 1.3B one, without memory for its weights."""
+    import comfy.model_patcher
+    import comfy.supported_models
+
+    sizes = {"model_type": "t2v", "dim": 1536, "ffn_dim": 8960, "num_heads": 12, "num_layers": 30, "text_dim": 4096,
+             "in_dim": 16, "out_dim": 16}  # fmt: skip
+    config = comfy.supported_models.WAN21_T2V({"image_model": "wan2.1", **sizes})
+    config.set_inference_dtype(torch.bfloat16, None)
+    cpu = torch.device("cpu")
+    return comfy.model_patcher.ModelPatcher(config.get_model({}, "", device=torch.device("meta")), cpu, cpu)
 
 
 def other_model() -> Any:

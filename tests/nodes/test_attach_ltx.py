@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from unittest import mock
 
 import pytest
 import tiny_ltx_files as tiny
@@ -79,14 +80,14 @@ def texts(vcu):
     return found
 
 
-def native_sample(model, vcu, latent, options, sigmas):
+def native_sample(model, vcu, latent, options, sigmas, prompts=None):
     """What SamplerCustom makes with Euler on these noise levels."""
     import comfy.sample
     import comfy.samplers
 
     samples = latent["samples"]
     noise = torch.randn(samples.shape, generator=torch.Generator().manual_seed(options.seed))
-    positive, negative = texts(vcu)
+    positive, negative = prompts or texts(vcu)
     sampler = comfy.samplers.sampler_object("euler")
     made = comfy.sample.sample_custom(
         model, noise, options.guidance_scale, sampler, torch.tensor(sigmas), positive, negative, samples,
@@ -165,6 +166,50 @@ def test_a_part_of_the_schedule(run, base, ours, adapter):
     results = [native_sample(model, vcu, latent, options, [1.0, 0.6, 0.0]) for model in (base, whole, never)]
     assert torch.equal(results[0], results[2])
     assert not torch.equal(results[0], results[1])
+
+
+def test_each_context_window_gets_the_hints_of_its_own_frames(run, pack, base, ours, adapter):
+    """Two windows that share no frame are two clips, each with its half of the context."""
+    from comfy_extras.nodes_context_windows import ContextWindowsManualNode as Windows
+
+    vcu = run("VaceControlVideo", images=torch.rand(25, 64, 96, 3, generator=torch.Generator().manual_seed(4)),
+              kind="gray", fit="LTX-Video", fps=25.0)[0]  # fmt: skip
+    whole, latent = attached(run, base, adapter, ours, vcu)
+    windows = {"context_length": 2, "context_overlap": 0, "context_schedule": "standard_static", "context_stride": 1,
+               "closed_loop": False, "fuse_method": "flat", "dim": 2}  # fmt: skip
+    known = {one.id for one in Windows.define_schema().inputs}
+    more = {"freenoise": False, "cond_retain_index_list": "", "causal_window_fix": False}
+    windows |= {name: value for name, value in more.items() if name in known}
+    windowed = Windows.execute(whole, **windows)[0]
+    windowed.model_options["context_handler"].causal_window_fix = False
+    options = replace(ours.usual, guidance_scale=1.0)
+    made = native_sample(windowed, vcu, latent, options, [1.0, 0.0])
+
+    context = pack.vace_core.context.encode_context(vcu, ours.core.vae, ours.family.fold_masks)
+    plug, (handle,) = pack.nodes.attach.LTX_PLUG, whole.additional_models["vace 1"]
+    noise = torch.randn(latent["samples"].shape, generator=torch.Generator().manual_seed(options.seed))
+    for half in (slice(0, 2), slice(2, 4)):
+        part = pack.nodes.hooks.attach(base, handle, context[:, :, half], pack.nodes.hooks.Part(), plug.room)
+        with mock.patch.object(torch, "randn", return_value=noise[:, :, half]):
+            alone = native_sample(part, vcu, {"samples": latent["samples"][:, :, half]}, options, [1.0, 0.0])
+        assert torch.equal(made[:, :, half], alone)
+
+
+def test_prompts_of_comfyuis_own_t5(core, run, pack, base, ours, adapter, tmp_path):
+    """Padded, behind a mask, and with the rate of the clip; our model reads the same without padding."""
+    clip = tiny.t5_clip(pack, tmp_path)
+    vcu = replace(unit(run, fps=12.5), prompt="a red dog", negative_prompt="a dog")
+    options = replace(ours.usual, stg_scale=0.0, steps=3, seed=5)
+    tokens = ours.family.grid.tokens(vcu.num_frames, vcu.height, vcu.width, 0)
+    model, latent = attached(run, base, adapter, ours, vcu)
+    prompts = run("VaceEncodePrompt", clip=clip, vcu=vcu).result
+    theirs = native_sample(model, vcu, latent, options, options.schedule(tokens).sigmas(), prompts)
+    text = pack.nodes.native.ClipText(clip, cased=ours.family.text.cased)
+    wanted = core.pipeline.sample(replace(ours.core, text=text), vcu, options)
+    assert relative(theirs, wanted) < CLOSE
+    own = run("VaceEncodePrompt", clip=replace(ours, core=replace(ours.core, text=text)), vcu=vcu).result
+    again = native_sample(model, vcu, latent, options, options.schedule(tokens).sigmas(), own)
+    assert relative(again, wanted) < CLOSE
 
 
 def test_wrong_pairings_are_refused(core, run, base, ours, adapter, pack, tmp_path):

@@ -1,8 +1,7 @@
-"""The same tasks, preview, sampler, decode and composite nodes on LTX-Video, from files and beside ComfyUI's own."""
+"""The same tasks, preview, sampler, decode and composite nodes on LTX-Video."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import ClassVar
 from unittest import mock
@@ -10,34 +9,17 @@ from unittest import mock
 import pytest
 import tiny_ltx_files as tiny
 import torch
-from filling import fill, relative
-from model_files import text_encoder, write_sparse
 from refusal import refusal
-from safetensors.torch import save_file
-from tiny_files import full_weights
+from tiny_ltx_files import clip, half_mask
 
 OPTIONS = {"steps": 2, "cfg": 2.0, "seed": 3, "sampler": "euler"}
 FIT = {"fit": "LTX-Video"}
 GIVEN = {"prompt": "A Dog", "fps": 25.0}
 
 
-def clip(frames=9, height=32, width=64, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randint(0, 256, (frames, height, width, 3), generator=generator).float() / 255
-
-
-def half_mask(frames=9, height=32, width=64):
-    mask = torch.zeros(frames, height, width)
-    mask[:, :, width // 2 :] = 1
-    return mask
-
-
 @pytest.fixture(scope="module")
 def model(pack):
-    """A VACE_MODEL of the pack, with the network that the library's result is made with."""
-    core, family = pack.vace_core, pack.vace_core.models.ltx_family.LTX
-    library = tiny.library_model(core)
-    return pack.nodes.sockets.LibraryModel(core=library, patchers=(), family=family, usual=family.options)
+    return tiny.model_of(pack)
 
 
 class TestTasks:
@@ -168,134 +150,3 @@ class TestText:
     def test_capitals_stay_where_they_count(self, pack):
         read = pack.nodes.native.ClipText(tiny.PaddedClip()).encode("A Dog")
         assert torch.equal(read, tiny.LetterText().encode("A Dog"))
-
-
-FILES = {"model": "vace_ltx.safetensors", "vae": "in the model's file", "text_encoder": "t5xxl.safetensors"}
-
-
-class TestFiles:
-    @pytest.fixture(scope="class", autouse=True)
-    def folder(self, comfy, pack):
-        """The published file in the folder of checkpoints, and its parts in files of their own."""
-        core, models = pack.vace_core, comfy.folder / "models"
-        for kind in ("checkpoints", "diffusion_models", "vae", "text_encoders"):
-            (models / kind).mkdir(parents=True, exist_ok=True)
-        parts = tiny.weights(core)
-        save_file(tiny.checkpoint(core), models / "checkpoints" / FILES["model"])
-        for name, where in (("base", "diffusion_models"), ("adapter", "diffusion_models"), ("vae", "vae")):
-            state = {key: value.contiguous() for key, value in parts[name].items()}
-            save_file(state, models / where / f"ltx_{name}.safetensors")
-        wan = {name: value.contiguous() for name, value in full_weights(core).items() if name.startswith("vace_")}
-        save_file(wan, models / "diffusion_models" / "wan_adapter.safetensors", metadata={"vace_layers": "[0, 2]"})
-        vae = fill(core.models.wan_vae.WanVaeNetwork(width=4, blocks=1), 3).state_dict()
-        save_file({name: value.contiguous() for name, value in vae.items()}, models / "vae" / "wan.safetensors")
-        for name, tables in (("t5xxl", 1), ("umt5xxl", 2)):
-            shapes = text_encoder(2, tables, "encoder.block.{}.layer.0.SelfAttention.q.weight")
-            write_sparse(models / "text_encoders" / f"{name}.safetensors", shapes)
-        asked: list[str] = []
-        host = pack.nodes.host
-        real, host.load_clip = host.load_clip, lambda path, kind: asked.append(kind) or tiny.PaddedClip()
-        yield asked
-        host.load_clip = real
-
-    def test_the_published_file_is_the_library_model(self, run, pack, model, folder):
-        out = run("VaceLoadModel", **FILES)
-        assert folder[-1] == "LTXV"
-        assert out.ui["text"] == (
-            "LTX-Video 0.9. Published with 40 steps of euler, cfg 3, a shift that grows with the clip; clips of 8n + 1 "
-            "frames, sides of multiples of 32.",
-        )
-        vcu = run("VaceInpaintVideo", images=clip(), mask=half_mask(), **FIT, **GIVEN)[0]
-        small = run("VaceInpaintVideo", images=clip(), mask=half_mask(), **FIT, **{**GIVEN, "prompt": "a dog"})[0]
-        loaded = run("VaceSampleVideo", model=out[0], vcu=vcu, **OPTIONS)[0]["samples"]
-        wanted = run("VaceSampleVideo", model=model, vcu=small, **OPTIONS)[0]["samples"]
-        assert relative(loaded, wanted) < 1e-5
-
-    def test_parts_in_files_of_their_own_are_the_same(self, run, folder):
-        adapter = run("VaceLoadAdapter", adapter="ltx_adapter.safetensors")
-        assert adapter.ui["text"] == ("An adapter of 2 context blocks for bases of LTX-Video 0.9 of width 64.",)
-        vcu = run("VaceTextToVideo", width=64, height=32, length=9, **GIVEN)[0]
-        parts = {"model": "ltx_base.safetensors", "vae": "ltx_vae.safetensors", "adapter": adapter[0]}
-        whole, put_together = (
-            run("VaceSampleVideo", model=run("VaceLoadModel", **files)[0], vcu=vcu, **OPTIONS)[0]["samples"]
-            for files in (FILES, {**FILES, **parts})
-        )
-        assert torch.equal(whole, put_together)
-
-    def test_parts_of_another_kind_are_refused_before_anything_is_read(self, run, comfy):
-        assert refusal(run, "VaceLoadModel", **{**FILES, "text_encoder": "umt5xxl.safetensors"}) == (
-            "umt5xxl.safetensors holds the umT5 text encoder. LTX-Video 0.9 reads prompts with the T5-XXL text "
-            "encoder. Choose a file such as t5xxl_fp16.safetensors."
-        )
-        assert refusal(run, "VaceLoadModel", **{**FILES, "vae": "wan.safetensors"}) == (
-            f"{comfy.folder}/models/vae/wan.safetensors holds the Wan 2.1 VAE, and the model is an LTX-Video base, "
-            "which needs the LTX-Video 0.9 VAE. Choose the VAE that belongs to this model."
-        )
-        adapter = run("VaceLoadAdapter", adapter="wan_adapter.safetensors")[0]
-        assert refusal(run, "VaceLoadModel", **FILES, adapter=adapter) == (
-            f"The adapter in {comfy.folder}/models/diffusion_models/wan_adapter.safetensors is made for Wan 2.1, and "
-            "the model is an LTX-Video base. An adapter for LTX-Video 0.9 is needed. Choose the adapter that belongs "
-            "to this model."
-        )
-
-
-# As the published file's metadata have it, of another width and with the padding that the model was trained with.
-VAE_CONFIG = {
-    "dims": 3, "in_channels": 3, "out_channels": 3, "latent_channels": 128, "norm_layer": "pixel_norm", "patch_size": 4,
-    "latent_log_var": "uniform", "use_quant_conv": False, "causal_decoder": False, "spatial_padding_mode": "zeros",
-    "encoder_base_channels": 8, "decoder_base_channels": 8,
-    "blocks": [
-        ["res_x", 4], ["compress_all", 1], ["res_x_y", 1], ["res_x", 3], ["compress_all", 1], ["res_x_y", 1],
-        ["res_x", 3], ["compress_all", 1], ["res_x", 3], ["res_x", 4],
-    ],
-}  # fmt: skip
-
-
-def narrow(real):
-    return lambda **said: real(**{**said, "base_channels": 8})
-
-
-def native_vae(core):
-    """ComfyUI's VAE of the same weights. Older ComfyUIs know one width only: they are told the other."""
-    import comfy.ldm.lightricks.vae.causal_video_autoencoder as module
-    import comfy.sd
-
-    state = {name: value.contiguous() for name, value in tiny.weights(core)["vae"].items()}
-    encoder, decoder = (
-        mock.patch.object(module, name, narrow(getattr(module, name))) for name in ("Encoder", "Decoder")
-    )
-    with encoder, decoder:
-        return comfy.sd.VAE(sd=state, metadata={"config": json.dumps({"vae": VAE_CONFIG})})
-
-
-class TestNativeVae:
-    """ComfyUI's own VAE of LTX-Video takes the latents as they are."""
-
-    @pytest.fixture(scope="class")
-    def vae(self, comfy, pack):
-        with torch.inference_mode():
-            return native_vae(pack.vace_core)
-
-    def test_latents_are_those_of_comfyui(self, run, pack, model, vae):
-        vcu = run("VaceTextToVideo", width=64, height=32, length=9, **GIVEN)[0]
-        samples = run("VaceSampleVideo", model=model, vcu=vcu, **OPTIONS)[0]
-        ours = run("VaceDecodeVideo", samples=samples, vcu=vcu, vae=model)[0]
-        with torch.inference_mode():
-            theirs = vae.decode(samples["samples"])[0]
-        assert float((ours - theirs).abs().max()) < 1e-4
-        beside = run("VaceDecodeVideo", samples=samples, vcu=vcu, vae=vae)[0]
-        assert float((ours - beside).abs().max()) < 1e-4
-
-    def test_pixels_become_the_same_latents(self, pack, model, vae):
-        native = pack.nodes.native.NativeVae(vae, pack.vace_core.models.ltx_family.LTX)
-        frames = clip().movedim(-1, 0)[None] * 2 - 1
-        with torch.inference_mode():
-            assert relative(native.encode(frames), model.core.vae.encode(frames)) < 1e-4
-
-    def test_conditioning_for_native_models_is_refused(self, run, vae):
-        vcu = run("VaceTextToVideo", width=64, height=32, length=9)[0]
-        text = [[torch.zeros(1, 1, 4096), {}]]
-        assert refusal(run, "VaceApplyVCU", positive=text, negative=text, vae=vae, vcu=vcu, strength=1.0) == (
-            "The VAE is that of LTX-Video, on which ComfyUI's own models know no VACE. That of Wan 2.1 is needed here. "
-            "For LTX-Video use VACE Sample Video, or VACE Attach Adapter on a MODEL."
-        )

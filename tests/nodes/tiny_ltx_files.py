@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import torch
 from filling import fill
+from safetensors.torch import save_file
 
 LAYERS = (0, 2)
 
@@ -68,6 +72,26 @@ def library_model(core: Any) -> Any:
     )
 
 
+def clip(frames: int = 9, height: int = 32, width: int = 64, seed: int = 0) -> torch.Tensor:
+    """IMAGE of values that eight bits hold."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 256, (frames, height, width, 3), generator=generator).float() / 255
+
+
+def half_mask(frames: int = 9, height: int = 32, width: int = 64) -> torch.Tensor:
+    """MASK: the right half is made."""
+    mask = torch.zeros(frames, height, width)
+    mask[:, :, width // 2 :] = 1
+    return mask
+
+
+def model_of(pack: Any) -> Any:
+    """A VACE_MODEL of the pack, with the network that the library's result is made with."""
+    family = pack.vace_core.models.ltx_family.LTX
+    library = library_model(pack.vace_core)
+    return pack.nodes.sockets.LibraryModel(core=library, patchers=(), family=family, usual=family.options)
+
+
 def weights(core: Any) -> dict[str, dict[str, torch.Tensor]]:
     """Base, adapter and VAE under their official names."""
     key = core.models.ltx_keys.official_adapter_key
@@ -84,3 +108,34 @@ def checkpoint(core: Any) -> dict[str, torch.Tensor]:
     transformer = {f"model.diffusion_model.{name}": value for name, value in (parts["base"] | parts["adapter"]).items()}
     vae = {f"vae.{name}": value for name, value in parts["vae"].items()}
     return {name: value.contiguous() for name, value in (transformer | vae).items()}
+
+
+T5_SIZES = {"vocab_size": 3000, "d_model": 4096, "d_kv": 64, "d_ff": 8, "num_layers": 2, "num_heads": 2}
+
+
+def t5() -> Any:
+    """T5 of the package transformers: as wide as the real one, and small otherwise."""
+    import transformers
+
+    config = transformers.T5Config(**T5_SIZES, feed_forward_proj="gated-gelu")
+    network = fill(transformers.T5EncoderModel(config), 4)
+    for weight in network.parameters():
+        weight.data = weight.data.half().float()  # ComfyUI may hold it in half precision
+    return network.eval()
+
+
+def write_t5(path: Path) -> Path:
+    """Its file, with a weight by whose shape ComfyUI tells that it is T5-XXL."""
+    mark = {"encoder.block.23.layer.1.DenseReluDense.wi_1.weight": torch.zeros(10_240, 4_096, dtype=torch.uint8)}
+    weights = {name: value.contiguous() for name, value in t5().state_dict().items() if "embed_tokens" not in name}
+    save_file(weights | mark, path)
+    return path
+
+
+def t5_clip(pack: Any, folder: Path) -> Any:
+    """CLIP: the file as the pack has ComfyUI load it for LTX-Video, which is told the sizes."""
+    import comfy.sd
+
+    sized = functools.partial(comfy.sd.load_clip, model_options={"t5xxl_model_config": T5_SIZES})
+    with mock.patch.object(comfy.sd, "load_clip", sized):
+        return pack.nodes.host.load_clip(write_t5(folder / "t5.safetensors"), "LTXV")

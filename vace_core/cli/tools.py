@@ -49,7 +49,10 @@ def split(
     base: NewFile,
     adapter: NewFile,
 ) -> None:
-    """Writes the base and the adapter of a full model to files of their own."""
+    """Writes the base and the adapter of a full model to files of their own, not a bit of a weight changed.
+
+    What else the file holds, such as a VAE, stays with the base.
+    """
     repack.split(model, base, adapter)
     result(f"{base}\n{adapter}")
 
@@ -60,7 +63,7 @@ def join_weights(
     adapter: Annotated[Path, Argument(help="An adapter that fits it.", show_default=False)],
     output: NewFile,
 ) -> None:
-    """Writes a base and an adapter as one full model."""
+    """Writes a base and an adapter as one full model: what split made becomes what it was."""
     repack.join(base, adapter, output)
     result(str(output))
 
