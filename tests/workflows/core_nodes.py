@@ -40,12 +40,13 @@ def _input(name: str, spec: Any) -> Input:
 
 
 _ALL = (
-    core("LoadVideo", "Load Video", {"file": ("COMBO", "clip.mp4")}, {"VIDEO": "VIDEO"}, room=240),
+    core("LoadVideo", "Load Video", {"file": ("COMBO", "")}, {"VIDEO": "VIDEO"}, room=240),
     core(
         "GetVideoComponents",
         "Get Video Components",
         {"video": "VIDEO"},
         {"images": "IMAGE", "audio": "AUDIO", "fps": "FLOAT"},
+        room=40,  # newer versions have two outputs more
     ),
     core("LoadImage", "Load Image", {"image": ("COMBO", "example.png")}, {"IMAGE": "IMAGE", "MASK": "MASK"}, room=240),
     core(
@@ -109,6 +110,12 @@ _ALL = (
         "CLIP Text Encode (Prompt)",
         {"text": ("STRING", "", "tall"), "clip": "CLIP"},
         {"CONDITIONING": "CONDITIONING"},
+    ),
+    core(
+        "ModelSamplingSD3",
+        "ModelSamplingSD3",
+        {"model": "MODEL", "shift": ("FLOAT", 3.0)},
+        {"MODEL": "MODEL"},
     ),
     core(
         "KSampler",

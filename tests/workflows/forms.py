@@ -89,7 +89,8 @@ def _input(name: str, spec: Sequence[Any], *, optional: bool) -> Input:
         socket=kind not in WIDGETS or bool(said.get("forceInput")),
         optional=optional,
         tall=bool(said.get("multiline")),
-        seeds=bool(said.get("control_after_generate")),
+        # Frontends do so by the name alone too.
+        seeds=bool(said.get("control_after_generate", kind == "INT" and name in ("seed", "noise_seed"))),
     )
 
 

@@ -167,7 +167,8 @@ def prompt_inputs(node: Node) -> dict[str, Any]:
             inputs[one.name] = [str(value.node.number), value.slot]
         elif not one.socket:
             assert value is not NEEDED, f"{node.form.node_id}.{one.name} has no value"
-            inputs[one.name] = value
+            # As the frontend sends lists, which the server would take for links.
+            inputs[one.name] = {"__value__": value} if isinstance(value, list) else value
         elif not one.optional and not node.mode:
             raise AssertionError(f"{node.form.node_id}.{one.name} is not connected")
     return inputs

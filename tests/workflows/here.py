@@ -8,14 +8,25 @@ from typing import Any
 import torch
 
 from .forms import pack
+from .recast import is_link
+from .starter_files import FPS, example
 
 Prompt = Mapping[str, Mapping[str, Any]]
 
 CORE: dict[str, Callable[..., tuple[Any, ...]]] = {
     "ImageFromBatch": lambda image, batch_index, length: (image[batch_index : batch_index + length],),
     "ImageBatch": lambda image1, image2: (torch.cat([image1, image2]),),
+    "LoadVideo": lambda file: (file.removesuffix(".mkv"),),
+    "CreateVideo": lambda images, fps: (images,),
+    "GetVideoComponents": lambda video: (
+        video if torch.is_tensor(video) else example(video, "images"),
+        None,
+        float(FPS),
+    ),
+    "LoadImage": lambda image: (example(*image.removesuffix(".png").rsplit(", ", 1))[:1], torch.zeros(1, 64, 64)),
+    "CreateBoundingBoxes": lambda editor_state, **_: (None, [editor_state], None),
 }
-"""ComfyUI's own nodes that stand in front of a task."""
+"""ComfyUI's own nodes that stand in front of a task, on the files of `starter_files.py`."""
 
 
 class Here:
@@ -33,9 +44,14 @@ class Here:
 
     def value(self, given: Any) -> Any:
         """A constant, or the output that a link leads to."""
-        if isinstance(given, list):
+        if is_link(given):
             return self.outputs(given[0])[given[1]]
-        return given
+        return given["__value__"] if isinstance(given, dict) else given
+
+    def scenes(self) -> list[str]:
+        """The example clips that are shown or drawn, in the order of the prompt."""
+        files = [node["inputs"].get("scene") or node["inputs"].get("file", "") for node in self.prompt.values()]
+        return [file.removesuffix(".mkv") for file in files if file]
 
     def first(self, class_type: str) -> str:
         """The number of the first node of a type."""

@@ -15,18 +15,24 @@ PLACES: dict[str, tuple[int, str]] = {
     "input": (1, "1 · What comes in"),
     "more": (2, "1 · What comes in"),
     "find": (3, "1 · What comes in"),
-    "task": (4, "2 · What to make"),
-    "compose": (5, "2 · What to make"),
-    "look": (6, "3 · Look before you run"),
-    "model": (6, "Model"),
-    "patch": (7, "Model"),
-    "sample": (8, "4 · Make it"),
-    "decode": (9, "5 · The video"),
-    "save": (10, "5 · The video"),
-    "show": (11, "5 · The video"),
+    "mask": (4, "1 · What comes in"),
+    "task": (5, "2 · What to make"),
+    "compose": (6, "2 · What to make"),
+    "look": (7, "3 · Look before you run"),
+    "model": (7, "Model"),
+    "patch": (8, "Model"),
+    "sample": (9, "4 · Make it"),
+    "decode": (10, "5 · The video"),
+    "save": (11, "5 · The video"),
+    "show": (12, "5 · The video"),
 }
 """Column and group of each place."""
 
+PASSED = {"more": 120, "find": 180, "mask": 180, "look": 130}
+"""By how much a column is lower that links pass above."""
+
+ALONE = 400  # where the models begin
+PATCHED = 120  # what patches a model is lower than the loaders, from whose first a link passes above it
 GROUP_COLOUR = "#3f789e"
 TITLE, SLOT, WIDGET, TALL, FOOT = 30, 20, 24, 110, 16
 BETWEEN_COLUMNS, BETWEEN_NODES, BETWEEN_GROUPS, SAID = 60, 60, 70, 60
@@ -67,14 +73,25 @@ def arrange(graph: Graph) -> Arranged:
     groups: dict[str, list[Node]] = {}
     for column in columns:
         inside = [node for node in graph.nodes if PLACES[node.place][0] == column]
-        begun = [node.position[1] for node in groups.get(PLACES[inside[0].place][1], [])]
-        _stack(inside, x, min(begun, default=0))
+        _stack(inside, x, _top(graph, inside[0].place))
         x += max(node.size[0] for node in inside) + BETWEEN_COLUMNS
         for node in inside:
             groups.setdefault(PLACES[node.place][1], []).append(node)
     boxes = [(title, _around(nodes)) for title, nodes in groups.items()]
     note = _note(graph.note)
     return Arranged(groups=boxes, note=note, left=note[0], top=-TITLE - HEAD)
+
+
+def _top(graph: Graph, place: str) -> int:
+    """Where a column begins, so that links from the columns before it to those behind it pass above its nodes."""
+    if place == "model":  # with no look above it
+        return ALONE
+    models = [node.position[1] for node in graph.nodes if node.place == "model"]
+    if place in ("patch", "sample"):
+        return min(models, default=0) + (PATCHED if place == "patch" else 0)
+    column = PLACES[place][0]
+    ends = [(PLACES[origin.node.place][0], PLACES[target.place][0]) for _, origin, target, _ in graph.links()]
+    return PASSED.get(place, 0) if any(first < column < last for first, last in ends) else 0
 
 
 def _stack(nodes: list[Node], x: int, y: int) -> None:

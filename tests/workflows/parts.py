@@ -29,6 +29,16 @@ LORA = _file(
     "Wan21_CausVid_14B_T2V_lora_rank32.safetensors",
     f"{_KIJAI}/Wan21_CausVid_14B_T2V_lora_rank32.safetensors",
 )
+LTX = _file(
+    "checkpoints",
+    "ltx-video-2b-v0.9.safetensors",
+    "https://huggingface.co/ali-vilab/VACE-LTX-Video-0.9/resolve/main/ltx-video-2b-v0.9.safetensors",
+)
+T5 = _file(
+    "text_encoders",
+    "t5xxl_fp16.safetensors",
+    "https://huggingface.co/comfyanonymous/flux_text_encoders/resolve/main/t5xxl_fp16.safetensors",
+)
 ADAPTER = _file(
     "diffusion_models",
     "Wan2_1-VACE_module_1_3B_bf16.safetensors",
@@ -82,12 +92,15 @@ def make(
     ends: dict[str, Link] | None = None,
     adapter: Link | None = None,
     finish: bool = True,
+    seed: int = 1,
 ) -> Node:
     """Preview, models, sampler, decoder and the saved video; the decoder."""
     seen = graph.add("VacePreviewVCU", "look", vcu=vcu)
     starter = graph.add("VaceLoadStarter", "model")
     real_model(graph, adapter)
-    sampled = graph.add("VaceSampleVideo", "sample", model=starter["model"], vcu=seen["vcu"], **SAMPLING)
+    sampled = graph.add(
+        "VaceSampleVideo", "sample", model=starter["model"], vcu=seen["vcu"], **{**SAMPLING, "seed": seed}
+    )
     decoded = graph.add(
         "VaceDecodeVideo",
         "decode",

@@ -31,10 +31,11 @@ class Server:
         comfyui: The checkout.
         folder: An empty folder.
         name: What the pack's folder is called there.
+        with_files: Whether the starter lies in its model folders, and example clips among its inputs.
     """
 
-    def __init__(self, comfyui: Path, folder: Path, name: str = "vace") -> None:
-        self.comfyui, self.folder, self.name = comfyui, folder, name
+    def __init__(self, comfyui: Path, folder: Path, name: str = "vace", *, with_files: bool = True) -> None:
+        self.comfyui, self.folder, self.name, self.with_files = comfyui, folder, name, with_files
         self.log = folder / "log.txt"
         with socket.socket() as found:
             found.bind(("127.0.0.1", 0))
@@ -43,6 +44,11 @@ class Server:
     def __enter__(self) -> Server:
         (self.folder / "custom_nodes").mkdir()
         (self.folder / "custom_nodes" / self.name).symlink_to(ROOT, target_is_directory=True)
+        if self.with_files:
+            from .starter_files import PARTS, write
+
+            (self.folder / "custom_nodes" / PARTS.name).symlink_to(PARTS, target_is_directory=True)
+            write(self.folder)
         options = ["--cpu", "--disable-api-nodes", "--listen", "127.0.0.1", "--port", str(self.port)]
         command = [sys.executable, __file__, str(self.comfyui), *options, "--base-directory", str(self.folder)]
         env = {**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}

@@ -19,6 +19,7 @@ from .page import page
 WORKFLOWS = ROOT / "workflows"
 SUBGRAPHS = ROOT / "subgraphs"
 PAGE = ROOT / "docs" / "workflows.md"
+RESULTS = ROOT / "benchmarks" / "results" / "workflows.json"
 PROMPTS = Path(__file__).with_name("prompts")
 
 AT_ONCE: tuple[Callable[[], Graph], ...] = (
@@ -47,10 +48,16 @@ AT_ONCE: tuple[Callable[[], Graph], ...] = (
     several.general,
     several.retouch,
     models.adapter,
+    models.plugged,
 )
 """Those that run on the starter, with nothing to download."""
 
-WITH_FILES: tuple[Callable[[], Graph], ...] = (models.native, models.ksampler, models.attached)
+WITH_FILES: tuple[Callable[[], Graph], ...] = (
+    models.native,
+    models.ksampler,
+    models.attached,
+    models.ltx,
+)
 """Those that need real models."""
 
 WITH_PACKS: tuple[Callable[[], Graph], ...] = (packs.depth_aux, packs.pose_aux, packs.swap_sam2)
@@ -83,7 +90,8 @@ def files() -> dict[Path, str]:
     for one in single:
         found[SUBGRAPHS / f"{one.title}.json"] = written(one.workflow())
     groups = ([make() for make in some] for some in (AT_ONCE, WITH_FILES, WITH_PACKS, WITH_NEWER_CORE))
-    found[PAGE] = page(*groups, single)
+    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else []
+    found[PAGE] = page(*groups, single, results=results)
     return found
 
 

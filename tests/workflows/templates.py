@@ -50,14 +50,14 @@ def reference() -> Graph:
         **SIZE,
         prompt="a thing moves right on a plain gray background",
     )
-    make(graph, task["vcu"])
+    make(graph, task["vcu"], seed=3)
     return graph
 
 
 def several_references() -> Graph:
     does = "A video in which several people or things of your pictures appear. They are stacked in order, each shown."
     graph = Graph("VACE Several References", note("Several references", does, PICTURE, sizes=SIZED))
-    clip = example(graph, "star and triangle that pass")
+    clip = example(graph, "star and triangle that pass", "load")
     pictures = [batch_item(graph, clip["objects"], n, "input") for n in range(2)]
     first = graph.add("VaceStackReferences", "more", image=pictures[0])
     second = graph.add("VaceStackReferences", "more", image=pictures[1], references=first["references"])
@@ -66,9 +66,9 @@ def several_references() -> Graph:
         "task",
         references=second["references"],
         **SIZE,
-        prompt="a yellow star moves right and a blue triangle moves left on a plain mint background",
+        prompt="a thing moves right and a thing moves left on a plain mint background",
     )
-    make(graph, task["vcu"])
+    make(graph, task["vcu"], seed=12)
     return graph
 
 
@@ -129,7 +129,7 @@ def extend() -> Graph:
         **FIT,
         prompt="a purple ring moves right on a hilly mint background",
     )
-    make(graph, task["vcu"], ends={"before": task["before"], "after": task["after"]})
+    make(graph, task["vcu"], ends={"before": task["before"], "after": task["after"]}, seed=5)
     return graph
 
 
@@ -160,7 +160,7 @@ def keyframes() -> Graph:
         "`positions`: 0 is the first, -1 the last."
     )
     graph = Graph("VACE Keyframes", note("Keyframes", does, own))
-    clip = example(graph, "star and triangle that pass")
+    clip = example(graph, "star and triangle that pass", "load")
     first, middle, last = (batch_item(graph, clip["images"], n, "input") for n in (0, 8, 16))
     two = graph.add("ImageBatch", "more", image1=first, image2=middle)
     three = graph.add("ImageBatch", "more", image1=two["IMAGE"], image2=last)

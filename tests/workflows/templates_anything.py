@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .graph_json import Graph
-from .parts import FIT, SIZE, SIZED, batch_item, example, make, note
+from .parts import FIT, SIZE, SIZED, example, make, note
 from .templates import CLIP, boxes
 
 
@@ -37,20 +37,19 @@ def swap() -> Graph:
     own = f"{CLIP} The picture of who comes in is another *Load Image*."
     graph = Graph("VACE Swap Anything", note("Swap anything", does, own))
     clip = example(graph, "circle that moves right", title="The clip")
-    other = example(graph, "star and triangle that pass", title="Who comes in")
+    other = example(graph, "face that moves right", title="Who comes in")
     mask = graph.add("VaceComposeMasks", "more", mask=clip["mask"], shape="bbox", grow=2)
-    star = batch_item(graph, other["objects"], 0)
     task = graph.add(
         "VaceSwapAnything",
         "task",
         images=clip["images"],
         mask=mask["mask"],
-        references=star,
+        references=other["objects"],
         fps=clip["fps"],
         **FIT,
         prompt="a thing moves right on a gradient beige background",
     )
-    make(graph, task["vcu"])
+    make(graph, task["vcu"], seed=3)
     return graph
 
 
@@ -213,7 +212,7 @@ def retouch() -> Graph:
         prompt="a green square moves right on a gradient beige background",
     )
     made = make(graph, task["vcu"], finish=False)
-    sharp = graph.add("ImageSharpen", "decode", image=made["images"])
+    sharp = graph.add("ImageSharpen", "decode", image=made["images"], alpha=0.3)
     kept = graph.add("VaceCompositeVideo", "save", images=sharp["IMAGE"], vcu=task["vcu"])
     video = graph.add("CreateVideo", "save", images=kept["images"], fps=kept["fps"])
     graph.add("SaveVideo", "show", video=video["VIDEO"], filename_prefix="video/vace_retouch")

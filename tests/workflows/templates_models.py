@@ -1,9 +1,9 @@
-"""The workflows about models: an adapter on a base, ComfyUI's own loaders with LoRA, the stock sampler."""
+"""The workflows about models: adapters, ComfyUI's own loaders with LoRA, the stock sampler, LTX-Video."""
 
 from __future__ import annotations
 
 from .graph_json import Graph, Node
-from .parts import ADAPTER, BASE, LARGE, LORA, SIZE, TEXT, VAE, links, make, note, save
+from .parts import ADAPTER, BASE, FIT, LARGE, LORA, LTX, SAMPLING, SIZE, T5, TEXT, VAE, example, links, make, note, save
 
 OWN = {"width": 832, "height": 480, "length": 81, "fps": 16.0}
 NOT_AT_ONCE = (
@@ -22,7 +22,61 @@ def adapter() -> Graph:
     prompt = "a blue star moves up on a plain mint background"
     task = graph.add("VaceTextToVideo", "task", **SIZE, prompt=prompt)
     module = graph.add("VaceLoadAdapter", "task", muted=True, models=[ADAPTER], adapter=ADAPTER["name"])
-    make(graph, task["vcu"], adapter=module["adapter"])
+    make(graph, task["vcu"], adapter=module["adapter"], seed=3)
+    return graph
+
+
+def plugged() -> Graph:
+    does = (
+        "A VACE adapter plugged into a text-to-video MODEL, for the stock KSampler. The MODEL before VACE Attach "
+        "Adapter stays as it was: connect it to the sampler, and the adapter is unplugged."
+    )
+    said = (
+        f"## Attach an adapter\n\n{does}\n\nPress **Run**: it works at once, on an example clip and the two parts of "
+        "the small starter model, its base and its adapter. Nothing has to be downloaded.\n\nSeveral VACE Attach "
+        "Adapter may follow each other, each with a unit of its own: what they say adds up.\n\n**For a real model**\n"
+        "Take the workflow *VACE Adapter on a Native Model through KSampler*: Load Diffusion Model and VACE Load "
+        "Adapter stand where VACE Load Starter stands here, Load CLIP and Load VAE bring the rest. LoRA, GGUF, fp8 and "
+        "compiled models go in front of VACE Attach Adapter.\n"
+    )
+    graph = Graph("VACE Attach Adapter", said)
+    clip = example(graph, "circle that moves right")
+    mask = graph.add("VaceComposeMasks", "more", mask=clip["mask"], shape="bbox", grow=3)
+    task = graph.add(
+        "VaceInpaintVideo",
+        "task",
+        images=clip["images"],
+        mask=mask["mask"],
+        fps=clip["fps"],
+        **FIT,
+        prompt="a green circle moves right on a gradient beige background",
+    )
+    seen = graph.add("VacePreviewVCU", "look", vcu=task["vcu"])
+    starter = graph.add("VaceLoadStarter", "model")
+    attached = graph.add(
+        "VaceAttachAdapter",
+        "patch",
+        model=starter["base"],
+        adapter=starter["adapter"],
+        vcu=seen["vcu"],
+        vae=starter["model"],
+    )
+    words = graph.add("VaceEncodePrompt", "patch", clip=starter["model"], vcu=seen["vcu"])
+    shifted = graph.add("ModelSamplingSD3", "sample", model=attached["model"], shift=SAMPLING["shift"])
+    sampled = graph.add(
+        "KSampler",
+        "sample",
+        model=shifted["MODEL"],
+        positive=words["positive"],
+        negative=words["negative"],
+        latent_image=attached["latent"],
+        seed=SAMPLING["seed"],
+        steps=SAMPLING["steps"],
+        cfg=SAMPLING["cfg"],
+        sampler_name="uni_pc",
+    )
+    made = graph.add("VaceDecodeVideo", "decode", samples=sampled["LATENT"], vcu=seen["vcu"], vae=starter["model"])
+    save(graph, made)
     return graph
 
 
@@ -133,6 +187,45 @@ def attached() -> Graph:
     return graph
 
 
+def ltx() -> Graph:
+    does = "A video with the outlines of another, made by LTX-Video: smaller and faster than Wan, by the same nodes."
+    more = (
+        "The file holds base, adapter and VAE, so `vae` says *in the model's file*. Choose your video in Load Video "
+        "and write a prompt. `fit` brings it to the size and length that LTX-Video takes; every other VACE task goes "
+        "the same way."
+    )
+    said = NOT_AT_ONCE.format(title="Scribble, with LTX-Video", does=does, files=links(LTX, T5), more=more)
+    graph = Graph("VACE Scribble (LTX-Video)", said)
+    clip = graph.add("LoadVideo", "load")
+    parts = graph.add("GetVideoComponents", "input", video=clip["VIDEO"])
+    task = graph.add(
+        "VaceControlVideo",
+        "task",
+        images=parts["images"],
+        fps=parts["fps"],
+        kind="scribble",
+        fit="LTX-Video",
+        prompt="a watercolour painting of a street in the rain, soft colours",
+    )
+    seen = graph.add("VacePreviewVCU", "look", vcu=task["vcu"], base="LTX-Video 0.9")
+    files = {"model": LTX["name"], "vae": "in the model's file", "text_encoder": T5["name"]}
+    model = graph.add("VaceLoadModel", "model", models=[LTX, T5], **files)
+    sampled = graph.add(
+        "VaceSampleVideo",
+        "sample",
+        model=model["model"],
+        vcu=seen["vcu"],
+        seed=1,
+        steps=40,
+        cfg=3.0,
+        shift=0.0,
+        sampler="euler",
+    )
+    decoded = graph.add("VaceDecodeVideo", "decode", samples=sampled["samples"], vcu=seen["vcu"], vae=model["model"])
+    save(graph, decoded)
+    return graph
+
+
 REFERENCED = "Put your picture into Load Image, cut out or on white. VACE Decode Video drops the references by itself."
 FEW_STEPS = {"seed": 1, "steps": 8, "cfg": 1.0, "sampler_name": "uni_pc"}
 
@@ -146,9 +239,7 @@ def _person(graph: Graph) -> Node:
 
 
 def _loaders(graph: Graph, file: dict[str, str] = LARGE) -> tuple[Node, Node, Node]:
-    """ComfyUI's own loaders of model, text encoder and VAE."""
-    return (
-        graph.add("UNETLoader", "model", unet_name=file["name"], models=[file]),
-        graph.add("CLIPLoader", "model", clip_name=TEXT["name"], models=[TEXT]),
-        graph.add("VAELoader", "model", vae_name=VAE["name"], models=[VAE]),
-    )
+    """ComfyUI's own loaders of model, text encoder and VAE; that of the VAE on top, for it is needed furthest away."""
+    vae = graph.add("VAELoader", "model", vae_name=VAE["name"], models=[VAE])
+    model = graph.add("UNETLoader", "model", unet_name=file["name"], models=[file])
+    return model, graph.add("CLIPLoader", "model", clip_name=TEXT["name"], models=[TEXT]), vae

@@ -40,7 +40,7 @@ def depth_aux() -> Graph:
     does = "A video with the depth of another: where things are and how they move, not how they look."
     said = _note("Depth, with controlnet_aux", does, "the packs comfyui_controlnet_aux and VideoHelperSuite")
     graph = Graph("VACE Depth (controlnet_aux)", said)
-    clip = graph.add("VHS_LoadVideo", "input", force_rate=16, format="Wan")
+    clip = graph.add("VHS_LoadVideo", "load", force_rate=16, format="Wan")
     drawn = graph.add("DepthAnythingV2Preprocessor", "more", image=clip["IMAGE"])
     task = _followed(graph, drawn["IMAGE"], "depth", "a marble statue in an old museum, soft daylight")
     _combine(graph, _made(graph, task["vcu"]))
@@ -51,8 +51,8 @@ def pose_aux() -> Graph:
     does = "The character of your picture moves as the person in a clip does."
     said = _note("Pose, with DWPose", does, "the packs comfyui_controlnet_aux and VideoHelperSuite")
     graph = Graph("VACE Animate (DWPose)", said)
-    clip = graph.add("VHS_LoadVideo", "input", title="Who moves", force_rate=16, format="Wan")
-    picture = graph.add("LoadImage", "input", title="Who is seen")
+    clip = graph.add("VHS_LoadVideo", "load", title="Who moves", force_rate=16, format="Wan")
+    picture = graph.add("LoadImage", "load", title="Who is seen")
     drawn = graph.add("DWPreprocessor", "more", image=clip["IMAGE"])
     task = _animated(graph, drawn["IMAGE"], picture)
     _combine(graph, _made(graph, task["vcu"]))
@@ -64,8 +64,7 @@ def swap_sam2() -> Graph:
     needs = "the packs ComfyUI-segment-anything-2, KJNodes and VideoHelperSuite"
     graph = Graph("VACE Swap (SAM 2)", _note("Swap, with SAM 2", does, needs))
     size = {"custom_width": 832, "custom_height": 480}
-    clip = graph.add("VHS_LoadVideo", "input", force_rate=16, format="Wan", **size)
-    picture = graph.add("LoadImage", "input", title="Who comes in")
+    clip = graph.add("VHS_LoadVideo", "load", force_rate=16, format="Wan", **size)
     points = graph.add(
         "PointsEditor",
         "more",
@@ -88,7 +87,9 @@ def swap_sam2() -> Graph:
     mask = graph.add(
         "Sam2VideoSegmentation", "find", sam2_model=state["sam2_model"], inference_state=state["inference_state"]
     )
-    task = _swapped(graph, clip["IMAGE"], mask["mask"], picture, 16.0)
+    loose = _loosened(graph, mask["mask"])
+    picture = graph.add("LoadImage", "mask", title="Who comes in")
+    task = _swapped(graph, clip["IMAGE"], loose, picture, 16.0)
     _combine(graph, _made(graph, task["vcu"]))
     return graph
 
@@ -97,7 +98,7 @@ def depth_3() -> Graph:
     does = "A video with the depth of another, without any other pack: ComfyUI's own Depth Anything 3."
     graph = Graph("VACE Depth (Depth Anything 3)", _note("Depth, with Depth Anything 3", does, NEEDS_NEWER, DEPTH3))
     parts = _video(graph)
-    model = graph.add("LoadDA3Model", "input", model_name=DEPTH3["name"], models=[DEPTH3])
+    model = graph.add("LoadDA3Model", "load", model_name=DEPTH3["name"], models=[DEPTH3])
     found = graph.add("DA3Inference", "more", da3_model=model["DA3_MODEL"], image=parts["images"])
     drawn = graph.add("DA3Render", "more", da3_geometry=found["da3_geometry"])
     task = _followed(
@@ -111,8 +112,8 @@ def pose_sdpose() -> Graph:
     does = "The character of your picture moves as the person in a clip does, without any other pack."
     graph = Graph("VACE Animate (SDPose)", _note("Animate, with SDPose", does, NEEDS_NEWER, SDPOSE))
     parts = _video(graph)
-    model = graph.add("CheckpointLoaderSimple", "input", ckpt_name=SDPOSE["name"], models=[SDPOSE])
-    picture = graph.add("LoadImage", "input", title="Who is seen")
+    model = graph.add("CheckpointLoaderSimple", "load", ckpt_name=SDPOSE["name"], models=[SDPOSE])
+    picture = graph.add("LoadImage", "load", title="Who is seen")
     found = graph.add("SDPoseKeypointExtractor", "more", model=model["MODEL"], vae=model["VAE"], image=parts["images"])
     drawn = graph.add("SDPoseDrawKeypoints", "more", keypoints=found["keypoints"])
     task = _animated(graph, drawn["IMAGE"], picture, fps=parts["fps"])
@@ -124,8 +125,7 @@ def swap_sam3() -> Graph:
     does = "Name a person or thing: SAM 3 finds it and follows it, and that of your picture takes its place."
     graph = Graph("VACE Swap (SAM 3)", _note("Swap, with SAM 3", does, NEEDS_NEWER, SAM3))
     parts = _video(graph)
-    model = graph.add("CheckpointLoaderSimple", "input", ckpt_name=SAM3["name"], models=[SAM3])
-    picture = graph.add("LoadImage", "input", title="Who comes in")
+    model = graph.add("CheckpointLoaderSimple", "load", ckpt_name=SAM3["name"], models=[SAM3])
     words = graph.add("CLIPTextEncode", "more", title="What is swapped", text="person", clip=model["CLIP"])
     track = graph.add(
         "SAM3_VideoTrack",
@@ -136,8 +136,10 @@ def swap_sam3() -> Graph:
         max_objects=1,
     )
     mask = graph.add("SAM3_TrackToMask", "find", track_data=track["track_data"])
-    task = _swapped(graph, parts["images"], mask["masks"], picture, parts["fps"])
-    save(graph, _made(graph, task["vcu"]))
+    loose = _loosened(graph, mask["masks"])
+    picture = graph.add("LoadImage", "mask", title="Who comes in")
+    task = _swapped(graph, parts["images"], loose, picture, parts["fps"])
+    save(graph, _made(graph, task["vcu"], look=False))
     return graph
 
 
@@ -165,7 +167,7 @@ NEEDS_NEWER = "a ComfyUI of 2026 (0.33) and no other pack"
 
 def _video(graph: Graph) -> Node:
     clip = graph.add("LoadVideo", "load")
-    return graph.add("GetVideoComponents", "load", video=clip["VIDEO"])
+    return graph.add("GetVideoComponents", "input", video=clip["VIDEO"])
 
 
 def _followed(graph: Graph, drawn: Link, kind: str, prompt: str, fps: Link | float = 16.0) -> Node:
@@ -185,6 +187,11 @@ def _animated(graph: Graph, drawn: Link, picture: Node, fps: Link | float = 16.0
     )
 
 
+def _loosened(graph: Graph, mask: Link) -> Link:
+    """The box around what was found: its outline would tell who was there, and its edges would stay."""
+    return graph.add("VaceComposeMasks", "mask", mask=mask, shape="bbox", grow=8)["mask"]
+
+
 def _swapped(graph: Graph, images: Link, mask: Link, picture: Node, fps: Link | float) -> Node:
     return graph.add(
         "VaceSwapAnything",
@@ -198,12 +205,13 @@ def _swapped(graph: Graph, images: Link, mask: Link, picture: Node, fps: Link | 
     )
 
 
-def _made(graph: Graph, vcu: Link) -> Node:
+def _made(graph: Graph, vcu: Link, *, look: bool = True) -> Node:
     """Preview, a real model, sampler and decoder."""
-    seen = graph.add("VacePreviewVCU", "look", vcu=vcu)
+    if look:
+        vcu = graph.add("VacePreviewVCU", "look", vcu=vcu)["vcu"]
     model = graph.add("VaceLoadModel", "model", models=[SMALL, TEXT, VAE], **FILES)
-    sampled = graph.add("VaceSampleVideo", "sample", model=model["model"], vcu=seen["vcu"], **REAL_SAMPLING)
-    return graph.add("VaceDecodeVideo", "decode", samples=sampled["samples"], vcu=seen["vcu"], vae=model["model"])
+    sampled = graph.add("VaceSampleVideo", "sample", model=model["model"], vcu=vcu, **REAL_SAMPLING)
+    return graph.add("VaceDecodeVideo", "decode", samples=sampled["samples"], vcu=vcu, vae=model["model"])
 
 
 def _combine(graph: Graph, decoded: Node) -> None:

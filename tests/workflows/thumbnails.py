@@ -7,66 +7,67 @@ python -m tests.workflows.thumbnails FOLDER
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
-import torch
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from .cases import Run, runs
 from .checks import Case, case_of
 from .run import video
-from .shipped import PROMPTS, WORKFLOWS, at_once
+from .shipped import WORKFLOWS, everything
 
 SIDE, GAP = 192, 5
 PAPER = (34, 36, 40)
-LIKE = {
-    "VACE Native Model with LoRA": "VACE Extend",
-    "VACE Native Model with LoRA through KSampler": "VACE Reference to Video",
-    "VACE Adapter on a Native Model through KSampler": "VACE Several References",
-    "VACE Depth (controlnet_aux)": "VACE Depth",
-    "VACE Depth (Depth Anything 3)": "VACE Depth",
-    "VACE Animate (DWPose)": "VACE Animate Anything",
-    "VACE Animate (SDPose)": "VACE Animate Anything",
-    "VACE Swap (SAM 2)": "VACE Swap Anything",
-    "VACE Swap (SAM 3)": "VACE Swap Anything",
-    "VACE Inpaint (Box Editor)": "VACE Inpaint",
-}
-"""Workflows that do not run on the starter, and the one that does the same on it."""
+QUALITY = 84
 
 
 def thumbnail(prompt: dict[str, Any], film: Tensor) -> Image.Image:
-    """Two pictures of what went in above each other, beside two of what came out; four of these without an input."""
+    """Up to two pictures of what went in at the left, above each other, and what came out in the other places."""
     case = case_of(prompt, film)
-    last = film.shape[2] - 1
     came_in = _inputs(case)
-    came_out = [film[:, :, round(last * at)] for at in ((0.25, 0.75) if came_in else (0.0, 0.33, 0.67, 1.0))]
-    pictures = [*came_in, *came_out]
-    sheet = Image.new("RGB", (2 * SIDE + 3 * GAP, 2 * SIDE + 3 * GAP), PAPER)
     places = [(column, row) for column in range(2) for row in range(2)]
-    for (column, row), picture in zip(places, pictures, strict=True):
+    if len(came_in) < 2:  # in the order of reading
+        places = [(column, row) for row in range(2) for column in range(2)]
+    came_out = [film[:, :, at] for at in _shown_at(case, 4 - len(came_in))]
+    sheet = Image.new("RGB", (2 * SIDE + 3 * GAP, 2 * SIDE + 3 * GAP), PAPER)
+    for (column, row), picture in zip(places, [*came_in, *came_out], strict=True):
         sheet.paste(_picture(picture), (GAP + column * (SIDE + GAP), GAP + row * (SIDE + GAP)))
     return sheet
 
 
+def _made(case: Case) -> list[int]:
+    """The frames of the unit in which everything is made."""
+    return case.unit.masks[0, 0].flatten(1).all(1).nonzero().flatten().tolist()
+
+
+def _shown_at(case: Case, count: int) -> list[int]:
+    """The frames of the film that show what came out."""
+    last, made = case.unit.num_frames - 1, _made(case)
+    if count > 2:
+        return [round(last * n / (count - 1)) for n in range(count)]
+    at = (round(last * 0.25), round(last * 0.75))
+    if case.unit.source is not None and made:
+        at = (made[len(made) // 3], made[-1 - len(made) // 6])
+    return [case.start + one for one in at]
+
+
 def _inputs(case: Case) -> list[Tensor]:
-    """Two pictures `(1, 3, H, W)`: of the video that went in, of references, or one of each; none without either."""
+    """Pictures `(1, 3, H, W)` of what went in: the video, what the model is shown of it, references; at most two."""
     unit = case.unit
-    last = unit.num_frames - 1
-    given = [] if unit.source is None and unit.control is None else [0, round(last * 0.75)]
-    if unit.source is not None and bool((unit.masks[0, 0, given[1]] == 1).all()):
-        given = [0, last]  # the middle is all to be made
-    shown = [unit.frames[:, :, at] for at in given]
-    pictures = [one[:, :, 0] for one in unit.references]
-    if not pictures:
-        return shown
-    return [shown[0], pictures[0]] if shown else [pictures[0], pictures[-1] if len(pictures) > 1 else _blank(pictures)]
-
-
-def _blank(pictures: list[Tensor]) -> Tensor:
-    return torch.full_like(pictures[0], 2 * PAPER[1] / 255 - 1)
+    pictures = [one[:, :, 0] for one in unit.references][:2]
+    if unit.source is None:
+        shown = [] if unit.control is None else [unit.control[:, :, at] for at in _shown_at(case, 2)]
+    else:
+        last = unit.num_frames - 1
+        given = sorted(set(range(last + 1)) - set(_made(case)))
+        if len(given) > last:  # a part of every frame is made: the video, and the place that is empty in it
+            shown = [unit.source[:, :, round(last * 0.25)], unit.frames[:, :, round(last * 0.75)]]
+        else:
+            shown = [unit.frames[:, :, 0], unit.frames[:, :, last if unit.control is not None else given[-1]]]
+    return [*shown[: 2 - len(pictures[:1])], *pictures][:2]
 
 
 def _picture(frame: Tensor) -> Image.Image:
@@ -79,19 +80,27 @@ def _picture(frame: Tensor) -> Image.Image:
     return page
 
 
+def pictured() -> dict[str, Run]:
+    """The run of each workflow that its picture is made of: the first."""
+    titles = {graph.title for graph in everything()}
+    found: dict[str, Run] = {}
+    for one in runs():
+        if one.title in titles:
+            found.setdefault(one.title, one)
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("videos", type=Path)
     folder = parser.parse_args().videos
-    for title in (graph.title for graph in at_once()):
-        path = folder / f"{title}.mp4"
+    for title, one in pictured().items():
+        path = folder / f"{one.name}.mkv"
         if not path.is_file():
             print(f"no video of {title}")
             continue
-        prompt = json.loads((PROMPTS / f"{title}.json").read_text(encoding="utf-8"))
-        sheet = thumbnail(prompt, video(path.read_bytes())[0])
-        for name in (title, *(name for name, like in LIKE.items() if like == title)):
-            sheet.save(WORKFLOWS / f"{name}.jpg", quality=90)
+        film = video(path.read_bytes())[0]
+        thumbnail(one.prompt, film).save(WORKFLOWS / f"{title}.jpg", quality=QUALITY, optimize=True)
 
 
 if __name__ == "__main__":

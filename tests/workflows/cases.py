@@ -1,0 +1,165 @@
+"""What is run through a real ComfyUI: every workflow and blueprint, as it is or recast to the starter."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from . import templates, templates_models
+from .blueprint_prompt import flattened
+from .checks import CHECKS, Measure
+from .graph_json import Graph
+from .recast import Recast, awake, needed, recast, replaced_in
+from .shipped import AT_ONCE, PROMPTS, SUBGRAPHS, WITH_FILES, WITH_NEWER_CORE, WITH_PACKS
+
+AS_IT_IS = "as it is"
+REAL_FILES = "starter's files, loaded by the loaders of real models"
+LTX_TITLE = "VACE Scribble (LTX-Video)"
+NEWER = "0.33"
+GREEN = "a green circle moves right on a gradient beige background"
+THING = "a thing moves right on a plain gray background"
+
+RECASTS: dict[str, Recast] = {
+    "VACE Native Model with LoRA": Recast(
+        picture="circle that moves right",
+        source="images",
+        prompt="a red circle moves right on a gradient beige background",
+    ),
+    "VACE Native Model with LoRA through KSampler": Recast(picture="face that moves right", prompt=THING),
+    "VACE Adapter on a Native Model through KSampler": Recast(picture="ring, first part", prompt=THING),
+    LTX_TITLE: Recast(
+        scene="circle that moves right", prompt="a cyan circle moves right on a gradient mint background"
+    ),
+    "VACE Depth (controlnet_aux)": Recast(
+        scene="circle that moves right", prompt="a blue circle moves right on a checkered mint background"
+    ),
+    "VACE Animate (DWPose)": Recast(
+        scene="figure that walks", picture="figure that waves", prompt="a thing walks right on a plain gray background"
+    ),
+    "VACE Swap (SAM 2)": Recast(
+        scene="circle that moves right",
+        picture="face that moves right",
+        prompt="a thing moves right on a gradient beige background",
+    ),
+    "VACE Inpaint (Box Editor)": Recast(scene="circle that moves right", prompt=GREEN),
+}
+RECASTS["VACE Depth (Depth Anything 3)"] = RECASTS["VACE Depth (controlnet_aux)"]
+RECASTS["VACE Animate (SDPose)"] = RECASTS["VACE Animate (DWPose)"]
+RECASTS["VACE Swap (SAM 3)"] = RECASTS["VACE Swap (SAM 2)"]
+
+AWAKE: tuple[Callable[[], Graph], ...] = (templates.inpaint, templates_models.adapter)
+"""Workflows in which the sleeping loaders of real models are run too, on the starter's files."""
+
+BLUEPRINTS_LIKE = {"VACE Control": "VACE Scribble"}
+"""The workflow that does what a blueprint does, where it has another name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """Something to run.
+
+    Attributes:
+        title: Of the workflow or blueprint.
+        how: What is replaced in it.
+        prompt: What is sent to the server.
+        checks: What its video must show.
+        same_as: The workflow that must give the same frames, if any.
+        needs: The version of ComfyUI that it needs.
+    """
+
+    title: str
+    how: str
+    prompt: dict[str, Any]
+    checks: tuple[Measure, ...]
+    same_as: str = ""
+    needs: str = ""
+
+    @property
+    def stamp(self) -> str:
+        """Changes with what is run, so that old numbers are not taken for its own."""
+        return hashlib.sha256(json.dumps(self.prompt, sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
+    def name(self) -> str:
+        return self.title if self.how == AS_IT_IS else f"{self.title} ({self.how})"
+
+
+def runs() -> Iterator[Run]:
+    """All of them, those that others are compared with first."""
+    for make in AT_ONCE:
+        title = make().title
+        yield Run(title=title, how=AS_IT_IS, prompt=frozen(title), checks=CHECKS[title])
+    for make in AWAKE:
+        graph = make()
+        yield Run(
+            title=graph.title,
+            how="the real model's loader awake, on the starter's files",
+            prompt=awake(graph),
+            checks=CHECKS[graph.title],
+            same_as=graph.title,
+        )
+    for make in (*WITH_FILES, *WITH_PACKS, *WITH_NEWER_CORE):
+        title = make().title
+        prompt = frozen(title)
+        replaced = replaced_in(prompt)
+        yield Run(
+            title=title,
+            how=_how(title, replaced),
+            prompt=recast(prompt, RECASTS[title]),
+            checks=CHECKS[title],
+            needs=NEWER if make in WITH_NEWER_CORE else "",
+        )
+    for path in sorted(SUBGRAPHS.glob("*.json")):
+        like = BLUEPRINTS_LIKE.get(path.stem, path.stem)
+        blueprint = json.loads(path.read_text(encoding="utf-8"))
+        yield Run(
+            title=path.stem,
+            how="as one node",
+            prompt=around(blueprint, frozen(like)),
+            checks=CHECKS[like],
+            same_as=like,
+        )
+
+
+def _how(title: str, replaced: list[str]) -> str:
+    if title == LTX_TITLE:
+        return "the starter in the place of LTX-Video"
+    return f"an example clip in the place of {', '.join(replaced)}" if replaced else REAL_FILES
+
+
+def frozen(title: str) -> dict[str, Any]:
+    return json.loads((PROMPTS / f"{title}.json").read_text(encoding="utf-8"))
+
+
+def around(blueprint: Mapping[str, Any], like: Mapping[str, Any]) -> dict[str, Any]:
+    """A prompt with the blueprint in it, between what stands around the same task in the workflow `like`."""
+    (definition,) = blueprint["definitions"]["subgraphs"]
+    kinds = {node["type"] for node in definition["nodes"]}
+    by_kind = {node["class_type"]: number for number, node in like.items()}
+    task = next(node for node in like.values() if node["class_type"] in kinds and "prompt" in node["inputs"])
+    sampler = like[by_kind["VaceSampleVideo"]]
+    made = copy.deepcopy(dict(like))
+    given = {**sampler["inputs"], **task["inputs"]}
+    clip = given.get("images", given.get("first"))
+    if clip is not None:
+        made["clip"] = {"class_type": "CreateVideo", "inputs": {"images": clip, "fps": given["fps"]}}
+        given["video"] = ["clip", 0]
+    nodes, results = flattened(blueprint, given, "inside.")
+    made[by_kind["SaveVideo"]]["inputs"]["video"] = results["video"]
+    return needed(made | nodes)
+
+
+def off(prompt: Mapping[str, Any]) -> dict[str, Any]:
+    """The same without what is to be shown: the adapter's strength is 0, and where words alone ask, they are gone."""
+    made = copy.deepcopy(dict(prompt))
+    kinds = {node["class_type"] for node in made.values()}
+    for node in made.values():
+        if "strength" in node["inputs"]:
+            node["inputs"]["strength"] = 0.0
+        if "VaceTextToVideo" in kinds and "prompt" in node["inputs"]:
+            node["inputs"]["prompt"] = ""
+    return made
