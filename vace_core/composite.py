@@ -32,8 +32,9 @@ def composite(
             mask, as in the new frames of an extension, it must be 1.
         match_colour: Gives the generated part the source's colours. The model made the kept pixels too; those within
             12 pixels or one frame of the mask tell how its colours differ from the source's: one mean and one spread
-            per channel over the whole clip, so that nothing flickers. The same shift and gain (0.5 to 2) are applied
-            to the generated part. Since both are measured on the same pixels, what the model painted plays no part.
+            per channel over the whole clip, so that nothing flickers. The same shift and gain (0.5 to 2, and 1 where the
+            surroundings are flat) are applied to the generated part. Since both are measured on the same pixels, what
+            the model painted plays no part.
 
     Raises:
         ShapeError: sizes that do not agree.
@@ -75,13 +76,24 @@ def _matched(generated: Tensor, source: Tensor, masks: Tensor) -> Tensor:
                 "or turn colour matching off."
             )
         ours, theirs = (clip[:, where[0]].double() for clip in (made, kept))
-        spread = ours.std(dim=1)
-        gain = (theirs.std(dim=1) / spread.clamp(min=1e-6)).clamp(1 / _MOST_GAIN, _MOST_GAIN)
-        gain = torch.where(spread < 1e-3, torch.ones_like(gain), gain)
+        gain = _gain(ours, theirs)
         shift = theirs.mean(dim=1) - gain * ours.mean(dim=1)
         shape = (-1, 1, 1, 1)
         clips.append((made * gain.to(made).view(shape) + shift.to(made).view(shape)).clamp(-1, 1))
     return torch.stack(clips)
+
+
+def _gain(ours: Tensor, theirs: Tensor) -> Tensor:
+    """By how much `theirs` varies more than `ours`, for each channel of `(C, N)` pixels.
+
+    Believed as far as both agree on which pixels are lighter: around a flat background they vary by noise alone, and the
+    ratio of two noises would pale or blow up whatever was painted in the middle.
+    """
+    a, b = (pixels - pixels.mean(dim=1, keepdim=True) for pixels in (ours, theirs))
+    energy = (a.square().mean(dim=1), b.square().mean(dim=1))
+    agreement = (a * b).mean(dim=1).clamp(min=0).square() / (energy[0] * energy[1]).clamp(min=1e-12)
+    ratio = (energy[1] / energy[0].clamp(min=1e-12)).sqrt().clamp(1 / _MOST_GAIN, _MOST_GAIN)
+    return 1 + agreement.clamp(max=1) * (ratio - 1)
 
 
 def _checked(frames: Tensor, source: Tensor, masks: Tensor, name: str) -> tuple[Tensor, Tensor]:

@@ -196,7 +196,7 @@ def test_a_dry_run_counts_and_writes_nothing(model, clip, mask, tmp_path):
     }  # fmt: skip
     assert (told["task"], told["frames"], told["width"], told["height"]) == ("inpaint", 17, 48, 32)
     assert told["options"] == {
-        "steps": 2, "shift": 3.0, "guidance_scale": 3.0, "solver": "unipc", "seed": 1, "strength": 1.0,
+        "steps": 2, "shift": 3.0, "guidance_scale": 2.0, "solver": "unipc", "seed": 1, "strength": 1.0,
         "start_percent": 0.0, "end_percent": 1.0, "shift_growth": 0.0, "terminal": 0.0, "stg_scale": 0.0,
         "rescale": 0.0,
     }  # fmt: skip

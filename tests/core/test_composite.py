@@ -133,6 +133,15 @@ def test_a_flat_surrounding_shifts_colours_but_does_not_blow_them_up():
     assert result[0, 0, 0, 20, 20] == pytest.approx(0.4)
 
 
+def test_noise_on_a_flat_surrounding_does_not_pale_what_was_painted():
+    noise = clip(1) * 0.02
+    made, source = 0.2 + noise, 0.1 + clip(2) * 0.005
+    made[..., 14:28, 16:34] = torch.tensor([-0.7, -0.6, 0.8]).view(1, 3, 1, 1, 1)
+    result = composite(made, source, hole(), match_colour=True)
+    wanted = made - (made - source)[..., :14, :].mean(dim=(2, 3, 4), keepdim=True)
+    assert (result - wanted)[..., 14:28, 16:34].abs().max() < 0.01
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [

@@ -46,7 +46,7 @@ class TestComfyuisT5:
             read = pack.nodes.native.ClipText(clip, cased=family.text.cased).encode(prompt)
             wanted = tiny.t5()(input_ids=torch.tensor([numbers])).last_hidden_state
         assert read.shape == wanted.shape
-        assert relative(read, wanted) < 1e-5
+        assert relative(read, wanted) < 1e-4
 
     def test_the_mask_and_the_rate_go_with_the_prompts(self, run, clip):
         vcu = run("VaceTextToVideo", width=64, height=32, length=9, prompt="a red dog", fps=12.5)[0]

@@ -14,7 +14,7 @@ from typer import Argument, Option
 from .. import anything, tasks
 from ..errors import InputError
 from ..layout import BoxKey, BoxPath
-from ..masks import augment
+from ..masks import box, grow
 from ..starter.model import STARTER_RULE
 from ..starter.scene import Background, Keyframe, Scene, SceneObject
 from ..starter.world import render
@@ -29,6 +29,8 @@ from .request import Request
 from .run import make
 
 ENLARGED = 4
+MARGIN = 3  # pixels around the star, for a video's compression smears colours
+SEAM = 2  # pixels in which what is made fades into what is kept
 PLACE = Background(kind="plain", tint="gray")
 ACROSS = (Keyframe(time=0, x=0.25, y=0.5, radius=0.18), Keyframe(time=1, x=0.75, y=0.5, radius=0.18))
 STAR = SceneObject(shape="star", colour="red", motion="moves right", path=ACROSS)
@@ -51,7 +53,7 @@ def demo(
     source, masks, fps = given or _drawn(output / "clip.mp4", wanted)
     for name, unit in _jobs(source, masks, fps).items():
         table([(name, unit.prompt)])
-        made = make(network, unit, options_of(wanted, how))
+        made = make(network, unit, options_of(wanted, how), feather=SEAM, match_colour=_is_hole(unit))
         # Side by side: what came, what the model was shown of it, what it made.
         shown = torch.cat([source, unit.frames, made], dim=4)
         write_video(output / f"{name}.mp4", _enlarged(shown), fps=fps)
@@ -65,7 +67,7 @@ def _drawn(path: Path, wanted: Wanted) -> tuple[Tensor, Tensor, float]:
     clip = render(Scene(background=PLACE, objects=(STAR,)))
     write_video(path, clip.frames, fps=STARTER_RULE.fps)
     fitted = fit_clip(path, wanted)
-    return fitted.frames, augment(clip.masks, "bbox_expand"), fitted.plan.fps
+    return fitted.frames, grow(box(clip.masks), MARGIN), fitted.plan.fps
 
 
 def _given(path: Path, wanted: Wanted) -> tuple[Tensor, Tensor, float]:
@@ -94,6 +96,11 @@ def _jobs(source: Tensor, masks: Tensor, fps: float) -> dict[str, VideoCondition
         "replaced": replace(hole, prompt=Scene(background=PLACE, objects=(CIRCLE,)).caption),
         "moved": replace(moving, prompt=Scene(background=PLACE, objects=(downwards,)).caption),
     }
+
+
+def _is_hole(unit: VideoConditionUnit) -> bool:
+    """Whether something is kept in every frame, so that colours can be compared there."""
+    return bool((unit.masks == 0).flatten(3).any(3).all())
 
 
 def _make_folder(path: Path) -> None:

@@ -157,11 +157,16 @@ class TestOffloaded:
 
 
 class TestCompiled:
+    @pytest.fixture(autouse=True)
+    def _forgotten(self):
+        torch._dynamo.reset()
+        yield
+        torch._dynamo.reset()
+
     @pytest.mark.parametrize("order", ["before", "behind"])
     def test_compiled(self, unit, attach, sample, plain, texts, order):
         from comfy_api.torch_helpers import set_torch_compile_wrapper
 
-        torch._dynamo.reset()
         counters = torch._dynamo.utils.counters
         base = plain.clone()
         if order == "before":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from itertools import pairwise
 
 import native_parts
 import pytest
@@ -156,8 +157,9 @@ class TestNothingStays:
                 held = sum(one.untyped_storage().nbytes() for one in tensors if not one.is_meta)
                 live.append((len(tensors), held, len(comfy.model_management.current_loaded_models)))
                 del tensors
-        assert live[1] == live[2]
-        assert all(later <= earlier for earlier, later in zip(live[0], live[2], strict=True))
+        # Less is no fault: what other tests left in ComfyUI's and torch's caches is given up on the way.
+        for earlier, later in pairwise(live):
+            assert all(now <= before for before, now in zip(earlier, later, strict=True)), live
 
 
 class TestMemory:
