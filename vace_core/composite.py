@@ -32,9 +32,9 @@ def composite(
             mask, as in the new frames of an extension, it must be 1.
         match_colour: Gives the generated part the source's colours. The model made the kept pixels too; those within
             12 pixels or one frame of the mask tell how its colours differ from the source's: one mean and one spread
-            per channel over the whole clip, so that nothing flickers. The same shift and gain (0.5 to 2, and 1 where the
-            surroundings are flat) are applied to the generated part. Since both are measured on the same pixels, what
-            the model painted plays no part.
+            per channel over the whole clip, so that nothing flickers. The same shift and gain (0.5 to 2, and 1 where
+            the surroundings are flat) are applied to the generated part. Since both are measured on the same pixels,
+            what the model painted plays no part.
 
     Raises:
         ShapeError: sizes that do not agree.
@@ -86,7 +86,7 @@ def _matched(generated: Tensor, source: Tensor, masks: Tensor) -> Tensor:
 def _gain(ours: Tensor, theirs: Tensor) -> Tensor:
     """By how much `theirs` varies more than `ours`, for each channel of `(C, N)` pixels.
 
-    Believed as far as both agree on which pixels are lighter: around a flat background they vary by noise alone, and the
+    Believed as far as both agree on which pixels are lighter: on a flat background they vary by noise alone, and the
     ratio of two noises would pale or blow up whatever was painted in the middle.
     """
     a, b = (pixels - pixels.mean(dim=1, keepdim=True) for pixels in (ours, theirs))
