@@ -14,6 +14,7 @@ from browser.found import chromium, frontends, kinds, missing
 from browser.results import Results
 
 RESULTS = Results()
+IN_COMFYUI = ("test_drawn_and_sampled", "test_offered")
 
 
 @pytest.fixture(scope="session", params=kinds())
@@ -54,9 +55,17 @@ def results(studio, record):
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    kind = next((kind for kind in kinds() if f"[{kind}" in report.nodeid), "without a frontend")
+    module = Path(report.fspath).stem
     if report.when == "call" or report.skipped or (report.when == "setup" and report.failed):
-        RESULTS.count(kind, Path(report.fspath).stem, report.outcome, report.duration)
+        RESULTS.count(_kind(report.nodeid, module), module, report.outcome, report.duration)
+
+
+def _kind(nodeid: str, module: str) -> str:
+    """The frontend that a test was about, or the ComfyUI, which those that need one have named by then."""
+    named = [kind for kind in kinds() if f"[{kind}" in nodeid]
+    if module in IN_COMFYUI:
+        named += [kind for kind in RESULTS.measured if kind.startswith("ComfyUI")]
+    return named[0] if named else "without a frontend"
 
 
 def pytest_sessionfinish() -> None:

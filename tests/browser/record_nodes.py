@@ -52,7 +52,8 @@ def record(version: str, *sources: str) -> None:
             if name in wanted and not name.startswith("Vace"):
                 found.setdefault(name, _short(node, values))
     RECORDS.mkdir(exist_ok=True)
-    text = json.dumps(found, indent=1, sort_keys=True, ensure_ascii=False)
+    in_order = {name: found[name] for name in sorted(found)}  # only these: the order of inputs is that of widgets
+    text = json.dumps(in_order, indent=1, ensure_ascii=False)
     (RECORDS / f"{version}.json").write_text(text + "\n")
     absent = sorted(name for name in wanted - set(found) if not name.startswith("Vace"))
     print(f"{len(found)} nodes of {version}; not among them: {', '.join(absent) or 'none'}")

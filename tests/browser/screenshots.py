@@ -25,13 +25,13 @@ GRAPHS = {
     "swap": "VACE Swap Anything",
     "move": "VACE Move Anything",
     "inpaint": "VACE Inpaint",
-    "references": "VACE Several References",
-    "outpaint": "VACE Outpaint",
+    "animate": "VACE Animate Anything",
+    "reference": "VACE Reference to Video",
 }
 VIEW = (3100, 1700)
 CORNER = (110, 160)  # pixels of the page that menus cover
 ROOM = 24  # pixels around the graph
-BEND = (0.12, -0.14)  # parts of the frame
+BEND = (0.04, -0.3)  # parts of the frame
 WIDEST = 1600  # pixels of a file
 MOST = 200_000  # bytes of a file
 
@@ -108,6 +108,7 @@ def editor(studio: Studio) -> bytes:
     found.scrub(0.5)
     x, y, *_ = found.outlines()[0]
     found.drag((x, y), (x + BEND[0], y + BEND[1]))
+    found.press("Smooth")
     studio.page.mouse.move(5, 5)
     studio.page.wait_for_timeout(1000)
     return found.element.screenshot()
