@@ -31,6 +31,9 @@ PLACES: dict[str, tuple[int, str]] = {
 PASSED = {"more": 120, "find": 180, "mask": 180, "look": 130}
 """By how much a column is lower that links pass above."""
 
+BEFORE = {"sample": 60}
+"""How much farther to the right a column begins, so that links that come down to it pass beside its group's title."""
+
 ALONE = 400  # where the models begin
 PATCHED = 120  # what patches a model is lower than the loaders, from whose first a link passes above it
 GROUP_COLOUR = "#3f789e"
@@ -73,6 +76,7 @@ def arrange(graph: Graph) -> Arranged:
     groups: dict[str, list[Node]] = {}
     for column in columns:
         inside = [node for node in graph.nodes if PLACES[node.place][0] == column]
+        x += BEFORE.get(inside[0].place, 0)
         _stack(inside, x, _top(graph, inside[0].place))
         x += max(node.size[0] for node in inside) + BETWEEN_COLUMNS
         for node in inside:

@@ -55,7 +55,7 @@ in place of the starter's.
 3. {sizes}
 4. In VACE Sample Video take 30 steps, cfg 5, shift 16.
 """
-REAL_TITLE = "Real model: wake me (Ctrl+M), connect me"
+REAL_TITLE = "Real model (wake: Ctrl+M)"
 FITTED = "Set `fit` to 480p, or to 720p for the 14B model. The clip may have any size and length."
 SIZED = "Set the size and length: 832 x 480 and 81 frames at 16 fps."
 
