@@ -56,25 +56,7 @@ class VaceAttachAdapter(io.ComfyNode):
                     types=[io.Vae, sockets.Model],
                     tooltip="The VAE of the model, or a VACE model that has it, such as the starter.",
                 ),
-                io.Float.Input(
-                    "strength",
-                    default=1.0,
-                    min=0.0,
-                    max=10.0,
-                    step=0.01,
-                    tooltip="How strongly the unit guides the model. 1 = as trained, 0 = not at all.",
-                ),
-                io.Float.Input(
-                    "start_percent",
-                    default=0.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.001,
-                    tooltip="The unit guides from here on, 0..1 of the schedule.",
-                ),
-                io.Float.Input(
-                    "end_percent", default=1.0, min=0.0, max=1.0, step=0.001, tooltip="The unit guides up to here."
-                ),
+                *sockets.guidance(),
             ],
             outputs=[
                 io.Model.Output(display_name="model", tooltip="With the adapter, for the sampler."),

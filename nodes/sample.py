@@ -83,25 +83,7 @@ class VaceSampleVideo(io.ComfyNode):
                     default="unipc",
                     tooltip="unipc is Wan's own, euler that of LTX-Video.",
                 ),
-                io.Float.Input(
-                    "strength",
-                    default=1.0,
-                    min=0.0,
-                    max=10.0,
-                    step=0.01,
-                    tooltip="How strongly the unit guides the model. 1 = as trained, 0 = not at all.",
-                ),
-                io.Float.Input(
-                    "start_percent",
-                    default=0.0,
-                    min=0.0,
-                    max=1.0,
-                    step=0.001,
-                    tooltip="The unit guides from here on, 0..1 of the schedule.",
-                ),
-                io.Float.Input(
-                    "end_percent", default=1.0, min=0.0, max=1.0, step=0.001, tooltip="The unit guides up to here."
-                ),
+                *sockets.guidance(),
                 io.Float.Input(
                     "stg",
                     default=1.0,
@@ -178,14 +160,7 @@ class VaceApplyVCU(io.ComfyNode):
                 io.Conditioning.Input("negative", tooltip="The negative prompt."),
                 io.Vae.Input("vae", tooltip="The VAE of Wan 2.1."),
                 sockets.Vcu.Input("vcu", tooltip="What to make: from any VACE task."),
-                io.Float.Input(
-                    "strength",
-                    default=1.0,
-                    min=0.0,
-                    max=10.0,
-                    step=0.01,
-                    tooltip="How strongly the unit guides the model. 1 = as trained.",
-                ),
+                sockets.strength(),
             ],
             outputs=[
                 io.Conditioning.Output(display_name="positive", tooltip="For the sampler."),

@@ -129,6 +129,32 @@ def prompts() -> list[Any]:
     ]
 
 
+def strength() -> Any:
+    return io.Float.Input(
+        "strength",
+        default=1.0,
+        min=0.0,
+        max=10.0,
+        step=0.01,
+        tooltip="How strongly the unit guides the model. 1 = as trained, 0 = not at all.",
+    )
+
+
+def guidance() -> list[Any]:
+    """How strongly a unit guides the model, and when."""
+    percent: dict[str, Any] = {"min": 0.0, "max": 1.0, "step": 0.001}
+    return [
+        strength(),
+        io.Float.Input(
+            "start_percent",
+            default=0.0,
+            tooltip="The unit guides from here on, 0..1 of the schedule.",
+            **percent,
+        ),
+        io.Float.Input("end_percent", default=1.0, tooltip="The unit guides up to here.", **percent),
+    ]
+
+
 def fps(default: float = 16.0) -> Any:
     return io.Float.Input(
         "fps",
