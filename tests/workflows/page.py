@@ -20,7 +20,8 @@ comes in, what to make, a look before anything is computed, the model, the video
 These run as they are: on an example clip of the starter's own world and on the starter model, with nothing to \
 download. For your own video put **Load Video** and **Get Video Components** in the place of VACE Example Clip. For a \
 real model wake the loader that sleeps beside the starter (select it, Ctrl+M), connect it in the starter's place, and \
-set `fit` to 480p.
+set `fit` to 480p. The frontend of ComfyUI 0.3.64 asks for the files of a sleeping loader too: close that, and Run \
+works.
 """
 FILES = """
 ## With real models
