@@ -79,7 +79,7 @@ class VaceAttachAdapter(io.ComfyNode):
     ) -> io.NodeOutput:
         found = identify(open_checkpoint(adapter.path))
         plug = _plug_for(model, found.family)
-        layers = _fitting_layers(found, plug.sizes(model.get_model_object("diffusion_model")))
+        layers = _fitting_layers(found, plug.sizes(host.network_of(model)))
         video_vae = _video_vae(vae, vcu, plug.family)
         check_for_model(vcu, plug.family.grid)
         handle = _read(adapter, layers, plug, model)
@@ -128,7 +128,7 @@ def _plug_for(model: Any, family: Family) -> Plug:
     Raises:
         InputError: the MODEL is of another kind, or a variant of it.
     """
-    network = model.get_model_object("diffusion_model")
+    network = host.network_of(model)
     plug = PLUGS.get(family.name)
     if plug is None or not plug.owns(network):
         known = next((other.family.name for other in PLUGS.values() if other.owns(network)), None)

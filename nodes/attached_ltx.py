@@ -17,6 +17,7 @@ from ..vace_core.models.family import Family
 from ..vace_core.models.ltx import CONTEXT_CHANNELS
 from ..vace_core.models.ltx_family import HEADS, LTX
 from . import host
+from .hooks import in_managed_layers
 
 # What a block is called with, by the names that a replaced block gets it under; some only in newer ComfyUIs.
 ARGUMENTS = {"txt": "context", "attention_mask": "attention_mask", "vec": "timestep", "pe": "pe",
@@ -32,10 +33,9 @@ class LtxPlug:
 
     def owns(self, network: Any) -> bool:
         classes = host.ltx_classes()
-        return classes is not None and isinstance(_bare(network), classes[0])
+        return classes is not None and isinstance(network, classes[0])
 
     def check(self, network: Any) -> None:
-        network = _bare(network)
         channels = network.patchify_proj.weight.shape[1]
         later = network.causal_temporal_positioning or getattr(network, "cross_attention_adaln", False)
         if later or channels != LTX.latent_channels:
@@ -46,36 +46,24 @@ class LtxPlug:
             )
 
     def sizes(self, network: Any) -> Mapping[str, int]:
-        network = _bare(network)
         return {"width": network.inner_dim, "layers": len(network.transformer_blocks)}
 
     def managed(self, adapter: ContextAdapter) -> ContextAdapter:
-        weights = adapter.state_dict()
         width, dtype = adapter.width, adapter.before_proj.weight.dtype
         ops, block = host.managed_layers(), _block_class()
         with torch.device("meta"):
-            made = ContextAdapter(
-                embedder=_tokens_class(ops)(CONTEXT_CHANNELS, width),
-                blocks=[
-                    block(width, HEADS, width // HEADS, context_dim=width, dtype=dtype, operations=ops)
-                    for _ in adapter.context_layers
-                ],
-                width=width,
-                context_layers=adapter.context_layers,
-                ops=ops,
-            )
-        made.load_state_dict(weights, strict=True, assign=True)
-        return made.eval().requires_grad_(False)
+            embedder = _tokens_class(ops)(CONTEXT_CHANNELS, width)
+            blocks = [
+                block(width, HEADS, width // HEADS, context_dim=width, dtype=dtype, operations=ops)
+                for _ in adapter.context_layers
+            ]
+        return in_managed_layers(adapter, embedder, blocks)
 
     def prompt(self, rows: Tensor, fps: float) -> tuple[Tensor, dict[str, Any]]:
         return rows, {"attention_mask": torch.ones(rows.shape[:2], dtype=torch.long), "frame_rate": fps}
 
     def context(self, model: Any, context: Tensor) -> Tensor:
         return context  # ComfyUI's latents of LTX-Video are normalised by its VAE, as ours are
-
-
-def _bare(network: Any) -> Any:
-    return getattr(network, "_orig_mod", network)  # where torch.compile was put around it
 
 
 def _block_class() -> Any:

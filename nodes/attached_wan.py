@@ -15,6 +15,7 @@ from ..vace_core.models.wan import CONTEXT_CHANNELS, EPS, GRID, HEAD_WIDTH, TEXT
 from ..vace_core.models.wan_family import WAN
 from . import host
 from .bridge import raw
+from .hooks import in_managed_layers
 
 CHANNELS = WAN.latent_channels
 PATCH = (1, GRID.patch, GRID.patch)
@@ -28,10 +29,9 @@ class WanPlug:
 
     def owns(self, network: Any) -> bool:
         classes = host.wan_classes()
-        return classes is not None and isinstance(_bare(network), classes[0])
+        return classes is not None and isinstance(network, classes[0])
 
     def check(self, network: Any) -> None:
-        network = _bare(network)
         if hasattr(network, "vace_patch_embedding"):
             raise InputError(
                 "The model has VACE blocks of its own. A text-to-video model without them is needed to attach an "
@@ -49,25 +49,18 @@ class WanPlug:
         return {"width": network.dim, "layers": len(network.blocks)}
 
     def managed(self, adapter: ContextAdapter) -> ContextAdapter:
-        weights = adapter.state_dict()
-        ffn, width = weights["context_blocks.0.ffn.0.weight"].shape
+        ffn, width = adapter.state_dict()["context_blocks.0.ffn.0.weight"].shape
         ops = host.managed_layers()
         settings = {"operations": ops, "device": None, "dtype": adapter.before_proj.weight.dtype}
-        blocks = _block_class()
+        block = _block_class()
         sizes = ("t2v_cross_attn", width, ffn, width // HEAD_WIDTH)
         with torch.device("meta"):
-            made = ContextAdapter(
-                embedder=_patches_class(ops)(CONTEXT_CHANNELS, width, kernel_size=PATCH, stride=PATCH),
-                blocks=[
-                    blocks(*sizes, cross_attn_norm=True, eps=EPS, operation_settings=settings)
-                    for _ in adapter.context_layers
-                ],
-                width=width,
-                context_layers=adapter.context_layers,
-                ops=ops,
-            )
-        made.load_state_dict(weights, strict=True, assign=True)
-        return made.eval().requires_grad_(False)
+            embedder = _patches_class(ops)(CONTEXT_CHANNELS, width, kernel_size=PATCH, stride=PATCH)
+            blocks = [
+                block(*sizes, cross_attn_norm=True, eps=EPS, operation_settings=settings)
+                for _ in adapter.context_layers
+            ]
+        return in_managed_layers(adapter, embedder, blocks)
 
     def prompt(self, rows: Tensor, fps: float) -> tuple[Tensor, dict[str, Any]]:
         # ComfyUI's Wan reads what it is given, and it was trained with zeros after the end.
@@ -83,10 +76,6 @@ def _classes() -> tuple[type[nn.Module], type[nn.Module]]:
     classes = host.wan_classes()
     assert classes is not None  # a MODEL came
     return classes
-
-
-def _bare(network: Any) -> Any:
-    return getattr(network, "_orig_mod", network)  # where torch.compile was put around it
 
 
 def _block_class() -> Any:

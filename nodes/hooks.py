@@ -8,12 +8,12 @@ so a job that fails leaves nothing behind. All hooks are functions, for older Co
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..vace_core.adapter import ContextAdapter
 from ..vace_core.errors import InputError, ShapeError
@@ -65,6 +65,20 @@ class Plug(Protocol):
     def context(self, model: Any, context: Tensor) -> Tensor:
         """Context latents, normalised by us, as ComfyUI's own model of this family would get them."""
         ...
+
+
+def in_managed_layers(adapter: ContextAdapter, embedder: nn.Module, blocks: Sequence[nn.Module]) -> ContextAdapter:
+    """The weights of `adapter` in `embedder` and `blocks`, which are on meta, of ComfyUI's layers."""
+    with torch.device("meta"):
+        made = ContextAdapter(
+            embedder=embedder,
+            blocks=blocks,
+            width=adapter.width,
+            context_layers=adapter.context_layers,
+            ops=host.managed_layers(),
+        )
+    made.load_state_dict(adapter.state_dict(), strict=True, assign=True)
+    return made.eval().requires_grad_(False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -236,7 +236,13 @@ def with_values(conditioning: Any, values: dict[str, list[Any]]) -> Any:
 
 def has_vace(model: Any) -> bool:
     """Whether a MODEL has VACE's context blocks."""
-    return hasattr(model.get_model_object("diffusion_model"), "vace_patch_embedding")
+    return hasattr(network_of(model), "vace_patch_embedding")
+
+
+def network_of(model: Any) -> Any:
+    """The network of a MODEL, without what torch.compile put around it."""
+    network = model.get_model_object("diffusion_model")
+    return getattr(network, "_orig_mod", network)
 
 
 def add_wrapper(model: Any, kind: str, name: str, wrapper: Callable[..., Any]) -> None:

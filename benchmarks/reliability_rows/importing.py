@@ -14,7 +14,6 @@ import os
 import re
 import runpy
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from .offline import offline
 from .pack import ROOT, Pack
 from .row import Row
 
@@ -105,32 +105,24 @@ def cost(comfyui: Path | None, folder: Path) -> dict[str, Any]:
         boot(comfyui, folder)
     else:
         standin.install()
-    attempts: list[str] = []
-    real = socket.socket.connect, socket.getaddrinfo
+    with offline() as attempts:
+        before, start = _state(), time.perf_counter()
+        spec = importlib.util.spec_from_file_location(
+            "vace_timed", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]
+        )
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules["vace_timed"] = module
+        spec.loader.exec_module(module)
+        package = time.perf_counter()
 
-    def refuse(*address: Any, **_: Any) -> Any:
-        attempts.append(str(address[-1]))
-        raise OSError("no network here")
+        async def nodes() -> int:
+            return len(await (await module.comfy_entrypoint()).get_node_list())
 
-    socket.socket.connect, socket.getaddrinfo = refuse, refuse  # type: ignore[method-assign,assignment]
-    before, start = _state(), time.perf_counter()
-    spec = importlib.util.spec_from_file_location(
-        "vace_timed", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["vace_timed"] = module
-    spec.loader.exec_module(module)
-    package = time.perf_counter()
-
-    async def nodes() -> int:
-        return len(await (await module.comfy_entrypoint()).get_node_list())
-
-    count = asyncio.run(nodes())
-    end = time.perf_counter()
-    after = _state()
-    socket.socket.connect, socket.getaddrinfo = real  # type: ignore[method-assign]
+        count = asyncio.run(nodes())
+        end = time.perf_counter()
+        after = _state()
     return {
         "the package, s": package - start,
         "its nodes, s": end - package,

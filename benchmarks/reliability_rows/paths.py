@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from .offline import offline
 from .pack import Pack, tiny_starter
 from .row import Row, tally
 
@@ -128,18 +128,8 @@ def absent(pack: Pack) -> dict[str, Any] | None:
     """Row 26: nothing in the model folders, no network."""
     if pack.comfy is None:
         return None
-    attempts: list[str] = []
-    real = socket.socket.connect, socket.getaddrinfo
-
-    def refuse(*address: Any, **_: Any) -> Any:
-        attempts.append(str(address[-1]))
-        raise OSError("no network here")
-
-    socket.socket.connect, socket.getaddrinfo = refuse, refuse  # type: ignore[method-assign,assignment]
-    try:
+    with offline() as attempts:
         found = _absent(pack)
-    finally:
-        socket.socket.connect, socket.getaddrinfo = real  # type: ignore[method-assign]
     return {**tally(found), "network attempts": len(attempts)}
 
 

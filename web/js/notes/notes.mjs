@@ -1,5 +1,7 @@
 // The sentences of a node, one a line, in a widget as high as they are.
 
+import { after } from "../after.mjs";
+
 const NAME = "vace_notes";
 const MARGIN = 8; // pixels around the widget
 const PICTURES = /^(\$\$canvas-image-preview|video-preview)$/; // how ComfyUI names what it shows below the widgets
@@ -94,13 +96,4 @@ function addStyle() {
   style.id = "vace-notes-style";
   style.textContent = CSS;
   document.head.append(style);
-}
-
-function after(object, name, action) {
-  const before = object[name];
-  object[name] = function (...given) {
-    const result = before?.apply(this, given);
-    action(...given);
-    return result;
-  };
 }

@@ -1,5 +1,6 @@
 // Connects an editor to a node: its hidden "paths" text, the sizes on its widgets, the picture that goes into it.
 
+import { after } from "../after.mjs";
 import { PathEditor } from "./editor.mjs";
 import { isLinked, linkedPicture, pictureOf } from "./picture.mjs";
 
@@ -132,13 +133,4 @@ function forwardToGraph(element, app) {
       if (event.button === 1 || event.buttons & 4) app.canvas[action](event);
     });
   }
-}
-
-function after(object, name, action) {
-  const before = object[name];
-  object[name] = function (...given) {
-    const result = before?.apply(this, given);
-    action(...given);
-    return result;
-  };
 }

@@ -16,17 +16,6 @@ from tiny_files import write_starter
 CLOSE = 1e-4
 
 
-@pytest.fixture(autouse=True)
-def _as_comfyui_runs_nodes():
-    with torch.inference_mode():
-        yield
-
-
-@pytest.fixture(scope="module")
-def core(comfy, pack):
-    return pack.vace_core
-
-
 @pytest.fixture(scope="module")
 def base(core):
     """MODEL: ComfyUI's own LTXV of the weights of `tiny_ltx_files`."""
