@@ -95,13 +95,20 @@ DRIVER = Driver()
 
 class Studio:
     def __init__(
-        self, backend: Any, chromium: str, *, nodes_2: bool, name: str = "", view: tuple[int, int] = (1600, 1000)
+        self,
+        backend: Any,
+        chromium: str,
+        *,
+        nodes_2: bool,
+        name: str = "",
+        view: tuple[int, int] = (1600, 1000),
+        persist: bool = False,
     ) -> None:
         for setting, wanted in (
             ("Comfy.TutorialCompleted", True),
             ("Comfy.VueNodes.Enabled", nodes_2),
             ("Comfy.Minimap.Visible", False),
-            ("Comfy.Workflow.Persist", False),
+            ("Comfy.Workflow.Persist", persist),
         ):
             backend.settings[setting] = wanted
         self.nodes_2 = nodes_2

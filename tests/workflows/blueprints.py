@@ -7,12 +7,15 @@ from collections.abc import Callable
 from .blueprint_json import Blueprint
 from .graph_json import Node
 
+ONE_NODE = " (One Node)"
+"""Ends the name of every blueprint: frontends lose the unsaved edits of a template that shares its name with one."""
+
 SAMPLED = ("seed", "steps", "cfg", "shift")
 
 
 def inpaint() -> Blueprint:
     does = "Makes the masked part of a video anew and keeps the rest exactly."
-    one = Blueprint("VACE Inpaint", "Video generation and editing/Inpaint video", does)
+    one = Blueprint(f"VACE Inpaint{ONE_NODE}", "Video generation and editing/Inpaint video", does)
     clip, mask = _video(one), one.entry("mask", "MASK")
     task = one.add("VaceInpaintVideo", "task", images=clip["images"], mask=mask, fps=clip["fps"])
     return _made(one, task, clip)
@@ -20,7 +23,7 @@ def inpaint() -> Blueprint:
 
 def swap() -> Blueprint:
     does = "Puts the person or thing of a picture in the place of what the mask covers."
-    one = Blueprint("VACE Swap Anything", "Video generation and editing/Inpaint video", does)
+    one = Blueprint(f"VACE Swap Anything{ONE_NODE}", "Video generation and editing/Inpaint video", does)
     clip, mask, pictures = _video(one), one.entry("mask", "MASK"), one.entry("references", "VACE_REFERENCES,IMAGE")
     task = one.add("VaceSwapAnything", "task", images=clip["images"], mask=mask, references=pictures, fps=clip["fps"])
     return _made(one, task, clip)
@@ -28,7 +31,7 @@ def swap() -> Blueprint:
 
 def outpaint() -> Blueprint:
     does = "Makes a video larger and fills the new border."
-    one = Blueprint("VACE Outpaint", "Video generation and editing/Outpaint video", does)
+    one = Blueprint(f"VACE Outpaint{ONE_NODE}", "Video generation and editing/Outpaint video", does)
     clip = _video(one)
     task = one.add("VaceOutpaintVideo", "task", images=clip["images"], fps=clip["fps"])
     return _made(one, task, clip, "left", "right", "top", "bottom")
@@ -36,7 +39,7 @@ def outpaint() -> Blueprint:
 
 def extend() -> Blueprint:
     does = "Makes what comes after a clip; the whole film comes out."
-    one = Blueprint("VACE Extend", "Video generation and editing/Extend video", does)
+    one = Blueprint(f"VACE Extend{ONE_NODE}", "Video generation and editing/Extend video", does)
     clip = _video(one)
     task = one.add("VaceExtendVideo", "task", first=clip["images"], fps=clip["fps"])
     return _made(one, task, None, "length", "keep", ends=True)
@@ -44,21 +47,21 @@ def extend() -> Blueprint:
 
 def move() -> Blueprint:
     does = "Brings a picture to life: the things in your boxes move along with them."
-    one = Blueprint("VACE Move Anything", "Video generation and editing/Image to video", does)
+    one = Blueprint(f"VACE Move Anything{ONE_NODE}", "Video generation and editing/Image to video", does)
     task = one.add("VaceMoveAnything", "task", image=one.entry("image", "IMAGE"))
     return _made(one, task, None, "paths", "length", "fps")
 
 
 def reference() -> Blueprint:
     does = "Makes a video in which the people or things of your pictures appear."
-    one = Blueprint("VACE Reference to Video", "Video generation and editing/Image to video", does)
+    one = Blueprint(f"VACE Reference to Video{ONE_NODE}", "Video generation and editing/Image to video", does)
     task = one.add("VaceReferenceToVideo", "task", references=one.entry("references", "VACE_REFERENCES,IMAGE"))
     return _made(one, task, None, "width", "height", "length", "fps")
 
 
 def control() -> Blueprint:
     does = "Makes a video that follows another: its brightness, outlines, motion, depth or poses."
-    one = Blueprint("VACE Control", "Video generation and editing/Video to video", does)
+    one = Blueprint(f"VACE Control{ONE_NODE}", "Video generation and editing/Video to video", does)
     clip = _video(one)
     task = one.add("VaceControlVideo", "task", images=clip["images"], fps=clip["fps"])
     return _made(one, task, clip, "kind")

@@ -11,6 +11,7 @@ from typing import Any
 
 from . import templates, templates_models
 from .blueprint_prompt import flattened
+from .blueprints import ONE_NODE
 from .checks import CHECKS, Measure
 from .graph_json import Graph
 from .recast import Recast, awake, needed, recast, replaced_in
@@ -54,7 +55,7 @@ RECASTS["VACE Swap (SAM 3)"] = RECASTS["VACE Swap (SAM 2)"]
 AWAKE: tuple[Callable[[], Graph], ...] = (templates.inpaint, templates_models.adapter)
 """Workflows in which the sleeping loaders of real models are run too, on the starter's files."""
 
-BLUEPRINTS_LIKE = {"VACE Control": "VACE Scribble"}
+BLUEPRINTS_LIKE = {"VACE Control": "VACE Scribble"}  # without the end of the name
 """The workflow that does what a blueprint does, where it has another name."""
 
 
@@ -114,7 +115,8 @@ def runs() -> Iterator[Run]:
             needs=NEWER if make in WITH_NEWER_CORE else "",
         )
     for path in sorted(SUBGRAPHS.glob("*.json")):
-        like = BLUEPRINTS_LIKE.get(path.stem, path.stem)
+        name = path.stem.removesuffix(ONE_NODE)
+        like = BLUEPRINTS_LIKE.get(name, name)
         blueprint = json.loads(path.read_text(encoding="utf-8"))
         yield Run(
             title=path.stem,

@@ -86,9 +86,7 @@ def page(
     parts = [HEAD, _table(at_once), FILES, _table(with_files), PACKS, _table(with_packs), NEWER, _table(with_newer)]
     rows = [f"| **{one.title}** | {one.description} |" for one in single]
     parts += [SINGLE, "\n".join(["| node | what it does |", "|---|---|", *rows]), RAN + _numbers(results), TAIL]
-    return "\n".join(
-        [*parts, SINGLE, "\n".join(["| node | what it does |", "|---|---|", *rows]), RAN + _numbers(results), TAIL]
-    )
+    return "\n".join(parts)
 
 
 def _table(graphs: Sequence[Graph]) -> str:

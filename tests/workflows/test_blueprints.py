@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from .shipped import SUBGRAPHS, files
+from .shipped import SUBGRAPHS, WORKFLOWS, files
 
 SAVED = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(SUBGRAPHS.glob("*.json"))}
 ENDS = (-10, -20)
@@ -29,6 +29,11 @@ def test_the_files_are_those_of_the_code():
     assert set(SUBGRAPHS.glob("*.json")) == set(wanted)
     for path, text in wanted.items():
         assert path.read_text(encoding="utf-8") == text, path.name
+
+
+def test_no_blueprint_shares_its_name_with_a_template():
+    """Frontends keep drafts by name: of two alike, a reload of the page loses the unsaved one."""
+    assert set(SAVED) & {path.stem for path in WORKFLOWS.glob("*.json")} == set()
 
 
 def test_it_is_one_node(saved, inner):
