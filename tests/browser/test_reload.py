@@ -49,7 +49,7 @@ def real(request):
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.stem)
 def test_an_edited_template_is_there_after_a_reload(real, record, path):
-    server, studio = real
+    _, studio = real
     studio.page.evaluate(OPEN, [json.loads(path.read_text()), path.stem])
     studio.settle()
     studio.page.evaluate(MOVE_FIRST)
