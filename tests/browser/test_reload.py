@@ -25,7 +25,7 @@ from browser.studio import Studio
 TEMPLATES = sorted((PACK / "workflows").glob("*.json"), key=lambda path: path.stem)
 OPEN = "([graph, name]) => app.loadGraphData(graph, true, true, name, { openSource: 'template' })"
 MOVE_FIRST = """() => {
-  const node = app.graph._nodes[0];
+  const node = app.graph._nodes.find(({ type }) => type.startsWith('Vace'));
   app.canvas.emitBeforeChange?.();
   node.pos = [node.pos[0] - 123, node.pos[1] - 45];
   node.title = 'edited by hand';
