@@ -320,8 +320,8 @@ WRONG = {
         "both so, or the strength to 0 to go without the adapter.",
     ),
     "an adapter that acts in no step": (
-        3, ["text", "--start", "0.5", "--end", "0.51", "--steps", "4"],
-        "None of the 4 steps lies between 0.5 and 0.51 of the schedule, where the adapter is to act. At least one is "
+        3, ["text", "--start", "0.55", "--end", "0.6", "--steps", "4"],
+        "None of the 4 steps lies between 0.55 and 0.6 of the schedule, where the adapter is to act. At least one is "
         "needed. Set start and end further apart, more steps, or the strength to 0 to go without the adapter.",
     ),
     "an edge with nothing beside it": (
