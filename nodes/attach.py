@@ -77,6 +77,7 @@ class VaceAttachAdapter(io.ComfyNode):
         start_percent: float,
         end_percent: float,
     ) -> io.NodeOutput:
+        part = Part(strength=strength, start_percent=start_percent, end_percent=end_percent)
         found = identify(open_checkpoint(adapter.path))
         plug = _plug_for(model, found.family)
         layers = _fitting_layers(found, plug.sizes(host.network_of(model)))
@@ -87,7 +88,6 @@ class VaceAttachAdapter(io.ComfyNode):
         context = encode_context(
             vcu, video_vae, plug.family.fold_masks, on_chunk=lambda done, total: progress(done, total)
         )
-        part = Part(strength=strength, start_percent=start_percent, end_percent=end_percent)
         attached = attach(model, handle, plug.context(model, context.float().cpu()), part, plug.room)
         latent = {"samples": torch.zeros(len(vcu.roles), plug.family.latent_channels, *context.shape[2:])}
         return host.output(cls, attached, latent, vcu.num_references)
@@ -119,7 +119,9 @@ class VaceEncodePrompt(io.ComfyNode):
 
     @classmethod
     def execute(cls, clip: Any, vcu: VideoConditionUnit) -> io.NodeOutput:
-        return host.output(cls, *(_conditioning(clip, words, vcu.fps) for words in (vcu.prompt, vcu.negative_prompt)))
+        with host.warnings_said() as said:
+            texts = [_conditioning(clip, words, vcu.fps) for words in (vcu.prompt, vcu.negative_prompt)]
+        return host.output(cls, *texts, notes=said)
 
 
 def _plug_for(model: Any, family: Family) -> Plug:

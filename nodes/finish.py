@@ -9,9 +9,8 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..vace_core import pipeline
-from ..vace_core.composite import composite, kept_error
+from ..vace_core.composite import composite_unit, kept_error
 from ..vace_core.errors import InputError, ShapeError
-from ..vace_core.masks import soften
 from ..vace_core.models.base import VideoVae
 from ..vace_core.models.family import Family
 from ..vace_core.models.wan_family import WAN
@@ -108,20 +107,14 @@ class VaceCompositeVideo(io.ComfyNode):
     @classmethod
     def execute(cls, images: Any, vcu: VideoConditionUnit, feather: int, match_colour: bool) -> io.NodeOutput:
         frames = frames_of(images, "images")
-        if vcu.source is None:
-            raise InputError(
-                "This unit keeps no pixels, so there is nothing to put back. A unit with a source video is needed. "
-                "Use the images as they are."
-            )
-        if frames.shape != vcu.source.shape:
+        if frames.shape[2:] != vcu.roles.shape[2:]:
             raise ShapeError(
                 f"The images are {frames.shape[2]} frames of {frames.shape[4]} x {frames.shape[3]} pixels, the unit "
                 f"{vcu.num_frames} of {vcu.width} x {vcu.height}. Both need the same. Drop the references from the "
                 "latent with Trim Video Latent before it is decoded, or connect the images that were made from this "
                 "very unit."
             )
-        blend = soften(vcu.masks, feather) if feather else None
-        result = composite(frames, vcu.source, vcu.masks, blend=blend, match_colour=match_colour)
+        result = composite_unit(frames, vcu, feather=feather, match_colour=match_colour)
         said = _report(result, vcu)
         return host.output(cls, images_of(result), vcu.fps, said, notes=[said])
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from ..vace_core.adapter import ContextAdapter
 from ..vace_core.errors import InputError, ShapeError
 from ..vace_core.models.family import Family
+from ..vace_core.options import check_acting
 from . import host
 
 PASSES = "vace_passes"  # in the options of one call: by the name of each attached adapter, its pass
@@ -88,6 +89,9 @@ class Part:
     strength: float = 1.0
     start_percent: float = 0.0
     end_percent: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_acting(self.strength, self.start_percent, self.end_percent)
 
     def acts_at(self, sigma: float, to_sigma: Callable[[float], float]) -> bool:
         """Whether the adapter acts at a noise level, where `to_sigma` gives that of a percent of the schedule."""

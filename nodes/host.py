@@ -17,8 +17,12 @@ from comfy_api.latest import io, ui
 from torch import Tensor, nn
 
 from ..vace_core.errors import ModelError
+from ..vace_core.models import FAMILIES
+from ..vace_core.text import said_of_cut
 
 log = logging.getLogger("vace")
+
+PADDING = 0  # number of the token that T5 and umT5 fill prompts up with
 
 SUFFIXES = (".safetensors", ".sft", ".gguf")  # what is never unpickled
 
@@ -95,6 +99,25 @@ def _shown(cls: Any, notes: Sequence[str], images: Tensor | None, shown_as: str)
     if notes:
         shown["text"] = ("\n".join(notes),)
     return shown or None
+
+
+@contextmanager
+def warnings_said() -> Generator[list[str], None, None]:
+    """What the library warns of in its log meanwhile, for the notes of a node; each once."""
+    said: list[str] = []
+
+    def hear(record: logging.LogRecord) -> bool:
+        words = record.getMessage()
+        words = f"{words[:1].upper()}{words[1:]}."
+        if record.levelno >= logging.WARNING and words not in said:
+            said.append(words)
+        return True
+
+    log.addFilter(hear)
+    try:
+        yield said
+    finally:
+        log.removeFilter(hear)
 
 
 def check_interrupt() -> None:
@@ -222,8 +245,26 @@ def load_clip(path: Path, kind: str) -> Any:
 
 
 def conditioning(clip: Any, prompt: str) -> Any:
-    """A prompt as ComfyUI's CONDITIONING."""
-    return clip.encode_from_tokens_scheduled(clip.tokenize(prompt))
+    """A prompt as ComfyUI's CONDITIONING, cut to what the base was trained with; the log says so."""
+    tokens = clip.tokenize(prompt)
+    if isinstance(tokens, dict):
+        tokens = {name: _within(some, name) for name, some in tokens.items()}
+    return clip.encode_from_tokens_scheduled(tokens)
+
+
+def _within(sections: Any, encoder: str) -> Any:
+    """ComfyUI's tokens of a prompt, cut as the bases' own code cuts them: the end token stays."""
+    kind = next((family.text for family in FAMILIES if encoder == f"{family.text.name.lower()}xxl"), None)
+    if kind is None or len(sections) != 1:
+        return sections
+    tokens = list(sections[0])
+    while len(tokens) > kind.max_tokens and tokens[-1][0] == PADDING:
+        tokens.pop()
+    most = kind.max_tokens - 1
+    if len(tokens) <= kind.max_tokens:
+        return sections
+    log.warning(said_of_cut(len(tokens) - 1, kind))
+    return [[*tokens[:most], tokens[-1]]]
 
 
 def with_values(conditioning: Any, values: dict[str, list[Any]]) -> Any:

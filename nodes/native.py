@@ -15,9 +15,10 @@ from ..vace_core.models import FAMILIES
 from ..vace_core.models.base import OnChunk
 from ..vace_core.models.family import Family
 from ..vace_core.models.wan_family import WAN
-from ..vace_core.pipeline import make_noise, solver_named
+from ..vace_core.options import check_number
+from ..vace_core.pipeline import check_adapter, check_steps, make_noise, solver_named
 from ..vace_core.sampler import OnStep, Solver
-from ..vace_core.schedule import percent_to_sigma, sigmas
+from ..vace_core.schedule import Schedule, percent_to_sigma, sigmas
 from ..vace_core.shapes import Box, Grid
 from ..vace_core.vcu import VideoConditionUnit
 from . import host
@@ -105,6 +106,7 @@ class NativeVae:
 
 def conditions(vcu: VideoConditionUnit, vae: Any, strength: float, on_chunk: OnChunk | None = None) -> dict[str, Any]:
     """What a unit adds to a CONDITIONING, in the form of ComfyUI's WanVaceToVideo: raw latents, masks, strength."""
+    check_number("strength", strength, least=0)
     context = encode_context(vcu, NativeVae(vae), WAN.fold_masks, on_chunk=on_chunk)
     inactive, reactive, masks = context.split((CHANNELS, CHANNELS, context.shape[1] - 2 * CHANNELS), dim=1)
     return {
@@ -132,6 +134,8 @@ def sample(
     solver = solver_named(options.solver)
     levels = sigmas(options.steps, options.shift, first=solver.first)
     check_for_model(vcu, WAN.grid)
+    check_adapter(vcu, options, attached=True)
+    check_steps(options, Schedule(steps=options.steps, shift=options.shift, first=solver.first))
     texts = [host.conditioning(model.clip, words) for words in (vcu.prompt, vcu.negative_prompt)]
     values = conditions(vcu, model.vae, options.strength, on_chunk)
     positive, negative = (host.with_values(text, values) for text in texts)

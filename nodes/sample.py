@@ -137,13 +137,14 @@ class VaceSampleVideo(io.ComfyNode):
         def on_chunk(done: int, total: int) -> None:
             host.check_interrupt()
 
-        if isinstance(model, NativeModel):
-            samples = native.sample(model, vcu, options, on_step=on_step, on_chunk=on_chunk)
-        else:
-            samples = _sample(model, vcu, options, on_step, on_chunk)
+        with host.warnings_said() as warned:
+            if isinstance(model, NativeModel):
+                samples = native.sample(model, vcu, options, on_step=on_step, on_chunk=on_chunk)
+            else:
+                samples = _sample(model, vcu, options, on_step, on_chunk)
         _check_finite(samples)
         host.free_cache()
-        return host.output(cls, {"samples": samples}, notes=[_said(options, family, vcu)])
+        return host.output(cls, {"samples": samples}, notes=[_said(options, family, vcu), *warned])
 
 
 class VaceApplyVCU(io.ComfyNode):

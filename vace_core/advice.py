@@ -37,8 +37,8 @@ def warnings(vcu: VideoConditionUnit, *, seen_frames: Sequence[int] | None = Non
     Args:
         vcu: The unit; of a batch, its first clip.
         seen_frames: The frames whose mask the model reads, such as `models.wan.seen_frames(num_frames)`. Masks that
-            differ from their neighbours for a moment between two of these are named. The first and the last frames
-            are not: a Wan model reads neither, and was trained to keep them all the same.
+            differ from their neighbours for a moment between two of these are named. Frames that are kept at the very
+            start or end are not: a Wan model reads neither, and was trained to keep them all the same.
     """
     shares = role_shares(vcu)
     found = _about_the_amount(vcu, shares[:, 0])
@@ -82,7 +82,9 @@ def _about_unseen_masks(kept: NDArray[np.float64], seen_frames: list[int]) -> li
     runs: list[list[int]] = []
     for _, run in groupby(range(len(states)), key=lambda frame: states[frame]):
         runs.append(list(run))
-    unseen = [run for run in runs[1:-1] if not set(run) & set(seen_frames)]
+    # Where all that is read is kept, what is made at the ends is as hidden as what is made between.
+    hidden = runs if all(states[frame] == 2 for frame in seen_frames) else runs[1:-1]
+    unseen = [run for run in hidden if not set(run) & set(seen_frames)]
     if not unseen:
         return []
     names = ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in unseen[:8])
@@ -164,7 +166,7 @@ def _outline_filled(painted: Tensor) -> float:
 
 def _sampled(vcu: VideoConditionUnit, bit: int) -> list[int]:
     """Some of the frames that use this bit, evenly spread."""
-    using = [frame for frame, roles in enumerate(vcu.roles[0, 0, :, ::4, ::4]) if bool((roles & bit).any())]
+    using = [frame for frame, roles in enumerate(vcu.roles[0, 0, :, ::4, ::4]) if bool(_uses(roles, bit).any())]
     step = max(-(-len(using) // _SAMPLES), 1)
     return using[::step]
 
@@ -175,7 +177,11 @@ def _used(vcu: VideoConditionUnit, frames: Tensor | None, bit: int) -> Tensor | 
     if frames is None or not chosen:
         return None
     roles = vcu.roles[0, 0, chosen, ::2, ::2]
-    kept = (roles & (KEEP | REPAINT)) == KEEP
-    where = kept if bit == KEEP else ~kept & ((roles & FOLLOW) != 0)
-    pixels = frames[0, :, chosen, ::2, ::2][:, where]
+    pixels = frames[0, :, chosen, ::2, ::2][:, _uses(roles, bit)]
     return pixels.float() if pixels.shape[1] else None
+
+
+def _uses(roles: Tensor, bit: int) -> Tensor:
+    """Where pixels are kept (`KEEP`), or made after a control (`FOLLOW`)."""
+    kept = (roles & (KEEP | REPAINT)) == KEEP
+    return kept if bit == KEEP else ~kept & ((roles & FOLLOW) != 0)

@@ -5,17 +5,49 @@ The model makes whole frames, and keeps only as well as it can. What is to stay 
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from .errors import InputError, ShapeError
 from .masks import check as check_masks
-from .masks import grow, steady
-from .vcu import check_frames
+from .masks import grow, opencv, soften, steady
+from .vcu import VideoConditionUnit, check_frames
 
 RING = 12  # pixels beside the mask in which colours are compared; decode at least this margin around the mask
 _LEAST = 16  # pixels to measure a mean and a spread on
 _MOST_GAIN = 2.0
+
+
+def composite_unit(
+    generated: Tensor, vcu: VideoConditionUnit, *, feather: int = 0, match_colour: bool = False
+) -> Tensor:
+    """`frames` `(B, 3, T, H, W)`: `generated` with every pixel that the unit keeps as it came.
+
+    A soft edge mixes what was made with the source under the mask. Where there is none, as in the border of an
+    outpainting, the nearest source pixel of the frame is carried on; a frame that keeps nothing has no edge.
+
+    Args:
+        generated: `(B, 3, T, H, W)` in −1..1, what the model made of the unit, whole frames.
+        vcu: The unit.
+        feather: Pixels of soft edge, inside the mask; 0 = a hard edge.
+        match_colour: As for `composite`.
+
+    Raises:
+        ShapeError: `generated` is not of the unit's size.
+        InputError: the unit has no source, or as `composite`.
+    """
+    if vcu.source is None:
+        raise InputError(
+            "This unit keeps no pixels, so there is nothing to put back. A unit with a source video is needed. "
+            "Use the images as they are."
+        )
+    masks, source = vcu.masks, vcu.source
+    blend = soften(masks, feather) if feather else None
+    if blend is not None:
+        mixed = (blend > 0) & (blend < 1)
+        source = _carried_on(source, vcu.has_source, mixed & ~vcu.has_source)
+    return composite(generated, source, masks, blend=blend, match_colour=match_colour)
 
 
 def composite(
@@ -29,7 +61,7 @@ def composite(
         masks: `(B, 1, T, H, W)`, 1 = generated, 0 = kept.
         blend: `(B, 1, T, H, W)` in 0..1, how much of `generated` to show: 1 = all, and 0 wherever the mask is 0.
             `masks.soften` makes one. None = 1 in the whole mask, a hard edge. Where the source has nothing under the
-            mask, as in the new frames of an extension, it must be 1.
+            mask, it must be 1; `composite_unit` knows where that is.
         match_colour: Gives the generated part the source's colours. The model made the kept pixels too; those within
             12 pixels or one frame of the mask tell how its colours differ from the source's: one mean and one spread
             per channel over the whole clip, so that nothing flickers. The same shift and gain (0.5 to 2, and 1 where
@@ -60,6 +92,23 @@ def kept_error(result: Tensor, source: Tensor, masks: Tensor) -> float:
     """
     result, inside = _checked(result, source, masks, "result")
     return float((result - source).abs().masked_fill_(inside, 0).max())
+
+
+def _carried_on(source: Tensor, there: Tensor, wanted: Tensor) -> Tensor:
+    """`source` with the nearest pixel of the same frame that is `there` in those that are `wanted`."""
+    if not bool(wanted.any()):
+        return source
+    source, cv2 = source.clone(), opencv()
+    for clip, frame in wanted.flatten(3).any(dim=3)[:, 0].nonzero().tolist():
+        pixels, holds, lacks = source[clip, :, frame], there[clip, 0, frame], wanted[clip, 0, frame]
+        missing = (~holds).to(torch.uint8).cpu().numpy()
+        _, nearest = cv2.distanceTransformWithLabels(missing, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+        # Every pixel that is there has a label of its own, and all others that of their nearest.
+        places = np.zeros(int(nearest.max()) + 1, dtype=np.int64)
+        places[nearest[missing == 0]] = np.flatnonzero(missing == 0)
+        chosen = torch.from_numpy(places[nearest[lacks.cpu().numpy()]]).to(source.device)
+        pixels[:, lacks] = pixels.flatten(1)[:, chosen]
+    return source
 
 
 def _matched(generated: Tensor, source: Tensor, masks: Tensor) -> Tensor:

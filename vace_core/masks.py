@@ -253,8 +253,10 @@ def _distance_to(masks: Tensor, limit: float) -> Tensor:
     """How far, in pixels, each pixel's centre is from that of the nearest 1 of its frame; `limit` + 1 where more."""
     cv2 = opencv()
     found = [cv2.distanceTransform(255 - frame, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) for frame in each_frame(masks)]
-    # A frame without any 1 gets some very large number from OpenCV: cut it off.
-    return torch.from_numpy(np.stack(found)).clamp(max=limit + 1).reshape(masks.shape).to(masks.device)
+    # A frame without any 1 gets some very large number from OpenCV: cut it off. Its square roots differ in the last bit
+    # from call to call; what they are the roots of are whole numbers.
+    distances = torch.from_numpy(np.stack(found)).clamp_(max=limit + 1).square_().round_().sqrt_()
+    return distances.reshape(masks.shape).to(masks.device)
 
 
 def _per_frame(masks: Tensor, change: Callable[[Frame], Frame]) -> Tensor:

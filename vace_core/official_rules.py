@@ -65,6 +65,8 @@ def kind_of(vcu: VideoConditionUnit) -> Kind:
 def compose_official(first: VideoConditionUnit, second: VideoConditionUnit) -> VideoConditionUnit:
     """The two units as the original combines them: every pixel is taken whole, with its mask, from one of them.
 
+    What is under the mask, where a soft edge shows it, is the source that either of them has there, as by `compose`.
+
     References and prompts, of which the original says nothing, are joined as by `compose`. The original cuts the
     longer of the two; here they need the same length.
 
@@ -74,10 +76,12 @@ def compose_official(first: VideoConditionUnit, second: VideoConditionUnit) -> V
     """
     from_second = _from_second(first, second, (kind_of(first), kind_of(second)))
     joined = compose(first, second)
+    roles = torch.where(from_second, second.roles, first.roles)
+    under = joined.has_source & (torch.where(from_second, second.masks, first.masks) > 0)
     return replace(
         joined,
-        roles=torch.where(from_second, second.roles, first.roles),
-        source=_either(from_second, first.source, second.source),
+        roles=torch.where(under, roles | KEEP | REPAINT, roles),
+        source=_either(from_second & ~under, joined.source, second.source),
         control=_either(from_second, first.control, second.control),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -9,18 +10,19 @@ import torch
 from torch import Tensor
 
 from .adapter import Attachment, ContextAdapter
-from .composite import RING, composite
+from .composite import RING, composite_unit
 from .context import EMPTY, VAE_CURE, check_finite, content_box, encode_context
 from .errors import InputError
 from .guidance import Denoise, by_noise_level, guide
-from .masks import soften
 from .models.base import BaseModel, FoldMasks, OnChunk, VideoVae
-from .options import SamplingOptions
+from .options import SamplingOptions, check_number
 from .sampler import SOLVERS, OnStep, Solver
 from .schedule import Schedule
 from .shapes import Box, Grid
 from .text import TextEncoder
-from .vcu import VideoConditionUnit
+from .vcu import FOLLOW, VideoConditionUnit
+
+log = logging.getLogger("vace")
 
 MODEL_CURE = "Run the model in bfloat16 or float32, lower guidance and strength, or choose another file of it"
 
@@ -44,6 +46,9 @@ class VaceModel:
         fold_masks: How the adapter sees masks.
         low_noise: The second network of a pair (Wan 2.2 VACE-Fun).
         boundary: Noise level from which on `expert` hands over to `low_noise`.
+
+    Raises:
+        InputError: the boundary is no finite number.
     """
 
     expert: Expert
@@ -52,6 +57,9 @@ class VaceModel:
     fold_masks: FoldMasks
     low_noise: Expert | None = None
     boundary: float = 0.875
+
+    def __post_init__(self) -> None:
+        check_number("boundary", self.boundary)
 
     def attach(self, adapter: ContextAdapter, low_noise: ContextAdapter | None = None) -> VaceModel:
         """This model with other adapters: one, or one for each of a pair.
@@ -101,7 +109,7 @@ def generate(
 
     Raises:
         ShapeError: a length or size the model cannot take.
-        InputError: an option out of range.
+        InputError: the unit conditions a model without an adapter, or an adapter that acts in no step.
     """
     latents = sample(model, vcu, options, on_step=on_step, on_chunk=_named(on_chunk, "encode"))
     return finish(
@@ -144,8 +152,7 @@ def finish(
     check_finite(made, "Decoding", VAE_CURE)
     canvas = vcu.source.clone()
     canvas[..., box.top : box.bottom, box.left : box.right] = made.to(canvas.device)
-    blend = soften(vcu.masks, feather) if feather else None
-    return composite(canvas, vcu.source, vcu.masks, blend=blend, match_colour=match_colour)
+    return composite_unit(canvas, vcu, feather=feather, match_colour=match_colour)
 
 
 def sample(
@@ -163,6 +170,8 @@ def sample(
     schedule = options.schedule(tokens, first=solver.first)
     levels = schedule.sigmas()
     check_unit(vcu, model.vae.grid)
+    check_adapter(vcu, options, attached=model.expert.adapter is not None)
+    check_steps(options, schedule)
     context = encode_context(vcu, model.vae, model.fold_masks, on_chunk=on_chunk)
     denoise = _denoiser(model, vcu, options, schedule, context)
 
@@ -188,6 +197,50 @@ def check_unit(vcu: VideoConditionUnit, grid: Grid) -> None:
             "The mask keeps every pixel of every frame. At least one pixel to generate (mask 1, white) is needed. "
             "Invert the mask if it is the wrong way round."
         )
+
+
+def check_adapter(vcu: VideoConditionUnit, options: SamplingOptions, *, attached: bool) -> None:
+    """Accepts a unit whose conditions are read, and says in the log where they are not because the strength is 0.
+
+    Raises:
+        InputError: there is no adapter to read them.
+    """
+    said = _conditions(vcu)
+    if not said or (attached and options.strength):
+        return
+    if options.strength:
+        raise InputError(
+            f"The unit has {said}, and the model has no adapter, which alone reads them. A VACE adapter is needed. "
+            "Attach one, or set the strength to 0 to see what the base makes of the prompt alone."
+        )
+    log.warning("the strength is 0, so the model reads the prompt alone: it is shown nothing of the unit's %s", said)
+
+
+def check_steps(options: SamplingOptions, schedule: Schedule) -> None:
+    """Accepts options with which an adapter acts in at least one step of `schedule`.
+
+    Raises:
+        InputError: it acts in none.
+    """
+    start, end = schedule.at(options.start_percent), schedule.at(options.end_percent)
+    if options.strength and not any(end < level <= start for level in schedule.sigmas()[:-1]):
+        raise InputError(
+            f"None of the {options.steps} steps lies between {options.start_percent:g} and {options.end_percent:g} of "
+            "the schedule, where the adapter is to act. At least one is needed. Set start and end further apart, more "
+            "steps, or the strength to 0 to go without the adapter."
+        )
+
+
+def _conditions(vcu: VideoConditionUnit) -> str:
+    """What of a unit an adapter reads, in words; "" if nothing."""
+    count = vcu.num_references
+    there = (
+        (f"{count} reference{'s' if count > 1 else ''}", count > 0),
+        ("pixels to keep", bool((vcu.masks == 0).any())),
+        ("a control to follow", bool(((vcu.roles & FOLLOW) != 0).any())),
+    )
+    *first, last = [words for words, is_there in there if is_there] or [""]
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def solver_named(name: str) -> Solver:

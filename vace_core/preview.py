@@ -123,9 +123,9 @@ def _frame_rows(
         _row("Frames as the model gets them", _bytes(inactive + reactive), width, captions=numbers),
         _row("Mask: red is made, white is kept", _bytes(mask), width, marks=marks),
     ]
-    if part.source is not None:
+    if vcu.source is not None:
         rows.append(_row("Kept", _bytes(inactive + made * paper), width))
-    if part.control is not None:
+    if vcu.control is not None:
         title = "Made: after the control shown, or freely where gray"
         rows.append(_row(title, _bytes(reactive + (1 - made) * paper), width))
     return rows

@@ -31,7 +31,7 @@ def sigmas(steps: int, shift: float, *, first: float = 1.0) -> list[float]:
     """
     if steps < 1:
         raise InputError(f"The number of steps is {steps}. At least 1 is needed. Set steps, e.g. to 20.")
-    if not shift > 0:
+    if not 0 < shift < math.inf:
         raise InputError(f"The shift is {shift}. A number above 0 is needed. Set shift, e.g. to 5.")
     return [shift_sigma(first * (steps - index) / steps, shift) for index in range(steps)] + [0.0]
 

@@ -22,7 +22,7 @@ from .checkpoint import open_checkpoint
 from .detection import identify
 from .errors import ModelError, WeightsError
 from .files.tensors import damaged, shortened
-from .text import EncoderKind, package
+from .text import EncoderKind, package, said_of_cut
 from .weights import Weights
 
 log = logging.getLogger("vace")
@@ -79,9 +79,8 @@ class T5Text:
         A longer prompt is cut as the base's own code cuts it, and the log says by how much.
         """
         numbers, most = self.tokenize(self.kind.clean(prompt)), self.kind.max_tokens - 1
-        if (cut := len(numbers) - most) > 0:
-            reader = self.kind.reader
-            log.warning("the prompt is too long: its last %d tokens were cut; %s reads %d", cut, reader, most)
+        if len(numbers) > most:
+            log.warning(said_of_cut(len(numbers), self.kind))
         device = self.model.get_parameter(SHARED).device
         ids = torch.tensor([[*numbers[:most], END_NUMBER]], device=device)
         # Padding behind a mask, as the bases' own code does it, changes nothing in these rows.

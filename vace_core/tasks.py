@@ -78,7 +78,8 @@ def inpaint(
         source: The clip.
         masks: 1 = generate, 0 = keep. One frame counts for the whole clip.
     """
-    roles = torch.where(_hard(masks, source) > 0, REPAINT, KEEP).to(torch.uint8)
+    # The source is there under the mask too, where a soft edge shows it.
+    roles = torch.where(_hard(masks, source) > 0, KEEP | REPAINT, KEEP).to(torch.uint8)
     return VideoConditionUnit(roles=roles, source=source, prompt=prompt, negative_prompt=negative_prompt, fps=fps)
 
 
@@ -122,9 +123,7 @@ def outpaint(
     roles = torch.full_like(source[:, :1], KEEP, dtype=torch.uint8)
     return VideoConditionUnit(
         roles=functional.pad(roles, (*across, *down)),
-        # The edge is carried on under the border, where it is never shown to the model: a blend has something to
-        # blend with there.
-        source=functional.pad(source, (*across, *down, 0, 0), mode="replicate"),
+        source=functional.pad(source, (*across, *down)),
         prompt=prompt,
         negative_prompt=negative_prompt,
         fps=fps,

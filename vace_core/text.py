@@ -56,6 +56,15 @@ class EncoderKind:
     clean: Callable[[str], str]
 
 
+def said_of_cut(count: int, kind: EncoderKind) -> str:
+    """A sentence on a prompt of `count` tokens, the end token not counted, which are more than the base reads."""
+    most = kind.max_tokens - 1
+    return (
+        f"the prompt has {count} tokens, and {kind.reader} reads {most}: its last {count - most} were cut. Put what "
+        "matters first, or say it in fewer words"
+    )
+
+
 def package(name: str, reader: str) -> Any:
     """A Python package that prompts are read with.
 

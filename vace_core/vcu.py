@@ -15,9 +15,11 @@ from torch import Tensor
 from .errors import InputError, ShapeError
 
 # What a pixel is for, as bits. No bit: nobody has said anything, and the pixel is made freely.
-KEEP = 1  # there is a source pixel to keep
-REPAINT = 2  # make this pixel anew, even where there is one to keep
+KEEP = 1  # there is a source pixel, and it is kept
+REPAINT = 2  # the pixel is made anew even so; what is under it shows through a soft edge alone
 FOLLOW = 4  # there is a control pixel to follow where this pixel is made
+
+SAME_RATE = 1e-4  # rates that differ by less, relatively, are one: a clip of 1000 frames drifts by a tenth of a frame
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -26,8 +28,9 @@ class VideoConditionUnit:
 
     Attributes:
         roles: `(B, 1, T, H, W)` uint8, what each pixel is for: any sum of `KEEP`, `REPAINT`, `FOLLOW`.
-        source: `(B, 3, T, H, W)` in −1..1, the clip whose pixels are kept; None where nothing is kept.
-        control: `(B, 3, T, H, W)` in −1..1, the signal to follow; None where nothing is followed.
+        source: `(B, 3, T, H, W)` in −1..1, the clip whose pixels are kept or lie under those that are made anew. It
+            counts where `KEEP` is set, repainted or not; elsewhere it may hold anything. None if that is nowhere.
+        control: `(B, 3, T, H, W)` in −1..1, the signal to follow. It counts where `FOLLOW` is set; None if nowhere.
         references: Pictures `(B, 3, 1, H, W)` in −1..1 on white, in order, of the frame's size.
         prompt: What the result shows.
         negative_prompt: What it does not show.
@@ -48,12 +51,15 @@ class VideoConditionUnit:
 
     def __post_init__(self) -> None:
         _check_roles(self.roles)
+        for name, words in (("prompt", self.prompt), ("negative prompt", self.negative_prompt)):
+            _check_text(words, name)
         if not (math.isfinite(self.fps) and self.fps > 0):
             raise InputError(
                 f"The frame rate is {self.fps}. A number of frames per second above 0 is needed. Set fps, e.g. to 16."
             )
         b, _, t, h, w = self.roles.shape
         for bit, name, frames in ((KEEP, "source", self.source), (FOLLOW, "control", self.control)):
+            used = bool((self.roles & bit).any())
             if frames is not None:
                 check_frames(frames, name)
                 if frames.shape != (b, 3, t, h, w):
@@ -61,7 +67,9 @@ class VideoConditionUnit:
                         f"The {name} clip has shape {tuple(frames.shape)}, the mask {tuple(self.roles.shape)}. "
                         "Both need the same batch, length, height and width. Resize or cut one of them."
                     )
-            elif bool((self.roles & bit).any()):
+                if not used:  # a clip that counts nowhere is none, or it would turn up in a composition
+                    object.__setattr__(self, name, None)
+            elif used:
                 raise InputError(
                     f"The mask has pixels that use the {name} clip, but no {name} clip was given. "
                     f"A clip of shape {(b, 3, t, h, w)} is needed. Give one, or generate these pixels freely."
@@ -101,6 +109,11 @@ class VideoConditionUnit:
         return len(self.references)
 
     @property
+    def has_source(self) -> Tensor:
+        """`(B, 1, T, H, W)` bool, where there is a source pixel, whether it is kept or made anew."""
+        return (self.roles & KEEP) != 0
+
+    @property
     def _kept(self) -> Tensor:
         return (self.roles & (KEEP | REPAINT)) == KEEP
 
@@ -133,12 +146,14 @@ def compose(*units: VideoConditionUnit) -> VideoConditionUnit:
     The rules, pixel by pixel:
 
     - a pixel that one unit repaints is made, whatever the others keep there;
-    - otherwise a pixel that one unit keeps is kept, whatever the others follow there; the first such unit gives it;
+    - otherwise a pixel that one unit keeps is kept, whatever the others follow there;
+    - of the source pixels that several units have there, that of the first counts: kept, or under what is made anew;
     - a pixel that is made follows the control of the last unit that has one there;
     - a pixel of which no unit says anything is made freely.
 
-    References and prompts are put one after the other; equal prompts are said once. A unit that says nothing changes
-    nothing, and how the units are grouped makes no difference; their order does, as stated.
+    References and prompts are put one after the other; what a prompt has said is not said again. A unit that says
+    nothing changes nothing, and how the units are grouped makes no difference; their order does, as stated. The rate is
+    that of the first; a relative difference below `SAME_RATE` is none.
 
     Raises:
         InputError: no unit, or different frame rates.
@@ -157,7 +172,7 @@ def _compose_two(first: VideoConditionUnit, second: VideoConditionUnit) -> Video
     return replace(
         first,
         roles=first.roles | second.roles,
-        source=_overlay((first.roles & KEEP) != 0, first.source, second.source),
+        source=_overlay(first.has_source, first.source, second.source),
         control=_overlay((second.roles & FOLLOW) != 0, second.control, first.control),
         references=first.references + second.references,
         prompt=_join(first.prompt, second.prompt),
@@ -182,9 +197,9 @@ def check_alike(first: VideoConditionUnit, second: VideoConditionUnit) -> None:
             f"The first unit has {first_has}, the second {second_has}. Units need the same batch, length and size to "
             "become one. Build both alike."
         )
-    if first.fps != second.fps:
+    if abs(first.fps / second.fps - 1) >= SAME_RATE:
         raise InputError(
-            f"The first unit runs at {first.fps:g} frames per second, the second at {second.fps:g}. They need the "
+            f"The first unit runs at {first.fps:.7g} frames per second, the second at {second.fps:.7g}. They need the "
             "same rate to become one. Build both with the same fps."
         )
 
@@ -232,6 +247,13 @@ def _check_roles(roles: Tensor) -> None:
         )
 
 
+def _check_text(words: object, name: str) -> None:
+    if not isinstance(words, str):
+        raise InputError(
+            f'The {name} is {words!r:.60} ({type(words).__name__}). A text is needed. Give one; "" says nothing.'
+        )
+
+
 def _pick(where: Tensor, frames: Tensor | None, otherwise: Tensor | None, like: Tensor) -> Tensor:
     """`frames` where `where`, else `otherwise`; a clip that is missing is gray."""
     if otherwise is None:
@@ -248,8 +270,9 @@ def _overlay(where: Tensor, upper: Tensor | None, below: Tensor | None) -> Tenso
 
 
 def _join(first: str, second: str) -> str:
-    """Both, each part once. Beside a text that says nothing the other stays as it is, to the letter."""
-    ours, theirs = ([part for part in text.split("; ") if part] for text in (first, second))
-    if not (ours and theirs):
-        return first if ours else second if theirs else first or second
-    return "; ".join(dict.fromkeys([*ours, *theirs]))
+    """`first` to the letter, and those parts of `second` that are not in it. A text that says nothing adds nothing."""
+    said, more = (dict.fromkeys(part for part in text.split("; ") if part) for text in (first, second))
+    new = [part for part in more if part not in said]
+    if not first or (new and not said):
+        return second
+    return "; ".join([first, *new])

@@ -152,6 +152,18 @@ def test_a_moment_that_is_made_is_hidden_too():
     assert len(warnings(tasks.inpaint(photo(1), masks), seen_frames=seen_frames(T))) == 1
 
 
+@pytest.mark.parametrize(("made", "named", "move"), [([0], "0", "1"), ([8], "8", "7"), ([0, 8], "0, 8", "1, 7")])
+@pytest.mark.parametrize("part", ["whole frames", "a spot"])
+def test_what_is_made_at_the_very_start_or_end_alone_is_hidden_too(made, named, move, part):
+    """The mask that the model reads keeps everything, then: kept frames there are usual, made ones are not."""
+    masks = torch.zeros(1, 1, T, H, W)
+    masks[:, :, made] = 1 if part == "whole frames" else spot(1)
+    assert warnings(tasks.inpaint(photo(1), masks), seen_frames=seen_frames(T)) == [
+        f"The mask changes for a moment at {named}, and the model does not read the mask there: it gets these pixels, "
+        f"but not whether they are kept. Move them to {move}, or hold them longer."
+    ]
+
+
 def test_shares_of_a_frame_are_counted_exactly():
     left = torch.zeros(1, 1, T, H, W)
     left[..., :45] = 1

@@ -304,7 +304,25 @@ WRONG = {
     ),
     "a shift of nothing": (
         3, ["text", "--shift", "0"],
-        "The shift is 0.0. A number above 0 is needed. Set shift, e.g. to 5.",
+        "The shift is 0.0. A finite number above 0 is needed. Set it to one.",
+    ),
+    "a guidance that is no number": (
+        3, ["text", "--cfg", "nan"],
+        "The guidance scale (cfg) is nan. A finite number of 0 or more is needed. Set it to one.",
+    ),
+    "a seed that is too large": (
+        3, ["text", "--seed", "18446744073709551616"],
+        "The seed is 18446744073709551616. A whole number from 0 to 18446744073709551615 is needed. Set it to one.",
+    ),
+    "an adapter that acts nowhere": (
+        3, ["text", "--start", "0.8", "--end", "0.2"],
+        "The adapter is to act from 0.8 to 0.2 of the schedule, which is nowhere. A start below the end is needed. Set "
+        "both so, or the strength to 0 to go without the adapter.",
+    ),
+    "an adapter that acts in no step": (
+        3, ["text", "--start", "0.55", "--end", "0.6", "--steps", "4"],
+        "None of the 4 steps lies between 0.55 and 0.6 of the schedule, where the adapter is to act. At least one is "
+        "needed. Set start and end further apart, more steps, or the strength to 0 to go without the adapter.",
     ),
     "an edge with nothing beside it": (
         3, ["text", "--feather", "4"],

@@ -14,6 +14,7 @@ from vace_core.models import wan
 from vace_core.pipeline import Expert, SamplingOptions, generate, sample
 
 OPTIONS = SamplingOptions(steps=3, shift=3.0, guidance_scale=2.0, seed=1)
+ALONE = replace(OPTIONS, strength=0.0)  # the base without its adapter
 
 
 @pytest.fixture(scope="module")
@@ -58,23 +59,24 @@ def test_references_are_dropped_before_decoding(model):
 
 def test_strength_zero_is_the_base_alone(model, unit):
     off = sample(model, unit, replace(OPTIONS, strength=0.0))
-    assert torch.equal(off, sample(model.detach(), unit, OPTIONS))
+    assert torch.equal(off, sample(model.detach(), unit, ALONE))
 
 
 def test_attach_and_detach_leave_the_model_as_it_was(model, unit):
     before = sample(model, unit, OPTIONS)
     detached = model.detach()
-    assert not torch.equal(sample(detached, unit, OPTIONS), before)
+    assert not torch.equal(sample(detached, unit, ALONE), before)
     again = detached.attach(model.expert.adapter)
     assert torch.equal(sample(again, unit, OPTIONS), before)
 
 
 def test_the_adapter_acts_in_its_part_of_the_schedule(model, unit):
-    never = replace(OPTIONS, start_percent=1.0)
-    assert torch.equal(sample(model, unit, never), sample(model.detach(), unit, OPTIONS))
+    whole, never = sample(model, unit, OPTIONS), sample(model, unit, ALONE)
     late = sample(model, unit, replace(OPTIONS, start_percent=0.5))
-    assert not torch.equal(late, sample(model, unit, OPTIONS))
-    assert not torch.equal(late, sample(model.detach(), unit, OPTIONS))
+    assert not torch.equal(late, whole)
+    assert not torch.equal(late, never)
+    one_step = [sample(model, unit, replace(OPTIONS, steps=1, end_percent=end)) for end in (0.5, 1.0)]
+    assert torch.equal(*one_step)
 
 
 def test_stopping_leaves_nothing_behind(model, unit):

@@ -134,11 +134,6 @@ def test_outpainting_takes_pixels_and_ratios():
     assert (pixels.width, pixels.height) == (48, 48)
 
 
-def test_under_its_border_an_outpainting_carries_the_edge_on_for_blends():
-    unit = tasks.outpaint(clip(1), left=16)
-    assert torch.equal(unit.source[..., :16], clip(1)[..., :1].expand(-1, -1, -1, -1, 16))
-
-
 def test_two_clips_share_one_canvas_side_by_side():
     unit = compose(tasks.outpaint(clip(1), right=1.0), tasks.outpaint(clip(2), left=1.0))
     assert torch.equal(unit.frames, torch.cat([clip(1), clip(2)], dim=-1))

@@ -116,7 +116,10 @@ def test_a_longer_prompt_is_cut_and_the_log_says_by_how_much(path, caplog):
     with caplog.at_level(logging.WARNING, "vace"):
         cut = text.encode(words + "lll")
     assert torch.equal(cut, text.encode(words))
-    assert caplog.messages == ["the prompt is too long: its last 3 tokens were cut; Wan reads 511"]
+    assert caplog.messages == [
+        "the prompt has 514 tokens, and Wan reads 511: its last 3 were cut. Put what matters first, or say it in fewer "
+        "words"
+    ]
 
 
 def fitting_prompt(text, count):

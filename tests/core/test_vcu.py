@@ -36,6 +36,7 @@ SILENT = VideoConditionUnit(roles=everywhere(0))
 def assert_same(got: VideoConditionUnit, wanted: VideoConditionUnit) -> None:
     """Equal for the model and for every later composition; unused pixels of a source may differ."""
     assert torch.equal(got.roles, wanted.roles)
+    assert ((got.source is None), (got.control is None)) == ((wanted.source is None), (wanted.control is None))
     assert torch.equal(got.frames, wanted.frames)
     for bit, ours, theirs in ((KEEP, got.source, wanted.source), (FOLLOW, got.control, wanted.control)):
         used = ((got.roles & bit) != 0).expand(-1, 3, -1, -1, -1)
@@ -94,7 +95,7 @@ def test_sizes_and_counts():
 
 calm = settings(max_examples=50, deadline=None)
 ROLE = st.integers(0, 7)
-PROMPTS = st.sampled_from(["", "a dog", "rain", "a dog; rain", "rain; rain", "; "])
+PROMPTS = st.sampled_from(["", "a dog", "rain", "a dog; rain", "rain; rain", "; ", "; rain", "rain; "])
 
 
 @st.composite
@@ -102,9 +103,11 @@ def units(draw: st.DrawFn) -> VideoConditionUnit:
     roles = roles_of(draw(st.lists(ROLE, min_size=T * H * W, max_size=T * H * W)))
     seed = draw(st.integers(0, 1000))
     has_source, has_control = draw(st.booleans()), draw(st.booleans())
-    if not has_source:
+    # A clip may be there and be used by no pixel.
+    uses_source, uses_control = has_source and draw(st.booleans()), has_control and draw(st.booleans())
+    if not uses_source:
         roles &= ~torch.tensor(KEEP, dtype=torch.uint8)
-    if not has_control:
+    if not uses_control:
         roles &= ~torch.tensor(FOLLOW, dtype=torch.uint8)
     return VideoConditionUnit(
         roles=roles,
@@ -143,9 +146,38 @@ def test_how_units_are_grouped_makes_no_difference(a, b, c):
 @given(units())
 def test_composed_with_itself_a_unit_repeats_its_references_and_nothing_else(unit: VideoConditionUnit):
     twice = compose(unit, unit)
-    plain = replace(unit, references=(), prompt="", negative_prompt="")
-    assert_same(replace(twice, references=(), prompt="", negative_prompt=""), plain)
+    assert_same(replace(twice, references=()), replace(unit, references=()))
     assert len(twice.references) == 2 * len(unit.references)
+
+
+TEXTS = st.text(alphabet="ab; ", max_size=9)
+
+
+def joined(*texts: str) -> str:
+    return compose(*(replace(SILENT, prompt=text) for text in texts)).prompt
+
+
+@settings(max_examples=150, deadline=None)
+@given(TEXTS, TEXTS, TEXTS)
+def test_prompts_are_joined_by_the_same_laws_to_the_letter(a, b, c):
+    assert joined(joined(a, b), c) == joined(a, joined(b, c)) == joined(a, b, c)
+    assert joined(a, a) == a
+    assert joined(a, "") == joined("", a) == a
+    assert {part for part in joined(a, b).split("; ") if part} == {
+        part for text in (a, b) for part in text.split("; ") if part
+    }
+
+
+@pytest.mark.parametrize("fps", [16.000001, 16 * (1 + 0.9e-4), 16 * (1 - 0.9e-4)])
+def test_rates_that_differ_by_rounding_are_one(fps):
+    other = replace(SILENT, fps=fps)
+    assert (compose(SILENT, other).fps, compose(other, SILENT).fps) == (16.0, fps)
+
+
+@pytest.mark.parametrize("fps", [16 * (1 + 1.1e-4), 16 * (1 - 1.1e-4), 15.99, 17.0])
+def test_rates_that_differ_are_not_mixed(fps):
+    with pytest.raises(InputError, match="They need the same rate to become one"):
+        compose(SILENT, replace(SILENT, fps=fps))
 
 
 @calm

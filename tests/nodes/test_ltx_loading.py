@@ -48,6 +48,16 @@ class TestComfyuisT5:
         assert read.shape == wanted.shape
         assert relative(read, wanted) < 1e-4
 
+    def test_a_long_prompt_is_cut_as_the_official_code_cuts_it(self, pack, clip):
+        words = "a red dog " * 80
+        numbers = [number for number, _ in clip.tokenize(words)["t5xxl"][0]]
+        assert len(numbers) > 128
+        with torch.inference_mode():
+            read = pack.nodes.native.ClipText(clip).encode(words)
+            wanted = tiny.t5()(input_ids=torch.tensor([[*numbers[:127], 1]])).last_hidden_state
+        assert read.shape == wanted.shape
+        assert relative(read, wanted) < 1e-4
+
     def test_the_mask_and_the_rate_go_with_the_prompts(self, run, clip):
         vcu = run("VaceTextToVideo", width=64, height=32, length=9, prompt="a red dog", fps=12.5)[0]
         for both, words in zip(run("VaceEncodePrompt", clip=clip, vcu=vcu).result, ("a red dog", ""), strict=True):

@@ -12,9 +12,9 @@ from torch import Tensor
 from ..cost import JobCost, job_cost
 from ..errors import InputError
 from ..media_files import check_target
+from ..options import check_number
 from ..pictures import write_image
-from ..pipeline import SamplingOptions, VaceModel, generate, solver_named
-from ..schedule import sigmas
+from ..pipeline import SamplingOptions, VaceModel, check_adapter, check_steps, generate, solver_named
 from ..vcu import VideoConditionUnit
 from ..video_write import write_video
 from .console import Bars, result, say, table
@@ -38,6 +38,7 @@ def run(task: str, request: Request, run: Run) -> None:
         request.write_sheet(run.preview)
         table([("preview", str(run.preview))])
     if run.dry_run:
+        check_adapter(request.vcu, options, attached=files.adapter is not None)
         _report(task, request, options, job_cost(read_sizes(files, run), request.vcu, options), run)
         return
     model = load(files, run)
@@ -91,9 +92,11 @@ def _show(task: str, request: Request) -> None:
 
 def _check(request: Request, options: SamplingOptions, run: Run) -> None:
     """Everything that would fail after a long time, or do nothing, before it."""
-    sigmas(options.steps, options.shift, first=solver_named(options.solver).first)
+    family, vcu = profile_of(request.wanted).family, request.vcu
+    tokens = family.grid.tokens(vcu.num_frames, vcu.height, vcu.width, vcu.num_references)
+    check_steps(options, options.schedule(tokens, first=solver_named(options.solver).first))
+    check_number("boundary", run.boundary, least=0, most=1)
     device_of(run)
-    family = profile_of(request.wanted).family
     if options.stg_scale and not family.options.stg_scale:
         raise InputError(
             f"--stg came, and the model is {family.base_name}, which has no spatio-temporal guidance. A model such as "

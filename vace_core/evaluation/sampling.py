@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ..composite import composite
+from ..composite import composite_unit
 from ..masks import opencv
 from ..models.base import VideoVae
 from ..pipeline import SamplingOptions, VaceModel, sample
@@ -53,7 +53,7 @@ def make(model: VaceModel, units: Sequence[VideoConditionUnit], options: Samplin
 def finish(decoded: Tensor, units: Sequence[VideoConditionUnit]) -> Made:
     """Decoded clips `(B, 3, T, H, W)` with what `units` keep put back, as `pipeline.generate` does it."""
     unit = stack_units(units)
-    finished = decoded if unit.source is None else composite(decoded, unit.source, unit.masks)
+    finished = decoded if unit.source is None else composite_unit(decoded, unit)
     return Made(decoded=decoded, finished=finished)
 
 

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..adapter import Attachment, ContextAdapter
+from ..errors import ShapeError
 from ..shapes import Grid
 
 GRID = Grid(frames=4, pixels=8, patch=2)
@@ -198,8 +199,16 @@ class WanDit(nn.Module):
             text_embeds: `(B, S, text_width)`, S ≤ 512, one prompt's encoder output without padding. Wan reads 512
                 positions whatever the prompt's length, with zeros after the end; those are added here.
             fps: Of the clip; Wan counts frames and has no use for it.
+
+        Raises:
+            ShapeError: more positions than Wan reads.
         """
         spare = TEXT_TOKENS - text_embeds.shape[1]
+        if spare < 0:
+            raise ShapeError(
+                f"A prompt comes as {text_embeds.shape[1]} tokens. Wan reads {TEXT_TOKENS}. Let the text encoder cut "
+                "it, as vace_core.t5 does, or shorten the prompt."
+            )
         embeds = text_embeds.to(self.head.modulation)
         if spare < 1:
             return TextTokens(tokens=self.text_embedding(embeds), bias=None)

@@ -1,0 +1,175 @@
+"""Promises of the sampling options: what cannot be is refused in words where they are born, wherever they come from."""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+import tiny
+import torch
+
+from vace_core import tasks
+from vace_core.errors import InputError, ShapeError
+from vace_core.models import FAMILIES
+from vace_core.options import SamplingOptions, check_number
+from vace_core.pipeline import generate, make_noise, sample
+from vace_core.starter.model import STARTER_OPTIONS
+from vace_core.vcu import compose
+
+NUMBERS = ("shift", "shift_growth", "terminal", "guidance_scale", "stg_scale", "rescale", "strength", "start_percent",
+           "end_percent")  # fmt: skip
+SHORT = SamplingOptions(steps=3, shift=3.0, guidance_scale=2.0, seed=1)
+NOWHERE = (
+    "The adapter is to act from {} to {} of the schedule, which is nowhere. A start below the end is needed. Set both "
+    "so, or the strength to 0 to go without the adapter."
+)
+
+
+def refused(**changes) -> str:
+    with pytest.raises(InputError) as error:
+        SamplingOptions(**changes)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("name", [*NUMBERS, "steps", "seed"])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, None, "5", True, torch.ones(2)])
+def test_what_is_no_finite_number_is_refused(name, value):
+    assert refused(**{name: value}).endswith(" is needed. Set it to one.")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"shift": math.nan}, "The shift is nan. A finite number above 0 is needed. Set it to one."),
+        ({"shift": 0.0}, "The shift is 0.0. A finite number above 0 is needed. Set it to one."),
+        ({"guidance_scale": math.inf},
+         "The guidance scale (cfg) is inf. A finite number of 0 or more is needed. Set it to one."),
+        ({"strength": -0.1}, "The strength is -0.1. A finite number of 0 or more is needed. Set it to one."),
+        ({"rescale": 1.1}, "The rescale is 1.1. A number from 0 to 1 is needed. Set it to one."),
+        ({"end_percent": 1.5}, "The end percent is 1.5. A number from 0 to 1 is needed. Set it to one."),
+        ({"steps": 0}, "The number of steps is 0. A whole number of 1 or more is needed. Set it to one."),
+        ({"steps": 2.5}, "The number of steps is 2.5. A whole number of 1 or more is needed. Set it to one."),
+        ({"seed": 2**64}, "The seed is 18446744073709551616. A whole number from 0 to 18446744073709551615 is needed. "
+         "Set it to one."),
+        ({"seed": -1}, "The seed is -1. A whole number from 0 to 18446744073709551615 is needed. Set it to one."),
+        ({"start_percent": 0.6, "end_percent": 0.4}, NOWHERE.format(0.6, 0.4)),
+        ({"start_percent": 0.5, "end_percent": 0.5}, NOWHERE.format(0.5, 0.5)),
+        ({"start_percent": 1.0}, NOWHERE.format(1, 1)),
+    ],
+)  # fmt: skip
+def test_a_refusal_says_what_came_and_what_is_needed(change, message):
+    assert refused(**change) == message
+
+
+def test_every_number_is_checked():
+    """A new option cannot go unchecked: everything that is no text is among those above."""
+    kinds = {field.name: type(field.default) for field in fields(SamplingOptions)}
+    assert {name for name, kind in kinds.items() if kind is not str} == {*NUMBERS, "steps", "seed"}
+
+
+def test_numbers_of_numpy_are_numbers():
+    options = SamplingOptions(steps=np.int64(3), shift=np.float32(3), seed=np.uint64(2**64 - 1))
+    assert options.schedule(1024).sigmas() == SamplingOptions(steps=3, shift=3.0).schedule(1024).sigmas()
+
+
+def test_what_models_were_published_with_is_accepted():
+    for options in (*(family.options for family in FAMILIES), STARTER_OPTIONS):
+        assert replace(options, seed=1).steps == options.steps
+
+
+def test_the_first_and_the_last_seed_make_noise():
+    noise = [make_noise((4,), SamplingOptions(seed=seed).seed) for seed in (0, 2**64 - 1)]
+    assert not torch.equal(*noise)
+
+
+@pytest.mark.parametrize("words", [None, 5, b"a dog"])
+@pytest.mark.parametrize("name", ["prompt", "negative_prompt"])
+def test_a_prompt_that_is_no_text_is_refused(name, words):
+    with pytest.raises(InputError) as error:
+        tasks.text(num_frames=5, height=32, width=48, **{name: words})
+    assert str(error.value) == (
+        f"The {name.replace('_', ' ')} is {words!r} ({type(words).__name__}). A text is needed. "
+        'Give one; "" says nothing.'
+    )
+
+
+def test_a_boundary_that_is_no_number_is_refused():
+    with pytest.raises(InputError) as error:
+        replace(tiny.model(), boundary=math.nan)
+    assert str(error.value) == "The boundary is nan. A finite number is needed. Set it to one."
+
+
+def test_one_check_for_all():
+    check_number("size", 3, least=3, most=3)
+    with pytest.raises(InputError, match=r"The size is 3\.5\. A number from 3 to 3 is needed"):
+        check_number("size", 3.5, least=3, most=3)
+
+
+# What does nothing is said
+
+
+@pytest.fixture(scope="module")
+def model():
+    return tiny.model()
+
+
+def conditioned():
+    masks = torch.zeros(1, 1, 5, 32, 48)
+    masks[..., 8:20, 10:30] = 1
+    return {
+        "2 references": tasks.reference([tiny.clip(1), tiny.clip(1)], num_frames=5, height=32, width=48),
+        "1 reference": tasks.reference([tiny.clip(1)], num_frames=5, height=32, width=48),
+        "a control to follow": tasks.depth(tiny.clip()),
+        "pixels to keep": tasks.inpaint(tiny.clip(), masks),
+        "pixels to keep and a control to follow": compose(
+            tasks.inpaint(tiny.clip(), masks), tasks.depth(tiny.clip(), masks=masks)
+        ),
+    }
+
+
+@pytest.mark.parametrize("said", conditioned())
+def test_conditions_without_an_adapter_are_refused(model, said):
+    with pytest.raises(InputError) as error:
+        generate(model.detach(), conditioned()[said], SHORT)
+    assert str(error.value) == (
+        f"The unit has {said}, and the model has no adapter, which alone reads them. A VACE adapter is needed. "
+        "Attach one, or set the strength to 0 to see what the base makes of the prompt alone."
+    )
+
+
+@pytest.mark.parametrize("said", ["2 references", "pixels to keep"])
+def test_conditions_at_strength_zero_are_said_to_be_ignored(model, said, caplog):
+    with caplog.at_level(logging.WARNING, "vace"):
+        sample(model, conditioned()[said], replace(SHORT, strength=0.0))
+    assert caplog.messages == [
+        f"the strength is 0, so the model reads the prompt alone: it is shown nothing of the unit's {said}"
+    ]
+
+
+def test_a_prompt_alone_needs_no_adapter_and_no_word(model, caplog):
+    unit = tasks.text(num_frames=5, height=32, width=48, prompt="a dog")
+    with caplog.at_level(logging.WARNING, "vace"):
+        generate(model.detach(), unit, SHORT)
+        generate(model, unit, replace(SHORT, strength=0.0))
+    assert caplog.messages == []
+
+
+def test_a_part_of_the_schedule_without_a_step_is_refused(model):
+    with pytest.raises(InputError) as error:
+        sample(model, conditioned()["2 references"], replace(SHORT, start_percent=0.4, end_percent=0.6))
+    assert str(error.value) == (
+        "None of the 3 steps lies between 0.4 and 0.6 of the schedule, where the adapter is to act. At least one is "
+        "needed. Set start and end further apart, more steps, or the strength to 0 to go without the adapter."
+    )
+
+
+def test_more_tokens_than_wan_reads_are_refused(model):
+    with pytest.raises(ShapeError) as error:
+        model.expert.base.prepare_text(torch.zeros(1, 600, 32))
+    assert str(error.value) == (
+        "A prompt comes as 600 tokens. Wan reads 512. Let the text encoder cut it, as vace_core.t5 does, or shorten "
+        "the prompt."
+    )

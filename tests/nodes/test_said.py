@@ -1,0 +1,116 @@
+"""What would do nothing, or is cut, is refused by the nodes or said in their notes."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from native_parts import Clip
+from refusal import refusal
+from tiny_files import write_starter
+
+SIZE = {"width": 48, "height": 32, "length": 5}
+OPTIONS = {"steps": 3, "cfg": 2.0, "shift": 3.0, "sampler": "euler", "seed": 1}
+NOWHERE = (
+    "The adapter is to act from 0.6 to 0.4 of the schedule, which is nowhere. A start below the end is needed. Set "
+    "both so, or the strength to 0 to go without the adapter."
+)
+WRONG = {
+    "start behind the end": ({"start_percent": 0.6, "end_percent": 0.4}, NOWHERE),
+    "no strength": (
+        {"strength": math.nan},
+        "The strength is nan. A finite number of 0 or more is needed. Set it to one.",
+    ),
+    "no start": (
+        {"start_percent": math.nan},
+        "The start percent is nan. A number from 0 to 1 is needed. Set it to one.",
+    ),
+    "no end": ({"end_percent": math.nan}, "The end percent is nan. A number from 0 to 1 is needed. Set it to one."),
+}
+
+
+@pytest.fixture(scope="module")
+def model(pack, tmp_path_factory):
+    core = pack.vace_core
+    folder = write_starter(tmp_path_factory.mktemp("starter"), core)
+    starter = core.starter.model
+    return pack.nodes.load.managed(
+        starter.load_starter(folder=folder), core.models.wan_family.WAN, starter.STARTER_OPTIONS
+    )
+
+
+@pytest.fixture
+def unit(run):
+    return run("VaceReferenceToVideo", references=torch.rand(2, 32, 48, 3), **SIZE, prompt="a red circle")[0]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_sampling_and_attaching_refuse_alike(run, model, unit, wrong):
+    values, message = WRONG[wrong]
+    assert refusal(run, "VaceSampleVideo", model=model, vcu=unit, **{**OPTIONS, **values}) == message
+    attach = {"model": None, "adapter": None, "vcu": unit, "vae": None, **values}
+    assert refusal(run, "VaceAttachAdapter", **attach) == message
+
+
+def test_an_adapter_that_acts_in_no_step_is_refused(run, model, unit):
+    part = {"start_percent": 0.4, "end_percent": 0.6}
+    assert refusal(run, "VaceSampleVideo", model=model, vcu=unit, **OPTIONS, **part).startswith(
+        "None of the 3 steps lies between 0.4 and 0.6 of the schedule"
+    )
+
+
+def test_references_that_nothing_reads_are_said_in_the_note(run, model, unit):
+    (note,) = run("VaceSampleVideo", model=model, vcu=unit, **OPTIONS, strength=0.0).ui["text"]
+    assert note.split("\n")[1:] == [
+        "The strength is 0, so the model reads the prompt alone: it is shown nothing of the unit's 2 references.",
+    ]
+    (note,) = run("VaceSampleVideo", model=model, vcu=unit, **OPTIONS).ui["text"]
+    assert "\n" not in note
+
+
+def test_conditions_without_an_adapter_are_refused(run, pack, model, unit):
+    family = pack.vace_core.models.wan_family.WAN
+    plain = pack.nodes.load.managed(model.core.detach(), family, model.usual)
+    assert refusal(run, "VaceSampleVideo", model=plain, vcu=unit, **OPTIONS).startswith(
+        "The unit has 2 references, and the model has no adapter, which alone reads them."
+    )
+
+
+class Tokens(Clip):
+    """A CLIP with tokens as ComfyUI gives them: numbers with weights, the end token, filled up to what is usual."""
+
+    def __init__(self, name, usual):
+        self.name, self.usual, self.read = name, usual, []
+
+    def tokenize(self, text):
+        numbers = [ord(letter) for letter in text] + [1]
+        return {self.name: [[(n, 1.0) for n in numbers + [0] * (self.usual - len(numbers))]]}
+
+    def encode_from_tokens_scheduled(self, tokens):
+        self.read += tokens[self.name]
+        return super().encode_from_tokens_scheduled("a")
+
+
+@pytest.mark.parametrize(
+    ("name", "usual", "reader", "most"),
+    [("umt5xxl", 512, "Wan", 511), ("t5xxl", 128, "LTX-Video", 127), ("t5xxl", 700, "LTX-Video", 127)],
+)
+def test_a_prompt_that_is_too_long_is_cut_before_its_end_token_and_that_is_said(run, name, usual, reader, most):
+    clip = Tokens(name, usual)
+    vcu = run("VaceTextToVideo", **SIZE, prompt="a" * 600)[0]
+    (note,) = run("VaceEncodePrompt", clip=clip, vcu=vcu).ui["text"]
+    assert (
+        f"The prompt has 600 tokens, and {reader} reads {most}: its last {600 - most} were cut. Put what matters "
+        "first, or say it in fewer words." in note.split("\n")
+    )
+    assert [number for number, _ in clip.read[0]] == [ord("a")] * most + [1]
+
+
+@pytest.mark.parametrize("length", [0, 5, 511])
+def test_a_prompt_that_fits_is_left_as_it_is(run, length):
+    clip = Tokens("umt5xxl", 512)
+    vcu = run("VaceTextToVideo", **SIZE, prompt="a" * length, negative_prompt="a" * length)[0]
+    out = run("VaceEncodePrompt", clip=clip, vcu=vcu)
+    assert clip.read[0] == clip.tokenize("a" * length)["umt5xxl"][0]
+    assert "cut" not in str(out.ui)
