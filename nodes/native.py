@@ -25,6 +25,7 @@ from . import host
 from .bridge import normalised, raw
 from .fitted import check_for_model
 from .sockets import NativeModel
+from .vae_kind import kind_of
 
 CHANNELS = WAN.latent_channels  # ComfyUI knows VACE on Wan alone
 
@@ -56,19 +57,19 @@ class ClipText:
 
 
 def family_of(vae: Any) -> Family:
-    """Whose VAE a VAE socket holds, told by the channels of its latents.
+    """Whose VAE a VAE socket holds.
 
     Raises:
         InputError: nobody's that is known here.
     """
-    found = next((family for family in FAMILIES if is_of(vae, family)), None)
-    if found is None:
-        known = " or ".join(f"{family.name}, with {family.latent_channels}" for family in FAMILIES)
+    kind = kind_of(vae)
+    if kind.family is None:
+        known = " or ".join(family.name for family in FAMILIES)
         raise InputError(
-            f"The VAE makes latents of {_said_of_latents(vae)}. That of {known} in 3 is needed. Load it with Load VAE, "
-            "or connect the VACE model itself."
+            f"The VAE is {kind.said}. That of {known} is needed. Load it with Load VAE, or connect the VACE model "
+            "itself."
         )
-    return found
+    return kind.family
 
 
 class NativeVae:
@@ -79,10 +80,10 @@ class NativeVae:
     """
 
     def __init__(self, vae: Any, family: Family = WAN) -> None:
-        if not is_of(vae, family):
+        kind = kind_of(vae)
+        if kind.family is not family:
             raise InputError(
-                f"The VAE makes latents of {_said_of_latents(vae)}. That of {family.name} is needed, with "
-                f"{family.latent_channels} in 3. Load {VAE_FILES[family.name]} with Load VAE."
+                f"The VAE is {kind.said}. That of {family.name} is needed. Load {VAE_FILES[family.name]} with Load VAE."
             )
         self._vae, self._family = vae, family
         self.latent_channels = family.latent_channels
@@ -245,14 +246,8 @@ class _TurnIsOver(Exception):
 
 
 def is_of(vae: Any, family: Family) -> bool:
-    """Whether a VAE socket holds that of a family, as far as the channels of its latents tell."""
-    channels, dims = getattr(vae, "latent_channels", None), getattr(vae, "latent_dim", None)
-    return channels == family.latent_channels and dims == 3
-
-
-def _said_of_latents(vae: Any) -> str:
-    channels, dims = getattr(vae, "latent_channels", None), getattr(vae, "latent_dim", None)
-    return f"{channels} channels in {dims} dimensions"
+    """Whether a VAE socket holds that of a family."""
+    return kind_of(vae).family is family
 
 
 def _said(on_chunk: OnChunk | None) -> None:

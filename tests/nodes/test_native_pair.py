@@ -1,4 +1,4 @@
-"""A pair of ComfyUI's MODELs is one run of the solver, as our own pair is, and each is treated as ComfyUI treats one."""
+"""A pair of ComfyUI's MODELs is one run of the solver, as our own is, and each is treated as ComfyUI treats one."""
 
 from __future__ import annotations
 
