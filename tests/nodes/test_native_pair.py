@@ -167,6 +167,40 @@ class TestEqualToOurOwn:
         assert {tuple(step[2].shape) for step in said} == {(1, 16, 2, 4, 6)}  # without the reference
 
 
+@pytest.fixture
+def context(core, pack, vae, vcu):
+    return core.context.encode_context(vcu, pack.nodes.native.NativeVae(vae), core.models.wan.fold_masks)
+
+
+@pytest.fixture
+def denoiser(core, pack, vcu, context):
+    """One of our networks with adapters, the second of them at half its strength."""
+
+    def make(expert, adapters, guidance_scale=3.0):
+        text = pack.nodes.native.ClipText(native_parts.Clip())
+        texts = [expert.base.prepare_text(text.encode(one), fps=vcu.fps) for one in (vcu.prompt, vcu.negative_prompt)]
+        attachments = [
+            core.adapter.Attachment(adapter=adapter, context=adapter.embed(context), strength=strength)
+            for adapter, strength in zip(adapters, (1.0, 0.5), strict=False)
+        ]
+        return core.guidance.guide(expert.base, *texts, guidance_scale=guidance_scale, attachments=attachments)
+
+    return make
+
+
+@pytest.fixture
+def by_hand(core, context):
+    """What UniPC makes of two denoisers that meet at the boundary."""
+
+    def sample(high, low):
+        both = core.guidance.by_noise_level(high, low, BOUNDARY)
+        noise = core.pipeline.make_noise((1, 16, *context.shape[2:]), OPTIONS["seed"])
+        levels = core.schedule.sigmas(STEPS, 3.0, first=0.999)
+        return core.sampler.unipc(both, noise, levels)[:, :, 1:]
+
+    return sample
+
+
 class TestEachIsItsOwn:
     """What was done to one of the MODELs counts for its steps, and for no others."""
 
@@ -185,10 +219,9 @@ class TestEachIsItsOwn:
         assert torch.equal(theirs(two), plain)
 
     @pytest.mark.parametrize("which", [0, 1])
-    def test_an_attached_adapter(self, core, pack, two, experts, vae, vcu, theirs, tmp_path, which):
+    def test_an_attached_adapter(self, core, pack, two, experts, context, theirs, denoiser, by_hand, tmp_path, which):
         models = list(two)
         other = pack.nodes.sockets.AdapterFile(path=write_starter(tmp_path, core, seed=21) / "adapter.safetensors")
-        context = core.context.encode_context(vcu, pack.nodes.native.NativeVae(vae), core.models.wan.fold_masks)
         plug, part = pack.nodes.attach.WAN_PLUG, pack.nodes.hooks.Part(strength=0.5)
         handle = pack.nodes.attach._read(other, (0, 2), plug, models[which])
         models[which] = pack.nodes.hooks.attach(
@@ -196,34 +229,24 @@ class TestEachIsItsOwn:
         )
         adapters = [[expert.adapter] for expert in experts]
         adapters[which].append(core.loading.load_adapter(other.path, dtype=torch.float32, context_layers=(0, 2)))
-        halves = []
-        for one, some in zip(experts, adapters, strict=True):
-            texts = [
-                one.base.prepare_text(pack.nodes.native.ClipText(native_parts.Clip()).encode(words), fps=vcu.fps)
-                for words in (vcu.prompt, vcu.negative_prompt)
-            ]
-            attachments = [
-                core.adapter.Attachment(adapter=adapter, context=adapter.embed(context), strength=strength)
-                for adapter, strength in zip(some, (1.0, 0.5), strict=False)
-            ]
-            guided = core.guidance.guide(one.base, *texts, guidance_scale=3.0, attachments=attachments)
-            halves.append(guided)
-        solver = core.sampler.SOLVERS["unipc"]
-        noise = core.pipeline.make_noise((1, 16, 3, 4, 6), OPTIONS["seed"])
-        wanted = solver.run(
-            core.guidance.by_noise_level(*halves, BOUNDARY), noise, core.schedule.sigmas(STEPS, 3.0, first=0.999), None
-        )[:, :, 1:]
+        wanted = by_hand(*(denoiser(one, some) for one, some in zip(experts, adapters, strict=True)))
         made = theirs(models)
         assert relative(made, wanted) < CLOSE
         assert relative(theirs(two), wanted) > 1e-3
 
-    def test_guidance(self, two, theirs, experts, ours):
-        """A node that changes how one MODEL is guided."""
-        low = two[1].clone()
-        low.set_model_sampler_cfg_function(lambda args: args["cond"], disable_cfg1_optimization=True)
-        made = theirs((two[0], low))
-        assert relative(made, theirs(two)) > 1e-3
-        assert relative(theirs((two[0], low), boundary=0.0), ours([experts[0], experts[0]])) < CLOSE
+    @pytest.mark.parametrize("which", [0, 1])
+    def test_guidance(self, two, experts, theirs, denoiser, by_hand, which):
+        """By a node that changes how one MODEL is guided."""
+        models = list(two)
+        models[which] = models[which].clone()
+        # What is guided there is the noise that is taken away.
+        models[which].set_model_sampler_cfg_function(lambda args: args["cond"] * 0.9, disable_cfg1_optimization=True)
+        halves = [denoiser(one, [one.adapter]) for one in experts]
+        plain = denoiser(experts[which], [experts[which].adapter], guidance_scale=1.0)
+        halves[which] = lambda latents, sigma: latents - (latents - plain(latents, sigma)) * 0.9
+        wanted = by_hand(*halves)
+        assert relative(theirs(models), wanted) < CLOSE
+        assert relative(theirs(two), wanted) > 1e-3
 
     def test_wrappers_and_callbacks_as_in_any_sampling(self, two, theirs):
         events = []
