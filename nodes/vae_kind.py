@@ -21,10 +21,11 @@ WAN_MARK = "decoder.middle.0.residual.0.gamma"
 WAN_22_MARK = "decoder.upsamples.0.upsamples.0.residual.2.weight"
 LTX_MARK = "per_channel_statistics.mean-of-means"
 LTX_095_MARK = "encoder.down_blocks.1.conv.conv.weight"
+# The same as a part of a name.
 OTHERS = {
-    "decoder.unpatcher3d.wavelets": "Cosmos",
-    "decoder.blocks.2.blocks.3.stack.5.weight": "Mochi",
-    "taesd_decoder.1.weight": "a TAESD for previews",
+    "patcher3d.": "Cosmos",
+    "decoder.blocks.2.blocks.3.stack.5.": "Mochi",
+    "taesd_decoder.": "a TAESD for previews",
 }
 
 
@@ -54,7 +55,7 @@ def kind_of(vae: Any) -> VaeKind:
             return VaeKind(family=LTX, said=f"that of {LTX.name}")
         variant = "that of LTX-Video 0.9.5 or later"
     else:
-        variant = next((f"that of {name}" for mark, name in OTHERS.items() if mark in shapes), None)
+        variant = next((f"that of {name}" for part, name in OTHERS.items() if any(part in one for one in shapes)), None)
         if variant is None and _is_hunyuan_video(shapes):
             variant = "that of HunyuanVideo"
     return VaeKind(family=None, said=variant or _unknown(vae))
