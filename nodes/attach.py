@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 from comfy_api.latest import io
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..vace_core.checkpoint import open_checkpoint
 from ..vace_core.context import encode_context
@@ -162,8 +162,12 @@ def _read(adapter: AdapterFile, layers: tuple[int, ...], plug: Plug, model: Any)
     handles = _READ.setdefault(adapter, {})
     key = (dtype, layers, str(model.load_device))
     if key not in handles:
-        network = plug.managed(load_adapter(adapter.path, context_layers=layers, dtype=dtype))
-        handles[key] = host.companion(network, model)
+        path = adapter.path  # alone: ComfyUI's handle must not keep alive what its own life hangs on
+
+        def make() -> nn.Module:
+            return plug.managed(load_adapter(path, context_layers=layers, dtype=dtype))
+
+        handles[key] = host.companion(make, model)
     return handles[key]
 
 

@@ -118,10 +118,9 @@ def attach(model: Any, adapter: Any, context: Tensor, part: Part, room: float) -
     if part.strength == 0:
         return attached
     name = _free_name(attached)
-    network = adapter.model
-    for layer in network.context_layers:
+    for layer in adapter.model.context_layers:
         attached.set_model_patch_replace(_block(name, layer, _replaced(attached, layer)), KIND, BLOCK, layer)
-    host.add_wrapper(attached, "APPLY_MODEL", name, _around(name, network, context, part))
+    host.add_wrapper(attached, "APPLY_MODEL", name, _around(name, adapter, context, part))
     host.add_wrapper(attached, "PREPARE_SAMPLING", name, _roomier(room))
     # One adapter with two conditions is loaded, and counted, once. An empty list marks the name as taken.
     there = any(other.is_clone(adapter) for some in attached.additional_models.values() for other in some)
@@ -186,7 +185,7 @@ def _block(name: str, layer: int, earlier: Callable[..., Any] | None) -> Callabl
     return block
 
 
-def _around(name: str, adapter: ContextAdapter, context: Tensor, part: Part) -> Callable[..., Any]:
+def _around(name: str, adapter: Any, context: Tensor, part: Part) -> Callable[..., Any]:
     """Goes around one call of the model, outside of what may be compiled."""
 
     def around(
@@ -201,9 +200,10 @@ def _around(name: str, adapter: ContextAdapter, context: Tensor, part: Part) -> 
     ) -> Any:
         options = dict(transformer_options or {})
         # Asked of the model that samples: its shift may be set behind us.
-        to_sigma = executor.class_obj.model_sampling.percent_to_sigma
-        if part.is_whole or part.acts_at(float(t.max()), to_sigma):
-            now = Pass(adapter, _seen(context, x, options.get("context_window"), executor.class_obj), part.strength)
+        base = executor.class_obj
+        if part.is_whole or part.acts_at(float(t.max()), base.model_sampling.percent_to_sigma):
+            network = host.companion_of(getattr(base, "current_patcher", None), adapter)
+            now = Pass(network, _seen(context, x, options.get("context_window"), base), part.strength)
             options[PASSES] = {**options.get(PASSES, {}), name: now}
         return executor(x, t, c_concat, c_crossattn, control, options, **conds)
 

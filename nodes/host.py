@@ -293,13 +293,34 @@ def add_wrapper(model: Any, kind: str, name: str, wrapper: Callable[..., Any]) -
     model.add_wrapper_with_key(getattr(WrappersMP, kind), name, wrapper)
 
 
-def companion(network: nn.Module, model: Any) -> Any:
-    """ComfyUI's handle of a network that works beside a MODEL, on the same devices."""
+def companion(make: Callable[[], nn.Module], model: Any) -> Any:
+    """ComfyUI's handle of a network that works beside a MODEL, on the same devices.
+
+    Args:
+        make: Gives the network, with weights of its own at every call: ComfyUI wants another one for every device that
+            the MODEL is spread over.
+        model: MODEL.
+    """
     from comfy import model_patcher
 
-    # Newer ComfyUIs decide at their start how weights are moved.
-    kind = getattr(model_patcher, "CoreModelPatcher", model_patcher.ModelPatcher)
-    return kind(network, load_device=model.load_device, offload_device=model.offload_device)
+    devices = {"load_device": model.load_device, "offload_device": model.offload_device}
+
+    def handle(disable_dynamic: bool = False) -> Any:
+        # Newer ComfyUIs decide at their start how weights are moved.
+        plain = model_patcher.ModelPatcher
+        kind = plain if disable_dynamic else getattr(model_patcher, "CoreModelPatcher", plain)
+        made = kind(make(), **devices)
+        made.cached_patcher_init = (handle, ())
+        return made
+
+    return handle()
+
+
+def companion_of(model: Any, handle: Any) -> nn.Module:
+    """The network of a companion as it works beside a MODEL that samples: on each device a MODEL has its own."""
+    origin = getattr(handle, "clone_base_uuid", None)  # older ComfyUIs spread nothing
+    others = model.get_additional_models() if origin is not None and model is not None else ()
+    return next((other.model for other in others if other.clone_base_uuid == origin), handle.model)
 
 
 def compute_dtype(model: Any) -> torch.dtype:

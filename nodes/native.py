@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
 import torch
@@ -25,6 +26,7 @@ from . import host
 from .bridge import normalised, raw
 from .fitted import check_for_model
 from .sockets import NativeModel
+from .vae_kind import kind_of
 
 CHANNELS = WAN.latent_channels  # ComfyUI knows VACE on Wan alone
 
@@ -56,19 +58,19 @@ class ClipText:
 
 
 def family_of(vae: Any) -> Family:
-    """Whose VAE a VAE socket holds, told by the channels of its latents.
+    """Whose VAE a VAE socket holds.
 
     Raises:
         InputError: nobody's that is known here.
     """
-    found = next((family for family in FAMILIES if is_of(vae, family)), None)
-    if found is None:
-        known = " or ".join(f"{family.name}, with {family.latent_channels}" for family in FAMILIES)
+    kind = kind_of(vae)
+    if kind.family is None:
+        known = " or ".join(family.name for family in FAMILIES)
         raise InputError(
-            f"The VAE makes latents of {_said_of_latents(vae)}. That of {known} in 3 is needed. Load it with Load VAE, "
-            "or connect the VACE model itself."
+            f"The VAE is {kind.said}. That of {known} is needed. Load it with Load VAE, or connect the VACE model "
+            "itself."
         )
-    return found
+    return kind.family
 
 
 class NativeVae:
@@ -79,10 +81,10 @@ class NativeVae:
     """
 
     def __init__(self, vae: Any, family: Family = WAN) -> None:
-        if not is_of(vae, family):
+        kind = kind_of(vae)
+        if kind.family is not family:
             raise InputError(
-                f"The VAE makes latents of {_said_of_latents(vae)}. That of {family.name} is needed, with "
-                f"{family.latent_channels} in 3. Load {VAE_FILES[family.name]} with Load VAE."
+                f"The VAE is {kind.said}. That of {family.name} is needed. Load {VAE_FILES[family.name]} with Load VAE."
             )
         self._vae, self._family = vae, family
         self.latent_channels = family.latent_channels
@@ -141,46 +143,91 @@ def sample(
     positive, negative = (host.with_values(text, values) for text in texts)
     skip = vcu.num_references
 
-    def report(index: int, denoised: Tensor) -> None:
-        on_step(index, options.steps, denoised[:, :, skip:])
+    def report(index: int, total: int, denoised: Tensor) -> None:
+        on_step(index, total, denoised[:, :, skip:])
 
     split = len(levels) - 1
     if model.low_noise is not None:
         split = next((n for n, level in enumerate(levels) if level < model.boundary), split)
-    noise = make_noise(tuple(empty_latent(vcu).shape), options.seed)
+    job = _Job(
+        solver,
+        levels,
+        acts_from=percent_to_sigma(options.start_percent, options.shift),
+        acts_to=percent_to_sigma(options.end_percent, options.shift),
+        on_step=report,
+    )
+    # ComfyUI scales the noise by the first level, which is all but 1; ours is the noise itself.
+    noise = make_noise(tuple(empty_latent(vcu).shape), options.seed) / levels[0]
     latents = torch.zeros_like(noise)
-    start, end = (percent_to_sigma(at, options.shift) for at in (options.start_percent, options.end_percent))
-    parts = ((model.model, levels[: split + 1], 0), (model.low_noise, levels[split:], split))
-    for part, some, done in parts:
-        if part is None or len(some) < 2:
+    for part, first, last in ((model.model, 0, split), (model.low_noise, split, len(levels) - 1)):
+        if part is None or first == last:
             continue
-        run = _Run(solver, some, start, end, lambda index, _, denoised, done=done: report(done + index, denoised))
-        # ComfyUI scales the noise by the first level, which is all but 1; ours is the noise itself.
-        scaled = noise / some[0] if done == 0 else torch.zeros_like(noise)
-        gated = host.with_wrapper(part, run.gate())
+        # One MODEL after the other, each through a sampling of ComfyUI's own for the steps that are its: it is loaded
+        # when its turn comes, where memory is short in place of the one that is done, and cleaned up after its turn
+        # however that ends.
         latents = host.guided(
-            gated, positive, negative, options.guidance_scale, run, some, scaled, latents, options.seed
+            host.with_wrapper(part, job.gate()),
+            positive,
+            negative,
+            options.guidance_scale,
+            job.until(last),
+            levels[first : last + 1],
+            noise if first == 0 else torch.zeros_like(noise),
+            latents,
+            options.seed,
         )
     return latents[:, :, skip:]
 
 
-class _Run:
-    """One of our solvers in the form of ComfyUI's sampler functions, over the noise levels of one MODEL.
+class _Job:
+    """One run of one of our solvers, the steps of which are done by one MODEL after another.
 
-    It lives as long as one job, and tells the MODEL's network at each step whether the adapter acts there.
+    Solvers of higher order know what was made before, and ComfyUI knows no sampling that changes its MODEL. So every
+    MODEL gets a sampling of its own, and what the networks made is kept: each sampling walks anew from the first noise
+    through the steps that are behind, which costs next to nothing without a network, and does its own ones. The result
+    is to the bit that of one run.
     """
 
-    def __init__(self, solver: Solver, levels: list[float], start: float, end: float, on_step: OnStep) -> None:
-        self._solver, self._levels, self._start, self._end, self._on_step = solver, levels, start, end, on_step
+    def __init__(
+        self, solver: Solver, levels: list[float], *, acts_from: float, acts_to: float, on_step: OnStep
+    ) -> None:
+        self._solver, self._levels, self._on_step = solver, levels, on_step
+        self._acts_from, self._acts_to = acts_from, acts_to
         self._acts = True
+        self._noise: Tensor | None = None
+        self._made: list[Tensor] = []
 
-    def __call__(self, model: Any, x: Tensor, sigmas: Tensor, extra_args: dict[str, Any], **_: Any) -> Tensor:
-        def denoise(latents: Tensor, sigma: float) -> Tensor:
-            host.check_interrupt()
-            self._acts = self._end < sigma <= self._start
-            return model(latents, x.new_full((len(latents),), sigma), **extra_args)
+    def until(self, last: int) -> Callable[..., Tensor]:
+        """The steps up to level `last` that are not done yet, in the form of ComfyUI's sampler functions."""
 
-        return self._solver.run(denoise, x, self._levels, self._on_step)
+        def steps(model: Any, x: Tensor, sigmas: Tensor, extra_args: dict[str, Any], **_: Any) -> Tensor:
+            if self._noise is None:
+                self._noise = x
+            done, places = len(self._made), count()
+
+            def denoise(latents: Tensor, sigma: float) -> Tensor:
+                place = next(places)
+                if place == last:
+                    raise _TurnIsOver(latents)
+                if place < done:
+                    return self._made[place].to(latents.device)
+                host.check_interrupt()
+                self._acts = self._acts_to < sigma <= self._acts_from
+                made = model(latents, latents.new_full((len(latents),), sigma), **extra_args)
+                if last < len(self._levels) - 1:
+                    self._made.append(made.cpu())  # for the next MODEL
+                return made
+
+            def report(index: int, total: int, denoised: Tensor) -> None:
+                if index >= done:
+                    self._on_step(index, total, denoised)
+
+            try:
+                return self._solver.run(denoise, self._noise.to(x.device), self._levels, report)
+            except _TurnIsOver as over:
+                return over.latents
+
+        return steps
 
     def gate(self) -> Callable[..., Any]:
         """What goes around the network: strength 0 where the adapter does not act."""
@@ -194,15 +241,17 @@ class _Run:
         return around
 
 
+class _TurnIsOver(Exception):
+    """Ends a solver where the next MODEL takes over, with the latents as they are there."""
+
+    def __init__(self, latents: Tensor) -> None:
+        super().__init__()
+        self.latents = latents
+
+
 def is_of(vae: Any, family: Family) -> bool:
-    """Whether a VAE socket holds that of a family, as far as the channels of its latents tell."""
-    channels, dims = getattr(vae, "latent_channels", None), getattr(vae, "latent_dim", None)
-    return channels == family.latent_channels and dims == 3
-
-
-def _said_of_latents(vae: Any) -> str:
-    channels, dims = getattr(vae, "latent_channels", None), getattr(vae, "latent_dim", None)
-    return f"{channels} channels in {dims} dimensions"
+    """Whether a VAE socket holds that of a family."""
+    return kind_of(vae).family is family
 
 
 def _said(on_chunk: OnChunk | None) -> None:

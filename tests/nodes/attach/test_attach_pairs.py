@@ -77,8 +77,8 @@ def test_an_adapter_of_ltx(core, pack, attach, unit, plain, tmp_path):
 def test_a_vae_of_another_kind(attach, unit, plain):
     other = native_parts.SomeVae(latent_channels=128, latent_dim=3)
     assert refusal(attach, plain, unit(), vae=other) == (
-        "The VAE makes latents of 128 channels in 3 dimensions. That of Wan 2.1 is needed, with 16 in 3. Load "
-        "wan_2.1_vae.safetensors with Load VAE."
+        "The VAE is one that is not known here (SomeVae, with latents of 128 channels in 3 dimensions). That of Wan "
+        "2.1 is needed. Load wan_2.1_vae.safetensors with Load VAE."
     )
 
 
