@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import torch
@@ -32,6 +32,11 @@ class FitRule:
     max_area: int
     max_tokens: int
     fps: float
+
+    def shared(self, growth: float) -> FitRule:
+        """What is left for a clip whose canvas will have `growth` times its area, at least 1."""
+        # Rounded apart, so that a border never costs a latent frame that has room.
+        return replace(self, max_area=int(self.max_area / growth), max_tokens=math.ceil(self.max_tokens / growth))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +97,11 @@ class FitPlan:
     def repeated(self) -> tuple[int, ...]:
         """Source frames shown more than once; only clips of variable rate have them."""
         return tuple(sorted({i for i, j in pairwise(self.indices) if i == j}))
+
+
+def growth(left: float, right: float, top: float, bottom: float) -> float:
+    """How many times its area a picture has with a border on each side, each a ratio of that side; at least 1."""
+    return max((1 + left + right) * (1 + top + bottom), 1.0)
 
 
 def plan(

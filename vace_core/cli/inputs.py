@@ -19,7 +19,7 @@ from ..video import Clip, from_uint8, read_video
 from .film import Rest, rest_of
 from .models import profile_of
 from .options import Paths, References, Wanted
-from .sizes import chosen_size, length, shared
+from .sizes import chosen_size, length
 
 SAME_RATE = 0.01
 
@@ -91,19 +91,26 @@ def fit(clip: Clip, wanted: Wanted, *, growth: float = 1.0) -> Fitted:
         wanted: Length and rate together take the beginning of the clip; one of them alone thins it out.
         growth: How many times its area the canvas will have, ≥ 1.
     """
-    profile, whole = profile_of(wanted), clip
+    whole = clip
     if wanted.length and wanted.fps:
         clip = _part(clip, 0, _count_in(clip, wanted.length / wanted.fps))
-    count, height, width = clip.frames.shape[:3]
-    plan = fitting.plan(count, height, width, shared(profile.rule, growth), fps=clip.fps, times=clip.times)
-    if wanted.length or wanted.fps or wanted.width or wanted.height:
-        grid = profile.rule.grid
-        frames = plan.num_frames
-        if wanted.length or wanted.fps:
-            frames = wanted.length or grid.nearest_lengths(round(count / clip.fps * (wanted.fps or 1)))[0]
-        size = chosen_size(wanted, plan)
-        plan = fitting.plan_exact(count, height, width, grid, length=frames, size=size, fps=clip.fps, times=clip.times)
+    plan = plan_of(clip, wanted, growth=growth)
     return Fitted(frames=fitting.apply(clip.frames, plan), clip=clip, plan=plan, in_file=len(whole.frames))
+
+
+def plan_of(clip: Clip, wanted: Wanted, *, growth: float = 1.0) -> FitPlan:
+    """How `fit` fits all frames of a clip."""
+    rule, (count, height, width) = profile_of(wanted).rule, clip.frames.shape[:3]
+    plan = fitting.plan(count, height, width, rule.shared(growth), fps=clip.fps, times=clip.times)
+    if not (wanted.length or wanted.fps or wanted.width or wanted.height):
+        return plan
+    frames = plan.num_frames
+    if wanted.length or wanted.fps:
+        frames = wanted.length or rule.grid.nearest_lengths(round(count / clip.fps * (wanted.fps or 1)))[0]
+    size = chosen_size(wanted, plan)
+    return fitting.plan_exact(
+        count, height, width, rule.grid, length=frames, size=size, fps=clip.fps, times=clip.times
+    )
 
 
 def read_still(path: Path, wanted: Wanted) -> Clip:

@@ -16,6 +16,7 @@ from typer import Argument, Option
 from .. import anything, tasks
 from ..control_checks import ControlKind
 from ..errors import InputError
+from ..fitting import growth
 from ..vcu import VideoConditionUnit, compose
 from .inputs import (
     Fitted,
@@ -31,7 +32,7 @@ from .inputs import (
 )
 from .options import Paths, References, Sides, Wanted
 from .request import Request
-from .sizes import blank, borders, growth, length, rate, step
+from .sizes import blank, borders, length, rate, step
 
 ClipFile = Annotated[Path, Argument(help="A video, or a picture.", show_default=False)]
 PictureFile = Annotated[Path, Argument(help="A picture.", show_default=False)]
@@ -78,7 +79,7 @@ def outpaint(clip: ClipFile, *, sides: Sides, wanted: Wanted) -> Request:
     """Makes a clip larger and fills the border; width and height are those of the clip inside it."""
     whole = read_clip(clip, wanted)
     border = borders(sides, *whole.frames.shape[1:3])
-    source = fit(whole, wanted, growth=growth(border))
+    source = fit(whole, wanted, growth=growth(**border))
     vcu = tasks.outpaint(source.frames, **border, step=step(wanted), fps=source.plan.fps)
     return _request(vcu, wanted, source.notes("clip"), sound=clip)
 
@@ -207,7 +208,7 @@ def expand(photo: PictureFile, *, sides: Sides, pictures: References, wanted: Wa
     """Brings a picture to life on a larger canvas; width and height are those of the picture inside it."""
     picture, found = read_still(photo, wanted), read_references(pictures)
     border = borders(sides, *picture.frames.shape[1:3])
-    still = fit_still(picture, wanted, growth=growth(border))
+    still = fit_still(picture, wanted, growth=growth(**border))
     canvas = tasks.outpaint(still.frames, **border, step=step(wanted))
     vcu = anything.expand_anything(
         still.frames,
