@@ -13,7 +13,7 @@ from ..errors import InputError, ShapeError
 from ..fitting import FitPlan
 from ..layout import BoxKey, BoxPath
 from ..layout_json import paths_from_json
-from ..pictures import PICTURES, read_image, read_mask
+from ..pictures import PICTURES, read_animation, read_image, read_mask
 from ..references import crop_subject, on_white
 from ..video import Clip, from_uint8, read_video
 from .film import Rest, rest_of
@@ -63,13 +63,15 @@ class Fitted:
 
 
 def read_clip(path: Path, wanted: Wanted) -> Clip:
-    """A video, or a picture as a clip of one frame at the model's rate.
+    """A video or an animated picture, or a picture as a clip of one frame at the model's rate.
 
     Raises:
         InputError: as `read_video` and `read_image`.
     """
     if path.suffix.lower() not in PICTURES:
         return read_video(path)
+    if (animation := read_animation(path)) is not None:
+        return animation
     picture, alpha = read_image(path)
     usual_fps = profile_of(wanted).rule.fps
     times = torch.tensor([[0.0, 1 / usual_fps]], dtype=torch.float64)
@@ -108,9 +110,7 @@ def plan_of(clip: Clip, wanted: Wanted, *, growth: float = 1.0) -> FitPlan:
     if wanted.length or wanted.fps:
         frames = wanted.length or rule.grid.nearest_lengths(round(count / clip.fps * (wanted.fps or 1)))[0]
     size = chosen_size(wanted, plan)
-    return fitting.plan_exact(
-        count, height, width, rule.grid, length=frames, size=size, fps=clip.fps, times=clip.times
-    )
+    return fitting.plan_exact(count, height, width, rule.grid, length=frames, size=size, fps=clip.fps, times=clip.times)
 
 
 def read_still(path: Path, wanted: Wanted) -> Clip:
