@@ -200,8 +200,16 @@ def _rule(fit: str) -> FitRule | None:
 
 
 def _fitted(frames: Tensor, plan: FitPlan, name: str, notes: list[str]) -> Fitted:
-    said = (f"{name}: {fitting.report(plan)}", *notes)
+    said = (f"{name}: {fitting.report(plan)}", *_said_of_thinning(plan), *notes)
     return Fitted(frames=fitting.apply(frames, plan), plan=plan, name=name, notes=said)
+
+
+def _said_of_thinning(plan: FitPlan) -> list[str]:
+    thinned, count = fitting.thinning(plan), plan.num_frames
+    if thinned is None:
+        return []
+    way = f"take the first {count} frames alone ({count / plan.source_fps:.2f} s) with Image From Batch before the node"
+    return [f"! {thinned} To keep the rate, {way}."]
 
 
 def _said_of_end(count: int, taken: int, at_end: bool, name: str) -> str:

@@ -16,6 +16,8 @@ from torch.nn import functional
 from .errors import InputError, ShapeError
 from .shapes import Box, Grid
 
+MOST_THINNED = 0.9  # of a clip's frames per second; below this the loss is pointed out
+
 
 @dataclass(frozen=True, kw_only=True)
 class FitRule:
@@ -212,6 +214,16 @@ def report(plan: FitPlan) -> str:
             more = ", …" if len(frames) > 8 else ""
             sentences.append(f"Frames {what}: {len(frames)} ({', '.join(map(str, frames[:8]))}{more}).")
     return " ".join(sentences)
+
+
+def thinning(plan: FitPlan) -> str | None:
+    """What is to be known of a clip that loses more than a tenth of its frames per second; None of any other."""
+    if plan.num_frames < 2 or plan.fps >= MOST_THINNED * plan.source_fps:
+        return None
+    return (
+        f"The clip is thinned out in time: {_count(plan.source_frames)} at {plan.source_fps:.4g} fps become "
+        f"{plan.num_frames} at {plan.fps:.4g} fps. Motion becomes coarser."
+    )
 
 
 def apply(frames: Tensor, plan: FitPlan) -> Tensor:

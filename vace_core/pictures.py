@@ -65,7 +65,7 @@ def read_animation(path: str | Path) -> Clip | None:
         check_memory(path, image.width, image.height, count, MAX_BYTES)
         frames = torch.empty(count, image.height, image.width, 3, dtype=torch.uint8)
         alpha, ends = torch.full(frames.shape[:3], 255, dtype=torch.uint8), torch.zeros(count + 1, dtype=torch.float64)
-        first = image.n_frames - count  # an APNG may have a picture in front that is not part of it
+        first = _pages(image) - count  # an APNG may have a picture in front that is not part of it
         for index in range(count):
             image.seek(first + index)
             frames[index], opacity = _picture_bytes(image)
@@ -84,7 +84,7 @@ def read_animation(path: str | Path) -> Clip | None:
 
 
 def read_mask(path: str | Path) -> Tensor:
-    """`(T, H, W)` float32 of 0 and 1 from a picture (T = 1), an animation or a video: 1 = generate where it is brighter than half.
+    """`(T, H, W)` float32 of 0 and 1 from a picture (T = 1), an animation or a video: 1 = generate, the brighter half.
 
     A picture of one single colour painted on transparency says with its alpha what it means: painted = generate.
     Where both vary, the brightness decides. Either is logged.
@@ -141,8 +141,8 @@ def _opened(path: Path) -> Generator[Image, None, None]:
             with image_module.open(path, formats=_FORMATS) as image:
                 if image.width * image.height > _MAX_PICTURE:
                     raise image_module.DecompressionBombError
-                if image.format == "TIFF" and getattr(image, "n_frames", 1) > 1:
-                    logger.warning("%s: it has %d pages; the first is read.", path, image.n_frames)
+                if image.format == "TIFF" and _pages(image) > 1:
+                    logger.warning("%s: it has %d pages; the first is read.", path, _pages(image))
                 yield image
     except InputError:
         raise
@@ -162,7 +162,12 @@ def _count(image: Image) -> int:
     """Frames of an animation, 1 for a picture."""
     if image.format not in _MOVING:
         return 1
-    return max(getattr(image, "n_frames", 1) - bool(getattr(image, "default_image", False)), 1)
+    return max(_pages(image) - bool(getattr(image, "default_image", False)), 1)
+
+
+def _pages(image: Image) -> int:
+    """Pictures in the file."""
+    return getattr(image, "n_frames", 1)
 
 
 def _picture_bytes(image: Image) -> tuple[Tensor, Tensor | None]:

@@ -61,6 +61,16 @@ class Fitted:
         path = self.clip.path or Path(name)
         return [(name, f"{path.name}. {part}{fitting.report(self.plan)}"), *((name, note) for note in self.clip.notes)]
 
+    def warnings(self, wanted: Wanted) -> list[str]:
+        """What was lost in fitting that nobody asked for, and how it is kept."""
+        thinned = None if wanted.fps else fitting.thinning(self.plan)
+        if thinned is None:
+            return []
+        count, fps = self.plan.num_frames, self.clip.fps
+        return [
+            f"{thinned} To keep the rate, take the first {count / fps:.2f} s alone: --length {count} --fps {fps:.6g}"
+        ]
+
 
 def read_clip(path: Path, wanted: Wanted) -> Clip:
     """A video or an animated picture, or a picture as a clip of one frame at the model's rate.
@@ -242,14 +252,14 @@ def _part(clip: Clip, begin: int, end: int) -> Clip:
 
 
 def _count_in(clip: Clip, seconds: float) -> int:
-    """Frames that begin before `seconds` are over."""
+    """Frames that begin before `seconds` are over, up to a hundredth of a frame, which a typed rate is short of."""
     there = float(clip.times[-1, 1])
     if seconds > there + 1 / clip.fps:
         raise InputError(
             f"{clip.path} is {there:.2f} s long, and {seconds:.2f} s were asked for with --length and --fps. "
             "Not more than there is can be taken. Set a smaller length or a higher rate."
         )
-    return int((clip.times[:, 0] < seconds - 1e-6).sum())
+    return int((clip.times[:, 0] < seconds - 0.01 / clip.fps).sum())
 
 
 def _read_reference(path: Path) -> Tensor:

@@ -72,7 +72,7 @@ def inpaint(clip: ClipFile, *, mask: MaskFile, wanted: Wanted) -> Request:
     """Makes a masked part of a clip anew."""
     source = fit_clip(clip, wanted)
     vcu = tasks.inpaint(source.frames, fit_mask(mask, source), fps=source.plan.fps)
-    return _request(vcu, wanted, source.notes("clip"), sound=clip)
+    return _request(vcu, wanted, source.notes("clip"), sound=clip, fitted=source)
 
 
 def outpaint(clip: ClipFile, *, sides: Sides, wanted: Wanted) -> Request:
@@ -81,7 +81,7 @@ def outpaint(clip: ClipFile, *, sides: Sides, wanted: Wanted) -> Request:
     border = borders(sides, *whole.frames.shape[1:3])
     source = fit(whole, wanted, growth=growth(**border))
     vcu = tasks.outpaint(source.frames, **border, step=step(wanted), fps=source.plan.fps)
-    return _request(vcu, wanted, source.notes("clip"), sound=clip)
+    return _request(vcu, wanted, source.notes("clip"), sound=clip, fitted=source)
 
 
 def extend(
@@ -201,7 +201,7 @@ def swap(clip: ClipFile, *, mask: MaskFile, pictures: References, wanted: Wanted
     """Puts the subjects of pictures in the place of what a mask covers."""
     source, found = fit_clip(clip, wanted), read_references(_some(pictures))
     vcu = anything.swap_anything(source.frames, fit_mask(mask, source), found, fps=source.plan.fps)
-    return _request(vcu, wanted, [*source.notes("clip"), *_seen(pictures, found)], sound=clip)
+    return _request(vcu, wanted, [*source.notes("clip"), *_seen(pictures, found)], sound=clip, fitted=source)
 
 
 def expand(photo: PictureFile, *, sides: Sides, pictures: References, wanted: Wanted) -> Request:
@@ -234,9 +234,11 @@ def _request(
     *,
     sound: Path | None = None,
     control: ControlKind | None = None,
+    fitted: Fitted | None = None,
 ) -> Request:
     spoken = replace(vcu, prompt=wanted.prompt, negative_prompt=wanted.negative)
-    return Request(vcu=spoken, wanted=wanted, notes=notes or (), sound=sound, control=control)
+    cautions = [] if fitted is None else fitted.warnings(wanted)
+    return Request(vcu=spoken, wanted=wanted, notes=notes or (), sound=sound, control=control, cautions=cautions)
 
 
 def _derived(
@@ -250,14 +252,14 @@ def _derived(
         masks = fit_mask(mask, source)
         kept = tasks.inpaint(source.frames, masks, fps=source.plan.fps)
         vcu = compose(kept, task(source.frames, masks=masks, fps=source.plan.fps))
-    return _request(*_with_references(vcu, pictures, wanted, source.notes("clip")), sound=clip)
+    return _request(*_with_references(vcu, pictures, wanted, source.notes("clip")), sound=clip, fitted=source)
 
 
 def _given(maps: Path, pictures: References, wanted: Wanted, kind: ControlKind) -> Request:
     """A control that comes ready-made."""
     signal = fit_clip(maps, wanted)
     vcu = tasks.control(signal.frames, fps=signal.plan.fps)
-    return _request(*_with_references(vcu, pictures, wanted, signal.notes(kind)), control=kind)
+    return _request(*_with_references(vcu, pictures, wanted, signal.notes(kind)), control=kind, fitted=signal)
 
 
 def _with_references(
