@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -75,9 +74,16 @@ def fit_clip(images: Any, fit: str, fps: float, *, name: str = "images", growth:
         growth: How many times its area the canvas will have, ≥ 1.
     """
     frames = frames_of(images, name)
-    rule, shape = _rule(fit, growth), frames.shape[2:]
-    plan = fitting.plan_exact(*shape, LOOSEST, fps=fps) if rule is None else fitting.plan(*shape, rule, fps=fps)
-    return _fitted(frames, plan, name, said_of_range(images))
+    count, height, width = frames.shape[2:]
+    return _fitted(frames, plan_of(count, height, width, fit, fps, growth), name, said_of_range(images))
+
+
+def plan_of(count: int, height: int, width: int, fit: str, fps: float, growth: float = 1.0) -> FitPlan:
+    """How `fit_clip` fits a clip of so many frames and pixels."""
+    rule = _rule(fit)
+    if rule is None:
+        return fitting.plan_exact(count, height, width, LOOSEST, fps=fps)
+    return fitting.plan(count, height, width, rule.shared(growth), fps=fps)
 
 
 def fit_picture(image: Any, fit: str, fps: float, *, name: str = "image", growth: float = 1.0) -> Fitted:
@@ -110,13 +116,9 @@ def fit_end(
     """
     frames = frames_of(images, name)
     count, height, width = frames.shape[2:]
-    rule, grid = _rule(fit, 1.0), grid_of(fit)
+    rule, grid = _rule(fit), grid_of(fit)
     if size is None:
-        one = (
-            fitting.plan_exact(1, height, width, grid, fps=fps)
-            if rule is None
-            else fitting.plan(1, height, width, rule, fps=fps)
-        )
+        one = plan_of(1, height, width, fit, fps)
         size = one.height, one.width
     elif rule is None and size != (height, width):
         raise ShapeError(
@@ -188,22 +190,26 @@ def growth_of(left: float, right: float, top: float, bottom: float) -> float:
             raise InputError(
                 f"{name} is {side:g}, a part of the picture's side. 0 to {WIDEST:g} is needed. Change {name}."
             )
-    return (1 + left + right) * (1 + top + bottom)
+    return fitting.growth(left, right, top, bottom)
 
 
-def _rule(fit: str, growth: float) -> FitRule | None:
+def _rule(fit: str) -> FitRule | None:
     if fit not in FITS:
         raise InputError(f'fit is "{fit}". One of {", ".join(FITS)} is needed. Choose one of these.')
-    rule = FITS[fit]
-    if rule is None or growth == 1.0:
-        return rule
-    # Rounded apart, so that a border never costs a latent frame that has room.
-    return replace(rule, max_area=int(rule.max_area / growth), max_tokens=math.ceil(rule.max_tokens / growth))
+    return FITS[fit]
 
 
 def _fitted(frames: Tensor, plan: FitPlan, name: str, notes: list[str]) -> Fitted:
-    said = (f"{name}: {fitting.report(plan)}", *notes)
+    said = (f"{name}: {fitting.report(plan)}", *_said_of_thinning(plan), *notes)
     return Fitted(frames=fitting.apply(frames, plan), plan=plan, name=name, notes=said)
+
+
+def _said_of_thinning(plan: FitPlan) -> list[str]:
+    thinned, count = fitting.thinning(plan), plan.num_frames
+    if thinned is None:
+        return []
+    way = f"take the first {count} frames alone ({count / plan.source_fps:.2f} s) with Image From Batch before the node"
+    return [f"! {thinned} To keep the rate, {way}."]
 
 
 def _said_of_end(count: int, taken: int, at_end: bool, name: str) -> str:

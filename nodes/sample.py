@@ -21,6 +21,8 @@ from ..vace_core.models.wan_family import WAN
 from ..vace_core.pipeline import VaceModel
 from ..vace_core.sampler import SOLVERS
 from ..vace_core.schedule import grown_shift
+from ..vace_core.starter.outside import outside
+from ..vace_core.starter.text import StarterText
 from ..vace_core.vcu import VideoConditionUnit
 from . import host, native, sockets
 from .bridge import raw
@@ -144,7 +146,8 @@ class VaceSampleVideo(io.ComfyNode):
                 samples = _sample(model, vcu, options, on_step, on_chunk)
         _check_finite(samples)
         host.free_cache()
-        return host.output(cls, {"samples": samples}, notes=[_said(options, family, vcu), *warned])
+        notes = [*_outside(model, vcu), _said(options, family, vcu), *warned]
+        return host.output(cls, {"samples": samples}, notes=notes)
 
 
 class VaceApplyVCU(io.ComfyNode):
@@ -221,6 +224,13 @@ class _Encoded:
 def tiled(vae: VideoVae, family: Family) -> VideoVae:
     """The same VAE, computed in pieces; ComfyUI's own does that by itself."""
     return vae if isinstance(vae, native.NativeVae) else family.ready_vae(vae.network, TILE)  # type: ignore[attr-defined]
+
+
+def _outside(model: LibraryModel | NativeModel, vcu: VideoConditionUnit) -> list[str]:
+    """What the starter was never taught of a unit, if that is the model."""
+    starter = isinstance(model, LibraryModel) and isinstance(model.core.text, StarterText)
+    found = outside(vcu) if starter else None
+    return [] if found is None else [f"! {found}"]
 
 
 def _said(options: SamplingOptions, family: Family, vcu: VideoConditionUnit) -> str:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import torch
@@ -15,6 +15,8 @@ from torch.nn import functional
 
 from .errors import InputError, ShapeError
 from .shapes import Box, Grid
+
+MOST_THINNED = 0.9  # of a clip's frames per second; below this the loss is pointed out
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +34,11 @@ class FitRule:
     max_area: int
     max_tokens: int
     fps: float
+
+    def shared(self, growth: float) -> FitRule:
+        """What is left for a clip whose canvas will have `growth` times its area, at least 1."""
+        # Rounded apart, so that a border never costs a latent frame that has room.
+        return replace(self, max_area=int(self.max_area / growth), max_tokens=math.ceil(self.max_tokens / growth))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +99,11 @@ class FitPlan:
     def repeated(self) -> tuple[int, ...]:
         """Source frames shown more than once; only clips of variable rate have them."""
         return tuple(sorted({i for i, j in pairwise(self.indices) if i == j}))
+
+
+def growth(left: float, right: float, top: float, bottom: float) -> float:
+    """How many times its area a picture has with a border on each side, each a ratio of that side; at least 1."""
+    return max((1 + left + right) * (1 + top + bottom), 1.0)
 
 
 def plan(
@@ -202,6 +214,16 @@ def report(plan: FitPlan) -> str:
             more = ", …" if len(frames) > 8 else ""
             sentences.append(f"Frames {what}: {len(frames)} ({', '.join(map(str, frames[:8]))}{more}).")
     return " ".join(sentences)
+
+
+def thinning(plan: FitPlan) -> str | None:
+    """What is to be known of a clip that loses more than a tenth of its frames per second; None of any other."""
+    if plan.num_frames < 2 or plan.fps >= MOST_THINNED * plan.source_fps:
+        return None
+    return (
+        f"The clip is thinned out in time: {_count(plan.source_frames)} at {plan.source_fps:.4g} fps become "
+        f"{plan.num_frames} at {plan.fps:.4g} fps. Motion becomes coarser."
+    )
 
 
 def apply(frames: Tensor, plan: FitPlan) -> Tensor:

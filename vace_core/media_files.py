@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 
-from .errors import InputError
+from .errors import InputError, VaceError
 
 # Containers of video only: among FFmpeg's other formats are playlists that open further files and addresses.
 _CONTAINERS = (
@@ -62,11 +63,16 @@ def check_file(path: Path) -> None:
         raise InputError(f"The file {path} is empty (0 bytes). A complete file is needed. Export or download it again.")
 
 
-def check_target(path: Path, *suffixes: str) -> None:
-    """Refuses a `path` that ends in none of `suffixes`, lies in no folder, or is one.
+def check_target(path: Path, *suffixes: str, room: int = 0) -> None:
+    """Refuses a `path` that nothing can be written to; a file is begun beside it and taken away again.
+
+    Args:
+        path: The file to be.
+        suffixes: What it may end in.
+        room: Bytes that will be needed.
 
     Raises:
-        InputError: it is so.
+        InputError: it ends otherwise, lies in no folder or is one, cannot be created, or the disk is too full.
     """
     if path.suffix.lower() not in suffixes:
         known = " or ".join(suffixes)
@@ -75,23 +81,51 @@ def check_target(path: Path, *suffixes: str) -> None:
         raise InputError(f"There is no folder {path.parent}. The folder of the result must exist. Create it first.")
     if os.path.isdir(path):
         raise InputError(f"{path} is a folder. A file is written there. Choose another name.")
+    part = _beside(path)
+    try:
+        with suppress(FileNotFoundError):
+            path.lstat()  # a name that is too long is found out here
+        part.touch(exist_ok=False)
+        part.unlink()
+        free = shutil.disk_usage(path.parent).free
+    except (OSError, ValueError) as error:
+        raise _unwritable(path, error) from error
+    if free < room:
+        raise InputError(
+            f"The disk of {path.parent} has {free / 2**20:,.0f} MiB free, and the result takes about "
+            f"{room / 2**20:,.0f} MiB. More free space is needed. Make room, or choose another folder."
+        )
 
 
 @contextmanager
 def replacing(path: Path, library_error: type[Exception]) -> Generator[Path, None, None]:
-    """A name beside `path` to write to. It takes the place of `path` at the end, and vanishes if anything is raised."""
-    part = path.with_name(f".{path.stem[:80]}.{secrets.token_hex(4)}{path.suffix}")
+    """A name beside `path` to write to. It takes the place of `path` at the end, and vanishes if anything is raised.
+
+    Raises:
+        InputError: the library, the system or the name makes writing impossible.
+    """
+    part = _beside(path)
     try:
         yield part
         os.replace(part, path)
     except BaseException as error:
-        part.unlink(missing_ok=True)
-        if isinstance(error, (library_error, OSError)):
-            raise InputError(
-                f"The file {path} cannot be written ({reason(error)}). A writable folder with free space is needed. "
-                "Choose another one."
-            ) from error
+        with suppress(OSError, ValueError):  # the folder may be gone: what was raised first is what is said
+            part.unlink()
+        if isinstance(error, (library_error, OSError, ValueError)) and not isinstance(error, VaceError):
+            raise _unwritable(path, error) from error
         raise
+
+
+def _beside(path: Path) -> Path:
+    """A hidden name in the same folder that nobody else has."""
+    return path.with_name(f".{path.stem[:80]}.{secrets.token_hex(4)}{path.suffix}")
+
+
+def _unwritable(path: Path, error: BaseException) -> InputError:
+    return InputError(
+        f"The file {path} cannot be written ({reason(error)}). A writable folder with free space is needed. "
+        "Choose another one."
+    )
 
 
 def reason(error: BaseException) -> str:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
+MAX_BYTES = 8 << 30  # of decoded frames
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Clip:
@@ -79,7 +81,7 @@ def to_uint8(frames: Tensor) -> Tensor:
     return pictures
 
 
-def read_video(path: str | Path, *, max_frames: int | None = None, max_bytes: int = 8 << 30) -> Clip:
+def read_video(path: str | Path, *, max_frames: int | None = None, max_bytes: int = MAX_BYTES) -> Clip:
     """A video file as bytes, upright, with its alpha apart and its times.
 
     Frames of constant rate get exact times; the rounding of the file's clock is taken out. Frames of variable rate
@@ -123,7 +125,7 @@ def read_video(path: str | Path, *, max_frames: int | None = None, max_bytes: in
 
 def _read(path: Path, container: InputContainer, stream: VideoStream, max_frames: int | None, max_bytes: int) -> Clip:
     promised = stream.frames or int((container.duration or 0) / 1e6 * (stream.average_rate or 0))
-    _check_memory(path, stream.width, stream.height, min(promised, max_frames or promised), max_bytes)
+    check_memory(path, stream.width, stream.height, min(promised, max_frames or promised), max_bytes)
     pictures: deque[Tensor] = deque()
     starts: list[Fraction | None] = []
     durations: dict[int | None, int | None] = {}
@@ -136,7 +138,7 @@ def _read(path: Path, container: InputContainer, stream: VideoStream, max_frames
                 f"The video {path} changes from {shape[1]} x {shape[0]} to {frame.width} x {frame.height} pixels at "
                 f"frame {len(pictures)}. One size is needed. Export it again, or read its first {len(pictures)} frames."
             )
-        _check_memory(path, frame.width, frame.height, len(pictures) + 1, max_bytes)
+        check_memory(path, frame.width, frame.height, len(pictures) + 1, max_bytes)
         pictures.append(frame_bytes(frame, notes))
         tick = stream.time_base or Fraction(1, 1_000_000)
         starts.append(None if frame.pts is None else frame.pts * tick)
@@ -169,7 +171,12 @@ def _stack(pictures: deque[Tensor]) -> tuple[Tensor, Tensor | None]:
     return frames, None if alpha is None or int(alpha.min()) == 255 else alpha
 
 
-def _check_memory(path: Path, width: int, height: int, frames: int, max_bytes: int) -> None:
+def check_memory(path: Path, width: int, height: int, frames: int, max_bytes: int) -> None:
+    """Refuses a video whose decoded frames fill more than `max_bytes`.
+
+    Raises:
+        InputError: it is so.
+    """
     needed = width * height * frames * 3
     if needed > max_bytes:
         raise InputError(

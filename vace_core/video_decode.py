@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
-_BT601 = 5
+_BT709, _BT601 = 1, 5
 _MATRICES = (1, 4, 5, 6, 7, 9)  # the YUV matrices that FFmpeg's scaler knows, by the number a file states
+_HDR = {16: "PQ (smpte2084)", 18: "HLG (arib-std-b67)"}  # by the transfer function's number
 _UNSTATED_RATE = 25.0  # frames per second, FFmpeg's own choice where a file states none
 
 
@@ -30,6 +31,7 @@ def decoded_frames(
 ) -> Iterator[VideoFrame]:
     """Decoded frames in display order; `durations` fills up with ticks by time stamp."""
     av = pyav()
+    _check_dynamic_range(path, stream)
     decoder = stream.codec_context
     if stream.metadata.get("alpha_mode") == "1" and decoder.name in ("vp8", "vp9"):
         # FFmpeg's own decoders of these drop the alpha.
@@ -56,7 +58,7 @@ def frame_bytes(frame: VideoFrame, notes: dict[str, None]) -> Tensor:
     if frame.is_corrupt:
         notes["Some of its frames are damaged."] = None
     layout = "rgba" if any(part.is_alpha for part in components) or frame.format.name == "pal8" else "rgb24"
-    matrix, levels = frame.colorspace if frame.colorspace in _MATRICES else _BT601, frame.color_range
+    matrix, levels = _matrix(frame, notes), frame.color_range
     # Older versions of PyAV look at the file's matrix only where source and destination are both named and differ.
     converted = frame.reformat(
         format=layout,
@@ -69,6 +71,27 @@ def frame_bytes(frame: VideoFrame, notes: dict[str, None]) -> Tensor:
     picture = torch.from_numpy(converted.to_ndarray())
     turned = frame.side_data.get("DISPLAYMATRIX")
     return picture if turned is None else _upright(picture, struct.unpack("=9i", bytes(turned)), notes)
+
+
+def _matrix(frame: VideoFrame, notes: dict[str, None]) -> int:
+    """The YUV matrix that the file states, or, where it states none, that of its size, as players take it."""
+    if frame.colorspace in _MATRICES:
+        return frame.colorspace
+    high = frame.height >= 720 or frame.width > 1024
+    if high and len(frame.format.components) >= 3 and not frame.format.is_rgb:
+        notes["It states no colour matrix; BT.709 is taken, as players do at this size."] = None
+    return _BT709 if high else _BT601
+
+
+def _check_dynamic_range(path: Path, stream: VideoStream) -> None:
+    transfer = int(stream.codec_context.color_trc)
+    if transfer in _HDR:
+        raise InputError(
+            f"The video {path} is HDR, {_HDR[transfer]}. A video of standard dynamic range is needed. Convert it "
+            f'first: ffmpeg -i "{path.name}" -vf "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,'
+            'tonemap=hable,zscale=t=bt709:m=bt709:r=tv,format=yuv420p" -c:v libx264 -crf 10 -c:a copy '
+            f'"{path.stem}-sdr.mp4"'
+        )
 
 
 def frame_times(

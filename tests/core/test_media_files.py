@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from video_files import message
+from video_files import message, noise
 
 from vace_core.errors import InputError, ShapeError
-from vace_core.media_files import check_target
+from vace_core.media_files import check_target, replacing
 from vace_core.pictures import read_image, read_mask, write_image
-from vace_core.video import read_video
-from vace_core.video_write import write_video
+from vace_core.video import from_uint8, read_video
+from vace_core.video_write import check_video_target, write_video
 
 
 @pytest.mark.parametrize("read", [read_video, read_image, read_mask])
@@ -61,6 +61,54 @@ def test_write_says_what_it_needs(tmp_path: Path):
         f"The name {tmp_path / 'a.avi'} ends in '.avi'. This is written as .mp4 or .png. Change the ending."
     )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["b.mp4"]
+
+
+def test_a_target_is_tried_before_there_is_anything_to_write(tmp_path: Path):
+    for name, why in (("x" * 300 + ".mp4", "File name too long"), ("a\0b.mp4", "embedded null byte")):
+        assert message(InputError, lambda name=name: check_target(tmp_path / name, ".mp4")) == (
+            f"The file {tmp_path / name} cannot be written ({why}). A writable folder with free space is needed. "
+            "Choose another one."
+        )
+    said = message(InputError, lambda: check_video_target(tmp_path / "a.mkv", lossless=True, pixels=1 << 60))
+    assert said.startswith(f"The disk of {tmp_path} has ")
+    assert said.endswith(" MiB. More free space is needed. Make room, or choose another folder.")
+    check_video_target(tmp_path / "a.mkv", lossless=True, pixels=1 << 10)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs limits")
+@pytest.mark.parametrize("limit", [0, 100, 3000])
+def test_a_disk_that_becomes_full_is_a_sentence(tmp_path: Path, limit: int):
+    import resource
+
+    frames = from_uint8(noise(5, 64, 64, 3))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        for name, write in (
+            ("a.mp4", lambda path: write_video(path, frames, fps=8)),
+            ("a.mkv", lambda path: write_video(path, frames, fps=8, lossless=True)),
+            ("a.png", lambda path: write_image(path, frames[:, :, :1])),
+        ):
+            assert message(InputError, lambda write=write, name=name: write(tmp_path / name)) == (
+                f"The file {tmp_path / name} cannot be written (File too large). A writable folder with free space is "
+                "needed. Choose another one."
+            )
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_vanishes_is_a_sentence(tmp_path: Path):
+    folder = tmp_path / "gone"
+    folder.mkdir()
+
+    def vanish() -> None:
+        with replacing(folder / "a.mp4", OSError):
+            folder.rmdir()
+            folder.touch()  # what was to be taken away is now below a file
+
+    assert message(InputError, vanish).startswith(f"The file {folder / 'a.mp4'} cannot be written (Not a directory).")
 
 
 def test_missing_libraries_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

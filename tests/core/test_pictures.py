@@ -16,7 +16,7 @@ from video_files import encode, message, noise
 from vace_core.errors import InputError
 from vace_core.fitting import apply_masks, plan
 from vace_core.models.wan_family import WAN
-from vace_core.pictures import read_image, read_mask, write_image
+from vace_core.pictures import read_animation, read_image, read_mask, write_image
 from vace_core.video import from_uint8
 
 
@@ -150,3 +150,53 @@ def test_brightness_wins_where_both_vary(tmp_path: Path, caplog: pytest.LogCaptu
     assert caplog.messages == [
         f"{tmp_path / 'a.png'}: brightness and transparency both vary; the mask is the brightness."
     ]
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.webp", "a.gif"])
+def test_an_animated_picture_is_a_video_and_never_one_picture_in_silence(tmp_path: Path, name: str):
+    pictures = torch.zeros(3, 16, 24, 3, dtype=torch.uint8)
+    for index in range(3):
+        pictures[index, :, 8 * index : 8 * index + 8] = 255
+    images = [Image.fromarray(picture.numpy()) for picture in pictures]
+    lossless = {"lossless": True} if name == "a.webp" else {}
+    images[0].save(tmp_path / name, save_all=True, append_images=images[1:], duration=[100, 50, 250], **lossless)
+    said = message(InputError, lambda: read_image(tmp_path / name))
+    assert said == (
+        f"The picture {tmp_path / name} is an animation of 3 frames. A single picture is needed here. Save the frame "
+        "that is meant as a .png."
+    )
+    clip = read_animation(tmp_path / name)
+    assert clip is not None
+    assert torch.equal(clip.frames, pictures)
+    assert clip.times.tolist() == [pytest.approx(pair) for pair in ([0, 0.1], [0.1, 0.15], [0.15, 0.4])]
+    assert (clip.fps, clip.alpha) == (pytest.approx(7.5), None)
+    assert clip.notes[0].startswith("It is an animated ")
+    assert read_mask(tmp_path / name).shape == (3, 16, 24)
+
+
+def test_a_picture_that_does_not_move_is_no_animation(tmp_path: Path):
+    write_image(tmp_path / "a.png", torch.zeros(1, 3, 1, 4, 4))
+    assert read_animation(tmp_path / "a.png") is None
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.gif")
+    assert read_image(tmp_path / "a.gif")[0].shape == (4, 4, 3)
+
+
+def test_further_pages_are_said(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.tif", save_all=True, append_images=[Image.new("RGB", (4, 4))])
+    assert read_image(tmp_path / "a.tif")[0].shape == (4, 4, 3)
+    assert caplog.messages == [f"{tmp_path / 'a.tif'}: it has 2 pages; the first is read."]
+
+
+def test_no_picture_starts_a_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.eps")
+    path = (tmp_path / "a.eps").rename(tmp_path / "a.png")
+    # Pillow asks for Ghostscript by its name.
+    bin_folder = tmp_path / "bin"
+    bin_folder.mkdir()
+    script = bin_folder / "gs"
+    script.write_text(f"#!/bin/sh\ntouch {tmp_path / 'started'}\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{bin_folder}:/usr/bin:/bin")
+    monkeypatch.setattr("PIL.EpsImagePlugin.gs_binary", None)
+    assert "cannot be read as a picture" in message(InputError, lambda: read_image(path))
+    assert not (tmp_path / "started").exists()

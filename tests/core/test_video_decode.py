@@ -7,12 +7,14 @@ from pathlib import Path
 import av
 import pytest
 import torch
-from video_files import EXACT, encode, noise, turn
+from video_files import EXACT, encode, message, noise, turn
 
+from vace_core.errors import InputError
 from vace_core.fitting import plan
 from vace_core.models.wan_family import WAN
 from vace_core.video import read_video
 
+PATCH = (200, 120, 40)
 ORIENTATIONS = [(1, 0, 0, 1), (-1, 0, 0, 1), (1, 0, 0, -1), (-1, 0, 0, -1)]
 ORIENTATIONS += [(0, 1, 1, 0), (0, 1, -1, 0), (0, -1, 1, 0), (0, -1, -1, 0)]
 
@@ -84,19 +86,59 @@ def test_a_coarse_clock_is_no_variable_rate(tmp_path: Path, fps: float):
     ("matrix", "red", "blue"), [(1, 0.2126, 0.0722), (2, 0.299, 0.114), (5, 0.299, 0.114), (6, 0.299, 0.114)]
 )
 def test_the_stated_colour_matrix_is_used(tmp_path: Path, matrix: int, red: float, blue: float, full: bool):
-    r, g, b = 200 / 255, 120 / 255, 40 / 255
+    path = patch(tmp_path / "a.mp4", 32, 32, red, blue, stated=matrix, full=full)
+    pixel = read_video(path).frames[0, 16, 16]
+    assert (pixel.int() - torch.tensor(PATCH)).abs().max() <= 1
+
+
+@pytest.mark.parametrize("stated", [True, False])
+@pytest.mark.parametrize(
+    ("width", "height", "matrix", "red", "blue"),
+    [
+        (640, 480, 6, 0.299, 0.114),
+        (480, 700, 6, 0.299, 0.114),
+        (1040, 32, 1, 0.2126, 0.0722),
+        (32, 720, 1, 0.2126, 0.0722),
+    ],
+)
+def test_without_a_stated_matrix_the_size_decides(
+    tmp_path: Path, width: int, height: int, matrix: int, red: float, blue: float, stated: bool
+):
+    path = patch(tmp_path / "a.mp4", width, height, red, blue, stated=matrix if stated else 2)
+    clip = read_video(path)
+    assert (clip.frames[0, height // 2, width // 2].int() - torch.tensor(PATCH)).abs().max() <= 2
+    guessed = "It states no colour matrix; BT.709 is taken, as players do at this size."
+    assert clip.notes == ((guessed,) if matrix == 1 and not stated else ())
+
+
+@pytest.mark.parametrize(("transfer", "name"), [(16, "PQ (smpte2084)"), (18, "HLG (arib-std-b67)")])
+def test_a_video_of_high_dynamic_range_is_refused_with_the_command_that_converts_it(
+    tmp_path: Path, transfer: int, name: str
+):
+    path = patch(tmp_path / "a.mp4", 32, 32, 0.2627, 0.0593, stated=9, transfer=transfer)
+    said = message(InputError, lambda: read_video(path))
+    assert said.startswith(f"The video {path} is HDR, {name}. A video of standard dynamic range is needed.")
+    assert 'ffmpeg -i "a.mp4" -vf "zscale=' in said
+    assert said.endswith('"a-sdr.mp4"')
+
+
+def patch(
+    path: Path, width: int, height: int, red: float, blue: float, *, stated: int, full: bool = False, transfer: int = 2
+) -> Path:
+    """A frame of the colour `PATCH`, whose YUV levels come from the two weights of the matrix by its definition."""
+    r, g, b = (level / 255 for level in PATCH)
     y = red * r + (1 - red - blue) * g + blue * b
     u, v = (b - y) / (2 * (1 - blue)), (r - y) / (2 * (1 - red))
     levels = (y * 255, u * 255 + 128, v * 255 + 128) if full else (y * 219 + 16, u * 224 + 128, v * 224 + 128)
-    with av.open(str(tmp_path / "a.mp4"), "w") as container:
+    with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=16, options={"crf": "1"})
-        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
-        stream.codec_context.colorspace, stream.codec_context.color_range = matrix, 2 if full else 1
-        frame = av.VideoFrame(32, 32, "yuv420p")
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.codec_context.colorspace, stream.codec_context.color_range = stated, 2 if full else 1
+        stream.codec_context.color_trc = transfer
+        frame = av.VideoFrame(width, height, "yuv420p")
         for plane, level in zip(frame.planes, levels, strict=True):
             plane.update(bytes([round(level)]) * plane.buffer_size)
-        frame.pts, frame.colorspace, frame.color_range = 0, matrix, 2 if full else 1
+        frame.pts, frame.colorspace, frame.color_range = 0, stated, 2 if full else 1
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    pixel = read_video(tmp_path / "a.mp4").frames[0, 16, 16]
-    assert (pixel.int() - torch.tensor([200, 120, 40])).abs().max() <= 1
+    return path

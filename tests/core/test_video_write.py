@@ -58,6 +58,31 @@ def test_h264_keeps_size_colours_and_brightness(
         assert (coding.pix_fmt, coding.colorspace) == ("yuv444p" if odd in caplog.messages else "yuv420p", 1)
 
 
+@pytest.mark.parametrize("size", [(480, 640), (720, 1280)])
+def test_what_is_written_is_what_its_tags_say(tmp_path: Path, size: tuple[int, int]):
+    patch = torch.tensor([200, 120, 40], dtype=torch.uint8).expand(1, *size, 3)
+    write_video(tmp_path / "a.mp4", patch, fps=16)
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        coding = container.streams.video[0].codec_context
+        tags = (coding.colorspace, coding.color_range, coding.color_primaries, coding.color_trc)
+        middles = [plane[plane.shape[0] // 2, plane.shape[1] // 2] for plane in planes(next(container.decode(video=0)))]
+    assert [int(tag) for tag in tags] == [1, 1, 1, 1]  # BT.709, limited
+    r, g, b = 200 / 255, 120 / 255, 40 / 255
+    y = 0.2126 * r + 0.7152 * g + 0.0722 * b
+    assert middles == pytest.approx([y * 219 + 16, (b - y) / 1.8556 * 224 + 128, (r - y) / 1.5748 * 224 + 128], abs=1.5)
+    clip = read_video(tmp_path / "a.mp4")
+    assert (clip.frames.int() - patch.int()).abs().max() <= 2
+    assert clip.notes == ()
+
+
+def planes(frame: av.VideoFrame) -> list[np.ndarray]:
+    """The stored levels of Y, U and V."""
+    return [
+        np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
+        for plane in frame.planes
+    ]
+
+
 def test_repeated_saving_does_not_darken(tmp_path: Path):
     ramp = torch.linspace(30, 220, 64)[None, :, None] * torch.tensor([1.0, 0.8, 0.6])
     pictures = original = ramp.expand(48, -1, -1).round().to(torch.uint8)[None].repeat(3, 1, 1, 1)

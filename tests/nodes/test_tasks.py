@@ -100,6 +100,14 @@ class TestFit:
             "Frames dropped: 1 (11)."
         )
 
+    def test_thinning_out_is_said_with_the_way_to_keep_the_rate(self, run):
+        out = run("VaceControlVideo", images=torch.full((100, 64, 64, 3), 0.5), kind="gray", fit="starter", fps=25.0)
+        assert out[0].num_frames == 17
+        assert said(out).split("\n")[1] == (
+            "! The clip is thinned out in time: 100 frames at 25 fps become 17 at 4.271 fps. Motion becomes coarser. "
+            "To keep the rate, take the first 17 frames alone (0.68 s) with Image From Batch before the node."
+        )
+
     def test_mask_and_clip_share_one_plan(self, run):
         video = clip(18, 64, 96)
         mask = (video.mean(dim=3) > 0.5).float()

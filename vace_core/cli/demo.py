@@ -16,11 +16,12 @@ from ..errors import InputError
 from ..layout import BoxKey, BoxPath
 from ..masks import box, grow
 from ..starter.model import STARTER_RULE
+from ..starter.outside import outside
 from ..starter.scene import Background, Keyframe, Scene, SceneObject
 from ..starter.world import render
 from ..vcu import VideoConditionUnit
-from ..video_write import write_video
-from .console import errors_as_exit_codes, result, table
+from ..video_write import check_video_target, write_video
+from .console import errors_as_exit_codes, result, say, table
 from .files import STARTER_NAME, find_files
 from .inputs import fit_clip
 from .models import load, options_of
@@ -48,8 +49,9 @@ def demo(
     """Edits a clip with the starter model: takes something away, puts something in its place, moves something."""
     wanted, how = Wanted(model=model), Run(seed=seed)
     given = None if clip is None else _given(clip, wanted)
-    network = load(find_files(wanted, how), how)
     _make_folder(output)
+    check_video_target(output / "clip.mp4", lossless=False)
+    network = load(find_files(wanted, how), how)
     source, masks, fps = given or _drawn(output / "clip.mp4", wanted)
     for name, unit in _jobs(source, masks, fps).items():
         table([(name, unit.prompt)])
@@ -78,6 +80,9 @@ def _given(path: Path, wanted: Wanted) -> tuple[Tensor, Tensor, float]:
     height, width = fitted.size
     masks = torch.zeros_like(fitted.frames[:, :1])
     masks[..., height // 4 : height - height // 4, width // 4 : width - width // 4] = 1
+    first = outside(tasks.inpaint(fitted.frames, masks, fps=fitted.plan.fps))
+    for warning in (*([first] if first else []), *fitted.warnings(wanted)):
+        say(f"! {warning}", "yellow")
     return fitted.frames, masks, fitted.plan.fps
 
 

@@ -13,13 +13,13 @@ from ..errors import InputError, ShapeError
 from ..fitting import FitPlan
 from ..layout import BoxKey, BoxPath
 from ..layout_json import paths_from_json
-from ..pictures import PICTURES, read_image, read_mask
+from ..pictures import PICTURES, read_animation, read_image, read_mask
 from ..references import crop_subject, on_white
 from ..video import Clip, from_uint8, read_video
 from .film import Rest, rest_of
 from .models import profile_of
 from .options import Paths, References, Wanted
-from .sizes import chosen_size, length, shared
+from .sizes import chosen_size, length
 
 SAME_RATE = 0.01
 
@@ -61,15 +61,27 @@ class Fitted:
         path = self.clip.path or Path(name)
         return [(name, f"{path.name}. {part}{fitting.report(self.plan)}"), *((name, note) for note in self.clip.notes)]
 
+    def warnings(self, wanted: Wanted) -> list[str]:
+        """What was lost in fitting that nobody asked for, and how it is kept."""
+        thinned = None if wanted.fps else fitting.thinning(self.plan)
+        if thinned is None:
+            return []
+        count, fps = self.plan.num_frames, self.clip.fps
+        return [
+            f"{thinned} To keep the rate, take the first {count / fps:.2f} s alone: --length {count} --fps {fps:.6g}"
+        ]
+
 
 def read_clip(path: Path, wanted: Wanted) -> Clip:
-    """A video, or a picture as a clip of one frame at the model's rate.
+    """A video or an animated picture, or a picture as a clip of one frame at the model's rate.
 
     Raises:
         InputError: as `read_video` and `read_image`.
     """
     if path.suffix.lower() not in PICTURES:
         return read_video(path)
+    if (animation := read_animation(path)) is not None:
+        return animation
     picture, alpha = read_image(path)
     usual_fps = profile_of(wanted).rule.fps
     times = torch.tensor([[0.0, 1 / usual_fps]], dtype=torch.float64)
@@ -91,19 +103,24 @@ def fit(clip: Clip, wanted: Wanted, *, growth: float = 1.0) -> Fitted:
         wanted: Length and rate together take the beginning of the clip; one of them alone thins it out.
         growth: How many times its area the canvas will have, ≥ 1.
     """
-    profile, whole = profile_of(wanted), clip
+    whole = clip
     if wanted.length and wanted.fps:
         clip = _part(clip, 0, _count_in(clip, wanted.length / wanted.fps))
-    count, height, width = clip.frames.shape[:3]
-    plan = fitting.plan(count, height, width, shared(profile.rule, growth), fps=clip.fps, times=clip.times)
-    if wanted.length or wanted.fps or wanted.width or wanted.height:
-        grid = profile.rule.grid
-        frames = plan.num_frames
-        if wanted.length or wanted.fps:
-            frames = wanted.length or grid.nearest_lengths(round(count / clip.fps * (wanted.fps or 1)))[0]
-        size = chosen_size(wanted, plan)
-        plan = fitting.plan_exact(count, height, width, grid, length=frames, size=size, fps=clip.fps, times=clip.times)
+    plan = plan_of(clip, wanted, growth=growth)
     return Fitted(frames=fitting.apply(clip.frames, plan), clip=clip, plan=plan, in_file=len(whole.frames))
+
+
+def plan_of(clip: Clip, wanted: Wanted, *, growth: float = 1.0) -> FitPlan:
+    """How `fit` fits all frames of a clip."""
+    rule, (count, height, width) = profile_of(wanted).rule, clip.frames.shape[:3]
+    plan = fitting.plan(count, height, width, rule.shared(growth), fps=clip.fps, times=clip.times)
+    if not (wanted.length or wanted.fps or wanted.width or wanted.height):
+        return plan
+    frames = plan.num_frames
+    if wanted.length or wanted.fps:
+        frames = wanted.length or rule.grid.nearest_lengths(round(count / clip.fps * (wanted.fps or 1)))[0]
+    size = chosen_size(wanted, plan)
+    return fitting.plan_exact(count, height, width, rule.grid, length=frames, size=size, fps=clip.fps, times=clip.times)
 
 
 def read_still(path: Path, wanted: Wanted) -> Clip:
@@ -235,14 +252,14 @@ def _part(clip: Clip, begin: int, end: int) -> Clip:
 
 
 def _count_in(clip: Clip, seconds: float) -> int:
-    """Frames that begin before `seconds` are over."""
+    """Frames that begin before `seconds` are over, up to a hundredth of a frame, which a typed rate is short of."""
     there = float(clip.times[-1, 1])
     if seconds > there + 1 / clip.fps:
         raise InputError(
             f"{clip.path} is {there:.2f} s long, and {seconds:.2f} s were asked for with --length and --fps. "
             "Not more than there is can be taken. Set a smaller length or a higher rate."
         )
-    return int((clip.times[:, 0] < seconds - 1e-6).sum())
+    return int((clip.times[:, 0] < seconds - 0.01 / clip.fps).sum())
 
 
 def _read_reference(path: Path) -> Tensor:

@@ -66,6 +66,11 @@ def profile_of(wanted: Wanted) -> Profile:
     return STARTER if wanted.text_encoder == STARTER_NAME and family is WAN else Profile.of(family)
 
 
+def is_starter(wanted: Wanted) -> bool:
+    """Whether the chosen model is the starter, laid out like it or read with its words."""
+    return profile_of(wanted) is STARTER
+
+
 def load(files: Files, run: Run) -> VaceModel:
     """The model in `files`; the VAE is computed in float32, as the original does it.
 

@@ -14,10 +14,11 @@ from ..control_checks import ControlKind, inspect_control
 from ..pictures import write_image
 from ..preview import contact_sheet
 from ..shapes import Grid
+from ..starter.outside import outside
 from ..vcu import VideoConditionUnit
 from ..video import from_uint8
 from .film import Rest
-from .models import profile_of
+from .models import is_starter, profile_of
 from .options import Wanted
 
 SHARES = ("kept", "made after a control", "made freely")
@@ -35,6 +36,7 @@ class Request:
         control: The kind of control signal that came ready-made, which is looked over for faults.
         before: What comes before the unit in the film that is written.
         after: What comes after it.
+        cautions: What else is to be said as a warning, known before there was a unit.
     """
 
     vcu: VideoConditionUnit
@@ -44,6 +46,7 @@ class Request:
     control: ControlKind | None = None
     before: Rest | None = None
     after: Rest | None = None
+    cautions: Sequence[str] = ()
 
     @property
     def around(self) -> tuple[int, int]:
@@ -73,10 +76,14 @@ class Request:
         """What looks wrong with the task; the size must fit `grid`."""
         vcu = self.vcu
         grid.check(vcu.num_frames, vcu.height, vcu.width)
-        found = warnings(vcu, seen_frames=self._seen_frames())
+        found = [*self.cautions, *warnings(vcu, seen_frames=self._seen_frames())]
         if self.control is not None and vcu.control is not None:
             found += inspect_control(vcu.control, self.control)
         return found
+
+    def first_line(self) -> str | None:
+        """What is said before all else: that the starter knows nothing of what is asked for."""
+        return outside(self.vcu) if is_starter(self.wanted) else None
 
     def write_sheet(self, path: Path) -> None:
         """The contact sheet as a .png, whole or not at all."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
-from dataclasses import asdict
+from contextlib import suppress
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from ..options import check_number
 from ..pictures import write_image
 from ..pipeline import SamplingOptions, VaceModel, check_adapter, check_steps, generate, solver_named
 from ..vcu import VideoConditionUnit
-from ..video_write import write_video
+from ..video_write import check_video_target, write_video
 from .console import Bars, result, say, table
 from .files import find_files
 from .film import joined
@@ -28,7 +30,7 @@ from .request import Request
 def run(task: str, request: Request, run: Run) -> None:
     """Does what was asked for and says where the result is."""
     options = options_of(request.wanted, run)
-    output = _output(task, request.vcu, run)
+    output = _output(task, request, run)
     _show(task, request)
     _check(request, options, run)
     files = find_files(request.wanted, run)
@@ -76,7 +78,32 @@ def make(
 
 
 def write(path: Path, frames: Tensor, request: Request, *, lossless: bool) -> None:
-    """One frame as a picture, several as a video with what comes before and after them and the sound of what came."""
+    """One frame as a picture, several as a video with what comes before and after them and the sound of what came.
+
+    Raises:
+        InputError: it cannot be written there; where it is instead, if it can be written anywhere, is said.
+    """
+    try:
+        _write(path, frames, request, lossless)
+    except InputError as error:
+        saved = _saved_elsewhere(path, frames, replace(request, sound=None), lossless)
+        if saved is None:
+            raise
+        silent = ", without its sound" if request.sound else ""
+        raise InputError(f"{error} The finished result is not lost: it is {saved}{silent}.") from error
+
+
+def _saved_elsewhere(path: Path, frames: Tensor, request: Request, lossless: bool) -> Path | None:
+    """Where the result could be written: under its name without the sound, or in a temporary folder."""
+    for folder in (lambda: path.parent, lambda: Path(tempfile.mkdtemp(prefix="vace-"))):
+        with suppress(InputError, OSError):
+            saved = folder() / path.name
+            _write(saved, frames, request, lossless)
+            return saved
+    return None
+
+
+def _write(path: Path, frames: Tensor, request: Request, lossless: bool) -> None:
     if path.suffix.lower() == ".png":
         write_image(path, frames.cpu())
     else:
@@ -85,6 +112,8 @@ def write(path: Path, frames: Tensor, request: Request, *, lossless: bool) -> No
 
 
 def _show(task: str, request: Request) -> None:
+    if first := request.first_line():
+        say(f"! {first}", "yellow")
     table([("task", task), *request.rows()])
     for warning in request.warnings(profile_of(request.wanted).rule.grid):
         say(f"! {warning}", "yellow")
@@ -116,14 +145,22 @@ def _check(request: Request, options: SamplingOptions, run: Run) -> None:
         check_target(run.preview, ".png")
 
 
-def _output(task: str, vcu: VideoConditionUnit, run: Run) -> Path:
-    """Where the result goes."""
+def _output(task: str, request: Request, run: Run) -> Path:
+    """Where the result goes, which has been tried before anything is computed.
+
+    Raises:
+        InputError: nothing can be written there.
+    """
+    vcu = request.vcu
     still = vcu.num_frames == 1
     video = ".mkv" if run.lossless else ".mp4"
-    if run.output is None:
-        return _free(Path(f"{task}{'.png' if still else video}"))
-    check_target(run.output, *((video, ".png") if still else (video,)))
-    return run.output
+    output = run.output or _free(Path(f"{task}{'.png' if still else video}"))
+    pixels = (vcu.num_frames + sum(request.around)) * vcu.height * vcu.width
+    if still:
+        check_target(output, video, ".png", room=pixels)
+    if not still or output.suffix.lower() != ".png":
+        check_video_target(output, lossless=run.lossless, pixels=pixels)
+    return output
 
 
 def _free(path: Path) -> Path:

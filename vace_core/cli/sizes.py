@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TypedDict
 
 from ..errors import InputError
-from ..fitting import FitPlan, FitRule
+from ..fitting import FitPlan
 from .models import profile_of
 from .options import Sides, Wanted
 
@@ -54,11 +53,6 @@ def chosen_size(wanted: Wanted, plan: FitPlan) -> tuple[int, int]:
     return plan.height, plan.width
 
 
-def shared(rule: FitRule, growth: float) -> FitRule:
-    """What is left of a rule for a clip whose canvas will have `growth` times its area."""
-    return replace(rule, max_area=int(rule.max_area / growth), max_tokens=max(int(rule.max_tokens / growth), 1))
-
-
 def borders(sides: Sides, height: int, width: int) -> Borders:
     """The borders that were typed, for a picture of so many pixels.
 
@@ -71,12 +65,6 @@ def borders(sides: Sides, height: int, width: int) -> Borders:
         "top": amount(sides.top, height, "top"),
         "bottom": amount(sides.bottom, height, "bottom"),
     }
-
-
-def growth(border: Borders) -> float:
-    """How many times its area a picture has with its border; one that cannot be is refused later."""
-    across, down = 1 + border["left"] + border["right"], 1 + border["top"] + border["bottom"]
-    return max(across * down, 1.0)
 
 
 def amount(text: str, side: int, name: str) -> float:

@@ -16,6 +16,7 @@ from typer import Argument, Option
 from .. import anything, tasks
 from ..control_checks import ControlKind
 from ..errors import InputError
+from ..fitting import growth
 from ..vcu import VideoConditionUnit, compose
 from .inputs import (
     Fitted,
@@ -31,7 +32,7 @@ from .inputs import (
 )
 from .options import Paths, References, Sides, Wanted
 from .request import Request
-from .sizes import blank, borders, growth, length, rate, step
+from .sizes import blank, borders, length, rate, step
 
 ClipFile = Annotated[Path, Argument(help="A video, or a picture.", show_default=False)]
 PictureFile = Annotated[Path, Argument(help="A picture.", show_default=False)]
@@ -71,16 +72,16 @@ def inpaint(clip: ClipFile, *, mask: MaskFile, wanted: Wanted) -> Request:
     """Makes a masked part of a clip anew."""
     source = fit_clip(clip, wanted)
     vcu = tasks.inpaint(source.frames, fit_mask(mask, source), fps=source.plan.fps)
-    return _request(vcu, wanted, source.notes("clip"), sound=clip)
+    return _request(vcu, wanted, source.notes("clip"), sound=clip, fitted=source)
 
 
 def outpaint(clip: ClipFile, *, sides: Sides, wanted: Wanted) -> Request:
     """Makes a clip larger and fills the border; width and height are those of the clip inside it."""
     whole = read_clip(clip, wanted)
     border = borders(sides, *whole.frames.shape[1:3])
-    source = fit(whole, wanted, growth=growth(border))
+    source = fit(whole, wanted, growth=growth(**border))
     vcu = tasks.outpaint(source.frames, **border, step=step(wanted), fps=source.plan.fps)
-    return _request(vcu, wanted, source.notes("clip"), sound=clip)
+    return _request(vcu, wanted, source.notes("clip"), sound=clip, fitted=source)
 
 
 def extend(
@@ -200,14 +201,14 @@ def swap(clip: ClipFile, *, mask: MaskFile, pictures: References, wanted: Wanted
     """Puts the subjects of pictures in the place of what a mask covers."""
     source, found = fit_clip(clip, wanted), read_references(_some(pictures))
     vcu = anything.swap_anything(source.frames, fit_mask(mask, source), found, fps=source.plan.fps)
-    return _request(vcu, wanted, [*source.notes("clip"), *_seen(pictures, found)], sound=clip)
+    return _request(vcu, wanted, [*source.notes("clip"), *_seen(pictures, found)], sound=clip, fitted=source)
 
 
 def expand(photo: PictureFile, *, sides: Sides, pictures: References, wanted: Wanted) -> Request:
     """Brings a picture to life on a larger canvas; width and height are those of the picture inside it."""
     picture, found = read_still(photo, wanted), read_references(pictures)
     border = borders(sides, *picture.frames.shape[1:3])
-    still = fit_still(picture, wanted, growth=growth(border))
+    still = fit_still(picture, wanted, growth=growth(**border))
     canvas = tasks.outpaint(still.frames, **border, step=step(wanted))
     vcu = anything.expand_anything(
         still.frames,
@@ -233,9 +234,11 @@ def _request(
     *,
     sound: Path | None = None,
     control: ControlKind | None = None,
+    fitted: Fitted | None = None,
 ) -> Request:
     spoken = replace(vcu, prompt=wanted.prompt, negative_prompt=wanted.negative)
-    return Request(vcu=spoken, wanted=wanted, notes=notes or (), sound=sound, control=control)
+    cautions = [] if fitted is None else fitted.warnings(wanted)
+    return Request(vcu=spoken, wanted=wanted, notes=notes or (), sound=sound, control=control, cautions=cautions)
 
 
 def _derived(
@@ -249,14 +252,14 @@ def _derived(
         masks = fit_mask(mask, source)
         kept = tasks.inpaint(source.frames, masks, fps=source.plan.fps)
         vcu = compose(kept, task(source.frames, masks=masks, fps=source.plan.fps))
-    return _request(*_with_references(vcu, pictures, wanted, source.notes("clip")), sound=clip)
+    return _request(*_with_references(vcu, pictures, wanted, source.notes("clip")), sound=clip, fitted=source)
 
 
 def _given(maps: Path, pictures: References, wanted: Wanted, kind: ControlKind) -> Request:
     """A control that comes ready-made."""
     signal = fit_clip(maps, wanted)
     vcu = tasks.control(signal.frames, fps=signal.plan.fps)
-    return _request(*_with_references(vcu, pictures, wanted, signal.notes(kind)), control=kind)
+    return _request(*_with_references(vcu, pictures, wanted, signal.notes(kind)), control=kind, fitted=signal)
 
 
 def _with_references(

@@ -35,11 +35,15 @@ class StarterText:
         """The words of `prompt` that the starter has never seen."""
         return [word for word in _words(prompt) if word not in self._index]
 
+    def known(self, prompt: str) -> list[str]:
+        """The words of `prompt` that the starter was taught."""
+        return [word for word in _words(prompt) if word in self._index]
+
     def encode(self, prompt: str) -> Tensor:
         """`(1, S, 4096)`, one row a known word, and one row for the end, so that an empty prompt has a row too."""
         if unknown := self.unknown(prompt):
             log.warning("the starter model does not know %s; it knows: %s", ", ".join(unknown), ", ".join(VOCABULARY))
-        numbers = [self._index[word] for word in _words(prompt) if word in self._index]
+        numbers = [self._index[word] for word in self.known(prompt)]
         count = len(VOCABULARY)
         rows = torch.zeros(1, len(numbers) + 1, TEXT_WIDTH)
         clause = 0

@@ -1,0 +1,102 @@
+"""The command tries the place of the result first, and does not lose a finished one; it warns in its first lines."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+import tiny
+import torch
+from typer.testing import CliRunner, Result
+
+from vace_core import fitting, tasks
+from vace_core.cli import app
+from vace_core.cli.inputs import fit_clip
+from vace_core.cli.options import Wanted
+from vace_core.cli.request import Request
+from vace_core.cli.run import write
+from vace_core.errors import InputError
+from vace_core.models.wan import GRID
+from vace_core.video import read_video
+from vace_core.video_write import write_video
+
+NOT_LOST = "The finished result is not lost: it is "
+
+
+def vace(*words: object) -> Result:
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def request(sound: Path | None = None) -> Request:
+    return Request(vcu=tasks.text(num_frames=5, height=32, width=48, fps=8), wanted=Wanted(), sound=sound)
+
+
+def test_the_place_of_the_result_is_tried_before_a_model_is_looked_for(tmp_path):
+    out = tmp_path / ("x" * 300 + ".mp4")
+    found = vace("text", "-m", tmp_path / "no model", "-o", out)
+    assert found.exit_code == 3
+    assert "cannot be written (File name too long)" in one_line(found.stderr)
+
+
+def test_a_result_that_cannot_be_written_is_put_into_a_temporary_folder(tmp_path, monkeypatch):
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    frames = tiny.clip(5, 32, 48)
+    with pytest.raises(InputError) as error:
+        write(tmp_path / "taken away" / "out.mkv", frames, request(), lossless=True)
+    said = str(error.value)
+    assert said.startswith(f"There is no folder {tmp_path / 'taken away'}.")
+    saved = Path(said.partition(NOT_LOST)[2].removesuffix("."))
+    assert saved.is_relative_to(tmp_path / "temporary")
+    assert read_video(saved).frames.shape == (5, 32, 48, 3)
+
+
+def test_a_sound_that_cannot_be_read_does_not_cost_the_pictures(tmp_path):
+    sound = tmp_path / "sound.mp4"
+    sound.write_bytes(b"not a video" * 100)
+    with pytest.raises(InputError) as error:
+        write(tmp_path / "out.mp4", tiny.clip(5, 32, 48), request(sound), lossless=False)
+    assert str(error.value).endswith(f"{NOT_LOST}{tmp_path / 'out.mp4'}, without its sound.")
+    assert read_video(tmp_path / "out.mp4").frames.shape == (5, 32, 48, 3)
+
+
+def test_thinning_out_is_said_with_the_way_to_keep_the_rate(tmp_path):
+    write_video(tmp_path / "long.mp4", torch.zeros(1, 3, 100, 64, 64), fps=29.97)
+    fitted = fit_clip(tmp_path / "long.mp4", Wanted())
+    (said,) = fitted.warnings(Wanted())
+    assert said == (
+        f"The clip is thinned out in time: 100 frames at 29.97 fps become 17 at {fitted.plan.fps:.4g} fps. Motion "
+        "becomes coarser. To keep the rate, take the first 0.57 s alone: --length 17 --fps 29.97"
+    )
+    shown = vace("preview", "gray", tmp_path / "long.mp4", "-o", tmp_path / "sheet.png")
+    assert f"! {said}" in one_line(shown.stderr)
+
+    asked = Wanted(length=17, fps=29.97)
+    kept = fit_clip(tmp_path / "long.mp4", asked)
+    assert kept.plan.indices == tuple(range(17))
+    assert kept.plan.fps == pytest.approx(29.97)
+    assert kept.warnings(asked) == []
+
+
+def test_a_clip_that_loses_little_is_not_warned_of():
+    assert fitting.thinning(fitting.plan_exact(82, 64, 64, GRID, length=81, fps=16)) is None
+    assert fitting.thinning(fitting.plan_exact(1, 64, 64, GRID, fps=16)) is None
+    assert fitting.thinning(fitting.plan_exact(90, 64, 64, GRID, length=81, fps=16)) is None
+    assert fitting.thinning(fitting.plan_exact(93, 64, 64, GRID, length=81, fps=16)) is not None
+
+
+@pytest.mark.parametrize("command", [("preview", "gray"), ("gray", "--dry-run"), ("demo",)])
+def test_the_starter_says_in_its_first_line_what_it_was_never_taught(tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    write_video(tmp_path / "noise.mp4", tiny.clip(17, 64, 64), fps=8)
+    first, *rest = command
+    # The demo ends at its output, which is a file here: it has said so much by then.
+    (tmp_path / "file").touch()
+    where = ("-o", tmp_path / "file") if first == "demo" else ()
+    found = vace(first, *rest, tmp_path / "noise.mp4", *where)
+    assert one_line(found.stderr).startswith("! This is a small teaching model for moving shapes, and this is outside")

@@ -1,0 +1,54 @@
+"""The starter says what it was never taught, and nothing where it was."""
+
+from __future__ import annotations
+
+import pytest
+import tiny
+import torch
+
+from vace_core import tasks
+from vace_core.starter.outside import outside
+from vace_core.starter.world import random_scene, render
+from vace_core.video import read_video
+from vace_core.video_write import write_video
+
+FLAT = torch.zeros(1, 3, 17, 64, 64)
+MASKS = torch.ones(1, 1, 17, 64, 64)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_its_own_world_is_not_outside(tmp_path, seed):
+    clip = render(random_scene(seed))
+    write_video(tmp_path / "a.mp4", clip.frames, fps=8)
+    frames = read(tmp_path / "a.mp4")
+    assert outside(tasks.inpaint(clip.frames, MASKS, prompt=clip.caption)) is None
+    assert outside(tasks.inpaint(frames, MASKS, prompt=clip.caption)) is None
+    assert outside(tasks.depth(clip.depth, prompt=clip.caption)) is None
+
+
+@pytest.mark.parametrize(
+    ("unit", "reason"),
+    [
+        (lambda: tasks.inpaint(tiny.clip(17, 64, 64), MASKS), "the clip does not look like drawn shapes"),
+        (lambda: tasks.text(num_frames=17, height=480, width=832), "832 x 480 pixels are far from 64 x 64"),
+        (lambda: tasks.text(num_frames=81, height=64, width=64), "81 frames are far more than 17"),
+        (
+            lambda: tasks.inpaint(FLAT, MASKS, prompt="Ein Hund, der bellt"),
+            "the prompt has no word that it knows",
+        ),
+    ],
+)
+def test_what_lies_outside_is_named(unit, reason):
+    assert outside(unit()) == (
+        f"This is a small teaching model for moving shapes, and this is outside its world: {reason}. The result says "
+        "nothing of what VACE does with real weights. Choose a real model for it."
+    )
+
+
+def test_one_known_word_or_none_at_all_is_enough():
+    assert outside(tasks.inpaint(FLAT, MASKS, prompt="my dog in red")) is None
+    assert outside(tasks.inpaint(FLAT, MASKS)) is None
+
+
+def read(path) -> torch.Tensor:
+    return read_video(path).frames.permute(3, 0, 1, 2)[None].float() / 127.5 - 1
