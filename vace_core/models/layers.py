@@ -6,7 +6,6 @@ held in one precision. Where both are the same, these are the layers of torch.nn
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
