@@ -16,6 +16,7 @@ import torch
 from comfy_api.latest import io, ui
 from torch import Tensor, nn
 
+from ..vace_core.devices import VAE_DTYPES
 from ..vace_core.errors import ModelError
 from ..vace_core.models import FAMILIES
 from ..vace_core.text import said_of_cut
@@ -161,16 +162,21 @@ def rgb_factors(channels: int) -> tuple[Tensor, Tensor] | None:
 # Devices and memory
 
 
-def dtypes(numbers: int) -> tuple[torch.dtype, torch.dtype]:
-    """What ComfyUI would compute a transformer of so many weights in, and a VAE."""
+def dtypes(numbers: int, supported: Sequence[torch.dtype] = VAE_DTYPES) -> tuple[torch.dtype, torch.dtype]:
+    """What ComfyUI would compute a transformer of so many weights in, and a VAE.
+
+    Args:
+        numbers: How many weights.
+        supported: What the transformer can be computed in, best first.
+    """
     try:
         from comfy.model_management import get_torch_device, unet_dtype, vae_dtype
     except ImportError:
         return torch.float32, torch.float32
-    device, supported = get_torch_device(), [torch.bfloat16, torch.float32]
-    chosen = unet_dtype(device=device, model_params=numbers, supported_dtypes=supported)
+    device = get_torch_device()
+    chosen = unet_dtype(device=device, model_params=numbers, supported_dtypes=list(supported))
     # What was asked for on ComfyUI's command line comes back even where it is not supported.
-    return chosen if chosen in supported else supported[0], vae_dtype(device, supported)
+    return chosen if chosen in supported else supported[0], vae_dtype(device, list(VAE_DTYPES))
 
 
 def patcher(network: nn.Module, *, vae: bool = False) -> Any | None:

@@ -138,7 +138,7 @@ class VaceLoadModel(io.ComfyNode):
         check_family(family, vae=vae_path, bases=paths[1:], adapters=adapters)
         _check_text(text_path, family)
         clip = host.load_clip(text_path, native.CLIP_TYPES[family.text.name])
-        transformer, pixels = host.dtypes(sum(inspect(paths[0]).parameters.values()))
+        transformer, pixels = host.dtypes(sum(inspect(paths[0]).parameters.values()), family.dtypes)
         core = load_model(
             paths[0],
             vae=vae_path,

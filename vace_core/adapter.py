@@ -100,6 +100,8 @@ class HintChain:
     def __init__(self, attachment: Attachment, tokens: Tensor) -> None:
         self._adapter = attachment.adapter
         self._strength = attachment.strength
+        # The context is in the precision of the adapter's products; the tokens of a base may be in a higher one.
+        self._dtype = attachment.context.dtype
         self._tokens = attachment.context + tokens
         self._next = 0
 
@@ -115,6 +117,6 @@ class HintChain:
         if self._next == len(layers) or layers[self._next] != layer:
             return tokens
         self._tokens = self._adapter.context_blocks[self._next](self._tokens, stream)
-        hint = self._adapter.after_proj[self._next](self._tokens)
+        hint = self._adapter.after_proj[self._next](self._tokens.to(self._dtype))
         self._next += 1
         return tokens + hint if self._strength == 1.0 else tokens.add(hint, alpha=self._strength)

@@ -47,7 +47,7 @@ def guide(
     @torch.no_grad()
     def denoise(latents: Tensor, sigma: float) -> Tensor:
         acting = [attachment for attachment in attachments if attachment.acts_at(sigma)]
-        level = latents.new_full((len(latents),), sigma)
+        level = latents.new_full((len(latents),), sigma, device="cpu")
 
         def ask(text: Any) -> Tensor:
             return model(latents, level, text, acting).to(latents.dtype)

@@ -34,7 +34,8 @@ def one_pass(sizes: WanSizes, blocks: int, latent: tuple[int, int, int], dtype: 
         layers = default_context_layers(sizes.layers, blocks)
         adapter = build_adapter(sizes, layers).to(dtype).requires_grad_(False)
         text = base.prepare_text(torch.zeros(1, WORDS, sizes.text_width))
-        latents, context, sigma = torch.zeros(1, 16, *latent), torch.zeros(1, 96, *latent), torch.zeros(1)
+        latents, context = torch.zeros(1, 16, *latent), torch.zeros(1, 96, *latent)
+    sigma = torch.zeros(1)  # on the CPU, as every noise level
     return base, adapter, latents, sigma, text, context
 
 

@@ -13,6 +13,7 @@ LIBRARY = ROOT / "vace_core"
 # The flow, in order. Modules on one line may import each other only if they are one package.
 FLOW = [
     "errors",
+    "devices",
     "shapes",
     "vcu",
     "masks",
@@ -37,6 +38,8 @@ FLOW = [
     "context",
     "models.family",
     "models.tiling",
+    "models.layers",
+    "models.rotary",
     "models.wan",
     "models.wan_keys",
     "models.wan_text",

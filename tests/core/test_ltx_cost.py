@@ -26,7 +26,8 @@ def one_pass(sizes, blocks, latent, dtype):
         base = ltx.LtxDit(sizes).to(dtype).requires_grad_(False)
         adapter = ltx.build_adapter(sizes, range(blocks)).to(dtype).requires_grad_(False)
         prompt = base.prepare_text(torch.zeros(1, WORDS, sizes.text_width))
-        latents, context, sigma = torch.zeros(1, 128, *latent), torch.zeros(1, 384, *latent), torch.zeros(1)
+        latents, context = torch.zeros(1, 128, *latent), torch.zeros(1, 384, *latent)
+    sigma = torch.zeros(1)  # on the CPU, as every noise level
     return base, adapter, latents, sigma, prompt, context
 
 

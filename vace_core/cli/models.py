@@ -12,6 +12,7 @@ from ..assembly import check_family, family_in, load_model
 from ..checkpoint import Part, open_checkpoint
 from ..cost import ModelSizes
 from ..detection import Found, adapter_sizes, base_sizes, identify
+from ..devices import best_device, dtype_on
 from ..errors import InputError
 from ..fitting import FitRule
 from ..loading import vae_sizes
@@ -125,14 +126,13 @@ def read_sizes(files: Files, run: Run) -> ModelSizes:
 
 
 def device_of(run: Run) -> torch.device:
-    """The device asked for; "auto" is the GPU where there is one.
+    """The device asked for; "auto" is the accelerator where there is one.
 
     Raises:
         InputError: there is none of that name.
     """
-    name = ("cuda" if torch.cuda.is_available() else "cpu") if run.device == "auto" else run.device
     try:
-        device = torch.device(name)
+        device = best_device() if run.device == "auto" else torch.device(run.device)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         raise InputError(
@@ -180,7 +180,10 @@ def _dtype(files: Files, run: Run) -> torch.dtype | None:
     """What the transformer is computed in; None = as stored. The starter is stored in halves to be small."""
     if run.dtype is not None:
         return getattr(torch, run.dtype.value)
-    return torch.float32 if files.is_starter else None
+    if files.is_starter:
+        return torch.float32
+    base = _open(files.base)
+    return dtype_on(device_of(run), base.weights.dtype(base.parts.get("base", ())), base.family.dtypes)
 
 
 def _open(path: Path, part: Part = "transformer") -> Found:

@@ -91,9 +91,10 @@ class Run:
             rich_help_panel="Models",
         ),
     ] = None
-    device: Annotated[str, Option(help="auto, cpu, cuda, cuda:1, …", rich_help_panel="Models")] = "auto"
+    device: Annotated[str, Option(help="auto, cpu, cuda, cuda:1, xpu, mps, …", rich_help_panel="Models")] = "auto"
     dtype: Annotated[
-        DtypeName | None, Option(help="Of the transformer. Default: as stored.", rich_help_panel="Models")
+        DtypeName | None,
+        Option(help="Of the transformer. Default: as stored, if the device can.", rich_help_panel="Models"),
     ] = None
     steps: Annotated[int | None, Option(min=1, help="Denoising steps.", rich_help_panel="Sampling")] = None
     shift: Annotated[

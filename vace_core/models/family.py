@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor, nn
 
 from ..adapter import ContextAdapter
@@ -72,6 +73,7 @@ class Family(Protocol):
         grid: How it divides a clip.
         latent_channels: Of its VAE.
         options: How it is sampled where nobody says.
+        dtypes: What its transformers can be computed in, best first.
         presets: What clips it was trained on, by a name to choose from; the first is the usual one.
         size: `(H, W)` in pixels where nothing came that has a shape.
         transformer: How files name the weights of bases and adapters.
@@ -88,6 +90,7 @@ class Family(Protocol):
     grid: Grid
     latent_channels: int
     options: SamplingOptions
+    dtypes: tuple[torch.dtype, ...]
     presets: Mapping[str, FitRule]
     size: tuple[int, int]
     transformer: tuple[Naming, ...]

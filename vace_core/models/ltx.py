@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from ..adapter import Attachment, ContextAdapter
 from ..shapes import Grid
+from . import rotary
 
 GRID = Grid(frames=8, pixels=32, patch=1)
 LATENT_CHANNELS = 128
@@ -81,7 +82,7 @@ class LtxStream:
 
     Attributes:
         modulation: `(B, 6, D)`, the noise level as shifts, scales and gates.
-        rotation: `(L, D/2)` complex, the position of every token.
+        rotation: `(L, D/2, 2)`, the position of every token as cosines and sines.
         prompt: Text, and the blocks whose attention is left out.
     """
 
@@ -103,7 +104,8 @@ class Attention(nn.Module):
 
     def to_tokens(self, x: Tensor, rotation: Tensor) -> Tensor:
         """Tokens `(B, L, D)` to each other."""
-        q, k = rotate(self.q_norm(self.to_q(x)), rotation), rotate(self.k_norm(self.to_k(x)), rotation)
+        q = rotary.turned(self.q_norm(self.to_q(x)), rotation)
+        k = rotary.turned(self.k_norm(self.to_k(x)), rotation)
         return self._attend(q, k, self.to_v(x))
 
     def to_text(self, x: Tensor, text: Tensor) -> Tensor:
@@ -231,7 +233,7 @@ class LtxDit(nn.Module):
         """
         dtype = self.scale_shift_table.dtype
         tokens = self.patchify_proj(latents).to(dtype)
-        embedded, modulation = self.adaln_single(sinusoid(sigma * 1000.0).to(dtype))
+        embedded, modulation = self.adaln_single(sinusoid(sigma * 1000.0).to(latents.device, dtype))
         rotation = self._rotation(latents, text.fps)
         stream = LtxStream(modulation=modulation, rotation=rotation, prompt=text)
         chains = [attachment.chain(tokens) for attachment in attachments]
@@ -295,7 +297,7 @@ def sinusoid(timestep: Tensor) -> Tensor:
 
 
 def rotations(t: int, h: int, w: int, *, width: int, fps: float) -> Tensor:
-    """`(L, width/2)` complex rotations of the tokens of a latent grid.
+    """`(L, width/2, 2)` rotations of the tokens of a latent grid.
 
     The place of a token is in seconds and pixels, from −1 to 1 on axes that end at `MAX_POSITION`; every frequency
     turns one pair for each of the three. What is left of the width comes first and is not turned.
@@ -310,13 +312,7 @@ def rotations(t: int, h: int, w: int, *, width: int, fps: float) -> Tensor:
     places = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).reshape(-1, 3)
     angles = (frequencies * (places.unsqueeze(-1) * 2 - 1)).transpose(1, 2).flatten(1)
     angles = F.pad(angles, (width // 2 - angles.shape[1], 0))
-    return torch.polar(torch.ones_like(angles), angles)
-
-
-def rotate(x: Tensor, rotation: Tensor) -> Tensor:
-    """`(B, L, D)` with every pair of features turned by its token's position."""
-    pairs = torch.view_as_complex(x.to(torch.float32, copy=True).unflatten(-1, (-1, 2)))
-    return torch.view_as_real(pairs.mul_(rotation)).flatten(-2).to(x.dtype)
+    return rotary.table(angles)
 
 
 def _rms(x: Tensor) -> Tensor:

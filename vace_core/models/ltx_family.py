@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ..adapter import ContextAdapter
@@ -52,6 +53,8 @@ class LtxFamily:
         solver="euler",
         seed=42,
     )
+    # No float16: ComfyUI, comfy/supported_models.py, does not compute it in that either.
+    dtypes: tuple[torch.dtype, ...] = (torch.bfloat16, torch.float32)
     latent_channels = ltx.LATENT_CHANNELS
     # Source: ali-vilab/VACE, configs of VACE-LTX.
     presets: Mapping[str, FitRule] = {

@@ -1,6 +1,8 @@
 """The text-to-video transformer of Wan 2.1, and how an adapter for it is built.
 
 Sizes are read from the weights, so 1.3B, 14B and anything between are the same class.
+The large products are computed in the precision of the weights. The noise level, what is made of it, the tokens between
+the parts of a block and the output are float32 in any case, as the official code has them.
 Source: Wan-Video/Wan2.1, wan/modules/model.py; names of the weights are those of its checkpoints.
 """
 
@@ -19,6 +21,7 @@ from torch import Tensor, nn
 from ..adapter import Attachment, ContextAdapter
 from ..errors import ShapeError
 from ..shapes import Grid
+from . import layers, rotary
 
 GRID = Grid(frames=4, pixels=8, patch=2)
 LATENT_CHANNELS = 16
@@ -81,9 +84,9 @@ class Stream:
     """What all blocks of one forward pass share.
 
     Attributes:
-        modulation: `(B, 6, D)`, the noise level as shifts, scales and gates.
-        rotation: `(L, 64)` complex, the position of every token.
-        text: The prompt.
+        modulation: `(B, 6, D)` float32, the noise level as shifts, scales and gates.
+        rotation: `(L, 64, 2)`, the position of every token as cosines and sines.
+        text: The prompt, in the precision that products are computed in.
     """
 
     modulation: Tensor
@@ -92,16 +95,16 @@ class Stream:
 
 
 class SelfAttention(nn.Module):
-    def __init__(self, width: int, ops: ModuleType | Any = nn) -> None:
+    def __init__(self, width: int, ops: ModuleType | Any = layers) -> None:
         super().__init__()
         self.q, self.k, self.v, self.o = (ops.Linear(width, width) for _ in range(4))
         self.norm_q = ops.RMSNorm(width, eps=EPS)
         self.norm_k = ops.RMSNorm(width, eps=EPS)
 
     def forward(self, x: Tensor, rotation: Tensor) -> Tensor:
-        q = rotate(self.norm_q(self.q(x)), rotation)
-        k = rotate(self.norm_k(self.k(x)), rotation)
-        return self.o(_attend(q, k, _heads(self.v(x))))
+        q = rotary.turned(self.norm_q(self.q(x)), rotation)
+        k = rotary.turned(self.norm_k(self.k(x)), rotation)
+        return self.o(_attend(_heads(q), _heads(k), _heads(self.v(x))))
 
 
 class CrossAttention(SelfAttention):
@@ -127,7 +130,7 @@ class FeedForward(nn.Sequential):
 class WanBlock(nn.Module):
     """Self-attention, attention to the text, feed-forward. The adapter's context blocks are of this class too."""
 
-    def __init__(self, sizes: WanSizes, ops: ModuleType | Any = nn) -> None:
+    def __init__(self, sizes: WanSizes, ops: ModuleType | Any = layers) -> None:
         super().__init__()
         width = sizes.width
         self.modulation = nn.Parameter(torch.zeros(1, 6, width))
@@ -137,17 +140,20 @@ class WanBlock(nn.Module):
         self.ffn = FeedForward(ops.Linear(width, sizes.ffn), nn.GELU("tanh"), ops.Linear(sizes.ffn, width))
 
     def forward(self, tokens: Tensor, stream: Stream) -> Tensor:
+        """Tokens `(B, L, D)` float32, before and after; written into where no gradients are recorded."""
         shifts = (self.modulation.to(stream.modulation) + stream.modulation).to(tokens.dtype)
         shift_attn, scale_attn, gate_attn, shift_ffn, scale_ffn, gate_ffn = shifts.unsqueeze(2).unbind(1)
-        y = self.self_attn(_modulate(tokens, shift_attn, scale_attn), stream.rotation)
-        tokens = torch.addcmul(tokens, y, gate_attn)
-        tokens = tokens + self.cross_attn(self.norm3(tokens), stream.text)
-        y = self.ffn(_modulate(tokens, shift_ffn, scale_ffn))
-        return torch.addcmul(tokens, y, gate_ffn)
+        dtype = stream.text.tokens.dtype
+        y = self.self_attn(_modulate(tokens, shift_attn, scale_attn).to(dtype), stream.rotation)
+        tokens = torch.addcmul(tokens, y, gate_attn, out=_room(tokens))
+        y = self.cross_attn(self.norm3(tokens).to(dtype), stream.text)
+        tokens = torch.add(tokens, y, out=_room(tokens))
+        y = self.ffn(_modulate(tokens, shift_ffn, scale_ffn).to(dtype))
+        return torch.addcmul(tokens, y, gate_ffn, out=_room(tokens))
 
 
 class Head(nn.Module):
-    def __init__(self, width: int, ops: ModuleType | Any = nn) -> None:
+    def __init__(self, width: int, ops: ModuleType | Any = layers) -> None:
         super().__init__()
         self.modulation = nn.Parameter(torch.zeros(1, 2, width))
         self.head = ops.Linear(width, LATENT_CHANNELS * GRID.patch**2)
@@ -179,7 +185,7 @@ class WanDit(nn.Module):
         sizes: What was read from the weights.
     """
 
-    def __init__(self, sizes: WanSizes, ops: ModuleType | Any = nn) -> None:
+    def __init__(self, sizes: WanSizes, ops: ModuleType | Any = layers) -> None:
         super().__init__()
         self.sizes = sizes
         width = sizes.width
@@ -220,16 +226,15 @@ class WanDit(nn.Module):
     def forward(
         self, latents: Tensor, sigma: Tensor, text: TextTokens, attachments: Sequence[Attachment] = ()
     ) -> Tensor:
-        """Velocity `(B, 16, t, h, w)`: noise minus data, as the network sees it.
+        """Velocity `(B, 16, t, h, w)` float32: noise minus data, as the network sees it.
 
         Args:
             latents: `(B, 16, t, h, w)` noisy, VAE-normalised; leading frames are references where there are some.
-            sigma: `(B,)` noise level, 1..0.
+            sigma: `(B,)` noise level, 1..0; on the CPU, where nothing has to be waited for.
             text: From `prepare_text`.
             attachments: Adapters that act in this call. The base keeps nothing of them.
         """
-        # Under autocast the embedding comes out in half precision; the tokens stay in the precision of the weights.
-        tokens = self.patch_embedding(latents).to(self.head.modulation.dtype)
+        tokens = self.patch_embedding(latents).float()
         time, stream = self._stream(latents, sigma, text)
         chains = [attachment.chain(tokens) for attachment in attachments]
         for layer, block in enumerate(self.blocks):
@@ -239,8 +244,7 @@ class WanDit(nn.Module):
         return self._unpatch(self.head(tokens, time), latents.shape)
 
     def _stream(self, latents: Tensor, sigma: Tensor, text: TextTokens) -> tuple[Tensor, Stream]:
-        dtype = self.head.modulation.dtype
-        time = self.time_embedding(sinusoid(sigma * 1000.0).to(dtype))
+        time = self.time_embedding(sinusoid(sigma * 1000.0).to(latents.device))
         modulation = self.time_projection(time).unflatten(1, (6, self.sizes.width))
         rotation = rotations(*latents.shape[2:], device=latents.device)
         return time, Stream(modulation=modulation, rotation=rotation, text=text)
@@ -253,7 +257,7 @@ class WanDit(nn.Module):
         return cells.permute(0, 6, 1, 2, 4, 3, 5).reshape(b, c, t, h, w)
 
 
-def build_adapter(sizes: WanSizes, context_layers: Sequence[int], ops: ModuleType | Any = nn) -> ContextAdapter:
+def build_adapter(sizes: WanSizes, context_layers: Sequence[int], ops: ModuleType | Any = layers) -> ContextAdapter:
     """An adapter for bases of these sizes, its weights not yet loaded."""
     return ContextAdapter(
         embedder=Patches(CONTEXT_CHANNELS, sizes.width),
@@ -306,33 +310,33 @@ def seen_frames(num_frames: int) -> list[int]:
 
 
 def sinusoid(timestep: Tensor) -> Tensor:
-    """`(B,)` timesteps 0..1000 → `(B, 256)`, cosines first; computed in float64 as the official code does."""
+    """`(B,)` timesteps 0..1000 → `(B, 256)` on the CPU, cosines first.
+
+    Computed in float64, as the official code does, and on the CPU, for not every device has it.
+    """
     half = FREQUENCIES // 2
-    exponent = torch.arange(half, dtype=torch.float64, device=timestep.device) / half
-    angles = timestep.double()[:, None] * torch.pow(10000.0, -exponent)
+    exponent = torch.arange(half, dtype=torch.float64, device="cpu") / half
+    angles = timestep.cpu().double()[:, None] * torch.pow(10000.0, -exponent)
     return torch.cat([angles.cos(), angles.sin()], dim=1).float()
 
 
 def rotations(t: int, h: int, w: int, *, device: torch.device | None = None) -> Tensor:
-    """`(L, 64)` complex rotations of the tokens of a latent grid: 22 pairs for time, 21 each for row and column."""
+    """`(L, 64, 2)` rotations of the tokens of a latent grid: 22 pairs for time, 21 each for row and column.
+
+    The angles are computed in float64 on the CPU, for not every device has it.
+    """
     third = 2 * (HEAD_WIDTH // 6)
     widths = (HEAD_WIDTH - 2 * third, third, third)
     counts = (t, h // GRID.patch, w // GRID.patch)
+    exact = {"dtype": torch.float64, "device": "cpu"}
     parts: list[Tensor] = []
     for axis, (width, count) in enumerate(zip(widths, counts, strict=True)):
-        exponent = torch.arange(0, width, 2, dtype=torch.float64, device=device) / width
-        angles = torch.outer(torch.arange(count, dtype=torch.float64, device=device), torch.pow(10000.0, -exponent))
-        shape = [1, 1, 1, width // 2]
+        exponent = torch.arange(0, width, 2, **exact) / width
+        angles = torch.outer(torch.arange(count, **exact), torch.pow(10000.0, -exponent))
+        shape = [1, 1, 1, width // 2, 2]
         shape[axis] = count
-        parts.append(torch.polar(torch.ones_like(angles), angles).reshape(shape).expand(*counts, -1))
-    return torch.cat(parts, dim=-1).reshape(-1, HEAD_WIDTH // 2).to(torch.complex64)
-
-
-def rotate(x: Tensor, rotation: Tensor) -> Tensor:
-    """`(B, L, D)` → heads `(B, heads, L, 128)`, every pair of features turned by its token's position."""
-    # In place on a copy: in float32, these are the largest tensors of the attention.
-    pairs = torch.view_as_complex(x.to(torch.float32, copy=True).unflatten(-1, (-1, HEAD_WIDTH // 2, 2)))
-    return torch.view_as_real(pairs.mul_(rotation[:, None])).flatten(-2).to(x.dtype).transpose(1, 2)
+        parts.append(rotary.table(angles).to(device or "cpu").reshape(shape).expand(*counts, -1, -1))
+    return torch.cat(parts, dim=-2).reshape(-1, HEAD_WIDTH // 2, 2)
 
 
 def _heads(x: Tensor) -> Tensor:
@@ -341,6 +345,11 @@ def _heads(x: Tensor) -> Tensor:
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tensor:
     return F.scaled_dot_product_attention(q, k, v, attn_mask=bias).transpose(1, 2).flatten(2)
+
+
+def _room(tokens: Tensor) -> Tensor | None:
+    """Where a sum with `tokens` goes: into their place, unless their old values are needed for gradients."""
+    return None if torch.is_grad_enabled() else tokens
 
 
 def _modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:

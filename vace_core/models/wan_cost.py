@@ -11,10 +11,10 @@ from .wan_vae_stream import GRAY_SIDE
 # Tokens of a prompt, with one for all padding.
 MAX_TEXT_TOKENS: int = TEXT_TOKENS
 # Tensors alive at the worst moment, found by following every allocation on meta tensors; see the test.
-# In a block: its input, its output so far, what the last part made, what goes into the next part.
-BLOCK_TENSORS = 4
-ATTENTION_TENSORS = 7
-ADAPTER_TENSORS = 2
+# In the precision of the weights. In the feed-forward part: what the part before made, what goes in, what comes out.
+# In attention: what goes in, queries, keys, values, what comes out. Of the adapter: the embedded condition.
+FEED_FORWARD_TENSORS, ATTENTION_TENSORS, ADAPTER_TENSORS = 3, 5, 1
+STREAM_BYTES = 4  # tokens between the parts of a block are float32: those of the base, and those of the adapter
 # What belongs to a token in any precision: its rotation, and its part of the condition in float32.
 BYTES_OF_TOKEN = 512 + CONTEXT_CHANNELS * GRID.patch**2 * 4
 # In the VAE, as features of full size and least width; and what of that is remembered of frames before, by all tiles.
@@ -58,11 +58,13 @@ def decode_flop(vae: VaeSizes, num_frames: int, height: int, width: int) -> int:
 def peak_of_pass(sizes: WanSizes, blocks: int, tokens: int, bytes_per_number: int) -> int:
     """Bytes of activations in one pass of base and adapter, weights not counted; within some 10 % at real sizes."""
     d, hidden = sizes.width, 2 * sizes.ffn  # before and after the activation function
-    feed_forward = BLOCK_TENSORS * d * tokens + hidden * min(tokens, FFN_PIECE)
+    feed_forward = FEED_FORWARD_TENSORS * d * tokens + hidden * min(tokens, FFN_PIECE)
     numbers = max(feed_forward, ATTENTION_TENSORS * d * tokens)
+    streams = STREAM_BYTES * d * tokens
     if blocks:
         numbers += ADAPTER_TENSORS * d * tokens
-    return numbers * bytes_per_number + tokens * BYTES_OF_TOKEN
+        streams *= 2
+    return numbers * bytes_per_number + streams + tokens * BYTES_OF_TOKEN
 
 
 def peak_of_vae(vae: VaeSizes, size: Sequence[int], bytes_per_number: int, tile: int | None = None) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ..adapter import ContextAdapter
@@ -50,6 +51,7 @@ class WanFamily:
     text = UMT5
     grid = wan.GRID
     options = SamplingOptions()
+    dtypes: tuple[torch.dtype, ...] = (torch.bfloat16, torch.float16, torch.float32)
     latent_channels = LATENT_CHANNELS
     # Source: ali-vilab/VACE, models/wan/wan_vace.py.
     presets: Mapping[str, FitRule] = {

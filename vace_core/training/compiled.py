@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..models import wan
+from ..models import rotary, wan
 from ..models.wan_vae import NormSilu
 
 
@@ -22,20 +22,13 @@ def compile_blocks() -> None:
     either, so both are written out for it.
     """
     _allow_shapes()
-    wan.rotate = _rotate
+    rotary.turned = rotary.in_real_numbers
     wan._attend = _attend  # pyright: ignore[reportPrivateUsage]
     wan.WanBlock.forward = torch.compile(wan.WanBlock.forward, dynamic=True)
 
 
 def _allow_shapes() -> None:
     torch.compiler.config.recompile_limit = 64  # one for each number of channels, precision and mode
-
-
-def _rotate(x: Tensor, rotation: Tensor) -> Tensor:
-    even, odd = x.float().unflatten(-1, (-1, wan.HEAD_WIDTH // 2, 2)).unbind(-1)
-    cos, sin = rotation.real[:, None], rotation.imag[:, None]
-    pairs = torch.stack((even * cos - odd * sin, even * sin + odd * cos), dim=-1)
-    return pairs.flatten(-2).to(x.dtype).transpose(1, 2)
 
 
 def _attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -1,0 +1,122 @@
+"""Any accelerator that torch has is used, in numbers that it has; no network needs float64 there."""
+
+from __future__ import annotations
+
+import pytest
+import tiny
+import tiny_ltx
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from vace_core import devices
+from vace_core.adapter import Attachment
+from vace_core.guidance import guide
+from vace_core.models import rotary, wan
+from vace_core.models.ltx_family import LTX
+from vace_core.models.wan_family import WAN
+
+BF16, F16, F32 = torch.bfloat16, torch.float16, torch.float32
+CUDA = torch.device("cuda", 0)
+
+
+class WithoutFloat64(TorchDispatchMode):
+    """The meta device as one like MPS: neither float64 nor complex128."""
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        made = function(*args, **(kwargs or {}))
+        for tensor in (leaf for leaf in tree_leaves(made) if isinstance(leaf, torch.Tensor)):
+            assert tensor.device.type == "cpu" or tensor.dtype not in (torch.float64, torch.complex128), function
+        return made
+
+
+def denoised(model, channels, context_channels, text_width):
+    base, adapter = (part.to(BF16).to("meta") for part in (model.base(), model.adapter()))
+    latents, context = (torch.zeros(1, c, 3, 4, 6, device="meta") for c in (channels, context_channels))
+    prompt = base.prepare_text(torch.zeros(1, 5, text_width, device="meta"), fps=16.0)
+    attachment = Attachment(adapter=adapter, context=adapter.embed(context))
+    return guide(base, prompt, prompt, guidance_scale=3.0, attachments=[attachment])(latents, 0.7)
+
+
+def both_ways(vae, frames):
+    vae.network.to("meta")
+    return vae.decode(vae.encode(frames.to("meta")))
+
+
+def encoded():
+    transformers = pytest.importorskip("transformers")
+    from vace_core.models.wan_text import UMT5
+    from vace_core.t5 import T5Text
+
+    config = transformers.UMT5Config(vocab_size=60, d_model=32, d_kv=8, d_ff=48, num_layers=2, num_heads=4)
+    model = transformers.UMT5EncoderModel(config).eval().to("meta")
+    return T5Text(model=model, tokenize=lambda words: [2, 3, 4], kind=UMT5).encode("a cat")
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda: denoised(tiny, 16, 96, tiny.SIZES.text_width),
+        lambda: denoised(tiny_ltx, 128, 384, tiny_ltx.SIZES.text_width),
+        lambda: both_ways(tiny.vae(), tiny.clip()),
+        lambda: both_ways(tiny_ltx.vae(), tiny_ltx.clip()),
+        encoded,
+    ],
+    ids=["Wan with adapter", "LTX with adapter", "VAE of Wan", "VAE of LTX", "T5"],
+)
+def test_no_network_needs_float64_on_its_device(run):
+    with WithoutFloat64():
+        assert run().device.type == "meta"
+
+
+@pytest.mark.parametrize("dtype", [F32, BF16])
+def test_positions_are_the_same_to_the_bit_without_complex_numbers(monkeypatch, dtype):
+    rotation = wan.rotations(2, 8, 12)
+    x = torch.randn(2, len(rotation), 256, generator=torch.Generator().manual_seed(1)).to(dtype)
+    wanted = rotary.turned(x, rotation)
+    monkeypatch.setattr(rotary, "WITHOUT_COMPLEX", {"cpu"})
+    assert torch.equal(rotary.turned(x, rotation), wanted)
+    monkeypatch.setattr(rotary, "PIECE", 7)  # 48 tokens in seven pieces, the last one short
+    assert torch.equal(rotary.turned(x, rotation), wanted)
+
+
+def test_positions_are_those_of_complex_numbers_in_double_precision():
+    angles = torch.rand(6, 64, dtype=torch.float64) * 100
+    x = torch.randn(1, 6, 256, dtype=F32)
+    exact = (
+        torch.view_as_complex(x.double().unflatten(-1, (2, 64, 2)))
+        * torch.polar(torch.ones_like(angles), angles)[:, None]
+    )
+    got = rotary.turned(x, rotary.table(angles))
+    assert (got - torch.view_as_real(exact).flatten(2)).abs().max() <= 1e-6
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted"),
+    [(("cuda", "xpu", "mps"), "cuda"), (("xpu", "mps"), "xpu"), (("mps",), "mps"), ((), "cpu")],
+)
+def test_the_best_device_is_an_accelerator_of_any_kind(monkeypatch, there, wanted):
+    for name, kind in (("cuda", torch.cuda), ("xpu", torch.xpu), ("mps", torch.backends.mps)):
+        monkeypatch.setattr(kind, "is_available", lambda name=name: name in there)
+    assert devices.best_device() == torch.device(wanted)
+
+
+@pytest.mark.parametrize(
+    ("has_bf16", "stored", "family", "wanted"),
+    [
+        (True, BF16, WAN, None),
+        (False, BF16, WAN, F16),
+        (False, BF16, LTX, F32),
+        (False, F16, WAN, None),
+        (False, F32, WAN, None),
+    ],
+)
+def test_where_bfloat16_is_missing_wan_is_computed_in_float16(monkeypatch, has_bf16, stored, family, wanted):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: has_bf16)
+    monkeypatch.setattr(torch.cuda, "_get_device_index", lambda *_, **__: -1)  # of a device that is not there
+    assert devices.dtype_on(CUDA, stored, family.dtypes) == wanted
+
+
+def test_a_vae_is_never_computed_in_float16_unasked():
+    assert F16 not in devices.VAE_DTYPES
