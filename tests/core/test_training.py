@@ -10,14 +10,18 @@ from filling import fill
 from vace_core.adapter import Attachment
 from vace_core.context import encode_context
 from vace_core.models import wan
+from vace_core.models.wan import WanSizes
 from vace_core.models.wan_vae import LATENT_MEAN, LATENT_STD, WanVaeNetwork
 from vace_core.models.wan_vae_stream import WanVae
 from vace_core.starter.world import random_clip
 from vace_core.training import adapter as adapter_training
-from vace_core.training.base import ClipCache
+from vace_core.training import base as base_training
+from vace_core.training import vae as vae_training
+from vace_core.training.base import ClipCache, train_base
 from vace_core.training.loop import Schedule, train
+from vace_core.training.precision import mixed_precision, seeded, training_dtype
 from vace_core.training.samples import HELD_OUT, TASKS, draw_sample, draw_task
-from vace_core.training.vae import STAGES, draw_clip, draw_crops, fold_statistics
+from vace_core.training.vae import STAGES, Stage, draw_clip, draw_crops, fold_statistics, train_vae
 from vace_core.vcu import FOLLOW, KEEP
 
 
@@ -42,6 +46,56 @@ def test_a_fresh_adapter_is_a_copy_of_the_base():
     weight = adapter.context_embedder.weight
     assert torch.equal(weight[:, :16], base.patch_embedding.weight)
     assert not weight[:, 32:].any()
+
+
+STEPS = Schedule(steps=3, learning_rate=1e-3, warmup=1, save_every=2)
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """Batches of two and a small base, so that whole stages run in a second."""
+    monkeypatch.setattr(base_training, "BATCH", 2)
+    monkeypatch.setattr(adapter_training, "BATCH", 2)
+    monkeypatch.setattr(vae_training, "WIDTH", 4)
+    monkeypatch.setattr(base_training, "SIZES", WanSizes(width=128, ffn=128, layers=6))
+
+
+def test_a_seed_gives_the_same_weights_to_the_bit(tmp_path, small):
+    vae, seeds = WanVae(fill(WanVaeNetwork(width=4, blocks=1))), range(28, 31)
+    clips = ClipCache(tmp_path / "clips", vae, seeds)
+    examples = adapter_training.SampleCache(tmp_path / "examples", vae, seeds)
+    frames = torch.stack([draw_clip(seed) for seed in range(2)])
+    stage = Stage(schedule=STEPS, crops=((5, 32, 1, 1.0),))
+
+    def weights(run: int) -> dict[str, torch.Tensor]:
+        torch.manual_seed(run)  # the dice of the process, which must not matter
+        network = train_vae(frames, {}, tmp_path / f"vae {run}", [stage], seed=5)
+        base = train_base(clips, tmp_path / f"base {run}", STEPS, seed=5)
+        adapter = adapter_training.train_adapter(base, examples, tmp_path / f"adapter {run}", STEPS, seed=5)
+        parts = {"vae": network, "base": base, "adapter": adapter}
+        return {f"{part} {name}": value for part, one in parts.items() for name, value in one.state_dict().items()}
+
+    first, again = weights(1), weights(7)
+    assert [name for name in first if not torch.equal(first[name], again[name])] == []
+    assert all(bool(value.isfinite().all()) for value in first.values())
+
+
+def test_training_leaves_the_dice_of_the_process_alone():
+    torch.manual_seed(3)
+    expected = torch.rand(4)
+    torch.manual_seed(3)
+    with seeded(9):
+        torch.rand(100)
+    assert torch.equal(torch.rand(4), expected)
+
+
+@pytest.mark.parametrize(("fast", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_training_computes_in_what_the_processor_is_fast_at(monkeypatch, fast, dtype):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": fast}, raising=False)
+    assert training_dtype() == dtype
+    layer, x = torch.nn.Linear(4, 4), torch.ones(2, 4)
+    with mixed_precision():
+        assert layer(x).dtype == dtype
 
 
 def run(folder, name: str, steps: int, schedule_steps: int = 12) -> dict[str, torch.Tensor]:

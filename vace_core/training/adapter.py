@@ -25,6 +25,7 @@ from ..starter.text import StarterText
 from .base import BATCH, ENCODE_BATCH, SILENT
 from .flow import flow_loss, pad_prompts
 from .loop import LossAndFigures, Schedule, train
+from .precision import mixed_precision, seeded
 from .samples import Sample, draw_sample, draw_task, stack_units
 
 CONTEXT_LAYERS = (0, 2, 4)
@@ -124,17 +125,20 @@ def _grouped(counts: list[int], wanted: list[bool]) -> dict[int, list[int]]:
     return groups
 
 
-def train_adapter(base: WanDit, cache: SampleCache, checkpoint: Path, schedule: Schedule = SCHEDULE) -> ContextAdapter:
+def train_adapter(
+    base: WanDit, cache: SampleCache, checkpoint: Path, schedule: Schedule = SCHEDULE, *, seed: int = 0
+) -> ContextAdapter:
     """Trains an adapter for `base`, which stays as it is, and returns it with averaged weights."""
     base.requires_grad_(False)
-    adapter = build_adapter(base.sizes, CONTEXT_LAYERS)
+    with seeded(seed):
+        adapter = build_adapter(base.sizes, CONTEXT_LAYERS)
     initialise(adapter, base)
     encoder = StarterText()
 
     def loss_of(step: int) -> LossAndFigures:
         targets, contexts, prompts = cache.batch(step, composed=step >= COMPOSED_FROM * schedule.steps)
         text = base.prepare_text(pad_prompts([encoder.encode(prompt) for prompt in prompts]))
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision():
             attachment = Attachment(adapter=adapter, context=adapter.embed(contexts).float())
         loss = flow_loss(base, targets, text, torch.Generator().manual_seed(step), [attachment])
         return loss, {"loss": float(loss.detach())}

@@ -17,6 +17,7 @@ from ..starter.text import StarterText
 from ..starter.world import random_clip, random_scene
 from .flow import flow_loss, pad_prompts
 from .loop import LossAndFigures, Schedule, train
+from .precision import seeded
 
 SIZES = WanSizes(width=256, ffn=768, layers=6)
 SCHEDULE = Schedule(steps=10000, learning_rate=1e-3, average=0.999, decay_from=0.4)
@@ -32,10 +33,11 @@ def initialise(base: WanDit, seed: int = 0) -> None:
     """Starts the base with quiet branches and a head that says nothing, as diffusion transformers like it."""
     generator = torch.Generator().manual_seed(seed)
     for module in base.modules():
-        if isinstance(module, nn.Linear):
-            bound = (6 / sum(module.weight.shape)) ** 0.5
+        if isinstance(module, nn.Linear | nn.Conv3d):  # the patch embedding is a linear map of each patch
+            outputs, inputs = module.weight.flatten(1).shape
+            bound = (6 / (outputs + inputs)) ** 0.5
             module.weight.copy_((torch.rand(module.weight.shape, generator=generator) * 2 - 1) * bound)
-            module.bias.zero_()
+            module.bias.zero_()  # type: ignore[union-attr]
     used = base.text_embedding[0].weight  # type: ignore[union-attr]
     used.copy_(torch.randn(used.shape, generator=generator) * 0.1)  # type: ignore[union-attr,arg-type]
     base.time_projection[1].weight.mul_(0.1)  # type: ignore[union-attr,operator]
@@ -84,7 +86,7 @@ class ClipCache:
     def batch(self, step: int) -> tuple[Tensor, list[str]]:
         """Clean latents `(B, 16, R+t, 8, 8)` and prompts for one step; all clips of a batch have as many references."""
         rng = random.Random(step)
-        wanted = rng.choices((0, 1, 2), weights=(0.7, 0.2, 0.1))[0]
+        wanted = min(rng.choices((0, 1, 2), weights=(0.7, 0.2, 0.1))[0], max(self.counts))
         able = [number for number, count in enumerate(self.counts) if count >= wanted]
         chosen = rng.sample(able, BATCH) if len(able) >= BATCH else rng.choices(able, k=BATCH)
         video = self.clips[chosen].float()
@@ -98,13 +100,14 @@ class ClipCache:
         return self.objectless[number] if draw < SILENT + OBJECTLESS else self.captions[number]
 
 
-def train_base(cache: ClipCache, checkpoint: Path, schedule: Schedule = SCHEDULE) -> WanDit:
+def train_base(cache: ClipCache, checkpoint: Path, schedule: Schedule = SCHEDULE, *, seed: int = 0) -> WanDit:
     """Trains on cached clips and returns the base with averaged weights.
 
     A part of the batches has references in front, so that the base has seen what leading pictures look like.
     """
-    base = WanDit(SIZES)
-    initialise(base)
+    with seeded(seed):
+        base = WanDit(SIZES)
+    initialise(base, seed)
     encoder = StarterText()
 
     def loss_of(step: int) -> LossAndFigures:

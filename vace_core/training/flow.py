@@ -10,6 +10,7 @@ from torch import Tensor
 from ..adapter import Attachment
 from ..models.wan import TextTokens, WanDit
 from ..schedule import shift_sigma
+from .precision import mixed_precision
 
 SHIFT = 2.0
 # The rest of the noise levels is drawn evenly, so that both ends are seen often enough.
@@ -35,7 +36,7 @@ def flow_loss(
     sigma = draw_sigmas(len(latents), generator)
     level = sigma.view(-1, 1, 1, 1, 1)
     noise = torch.randn(latents.shape, generator=generator)
-    with torch.autocast("cpu", torch.bfloat16):
+    with mixed_precision(latents.device):
         velocity = base((1 - level) * latents + level * noise, sigma, text, attachments)
     return (velocity.float() - (noise - latents)).square().mean()
 

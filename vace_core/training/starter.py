@@ -47,7 +47,7 @@ def _vae(folder: Path, seed: int, compiled: bool) -> WanVae:
         seeds = range(seed, seed + CLIPS)
         clips = torch.stack([draw_clip(number) for number in tqdm(seeds, desc="drawing clips", mininterval=5)])
         held_out = {"held out": torch.stack([draw_clip(HELD_OUT + number) for number in range(16)])}
-        network = train_vae(clips, held_out, folder / "vae.checkpoint")
+        network = train_vae(clips, held_out, folder / "vae.checkpoint", seed=seed)
         fold_statistics(network, clips[:STATISTICS])
         write(path, network.state_dict(), {})
     network = WanVaeNetwork(width=WIDTH, blocks=1)
@@ -59,7 +59,7 @@ def _base(folder: Path, vae: WanVae, seed: int) -> WanDit:
     path = folder / "base.safetensors"
     if not path.exists():
         cache = ClipCache(folder / "clips.cache", vae, range(seed, seed + CLIPS))
-        write(path, train_base(cache, folder / "base.checkpoint").state_dict(), {})
+        write(path, train_base(cache, folder / "base.checkpoint", seed=seed).state_dict(), {})
     base = WanDit(SIZES)
     base.load_state_dict(read(path))
     return base
@@ -70,7 +70,7 @@ def _adapter(folder: Path, vae: WanVae, base: WanDit, seed: int) -> None:
     if path.exists():
         return
     cache = SampleCache(folder / "examples.cache", vae, range(seed, seed + EXAMPLES))
-    adapter = train_adapter(base, cache, folder / "adapter.checkpoint")
+    adapter = train_adapter(base, cache, folder / "adapter.checkpoint", seed=seed)
     weights = {official_adapter_key(name): value for name, value in adapter.state_dict().items()}
     write(path, weights, {CONTEXT_LAYERS_KEY: json.dumps(CONTEXT_LAYERS)})
 

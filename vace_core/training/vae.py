@@ -27,6 +27,7 @@ from ..models.wan_vae_stream import channels_last
 from ..starter.world import random_clip
 from ..video import to_uint8
 from .loop import LossAndFigures, Schedule, train
+from .precision import mixed_precision, seeded
 from .samples import draw_sample, draw_task
 
 log = logging.getLogger("vace")
@@ -185,14 +186,14 @@ def reconstruct(network: WanVaeNetwork, clips: Tensor) -> Tensor:
     results: list[Tensor] = []
     for clip in clips:
         frames = (clip.permute(3, 0, 1, 2)[None].float() / 127.5 - 1).contiguous(memory_format=torch.channels_last_3d)
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision(frames.device):
             mean, _ = network.encode(frames, {})
             results.append(network.decode(mean, {}).float().clamp(-1, 1))
     return torch.cat(results)
 
 
 def train_vae(
-    clips: Tensor, held_out: dict[str, Tensor], checkpoint: Path, stages: Sequence[Stage] = STAGES
+    clips: Tensor, held_out: dict[str, Tensor], checkpoint: Path, stages: Sequence[Stage] = STAGES, *, seed: int = 0
 ) -> WanVaeNetwork:
     """Trains on `clips` and returns the network with averaged weights.
 
@@ -201,9 +202,11 @@ def train_vae(
         held_out: Sets of clips of the same form, whose reconstruction is logged in decibels.
         checkpoint: Where the run is saved, and resumed from; each stage adds its number to the name.
         stages: Parts of the training, one after the other.
+        seed: Of the first weights.
     """
-    network = WanVaeNetwork(width=WIDTH, blocks=1)
-    initialise(network)
+    with seeded(seed):
+        network = WanVaeNetwork(width=WIDTH, blocks=1)
+    initialise(network, seed)
     channels_last(network)
 
     def evaluate() -> dict[str, float]:
@@ -228,7 +231,7 @@ def _loss(network: WanVaeNetwork, clips: Tensor, stage: Stage, done: int) -> Cal
         seed = done + step
         frames = draw_crops(clips, stage.crops, seed)
         noise = torch.Generator().manual_seed(seed)
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision(frames.device):
             mean, log_variance = network.encode(frames, {})
             mean, log_variance = mean.float(), log_variance.float().clamp(-20, 10)
             latents = mean + torch.randn(mean.shape, generator=noise) * (0.5 * log_variance).exp()
