@@ -226,6 +226,11 @@ def conditioning(clip: Any, prompt: str) -> Any:
     return clip.encode_from_tokens_scheduled(clip.tokenize(prompt))
 
 
+def text_encoder_name(clip: Any) -> str:
+    """What ComfyUI calls the encoder in a CLIP, "umt5xxl" or "t5xxl" say; "" if it does not tell."""
+    return str(getattr(getattr(clip, "cond_stage_model", None), "clip_name", ""))
+
+
 def with_values(conditioning: Any, values: dict[str, list[Any]]) -> Any:
     """A CONDITIONING with more in it; lists are appended to those it has, and nothing is changed in place."""
     return [

@@ -25,6 +25,7 @@ from .bridge import normalised, raw
 from .fitted import check_for_model
 from .sockets import NativeModel
 
+TIMESTEPS = 1000  # of ComfyUI's models of Wan at noise level 1
 CHANNELS = WAN.latent_channels  # ComfyUI knows VACE on Wan alone
 
 # What ComfyUI calls our families where it loads their text encoders.
@@ -132,7 +133,7 @@ def sample(
     solver = solver_named(options.solver)
     levels = sigmas(options.steps, options.shift, first=solver.first)
     check_for_model(vcu, WAN.grid)
-    texts = [host.conditioning(model.clip, words) for words in (vcu.prompt, vcu.negative_prompt)]
+    texts = [host.conditioning(model.clip, words) for words in (vcu.prompt, options.negative_for(vcu))]
     values = conditions(vcu, model.vae, options.strength, on_chunk)
     positive, negative = (host.with_values(text, values) for text in texts)
     skip = vcu.num_references
@@ -168,24 +169,29 @@ class _Run:
 
     def __init__(self, solver: Solver, levels: list[float], start: float, end: float, on_step: OnStep) -> None:
         self._solver, self._levels, self._start, self._end, self._on_step = solver, levels, start, end, on_step
-        self._acts = True
+        self._acts, self._timestep = True, None
 
     def __call__(self, model: Any, x: Tensor, sigmas: Tensor, extra_args: dict[str, Any], **_: Any) -> Tensor:
         def denoise(latents: Tensor, sigma: float) -> Tensor:
             host.check_interrupt()
             self._acts = self._end < sigma <= self._start
+            self._timestep = None if self._solver.timesteps is None else self._solver.told(sigma) * TIMESTEPS
             return model(latents, x.new_full((len(latents),), sigma), **extra_args)
 
         return self._solver.run(denoise, x, self._levels, self._on_step)
 
     def gate(self) -> Callable[..., Any]:
-        """What goes around the network: strength 0 where the adapter does not act."""
+        """What goes around the network: whole timesteps for solvers that have them, strength 0 where the adapter does
+        not act. ComfyUI itself needs the true noise level, so it is changed here, behind it.
+        """
 
         # A function and no method: ComfyUI may copy what belongs to a MODEL, and a method's copy has a copied object.
-        def around(executor: Any, *args: Any, **kwargs: Any) -> Any:
+        def around(executor: Any, x: Tensor, timestep: Tensor, *args: Any, **kwargs: Any) -> Any:
+            if self._timestep is not None:
+                timestep = torch.full_like(timestep, round(self._timestep))
             if not self._acts:
                 kwargs["vace_strength"] = [0.0] * len(kwargs["vace_strength"])
-            return executor(*args, **kwargs)
+            return executor(x, timestep, *args, **kwargs)
 
         return around
 

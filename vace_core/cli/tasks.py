@@ -234,7 +234,7 @@ def _request(
     sound: Path | None = None,
     control: ControlKind | None = None,
 ) -> Request:
-    spoken = replace(vcu, prompt=wanted.prompt, negative_prompt=wanted.negative)
+    spoken = replace(vcu, prompt=wanted.prompt, negative_prompt=wanted.negative or "")
     return Request(vcu=spoken, wanted=wanted, notes=notes or (), sound=sound, control=control)
 
 

@@ -71,7 +71,8 @@ class Family(Protocol):
         text: How it reads prompts.
         grid: How it divides a clip.
         latent_channels: Of its VAE.
-        options: How it is sampled where nobody says.
+        options: How it is sampled where nobody says, with the negative prompt.
+        pair_options: The same for two networks that share the noise levels.
         presets: What clips it was trained on, by a name to choose from; the first is the usual one.
         size: `(H, W)` in pixels where nothing came that has a shape.
         transformer: How files name the weights of bases and adapters.
@@ -88,6 +89,7 @@ class Family(Protocol):
     grid: Grid
     latent_channels: int
     options: SamplingOptions
+    pair_options: SamplingOptions
     presets: Mapping[str, FitRule]
     size: tuple[int, int]
     transformer: tuple[Naming, ...]

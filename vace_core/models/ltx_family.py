@@ -51,7 +51,9 @@ class LtxFamily:
         rescale=0.7,
         solver="euler",
         seed=42,
+        negative_prompt="worst quality, inconsistent motion, blurry, jittery, distorted",
     )
+    pair_options = options  # no pairs are known
     latent_channels = ltx.LATENT_CHANNELS
     # Source: ali-vilab/VACE, configs of VACE-LTX.
     presets: Mapping[str, FitRule] = {

@@ -6,6 +6,7 @@ Source: Wan-Video/Wan2.1, wan/configs; ComfyUI, comfy/model_detection.py, for th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -50,6 +51,8 @@ class WanFamily:
     text = UMT5
     grid = wan.GRID
     options = SamplingOptions()
+    # Source: aigc-apps/VideoX-Fun, Wan2.2-VACE-Fun-A14B.
+    pair_options = replace(options, shift=12.0)
     latent_channels = LATENT_CHANNELS
     # Source: ali-vilab/VACE, models/wan/wan_vace.py.
     presets: Mapping[str, FitRule] = {
