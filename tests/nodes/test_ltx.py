@@ -93,7 +93,10 @@ class TestSampling:
     def test_it_is_the_library_with_the_familys_options(self, run, pack, model, vcu):
         out = run("VaceSampleVideo", model=model, vcu=vcu, **OPTIONS)
         assert torch.equal(out[0]["samples"], self.wanted(model, vcu, pack))
-        assert out.ui["text"] == ("2 steps of euler, shift 1.795, cfg 2, stg 1.",)
+        assert out.ui["text"] == (
+            "2 steps of euler, shift 1.795, cfg 2, stg 1. Negative prompt: worst quality, inconsistent motion, blurry, "
+            "jittery, distorted",
+        )
 
     def test_a_shift_that_is_typed_is_the_one_used(self, run, pack, model, vcu):
         out = run("VaceSampleVideo", model=model, vcu=vcu, shift=5.0, **OPTIONS)

@@ -29,7 +29,10 @@ import tiny  # noqa: E402
 import tiny_ltx  # noqa: E402
 
 from vace_core.models import wan  # noqa: E402
+from vace_core.models.ltx_family import LTX  # noqa: E402
 from vace_core.models.ltx_keys import official_adapter_key  # noqa: E402
+from vace_core.pictures import read_image  # noqa: E402
+from vace_core.video import from_uint8  # noqa: E402
 
 GOLDEN = ROOT / "tests" / "parity" / "golden" / "jobs.safetensors"
 CPU = torch.device("cpu")
@@ -124,6 +127,93 @@ def wan_job(pipeline, job, folder):
     return ends[0][None, :, job.references :], made[None]
 
 
+def official_ltx():
+    """The official pipeline for LTX-Video with tiny networks."""
+    ltx = importlib.import_module("vace.models.ltx.pipelines.pipeline_ltx_video")
+    transformer = importlib.import_module("vace.models.ltx.models.transformers.transformer3d").VaceTransformer3DModel
+    schedulers = importlib.import_module("ltx_video.schedulers.rf")
+    patchifiers = importlib.import_module("ltx_video.models.transformers.symmetric_patchifier")
+    sizes = tiny_ltx.SIZES
+    model = transformer(
+        num_attention_heads=sizes.heads, attention_head_dim=sizes.width // sizes.heads, in_channels=128,
+        out_channels=128, num_layers=sizes.layers, cross_attention_dim=sizes.width, attention_bias=True,
+        activation_fn="gelu-approximate", num_embeds_ada_norm=1000, norm_elementwise_affine=False, norm_eps=1e-6,
+        caption_channels=sizes.text_width, qk_norm="rms_norm", standardization_norm="rms_norm",
+        positional_embedding_type="rope", positional_embedding_theta=10000.0,
+        positional_embedding_max_pos=[20, 2048, 2048], timestep_scale_multiplier=1000, project_to_2d_pos=True,
+        context_num_layers=list(tiny_ltx.LAYERS), in_context_channels=384,
+    )  # fmt: skip
+    state = {official_adapter_key(name, tiny_ltx.LAYERS): value for name, value in tiny_ltx.adapter().state_dict().items()}
+    model.load_state_dict(dict(tiny_ltx.base().state_dict()) | state, strict=True)
+    text_encoder = torch.nn.Linear(1, 1)  # only where it is and what it computes in is asked for
+    text_encoder.device, text_encoder.dtype = CPU, torch.float32
+    return ltx.VaceLTXVideoPipeline(
+        tokenizer=None, text_encoder=text_encoder, vae=official_ltx_vae(), transformer=model.eval(),
+        scheduler=schedulers.RectifiedFlowScheduler(shifting="SD3", target_shift_terminal=0.1),
+        patchifier=patchifiers.SymmetricPatchifier(patch_size=1),
+    )  # fmt: skip
+
+
+def official_ltx_vae():
+    vae = importlib.import_module("ltx_video.models.autoencoders.causal_video_autoencoder")
+    shrink, widen, layers = ("compress_all", {}), ("res_x_y", {}), [("res_x", {"num_layers": n}) for n in (4, 3)]
+    blocks = [layers[0], shrink, widen, layers[1], shrink, widen, layers[1], shrink, layers[1], layers[0]]
+    network = tiny_ltx.vae_network()
+    sizes = {"dims": 3, "blocks": blocks, "base_channels": network.width, "patch_size": 4, "norm_layer": "pixel_norm"}
+    made = vae.CausalVideoAutoencoder(
+        encoder=vae.Encoder(**sizes, in_channels=3, out_channels=128, latent_log_var="uniform"),
+        decoder=vae.Decoder(**sizes, in_channels=128, out_channels=3, causal=False, timestep_conditioning=False),
+        latent_channels=128, dims=3, use_quant_conv=False,
+    )  # fmt: skip
+    state = dict(network.state_dict())
+    for name in ("mean", "std"):
+        made.register_buffer(f"{name}_of_means", state.pop(f"per_channel_statistics.{name}-of-means"))
+    # Latents are drawn from a distribution, whose width is a channel of its own: here it has none.
+    last = {name: value.clone() for name, value in state.items() if name.startswith("encoder.conv_out")}
+    for name, value in last.items():
+        value[-1] = -60.0 if name.endswith("bias") else 0.0
+    made.load_state_dict(state | last, strict=False)
+    missing = set(made.state_dict()) - set(state) - {"mean_of_means", "std_of_means"}
+    assert not missing, missing
+    return made.eval()
+
+
+def prompt_of(words):
+    """A prompt padded to 128 tokens, and the mask of the padding."""
+    rows = tiny_ltx.LetterText().encode(words)
+    spare = 128 - rows.shape[1]
+    mask = torch.tensor([[1] * rows.shape[1] + [0] * spare])
+    return torch.nn.functional.pad(rows, (0, 0, 0, spare), value=1.0), mask
+
+
+def ltx_job(pipeline, job, folder):
+    """The official job: `(latents, frames)`."""
+    strategies = importlib.import_module("ltx_video.utils.skip_layer_strategy")
+    methods = importlib.import_module("ltx_video.utils.conditioning_method")
+    encoding = importlib.import_module("ltx_video.models.autoencoders.vae_encode")
+    size = job_cases.LTX_HEIGHT, job_cases.LTX_WIDTH
+    frames, masks = torch.zeros(3, job_cases.NUM_FRAMES, *size), torch.ones(1, job_cases.NUM_FRAMES, *size)
+    if job.task == "inpaint":
+        frames, masks = job_cases.source(*size)[0], job_cases.mask(*size)[0]
+        frames = frames * (1 - masks)
+    pictures = [
+        from_uint8(read_image(path)[0])[0] for path in job_cases.write_references(folder, job.references)
+    ]
+    (text, mask), (away, away_mask) = prompt_of(job_cases.PROMPT), prompt_of(LTX.options.negative_prompt)
+    latents = pipeline(
+        src_video=[frames], src_mask=[masks], src_ref_images=[pictures], height=size[0], width=size[1],
+        num_frames=job_cases.NUM_FRAMES, frame_rate=job_cases.LTX_FPS, prompt_embeds=text, prompt_attention_mask=mask,
+        negative_prompt=None, negative_prompt_embeds=away, negative_prompt_attention_mask=away_mask,
+        num_inference_steps=job.steps, guidance_scale=job.guidance, context_scale=job.strength,
+        skip_layer_strategy=strategies.SkipLayerStrategy.Attention, skip_block_list=[job_cases.GUIDED], stg_scale=1.0,
+        do_rescaling=True, rescaling_scale=0.7, generator=torch.Generator().manual_seed(job.seed),
+        output_type="latent", is_video=True, vae_per_channel_normalize=True,
+        conditioning_method=methods.ConditioningMethod.UNCONDITIONAL, return_dict=False,
+    )[0]  # fmt: skip
+    made = encoding.vae_decode(latents, pipeline.vae, is_video=True, vae_per_channel_normalize=True)
+    return latents, made.clamp(-1, 1)
+
+
 def timesteps():
     """What the official schedulers hand to the network, by solver, shift and number of steps."""
     solvers = importlib.import_module("wan.utils.fm_solvers")
@@ -153,9 +243,11 @@ def main() -> None:
     sys.path.insert(0, str(folders.ltx))
     results = dict(timesteps())
     pipeline = official_wan()
-    for name, job in job_cases.JOBS.items():
+    jobs = [(pipeline, wan_job, *one) for one in job_cases.JOBS.items()]
+    jobs += [(official_ltx(), ltx_job, *one) for one in job_cases.LTX_JOBS.items()]
+    for official, run, name, job in jobs:
         with tempfile.TemporaryDirectory() as folder:
-            latents, frames = wan_job(pipeline, job, Path(folder))
+            latents, frames = run(official, job, Path(folder))
         results[f"{name}/latents"] = latents.contiguous()
         results[f"{name}/frames"] = frames[job_cases.THINNED].contiguous()
     save_file(
