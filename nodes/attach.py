@@ -115,7 +115,10 @@ class VaceEncodePrompt(io.ComfyNode):
             ],
             outputs=[
                 io.Conditioning.Output(display_name="positive", tooltip="The prompt, for the sampler."),
-                io.Conditioning.Output(display_name="negative", tooltip="The negative prompt, or what the model comes with, for the sampler."),
+                io.Conditioning.Output(
+                    display_name="negative",
+                    tooltip="The negative prompt, or what the model comes with, for the sampler.",
+                ),
             ],
             aliases=["clip text encode", "prompt"],
         )

@@ -134,8 +134,8 @@ def prompts() -> list[Any]:
             "negative_prompt",
             multiline=True,
             default="",
-            tooltip="What the result must not show. Empty = what the model comes with, as VACE Sample Video says; none = "
-            "nothing at all.",
+            tooltip="What the result must not show. Empty = what the model comes with, as VACE Sample Video says; none "
+            "= nothing at all.",
         ),
     ]
 

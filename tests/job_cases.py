@@ -100,5 +100,3 @@ def mask(height: int = HEIGHT, width: int = WIDTH) -> Tensor:
     for frame in range(NUM_FRAMES):
         masks[..., frame, 5 : height // 2 + frame, 2 * frame : width // 2 + frame] = 1
     return masks
-
-

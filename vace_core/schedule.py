@@ -24,7 +24,7 @@ def sigmas(steps: int, shift: float, *, first: float = 1.0) -> list[float]:
     Args:
         steps: Denoising steps, ≥ 1.
         shift: > 0; 1 = evenly spaced. Wan VACE is run with 16 (paper's settings) down to 3.
-        first: Unshifted level of the first step, 0..1. `Solver.first`: the official UniPC starts at 0.999, the official DPM++ at 1.
+        first: Unshifted level of the first step, 0..1; `Solver.first`. The official UniPC starts at 0.999, DPM++ at 1.
 
     Raises:
         InputError: a value out of range.

@@ -48,9 +48,10 @@ class TestComfyuisT5:
         assert read.shape == wanted.shape
         assert relative(read, wanted) < 1e-4
 
-    def test_the_mask_and_the_rate_go_with_the_prompts(self, run, clip):
+    def test_the_mask_and_the_rate_go_with_the_prompts(self, run, pack, clip):
         vcu = run("VaceTextToVideo", width=64, height=32, length=9, prompt="a red dog", fps=12.5)[0]
-        out, own = run("VaceEncodePrompt", clip=clip, vcu=vcu), LTX.options.negative_prompt
+        own = pack.vace_core.models.ltx_family.LTX.options.negative_prompt
+        out = run("VaceEncodePrompt", clip=clip, vcu=vcu)
         assert out.ui["text"] == (f"Negative prompt: {own}",)
         for both, words in zip(out.result, ("a red dog", own), strict=True):
             ((rows, more),) = both

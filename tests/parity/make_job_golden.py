@@ -1,7 +1,7 @@
 """Writes tests/parity/golden/jobs.safetensors: the results of whole official jobs.
 
-`python tests/parity/make_job_golden.py --vace DIR --wan DIR --ltx DIR`, where the folders are checkouts of ali-vilab/VACE,
-Wan-Video/Wan2.1 and Lightricks/LTX-Video at ltx-video-0.9.1, in a Python 3.11 with what they need: torch, torchvision,
+`python tests/parity/make_job_golden.py --vace DIR --wan DIR --ltx DIR`, where the folders are checkouts of
+ali-vilab/VACE, Wan-Video/Wan2.1 and Lightricks/LTX-Video at ltx-video-0.9.1, in a Python 3.11 with what they need: torch, torchvision,
 diffusers, transformers, einops, ftfy, regex, easydict, decord. Weights and inputs are those of `tests/job_cases.py`, in
 float32 on the CPU, where the attention of Wan, made for CUDA, is torch's own.
 
@@ -143,7 +143,9 @@ def official_ltx():
         positional_embedding_max_pos=[20, 2048, 2048], timestep_scale_multiplier=1000, project_to_2d_pos=True,
         context_num_layers=list(tiny_ltx.LAYERS), in_context_channels=384,
     )  # fmt: skip
-    state = {official_adapter_key(name, tiny_ltx.LAYERS): value for name, value in tiny_ltx.adapter().state_dict().items()}
+    state = {
+        official_adapter_key(name, tiny_ltx.LAYERS): value for name, value in tiny_ltx.adapter().state_dict().items()
+    }
     model.load_state_dict(dict(tiny_ltx.base().state_dict()) | state, strict=True)
     text_encoder = torch.nn.Linear(1, 1)  # only where it is and what it computes in is asked for
     text_encoder.device, text_encoder.dtype = CPU, torch.float32
@@ -196,9 +198,7 @@ def ltx_job(pipeline, job, folder):
     if job.task == "inpaint":
         frames, masks = job_cases.source(*size)[0], job_cases.mask(*size)[0]
         frames = frames * (1 - masks)
-    pictures = [
-        from_uint8(read_image(path)[0])[0] for path in job_cases.write_references(folder, job.references)
-    ]
+    pictures = [from_uint8(read_image(path)[0])[0] for path in job_cases.write_references(folder, job.references)]
     (text, mask), (away, away_mask) = prompt_of(job_cases.PROMPT), prompt_of(LTX.options.negative_prompt)
     latents = pipeline(
         src_video=[frames], src_mask=[masks], src_ref_images=[pictures], height=size[0], width=size[1],
