@@ -2,8 +2,8 @@
 
 `python tests/parity/make_job_golden.py --vace DIR --wan DIR --ltx DIR`, where the folders are checkouts of
 ali-vilab/VACE, Wan-Video/Wan2.1 and Lightricks/LTX-Video at ltx-video-0.9.1, in a Python 3.11 with what they need:
-torch, torchvision, diffusers, transformers, einops, ftfy, regex, easydict, decord. Weights and inputs are those of `tests/job_cases.py`, in
-float32 on the CPU, where the attention of Wan, made for CUDA, is torch's own.
+torch, torchvision, diffusers, transformers, einops, ftfy, regex, easydict, decord. Weights and inputs are those of
+`tests/job_cases.py`, in float32 on the CPU, where the attention of Wan, made for CUDA, is torch's own.
 
 Official are the preparation of files, the encoding of context and masks, noise, schedule, solver, guidance, network
 and VAE; ours are tiny weights and the text encoder, which gives a letter a row.
