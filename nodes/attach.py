@@ -18,6 +18,9 @@ from ..vace_core.loading import load_adapter
 from ..vace_core.model_file import context_layers_of
 from ..vace_core.models.base import VideoVae
 from ..vace_core.models.family import Family
+from ..vace_core.models.ltx_family import LTX
+from ..vace_core.models.wan_family import WAN
+from ..vace_core.options import SamplingOptions
 from ..vace_core.vcu import VideoConditionUnit
 from . import host, native, sockets
 from .attached_ltx import LTX_PLUG
@@ -112,16 +115,20 @@ class VaceEncodePrompt(io.ComfyNode):
             ],
             outputs=[
                 io.Conditioning.Output(display_name="positive", tooltip="The prompt, for the sampler."),
-                io.Conditioning.Output(display_name="negative", tooltip="The negative prompt, for the sampler."),
+                io.Conditioning.Output(
+                    display_name="negative",
+                    tooltip="The negative prompt, or what the model comes with, for the sampler.",
+                ),
             ],
             aliases=["clip text encode", "prompt"],
         )
 
     @classmethod
     def execute(cls, clip: Any, vcu: VideoConditionUnit) -> io.NodeOutput:
+        negative = _usual(clip).negative_for(vcu)
         with host.warnings_said() as said:
-            texts = [_conditioning(clip, words, vcu.fps) for words in (vcu.prompt, vcu.negative_prompt)]
-        return host.output(cls, *texts, notes=said)
+            texts = [_conditioning(clip, words, vcu.fps) for words in (vcu.prompt, negative)]
+        return host.output(cls, *texts, notes=[f"Negative prompt: {negative or 'none'}", *said])
 
 
 def _plug_for(model: Any, family: Family) -> Plug:
@@ -188,6 +195,13 @@ def _video_vae(vae: Any, vcu: VideoConditionUnit, family: Family) -> VideoVae:
         )
     host.load(vae.patchers[:1], vcu.height * vcu.width * MARGIN)
     return vae.core.vae
+
+
+def _usual(clip: Any) -> SamplingOptions:
+    """How the model of a text encoder is sampled where nobody says."""
+    if isinstance(clip, (LibraryModel, NativeModel)):
+        return sockets.usual(clip)[1]
+    return LTX.options if host.text_encoder_name(clip) == "t5xxl" else WAN.options
 
 
 def _conditioning(clip: Any, prompt: str, fps: float) -> Any:

@@ -273,6 +273,11 @@ def _within(sections: Any, encoder: str) -> Any:
     return [[*tokens[:most], tokens[-1]]]
 
 
+def text_encoder_name(clip: Any) -> str:
+    """What ComfyUI calls the encoder in a CLIP, "umt5xxl" or "t5xxl" say; "" if it does not tell."""
+    return str(getattr(getattr(clip, "cond_stage_model", None), "clip_name", ""))
+
+
 def with_values(conditioning: Any, values: dict[str, list[Any]]) -> Any:
     """A CONDITIONING with more in it; lists are appended to those it has, and nothing is changed in place."""
     return [

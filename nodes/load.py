@@ -150,7 +150,8 @@ class VaceLoadModel(io.ComfyNode):
             dtype=transformer,
             vae_dtype=pixels,
         )
-        return host.output(cls, managed(core, family, family.options), notes=[_said(family)])
+        usual = family.options if core.low_noise is None else family.pair_options
+        return host.output(cls, managed(core, family, usual), notes=[_said(family, usual)])
 
 
 class VaceLoadAdapter(io.ComfyNode):
@@ -260,8 +261,7 @@ def _check_text(path: Path, family: Family) -> None:
         )
 
 
-def _said(family: Family) -> str:
-    usual = family.options
+def _said(family: Family, usual: SamplingOptions) -> str:
     shift = "a shift that grows with the clip" if usual.shift_growth else f"shift {usual.shift:g}"
     return (
         f"{family.name}. Published with {usual.steps} steps of {usual.solver}, cfg {usual.guidance_scale:g}, {shift}; "

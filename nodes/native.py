@@ -28,6 +28,7 @@ from .fitted import check_for_model
 from .sockets import NativeModel
 from .vae_kind import kind_of
 
+TIMESTEPS = 1000  # of ComfyUI's models of Wan at noise level 1
 CHANNELS = WAN.latent_channels  # ComfyUI knows VACE on Wan alone
 
 # What ComfyUI calls our families where it loads their text encoders.
@@ -138,7 +139,7 @@ def sample(
     check_for_model(vcu, WAN.grid)
     check_adapter(vcu, options, attached=True)
     check_steps(options, Schedule(steps=options.steps, shift=options.shift, first=solver.first))
-    texts = [host.conditioning(model.clip, words) for words in (vcu.prompt, vcu.negative_prompt)]
+    texts = [host.conditioning(model.clip, words) for words in (vcu.prompt, options.negative_for(vcu))]
     values = conditions(vcu, model.vae, options.strength, on_chunk)
     positive, negative = (host.with_values(text, values) for text in texts)
     skip = vcu.num_references
@@ -194,6 +195,7 @@ class _Job:
         self._solver, self._levels, self._on_step = solver, levels, on_step
         self._acts_from, self._acts_to = acts_from, acts_to
         self._acts = True
+        self._timestep: float | None = None
         self._noise: Tensor | None = None
         self._made: list[Tensor] = []
 
@@ -213,6 +215,7 @@ class _Job:
                     return self._made[place].to(latents.device)
                 host.check_interrupt()
                 self._acts = self._acts_to < sigma <= self._acts_from
+                self._timestep = None if self._solver.timesteps is None else self._solver.told(sigma) * TIMESTEPS
                 made = model(latents, latents.new_full((len(latents),), sigma), **extra_args)
                 if last < len(self._levels) - 1:
                     self._made.append(made.cpu())  # for the next MODEL
@@ -230,13 +233,17 @@ class _Job:
         return steps
 
     def gate(self) -> Callable[..., Any]:
-        """What goes around the network: strength 0 where the adapter does not act."""
+        """What goes around the network: whole timesteps for solvers that have them, strength 0 where the adapter does
+        not act. ComfyUI itself needs the true noise level, so it is changed here, behind it.
+        """
 
         # A function and no method: ComfyUI may copy what belongs to a MODEL, and a method's copy has a copied object.
-        def around(executor: Any, *args: Any, **kwargs: Any) -> Any:
+        def around(executor: Any, x: Tensor, timestep: Tensor, *args: Any, **kwargs: Any) -> Any:
+            if self._timestep is not None:
+                timestep = torch.full_like(timestep, round(self._timestep))
             if not self._acts:
                 kwargs["vace_strength"] = [0.0] * len(kwargs["vace_strength"])
-            return executor(*args, **kwargs)
+            return executor(x, timestep, *args, **kwargs)
 
         return around
 

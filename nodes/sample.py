@@ -76,8 +76,9 @@ class VaceSampleVideo(io.ComfyNode):
                     min=0.0,
                     max=100.0,
                     step=0.01,
-                    tooltip="Higher spends more steps on large shapes. 0 = as the model was published: 16 for Wan, 3 "
-                    "for the starter; for LTX-Video it grows with the clip. 5 with distilled LoRA.",
+                    tooltip="Higher spends more steps on large shapes. 0 = as the model was published: 16 for Wan, 12 "
+                    "for pairs of Wan 2.2, 3 for the starter; for LTX-Video it grows with the clip. 5 with distilled "
+                    "LoRA.",
                 ),
                 io.Combo.Input(
                     "sampler",
@@ -116,7 +117,7 @@ class VaceSampleVideo(io.ComfyNode):
         end_percent: float,
         stg: float = 1.0,
     ) -> io.NodeOutput:
-        family, usual = (model.family, model.usual) if isinstance(model, LibraryModel) else (WAN, WAN.options)
+        family, usual = sockets.usual(model)
         check_for_model(vcu, family.grid)
         options = replace(
             usual if shift == 0 else replace(usual, shift=shift, shift_growth=0.0),
@@ -198,7 +199,7 @@ def _sample(
 ) -> Tensor:
     """Latents `(1, C, t, h, w)` from one of our models, as ComfyUI's VAE takes them."""
     # The text encoder first: it is the largest part of many, and would drive the others from the device.
-    texts = {words: model.core.text.encode(words) for words in (vcu.prompt, vcu.negative_prompt)}
+    texts = {words: model.core.text.encode(words) for words in (vcu.prompt, options.negative_for(vcu))}
     core = replace(model.core, text=_Encoded(texts))
     host.load(model.patchers, _room(core, vcu))
 
@@ -238,7 +239,8 @@ def _said(options: SamplingOptions, family: Family, vcu: VideoConditionUnit) -> 
     tokens = family.grid.tokens(vcu.num_frames, vcu.height, vcu.width, vcu.num_references)
     shift = grown_shift(options.shift, options.shift_growth, tokens)
     guided = f", stg {options.stg_scale:g}" if options.stg_scale else ""
-    return f"{options.steps} steps of {options.solver}, shift {shift:.4g}, cfg {options.guidance_scale:g}{guided}."
+    said = f"{options.steps} steps of {options.solver}, shift {shift:.4g}, cfg {options.guidance_scale:g}{guided}."
+    return said if options.guidance_scale == 1 else f"{said} Negative prompt: {options.negative_for(vcu) or 'none'}"
 
 
 def _room(core: VaceModel, vcu: VideoConditionUnit) -> int:

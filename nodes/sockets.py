@@ -88,6 +88,13 @@ class ReferenceStack:
     pictures: tuple[Tensor, ...]
 
 
+def usual(model: LibraryModel | NativeModel) -> tuple[Family, SamplingOptions]:
+    """Which kind of base a model is, and how it is sampled where nobody says."""
+    if isinstance(model, LibraryModel):
+        return model.family, model.usual
+    return WAN, WAN.options if model.low_noise is None else WAN.pair_options
+
+
 def schema(
     node_id: str,
     display_name: str,
@@ -124,7 +131,11 @@ def prompts() -> list[Any]:
     return [
         io.String.Input("prompt", multiline=True, default="", tooltip="What the result shows."),
         io.String.Input(
-            "negative_prompt", multiline=True, default="", tooltip="What the result must not show. May stay empty."
+            "negative_prompt",
+            multiline=True,
+            default="",
+            tooltip="What the result must not show. Empty = what the model comes with, as VACE Sample Video says; none "
+            "= nothing at all.",
         ),
     ]
 

@@ -25,6 +25,7 @@ def guide(
     stg_scale: float = 0.0,
     rescale: float = 0.0,
     attachments: Sequence[Attachment] = (),
+    told: Callable[[float], float] = float,
 ) -> Denoise:
     """Away from the negative prompt and from a weakened model, towards the prompt.
 
@@ -36,8 +37,10 @@ def guide(
         negative: The same of the negative prompt; not needed where `guidance_scale` is 1.
         guidance_scale: Of classifier-free guidance. 1 = off, which spares a pass.
         stg_scale: Of spatio-temporal guidance. 0 = off, which spares a pass.
-        rescale: How much of the deviation of the prompt's own prediction comes back after that, 0..1; 0 = nothing.
+        rescale: How much of the deviation of the prompt's own prediction comes back after that, 0..1; 0 = nothing, and
+            so is 1, by which the official code means that it is off.
         attachments: Adapters; all passes see the same hints' condition.
+        told: The noise level that the network is told, from the true one; `Solver.told`.
 
     Raises:
         InputError: spatio-temporal guidance of a base that has none.
@@ -47,7 +50,7 @@ def guide(
     @torch.no_grad()
     def denoise(latents: Tensor, sigma: float) -> Tensor:
         acting = [attachment for attachment in attachments if attachment.acts_at(sigma)]
-        level = latents.new_full((len(latents),), sigma, device="cpu")
+        level = latents.new_full((len(latents),), told(sigma), device="cpu")
 
         def ask(text: Any) -> Tensor:
             return model(latents, level, text, acting).to(latents.dtype)
@@ -58,7 +61,8 @@ def guide(
             velocity = away + guidance_scale * (velocity - away)
         if stg_scale:
             velocity = velocity + stg_scale * (own - ask(weak))
-            velocity = velocity * (rescale * own.std() / velocity.std() + 1 - rescale)
+            if rescale != 1.0:
+                velocity = velocity * (rescale * own.std() / velocity.std() + 1 - rescale)
         return latents - sigma * velocity
 
     return denoise

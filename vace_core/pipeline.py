@@ -270,7 +270,7 @@ def _denoiser(
     def for_expert(expert: Expert) -> Denoise:
         prompt, negative = (
             expert.base.prepare_text(model.text.encode(words), fps=vcu.fps)
-            for words in (vcu.prompt, vcu.negative_prompt)
+            for words in (vcu.prompt, options.negative_for(vcu))
         )
         return guide(
             expert.base,
@@ -280,6 +280,7 @@ def _denoiser(
             stg_scale=options.stg_scale,
             rescale=options.rescale,
             attachments=_attachments(expert, options, schedule, context),
+            told=solver_named(options.solver).told,
         )
 
     denoise = for_expert(model.expert)

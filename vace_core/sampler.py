@@ -119,14 +119,29 @@ def _tell(on_step: OnStep | None, index: int, sigmas: Sequence[float], denoised:
 
 @dataclass(frozen=True, kw_only=True)
 class Solver:
-    """A solver and the unshifted noise level at which its official schedule starts."""
+    """A solver, and what belongs to it in its official scheduler.
+
+    Attributes:
+        run: The solver.
+        first: Unshifted noise level at which the schedule starts.
+        timesteps: How many whole timesteps the noise levels are told to the network in; None = as they are.
+    """
 
     run: Callable[[Denoise, Tensor, Sequence[float], OnStep | None], Tensor]
     first: float
+    timesteps: int | None = None
+
+    def told(self, sigma: float) -> float:
+        """The noise level that the network is told at `sigma`: a whole timestep, the rest cut off."""
+        return sigma if self.timesteps is None else math.floor(sigma * self.timesteps) / self.timesteps
+
+
+# 0.999 as the official scheduler has it, in float32: with 0.999 itself some levels are cut off to another timestep.
+UNIPC_FIRST = 0.9990000128746033
 
 
 SOLVERS = {
-    "unipc": Solver(run=unipc, first=0.999),
+    "unipc": Solver(run=unipc, first=UNIPC_FIRST, timesteps=1000),
     "euler": Solver(run=euler, first=1.0),
-    "dpm++": Solver(run=dpmpp_2m, first=1.0),
+    "dpm++": Solver(run=dpmpp_2m, first=1.0, timesteps=1000),
 }

@@ -24,7 +24,7 @@ def sigmas(steps: int, shift: float, *, first: float = 1.0) -> list[float]:
     Args:
         steps: Denoising steps, ≥ 1.
         shift: > 0; 1 = evenly spaced. Wan VACE is run with 16 (paper's settings) down to 3.
-        first: Unshifted level of the first step, 0..1. The official UniPC starts at 0.999, the official DPM++ at 1.
+        first: Unshifted level of the first step, 0..1; `Solver.first`. The official UniPC starts at 0.999, DPM++ at 1.
 
     Raises:
         InputError: a value out of range.
@@ -33,7 +33,8 @@ def sigmas(steps: int, shift: float, *, first: float = 1.0) -> list[float]:
         raise InputError(f"The number of steps is {steps}. At least 1 is needed. Set steps, e.g. to 20.")
     if not 0 < shift < math.inf:
         raise InputError(f"The shift is {shift}. A number above 0 is needed. Set shift, e.g. to 5.")
-    return [shift_sigma(first * (steps - index) / steps, shift) for index in range(steps)] + [0.0]
+    # Added up as the official code does it, so that no level comes to the other side of a whole timestep.
+    return [shift_sigma(first + index * (-first / steps), shift) for index in range(steps)] + [0.0]
 
 
 def percent_to_sigma(percent: float, shift: float) -> float:

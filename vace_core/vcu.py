@@ -33,7 +33,7 @@ class VideoConditionUnit:
         control: `(B, 3, T, H, W)` in −1..1, the signal to follow. It counts where `FOLLOW` is set; None if nowhere.
         references: Pictures `(B, 3, 1, H, W)` in −1..1 on white, in order, of the frame's size.
         prompt: What the result shows.
-        negative_prompt: What it does not show.
+        negative_prompt: What it does not show; "" = what the model comes with, "none" = nothing at all.
         fps: Frames per second of the result.
 
     Raises:

@@ -191,14 +191,14 @@ def test_a_dry_run_counts_and_writes_nothing(model, clip, mask, tmp_path):
     assert found.exit_code == 0, found.stderr
     told = json.loads(found.stdout)
     assert {*told} == {
-        "task", "model", "family", "prompt", "frames", "width", "height", "fps", "references", "notes", "warnings",
-        "options", "cost",
+        "task", "model", "family", "prompt", "negative_prompt", "frames", "width", "height", "fps", "references",
+        "notes", "warnings", "options", "cost",
     }  # fmt: skip
     assert (told["task"], told["frames"], told["width"], told["height"]) == ("inpaint", 17, 48, 32)
     assert told["options"] == {
         "steps": 2, "shift": 3.0, "guidance_scale": 2.0, "solver": "unipc", "seed": 1, "strength": 1.0,
         "start_percent": 0.0, "end_percent": 1.0, "shift_growth": 0.0, "terminal": 0.0, "stg_scale": 0.0,
-        "rescale": 0.0,
+        "rescale": 0.0, "negative_prompt": "",
     }  # fmt: skip
     cost = told["cost"]
     assert (cost["tokens"], cost["base_passes"], cost["adapter_passes"]) == (30, 4, 4)

@@ -14,9 +14,10 @@ from typer.testing import CliRunner, Result
 
 from vace_core.cli import app
 from vace_core.cli.files import Files, find_files
-from vace_core.cli.models import load, read_sizes
+from vace_core.cli.models import load, options_of, read_sizes
 from vace_core.cli.options import Run, Wanted
 from vace_core.models.wan import WanDit, WanSizes, build_adapter, official_adapter_key
+from vace_core.models.wan_family import WAN
 from vace_core.models.wan_vae_stream import WanVae
 from vace_core.pictures import read_image
 
@@ -68,6 +69,36 @@ def test_the_twin_beside_a_high_noise_file_is_taken_and_said(folder, tmp_path):
     assert torch.equal(given, made)
     # Below a boundary of nothing there is no noise left for the second one.
     assert torch.equal(picture(folder, tmp_path / "never.png", "-m", high, "--boundary", "0"), other)
+
+
+def test_a_pair_is_sampled_as_pairs_were_published(folder):
+    wanted, whole = (Wanted(model=str(folder / f"{name}.safetensors")) for name in ("wan_high", "other"))
+    assert options_of(wanted, Run()) == WAN.pair_options
+    assert options_of(whole, Run()) == WAN.options
+    assert options_of(whole, Run(low_noise=folder / "wan_low.safetensors")) == WAN.pair_options
+    assert options_of(wanted, Run(shift=5.0)).shift == 5.0
+
+
+NEGATIVES = {
+    "none given": ((), WAN.options.negative_prompt),
+    "another": (("--negative", "a blue star"), "a blue star"),
+    "emptied": (("--negative", ""), ""),
+    "the word": (("--negative", "none"), ""),
+}
+
+
+@pytest.mark.parametrize("name", NEGATIVES)
+def test_the_negative_prompt_is_the_models_own_unless_another_or_none_is_asked_for(name, folder, tmp_path):
+    words, wanted = NEGATIVES[name]
+    shapes = text_encoder(2, 2, "encoder.block.{}.layer.0.SelfAttention.q.weight")
+    encoder = write_sparse(tmp_path / "umt5.safetensors", shapes)
+    rest = ("--vae", folder / "vae.safetensors", "--text-encoder", encoder)
+    command = ["text", *STILL, "-m", folder / "other.safetensors", "--strength", "0", "--dry-run", "--json", *rest]
+    found = CliRunner().invoke(app, [*map(str, command), *words])
+
+    assert found.exit_code == 0, found.stderr
+    assert json.loads(found.stdout)["negative_prompt"] == wanted
+    assert letters(f"negative prompt {wanted or 'none'}") in letters(found.stderr)
 
 
 def test_a_pair_of_bases_takes_a_pair_of_adapters(folder, tmp_path):

@@ -7,6 +7,7 @@ import torch
 
 from vace_core.errors import InputError
 from vace_core.guidance import guide
+from vace_core.sampler import SOLVERS
 
 
 class Numbers:
@@ -51,12 +52,32 @@ def test_spatio_temporal_guidance_alone():
     assert velocity(Weakening(), guidance_scale=1.0, stg_scale=2.0).equal(2 * PROMPT)
 
 
-@pytest.mark.parametrize("rescale", [0.7, 1.0])
+@pytest.mark.parametrize("rescale", [0.3, 0.7])
 def test_rescaling_gives_the_deviation_of_the_prompts_own_prediction_back(rescale):
     strong = NEGATIVE + 3 * (PROMPT - NEGATIVE) + PROMPT
     factor = rescale * float(PROMPT.repeat(2).std() / strong.repeat(2).std()) + 1 - rescale
     got = velocity(Weakening(), guidance_scale=3.0, stg_scale=2.0, rescale=rescale)
     assert torch.allclose(got, strong * factor)
+
+
+@pytest.mark.parametrize("rescale", [0.0, 1.0])
+def test_rescaling_by_nothing_and_by_one_is_off(rescale):
+    """One is how the official command is told that there is to be none."""
+    strong = NEGATIVE + 3 * (PROMPT - NEGATIVE) + PROMPT
+    assert velocity(Weakening(), guidance_scale=3.0, stg_scale=2.0, rescale=rescale).equal(strong)
+
+
+def test_the_network_is_told_a_whole_timestep_and_the_step_is_the_true_one():
+    class Asked(Numbers):
+        def __call__(self, latents, sigma, text, attachments=()):
+            levels.append(float(sigma))
+            return super().__call__(latents, sigma, text)
+
+    levels: list[float] = []
+    for solver in ("unipc", "euler"):
+        denoise = guide(Asked(), PROMPT, None, guidance_scale=1.0, told=SOLVERS[solver].told)
+        assert torch.allclose(denoise(LATENTS, 0.98765), -0.98765 * PROMPT.expand_as(LATENTS))
+    assert levels == pytest.approx([0.987, 0.98765])
 
 
 def test_a_model_that_cannot_is_named():

@@ -55,6 +55,31 @@ def test_a_pair_of_the_same_is_the_one(run):
     assert torch.equal(sampled(run, pair), sampled(run, run("VaceLoadModel", **FILES)[0]))
 
 
+NEGATIVES = {"": None, "a blue star": "a blue star", "None": "none"}
+
+
+@pytest.mark.parametrize("typed", NEGATIVES)
+def test_the_negative_prompt_that_counts_is_said(run, pack, typed):
+    """Nothing typed is the model's own; the word none is nothing."""
+    model, said = run("VaceLoadModel", **FILES)[0], NEGATIVES[typed]
+    vcu = run("VaceTextToVideo", width=48, height=32, length=5, negative_prompt=typed)[0]
+    words = pack.vace_core.models.wan_family.WAN.options.negative_prompt if said is None else said
+    out = run("VaceSampleVideo", model=model, vcu=vcu, **OPTIONS)
+    assert out.ui["text"] == (f"2 steps of unipc, shift 3, cfg 2. Negative prompt: {words}",)
+    unguided = run("VaceSampleVideo", model=model, vcu=vcu, **{**OPTIONS, "cfg": 1.0})
+    assert unguided.ui["text"] == ("2 steps of unipc, shift 3, cfg 1.",)
+    assert run("VaceEncodePrompt", clip=model, vcu=vcu).ui["text"] == (f"Negative prompt: {words}",)
+
+
+def test_a_pair_is_sampled_with_the_shift_of_pairs(run, pack):
+    vcu = run("VaceTextToVideo", width=48, height=32, length=5)[0]
+    for low_noise, shift in (("none", 16), ("vace.safetensors", 12)):
+        out = run("VaceLoadModel", **FILES, low_noise_model=low_noise)
+        assert f"shift {shift};" in out.ui["text"][0]
+        sampled = run("VaceSampleVideo", model=out[0], vcu=vcu, **{**OPTIONS, "shift": 0.0})
+        assert f"shift {shift}," in sampled.ui["text"][0]
+
+
 def test_a_base_alone_needs_an_adapter(run):
     assert refusal(run, "VaceLoadModel", **{**FILES, "model": "base.safetensors"}) == (
         "base.safetensors holds a base without VACE. An adapter is needed too. Connect VACE Load Adapter, or "

@@ -13,6 +13,7 @@ from refusal import refusal
 from tiny_ltx_files import clip, half_mask
 
 OPTIONS = {"steps": 2, "cfg": 2.0, "seed": 3, "sampler": "euler"}
+AWAY = "Negative prompt: worst quality, inconsistent motion, blurry, jittery, distorted"
 FIT = {"fit": "LTX-Video"}
 GIVEN = {"prompt": "A Dog", "fps": 25.0}
 
@@ -93,17 +94,17 @@ class TestSampling:
     def test_it_is_the_library_with_the_familys_options(self, run, pack, model, vcu):
         out = run("VaceSampleVideo", model=model, vcu=vcu, **OPTIONS)
         assert torch.equal(out[0]["samples"], self.wanted(model, vcu, pack))
-        assert out.ui["text"] == ("2 steps of euler, shift 1.795, cfg 2, stg 1.",)
+        assert out.ui["text"] == (f"2 steps of euler, shift 1.795, cfg 2, stg 1. {AWAY}",)
 
     def test_a_shift_that_is_typed_is_the_one_used(self, run, pack, model, vcu):
         out = run("VaceSampleVideo", model=model, vcu=vcu, shift=5.0, **OPTIONS)
         assert torch.equal(out[0]["samples"], self.wanted(model, vcu, pack, shift=5.0, shift_growth=0.0))
-        assert out.ui["text"] == ("2 steps of euler, shift 5, cfg 2, stg 1.",)
+        assert out.ui["text"] == (f"2 steps of euler, shift 5, cfg 2, stg 1. {AWAY}",)
 
     def test_guidance_in_space_and_time_can_be_turned_off(self, run, pack, model, vcu):
         out = run("VaceSampleVideo", model=model, vcu=vcu, stg=0.0, **OPTIONS)
         assert torch.equal(out[0]["samples"], self.wanted(model, vcu, pack, stg_scale=0.0))
-        assert out.ui["text"] == ("2 steps of euler, shift 1.795, cfg 2.",)
+        assert out.ui["text"] == (f"2 steps of euler, shift 1.795, cfg 2. {AWAY}",)
 
     def test_references_are_dropped_and_decoding_pastes_back_to_the_bit(self, run, pack, model):
         video, mask = clip(), half_mask()

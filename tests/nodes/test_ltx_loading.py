@@ -58,9 +58,12 @@ class TestComfyuisT5:
         assert read.shape == wanted.shape
         assert relative(read, wanted) < 1e-4
 
-    def test_the_mask_and_the_rate_go_with_the_prompts(self, run, clip):
+    def test_the_mask_and_the_rate_go_with_the_prompts(self, run, pack, clip):
         vcu = run("VaceTextToVideo", width=64, height=32, length=9, prompt="a red dog", fps=12.5)[0]
-        for both, words in zip(run("VaceEncodePrompt", clip=clip, vcu=vcu).result, ("a red dog", ""), strict=True):
+        own = pack.vace_core.models.ltx_family.LTX.options.negative_prompt
+        out = run("VaceEncodePrompt", clip=clip, vcu=vcu)
+        assert out.ui["text"] == (f"Negative prompt: {own}",)
+        for both, words in zip(out.result, ("a red dog", own), strict=True):
             ((rows, more),) = both
             count = [number for number, _ in clip.tokenize(words)["t5xxl"][0]].index(1) + 1
             assert rows.shape == (1, 128, 4096)

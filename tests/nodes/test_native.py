@@ -273,7 +273,8 @@ class TestSampling:
 
         model, clip_, vae = parts
         shifted = ModelSamplingSD3().patch(model, 3.0)[0]
-        vcu = run("VaceInpaintVideo", images=clip(), mask=half_mask(), fit="as it is", prompt="a dog")[0]
+        vcu = run("VaceInpaintVideo", images=clip(), mask=half_mask(), fit="as it is", prompt="a dog",
+                  negative_prompt="none")[0]  # fmt: skip
         ours = run("VaceSampleVideo", model=models[0], vcu=vcu, sampler="euler", **self.OPTIONS)[0]["samples"]
         texts = [clip_.encode_from_tokens_scheduled(words) for words in ("a dog", "")]
         positive, negative, latent, _ = run(

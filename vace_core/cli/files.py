@@ -92,6 +92,12 @@ def find_files(wanted: Wanted, run: Run) -> Files:
     )
 
 
+def is_pair(wanted: Wanted, run: Run) -> bool:
+    """Whether the chosen model is two networks, one for high noise and one for low."""
+    path = Path(wanted.model)
+    return run.low_noise is not None or (path.exists() and _experts(path)[1] is not None)
+
+
 def family_of(model: str) -> Family | None:
     """Which kind of base a file or folder holds; None if there is nothing.
 

@@ -24,7 +24,7 @@ from ..starter.model import SIDE, STARTER_OPTIONS, STARTER_RULE
 from ..starter.text import StarterText
 from ..t5 import load_text
 from ..text import TextEncoder
-from .files import STARTER_NAME, Files, family_of, starter_folder
+from .files import STARTER_NAME, Files, family_of, is_pair, starter_folder
 from .options import Run, Wanted
 
 
@@ -37,18 +37,26 @@ class Profile:
         rule: The sizes and lengths it takes.
         size: `(H, W)` where nothing came that has a shape.
         options: How it is sampled where nobody says.
+        pair_options: The same for two networks that share the noise levels.
     """
 
     family: Family
     rule: FitRule
     size: tuple[int, int]
     options: SamplingOptions
+    pair_options: SamplingOptions
 
     @classmethod
     def of(cls, family: Family) -> Profile:
         """What a family's models usually like."""
         rule = next(iter(family.presets.values()))
-        return cls(family=family, rule=rule, size=family.size, options=family.options)
+        return cls(
+            family=family,
+            rule=rule,
+            size=family.size,
+            options=family.options,
+            pair_options=family.pair_options,
+        )
 
     def longest(self, height: int, width: int) -> int:
         """The most frames of this size."""
@@ -56,7 +64,9 @@ class Profile:
         return grid.pixel_frames(max(self.rule.max_tokens // grid.tokens(1, height, width), 1))
 
 
-STARTER = Profile(family=WAN, rule=STARTER_RULE, size=(SIDE, SIDE), options=STARTER_OPTIONS)
+STARTER = Profile(
+    family=WAN, rule=STARTER_RULE, size=(SIDE, SIDE), options=STARTER_OPTIONS, pair_options=STARTER_OPTIONS
+)
 
 
 def profile_of(wanted: Wanted) -> Profile:
@@ -144,7 +154,8 @@ def device_of(run: Run) -> torch.device:
 
 def options_of(wanted: Wanted, run: Run) -> SamplingOptions:
     """The sampling options: what was asked for, and what the model likes for the rest."""
-    usual = profile_of(wanted).options
+    profile = profile_of(wanted)
+    usual = profile.pair_options if is_pair(wanted, run) else profile.options
     return replace(
         usual,
         steps=usual.steps if run.steps is None else run.steps,
@@ -158,6 +169,7 @@ def options_of(wanted: Wanted, run: Run) -> SamplingOptions:
         strength=run.strength,
         start_percent=run.start,
         end_percent=run.end,
+        negative_prompt=usual.negative_prompt if wanted.negative is None else wanted.negative,
     )
 
 

@@ -39,7 +39,9 @@ class Wanted:
     """What the result is to be, and for which model: all that a preview needs."""
 
     prompt: Annotated[str, Option("--prompt", "-p", help="What the result shows.")] = ""
-    negative: Annotated[str, Option(help="What it does not show.")] = ""
+    negative: Annotated[
+        str | None, Option(help="What it does not show. Default: what the model comes with; none = nothing.")
+    ] = None
     width: Annotated[int | None, Option(min=1, help="Pixels. Default: as the model likes the input.")] = None
     height: Annotated[int | None, Option(min=1, help="Pixels; one side alone keeps the shape.")] = None
     length: Annotated[int | None, Option(min=1, help="Frames of the result: 4n + 1, for LTX-Video 8n + 1.")] = None
@@ -100,12 +102,19 @@ class Run:
     shift: Annotated[
         float | None,
         Option(
-            help="Shift of the schedule, above 0. Default: 16 for Wan, also for pairs of Wan 2.2; for LTX-Video it "
-            "grows with the clip.",
+            help="Shift of the schedule, above 0. Default: 16 for Wan, 12 for pairs of Wan 2.2; for LTX-Video it grows "
+            "with the clip.",
             rich_help_panel="Sampling",
         ),
     ] = None
-    cfg: Annotated[float | None, Option(help="Guidance; 1 = off.", rich_help_panel="Sampling")] = None
+    cfg: Annotated[
+        float | None,
+        Option(
+            help="Guidance; 1 = off. Below 1 prompt and negative prompt are mixed, where LTX-Video's own code turns it "
+            "off.",
+            rich_help_panel="Sampling",
+        ),
+    ] = None
     stg: Annotated[
         float | None,
         Option(min=0, help="Spatio-temporal guidance, for LTX-Video alone; 0 = off.", rich_help_panel="Sampling"),
@@ -113,7 +122,10 @@ class Run:
     rescale: Annotated[
         float | None,
         Option(
-            min=0, max=1, help="With --stg: how much of its loss of contrast is taken back.", rich_help_panel="Sampling"
+            min=0,
+            max=1,
+            help="With --stg: how much of its change of contrast is taken back; 0 and 1 = off.",
+            rich_help_panel="Sampling",
         ),
     ] = None
     solver: Annotated[

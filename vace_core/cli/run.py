@@ -35,7 +35,13 @@ def run(task: str, request: Request, run: Run) -> None:
     _check(request, options, run)
     files = find_files(request.wanted, run)
     family = profile_of(request.wanted).family
-    table([("model", f"{request.wanted.model} ({family.name}); {_said(options)}"), *files.rows(run.boundary)])
+    table(
+        [
+            ("model", f"{request.wanted.model} ({family.name}); {_said(options)}"),
+            ("negative prompt", _said_negative(options, request.vcu)),
+            *files.rows(run.boundary),
+        ]
+    )
     if run.preview is not None:
         request.write_sheet(run.preview)
         table([("preview", str(run.preview))])
@@ -190,6 +196,7 @@ def _job(task: str, request: Request, options: SamplingOptions) -> dict[str, Any
         "model": request.wanted.model,
         "family": profile_of(request.wanted).family.name,
         "prompt": vcu.prompt,
+        "negative_prompt": options.negative_for(vcu),
         "frames": vcu.num_frames + sum(request.around),
         "width": vcu.width,
         "height": vcu.height,
@@ -199,6 +206,11 @@ def _job(task: str, request: Request, options: SamplingOptions) -> dict[str, Any
         "warnings": request.warnings(profile_of(request.wanted).rule.grid),
         "options": asdict(options),
     }
+
+
+def _said_negative(options: SamplingOptions, vcu: VideoConditionUnit) -> str:
+    words = options.negative_for(vcu) or "none"
+    return f"{words} (not used: cfg is 1)" if options.guidance_scale == 1 else words
 
 
 def _said(options: SamplingOptions) -> str:

@@ -236,7 +236,7 @@ def _request(
     control: ControlKind | None = None,
     fitted: Fitted | None = None,
 ) -> Request:
-    spoken = replace(vcu, prompt=wanted.prompt, negative_prompt=wanted.negative)
+    spoken = replace(vcu, prompt=wanted.prompt, negative_prompt=wanted.negative or "")
     cautions = [] if fitted is None else fitted.warnings(wanted)
     return Request(vcu=spoken, wanted=wanted, notes=notes or (), sound=sound, control=control, cautions=cautions)
 

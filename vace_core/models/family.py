@@ -72,7 +72,8 @@ class Family(Protocol):
         text: How it reads prompts.
         grid: How it divides a clip.
         latent_channels: Of its VAE.
-        options: How it is sampled where nobody says.
+        options: How it is sampled where nobody says, with the negative prompt.
+        pair_options: The same for two networks that share the noise levels.
         dtypes: What its transformers can be computed in, best first.
         presets: What clips it was trained on, by a name to choose from; the first is the usual one.
         size: `(H, W)` in pixels where nothing came that has a shape.
@@ -91,6 +92,7 @@ class Family(Protocol):
     latent_channels: int
     options: SamplingOptions
     dtypes: tuple[torch.dtype, ...]
+    pair_options: SamplingOptions
     presets: Mapping[str, FitRule]
     size: tuple[int, int]
     transformer: tuple[Naming, ...]

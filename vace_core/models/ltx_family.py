@@ -52,7 +52,9 @@ class LtxFamily:
         rescale=0.7,
         solver="euler",
         seed=42,
+        negative_prompt="worst quality, inconsistent motion, blurry, jittery, distorted",
     )
+    pair_options = options  # no pairs are known
     # No float16: ComfyUI, comfy/supported_models.py, does not compute it in that either.
     dtypes: tuple[torch.dtype, ...] = (torch.bfloat16, torch.float32)
     latent_channels = ltx.LATENT_CHANNELS

@@ -6,6 +6,7 @@ Source: Wan-Video/Wan2.1, wan/configs; ComfyUI, comfy/model_detection.py, for th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -52,6 +53,8 @@ class WanFamily:
     grid = wan.GRID
     options = SamplingOptions()
     dtypes: tuple[torch.dtype, ...] = (torch.bfloat16, torch.float16, torch.float32)
+    # Source: aigc-apps/VideoX-Fun, Wan2.2-VACE-Fun-A14B.
+    pair_options = replace(options, shift=12.0)
     latent_channels = LATENT_CHANNELS
     # Source: ali-vilab/VACE, models/wan/wan_vace.py.
     presets: Mapping[str, FitRule] = {

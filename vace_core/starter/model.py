@@ -20,7 +20,7 @@ SIDE, LENGTH = 64, 17
 STARTER_RULE = FitRule(
     grid=GRID, max_area=SIDE * SIDE, max_tokens=GRID.tokens(LENGTH, SIDE, SIDE), fps=8.0
 )  # as large and as long as the clips it was trained on
-STARTER_OPTIONS = SamplingOptions(steps=20, shift=3.0, guidance_scale=2.0, solver="unipc")
+STARTER_OPTIONS = SamplingOptions(steps=20, shift=3.0, guidance_scale=2.0, solver="unipc", negative_prompt="")
 
 
 def load_starter(
