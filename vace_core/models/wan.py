@@ -328,11 +328,11 @@ def rotations(t: int, h: int, w: int, *, device: torch.device | None = None) -> 
     third = 2 * (HEAD_WIDTH // 6)
     widths = (HEAD_WIDTH - 2 * third, third, third)
     counts = (t, h // GRID.patch, w // GRID.patch)
-    exact = {"dtype": torch.float64, "device": "cpu"}
     parts: list[Tensor] = []
     for axis, (width, count) in enumerate(zip(widths, counts, strict=True)):
-        exponent = torch.arange(0, width, 2, **exact) / width
-        angles = torch.outer(torch.arange(count, **exact), torch.pow(10000.0, -exponent))
+        exponent = torch.arange(0, width, 2, dtype=torch.float64, device="cpu") / width
+        places = torch.arange(count, dtype=torch.float64, device="cpu")
+        angles = torch.outer(places, torch.pow(10000.0, -exponent))
         shape = [1, 1, 1, width // 2, 2]
         shape[axis] = count
         parts.append(rotary.table(angles).to(device or "cpu").reshape(shape).expand(*counts, -1, -1))
