@@ -1,4 +1,4 @@
-"""Files made hostile by rule: good ones, of which a part that means something is replaced. The same seed, the same files.
+"""Files made hostile by rule: good ones, a part of which is replaced. The same seed gives the same files.
 
 Weights (safetensors, GGUF, an index of shards), boxes as JSON, pictures and videos. Weights are holes behind a true
 header, so that they take no room.
@@ -24,17 +24,21 @@ NUMBERS: tuple[Any, ...] = (
     float("inf"), True, False, None, "", "3", "\ud800", "\x00", "x" * 5000, [], {}, [[]], [1] * 3000, [10**4000] * 30,
 )  # fmt: skip
 NAMES = (
-    "", "a", "\ud800", "\x1b[31m", "x" * 10_000, "blocks.99999999999999999999.ffn.0.weight", "blocks." + "9" * 5000 + ".x",
+    "", "a", "\ud800", "\x1b[31m", "x" * 10_000, "blocks.99999999999999999999.ffn.0.weight",
+    "blocks." + "9" * 5000 + ".x",
     "blocks.²x.weight", "vace_blocks.7.after_proj.weight", "head.modulation", "blocks.0.ffn.0.scale_weight",
     "blocks.0.ffn.0.comfy_quant", "scaled_fp8", "blocks.0.self_attn.k_img.weight", "model.diffusion_model.blocks.0.x",
     "transformer_context_blocks." + "1" * 4400 + ".x", "decoder.middle.0.residual.0.gamma",
 )  # fmt: skip
 TYPES = ("F4", "f32", "F64", "BOOL", "F8_E4M3", "I8", "", "x" * 5000, "\ud800", 7, None, [], {})
 SAID = (
-    "[" * 5000, "9" * 4000, "[" + "9" * 4000 + "]", "[-1]", "[0, 0]", "[1.5]", "{}", "[true]", "null", "NaN", '"\\ud800"',
+    "[" * 5000, "9" * 4000, "[" + "9" * 4000 + "]", "[-1]", "[0, 0]", "[1.5]", "{}", "[true]", "null", "NaN",
+    '"\\ud800"',
     "[0, 1, 2, 3, 4, 5, 6, 7, 8]", "[" + "0," * 9000 + "0]", '{"layers": {"a": {"format": [1]}}}', '{"layers": 3}',
     '{"transformer": {"causal_temporal_positioning": true}}', '{"transformer": 3}', "\ufeff{}",
 )  # fmt: skip
+SAYING = ("vace_layers", "config", "_quantization_metadata", "modelspec.title")
+SHARDS = ("../x.safetensors", "/etc/passwd", "model.bin", "nul.safetensors", "x" * 5000 + ".safetensors", "a\0.sft")
 SHARES = {"safetensors": 0.4, "gguf": 0.2, "index": 0.1, "layout": 0.15, "media": 0.15}
 
 
@@ -156,18 +160,21 @@ def _text(table: Any) -> bytes:
 def _safetensors(stem: Path, pick: random.Random) -> tuple[str, Path]:
     header, size = _header(_shapes())
     path, name, entry = stem.with_suffix(".safetensors"), "", pick.choice(list(header)[1:])
+    empty = {"dtype": "F8_E4M3", "shape": [0], "data_offsets": [size, size]}
+    shapes = ([], [1] * 9, [0, 2**50], [10**4000] * 300, [-1, -1])
+    places = ([0, 0], [0, 4], [size, 0], [-4, 0], [0, 2**70])
     rules: dict[str, Callable[[], object]] = {
         "tree": lambda: _tree(header, pick),
         "type": lambda: header[entry].update(dtype=pick.choice(TYPES)),
-        "shape": lambda: header[entry].update(shape=pick.choice(([], [1] * 9, [0, 2**50], [10**4000] * 300, [-1, -1]))),
+        "shape": lambda: header[entry].update(shape=pick.choice(shapes)),
         "sides": lambda: header[entry].update(shape=[*header[entry]["shape"][::-1], 1]),
-        "place": lambda: header[entry].update(data_offsets=pick.choice(([0, 0], [0, 4], [size, 0], [-4, 0], [0, 2**70]))),
+        "place": lambda: header[entry].update(data_offsets=pick.choice(places)),
         "other place": lambda: header[entry].update(data_offsets=header[pick.choice(list(header)[1:])]["data_offsets"]),
         "renamed": lambda: header.update({pick.choice(NAMES): header.pop(entry)}),
-        "empty beside": lambda: header.update({pick.choice(NAMES): {"dtype": "F8_E4M3", "shape": [0], "data_offsets": [size, size]}}),
-        "said": lambda: header["__metadata__"].update({pick.choice(("vace_layers", "config", "_quantization_metadata", "modelspec.title")): pick.choice(SAID)}),
+        "empty beside": lambda: header.update({pick.choice(NAMES): empty}),
+        "said": lambda: header["__metadata__"].update({pick.choice(SAYING): pick.choice(SAID)}),
         "metadata": lambda: header.update(__metadata__=pick.choice(NUMBERS)),
-        "many": lambda: header.update({f"blocks.{n}.x": pick.choice((3, {"dtype": "BF16", "shape": [0], "data_offsets": [size, size]})) for n in range(70_000)}),
+        "many": lambda: header.update({f"blocks.{n}.x": pick.choice((3, empty)) for n in range(70_000)}),
     }  # fmt: skip
     for _ in range(pick.choice((1, 1, 2))):
         rule = pick.choice([rule for rule in rules if rule != "many" or pick.random() < 0.3])
@@ -256,15 +263,7 @@ def _index(stem: Path, pick: random.Random) -> tuple[str, Path]:
         _hole(stem / shard, len(text).to_bytes(8, "little") + text, size)
         places |= {name: shard for name, _ in part}
     table: dict[str, Any] = {"metadata": {"total_size": 1}, "weight_map": places}
-    shards = (
-        "../x.safetensors",
-        "/etc/passwd",
-        "model.bin",
-        "nul.safetensors",
-        "x" * 5000 + ".safetensors",
-        "a\0.safetensors",
-    )
-    name, path = _tree(table, pick, (*NUMBERS, *shards, *shards)), stem / "model.safetensors.index.json"
+    name, path = _tree(table, pick, (*NUMBERS, *SHARDS, *SHARDS)), stem / "model.safetensors.index.json"
     text = _text(table)
     if pick.random() < 0.3:
         changed, text = _bytes(text, pick)
