@@ -24,6 +24,7 @@ from .files.tensors import damaged, shortened
 from .model_file import are_context_layers, context_layers_of
 from .models.base import BaseModel, VideoVae
 from .models.family import Family
+from .room import check_room
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -163,6 +164,8 @@ def _filled(
     shapes = {name: tuple(value.shape) for name, value in zip(ours, model.state_dict().values(), strict=True)}
     _check(found, part, shapes)
     dtype = dtype or weights.dtype(names)
+    if torch.device(device).type == "cpu":
+        check_room(weights.count(names) * dtype.itemsize, f"The model in {weights.file.path}")
     state = {ours[name]: weights.read(name, dtype=dtype, device=device) for name in names}
     model.load_state_dict(state, strict=True, assign=True)
     return model.eval().requires_grad_(False)

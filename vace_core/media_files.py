@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-import secrets
+import os
 import shutil
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 
-from .errors import InputError, VaceError
+from .errors import InputError
+from .replacing import new_beside, unwritable
+from .replacing import reason as reason
+from .replacing import replacing as replacing
 
 # Containers of video only: among FFmpeg's other formats are playlists that open further files and addresses.
 _CONTAINERS = (
@@ -81,54 +83,15 @@ def check_target(path: Path, *suffixes: str, room: int = 0) -> None:
         raise InputError(f"There is no folder {path.parent}. The folder of the result must exist. Create it first.")
     if os.path.isdir(path):
         raise InputError(f"{path} is a folder. A file is written there. Choose another name.")
-    part = _beside(path)
     try:
         with suppress(FileNotFoundError):
             path.lstat()  # a name that is too long is found out here
-        part.touch(exist_ok=False)
-        part.unlink()
+        new_beside(path, path.suffix).unlink()
         free = shutil.disk_usage(path.parent).free
     except (OSError, ValueError) as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
     if free < room:
         raise InputError(
             f"The disk of {path.parent} has {free / 2**20:,.0f} MiB free, and the result takes about "
             f"{room / 2**20:,.0f} MiB. More free space is needed. Make room, or choose another folder."
         )
-
-
-@contextmanager
-def replacing(path: Path, library_error: type[Exception]) -> Generator[Path, None, None]:
-    """A name beside `path` to write to. It takes the place of `path` at the end, and vanishes if anything is raised.
-
-    Raises:
-        InputError: the library, the system or the name makes writing impossible.
-    """
-    part = _beside(path)
-    try:
-        yield part
-        os.replace(part, path)
-    except BaseException as error:
-        with suppress(OSError, ValueError):  # the folder may be gone: what was raised first is what is said
-            part.unlink()
-        if isinstance(error, (library_error, OSError, ValueError)) and not isinstance(error, VaceError):
-            raise _unwritable(path, error) from error
-        raise
-
-
-def _beside(path: Path) -> Path:
-    """A hidden name in the same folder that nobody else has."""
-    return path.with_name(f".{path.stem[:80]}.{secrets.token_hex(4)}{path.suffix}")
-
-
-def _unwritable(path: Path, error: BaseException) -> InputError:
-    return InputError(
-        f"The file {path} cannot be written ({reason(error)}). A writable folder with free space is needed. "
-        "Choose another one."
-    )
-
-
-def reason(error: BaseException) -> str:
-    """The library's own words in short, without the number and the path it adds."""
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return str(text).splitlines()[0]

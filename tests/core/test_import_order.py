@@ -14,6 +14,8 @@ LIBRARY = ROOT / "vace_core"
 FLOW = [
     "errors",
     "devices",
+    "room",
+    "replacing",
     "shapes",
     "vcu",
     "masks",
