@@ -52,7 +52,7 @@ def load_base(
     """
     found = _find(path, "base")
     sizes = found.family.base_sizes(found.weights)
-    base: Any = _filled(lambda: found.family.build_base(sizes, ops), found, "base", dtype, device)
+    base: Any = _filled(lambda ops: found.family.build_base(sizes, ops), ops, found, "base", dtype, device)
     return base
 
 
@@ -94,7 +94,8 @@ def load_adapter(
             f"{blocks} ascending numbers from 0 are needed. Give the ones that it was trained with."
         )
     return _filled(
-        lambda: family.build_adapter(sizes, layers, ops),
+        lambda ops: family.build_adapter(sizes, layers, ops),
+        ops,
         found,
         "adapter",
         dtype,
@@ -120,7 +121,7 @@ def load_vae(
     """
     found = _find(path, "vae")
     sizes = found.family.vae_sizes(found.weights)
-    network = _filled(lambda: found.family.build_vae(sizes), found, "vae", dtype, device)
+    network = _filled(lambda _: found.family.build_vae(sizes), nn, found, "vae", dtype, device)
     return found.family.ready_vae(network, tile)
 
 
@@ -148,19 +149,21 @@ def _title(family: Family, part: str) -> str:
 
 
 def _filled(
-    make: Callable[[], Model],
+    make: Callable[[Any], Model],
+    ops: ModuleType | Any,
     found: Found,
     part: str,
     dtype: torch.dtype | None,
     device: str | torch.device,
     official: Callable[[str], str] = str,
 ) -> Model:
-    """The model that `make` makes, with its weights; `official` gives the official names of the model's own."""
+    """The model that `make` makes of `ops`, with its weights; `official` gives official names of the model's own."""
     with torch.device("meta"):
-        model = make()
+        plain = make(nn)  # other layers may have no weights yet that could be asked for their shapes
+        model = plain if ops is nn else make(ops)
     weights, names = found.weights, found.parts[part]
-    ours = {official(name): name for name in model.state_dict()}
-    shapes = {name: tuple(value.shape) for name, value in zip(ours, model.state_dict().values(), strict=True)}
+    ours = {official(name): name for name in plain.state_dict()}
+    shapes = {name: tuple(value.shape) for name, value in zip(ours, plain.state_dict().values(), strict=True)}
     _check(found, part, shapes)
     dtype = dtype or weights.dtype(names)
     state = {ours[name]: weights.read(name, dtype=dtype, device=device) for name in names}

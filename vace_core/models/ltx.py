@@ -164,7 +164,9 @@ class Tokens(nn.Linear):
     """Latents `(B, C, t, h, w)` → tokens `(B, L, D)` in the order frame, row, column."""
 
     def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
-        return super().forward(x.flatten(2).transpose(1, 2).to(self.weight.dtype))
+        # A program that streams weights may leave these where they are stored.
+        bias = None if self.bias is None else self.bias.to(x.device)
+        return F.linear(x.flatten(2).transpose(1, 2).to(self.weight.dtype), self.weight.to(x.device), bias)
 
 
 class TimeEmbedding(nn.Module):
@@ -207,11 +209,11 @@ class LtxDit(nn.Module):
         """Embeds a prompt once for a whole job of `fps` frames per second.
 
         Args:
-            text_embeds: `(B, S, text_width)`, one prompt's encoder output without padding.
+            text_embeds: `(B, S, text_width)`, one prompt's encoder output without padding, on the device of the job.
             fps: Of the clip, > 0.
         """
         first, second = self.caption_projection["linear_1"], self.caption_projection["linear_2"]
-        hidden = F.gelu(first(text_embeds.to(self.scale_shift_table)), approximate="tanh")
+        hidden = F.gelu(first(text_embeds.to(self.scale_shift_table.dtype)), approximate="tanh")
         return LtxPrompt(tokens=second(hidden), fps=fps)
 
     def weaken(self, text: LtxPrompt) -> LtxPrompt:
@@ -239,7 +241,8 @@ class LtxDit(nn.Module):
             tokens = block(tokens, stream)
             for chain in chains:
                 tokens = chain.add_hint(layer, tokens, stream)
-        shift, scale = (self.scale_shift_table + embedded.unsqueeze(1)).unsqueeze(2).unbind(1)
+        table = self.scale_shift_table.to(embedded.device)
+        shift, scale = (table + embedded.unsqueeze(1)).unsqueeze(2).unbind(1)
         tokens = torch.addcmul(shift, F.layer_norm(tokens, tokens.shape[-1:], eps=EPS), 1 + scale)
         return self.proj_out(tokens).transpose(1, 2).unflatten(2, latents.shape[2:])
 

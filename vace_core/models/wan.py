@@ -168,7 +168,9 @@ class Patches(nn.Conv3d):
         b, c, t, h, w = x.shape
         p = GRID.patch
         cells = x.reshape(b, c, t, h // p, p, w // p, p).permute(0, 2, 3, 5, 1, 4, 6).reshape(b, -1, c * p * p)
-        return F.linear(cells.to(self.weight.dtype), self.weight.flatten(1), self.bias)
+        # A program that streams weights may leave these where they are stored.
+        bias = None if self.bias is None else self.bias.to(x.device)
+        return F.linear(cells.to(self.weight.dtype), self.weight.to(x.device).flatten(1), bias)
 
 
 class WanDit(nn.Module):
@@ -195,12 +197,13 @@ class WanDit(nn.Module):
         """Embeds a prompt once for a whole job.
 
         Args:
-            text_embeds: `(B, S, text_width)`, S ≤ 512, one prompt's encoder output without padding. Wan reads 512
-                positions whatever the prompt's length, with zeros after the end; those are added here.
+            text_embeds: `(B, S, text_width)`, S ≤ 512, one prompt's encoder output without padding, on the device of
+                the job. Wan reads 512 positions whatever the prompt's length, with zeros after the end; those are
+                added here.
             fps: Of the clip; Wan counts frames and has no use for it.
         """
         spare = TEXT_TOKENS - text_embeds.shape[1]
-        embeds = text_embeds.to(self.head.modulation)
+        embeds = text_embeds.to(self.head.modulation.dtype)
         if spare < 1:
             return TextTokens(tokens=self.text_embedding(embeds), bias=None)
         tokens = self.text_embedding(F.pad(embeds, (0, 0, 0, 1)))
