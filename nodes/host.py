@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -328,10 +329,28 @@ def compute_dtype(model: Any) -> torch.dtype:
 def managed_layers() -> Any:
     """Layers whose weights ComfyUI keeps where there is room, and casts when they are used; torch's own without it."""
     try:
-        from comfy.ops import manual_cast
+        from comfy import ops
     except ImportError:
         return nn
-    return manual_cast
+    return _managed(ops)
+
+
+@cache
+def _managed(ops: Any) -> Any:
+    # Newer ComfyUIs have a context, by which they know how long a weight is needed.
+    context = getattr(ops, "CastBiasWeightContext", None)
+
+    class Linear(ops.manual_cast.Linear):
+        @contextmanager
+        def held(self, x: Tensor) -> Generator[Any, None, None]:
+            """Weight and bias as `x` needs them, for several uses; they come to its device once."""
+            if context is None:
+                yield ops.cast_bias_weight(self, x)
+                return
+            with context(self, x, offloadable=True) as weights:
+                yield weights
+
+    return type("ManagedLayers", (ops.manual_cast,), {"Linear": Linear})
 
 
 def wan_classes() -> tuple[type[nn.Module], type[nn.Module]] | None:

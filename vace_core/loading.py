@@ -44,7 +44,8 @@ def load_base(
         path: As for `inspect`.
         dtype: Of all weights; None = that of most of the file, bfloat16 if the file is quantised.
         device: Where the weights go.
-        ops: Where the layers come from; whatever offers `Linear`, `LayerNorm` and `RMSNorm` as torch.nn does.
+        ops: Where the layers come from; whatever offers `Linear`, `LayerNorm` and `RMSNorm` as torch.nn does. A
+            `Linear` that streams its weights offers `held(x)` too: a context with weight and bias for uses with `x`.
 
     Raises:
         WeightsError: damaged, another kind of model, or weights missing, unexpected or of another shape.

@@ -36,6 +36,7 @@ WANTED = {
     ("comfy.model_management", "vae_dtype"),
     ("comfy.model_management", "vae_offload_device"),
     ("comfy.model_patcher", "ModelPatcher"),
+    ("comfy.ops", "cast_bias_weight"),
     ("comfy.ops", "manual_cast"),
     ("comfy.patcher_extension", "WrappersMP"),
     ("comfy.samplers", "CFGGuider"),

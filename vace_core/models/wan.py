@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -117,9 +118,12 @@ class FeedForward(nn.Sequential):
         if x.shape[1] <= FFN_PIECE:
             return super().forward(x)
         result = torch.empty_like(x)
-        for start in range(0, x.shape[1], FFN_PIECE):
-            piece = slice(start, start + FFN_PIECE)
-            result[:, piece] = super().forward(x[:, piece])
+        widen, activation, narrow = self
+        # Weights that are streamed come once, and not for every piece.
+        with _held(widen, x) as up, _held(narrow, x) as down:
+            for start in range(0, x.shape[1], FFN_PIECE):
+                piece = slice(start, start + FFN_PIECE)
+                result[:, piece] = F.linear(activation(F.linear(x[:, piece], *up)), *down)
         return result
 
 
@@ -327,6 +331,11 @@ def rotate(x: Tensor, rotation: Tensor) -> Tensor:
     # In place on a copy: in float32, these are the largest tensors of the attention.
     pairs = torch.view_as_complex(x.to(torch.float32, copy=True).unflatten(-1, (-1, HEAD_WIDTH // 2, 2)))
     return torch.view_as_real(pairs.mul_(rotation[:, None])).flatten(-2).to(x.dtype).transpose(1, 2)
+
+
+def _held(layer: Any, x: Tensor) -> AbstractContextManager[tuple[Tensor, Tensor | None]]:
+    """Weight and bias of a layer for several uses with `x`; `loading.load_base` says what layers may offer for it."""
+    return layer.held(x) if hasattr(layer, "held") else nullcontext((layer.weight, layer.bias))
 
 
 def _heads(x: Tensor) -> Tensor:
