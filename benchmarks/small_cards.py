@@ -10,7 +10,6 @@ are mapped instead of read. ComfyUI decides about memory as it would with such a
 from __future__ import annotations
 
 import argparse
-import asyncio
 import gc
 import importlib
 import json
@@ -157,7 +156,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 def in_fresh_process(path: str, card: float, folder: Path) -> dict[str, Any]:
     command = [sys.executable, __file__, "--path", path, "--card", str(card), "--folder", str(folder)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         return {"said": f"the process died ({done.returncode}): {done.stderr.strip().splitlines()[-1:]}", "passes": 0}
     return json.loads(done.stdout.splitlines()[-1])
@@ -179,12 +178,15 @@ def main() -> None:
     billions, cards = (1.3, [2.0]) if options.quick else (14, options.cards)
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         write_files(Path(folder) / "models", billions)
-        results = {f"{card:g} GiB": {path: in_fresh_process(path, card, Path(folder)) for path in PATHS} for card in cards}  # fmt: skip
+        results = {
+            f"{card:g} GiB": {path: in_fresh_process(path, card, Path(folder)) for path in PATHS} for card in cards
+        }
+    columns = ("resident", "streamed_per_pass", "peak")
     rows = [
-        [card, path, got["said"], *(f"{got.get(name, 0) / GIB:.2f}" for name in ("resident", "streamed_per_pass", "peak"))]
+        [card, path, got["said"], *(f"{got.get(name, 0) / GIB:.2f}" for name in columns)]
         for card, paths in results.items()
         for path, got in paths.items()
-    ]  # fmt: skip
+    ]
     title = f"Wan {billions}B VACE, 81 frames 832x480, in ComfyUI {version}"
     measuring.show(title, ["card", "path", "", "resident GiB", "streamed GiB a pass", "peak GiB"], rows)
     options.rounds, options.threads = 1, torch.get_num_threads()

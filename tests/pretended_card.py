@@ -112,7 +112,7 @@ class Card:
     # What is there
 
     def put(self, elem: Tensor) -> OnCard:
-        """A tensor on the card, whose storage is accounted as long as something of it lives. Raises OutOfMemoryError."""
+        """A tensor on the card; its storage counts as long as something of it lives. Raises OutOfMemoryError."""
         storage = elem.untyped_storage()
         key = storage._cdata
         if not self._held[key]:

@@ -1,4 +1,4 @@
-"""Short memory: a card smaller than the model, and memory that runs out anywhere. What is done anew, and what is said."""
+"""Short memory: a card smaller than the model, and memory that runs out: what is done anew, and what is said."""
 
 from __future__ import annotations
 
@@ -160,7 +160,10 @@ class TestSmallCard:
 
         wanted, _, peak, size = self.on_card(run, vcu, 2**30)
         believed = lambda *_, **__: 2**50  # noqa: E731
-        with Card(peak - size // 2) as card, in_comfyui(card, SCALE):
-            with mock.patch.object(management, "get_free_memory", believed):
-                got = sampled(run, run("VaceLoadStarter")[0], vcu)
+        with (
+            Card(peak - size // 2) as card,
+            in_comfyui(card, SCALE),
+            mock.patch.object(management, "get_free_memory", believed),
+        ):
+            got = sampled(run, run("VaceLoadStarter")[0], vcu)
         assert torch.equal(got, wanted)

@@ -165,8 +165,8 @@ class Tokens(nn.Linear):
 
     def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
         # A program that streams weights may leave these where they are stored.
-        bias = None if self.bias is None else self.bias.to(x.device)
-        return F.linear(x.flatten(2).transpose(1, 2).to(self.weight.dtype), self.weight.to(x.device), bias)
+        weight, bias = self.weight.to(x.device), self.bias.to(x.device)
+        return F.linear(x.flatten(2).transpose(1, 2).to(weight.dtype), weight, bias)
 
 
 class TimeEmbedding(nn.Module):
