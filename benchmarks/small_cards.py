@@ -123,7 +123,10 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     load = torch.nn.Module.load_state_dict
 
     def assigned(self: Any, state: Any, strict: bool = True, assign: bool = True) -> Any:
-        return load(self, state, strict, assign=True)  # what is mapped would be copied into memory
+        # What is mapped would be copied into memory otherwise; it keeps the types that the model was made with.
+        own = {name: value.dtype for name, value in self.state_dict().items()}
+        state = {name: value.to(own.get(name, value.dtype)) for name, value in state.items()}
+        return load(self, state, strict, assign=True)
 
     def read(path: str, *_: Any, return_metadata: bool = False, **__: Any) -> Any:
         file = formats.SafetensorsFile(Path(path))
