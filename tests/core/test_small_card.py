@@ -83,7 +83,6 @@ def test_a_card_half_as_large_as_the_weights_is_enough(job):
     with Card(size // 2) as card:
         assert torch.equal(run(card.device).cpu(), wanted)
         assert card.peak <= size // 2
-        assert card.used == 0
 
 
 def test_a_pass_brings_every_weight_once_however_small_the_pieces(monkeypatch):
