@@ -16,16 +16,15 @@ from ..vace_core.detection import Found, identify
 from ..vace_core.errors import InputError
 from ..vace_core.loading import load_adapter
 from ..vace_core.model_file import context_layers_of
-from ..vace_core.models.base import VideoVae
+from ..vace_core.models.base import OnChunk
 from ..vace_core.models.family import Family
 from ..vace_core.models.ltx_family import LTX
 from ..vace_core.models.wan_family import WAN
 from ..vace_core.options import SamplingOptions
 from ..vace_core.vcu import VideoConditionUnit
-from . import host, native, sockets
+from . import host, memory, native, sockets
 from .attached_ltx import LTX_PLUG
 from .attached_wan import WAN_PLUG
-from .finish import MARGIN
 from .fitted import check_for_model
 from .hooks import Part, Plug, attach
 from .sockets import AdapterFile, LibraryModel, NativeModel
@@ -84,13 +83,12 @@ class VaceAttachAdapter(io.ComfyNode):
         found = identify(open_checkpoint(adapter.path))
         plug = _plug_for(model, found.family)
         layers = _fitting_layers(found, plug.sizes(host.network_of(model)))
-        video_vae = _video_vae(vae, vcu, plug.family)
+        _check_vae(vae, plug.family)
         check_for_model(vcu, plug.family.grid)
         handle = _read(adapter, layers, plug, model)
         progress = host.Progress()
-        context = encode_context(
-            vcu, video_vae, plug.family.fold_masks, on_chunk=lambda done, total: progress(done, total)
-        )
+        with memory.said("encoding", vcu):
+            context = _encoded(vae, vcu, plug.family, lambda done, total: progress(done, total))
         attached = attach(model, handle, plug.context(model, context.float().cpu()), part, plug.room)
         latent = {"samples": torch.zeros(len(vcu.roles), plug.family.latent_channels, *context.shape[2:])}
         return host.output(cls, attached, latent, vcu.num_references)
@@ -178,23 +176,26 @@ def _read(adapter: AdapterFile, layers: tuple[int, ...], plug: Plug, model: Any)
     return handles[key]
 
 
-def _video_vae(vae: Any, vcu: VideoConditionUnit, family: Family) -> VideoVae:
-    """The VAE that came, ready to encode.
+def _check_vae(vae: Any, family: Family) -> None:
+    """Accepts a VAE of the adapter's family.
 
     Raises:
-        InputError: it is of another family.
+        InputError: it is of another one.
     """
-    if isinstance(vae, NativeModel):
-        vae = vae.vae
     if not isinstance(vae, LibraryModel):
-        return native.NativeVae(vae, family)
-    if vae.family.name != family.name:
+        native.NativeVae(vae.vae if isinstance(vae, NativeModel) else vae, family)
+    elif vae.family.name != family.name:
         raise InputError(
             f"The VAE is that of {vae.family.name}. That of {family.name} is needed by the adapter. Connect the VAE "
             "that belongs to the model."
         )
-    host.load(vae.patchers[:1], vcu.height * vcu.width * MARGIN)
-    return vae.core.vae
+
+
+def _encoded(vae: Any, vcu: VideoConditionUnit, family: Family, on_chunk: OnChunk) -> Tensor:
+    if isinstance(vae, LibraryModel):
+        return memory.encoded(vae, vcu, on_chunk)
+    native_vae = native.NativeVae(vae.vae if isinstance(vae, NativeModel) else vae, family)
+    return encode_context(vcu, native_vae, family.fold_masks, on_chunk=on_chunk)
 
 
 def _usual(clip: Any) -> SamplingOptions:

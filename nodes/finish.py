@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -16,12 +17,9 @@ from ..vace_core.models.family import Family
 from ..vace_core.models.wan_family import WAN
 from ..vace_core.shapes import Grid
 from ..vace_core.vcu import VideoConditionUnit
-from . import host, native, sockets
+from . import host, memory, native, sockets
 from .bridge import frames_of, images_of, latents_of
-from .sample import tiled
 from .sockets import LibraryModel, NativeModel
-
-MARGIN = 10_000  # bytes of activations for every pixel of a frame while it is decoded
 
 
 class VaceDecodeVideo(io.ComfyNode):
@@ -68,7 +66,6 @@ class VaceDecodeVideo(io.ComfyNode):
         family = _family(vae)
         latents = latents_of(samples, family, family.grid.latent_frames(vcu.num_frames), vcu.num_references)
         _check_same_size(latents, vcu, family.grid)
-        decoder = _decoder(vae, vcu, family)
         progress = host.Progress()
 
         def run(decoder: VideoVae) -> Tensor:
@@ -76,7 +73,8 @@ class VaceDecodeVideo(io.ComfyNode):
                 decoder, vcu, latents, feather=feather, match_colour=match_colour, on_chunk=lambda *at: progress(*at)
             )
 
-        frames = host.when_memory_is_short(lambda: run(decoder), lambda: run(tiled(decoder, family))).cpu()
+        with memory.said("decoding", vcu):
+            frames = _with_decoder(vae, vcu, family, run).cpu()
         _check_finite(frames)
         said = _report(frames, vcu)
         host.free_cache()
@@ -140,11 +138,10 @@ def _family(vae: Any) -> Family:
     return WAN if isinstance(vae, NativeModel) else native.family_of(vae)
 
 
-def _decoder(vae: Any, vcu: VideoConditionUnit, family: Family) -> VideoVae:
+def _with_decoder(vae: Any, vcu: VideoConditionUnit, family: Family, run: Callable[[VideoVae], Tensor]) -> Tensor:
     if isinstance(vae, LibraryModel):
-        host.load(vae.patchers[:1], vcu.height * vcu.width * MARGIN)
-        return vae.core.vae
-    return native.NativeVae(vae.vae if isinstance(vae, NativeModel) else vae, family)
+        return memory.with_vae(vae, vcu, run)
+    return run(native.NativeVae(vae.vae if isinstance(vae, NativeModel) else vae, family))
 
 
 def _check_same_size(latents: Tensor, vcu: VideoConditionUnit, grid: Grid) -> None:

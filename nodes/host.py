@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from comfy_api.latest import io, ui
@@ -18,12 +19,15 @@ from torch import Tensor, nn
 
 from ..vace_core.devices import VAE_DTYPES
 from ..vace_core.errors import ModelError
-from ..vace_core.models import FAMILIES
+from ..vace_core.models import FAMILIES, layers
 from ..vace_core.text import said_of_cut
 
 log = logging.getLogger("vace")
 
 PADDING = 0  # number of the token that T5 and umT5 fill prompts up with
+Result = TypeVar("Result")
+
+SHORT = ("out of memory", "can't allocate memory", "not enough memory")  # what errors of torch say of it
 
 SUFFIXES = (".safetensors", ".sft", ".gguf")  # what is never unpickled
 
@@ -179,26 +183,43 @@ def dtypes(numbers: int, supported: Sequence[torch.dtype] = VAE_DTYPES) -> tuple
     return chosen if chosen in supported else supported[0], vae_dtype(device, list(VAE_DTYPES))
 
 
-def patcher(network: nn.Module, *, vae: bool = False) -> Any | None:
-    """ComfyUI's handle of a network, by which it moves it between devices."""
+def patcher(network: nn.Module) -> Any | None:
+    """ComfyUI's handle of a transformer made of `managed_layers`, by which it brings as much as there is room for."""
     try:
-        from comfy.model_management import get_torch_device, unet_offload_device, vae_device, vae_offload_device
+        from comfy import model_patcher
+        from comfy.model_management import get_torch_device, unet_offload_device
+    except ImportError:
+        return None
+    # Newer ComfyUIs decide at their start how weights are moved.
+    kind = getattr(model_patcher, "CoreModelPatcher", model_patcher.ModelPatcher)
+    return kind(network, load_device=get_torch_device(), offload_device=unet_offload_device())
+
+
+def vae_patcher(network: nn.Module) -> Any | None:
+    """ComfyUI's handle of a VAE, which is on its device whole or not at all."""
+    try:
+        from comfy.model_management import vae_device, vae_offload_device
         from comfy.model_patcher import ModelPatcher
     except ImportError:
         return None
-    devices = (vae_device(), vae_offload_device()) if vae else (get_torch_device(), unet_offload_device())
-    return ModelPatcher(network, load_device=devices[0], offload_device=devices[1])
+    return ModelPatcher(network, load_device=vae_device(), offload_device=vae_offload_device())
 
 
-def load(patchers: Sequence[Any | None], memory: int) -> None:
-    """Brings whole networks to their device, and makes room for so many bytes of activations."""
-    handles = [handle for handle in patchers if handle is not None]
-    if not handles:
+def load(handle: Any | None, memory: int, *, whole: bool = False) -> None:
+    """Brings a network to its device: whole, or as much of it as leaves room for so many bytes of activations.
+
+    Where there is too little memory even for that, the device is emptied and the weights stay where they are stored.
+    """
+    if handle is None:
         return
     with asked_for():
         from comfy.model_management import load_models_gpu
-    load_models_gpu(handles, memory_required=memory, force_full_load=True)
-    for handle in handles:  # where ComfyUI is told to keep weights off the device, ours cannot be used from there
+
+    def bring() -> None:
+        load_models_gpu([handle], memory_required=memory, force_full_load=whole)
+
+    when_memory_is_short(bring, bring if whole else lambda: None)
+    if whole:  # where ComfyUI keeps weights off the device, those without managed layers cannot be used from there
         handle.model.to(handle.load_device)
 
 
@@ -211,18 +232,54 @@ def free_cache() -> None:
     soft_empty_cache()
 
 
-def when_memory_is_short(run: Callable[[], Tensor], instead: Callable[[], Tensor]) -> Tensor:
-    """What `run` gives, or `instead` where the device had too little memory for it."""
+def free_device() -> None:
+    """Takes every model off the device; those of managed layers can be used even so."""
     try:
-        from comfy.model_management import OOM_EXCEPTION
+        from comfy.model_management import unload_all_models
     except ImportError:
-        return run()
+        return
+    unload_all_models()
+    free_cache()
+
+
+def when_memory_is_short(run: Callable[[], Result], instead: Callable[[], Result]) -> Result:
+    """What `run` gives, or `instead`, with nothing else on the device, where there was too little memory for it."""
     try:
         return run()
-    except OOM_EXCEPTION:
-        log.warning("too little memory for whole frames, so they are computed in tiles")
-    free_cache()
+    except Exception as error:
+        if not _is_short_of_memory(error):
+            raise
+        log.warning("VACE: out of memory, so all models are taken off the device and it is tried once more")
+    # Here the error is gone, and with it what its frames held.
+    free_device()
     return instead()
+
+
+@contextmanager
+def saying_short_memory(doing: str, cure: str) -> Generator[None, None, None]:
+    """Around what may run out of memory after all that could be done about it.
+
+    Raises:
+        ModelError: it did.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not _is_short_of_memory(error):
+            raise
+    else:
+        return
+    free_device()
+    raise ModelError(
+        f"Memory ran out while {doing}, also with all other models taken off the device. More free memory is needed. "
+        f"{cure}, or close other programs that use it."
+    )
+
+
+def _is_short_of_memory(error: BaseException) -> bool:
+    # Not all devices have an error of their own for it, nor has the CPU.
+    said = str(error).lower() if isinstance(error, RuntimeError) else ""
+    return isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)) or any(sign in said for sign in SHORT)
 
 
 # ComfyUI's own models
@@ -342,10 +399,30 @@ def compute_dtype(model: Any) -> torch.dtype:
 
 
 def managed_layers() -> Any:
-    """Layers whose weights ComfyUI keeps where there is room, and casts when they are used."""
-    with asked_for():
-        from comfy.ops import manual_cast
-    return manual_cast
+    """Layers whose weights ComfyUI keeps where there is room, and casts when they are used; our own without it."""
+    try:
+        from comfy import ops
+    except ImportError:
+        return layers
+    return _managed(ops)
+
+
+@cache
+def _managed(ops: Any) -> Any:
+    # Newer ComfyUIs have a context, by which they know how long a weight is needed.
+    context = getattr(ops, "CastBiasWeightContext", None)
+
+    class Linear(ops.manual_cast.Linear):
+        @contextmanager
+        def held(self, x: Tensor) -> Generator[Any, None, None]:
+            """Weight and bias as `x` needs them, for several uses; they come to its device once."""
+            if context is None:
+                yield ops.cast_bias_weight(self, x)
+                return
+            with context(self, x, offloadable=True) as weights:
+                yield weights
+
+    return type("ManagedLayers", (ops.manual_cast,), {"Linear": Linear})
 
 
 def wan_classes() -> tuple[type[nn.Module], type[nn.Module]] | None:

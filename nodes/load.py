@@ -18,7 +18,7 @@ from ..vace_core.models.wan_family import WAN
 from ..vace_core.options import SamplingOptions
 from ..vace_core.pipeline import VaceModel
 from ..vace_core.starter import model as starter
-from . import host, native, sockets
+from . import host, memory, native, sockets
 from .sockets import AdapterFile, LibraryModel, NativeModel
 
 MODELS = ("diffusion_models", "unet_gguf", "checkpoints")
@@ -61,7 +61,7 @@ class VaceLoadStarter(io.ComfyNode):
 
     @classmethod
     def execute(cls) -> io.NodeOutput:
-        core = starter.load_starter(folder=starter.WEIGHTS)
+        core = starter.load_starter(folder=starter.WEIGHTS, ops=host.managed_layers())
         base = host.load_model(starter.part_file(starter.WEIGHTS, "base"))
         adapter = AdapterFile(path=starter.part_file(starter.WEIGHTS, "adapter"))
         return host.output(cls, managed(core, WAN, starter.STARTER_OPTIONS), base, adapter)
@@ -139,17 +139,19 @@ class VaceLoadModel(io.ComfyNode):
         _check_text(text_path, family)
         clip = host.load_clip(text_path, native.CLIP_TYPES[family.text.name])
         transformer, pixels = host.dtypes(sum(inspect(paths[0]).parameters.values()), family.dtypes)
-        core = load_model(
-            paths[0],
-            vae=vae_path,
-            text=native.ClipText(clip, cased=family.text.cased),
-            adapter=adapters[0],
-            low_noise=paths[1] if len(paths) > 1 else None,
-            low_noise_adapter=adapters[1] if len(paths) > 1 else None,
-            boundary=boundary,
-            dtype=transformer,
-            vae_dtype=pixels,
-        )
+        with host.saying_short_memory("reading the model's files", "Choose a smaller model"):
+            core = load_model(
+                paths[0],
+                vae=vae_path,
+                text=native.ClipText(clip, cased=family.text.cased),
+                adapter=adapters[0],
+                low_noise=paths[1] if len(paths) > 1 else None,
+                low_noise_adapter=adapters[1] if len(paths) > 1 else None,
+                boundary=boundary,
+                dtype=transformer,
+                vae_dtype=pixels,
+                ops=host.managed_layers(),
+            )
         usual = family.options if core.low_noise is None else family.pair_options
         return host.output(cls, managed(core, family, usual), notes=[_said(family, usual)])
 
@@ -233,10 +235,15 @@ class VaceUseNativeModel(io.ComfyNode):
 
 def managed(core: VaceModel, family: Family, usual: SamplingOptions) -> LibraryModel:
     """A model of ours whose networks ComfyUI moves."""
-    experts = [core.expert, *([core.low_noise] if core.low_noise else [])]
-    networks = [part for expert in experts for part in (expert.base, expert.adapter) if part is not None]
-    patchers = [host.patcher(core.vae.network, vae=True), *(host.patcher(network) for network in networks)]
-    return LibraryModel(core=core, patchers=tuple(patchers), family=family, usual=usual)
+    vae: Any = core.vae
+    experts = [expert for expert in (core.expert, core.low_noise) if expert is not None]
+    return LibraryModel(
+        core=core,
+        family=family,
+        usual=usual,
+        vae=host.vae_patcher(vae.network),
+        experts=tuple(host.patcher(memory.VaceTransformer(expert)) for expert in experts),
+    )
 
 
 def _adapter(path: Path, own: AdapterFile | None) -> Path:

@@ -14,25 +14,21 @@ from torch import Tensor
 
 from ..vace_core import SamplingOptions, pipeline
 from ..vace_core.errors import InputError
-from ..vace_core.models.base import VideoVae
 from ..vace_core.models.family import Family
 from ..vace_core.models.ltx_family import LTX
 from ..vace_core.models.wan_family import WAN
-from ..vace_core.pipeline import VaceModel
 from ..vace_core.sampler import SOLVERS
 from ..vace_core.schedule import grown_shift
 from ..vace_core.starter.outside import outside
 from ..vace_core.starter.text import StarterText
 from ..vace_core.vcu import VideoConditionUnit
-from . import host, native, sockets
+from . import host, memory, native, sockets
 from .bridge import raw
 from .fitted import check_for_model
 from .sockets import LibraryModel, NativeModel
 
 SHOWN = 4  # frames of a preview
 SMALL = 128 * 128  # pixels of a frame that the VAE itself can show after every step
-TILE = 256  # pixels a side
-TENSORS = 16  # of all tokens that one pass holds at once, generously
 
 
 class VaceSampleVideo(io.ComfyNode):
@@ -140,7 +136,7 @@ class VaceSampleVideo(io.ComfyNode):
         def on_chunk(done: int, total: int) -> None:
             host.check_interrupt()
 
-        with host.warnings_said() as warned:
+        with host.warnings_said() as warned, memory.said("sampling", vcu):
             if isinstance(model, NativeModel):
                 samples = native.sample(model, vcu, options, on_step=on_step, on_chunk=on_chunk)
             else:
@@ -185,7 +181,8 @@ class VaceApplyVCU(io.ComfyNode):
                 "here. For LTX-Video use VACE Sample Video, or VACE Attach Adapter on a MODEL."
             )
         check_for_model(vcu, WAN.grid)
-        values = native.conditions(vcu, vae, strength, lambda done, total: progress(done, total))
+        with memory.said("encoding", vcu):
+            values = native.conditions(vcu, vae, strength, lambda done, total: progress(done, total))
         conditioned = (host.with_values(one, values) for one in (positive, negative))
         return host.output(cls, *conditioned, {"samples": native.empty_latent(vcu)}, vcu.num_references)
 
@@ -198,16 +195,12 @@ def _sample(
     on_chunk: Callable[[int, int], None],
 ) -> Tensor:
     """Latents `(1, C, t, h, w)` from one of our models, as ComfyUI's VAE takes them."""
-    # The text encoder first: it is the largest part of many, and would drive the others from the device.
+    # One part after the other has the device: the text encoder, the VAE, the transformer.
     texts = {words: model.core.text.encode(words) for words in (vcu.prompt, options.negative_for(vcu))}
-    core = replace(model.core, text=_Encoded(texts))
-    host.load(model.patchers, _room(core, vcu))
-
-    def run(vae: VideoVae) -> Tensor:
-        return pipeline.sample(replace(core, vae=vae), vcu, options, on_step=on_step, on_chunk=on_chunk)
-
-    latents = host.when_memory_is_short(lambda: run(core.vae), lambda: run(tiled(core.vae, model.family)))
-    return raw(latents.cpu())
+    context = memory.encoded(model, vcu, on_chunk)
+    core, device = memory.streamed(model, vcu)
+    core = replace(core, text=_Encoded(texts))
+    return raw(pipeline.sample(core, vcu, options, context=context.to(device), on_step=on_step).cpu())
 
 
 class _Encoded:
@@ -220,11 +213,6 @@ class _Encoded:
 
     def encode(self, prompt: str) -> Tensor:
         return self._texts[prompt]
-
-
-def tiled(vae: VideoVae, family: Family) -> VideoVae:
-    """The same VAE, computed in pieces; ComfyUI's own does that by itself."""
-    return vae if isinstance(vae, native.NativeVae) else family.ready_vae(vae.network, TILE)  # type: ignore[attr-defined]
 
 
 def _outside(model: LibraryModel | NativeModel, vcu: VideoConditionUnit) -> list[str]:
@@ -241,12 +229,6 @@ def _said(options: SamplingOptions, family: Family, vcu: VideoConditionUnit) -> 
     guided = f", stg {options.stg_scale:g}" if options.stg_scale else ""
     said = f"{options.steps} steps of {options.solver}, shift {shift:.4g}, cfg {options.guidance_scale:g}{guided}."
     return said if options.guidance_scale == 1 else f"{said} Negative prompt: {options.negative_for(vcu) or 'none'}"
-
-
-def _room(core: VaceModel, vcu: VideoConditionUnit) -> int:
-    """Bytes of activations to keep free."""
-    tokens = core.vae.grid.tokens(vcu.num_frames, vcu.height, vcu.width, vcu.num_references)
-    return TENSORS * tokens * core.expert.base.sizes.width * 4
 
 
 def _check_finite(samples: Tensor) -> None:

@@ -44,15 +44,17 @@ class LibraryModel:
 
     Attributes:
         core: What is run.
-        patchers: ComfyUI's handles of its networks.
+        vae: ComfyUI's handle of its VAE; None without ComfyUI.
+        experts: The handle of its transformer with the adapter, and that of its low-noise ones if it has them.
         family: Which kind of base it is.
         usual: How it is sampled where nobody says.
     """
 
     core: VaceModel
-    patchers: tuple[Any, ...]
     family: Family
     usual: SamplingOptions
+    vae: Any | None = None
+    experts: tuple[Any | None, ...] = (None, None)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -35,7 +35,7 @@ class ContextAdapter(nn.Module):
         blocks: Sequence[nn.Module],
         width: int,
         context_layers: Sequence[int],
-        ops: ModuleType | Any = nn,
+        ops: ModuleType | Any,
     ) -> None:
         super().__init__()
         if len(blocks) != len(context_layers):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import torch
 
@@ -11,6 +13,7 @@ from .checkpoint import Part, open_checkpoint
 from .detection import Found, identify
 from .errors import AdapterMismatchError, ModelError
 from .loading import load_adapter, load_base, load_vae
+from .models import layers
 from .models.base import BaseModel
 from .models.family import Family
 from .pipeline import Expert, VaceModel
@@ -30,6 +33,7 @@ def load_model(
     vae_dtype: torch.dtype = torch.float32,
     device: str | torch.device = "cpu",
     tile: int | None = None,
+    ops: ModuleType | Any = layers,
 ) -> VaceModel:
     """A model of any known family, ready to run.
 
@@ -45,6 +49,7 @@ def load_model(
         vae_dtype: Of the VAE; the official code computes it in float32.
         device: Where the weights go.
         tile: As for `load_vae`.
+        ops: Where the layers of transformers and adapters come from, as for `load_base`.
 
     Raises:
         ModelError: a file is missing or damaged, or the parts do not belong together.
@@ -54,7 +59,7 @@ def load_model(
     bases = [path for path in (base, low_noise) if path is not None]
     adapters = [path for path in (adapter, low_noise_adapter) if path is not None]
     check_family(family, vae=vae, bases=bases[1:], adapters=adapters)
-    networks = [_load_base(path, text.width, dtype, device) for path in bases]
+    networks = [_load_base(path, text.width, dtype, device, ops) for path in bases]
     model = VaceModel(
         expert=Expert(base=networks[0]),
         vae=load_vae(vae, dtype=vae_dtype, device=device, tile=tile),
@@ -65,7 +70,7 @@ def load_model(
     )
     if not adapters:
         return model
-    return model.attach(*(load_adapter(path, dtype=dtype, device=device) for path in adapters))
+    return model.attach(*(load_adapter(path, dtype=dtype, device=device, ops=ops) for path in adapters))
 
 
 def family_in(path: str | Path) -> Family:
@@ -107,7 +112,7 @@ def check_family(
 
 
 def _load_base(
-    path: str | Path, text_width: int | None, dtype: torch.dtype | None, device: str | torch.device
+    path: str | Path, text_width: int | None, dtype: torch.dtype | None, device: str | torch.device, ops: Any
 ) -> BaseModel:
     found = _found(path)
     width = found.family.base_sizes(found.weights).text_width if "base" in found.parts else text_width
@@ -116,7 +121,7 @@ def _load_base(
             f"The text encoder gives {text_width} numbers a token, and {path} reads {width}. "
             "Both need the same. Choose the text encoder that belongs to this model."
         )
-    return load_base(path, dtype=dtype, device=device)
+    return load_base(path, dtype=dtype, device=device, ops=ops)
 
 
 def _found(path: str | Path, part: Part = "transformer") -> Found:

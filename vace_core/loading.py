@@ -22,6 +22,7 @@ from .errors import InputError, WeightsError
 from .files.gguf_format import GgufFile
 from .files.tensors import damaged, shortened
 from .model_file import are_context_layers, context_layers_of
+from .models import layers
 from .models.base import BaseModel, VideoVae
 from .models.family import Family
 from .room import check_room
@@ -37,7 +38,7 @@ def load_base(
     *,
     dtype: torch.dtype | None = None,
     device: str | torch.device = "cpu",
-    ops: ModuleType | Any = nn,
+    ops: ModuleType | Any = layers,
 ) -> BaseModel:
     """The base model in a file, an index of shards or a folder; an adapter in the same file is not read.
 
@@ -45,7 +46,9 @@ def load_base(
         path: As for `inspect`.
         dtype: Of all weights; None = that of most of the file, bfloat16 if the file is quantised.
         device: Where the weights go.
-        ops: Where the layers come from; whatever offers `Linear`, `LayerNorm` and `RMSNorm` as torch.nn does.
+        ops: Where the layers come from; whatever offers `Linear`, `LayerNorm` and `RMSNorm` as torch.nn does, and lets
+            weights follow the precision of what comes in, as `models.layers` does. A
+            `Linear` that streams its weights offers `held(x)` too: a context with weight and bias for uses with `x`.
 
     Raises:
         WeightsError: damaged, another kind of model, or weights missing, unexpected or of another shape.
@@ -53,7 +56,7 @@ def load_base(
     """
     found = _find(path, "base")
     sizes = found.family.base_sizes(found.weights)
-    base: Any = _filled(lambda: found.family.build_base(sizes, ops), found, "base", dtype, device)
+    base: Any = _filled(lambda ops: found.family.build_base(sizes, ops), ops, found, "base", dtype, device)
     return base
 
 
@@ -63,7 +66,7 @@ def load_adapter(
     context_layers: Sequence[int] | None = None,
     dtype: torch.dtype | None = None,
     device: str | torch.device = "cpu",
-    ops: ModuleType | Any = nn,
+    ops: ModuleType | Any = layers,
 ) -> ContextAdapter:
     """The adapter in a file of its own, or out of a file that holds the base too; the base is not read.
 
@@ -83,24 +86,25 @@ def load_adapter(
     found = _find(path, "adapter")
     family = found.family
     sizes, blocks = family.adapter_sizes(found.weights)
-    layers = context_layers_of(found) if context_layers is None else tuple(context_layers)
-    if layers is None:
+    chosen = context_layers_of(found) if context_layers is None else tuple(context_layers)
+    if chosen is None:
         raise InputError(
             f"{found.weights.file.path} holds an adapter of {blocks} context blocks of width {sizes.width}, and "
             "nothing tells which blocks of its base they belong to. The list is needed. Give it as context_layers."
         )
-    if not are_context_layers(layers, blocks):
+    if not are_context_layers(chosen, blocks):
         raise InputError(
-            f"context_layers is {layers}. The adapter in {found.weights.file.path} has {blocks} context blocks, so "
+            f"context_layers is {chosen}. The adapter in {found.weights.file.path} has {blocks} context blocks, so "
             f"{blocks} ascending numbers from 0 are needed. Give the ones that it was trained with."
         )
     return _filled(
-        lambda: family.build_adapter(sizes, layers, ops),
+        lambda ops: family.build_adapter(sizes, chosen, ops),
+        ops,
         found,
         "adapter",
         dtype,
         device,
-        lambda ours: family.official_adapter_key(ours, layers),
+        lambda ours: family.official_adapter_key(ours, chosen),
     )
 
 
@@ -121,7 +125,7 @@ def load_vae(
     """
     found = _find(path, "vae")
     sizes = found.family.vae_sizes(found.weights)
-    network = _filled(lambda: found.family.build_vae(sizes), found, "vae", dtype, device)
+    network = _filled(lambda _: found.family.build_vae(sizes), layers, found, "vae", dtype, device)
     return found.family.ready_vae(network, tile)
 
 
@@ -149,19 +153,21 @@ def _title(family: Family, part: str) -> str:
 
 
 def _filled(
-    make: Callable[[], Model],
+    make: Callable[[Any], Model],
+    ops: ModuleType | Any,
     found: Found,
     part: str,
     dtype: torch.dtype | None,
     device: str | torch.device,
     official: Callable[[str], str] = str,
 ) -> Model:
-    """The model that `make` makes, with its weights; `official` gives the official names of the model's own."""
+    """The model that `make` makes of `ops`, with its weights; `official` gives official names of the model's own."""
     with torch.device("meta"):
-        model = make()
+        plain = make(layers)  # other layers may have no weights yet that could be asked for their shapes
+        model = plain if ops is layers else make(ops)
     weights, names = found.weights, found.parts[part]
-    ours = {official(name): name for name in model.state_dict()}
-    shapes = {name: tuple(value.shape) for name, value in zip(ours, model.state_dict().values(), strict=True)}
+    ours = {official(name): name for name in plain.state_dict()}
+    shapes = {name: tuple(value.shape) for name, value in zip(ours, plain.state_dict().values(), strict=True)}
     _check(found, part, shapes)
     dtype = dtype or weights.dtype(names)
     if torch.device(device).type == "cpu":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import os
 import shutil
 from contextlib import suppress
 from pathlib import Path

@@ -165,10 +165,15 @@ def sample(
     vcu: VideoConditionUnit,
     options: SamplingOptions,
     *,
+    context: Tensor | None = None,
     on_step: OnStep | None = None,
     on_chunk: OnChunk | None = None,
 ) -> Tensor:
-    """Latents `(B, C, t, h, w)` of the video alone, references already dropped; arguments as for `generate`."""
+    """Latents `(B, C, t, h, w)` of the video alone, references already dropped; arguments as for `generate`.
+
+    Args:
+        context: The unit as `encode_context` gives it, on the device where the job is done; None = it is encoded here.
+    """
     solver = solver_named(options.solver)
     skip = vcu.num_references
     tokens = model.vae.grid.tokens(vcu.num_frames, vcu.height, vcu.width, skip)
@@ -177,7 +182,8 @@ def sample(
     check_unit(vcu, model.vae.grid)
     check_adapter(vcu, options, attached=model.expert.adapter is not None)
     check_steps(options, schedule)
-    context = encode_context(vcu, model.vae, model.fold_masks, on_chunk=on_chunk)
+    if context is None:
+        context = encode_context(vcu, model.vae, model.fold_masks, on_chunk=on_chunk)
     denoise = _denoiser(model, vcu, options, schedule, context)
 
     def report(index: int, total: int, denoised: Tensor) -> None:
@@ -279,7 +285,7 @@ def _denoiser(
 ) -> Denoise:
     def for_expert(expert: Expert) -> Denoise:
         prompt, negative = (
-            expert.base.prepare_text(model.text.encode(words), fps=vcu.fps)
+            expert.base.prepare_text(model.text.encode(words).to(context.device), fps=vcu.fps)
             for words in (vcu.prompt, options.negative_for(vcu))
         )
         return guide(

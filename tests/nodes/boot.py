@@ -17,10 +17,10 @@ EXTRAS = ("nodes_mask", "nodes_wan", "nodes_images")  # ComfyUI's own nodes that
 TORCHVISION = torch.library.Library("torchvision", "FRAGMENT")  # lives as long as the process
 
 
-def boot(path: Path, folder: Path) -> types.SimpleNamespace:
+def boot(path: Path, folder: Path, *flags: str) -> types.SimpleNamespace:
     """ComfyUI in this process: no server, no browser, its folders in a temporary one."""
     sys.path.insert(0, str(path))
-    sys.argv = ["main.py", "--cpu", "--disable-api-nodes", "--base-directory", str(folder)]
+    sys.argv = ["main.py", "--cpu", "--disable-api-nodes", "--base-directory", str(folder), *flags]
     declare_torchvision()
     stand_in_for_torchaudio()
     importlib.import_module("comfy.options").enable_args_parsing()

@@ -223,7 +223,7 @@ class TestSampling:
             fold_masks=wan.fold_masks,
         )
         family = core.models.wan_family.WAN
-        library = pack.nodes.sockets.LibraryModel(core=ours, patchers=(), family=family, usual=family.options)
+        library = pack.nodes.sockets.LibraryModel(core=ours, family=family, usual=family.options)
         return native, library
 
     @pytest.mark.parametrize("sampler", ["unipc", "euler", "dpm++"])

@@ -89,7 +89,7 @@ def model_of(pack: Any) -> Any:
     """A VACE_MODEL of the pack, with the network that the library's result is made with."""
     family = pack.vace_core.models.ltx_family.LTX
     library = library_model(pack.vace_core)
-    return pack.nodes.sockets.LibraryModel(core=library, patchers=(), family=family, usual=family.options)
+    return pack.nodes.sockets.LibraryModel(core=library, family=family, usual=family.options)
 
 
 def weights(core: Any) -> dict[str, dict[str, torch.Tensor]]:

@@ -64,7 +64,7 @@ class BaseModel(Protocol):
         """Embeds one prompt `(B, S, text_width)` once for a whole job; the result goes back into every call.
 
         Args:
-            text_embeds: Without padding.
+            text_embeds: Without padding, on the device where the job is done; the weights may be elsewhere.
             fps: Frames per second of the clip, for bases that place frames in seconds.
         """
         ...

@@ -15,6 +15,7 @@ from ..options import SamplingOptions
 from ..shapes import Grid
 from ..text import EncoderKind
 from ..weights import Naming, Weights
+from . import layers
 from .base import BaseSizes, VideoVae
 
 MAX_BLOCKS = 256
@@ -144,11 +145,13 @@ class Family(Protocol):
         """The context layers of an adapter of `blocks` blocks for a base of `layers`, where nothing tells them."""
         ...
 
-    def build_base(self, sizes: Any, ops: ModuleType | Any = nn) -> nn.Module:
+    def build_base(self, sizes: Any, ops: ModuleType | Any = layers) -> nn.Module:
         """A base, its weights not yet loaded; it meets `BaseModel`."""
         ...
 
-    def build_adapter(self, sizes: Any, context_layers: Sequence[int], ops: ModuleType | Any = nn) -> ContextAdapter:
+    def build_adapter(
+        self, sizes: Any, context_layers: Sequence[int], ops: ModuleType | Any = layers
+    ) -> ContextAdapter:
         """An adapter, its weights not yet loaded."""
         ...
 

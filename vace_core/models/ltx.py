@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ..adapter import Attachment, ContextAdapter
 from ..shapes import Grid
-from . import rotary
+from . import layers, rotary
 
 GRID = Grid(frames=8, pixels=32, patch=1)
 LATENT_CHANNELS = 128
@@ -94,7 +94,7 @@ class LtxStream:
 class Attention(nn.Module):
     """Attention of the tokens to each other or to the text; queries and keys are normalised over all heads at once."""
 
-    def __init__(self, sizes: LtxSizes, ops: ModuleType | Any = nn) -> None:
+    def __init__(self, sizes: LtxSizes, ops: ModuleType | Any = layers) -> None:
         super().__init__()
         width = sizes.width
         self.heads = sizes.heads
@@ -122,7 +122,7 @@ class Attention(nn.Module):
 
 
 class FeedForward(nn.Module):
-    def __init__(self, sizes: LtxSizes, ops: ModuleType | Any = nn) -> None:
+    def __init__(self, sizes: LtxSizes, ops: ModuleType | Any = layers) -> None:
         super().__init__()
         inner = nn.ModuleDict({"proj": ops.Linear(sizes.width, sizes.ffn)})
         # Index 1 (dropout) of the checkpoint holds no weights.
@@ -140,7 +140,7 @@ class LtxBlock(nn.Module):
         index: Its place in the base; a context block has that of the base's block that gets its hint.
     """
 
-    def __init__(self, sizes: LtxSizes, index: int, ops: ModuleType | Any = nn) -> None:
+    def __init__(self, sizes: LtxSizes, index: int, ops: ModuleType | Any = layers) -> None:
         super().__init__()
         self.index = index
         self.scale_shift_table = nn.Parameter(torch.zeros(6, sizes.width))
@@ -166,13 +166,15 @@ class Tokens(nn.Linear):
     """Latents `(B, C, t, h, w)` → tokens `(B, L, D)` in the order frame, row, column."""
 
     def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
-        return super().forward(x.flatten(2).transpose(1, 2).to(self.weight.dtype))
+        # A program that streams weights may leave these where they are stored.
+        weight, bias = self.weight.to(x.device), self.bias.to(x.device)
+        return F.linear(x.flatten(2).transpose(1, 2).to(weight.dtype), weight, bias)
 
 
 class TimeEmbedding(nn.Module):
     """The noise level: `(B, D)` for the output, and from it `(B, 6, D)` for the blocks."""
 
-    def __init__(self, width: int, ops: ModuleType | Any = nn) -> None:
+    def __init__(self, width: int, ops: ModuleType | Any = layers) -> None:
         super().__init__()
         layers = nn.ModuleDict({"linear_1": ops.Linear(FREQUENCIES, width), "linear_2": ops.Linear(width, width)})
         self.emb = nn.ModuleDict({"timestep_embedder": layers})
@@ -191,7 +193,7 @@ class LtxDit(nn.Module):
         sizes: What was read from the weights.
     """
 
-    def __init__(self, sizes: LtxSizes, ops: ModuleType | Any = nn) -> None:
+    def __init__(self, sizes: LtxSizes, ops: ModuleType | Any = layers) -> None:
         super().__init__()
         self.sizes = sizes
         width = sizes.width
@@ -209,11 +211,11 @@ class LtxDit(nn.Module):
         """Embeds a prompt once for a whole job of `fps` frames per second.
 
         Args:
-            text_embeds: `(B, S, text_width)`, one prompt's encoder output without padding.
+            text_embeds: `(B, S, text_width)`, one prompt's encoder output without padding, on the device of the job.
             fps: Of the clip, > 0.
         """
         first, second = self.caption_projection["linear_1"], self.caption_projection["linear_2"]
-        hidden = F.gelu(first(text_embeds.to(self.scale_shift_table)), approximate="tanh")
+        hidden = F.gelu(first(text_embeds.to(self.scale_shift_table.dtype)), approximate="tanh")
         return LtxPrompt(tokens=second(hidden), fps=fps)
 
     def weaken(self, text: LtxPrompt) -> LtxPrompt:
@@ -241,7 +243,8 @@ class LtxDit(nn.Module):
             tokens = block(tokens, stream)
             for chain in chains:
                 tokens = chain.add_hint(layer, tokens, stream)
-        shift, scale = (self.scale_shift_table + embedded.unsqueeze(1)).unsqueeze(2).unbind(1)
+        table = self.scale_shift_table.to(embedded.device)
+        shift, scale = (table + embedded.unsqueeze(1)).unsqueeze(2).unbind(1)
         tokens = torch.addcmul(shift, F.layer_norm(tokens, tokens.shape[-1:], eps=EPS), 1 + scale)
         return self.proj_out(tokens).transpose(1, 2).unflatten(2, latents.shape[2:])
 
@@ -254,7 +257,7 @@ class LtxDit(nn.Module):
         return self._known[1]
 
 
-def build_adapter(sizes: LtxSizes, context_layers: Sequence[int], ops: ModuleType | Any = nn) -> ContextAdapter:
+def build_adapter(sizes: LtxSizes, context_layers: Sequence[int], ops: ModuleType | Any = layers) -> ContextAdapter:
     """An adapter for bases of these sizes, its weights not yet loaded."""
     return ContextAdapter(
         embedder=Tokens(CONTEXT_CHANNELS, sizes.width),

@@ -11,14 +11,14 @@ from types import ModuleType
 from typing import Any, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..adapter import ContextAdapter
 from ..files import strict_json
 from ..fitting import FitRule
 from ..options import SamplingOptions
 from ..weights import Naming, Weights
-from . import ltx, ltx_cost
+from . import layers, ltx, ltx_cost
 from .base import VideoVae
 from .family import Costs, block_numbers, count_blocks
 from .ltx import CONTEXT_CHANNELS, LtxDit, LtxSizes
@@ -130,11 +130,11 @@ class LtxFamily:
     def usual_layers(self, layers: int, blocks: int) -> tuple[int, ...]:
         return tuple(range(blocks))
 
-    def build_base(self, sizes: LtxSizes, ops: ModuleType | Any = nn) -> LtxDit:
+    def build_base(self, sizes: LtxSizes, ops: ModuleType | Any = layers) -> LtxDit:
         return LtxDit(sizes, ops)
 
     def build_adapter(
-        self, sizes: LtxSizes, context_layers: Sequence[int], ops: ModuleType | Any = nn
+        self, sizes: LtxSizes, context_layers: Sequence[int], ops: ModuleType | Any = layers
     ) -> ContextAdapter:
         return ltx.build_adapter(sizes, context_layers, ops)
 

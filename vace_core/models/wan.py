@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -121,9 +122,12 @@ class FeedForward(nn.Sequential):
         if x.shape[1] <= FFN_PIECE:
             return super().forward(x)
         result = torch.empty_like(x)
-        for start in range(0, x.shape[1], FFN_PIECE):
-            piece = slice(start, start + FFN_PIECE)
-            result[:, piece] = super().forward(x[:, piece])
+        widen, activation, narrow = self
+        # Weights that are streamed come once, and not for every piece.
+        with _held(widen, x) as up, _held(narrow, x) as down:
+            for start in range(0, x.shape[1], FFN_PIECE):
+                piece = slice(start, start + FFN_PIECE)
+                result[:, piece] = F.linear(activation(F.linear(x[:, piece], *up)), *down)
         return result
 
 
@@ -175,7 +179,9 @@ class Patches(nn.Conv3d):
         b, c, t, h, w = x.shape
         p = GRID.patch
         cells = x.reshape(b, c, t, h // p, p, w // p, p).permute(0, 2, 3, 5, 1, 4, 6).reshape(b, -1, c * p * p)
-        return F.linear(cells.to(self.weight.dtype), self.weight.flatten(1), self.bias)
+        # A program that streams weights may leave these where they are stored.
+        bias = None if self.bias is None else self.bias.to(x.device)
+        return F.linear(cells.to(self.weight.dtype), self.weight.to(x.device).flatten(1), bias)
 
 
 class WanDit(nn.Module):
@@ -202,8 +208,9 @@ class WanDit(nn.Module):
         """Embeds a prompt once for a whole job.
 
         Args:
-            text_embeds: `(B, S, text_width)`, S ≤ 512, one prompt's encoder output without padding. Wan reads 512
-                positions whatever the prompt's length, with zeros after the end; those are added here.
+            text_embeds: `(B, S, text_width)`, S ≤ 512, one prompt's encoder output without padding, on the device of
+                the job. Wan reads 512 positions whatever the prompt's length, with zeros after the end; those are
+                added here.
             fps: Of the clip; Wan counts frames and has no use for it.
 
         Raises:
@@ -215,7 +222,7 @@ class WanDit(nn.Module):
                 f"A prompt comes as {text_embeds.shape[1]} tokens. Wan reads {TEXT_TOKENS}. Let the text encoder cut "
                 "it, as vace_core.t5 does, or shorten the prompt."
             )
-        embeds = text_embeds.to(self.head.modulation)
+        embeds = text_embeds.to(self.head.modulation.dtype)
         if spare < 1:
             return TextTokens(tokens=self.text_embedding(embeds), bias=None)
         tokens = self.text_embedding(F.pad(embeds, (0, 0, 0, 1)))
@@ -337,6 +344,11 @@ def rotations(t: int, h: int, w: int, *, device: torch.device | None = None) -> 
         shape[axis] = count
         parts.append(rotary.table(angles).to(device or "cpu").reshape(shape).expand(*counts, -1, -1))
     return torch.cat(parts, dim=-2).reshape(-1, HEAD_WIDTH // 2, 2)
+
+
+def _held(layer: Any, x: Tensor) -> AbstractContextManager[tuple[Tensor, Tensor | None]]:
+    """Weight and bias of a layer for several uses with `x`; `loading.load_base` says what layers may offer for it."""
+    return layer.held(x) if hasattr(layer, "held") else nullcontext((layer.weight, layer.bias))
 
 
 def _heads(x: Tensor) -> Tensor:

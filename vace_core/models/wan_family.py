@@ -11,13 +11,13 @@ from types import ModuleType
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..adapter import ContextAdapter
 from ..fitting import FitRule
 from ..options import SamplingOptions
 from ..weights import Naming, Weights
-from . import wan, wan_cost
+from . import layers, wan, wan_cost
 from .base import VideoVae
 from .family import Costs, count_blocks
 from .wan import CONTEXT_CHANNELS, HEAD_WIDTH, LATENT_CHANNELS, WanDit, WanSizes
@@ -147,11 +147,11 @@ class WanFamily:
     def usual_layers(self, layers: int, blocks: int) -> tuple[int, ...]:
         return wan.default_context_layers(layers, blocks)
 
-    def build_base(self, sizes: WanSizes, ops: ModuleType | Any = nn) -> WanDit:
+    def build_base(self, sizes: WanSizes, ops: ModuleType | Any = layers) -> WanDit:
         return WanDit(sizes, ops)
 
     def build_adapter(
-        self, sizes: WanSizes, context_layers: Sequence[int], ops: ModuleType | Any = nn
+        self, sizes: WanSizes, context_layers: Sequence[int], ops: ModuleType | Any = layers
     ) -> ContextAdapter:
         return wan.build_adapter(sizes, context_layers, ops)
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import torch
 
 from ..errors import ModelError
 from ..fitting import FitRule
 from ..loading import load_adapter, load_base, load_vae
+from ..models import layers
 from ..models.wan import GRID, fold_masks
 from ..pipeline import Expert, SamplingOptions, VaceModel
 from .text import StarterText
@@ -24,7 +27,11 @@ STARTER_OPTIONS = SamplingOptions(steps=20, shift=3.0, guidance_scale=2.0, solve
 
 
 def load_starter(
-    device: str | torch.device = "cpu", dtype: torch.dtype = torch.float32, *, folder: Path = WEIGHTS
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+    *,
+    folder: Path = WEIGHTS,
+    ops: ModuleType | Any = layers,
 ) -> VaceModel:
     """The starter, ready to run: base, adapter, VAE and its own words.
 
@@ -32,19 +39,20 @@ def load_starter(
         device: Where the weights go.
         dtype: What they are computed in; they are stored in half precision.
         folder: Holds vae.safetensors, base.safetensors and adapter.safetensors.
+        ops: Where the layers of base and adapter come from, as for `load_base`.
 
     Raises:
         ModelError: a file is missing or damaged, or the adapter does not fit the base.
     """
     vae, base, adapter = (part_file(folder, part) for part in PARTS)
-    network = load_base(base, dtype=dtype, device=device)
+    network = load_base(base, dtype=dtype, device=device, ops=ops)
     model = VaceModel(
         expert=Expert(base=network),
         vae=load_vae(vae, dtype=dtype, device=device),
         text=StarterText(),
         fold_masks=fold_masks,
     )
-    return model.attach(load_adapter(adapter, dtype=dtype, device=device))
+    return model.attach(load_adapter(adapter, dtype=dtype, device=device, ops=ops))
 
 
 def is_starter_folder(folder: Path) -> bool:

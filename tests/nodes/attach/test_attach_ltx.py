@@ -31,9 +31,7 @@ def base(core):
 def ours(core, pack):
     """VACE_MODEL of the same weights."""
     family = core.models.ltx_family.LTX
-    return pack.nodes.sockets.LibraryModel(
-        core=tiny.library_model(core), patchers=(), family=family, usual=family.options
-    )
+    return pack.nodes.sockets.LibraryModel(core=tiny.library_model(core), family=family, usual=family.options)
 
 
 @pytest.fixture(scope="module")
