@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reprlib import repr as shown
 from typing import Any
 
 import torch
@@ -76,6 +77,6 @@ def _box(value: Any) -> Box:
 
 def _unreadable(value: Any) -> InputError:
     return InputError(
-        f"The boxes are {str(value)[:60]}. Lists of four numbers, or of x, y, width and height, are needed, for all "
+        f"The boxes are {shown(value)}. Lists of four numbers, or of x, y, width and height, are needed, for all "
         "frames or a list for each. Connect a BBOX or BOUNDING_BOX output."
     )

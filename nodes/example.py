@@ -15,6 +15,7 @@ from ..vace_core.starter.world import Background, Keyframe, Scene, SceneClip, Sc
 from ..vace_core.training.samples import paths_of
 from . import host, sockets
 from .bridge import images_of
+from .node import Node
 
 
 def _line(start: tuple[float, float], end: tuple[float, float], radius: float) -> tuple[Keyframe, ...]:
@@ -64,7 +65,7 @@ SCENES: dict[str, Scene] = {
 """By the name that the node shows. Between the two parts of the ring 7 of 41 frames are missing."""
 
 
-class VaceExampleClip(io.ComfyNode):
+class VaceExampleClip(Node):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(

@@ -17,7 +17,7 @@ from ..vace_core.pipeline import check_unit
 from ..vace_core.shapes import Grid
 from ..vace_core.vcu import VideoConditionUnit
 from .bridge import frames_of, images_of, masks_of, said_of_range
-from .sockets import FITS, WIDEST
+from .sockets import FITS
 
 # A task knows no model. What no model takes it refuses; the rest is checked where the model is known.
 LOOSEST = min((family.grid for family in FAMILIES), key=lambda grid: (grid.frames, grid.step))
@@ -178,22 +178,11 @@ def needed_mask(mask: Any, clip: Fitted, *, name: str = "mask") -> tuple[Tensor,
 
 
 def growth_of(left: float, right: float, top: float, bottom: float) -> float:
-    """How many times its area a picture has with its border.
-
-    Raises:
-        InputError: a side that no border has.
-    """
-    for name, side in (("left", left), ("right", right), ("top", top), ("bottom", bottom)):
-        if not 0 <= side <= WIDEST:
-            raise InputError(
-                f"{name} is {side:g}, a part of the picture's side. 0 to {WIDEST:g} is needed. Change {name}."
-            )
+    """How many times its area a picture has with its border."""
     return (1 + left + right) * (1 + top + bottom)
 
 
 def _rule(fit: str, growth: float) -> FitRule | None:
-    if fit not in FITS:
-        raise InputError(f'fit is "{fit}". One of {", ".join(FITS)} is needed. Choose one of these.')
     rule = FITS[fit]
     if rule is None or growth == 1.0:
         return rule

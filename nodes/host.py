@@ -16,7 +16,7 @@ import torch
 from comfy_api.latest import io, ui
 from torch import Tensor, nn
 
-from ..vace_core.errors import ModelError
+from ..vace_core.errors import ModelError, shortened
 
 log = logging.getLogger("vace")
 
@@ -65,7 +65,7 @@ def model_path(name: str, *folders: str) -> Path:
         if path is not None:
             return Path(path)
     raise ModelError(
-        f'The file "{name}" is not in ComfyUI\'s model folder {folders[0]}. It is needed there. Put it into that '
+        f'The file "{shortened(name)}" is not in ComfyUI\'s model folder {folders[0]}. It is needed there. Put it into that '
         "folder and press R, or choose another file."
     )
 

@@ -25,6 +25,7 @@ from ..vace_core.vcu import VideoConditionUnit
 from . import host, native, sockets
 from .bridge import raw
 from .fitted import check_for_model
+from .node import Node
 from .sockets import LibraryModel, NativeModel
 
 SHOWN = 4  # frames of a preview
@@ -33,7 +34,7 @@ TILE = 256  # pixels a side
 TENSORS = 16  # of all tokens that one pass holds at once, generously
 
 
-class VaceSampleVideo(io.ComfyNode):
+class VaceSampleVideo(Node):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(
@@ -146,7 +147,7 @@ class VaceSampleVideo(io.ComfyNode):
         return host.output(cls, {"samples": samples}, notes=[_said(options, family, vcu)])
 
 
-class VaceApplyVCU(io.ComfyNode):
+class VaceApplyVCU(Node):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ..errors import WeightsError
+from ..errors import shortened as shortened
 
 # The names are those of safetensors; GGUF uses the same ones for the types they share.
 TORCH_DTYPES: dict[str, torch.dtype] = {
@@ -105,9 +106,3 @@ def read_span(path: Path, start: int, nbytes: int) -> Tensor:
 def as_stored(data: Tensor, info: TensorInfo) -> Tensor:
     """Bytes `(nbytes,)` as the tensor they are, without a copy; `info.dtype` is one of `TORCH_DTYPES`."""
     return data.view(TORCH_DTYPES[info.dtype]).reshape(info.shape)
-
-
-def shortened(text: str, limit: int = 80) -> str:
-    """A name out of a file as it may stand in a message: printable, and not endless."""
-    text = text if text.isprintable() else ascii(text)
-    return text if len(text) <= limit else f"{text[:limit]}…"
