@@ -13,6 +13,7 @@ LIBRARY = ROOT / "vace_core"
 # The flow, in order. Modules on one line may import each other only if they are one package.
 FLOW = [
     "errors",
+    "room",
     "shapes",
     "vcu",
     "masks",
