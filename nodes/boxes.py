@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from reprlib import repr as shown
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..vace_core.errors import InputError
+from ..vace_core.errors import InputError, shown
 from ..vace_core.shapes import Box
 
 MOST = 10_000  # boxes read of one socket

@@ -277,7 +277,8 @@ def _positions(text: str, length: int, pictures: int) -> list[int]:
         typed = [int(part) for part in text.replace(";", ",").split(",") if part.strip()]
     except ValueError:
         raise InputError(
-            f'positions is "{shortened(text)}". Whole numbers separated by commas are needed, such as 0, 40, -1. Change it.'
+            f'positions is "{shortened(text)}". Whole numbers separated by commas are needed, such as 0, 40, -1. '
+            "Change it."
         ) from None
     if len(typed) != pictures:
         raise InputError(

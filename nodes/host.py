@@ -65,8 +65,8 @@ def model_path(name: str, *folders: str) -> Path:
         if path is not None:
             return Path(path)
     raise ModelError(
-        f'The file "{shortened(name)}" is not in ComfyUI\'s model folder {folders[0]}. It is needed there. Put it into that '
-        "folder and press R, or choose another file."
+        f'The file "{shortened(name)}" is not in ComfyUI\'s model folder {folders[0]}. It is needed there. Put it into '
+        "that folder and press R, or choose another file."
     )
 
 

@@ -15,6 +15,7 @@ from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from comfy_api.latest import io
 from torch import Tensor
 
@@ -102,21 +103,30 @@ def _of(*kinds: type) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, kinds)
 
 
+def _is_tensor(value: Any) -> bool:
+    """Whether it is a tensor that holds its numbers, one after the other."""
+    return isinstance(value, Tensor) and value.layout == torch.strided and not (value.is_meta or value.is_nested)
+
+
+def _is_latent(value: Any) -> bool:
+    return isinstance(value, dict) and _is_tensor(value.get("samples"))
+
+
 def _is_conditioning(value: Any) -> bool:
     return (
         isinstance(value, (list, tuple))
         and len(value) > 0
         and all(
-            isinstance(one, (list, tuple)) and len(one) == 2 and _of(Tensor)(one[0]) and isinstance(one[1], dict)
+            isinstance(one, (list, tuple)) and len(one) == 2 and _is_tensor(one[0]) and isinstance(one[1], dict)
             for one in value
         )
     )
 
 
 SOCKETS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
-    "IMAGE": (_of(Tensor), "An IMAGE is needed. Connect an IMAGE output."),
-    "MASK": (_of(Tensor), "A MASK is needed. Connect a MASK output."),
-    "LATENT": (_of(dict), "A LATENT is needed. Connect VACE Sample Video or another sampler."),
+    "IMAGE": (_is_tensor, "An IMAGE is needed. Connect an IMAGE output."),
+    "MASK": (_is_tensor, "A MASK is needed. Connect a MASK output."),
+    "LATENT": (_is_latent, "A LATENT is needed. Connect VACE Sample Video or another sampler."),
     "CONDITIONING": (_is_conditioning, "A CONDITIONING is needed. Connect CLIP Text Encode or VACE Encode Prompt."),
     "MODEL": (_has("clone", "get_model_object"), "A MODEL is needed. Connect Load Diffusion Model."),
     "CLIP": (_has("tokenize", "encode_from_tokens_scheduled"), "A CLIP is needed. Connect Load CLIP."),
@@ -136,12 +146,12 @@ def _checked(cls: Any, values: Mapping[str, Any]) -> dict[str, Any]:
         InputError: one that the form of the node does not allow.
     """
     forms = {one.id: one for one in cls.define_schema().inputs}
-    return {name: _value(forms[name], value, cls.files) for name, value in values.items()}
+    # An optional input that is linked to nothing is one that is not there.
+    given = {name: value for name, value in values.items() if value is not None or not forms[name].optional}
+    return {name: _value(forms[name], value, cls.files) for name, value in given.items()}
 
 
 def _value(form: Any, value: Any, files: frozenset[str]) -> Any:
-    if value is None and form.optional:
-        return None
     kind = form.get_io_type()
     if kind in ("INT", "FLOAT"):
         return _number(form, value, whole=kind == "INT")
@@ -151,18 +161,23 @@ def _value(form: Any, value: Any, files: frozenset[str]) -> Any:
         return _text(form, value, () if kind == "STRING" or form.id in files else form.options)
     fitting = [SOCKETS.get(one, (lambda _: True, "")) for one in kind.split(",")]
     if not any(is_one(value) for is_one, _ in fitting):
-        came = "empty (None)" if value is None else f"a {type(value).__name__}"
-        raise InputError(f'The input "{form.id}" is {came}. {fitting[0][1]}')
+        raise InputError(f'The input "{form.id}" is {_came(value)}. {fitting[0][1]}')
     return value
+
+
+def _came(value: Any) -> str:
+    """What came, in words."""
+    if isinstance(value, Tensor):
+        return "a tensor without numbers (meta)" if value.is_meta else f"a {value.dtype} tensor"
+    kind = type(value).__name__
+    return "empty (None)" if value is None else f"{'an' if kind[:1] in 'aeiou' else 'a'} {kind}"
 
 
 def _number(form: Any, value: Any, *, whole: bool) -> int | float:
     name = form.id
     if isinstance(value, Real) and not isinstance(value, bool):  # NumPy's among them
-        if whole and math.isfinite(value) and value == int(value):
-            value = int(value)
-        elif not whole:
-            value = _float(value)
+        number = _float(value)
+        value = int(value) if whole and math.isfinite(number) and value == int(value) else number
     if name == ANY_RATE and isinstance(value, float):
         return value  # what comes with a video; who works with it says what it must be
     check_number(name, value, form.min, form.max)
@@ -175,12 +190,12 @@ def _float(value: Any) -> float:
     try:
         return float(value)
     except OverflowError:  # a whole number beyond all of them
-        return math.copysign(math.inf, value)
+        return math.inf if value > 0 else -math.inf
 
 
 def _switch(name: str, value: Any) -> bool:
-    if not isinstance(value, (bool, np.bool_)) and value not in (0, 1):
-        raise InputError(f"{name} is {shortened(value)}. True or false is needed. Change {name}.")
+    if not isinstance(value, (bool, np.bool_)):
+        raise InputError(f"{name} is {_came(value)}. True or false is needed. Change {name}.")
     return bool(value)
 
 
@@ -188,7 +203,7 @@ def _text(form: Any, value: Any, options: Sequence[str]) -> str:
     """A text of whole characters, one of `options` where there are some."""
     name = form.id
     if not isinstance(value, str):
-        raise InputError(f"{name} is a {type(value).__name__}. A text is needed. Change {name}.")
+        raise InputError(f"{name} is {_came(value)}. A text is needed. Change {name}.")
     if options and value not in options:
         raise InputError(f'{name} is "{shortened(value)}". One of {", ".join(options)} is needed. Choose one of these.')
     broken = next((n for n, letter in enumerate(value) if "\ud800" <= letter <= "\udfff"), None)

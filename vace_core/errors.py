@@ -16,6 +16,8 @@ encode, so the root makes every message safe; its own words are ASCII.
 
 from __future__ import annotations
 
+import reprlib
+
 LONGEST = 1200
 """Characters of a message."""
 
@@ -35,6 +37,14 @@ def shortened(value: object, limit: int = 80) -> str:
     start = text[: limit + 1]
     start = start if start.isprintable() else ascii(start)
     return start if len(start) <= limit else f"{start[:limit]}..."
+
+
+def shown(value: object) -> str:
+    """Any value as it may stand in a message: as Python writes it, and not endless."""
+    try:
+        return plain(reprlib.repr(value))
+    except ValueError:  # Python refuses to write thousands of digits
+        return "a number of thousands of digits"
 
 
 class VaceError(Exception):
