@@ -13,6 +13,7 @@ from torch.nn import functional
 from .errors import InputError
 from .layout import BoxPath, draw_layout
 from .references import crop_subject
+from .room import check_unit
 from .tasks import check_room, control, extend, inpaint, outpaint, pose, reference
 from .vcu import VideoConditionUnit, compose
 
@@ -148,6 +149,7 @@ def expand_anything(
     """
     canvas = outpaint(picture, left=left, right=right, top=top, bottom=bottom, step=step)
     check_room(canvas.num_frames, num_frames)
+    check_unit(len(picture), num_frames, canvas.height, canvas.width, what="The canvas", clips=1)
     later = (0, 0, 0, 0, 0, num_frames - canvas.num_frames)
     moving = VideoConditionUnit(
         roles=functional.pad(canvas.roles, later),

@@ -5,7 +5,6 @@ Pickle files (.pth, .pt, .ckpt, .bin) are refused unopened: opening one can run 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, Literal, cast
 from torch import Tensor
 
 from .errors import WeightsError
+from .files import strict_json
 from .files.gguf_format import MAGIC, GgufFile
 from .files.safetensors_format import SafetensorsFile
 from .files.tensors import TensorFile, TensorInfo, damaged, shortened
@@ -25,7 +25,6 @@ INDEX = ".safetensors.index.json"
 PICKLES = (".pth", ".pt", ".ckpt", ".bin", ".pkl")
 PICKLE_MAGICS = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04")
 SHARD = re.compile(r"(.+)-\d{5}-of-\d{5}\.safetensors")
-MAX_JSON = 20_000_000  # bytes
 
 
 def open_checkpoint(path: str | Path, part: Part = "transformer") -> TensorFile:
@@ -83,8 +82,8 @@ def read_json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        found = json.loads(path.read_bytes()) if path.stat().st_size <= MAX_JSON else None
-    except (ValueError, RecursionError):
+        found = strict_json.parse(path.read_bytes()) if path.stat().st_size <= strict_json.MAX_JSON else None
+    except ValueError:
         found = None
     if not isinstance(found, dict):
         raise WeightsError(
@@ -106,7 +105,10 @@ class ShardedFile:
         if not isinstance(places, dict):
             raise damaged(path, "it has no weight_map that says which shard holds which weight")
         places = cast("dict[str, Any]", places)
-        shards = {shard: SafetensorsFile(_shard_path(path, shard)) for shard in dict.fromkeys(places.values())}
+        shards: dict[str, SafetensorsFile] = {}
+        for shard in places.values():
+            if not isinstance(shard, str) or shard not in shards:  # a list or a table cannot even be looked up
+                shards[shard] = SafetensorsFile(_shard_path(path, shard))
         self.paths = (path, *(shard.path for shard in shards.values()))
         self._shards = {name: shards[shard] for name, shard in places.items()}
         lost = [name for name, shard in self._shards.items() if name not in shard.tensors]
@@ -162,7 +164,7 @@ def _refuse_experts(path: Path) -> None:
 
 def _shard_path(index: Path, shard: Any) -> Path:
     if not isinstance(shard, str) or not re.fullmatch(r"[^/\\:\0]+\.(safetensors|sft)", shard):
-        raise damaged(index, f"it names the shard {shortened(str(shard))}, which is no safetensors file of its folder")
+        raise damaged(index, f"it names the shard {shortened(shard)}, which is no safetensors file of its folder")
     path = index.parent / shard
     if not path.is_file():
         raise damaged(index, f"the shard {shortened(shard)} is not beside it")

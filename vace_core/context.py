@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .errors import InputError
 from .models.base import FoldMasks, OnChunk, VideoVae
+from .room import UNIT, check_room
 from .shapes import Box
 from .vcu import VideoConditionUnit
 
@@ -30,9 +31,11 @@ def encode_context(
 
     Raises:
         ShapeError: a length or size that the base cannot take.
-        InputError: the VAE overflowed.
+        InputError: the VAE overflowed, or the clip does not fit into memory.
     """
     vae.grid.check(vcu.num_frames, vcu.height, vcu.width)
+    size = {"frames": vcu.num_frames, "height": vcu.height, "width": vcu.width}
+    check_room(vcu.roles.numel() * (UNIT - 1), "The clip", **size)
     inactive, reactive = vcu.decouple()
     halves = [vae.encode(half, content=content_box(half), on_chunk=on_chunk) for half in (inactive, reactive)]
     video = torch.cat([*halves, fold_masks(vcu.masks).to(halves[0].device)], dim=1)

@@ -33,7 +33,7 @@ def plain(text: str) -> str:
 
 def shortened(value: object, limit: int = 80) -> str:
     """What somebody typed or a file held, as it may stand in a message: printable, and not endless."""
-    text = str(value)
+    text = value if isinstance(value, str) else shown(value)
     start = text[: limit + 1]
     start = start if start.isprintable() else ascii(start)
     return start if len(start) <= limit else f"{start[:limit]}..."

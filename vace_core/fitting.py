@@ -14,7 +14,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from .errors import InputError, ShapeError
+from .room import FRAMES, check_room
 from .shapes import Box, Grid
+
+_MASK_BYTES = 10  # of a pixel of a fitted mask: one frame in three channels, whether it is kept, and the number twice
+_TIMES_BYTES = 100  # of a frame: when it begins and ends, and where it goes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,6 +223,7 @@ def apply(frames: Tensor, plan: FitPlan) -> Tensor:
     as_bytes, size = frames.dtype == torch.uint8, (plan.source_frames, plan.source_height, plan.source_width)
     _check_clip(tuple(frames.shape), (*size, 3) if as_bytes else (3, *size), "frames", 0 if as_bytes else 1)
     batch = 1 if as_bytes else frames.shape[0]
+    _check_room(plan, batch, FRAMES, "clip")
     fitted = torch.empty(batch, 3, plan.num_frames, plan.height, plan.width, device=frames.device)
     for n, i in enumerate(plan.indices):
         if as_bytes:
@@ -253,11 +258,19 @@ def apply_masks(masks: Tensor, plan: FitPlan) -> Tensor:
             f"The masks reach from {low:g} to {high:g}. A mask needs values between 0 (keep) and 1 (generate). "
             "Divide it by its largest value."
         )
+    _check_room(plan, len(masks), _MASK_BYTES, "mask")
     # Three channels, since the byte kernel for pictures rounds differently from the one for a single channel.
     levels = (masks * 255).round().to(torch.uint8).expand(-1, 3, -1, -1, -1)
     fitted = [_cover(levels[:, :, i], plan)[:, :1] for i in (plan.indices if length > 1 else (0,))]
     kept = torch.stack(fitted, dim=2) > 127
     return kept.float().expand(-1, -1, plan.num_frames, -1, -1).contiguous()
+
+
+def _check_room(plan: FitPlan, batch: int, pixel: int, what: str) -> None:
+    """Accepts a result of `pixel` bytes a pixel, and one frame on its way there, if they fit into memory."""
+    on_its_way = 2 * FRAMES * math.prod(plan.scaled_size) if plan.resizes else 0
+    needed = batch * (plan.num_frames * plan.height * plan.width * pixel + on_its_way)
+    check_room(needed, f"The fitted {what}", frames=plan.num_frames, height=plan.height, width=plan.width)
 
 
 def _count(frames: int) -> str:
@@ -297,6 +310,7 @@ def _times(num_frames: int, fps: float | None, times: Tensor | None) -> tuple[Te
             "Set fps; if the rate is unknown, use the rate of the model's training videos."
         )
     if times is None:
+        check_room(num_frames * _TIMES_BYTES, "The clip", frames=num_frames)
         fps = float(fps)  # a whole number may be too large for torch
         starts = torch.arange(num_frames + 1, dtype=torch.float64) / fps
         times = torch.stack([starts[:-1], starts[1:]], dim=1)

@@ -18,12 +18,15 @@ from torch import Tensor
 
 from .errors import InputError, shown
 from .masks import each_frame, opencv
+from .room import check_room
 from .shapes import Box
 
 FARTHEST = 10
 """Frames: far enough to leave any frame, near enough for OpenCV's whole numbers."""
 
 _SMALLEST = 0.0001
+# Bytes of a frame's boxes, of a pixel of a layout (bytes, and numbers twice while they are scaled), and of a mask.
+_BOXES, _DRAWN, _MASK = 1024, 27, 4
 
 Colour = tuple[int, int, int]
 BLACK: Colour = (0, 0, 0)
@@ -93,6 +96,7 @@ def boxes(path: BoxPath, num_frames: int) -> Tensor:
     A box arrives exactly: the last frame is time 1.
     """
     _check_size(num_frames)
+    check_room(num_frames * _BOXES, "The path", frames=num_frames)
     keys = np.array([(key.x, key.y, key.width, key.height) for key in path.keys], dtype=np.float64)
     times = np.array([key.time for key in path.keys], dtype=np.float64)
     moments = np.linspace(0.0, 1.0, num_frames)
@@ -123,6 +127,7 @@ def draw_layout(paths: Sequence[BoxPath], *, num_frames: int, height: int, width
 def path_mask(paths: Sequence[BoxPath], *, num_frames: int, height: int, width: int) -> Tensor:
     """`masks` `(1, 1, T, H, W)` of the filled boxes: 1 inside at least one of them."""
     _check_size(num_frames, height, width)
+    check_room(num_frames * height * width * _MASK, "The mask", frames=num_frames, height=height, width=width)
     masks = torch.zeros(1, 1, num_frames, height, width)
     for path in paths:
         for frame, box in zip(masks[0, 0], _pixels(path, num_frames, height, width), strict=True):
@@ -197,6 +202,7 @@ def _pixels(path: BoxPath, num_frames: int, height: int, width: int) -> list[Box
 
 def _white(num_frames: int, height: int, width: int) -> NDArray[np.uint8]:
     _check_size(num_frames, height, width)
+    check_room(num_frames * height * width * _DRAWN, "The layout", frames=num_frames, height=height, width=width)
     return np.full((num_frames, height, width, 3), 255, np.uint8)
 
 

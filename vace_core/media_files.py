@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import secrets
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
 from .errors import InputError
+from .replacing import reason as reason
+from .replacing import replacing as replacing
 
 # Containers of video only: among FFmpeg's other formats are playlists that open further files and addresses.
 _CONTAINERS = (
@@ -75,26 +74,3 @@ def check_target(path: Path, *suffixes: str) -> None:
         raise InputError(f"There is no folder {path.parent}. The folder of the result must exist. Create it first.")
     if os.path.isdir(path):
         raise InputError(f"{path} is a folder. A file is written there. Choose another name.")
-
-
-@contextmanager
-def replacing(path: Path, library_error: type[Exception]) -> Generator[Path, None, None]:
-    """A name beside `path` to write to. It takes the place of `path` at the end, and vanishes if anything is raised."""
-    part = path.with_name(f".{path.stem[:80]}.{secrets.token_hex(4)}{path.suffix}")
-    try:
-        yield part
-        os.replace(part, path)
-    except BaseException as error:
-        part.unlink(missing_ok=True)
-        if isinstance(error, (library_error, OSError)):
-            raise InputError(
-                f"The file {path} cannot be written ({reason(error)}). A writable folder with free space is needed. "
-                "Choose another one."
-            ) from error
-        raise
-
-
-def reason(error: BaseException) -> str:
-    """The library's own words in short, without the number and the path it adds."""
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return str(text).splitlines()[0]

@@ -14,6 +14,7 @@ from typing import Any, Literal, cast
 from .checkpoint import WEIGHTS, ShardedFile, open_checkpoint, read_json
 from .detection import Found, Kind, identify
 from .errors import WeightsError
+from .files import strict_json
 from .files.gguf_format import GgufFile
 from .files.tensors import TensorFile, damaged, shortened
 from .models.family import FileSizes
@@ -228,8 +229,8 @@ def _said(found: Found) -> Any:
     """What the metadata of the file gives as context layers, None if nothing."""
     text = found.weights.file.metadata.get(CONTEXT_LAYERS_KEY)
     try:
-        return None if text is None else json.loads(text)
-    except (ValueError, RecursionError):
+        return None if text is None else strict_json.parse(text)
+    except ValueError:
         return text
 
 
@@ -244,7 +245,7 @@ def _checked(said: Any, blocks: int, layers: int | None, where: Path) -> tuple[i
     if not are_context_layers(numbers, blocks, layers):
         below = f" below {layers}" if layers else ""
         raise WeightsError(
-            f"{where} gives {shortened(str(said))} as {CONTEXT_LAYERS_KEY}. The adapter has {blocks} context blocks, "
+            f"{where} gives {shortened(said)} as {CONTEXT_LAYERS_KEY}. The adapter has {blocks} context blocks, "
             f"so {blocks} ascending numbers from 0{below} are needed. Use the configuration that belongs to this model."
         )
     return tuple(numbers)

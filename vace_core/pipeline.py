@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -16,6 +17,7 @@ from .guidance import Denoise, by_noise_level, guide
 from .masks import soften
 from .models.base import BaseModel, FoldMasks, OnChunk, VideoVae
 from .options import SamplingOptions
+from .room import FRAMES, check_room
 from .sampler import SOLVERS, OnStep, Solver
 from .schedule import Schedule
 from .shapes import Box, Grid
@@ -128,6 +130,9 @@ def finish(
     Raises:
         InputError: a finish that joins to kept pixels, where the unit has no source; or the VAE overflowed.
     """
+    # What is decoded, and the canvas that it is laid on.
+    needed = vcu.roles.numel() * FRAMES * (1 if vcu.source is None else 2)
+    check_room(needed, "The decoded clip", frames=vcu.num_frames, height=vcu.height, width=vcu.width)
     if vcu.source is None:
         if feather or match_colour:
             raise InputError(
@@ -202,7 +207,12 @@ def solver_named(name: str) -> Solver:
 
 
 def make_noise(shape: tuple[int, ...], seed: int) -> Tensor:
-    """Standard normal float32 noise, drawn on the CPU so that a seed gives the same video on every device."""
+    """Standard normal float32 noise, drawn on the CPU so that a seed gives the same video on every device.
+
+    Raises:
+        InputError: it does not fit into memory.
+    """
+    check_room(4 * math.prod(shape), f"The noise of shape {shape}")
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 

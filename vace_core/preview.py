@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from .advice import role_shares
 from .errors import InputError
+from .room import FRAMES, UNIT, check_room
 from .vcu import KEEP, REPAINT, VideoConditionUnit
 
 Colour = tuple[int, int, int]
@@ -51,12 +52,15 @@ def contact_sheet(
         columns: The most frames shown, 2..24.
 
     Raises:
-        InputError: `columns` is out of range.
+        InputError: `columns` is out of range, or the unit is too large to be drawn.
     """
     if not 2 <= columns <= 24:
         raise InputError(
             f"The sheet is to have {columns} columns. 2 to 24 are possible. Set columns within that range."
         )
+    # The frames that are shown: a unit of them, and its clips; and for every pixel of all frames whether it is kept.
+    pixel = min(columns, vcu.num_frames) * (UNIT + 2 * FRAMES) + 4 * vcu.num_frames
+    check_room(pixel * vcu.height * vcu.width, "The contact sheet", height=vcu.height, width=vcu.width)
     shares = role_shares(vcu)
     shown = _worth_seeing(vcu, columns)
     size = _thumb_size(vcu, len(shown))

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from .errors import InputError, ShapeError
 from .masks import bounding_box
+from .room import FRAMES, check_room
 from .vcu import check_frames
 
 WHITE = 1.0
@@ -105,6 +106,9 @@ def _letterbox(picture: Tensor, height: int, width: int, name: str) -> Tensor:
     own_height, own_width = picture.shape[3:]
     if (own_height, own_width) == (height, width):
         return picture
+    # The picture in its new size, and the white that it is laid on.
+    needed = 2 * len(picture) * height * width * FRAMES
+    check_room(needed, f"The frame that the {name} is fitted into", height=height, width=width)
     scale = min(height / own_height, width / own_width)
     new_height, new_width = int(own_height * scale), int(own_width * scale)
     if not (new_height and new_width):

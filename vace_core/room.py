@@ -12,6 +12,9 @@ from pathlib import Path
 
 from .errors import InputError
 
+SMALL = 64 << 20
+"""Bytes that are always taken to be free."""
+
 UNTOLD = 32 << 30
 """Bytes taken to be free where the system does not say."""
 
@@ -39,8 +42,7 @@ def check_room(
     Raises:
         InputError: it does not fit; with the largest length and the largest size that would.
     """
-    free = free_bytes()
-    if needed_bytes <= free:
+    if needed_bytes <= SMALL or needed_bytes <= (free := free_bytes()):
         return
     size = " of ".join(
         ([_frames(frames)] if frames is not None else [])
@@ -50,6 +52,19 @@ def check_room(
         f"{what} {f'has {size} and ' if size else ''}needs {_bytes(needed_bytes)} of memory. "
         f"At most {_bytes(free)} are free here. {advice(needed_bytes, free, frames=frames, height=height, width=width)}"
     )
+
+
+def check_unit(batch: int, num_frames: int, height: int, width: int, *, what: str = "The clip", clips: int = 0) -> None:
+    """Accepts a unit, and all that is made of it on its way to a model, if they fit into the memory that is free.
+
+    Args:
+        clips: How many clips of its own, such as a source, are about to be made for it.
+
+    Raises:
+        InputError: as `check_room`.
+    """
+    needed = batch * num_frames * height * width * (UNIT + clips * FRAMES)
+    check_room(needed, what, frames=num_frames, height=height, width=width)
 
 
 def advice(needed_bytes: int, free: int, *, frames: int | None, height: int | None, width: int | None) -> str:
@@ -68,13 +83,13 @@ def advice(needed_bytes: int, free: int, *, frames: int | None, height: int | No
             w, h = (fit, other) if width >= height else (other, fit)
             choices.append(f"{w} x {h} pixels{f' at {_frames(frames)}' if frames not in (None, 1) else ''}")
     if not choices:
-        return "Close other programs, or use a machine with more memory."
+        return "Make it smaller or shorter, close other programs, or use a machine with more memory."
     return f"The largest that fit are {' or '.join(choices)}. Choose one of these, or free some memory."
 
 
 def free_bytes() -> int:
-    """The memory that this process can still be given: free memory and free swap, within the limit of a container."""
-    return min(_free_in_system(), *_free_in_containers())
+    """The memory that this process can still be given: free memory and free swap, within its own limits."""
+    return min(_free_in_system(), *_free_in_containers(), *_free_in_process())
 
 
 def _free_in_system() -> int:
@@ -95,7 +110,7 @@ def _free_in_system() -> int:
 
 def _free_in_containers() -> list[int]:
     """What is left of the limit of a control group, of either version; empty where there is none."""
-    group, found = Path("/sys/fs/cgroup"), [UNTOLD << 32]
+    group, found = Path("/sys/fs/cgroup"), list[int]()
     for folder, limit, used in (
         (group, "memory.max", ("anon", "shmem")),
         (group / "memory", "memory.limit_in_bytes", ("total_rss", "total_shmem")),
@@ -105,6 +120,18 @@ def _free_in_containers() -> list[int]:
             told = _table(folder / "memory.stat")
             found.append(max(int(text) - sum(told.get(name, 0) for name in used), 0))
     return found
+
+
+def _free_in_process() -> list[int]:
+    """What is left of the limit that "ulimit -v" sets; empty where there is none."""
+    try:
+        import resource
+
+        most, _ = resource.getrlimit(resource.RLIMIT_AS)
+    except (ImportError, AttributeError):  # not on Windows
+        return []
+    taken = _table(Path("/proc/self/status")).get("VmSize", 0) << 10
+    return [] if most == resource.RLIM_INFINITY else [max(most - taken, 0)]
 
 
 def _table(path: Path) -> dict[str, int]:

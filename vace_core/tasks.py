@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from . import controls
+from . import controls, room
 from .errors import InputError, ShapeError
 from .layout import BoxPath, draw_layout
 from .masks import check as check_masks
@@ -59,6 +59,7 @@ def reference(
     """
     if not pictures:
         raise InputError("No reference picture came. At least one is needed. Give one, or leave references out.")
+    _check_size(1, num_frames, height, width)  # before the pictures are made as large
     references = stack(pictures, height, width)
     return VideoConditionUnit(
         roles=_nothing(len(references[0]), num_frames, height, width),
@@ -119,6 +120,8 @@ def outpaint(
     down = _margins("height", height, {"top": top, "bottom": bottom}, step)
     if not (any(across) or any(down)):
         raise InputError("Nothing is added on any side. Outpainting needs a border to fill. Set at least one side.")
+    size = source.shape[2], height + sum(down), width + sum(across)
+    room.check_unit(len(source), *size, what="The canvas", clips=1)
     roles = torch.full_like(source[:, :1], KEEP, dtype=torch.uint8)
     return VideoConditionUnit(
         roles=functional.pad(roles, (*across, *down)),
@@ -272,8 +275,14 @@ def layout(
     return control(frames, masks=masks, prompt=prompt, negative_prompt=negative_prompt, fps=fps)
 
 
-def _nothing(batch: int, num_frames: int, height: int, width: int) -> Tensor:
-    """Roles of a unit that says nothing."""
+def _nothing(batch: int, num_frames: int, height: int, width: int, clips: int = 0) -> Tensor:
+    """Roles of a unit that says nothing, and that will have `clips` clips of its own."""
+    _check_size(batch, num_frames, height, width, clips)
+    return torch.zeros(batch, 1, num_frames, height, width, dtype=torch.uint8)
+
+
+def _check_size(batch: int, num_frames: int, height: int, width: int, clips: int = 0) -> None:
+    """Accepts the size of a unit that there can be."""
     for name, size, what in (
         ("length", num_frames, "frames"),
         ("height", height, "pixels"),
@@ -281,7 +290,7 @@ def _nothing(batch: int, num_frames: int, height: int, width: int) -> Tensor:
     ):
         if size < 1:
             raise ShapeError(f"The {name} is {size} {what}. At least 1 is needed. Set the {name} to 1 or more.")
-    return torch.zeros(batch, 1, num_frames, height, width, dtype=torch.uint8)
+    room.check_unit(batch, num_frames, height, width, clips=clips)
 
 
 def check_room(given: int, num_frames: int) -> None:
@@ -308,7 +317,8 @@ def _placed(clips: Mapping[str, tuple[int, Tensor]], num_frames: int) -> tuple[T
     """Source and roles of a clip that keeps each of `clips` from its start on and is free elsewhere."""
     name, (_, like) = next(iter(clips.items()))
     b, _, _, h, w = like.shape
-    source, roles = like.new_zeros(b, 3, num_frames, h, w), _nothing(b, num_frames, h, w).to(like.device)
+    roles = _nothing(b, num_frames, h, w, clips=1).to(like.device)
+    source = like.new_zeros(b, 3, num_frames, h, w)
     for other, (start, clip) in clips.items():
         if clip.shape[0] != b or clip.shape[3:] != (h, w):
             raise ShapeError(

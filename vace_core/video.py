@@ -15,6 +15,7 @@ from torch import Tensor
 
 from .errors import InputError, ShapeError
 from .media_files import OPTIONS, check_file, pyav, reason
+from .room import check_room
 from .video_decode import decoded_frames, frame_bytes, frame_times
 
 if TYPE_CHECKING:
@@ -124,6 +125,8 @@ def read_video(path: str | Path, *, max_frames: int | None = None, max_bytes: in
 def _read(path: Path, container: InputContainer, stream: VideoStream, max_frames: int | None, max_bytes: int) -> Clip:
     promised = stream.frames or int((container.duration or 0) / 1e6 * (stream.average_rate or 0))
     _check_memory(path, stream.width, stream.height, min(promised, max_frames or promised), max_bytes)
+    needed = stream.width * stream.height * min(promised, max_frames or promised) * 3
+    check_room(needed, f"The video {path}", height=stream.height, width=stream.width)
     pictures: deque[Tensor] = deque()
     starts: list[Fraction | None] = []
     durations: dict[int | None, int | None] = {}

@@ -7,7 +7,6 @@ nodes_model_loading.py (".weight_scale").
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor
 
 from .errors import UnsupportedModelError, WeightsError
+from .files import strict_json
 from .files.gguf_format import GgufFile
 from .files.tensors import TORCH_DTYPES, TensorFile, TensorInfo, damaged, shortened
 
@@ -173,22 +173,14 @@ def _declared_formats(weights: Weights) -> Iterable[str]:
     for name, stored in weights.beside.items():
         if name.endswith(FORMATS):
             small = weights.file.tensors[stored].nbytes <= MAX_TABLE
-            yield _format_in(_json(bytes(weights.file.read_bytes(stored).tolist())) if small else {})
-    layers = _json(weights.file.metadata.get(HEADER_FORMATS, "{}")).get("layers", {})
+            yield _format_in(strict_json.table(bytes(weights.file.read_bytes(stored).tolist())) if small else {})
+    layers = strict_json.table(weights.file.metadata.get(HEADER_FORMATS, "{}")).get("layers", {})
     for layer in layers.values() if isinstance(layers, dict) else ():
         yield _format_in(layer)
 
 
 def _format_in(table: Any) -> str:
-    return shortened(str(table.get("format", "no format"))) if isinstance(table, Mapping) else "no format"
-
-
-def _json(text: str | bytes) -> Mapping[str, Any]:
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
-        found = None
-    return found if isinstance(found, dict) else {}
+    return shortened(table.get("format", "no format")) if isinstance(table, Mapping) else "no format"
 
 
 def _unknown_quantisation(weights: Weights, what: str) -> UnsupportedModelError:

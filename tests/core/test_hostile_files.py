@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+from forked import forked
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from model_files import write_gguf, write_sparse
 
 from vace_core.checkpoint import open_checkpoint
-from vace_core.errors import ModelError, UnsupportedModelError, VaceError, WeightsError
+from vace_core.errors import InputError, ModelError, UnsupportedModelError, VaceError, WeightsError
 from vace_core.files.safetensors_format import save
 
 NEEDED = "A complete safetensors or GGUF file is needed. Download or copy it again."
@@ -30,6 +32,8 @@ def entry(shape, begin, end, dtype="F32"):
 
 
 NO_JSON = "its header is not the JSON that a safetensors file begins with"
+PLACELESS = "its header does not say type, shape and place of a"
+ENTRY = entry([1], 0, 4)
 SAFETENSORS = {
     "empty": (b"", "it has only 0 bytes"),
     "a stub": (b"\0" * 7, "it has only 7 bytes"),
@@ -45,7 +49,38 @@ SAFETENSORS = {
     "JSON without end": (safetensors_bytes(b"[" * 9999), NO_JSON),
     "an endless number": (
         safetensors_bytes(b'{"a":' + b"9" * 9999 + b"}"),
-        NO_JSON,
+        PLACELESS,
+    ),
+    "endless numbers in a shape": (
+        safetensors_bytes({"a": {**ENTRY, "shape": [10**4000] * 300}}),
+        PLACELESS,
+    ),
+    "one endless number in a shape": (safetensors_bytes({"a": {**ENTRY, "shape": [10**4000]}}), PLACELESS),
+    "endless offsets": (safetensors_bytes({"a": {**ENTRY, "data_offsets": [0, 10**4000]}}), PLACELESS),
+    "nine dimensions": (safetensors_bytes({"a": {**ENTRY, "shape": [1] * 9}}, b"\0" * 4), PLACELESS),
+    "an empty tensor with huge sides": (
+        safetensors_bytes({"a": entry([2**40, 0, 2**40], 0, 0)}),
+        "the shape of a has more numbers than the file can hold",
+    ),
+    "huge sides of an unknown type": (
+        safetensors_bytes({"a": entry([2**40], 0, 2, "F4")}, b"\0\0"),
+        "the shape of a has more numbers than the file can hold",
+    ),
+    "too many tensors": (
+        safetensors_bytes({f"a{n}": 0 for n in range(65_537)}),
+        "its header describes 65537 tensors, and at most 65536 are read",
+    ),
+    "too many lists": (safetensors_bytes(b'{"a":[' + b"[]," * 300_000 + b"[]]}"), NO_JSON),
+    "a byte order mark": (safetensors_bytes(b"\xef\xbb\xbf" + json.dumps({"a": ENTRY}).encode(), b"\0" * 4), NO_JSON),
+    "another encoding": (safetensors_bytes(json.dumps({"a": ENTRY}).encode("utf-16-le"), b"\0" * 4), NO_JSON),
+    "metadata of numbers": (safetensors_bytes({"__metadata__": {"a": 3}}), "its metadata is not a table of texts"),
+    "two tensors in one place": (
+        safetensors_bytes({"a": ENTRY, "b": ENTRY}, b"\0" * 4),
+        "its tensors overlap or leave gaps",
+    ),
+    "an empty tensor inside another": (
+        safetensors_bytes({"a": entry([2], 0, 8), "b": entry([0], 4, 4)}, b"\0" * 8),
+        "its tensors overlap or leave gaps",
     ),
     "a name twice": (
         safetensors_bytes(b'{"a":1,"a":1}'),
@@ -102,11 +137,11 @@ def test_a_broken_safetensors_file_is_refused(tmp_path, case):
 def test_a_header_over_the_limit_is_refused_unread(tmp_path):
     path = tmp_path / "a.safetensors"
     with path.open("wb") as file:
-        file.write((100_000_001).to_bytes(8, "little"))
+        file.write((10_000_001).to_bytes(8, "little"))
         file.truncate(200_000_000)
     with pytest.raises(WeightsError) as error:
         open_checkpoint(path)
-    reason = "its header claims 100000001 bytes, and the whole file has 200000000"
+    reason = "its header claims 10000001 bytes, and at most 10000000 are read"
     assert str(error.value) == f"{path} cannot be read: {reason}. {NEEDED}"
 
 
@@ -207,6 +242,34 @@ GGUF = {
         gguf_head(tensors=1) + gguf_tensor([1], 0, 2**63) + b"\0" * 64,
         "its header describes more than the 121 bytes that the file has",
     ),
+    "too many texts in arrays": (
+        gguf_head(values=1) + gguf_text(b"k") + struct.pack("<IIQ", 9, 8, 1_000_001),
+        "its header claims 1000001 entries",
+    ),
+    "tensors that overlap": (
+        gguf_head(tensors=2) + gguf_tensor([8]) + gguf_tensor([8], 0, 16, b"b") + b"\0" * 128,
+        "its tensors overlap",
+    ),
+    "an original shape of true": (
+        gguf_head(1, 1) + gguf_text(b"comfy.gguf.orig_shape.a") + struct.pack("<IIQ??", 9, 7, 2, True, True)
+        + gguf_tensor([1]) + b"\0" * 64,
+        "the original shape of a does not agree with its size",
+    ),
+    "an original shape of fractions": (
+        gguf_head(1, 1) + gguf_text(b"comfy.gguf.orig_shape.a") + struct.pack("<IIQff", 9, 6, 2, 8.0, 0.5)
+        + gguf_tensor([4]) + b"\0" * 64,
+        "the original shape of a does not agree with its size",
+    ),
+    "an original shape below zero": (
+        gguf_head(1, 1) + gguf_text(b"comfy.gguf.orig_shape.a") + struct.pack("<IIQii", 9, 5, 2, -2, -2)
+        + gguf_tensor([4]) + b"\0" * 64,
+        "the original shape of a does not agree with its size",
+    ),
+    "an original shape of nine sides": (
+        gguf_head(1, 1) + gguf_text(b"comfy.gguf.orig_shape.a") + struct.pack("<IIQ9i", 9, 5, 9, *[1] * 9)
+        + gguf_tensor([1]) + b"\0" * 64,
+        "the original shape of a does not agree with its size",
+    ),
     "an original shape of another size": (
         gguf_head(1, 1) + gguf_text(b"comfy.gguf.orig_shape.a") + struct.pack("<IIQi", 9, 5, 1, 3)
         + gguf_tensor([4]) + b"\0" * 64,
@@ -273,6 +336,43 @@ def _valid_files(folder: Path) -> list[str]:
     return ["a.gguf", "a.safetensors"]
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="what a process has taken is asked in another way there")
+def test_no_header_keeps_a_reader_busy_or_takes_much_memory(tmp_path):
+    headers = (
+        b"{" + b",".join(b'"%d":{"dtype":"F32"}' % n for n in range(1_000_000)) + b"}",
+        b'{"a":{"dtype":"F32","data_offsets":[0,4],"shape":[' + b",".join([b"9" * 4000] * 2400) + b"]}}",
+        b'{"a":[' + b"1.5," * 2_400_000 + b"1]}",
+        b'{"a":[' + b'{"b":0},' * 299_000 + b"1]}",
+    )
+    path = tmp_path / "a.safetensors"
+    for header in headers:
+        path.write_bytes(safetensors_bytes(header, b"\0" * 4))
+        child = forked(lambda: open_checkpoint(path), seconds=20)
+        assert (child.error, child.text.endswith(NEEDED)) == ("WeightsError", True)
+        assert child.grown < 300 << 20
+
+
+def test_a_weight_larger_than_memory_is_a_sentence(tmp_path):
+    path = tmp_path / "a.safetensors"
+    try:
+        write_sparse(path, {"a": (1 << 20, 1 << 20), "b": (2,)})
+    except OSError as error:
+        pytest.skip(f"no file of 2 TiB with a hole in it can be made here: {error}")
+    file = open_checkpoint(path)
+    assert file.read("b").shape == (2,)
+    with pytest.raises(InputError, match=r"^A weight in .* needs 2\.00 TiB of memory\. At most .* are free here\. "):
+        file.read("a")
+
+
+def test_a_file_that_is_gone_is_a_sentence(tmp_path):
+    path = write_sparse(tmp_path / "a.safetensors", {"a": (4, 4)})
+    file = open_checkpoint(path)
+    path.unlink()
+    with pytest.raises(WeightsError) as error:
+        file.read("a")
+    assert str(error.value) == f"{path} cannot be read: No such file or directory. {NEEDED}"
+
+
 INDEXES = {
     "no JSON": ("{", None),
     "a list": ("[]", None),
@@ -293,6 +393,13 @@ INDEXES = {
         {"a": "model-00001-of-00002.bin"},
         "it names the shard model-00001-of-00002.bin, which is no safetensors file of its folder",
     ),
+    "a list of shards": (
+        {"a": ["real.safetensors"]},
+        "it names the shard ['real.safetensors'], which is no safetensors file of its folder",
+    ),
+    "a table": ({"a": {"b": 1}}, "it names the shard {'b': 1}, which is no safetensors file of its folder"),
+    "a byte order mark": ("\ufeff{}", None),
+    "a name twice": ('{"weight_map": {}, "weight_map": {}}', None),
     "a number": ({"a": 7}, "it names the shard 7, which is no safetensors file of its folder"),
     "a missing shard": ({"a": "b.safetensors"}, "the shard b.safetensors is not beside it"),
     "a promise not kept": ({"c": "real.safetensors"}, "real.safetensors does not hold c, as the index says"),

@@ -14,6 +14,7 @@ LIBRARY = ROOT / "vace_core"
 FLOW = [
     "errors",
     "room",
+    "replacing",
     "shapes",
     "vcu",
     "masks",

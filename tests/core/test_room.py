@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import re
+import sys
+from functools import partial
 
 import pytest
+import torch
+from filling import fill
+from forked import forked
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vace_core import anything, fitting, layout, tasks
+from vace_core.context import encode_context
 from vace_core.errors import InputError
+from vace_core.fitting import apply, apply_masks, plan, plan_exact
+from vace_core.layout import BoxKey, BoxPath
+from vace_core.models import wan
+from vace_core.models.wan_vae import WanVaeNetwork
+from vace_core.models.wan_vae_stream import WanVae
+from vace_core.pipeline import finish, make_noise
+from vace_core.preview import contact_sheet
+from vace_core.references import letterbox
 from vace_core.room import advice, check_room, free_bytes
+from vace_core.shapes import Box
 
 ENDLESS = 8192**3 * 29  # a clip of the largest length, height and width that a widget offers
 SIDES = st.integers(1, 8192)
@@ -46,7 +62,7 @@ def test_the_largest_length_and_size_are_named():
     assert advice(2 << 30, 1 << 30, frames=82, height=None, width=None).startswith(
         "The largest that fit are 33 frames."
     )
-    nothing = "Close other programs, or use a machine with more memory."
+    nothing = "Make it smaller or shorter, close other programs, or use a machine with more memory."
     assert advice(2 << 30, 1, frames=8192, height=16, width=16) == nothing
     assert advice(2 << 30, 1 << 30, frames=None, height=None, width=None) == nothing
 
@@ -64,3 +80,54 @@ def test_what_is_advised_fits(frames, height, width, free, each):
 def test_no_number_is_too_large_for_the_sentence(digits):
     with pytest.raises(InputError, match=r"The clip has over 10\^\d+ frames of 16 x 16 pixels and needs [\w .]*EiB of"):
         check_room(10**digits * 256, "The clip", frames=10**digits, height=16, width=16)
+
+
+SIZE = {"num_frames": 8193, "height": 8192, "width": 8192}
+STILL, MASK = torch.zeros(1, 3, 1, 16, 16), torch.ones(1, 1, 1, 16, 16)
+PATHS = [BoxPath(keys=(BoxKey(time=0, x=0.5, y=0.5, width=0.1, height=0.1),))]
+LARGE = plan_exact(1, 16, 16, wan.GRID, size=(1 << 21, 1 << 21), fps=16)
+REFUSED = r"needs .* of memory\. At most .* are free here\. [TM][^.]*\.( Choose[^.]*\.)?$"
+TYPED = {
+    "text": partial(tasks.text, **SIZE),
+    "text of more frames than a float can hold": partial(tasks.text, num_frames=10**400, height=16, width=16),
+    "reference": partial(tasks.reference, [STILL], **SIZE),
+    "reference, size alone": partial(tasks.reference, [STILL], num_frames=1, height=1 << 22, width=1 << 22),
+    "reference anything": partial(anything.reference_anything, [STILL], masks=[MASK], **SIZE),
+    "outpaint": partial(tasks.outpaint, STILL, left=1 << 22, top=1 << 22),
+    "extend": partial(tasks.extend, STILL, num_frames=10**12),
+    "join": partial(anything.join, STILL, STILL, num_frames=10**12),
+    "keyframes": partial(tasks.keyframes, {0: STILL}, num_frames=10**12),
+    "layout": partial(tasks.layout, PATHS, **SIZE),
+    "move": partial(anything.move_anything, STILL, PATHS, num_frames=10**12),
+    "expand": partial(anything.expand_anything, STILL, num_frames=10**12, left=16),
+    "draw_layout": partial(layout.draw_layout, PATHS, **SIZE),
+    "boxes": partial(layout.boxes, PATHS[0], 10**12),
+    "path_mask": partial(layout.path_mask, PATHS, **SIZE),
+    "two_boxes": partial(layout.two_boxes, Box(0, 0, 9, 9), Box(9, 9, 18, 18), **SIZE),
+    "letterbox": partial(letterbox, STILL, 1 << 22, 1 << 22),
+    "plan": partial(plan, 10**12, 16, 16, fitting.FitRule(grid=wan.GRID, max_area=256, max_tokens=1, fps=16), fps=16),
+    "plan_exact": partial(plan_exact, 10**12 + 1, 16, 16, wan.GRID, fps=16),
+    "apply": partial(apply, STILL, LARGE),
+    "apply_masks": partial(apply_masks, MASK, LARGE),
+    "make_noise": partial(make_noise, (1, 16, 2049, 1024, 1024 << 10), 0),
+}
+
+
+@pytest.mark.parametrize("name", TYPED)
+def test_whatever_is_typed_is_refused_before_memory_is_taken(name):
+    with pytest.raises(InputError, match=REFUSED):
+        TYPED[name]()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the limit is set by a call of Linux")
+@pytest.mark.parametrize("name", ["encode", "finish", "preview"])
+def test_a_unit_too_large_for_what_comes_next_is_refused_in_a_sentence(name):
+    vcu, vae = tasks.text(num_frames=81, height=480, width=832), WanVae(fill(WanVaeNetwork(width=4, blocks=1)))
+    jobs = {
+        "encode": lambda: encode_context(vcu, vae, wan.fold_masks),
+        "finish": lambda: finish(vae, vcu, torch.zeros(1, 16, 21, 60, 104)),
+        "preview": lambda: contact_sheet(vcu),
+    }
+    child = forked(jobs[name], memory=200 << 20)
+    assert (child.error, child.grown < 64 << 20) == ("InputError", True), child.text
+    assert " 832 x 480 pixels and needs " in child.text

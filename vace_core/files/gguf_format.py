@@ -10,16 +10,29 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..errors import ModelError, UnsupportedModelError
-from .tensors import TORCH_DTYPES, TensorInfo, as_stored, damaged, read_span, shortened
+from ..room import check_room
+from .tensors import (
+    MAX_DIMS,
+    MAX_TENSORS,
+    TORCH_DTYPES,
+    TensorInfo,
+    as_stored,
+    check_shapes,
+    damaged,
+    read_span,
+    shortened,
+    stamp,
+)
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
@@ -29,9 +42,9 @@ ORIGINAL_SHAPE = "comfy.gguf.orig_shape."
 SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 STRING, ARRAY = 8, 9
 # No real file comes near these; they bound the work and memory that a made-up header can cause.
-MAX_HEADER = 100_000_000
-MAX_ENTRIES = 1_000_000
-MAX_DIMS = 8
+MAX_HEADER = 100_000_000  # bytes; most of a header is the vocabulary, which is passed over
+MAX_KEPT = 10_000_000  # bytes of everything else
+MAX_ITEMS = 1_000_000  # texts in arrays
 
 
 class GgufFile:
@@ -50,6 +63,7 @@ class GgufFile:
         gguf = _gguf()
         with path.open("rb") as file:
             values, tensors, end = _Header(path, file).parse()
+            self._stamp = stamp(file)
         self.metadata: Mapping[str, str] = {k: str(v) for k, v in values.items() if not isinstance(v, tuple)}
         alignment = values.get("general.alignment", ALIGNMENT)
         if type(alignment) is not int or not 0 < alignment <= 1 << 16:
@@ -69,13 +83,18 @@ class GgufFile:
         size = path.stat().st_size
         if any(info.start + info.nbytes > size for info in infos.values()):
             raise damaged(path, f"its header describes more than the {size} bytes that the file has")
+        check_shapes(path, infos)
+        placed = sorted(infos.values(), key=lambda info: (info.start, info.nbytes))
+        if any(before.start + before.nbytes > after.start for before, after in pairwise(placed)):
+            raise damaged(path, "its tensors overlap")
         self.tensors: Mapping[str, TensorInfo] = infos
 
     def read(self, name: str) -> Tensor:
         info = self.tensors[name]
-        data = self.read_bytes(name)
         if info.dtype in TORCH_DTYPES:
-            return as_stored(data, info)
+            return as_stored(self.read_bytes(name), info)
+        check_room(info.nbytes + 4 * math.prod(info.shape), f"A weight in {self.path}")
+        data = self.read_bytes(name)
         gguf = _gguf()
         # In rows, for the package works through a few of them at a time; in one piece it would take far more memory.
         blocks = data.reshape(self._rows[name], -1).numpy()
@@ -84,7 +103,7 @@ class GgufFile:
 
     def read_bytes(self, name: str) -> Tensor:
         info = self.tensors[name]
-        return read_span(self.path, info.start, info.nbytes)
+        return read_span(self.path, info.start, info.nbytes, self._stamp)
 
 
 class _Header:
@@ -93,6 +112,7 @@ class _Header:
     def __init__(self, path: Path, file: BinaryIO) -> None:
         self.path, self.file = path, file
         self.left = min(path.stat().st_size, MAX_HEADER)
+        self.kept, self.items = MAX_KEPT, MAX_ITEMS
 
     def parse(self) -> tuple[dict[str, Any], dict[str, tuple[tuple[int, ...], int, int]], int]:
         """The entries, the tensors as (dims innermost first, type, offset), and where the header ends."""
@@ -123,7 +143,10 @@ class _Header:
 
     def array(self, kind: int, count: int) -> tuple[Any, ...]:
         if kind == STRING:
-            for _ in range(self.checked(count)):
+            if count > self.items:
+                raise damaged(self.path, f"its header claims {count} entries")
+            self.items -= count
+            for _ in range(count):
                 self.skip(self.number("Q"))
             return ()
         if kind not in SCALARS:
@@ -134,7 +157,7 @@ class _Header:
         return ()
 
     def checked(self, count: int) -> int:
-        if count > min(MAX_ENTRIES, self.left):
+        if count > MAX_TENSORS:
             raise damaged(self.path, f"its header claims {count} entries")
         return count
 
@@ -146,6 +169,9 @@ class _Header:
 
     def take(self, length: int) -> bytes:
         self._spend(length)
+        self.kept -= length
+        if self.kept < 0:
+            raise damaged(self.path, f"its header holds more than {MAX_KEPT} bytes beside its arrays")
         return self.file.read(length)
 
     def skip(self, length: int) -> None:
@@ -180,9 +206,11 @@ def _true_shape(path: Path, name: str, dims: tuple[int, ...], original: Any) -> 
     """Outermost first; the shape before conversion where the converter changed it and wrote it down."""
     if original is None:
         return dims[::-1]
-    if not isinstance(original, tuple) or math.prod(original) != math.prod(dims):
+    sides = cast("tuple[Any, ...]", original) if isinstance(original, tuple) else ()
+    whole = all(type(side) is int and side > 0 for side in sides)
+    if not sides or not whole or math.prod(sides) != math.prod(dims):
         raise damaged(path, f"the original shape of {shortened(name)} does not agree with its size")
-    return original
+    return sides
 
 
 def _gguf() -> ModuleType:

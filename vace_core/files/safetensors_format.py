@@ -18,9 +18,22 @@ import torch
 from torch import Tensor
 
 from ..errors import UnsupportedModelError
-from .tensors import TORCH_DTYPES, TensorInfo, as_stored, damaged, read_span, shortened
+from ..replacing import replacing
+from . import strict_json
+from .tensors import (
+    MAX_DIMS,
+    MAX_TENSORS,
+    TORCH_DTYPES,
+    Stamp,
+    TensorInfo,
+    as_stored,
+    check_shapes,
+    damaged,
+    read_span,
+    shortened,
+    stamp,
+)
 
-MAX_HEADER = 100_000_000  # bytes; the format's own limit
 DTYPE_NAMES = {dtype: name for name, dtype in TORCH_DTYPES.items()}
 METADATA = "__metadata__"
 
@@ -34,11 +47,12 @@ class SafetensorsFile:
 
     def __init__(self, path: Path) -> None:
         self.path, self.paths = path, (path,)
-        header, start = _read_header(path)
+        header, start, self._stamp = _read_header(path)
         self.metadata: Mapping[str, str] = _metadata(path, header.pop(METADATA, {}))
         self.tensors: Mapping[str, TensorInfo] = {
             name: _tensor_info(path, name, entry, start) for name, entry in header.items()
         }
+        check_shapes(path, self.tensors)
         _check_layout(path, self.tensors, start)
 
     def read(self, name: str) -> Tensor:
@@ -52,11 +66,15 @@ class SafetensorsFile:
 
     def read_bytes(self, name: str) -> Tensor:
         info = self.tensors[name]
-        return read_span(self.path, info.start, info.nbytes)
+        return read_span(self.path, info.start, info.nbytes, self._stamp)
 
 
 def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
-    """Writes `tensors` to a safetensors file. A file of that name is replaced, once the new one is complete."""
+    """Writes `tensors` to a safetensors file. A file of that name is replaced, once the new one is complete.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
     infos = {
         name: TensorInfo(dtype=DTYPE_NAMES[tensor.dtype], shape=tuple(tensor.shape), start=0, nbytes=tensor.nbytes)
         for name, tensor in tensors.items()
@@ -77,20 +95,17 @@ def write(
         infos: Name, type, shape and size of every tensor; where they start is decided here.
         read_bytes: Called with each name once; returns its bytes, uint8 `(nbytes,)`.
         metadata: Text for the header.
+
+    Raises:
+        InputError: the file cannot be written.
     """
     # The widest numbers first, so that every tensor begins at a multiple of its own width.
     names = sorted(infos, key=lambda name: (-_width(infos[name]), name))
-    part = path.with_name(f"{path.name}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(_header(names, infos, metadata))
-            for name in names:
-                file.write(read_bytes(name).numpy().data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    # Not the ending of weights: a list of the models in a folder must not show half a file.
+    with replacing(path, suffix=".part") as part, part.open("wb") as file:
+        file.write(_header(names, infos, metadata))
+        for name in names:
+            file.write(read_bytes(name).numpy().data)
 
 
 def _header(names: list[str], infos: Mapping[str, TensorInfo], metadata: Mapping[str, str] | None) -> bytes:
@@ -110,36 +125,35 @@ def _width(info: TensorInfo) -> int:
     return 1 if dtype is None else dtype.itemsize
 
 
-def _read_header(path: Path) -> tuple[dict[str, Any], int]:
-    """The header, and where the tensors' bytes begin."""
-    size = path.stat().st_size
-    if size < 8:
-        raise damaged(path, f"it has only {size} bytes")
+def _read_header(path: Path) -> tuple[dict[str, Any], int, Stamp]:
+    """The header, where the tensors' bytes begin, and which file that is."""
     with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size < 8:
+            raise damaged(path, f"it has only {size} bytes")
         length = int.from_bytes(file.read(8), "little")
-        if length > min(MAX_HEADER, size - 8):
+        if length > size - 8:
             raise damaged(path, f"its header claims {length} bytes, and the whole file has {size}")
-        text = file.read(length)
+        if length > strict_json.MAX_JSON:
+            raise damaged(path, f"its header claims {length} bytes, and at most {strict_json.MAX_JSON} are read")
+        text, which = file.read(length), stamp(file)
     try:
-        header = json.loads(text, object_pairs_hook=_unique)
-    except (ValueError, RecursionError):
+        header = strict_json.parse(text)
+    except ValueError:
         raise damaged(path, "its header is not the JSON that a safetensors file begins with") from None
     if not isinstance(header, dict):
         raise damaged(path, "its header is not a table of tensors")
-    return cast("dict[str, Any]", header), 8 + length
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a name occurs twice")
-    return found
+    header = cast("dict[str, Any]", header)
+    if len(header) > MAX_TENSORS:
+        raise damaged(path, f"its header describes {len(header)} tensors, and at most {MAX_TENSORS} are read")
+    return header, 8 + length, which
 
 
 def _metadata(path: Path, found: Any) -> dict[str, str]:
-    if not isinstance(found, dict):
+    texts: dict[str, Any] = cast("dict[str, Any]", found) if isinstance(found, dict) else {"": None}
+    if not all(isinstance(value, str) for value in texts.values()):
         raise damaged(path, "its metadata is not a table of texts")
-    return {str(key): str(value) for key, value in cast("dict[Any, Any]", found).items()}
+    return texts
 
 
 def _tensor_info(path: Path, name: str, entry: Any, start: int) -> TensorInfo:
@@ -155,10 +169,10 @@ def _tensor_info(path: Path, name: str, entry: Any, start: int) -> TensorInfo:
 
 
 def _sizes(values: Any) -> tuple[int, ...] | None:
-    """A list of whole numbers from 0, or None if `values` is anything else."""
-    if not isinstance(values, list):
+    """A short list of whole numbers from 0, or None if `values` is anything else."""
+    numbers: list[Any] = cast("list[Any]", values) if isinstance(values, list) else [None]
+    if len(numbers) > MAX_DIMS:
         return None
-    numbers = cast("list[Any]", values)
     return tuple(numbers) if all(type(number) is int and number >= 0 for number in numbers) else None
 
 

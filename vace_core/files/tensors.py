@@ -6,16 +6,19 @@ can be taken out of a large file at the price of the adapter, and no file stays 
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol, TypeAlias
 
 import torch
 from torch import Tensor
 
 from ..errors import WeightsError
 from ..errors import shortened as shortened
+from ..room import check_room
 
 # The names are those of safetensors; GGUF uses the same ones for the types they share.
 TORCH_DTYPES: dict[str, torch.dtype] = {
@@ -32,6 +35,13 @@ TORCH_DTYPES: dict[str, torch.dtype] = {
     "U8": torch.uint8,
     "BOOL": torch.bool,
 }
+
+# No real file comes near these; they bound the work and memory that a made-up header can cause.
+MAX_TENSORS = 1 << 16
+MAX_DIMS = 8
+
+Stamp: TypeAlias = tuple[int, int]
+"""Number and time of a file, in nanoseconds: another file under its name has others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,18 +98,46 @@ def damaged(path: Path, reason: str) -> WeightsError:
     )
 
 
-def read_span(path: Path, start: int, nbytes: int) -> Tensor:
-    """`nbytes` bytes of the file from `start`, uint8.
+def check_shapes(path: Path, tensors: Mapping[str, TensorInfo]) -> None:
+    """Accepts shapes of no more numbers than their file can hold, whatever the type; empty tensors are no exception.
 
     Raises:
-        WeightsError: the file is shorter than that.
+        WeightsError: there is another one.
     """
+    most = 8 * path.stat().st_size  # no type has less than one bit a number
+    for name, info in tensors.items():
+        if math.prod(max(side, 1) for side in info.shape) > most:
+            raise damaged(path, f"the shape of {shortened(name)} has more numbers than the file can hold")
+
+
+def stamp(file: BinaryIO) -> Stamp:
+    """What tells whether an open file is the one that was read before under the same name."""
+    status = os.fstat(file.fileno())
+    return status.st_ino, status.st_mtime_ns
+
+
+def read_span(path: Path, start: int, nbytes: int, header: Stamp) -> Tensor:
+    """`nbytes` bytes of the file from `start`, uint8.
+
+    Args:
+        header: The stamp of the file whose header says so.
+
+    Raises:
+        WeightsError: the file is shorter than that, no longer the same, or gone.
+        InputError: there is not so much memory.
+    """
+    check_room(nbytes, f"A weight in {path}")
     data = torch.empty(nbytes, dtype=torch.uint8)
-    with path.open("rb") as file:
-        file.seek(start)
-        got = file.readinto(data.numpy().data)
+    try:
+        with path.open("rb") as file:
+            file.seek(start)
+            got, now = file.readinto(data.numpy().data), stamp(file)
+    except OSError as error:
+        raise damaged(path, error.strerror or str(error)) from error
     if got != nbytes:
         raise damaged(path, f"it ended after {start + got} bytes while {start + nbytes} were expected")
+    if now != header:
+        raise damaged(path, "it was written anew while it was read")
     return data
 
 

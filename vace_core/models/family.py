@@ -182,4 +182,5 @@ def block_numbers(weights: Weights, start: str, what: str) -> tuple[int, ...]:
     numbers = {name[len(start) :].split(".", 1)[0] for name in weights.stored if name.startswith(start)}
     if len(numbers) > MAX_BLOCKS:
         raise weights.damaged(f"it claims {len(numbers)} {what}")
-    return tuple(sorted(int(number) for number in numbers if number.isdecimal()))
+    # No longer ones: Python refuses to read thousands of digits.
+    return tuple(sorted(int(number) for number in numbers if number.isdecimal() and len(number) < 10))

@@ -5,15 +5,15 @@ Source: Lightricks/LTX-Video 0.9.1; ali-vilab/VACE, vace/models/ltx.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor, nn
 
 from ..adapter import ContextAdapter
+from ..files import strict_json
 from ..fitting import FitRule
 from ..options import SamplingOptions
 from ..weights import Naming, Weights
@@ -151,12 +151,8 @@ class LtxFamily:
 
 def _configuration(weights: Weights) -> Mapping[str, Any]:
     """What the metadata of an official file say of the transformer; {} if nothing that can be read."""
-    try:
-        table: Any = json.loads(weights.file.metadata.get("config", "{}"))
-        found = table["transformer"]
-    except (ValueError, RecursionError, KeyError, TypeError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    found = strict_json.table(weights.file.metadata.get("config", "{}")).get("transformer")
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
 
 
 def _check_width(weights: Weights, width: int, square: str) -> None:

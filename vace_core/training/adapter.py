@@ -13,12 +13,12 @@ from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
 from ..adapter import Attachment, ContextAdapter
 from ..context import encode_context
+from ..files.safetensors_format import save
 from ..models.base import VideoVae
 from ..models.wan import CONTEXT_CHANNELS, LATENT_CHANNELS, WanDit, build_adapter, fold_masks
 from ..starter.text import StarterText
@@ -89,10 +89,8 @@ class SampleCache:
                 targets[at, :, references:length] = vae.encode(clips).half()
             counts += [sample.vcu.num_references for sample in samples]
             prompts += [sample.vcu.prompt for sample in samples]
-        part = path.with_suffix(".part")
         tensors = {"contexts": contexts, "targets": targets, "references": torch.tensor(counts)}
-        save_file(tensors, part, metadata={"prompts": "\n".join(prompts)})
-        part.replace(path)
+        save(path, tensors, {"prompts": "\n".join(prompts)})
 
     def batch(self, step: int, *, composed: bool) -> tuple[Tensor, Tensor, list[str]]:
         """Target latents, context latents and prompts of one step; all have as many references."""

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from ..files.safetensors_format import save
 from ..models.base import VideoVae
 from ..models.wan import WanDit, WanSizes
 from ..starter.text import StarterText
@@ -77,9 +77,7 @@ class ClipCache:
                     references[at] = latents
             counts += [min(len(clip.references), MOST_REFERENCES) for clip in batch]
         tensors = {"clips": torch.cat(clips).contiguous(), "references": references, "counts": torch.tensor(counts)}
-        part = path.with_suffix(".part")
-        save_file(tensors, part)
-        part.replace(path)
+        save(path, tensors)
 
     def batch(self, step: int) -> tuple[Tensor, list[str]]:
         """Clean latents `(B, 16, R+t, 8, 8)` and prompts for one step; all clips of a batch have as many references."""

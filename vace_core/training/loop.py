@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from tqdm import tqdm
+
+from ..files.safetensors_format import save
 
 log = logging.getLogger("vace")
 
@@ -70,9 +70,7 @@ def _save(path: Path, module: nn.Module, optimiser: torch.optim.Optimizer, avera
             tensors[f"weight.{name}"] = parameter.detach()
             for moment in ("exp_avg", "exp_avg_sq"):
                 tensors[f"{moment}.{name}"] = optimiser.state[parameter][moment]
-    part = path.with_suffix(".part")
-    save_file({name: value.contiguous() for name, value in tensors.items()}, part, metadata={"step": str(step)})
-    os.replace(part, path)
+    save(path, tensors, {"step": str(step)})
 
 
 def _resume(path: Path, module: nn.Module, optimiser: torch.optim.Optimizer, average: Average) -> int:

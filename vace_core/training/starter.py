@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 from tqdm import tqdm
 
+from ..files.safetensors_format import save
 from ..model_file import CONTEXT_LAYERS_KEY
 from ..models.wan import WanDit, official_adapter_key
 from ..models.wan_vae import WanVaeNetwork
@@ -77,10 +78,7 @@ def _adapter(folder: Path, vae: WanVae, base: WanDit, seed: int) -> None:
 
 def write(path: Path, weights: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
     """Writes one part of the starter in half precision, whole or not at all."""
-    part = path.with_suffix(".part")
-    tensors = {name: value.half().contiguous() for name, value in weights.items()}
-    save_file(tensors, part, metadata={"note": NOTE, **metadata})
-    part.replace(path)
+    save(path, {name: value.half() for name, value in weights.items()}, {"note": NOTE, **metadata})
 
 
 def read(path: Path) -> dict[str, Tensor]:
