@@ -122,10 +122,10 @@ def outcome(sender: Sender, case: Case) -> tuple[str, str]:
         return "failed in ComfyUI", "its history cannot be read"
     error = messages.get("execution_error", {})
     said = f"{error.get('exception_type')}: {error.get('exception_message', '').strip()}"
+    if str(error.get("exception_type")).endswith("DependencyCycleError"):
+        return "refused", said
     if error.get("node_type") in (VALUE, SINK):
         return "cryptic", f"{error['node_type']}: {said}"
-    if error.get("exception_type") == "graph.DependencyCycleError":
-        return "refused", said
     module, _, name = str(error.get("exception_type")).rpartition(".")
     sentence = module.endswith("vace_core.errors") and name != "VaceError"
     return ("said" if sentence else "cryptic"), said

@@ -159,7 +159,8 @@ def cases(forms: Mapping[str, Any], names: tuple[str, ...], count: int, seed: in
             else:
                 inputs[key] = _replaced(draw, key, form[key], names)
         if draw.random() < (0.03 if form else 0.5):
-            raw = draw.choice(BROKEN)
+            # Of a node without inputs whose "inputs" are no object ComfyUI 0.3.64 dies by itself, before any node runs.
+            raw = draw.choice(BROKEN if form else BROKEN[2:])
         yield Case(node_id, inputs, raw)
 
 

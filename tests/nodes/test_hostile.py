@@ -15,7 +15,7 @@ from hostile import HALF, NODE, Named, cases, inputs_of
 from hostile_values import NAMES, Values
 
 CONSOLES = ("cp437", "cp1252", "ascii", "utf-8")
-COUNT = 600
+COUNT = 450
 
 
 @contextmanager
