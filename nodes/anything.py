@@ -16,11 +16,12 @@ from .bridge import images_of, masks_of, pictures_of
 from .build import said_of_references
 from .control import NO_BOXES, no_boxes, paths_of, said_of_boxes
 from .fitted import LOOSEST, fit_clip, fit_picture, grid_of, growth_of, needed_mask
+from .node import Node
 
 MOST = 3  # pictures with masks of their own in one node; more come from VACE Stack References
 
 
-class VaceMoveAnything(io.ComfyNode):
+class VaceMoveAnything(Node):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(
@@ -66,7 +67,7 @@ class VaceMoveAnything(io.ComfyNode):
         return host.output(cls, vcu, notes=notes, images=seen, shown_as=host.BEHIND_BOXES)
 
 
-class VaceSwapAnything(io.ComfyNode):
+class VaceSwapAnything(Node):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(
@@ -100,7 +101,7 @@ class VaceSwapAnything(io.ComfyNode):
         return host.output(cls, vcu, notes=(*clip.notes, *notes, *said_of_references(pictures)))
 
 
-class VaceExpandAnything(io.ComfyNode):
+class VaceExpandAnything(Node):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(
@@ -160,7 +161,7 @@ class VaceExpandAnything(io.ComfyNode):
         return host.output(cls, vcu, notes=(*still.notes, f"The canvas is {vcu.width} x {vcu.height}.", *said))
 
 
-class VaceAnimateAnything(io.ComfyNode):
+class VaceAnimateAnything(Node):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(
@@ -201,7 +202,7 @@ class VaceAnimateAnything(io.ComfyNode):
         return host.output(cls, vcu, notes=(*clip.notes, *notes, *found, *said_of_references(pictures)))
 
 
-class VaceReferenceAnything(io.ComfyNode):
+class VaceReferenceAnything(Node):
     @classmethod
     def define_schema(cls) -> io.Schema:
         more = [

@@ -27,6 +27,7 @@ from .attached_ltx import LTX_PLUG
 from .attached_wan import WAN_PLUG
 from .fitted import check_for_model
 from .hooks import Part, Plug, attach
+from .node import Node
 from .sockets import AdapterFile, LibraryModel, NativeModel
 
 PLUGS: Mapping[str, Plug] = {plug.family.name: plug for plug in (WAN_PLUG, LTX_PLUG)}
@@ -36,7 +37,7 @@ PLUGS: Mapping[str, Plug] = {plug.family.name: plug for plug in (WAN_PLUG, LTX_P
 _READ: WeakKeyDictionary[AdapterFile, dict[Any, Any]] = WeakKeyDictionary()
 
 
-class VaceAttachAdapter(io.ComfyNode):
+class VaceAttachAdapter(Node):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(
@@ -94,7 +95,7 @@ class VaceAttachAdapter(io.ComfyNode):
         return host.output(cls, attached, latent, vcu.num_references)
 
 
-class VaceEncodePrompt(io.ComfyNode):
+class VaceEncodePrompt(Node):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..vace_core.errors import InputError
+from ..vace_core.errors import InputError, shown
 from ..vace_core.shapes import Box
 
 MOST = 10_000  # boxes read of one socket
@@ -76,6 +76,6 @@ def _box(value: Any) -> Box:
 
 def _unreadable(value: Any) -> InputError:
     return InputError(
-        f"The boxes are {str(value)[:60]}. Lists of four numbers, or of x, y, width and height, are needed, for all "
+        f"The boxes are {shown(value)}. Lists of four numbers, or of x, y, width and height, are needed, for all "
         "frames or a list for each. Connect a BBOX or BOUNDING_BOX output."
     )

@@ -162,7 +162,7 @@ def latents_of(latent: Any, family: Family, num_frames: int, num_references: int
 
     Raises:
         InputError: NaN, or no latents at all.
-        ShapeError: of another model, or of another length.
+        ShapeError: of another model, of another length, or more than one video.
     """
     samples = latent.get("samples") if isinstance(latent, dict) else None
     channels = family.latent_channels
@@ -172,6 +172,11 @@ def latents_of(latent: Any, family: Family, num_frames: int, num_references: int
             f"The samples are {came}. Video latents of {family.name}, (batch, {channels}, frames, height, width), are "
             "needed here. Connect the LATENT of VACE Sample Video, or of a sampler after VACE Apply VCU, and the model "
             "or VAE that belongs to it."
+        )
+    if len(samples) != 1:
+        raise ShapeError(
+            f"The samples are a batch of {len(samples)} videos. One is needed: a unit is one video. Take one of them "
+            "with Latent From Batch, or leave out what repeats the latent."
         )
     if not bool(torch.isfinite(samples).all()):
         raise InputError(

@@ -15,9 +15,10 @@ from ..vace_core.vcu import VideoConditionUnit, compose
 from . import host, sockets
 from .bridge import frames_of, masks_of, pictures_of
 from .fitted import LOOSEST, Fitted, fit_clip, fit_mask, grid_of
+from .node import Node
 
 
-class VaceTextToVideo(io.ComfyNode):
+class VaceTextToVideo(Node):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(
@@ -41,7 +42,7 @@ class VaceTextToVideo(io.ComfyNode):
         return host.output(cls, vcu)
 
 
-class VaceReferenceToVideo(io.ComfyNode):
+class VaceReferenceToVideo(Node):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(
@@ -80,7 +81,7 @@ class VaceReferenceToVideo(io.ComfyNode):
         return host.output(cls, vcu, notes=said_of_references(pictures))
 
 
-class VaceBuildVCU(io.ComfyNode):
+class VaceBuildVCU(Node):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(
@@ -103,7 +104,7 @@ class VaceBuildVCU(io.ComfyNode):
                 io.Image.Input(
                     "control",
                     optional=True,
-                    tooltip="A control video (depth, pose, lines …) to follow where something is made. As long as "
+                    tooltip="A control video (depth, pose, lines \u2026) to follow where something is made. As long as "
                     "the video.",
                 ),
                 sockets.references(optional=True),

@@ -19,13 +19,14 @@ from .anything import subjects_of
 from .boxes import box_masks, boxes_of
 from .bridge import frames_of, images_of, masks_of
 from .control import paths_of
+from .node import Node
 from .sockets import ReferenceStack
 
 OPERATIONS = {"union": shapes.union, "intersection": shapes.intersection, "difference": shapes.difference}
 SHOWN = 480, 832  # pixels: a reference as it is shown
 
 
-class VaceComposeMasks(io.ComfyNode):
+class VaceComposeMasks(Node):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(
@@ -112,10 +113,6 @@ class VaceComposeMasks(io.ComfyNode):
     ) -> io.NodeOutput:
         found = _first(mask, boxes, paths, images)
         second = _hard(masks_of(mask_2, "mask_2"))
-        if operation not in OPERATIONS:
-            raise InputError(
-                f'operation is "{operation}". One of {", ".join(OPERATIONS)} is needed. Choose one of these.'
-            )
         if second is not None:
             found = OPERATIONS[operation](*_alike(found, second))
         found = shapes.augment(found, shape, seed=seed)
@@ -128,7 +125,7 @@ class VaceComposeMasks(io.ComfyNode):
         return host.output(cls, found[0, 0].contiguous(), notes=[said])
 
 
-class VaceStackReferences(io.ComfyNode):
+class VaceStackReferences(Node):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(
@@ -162,7 +159,7 @@ class VaceStackReferences(io.ComfyNode):
         return host.output(cls, stack, notes=[f"{len(stack.pictures)} references."], images=seen)
 
 
-class VaceComposeVCUs(io.ComfyNode):
+class VaceComposeVCUs(Node):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(

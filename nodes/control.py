@@ -18,6 +18,7 @@ from ..vace_core.vcu import compose
 from . import host, sockets
 from .bridge import images_of
 from .fitted import LOOSEST, fit_clip, fit_mask
+from .node import Node
 
 COMPUTED: dict[str, Callable[[Tensor], Tensor]] = {
     "gray": controls.gray,
@@ -39,7 +40,7 @@ NO_BOXES = (
 )
 
 
-class VaceControlVideo(io.ComfyNode):
+class VaceControlVideo(Node):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(
@@ -104,7 +105,7 @@ class VaceControlVideo(io.ComfyNode):
         return host.output(cls, vcu, images_of(frames), notes=(*clip.notes, *said, *notes))
 
 
-class VaceLayoutToVideo(io.ComfyNode):
+class VaceLayoutToVideo(Node):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(
@@ -151,12 +152,10 @@ def control_of(frames: Tensor, kind: str, mend: bool) -> tuple[Tensor, list[str]
     """The control of this kind that a clip is or is turned into, and what is to be said of it.
 
     Raises:
-        InputError: an unknown kind, or a clip that the control cannot be computed from.
+        InputError: a clip that the control cannot be computed from.
     """
     if kind in COMPUTED:
         return COMPUTED[kind](frames), []
-    if kind not in GIVEN:
-        raise InputError(f'kind is "{kind}". One of {", ".join([*COMPUTED, *GIVEN])} is needed. Choose one of these.')
     notes = list[str]()
     if mend:
         frames, notes = sanitise(frames, GIVEN[kind])

@@ -8,13 +8,14 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..vace_core import tasks
-from ..vace_core.errors import InputError
+from ..vace_core.errors import InputError, shortened
 from . import host, sockets
 from .bridge import frames_of
 from .fitted import Fitted, fit_clip, fit_end, grid_of, growth_of, needed_mask
+from .node import Node
 
 
-class VaceInpaintVideo(io.ComfyNode):
+class VaceInpaintVideo(Node):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(
@@ -42,7 +43,7 @@ class VaceInpaintVideo(io.ComfyNode):
         return host.output(cls, vcu, notes=(*clip.notes, *notes))
 
 
-class VaceOutpaintVideo(io.ComfyNode):
+class VaceOutpaintVideo(Node):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(
@@ -93,7 +94,7 @@ class VaceOutpaintVideo(io.ComfyNode):
         return host.output(cls, vcu, notes=(*clip.notes, f"The canvas is {vcu.width} x {vcu.height}."))
 
 
-class VaceExtendVideo(io.ComfyNode):
+class VaceExtendVideo(Node):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(
@@ -126,7 +127,7 @@ class VaceExtendVideo(io.ComfyNode):
         return _extended(cls, first, last, length, keep, fps, fit, prompt, negative_prompt)
 
 
-class VaceJoinVideos(io.ComfyNode):
+class VaceJoinVideos(Node):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(
@@ -159,7 +160,7 @@ class VaceJoinVideos(io.ComfyNode):
         return _extended(cls, first, last, length, keep, fps, fit, prompt, negative_prompt)
 
 
-class VacePlaceKeyframes(io.ComfyNode):
+class VacePlaceKeyframes(Node):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(
@@ -276,7 +277,8 @@ def _positions(text: str, length: int, pictures: int) -> list[int]:
         typed = [int(part) for part in text.replace(";", ",").split(",") if part.strip()]
     except ValueError:
         raise InputError(
-            f'positions is "{text[:60]}". Whole numbers separated by commas are needed, such as 0, 40, -1. Change it.'
+            f'positions is "{shortened(text)}". Whole numbers separated by commas are needed, such as 0, 40, -1. '
+            "Change it."
         ) from None
     if len(typed) != pictures:
         raise InputError(
@@ -285,5 +287,7 @@ def _positions(text: str, length: int, pictures: int) -> list[int]:
         )
     places = [place + length if place < 0 else place for place in typed]
     if len(set(places)) < len(places):
-        raise InputError(f"positions says {text}, which names a frame twice. Each picture needs its own. Change it.")
+        raise InputError(
+            f"positions says {shortened(text)}, which names a frame twice. Each picture needs its own. Change it."
+        )
     return places

@@ -10,11 +10,15 @@ from comfy_api.latest import io
 
 from ..vace_core.layout_json import paths_to_json
 from ..vace_core.models.wan import GRID
+from ..vace_core.room import check_room
 from ..vace_core.starter.model import LENGTH, SIDE, STARTER_RULE
 from ..vace_core.starter.world import Background, Keyframe, Scene, SceneClip, SceneObject, render
 from ..vace_core.training.samples import paths_of
 from . import host, sockets
 from .bridge import images_of
+from .node import Node
+
+DRAWN = 100  # bytes a pixel: frames, depth and skeletons as drawn and as IMAGE, masks
 
 
 def _line(start: tuple[float, float], end: tuple[float, float], radius: float) -> tuple[Keyframe, ...]:
@@ -64,7 +68,7 @@ SCENES: dict[str, Scene] = {
 """By the name that the node shows. Between the two parts of the ring 7 of 41 frames are missing."""
 
 
-class VaceExampleClip(io.ComfyNode):
+class VaceExampleClip(Node):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(
@@ -105,6 +109,7 @@ class VaceExampleClip(io.ComfyNode):
     @classmethod
     def execute(cls, scene: str, length: int) -> io.NodeOutput:
         GRID.check(length, SIDE, SIDE)
+        check_room(length * SIDE * SIDE * DRAWN, "The clip", frames=length)
         clip = render(SCENES[scene], num_frames=length, height=SIDE, width=SIDE)
         # A single picture has no motion: its boxes are those of the clip that it begins.
         moving = clip if length > 1 else render(SCENES[scene], num_frames=LENGTH, height=SIDE, width=SIDE)

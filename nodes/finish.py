@@ -19,10 +19,11 @@ from ..vace_core.shapes import Grid
 from ..vace_core.vcu import VideoConditionUnit
 from . import host, memory, native, sockets
 from .bridge import frames_of, images_of, latents_of
+from .node import Node
 from .sockets import LibraryModel, NativeModel
 
 
-class VaceDecodeVideo(io.ComfyNode):
+class VaceDecodeVideo(Node):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(
@@ -81,7 +82,7 @@ class VaceDecodeVideo(io.ComfyNode):
         return host.output(cls, _joined(before, images_of(frames), after), vcu.fps, said, notes=[said])
 
 
-class VaceCompositeVideo(io.ComfyNode):
+class VaceCompositeVideo(Node):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(
@@ -176,6 +177,7 @@ def _joined(before: Any | None, images: Tensor, after: Any | None) -> Tensor:
         if part is None:
             continue
         frames_of(part, name)
+        part = part[None] if part.dim() == 3 else part
         if part.shape[1:] != images.shape[1:]:
             raise ShapeError(
                 f"The {name} is {part.shape[2]} x {part.shape[1]} pixels with {part.shape[3]} channels, the result "

@@ -10,13 +10,13 @@ from torch.nn import functional
 
 from ..vace_core import fitting
 from ..vace_core.errors import InputError, ShapeError
-from ..vace_core.fitting import FitPlan, FitRule
+from ..vace_core.fitting import FitPlan
 from ..vace_core.models import FAMILIES
 from ..vace_core.pipeline import check_unit
 from ..vace_core.shapes import Grid
 from ..vace_core.vcu import VideoConditionUnit
 from .bridge import frames_of, images_of, masks_of, said_of_range
-from .sockets import FITS, WIDEST
+from .sockets import FITS
 
 # A task knows no model. What no model takes it refuses; the rest is checked where the model is known.
 LOOSEST = min((family.grid for family in FAMILIES), key=lambda grid: (grid.frames, grid.step))
@@ -80,7 +80,7 @@ def fit_clip(images: Any, fit: str, fps: float, *, name: str = "images", growth:
 
 def plan_of(count: int, height: int, width: int, fit: str, fps: float, growth: float = 1.0) -> FitPlan:
     """How `fit_clip` fits a clip of so many frames and pixels."""
-    rule = _rule(fit)
+    rule = FITS[fit]
     if rule is None:
         return fitting.plan_exact(count, height, width, LOOSEST, fps=fps)
     return fitting.plan(count, height, width, rule.shared(growth), fps=fps)
@@ -116,7 +116,7 @@ def fit_end(
     """
     frames = frames_of(images, name)
     count, height, width = frames.shape[2:]
-    rule, grid = _rule(fit), grid_of(fit)
+    rule, grid = FITS[fit], grid_of(fit)
     if size is None:
         one = plan_of(1, height, width, fit, fps)
         size = one.height, one.width
@@ -180,23 +180,8 @@ def needed_mask(mask: Any, clip: Fitted, *, name: str = "mask") -> tuple[Tensor,
 
 
 def growth_of(left: float, right: float, top: float, bottom: float) -> float:
-    """How many times its area a picture has with its border.
-
-    Raises:
-        InputError: a side that no border has.
-    """
-    for name, side in (("left", left), ("right", right), ("top", top), ("bottom", bottom)):
-        if not 0 <= side <= WIDEST:
-            raise InputError(
-                f"{name} is {side:g}, a part of the picture's side. 0 to {WIDEST:g} is needed. Change {name}."
-            )
+    """How many times its area a picture has with its border."""
     return fitting.growth(left, right, top, bottom)
-
-
-def _rule(fit: str) -> FitRule | None:
-    if fit not in FITS:
-        raise InputError(f'fit is "{fit}". One of {", ".join(FITS)} is needed. Choose one of these.')
-    return FITS[fit]
 
 
 def _fitted(frames: Tensor, plan: FitPlan, name: str, notes: list[str]) -> Fitted:

@@ -18,7 +18,7 @@ from comfy_api.latest import io, ui
 from torch import Tensor, nn
 
 from ..vace_core.devices import VAE_DTYPES
-from ..vace_core.errors import ModelError
+from ..vace_core.errors import ModelError, shortened
 from ..vace_core.models import FAMILIES, layers
 from ..vace_core.text import said_of_cut
 
@@ -74,8 +74,8 @@ def model_path(name: str, *folders: str) -> Path:
         if path is not None:
             return Path(path)
     raise ModelError(
-        f'The file "{name}" is not in ComfyUI\'s model folder {folders[0]}. It is needed there. Put it into that '
-        "folder and press R, or choose another file."
+        f'The file "{shortened(name)}" is not in ComfyUI\'s model folder {folders[0]}. It is needed there. Put it into '
+        "that folder and press R, or choose another file."
     )
 
 

@@ -19,6 +19,7 @@ from ..vace_core.options import SamplingOptions
 from ..vace_core.pipeline import VaceModel
 from ..vace_core.starter import model as starter
 from . import host, memory, native, sockets
+from .node import Node
 from .sockets import AdapterFile, LibraryModel, NativeModel
 
 MODELS = ("diffusion_models", "unet_gguf", "checkpoints")
@@ -34,7 +35,7 @@ HELD = {
 }
 
 
-class VaceLoadStarter(io.ComfyNode):
+class VaceLoadStarter(Node):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(
@@ -67,7 +68,9 @@ class VaceLoadStarter(io.ComfyNode):
         return host.output(cls, managed(core, WAN, starter.STARTER_OPTIONS), base, adapter)
 
 
-class VaceLoadModel(io.ComfyNode):
+class VaceLoadModel(Node):
+    files = frozenset({"model", "vae", "text_encoder", "low_noise_model"})
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         models = host.model_names(*MODELS)
@@ -156,7 +159,9 @@ class VaceLoadModel(io.ComfyNode):
         return host.output(cls, managed(core, family, usual), notes=[_said(family, usual)])
 
 
-class VaceLoadAdapter(io.ComfyNode):
+class VaceLoadAdapter(Node):
+    files = frozenset({"adapter"})
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(
@@ -195,7 +200,7 @@ class VaceLoadAdapter(io.ComfyNode):
         return host.output(cls, AdapterFile(path=path), notes=[said])
 
 
-class VaceUseNativeModel(io.ComfyNode):
+class VaceUseNativeModel(Node):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(

@@ -12,12 +12,13 @@ from ..vace_core.models import FAMILIES
 from ..vace_core.preview import contact_sheet
 from ..vace_core.vcu import VideoConditionUnit
 from . import host, sockets
+from .node import Node
 
 NOTHING = "Nothing looks wrong."
 BASES = {family.name: family for family in FAMILIES}
 
 
-class VacePreviewVCU(io.ComfyNode):
+class VacePreviewVCU(Node):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(

@@ -25,13 +25,14 @@ from ..vace_core.vcu import VideoConditionUnit
 from . import host, memory, native, sockets
 from .bridge import raw
 from .fitted import check_for_model
+from .node import Node
 from .sockets import LibraryModel, NativeModel
 
 SHOWN = 4  # frames of a preview
 SMALL = 128 * 128  # pixels of a frame that the VAE itself can show after every step
 
 
-class VaceSampleVideo(io.ComfyNode):
+class VaceSampleVideo(Node):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(
@@ -147,7 +148,7 @@ class VaceSampleVideo(io.ComfyNode):
         return host.output(cls, {"samples": samples}, notes=notes)
 
 
-class VaceApplyVCU(io.ComfyNode):
+class VaceApplyVCU(Node):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(

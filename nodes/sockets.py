@@ -33,6 +33,9 @@ FITS: dict[str, FitRule | None] = {
 }
 """How a clip is brought to the size and length that a model takes."""
 
+ANY_RATE = "fps"
+"""The input that takes what comes with a video, also beyond what its widget offers."""
+
 WIDEST = 4.0  # of what is added at a side, as a part of the picture's
 
 SIDE = "Pixels, a multiple of 16; for LTX-Video of 32."
@@ -170,7 +173,7 @@ def guidance() -> list[Any]:
 
 def fps(default: float = 16.0) -> Any:
     return io.Float.Input(
-        "fps",
+        ANY_RATE,
         default=default,
         min=0.1,
         max=240.0,

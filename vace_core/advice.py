@@ -90,7 +90,7 @@ def _about_unseen_masks(kept: NDArray[np.float64], seen_frames: list[int]) -> li
     names = ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in unseen[:8])
     nearest = sorted({min(seen_frames, key=lambda seen, frame=run[0]: abs(seen - frame)) for run in unseen[:8]})
     return [
-        f"The mask changes for a moment at {names}{', …' if len(unseen) > 8 else ''}, and the model does not read "
+        f"The mask changes for a moment at {names}{', ...' if len(unseen) > 8 else ''}, and the model does not read "
         "the mask there: it gets these pixels, but not whether they are kept. "
         f"Move them to {', '.join(map(str, nearest))}, or hold them longer."
     ]

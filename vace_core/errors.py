@@ -9,13 +9,52 @@ VaceError
     └── AdapterMismatchError    this adapter belongs to another base model
 
 A message says, in this order: what came, what is needed, what to do.
+
+A message may quote what a user typed or a file held. It ends up in logs and consoles that fail on text they cannot
+encode, so the root makes every message safe; its own words are ASCII.
 """
 
 from __future__ import annotations
 
+import reprlib
+
+LONGEST = 1200
+"""Characters of a message."""
+
+_CUT = " ... "
+
+
+def plain(text: str) -> str:
+    """`text` as any UTF-8 log takes it: what is not printable, half characters among it, escaped; lines kept."""
+    if text.isascii() and text.replace("\n", "").isprintable():
+        return text
+    return "".join(one if one.isprintable() or one == "\n" else ascii(one)[1:-1] for one in text)
+
+
+def shortened(value: object, limit: int = 80) -> str:
+    """What somebody typed or a file held, as it may stand in a message: printable, and not endless."""
+    text = value if isinstance(value, str) else shown(value)
+    start = text[: limit + 1]
+    start = start if start.isprintable() else ascii(start)
+    return start if len(start) <= limit else f"{start[:limit]}..."
+
+
+def shown(value: object) -> str:
+    """Any value as it may stand in a message: as Python writes it, and not endless."""
+    try:
+        return plain(reprlib.repr(value))
+    except ValueError:  # Python refuses to write thousands of digits
+        return "a number of thousands of digits"
+
 
 class VaceError(Exception):
     """The root: catch it to catch everything the library says about inputs and files."""
+
+    def __init__(self, message: str = "") -> None:
+        if len(message) > LONGEST:  # the end says what to do
+            half = (LONGEST - len(_CUT)) // 2
+            message = f"{message[:half]}{_CUT}{message[-half:]}"
+        super().__init__(plain(message))
 
 
 class InputError(VaceError, ValueError):

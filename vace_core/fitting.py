@@ -214,7 +214,7 @@ def report(plan: FitPlan) -> str:
         sentences.append(f"The picture is scaled by {plan.scale:.4g} to {scaled_width} x {scaled_height}, {lost}.")
     for frames, what in ((plan.dropped, "dropped"), (plan.repeated, "shown more than once")):
         if frames:
-            more = ", …" if len(frames) > 8 else ""
+            more = ", ..." if len(frames) > 8 else ""
             sentences.append(f"Frames {what}: {len(frames)} ({', '.join(map(str, frames[:8]))}{more}).")
     return " ".join(sentences)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from reprlib import repr as shown
 from typing import cast
 
 import numpy as np
@@ -17,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .errors import InputError
+from .errors import InputError, shown
 from .masks import each_frame, opencv
 from .room import check_room
 from .shapes import Box

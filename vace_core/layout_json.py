@@ -14,10 +14,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import MISSING, asdict, fields
-from reprlib import repr as shown
 from typing import Any, TypeVar, cast
 
-from .errors import InputError
+from .errors import InputError, shown
 from .layout import BLACK, FARTHEST, BoxKey, BoxPath, check_number
 
 _LONGEST_TEXT, _MOST_PATHS, _MOST_KEYS = 1_000_000, 64, 4096

@@ -199,7 +199,7 @@ def _listed(fault: str, names: list[str]) -> str:
     count = f"{len(names)} weights" if len(names) > 1 else "the weight"
     if fault.endswith("unknown") and len(names) == 1:
         count = "weight"
-    shown = ", ".join(shortened(name) for name in names[:5]) + (", …" if len(names) > 5 else "")
+    shown = ", ".join(shortened(name) for name in names[:5]) + (", ..." if len(names) > 5 else "")
     return f"{fault} {count} {shown}" if names else ""
 
 

@@ -284,7 +284,7 @@ def _wrapped(text: str, size: int, width: int, most: int) -> list[str]:
         lines.append(text[:end])
         text = text[end:].strip()
     if text:
-        lines[-1] = lines[-1][:-2].rstrip() + " …"
+        lines[-1] = lines[-1][:-2].rstrip() + " \u2026"
     return lines
 
 

@@ -59,7 +59,7 @@ class Grid:
             choice = f"{above}" if num_frames < below else f"{below} or {above}"
             raise ShapeError(
                 f"The clip has {num_frames} frames. This model needs {self.frames}n + 1 frames "
-                f"(1, {1 + self.frames}, {1 + 2 * self.frames}, …). Set the length to {choice}."
+                f"(1, {1 + self.frames}, {1 + 2 * self.frames}, ...). Set the length to {choice}."
             )
         for name, size in (("width", width), ("height", height)):
             if size < self.step or size % self.step:

@@ -97,7 +97,7 @@ def _pictures(frames: Tensor) -> Tensor:
     if frames.ndim != 4 or frames.shape[3] != 3 or 0 in frames.shape:
         raise ShapeError(
             f"The pictures have the shape {tuple(frames.shape)}. Bytes of (T, H, W, 3) are needed, or one clip of "
-            "(1, 3, T, H, W) in −1..1. Bring them into one of these forms."
+            "(1, 3, T, H, W) in -1..1. Bring them into one of these forms."
         )
     return frames.cpu()
 

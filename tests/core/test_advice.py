@@ -143,7 +143,7 @@ def test_every_hidden_keyframe_is_named_or_counted():
         assert bool(found) == (index not in seen)
     hidden = [index for index in range(2, 79, 3) if index not in seen]
     (message,) = warnings(tasks.keyframes(dict.fromkeys(hidden, small), num_frames=81), seen_frames=seen)
-    assert ", ".join(map(str, hidden[:8])) + ", …" in message
+    assert ", ".join(map(str, hidden[:8])) + ", ..." in message
 
 
 def test_a_moment_that_is_made_is_hidden_too():

@@ -292,7 +292,7 @@ WRONG = {
     ),
     "a length that does not fit": (
         3, ["text", "--length", "6"],
-        "The clip has 6 frames. This model needs 4n + 1 frames (1, 5, 9, …). Set the length to 5 or 9.",
+        "The clip has 6 frames. This model needs 4n + 1 frames (1, 5, 9, ...). Set the length to 5 or 9.",
     ),
     "an ending that is not written": (
         3, ["text", "-o", "clip.avi"],

@@ -113,7 +113,7 @@ def test_the_box_of_what_is_not_gray():
     [
         (
             (18, 32, 48),
-            "The clip has 18 frames. This model needs 4n + 1 frames (1, 5, 9, …). Set the length to 17 or 21.",
+            "The clip has 18 frames. This model needs 4n + 1 frames (1, 5, 9, ...). Set the length to 17 or 21.",
         ),
         ((17, 30, 48), "The height is 30 pixels. This model needs a multiple of 16. Set the height to 16 or 32."),
         ((17, 32, 8), "The width is 8 pixels. This model needs a multiple of 16. Set the width to 16."),

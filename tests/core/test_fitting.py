@@ -135,7 +135,7 @@ def test_report_names_everything_that_is_lost():
     assert report(plan(300, 1080, 1930, PRESETS["wan-480p"], fps=30)) == (
         "300 frames of 1930 x 1080 pixels at 30 fps (10.00 s) go to the model as 81 frames of 832 x 480 at 8.114 fps. "
         "The picture is scaled by 0.4444 to 858 x 480, then cropped by 13 px left, 13 px right. "
-        "Frames dropped: 219 (1, 2, 4, 5, 6, 8, 9, 10, …)."
+        "Frames dropped: 219 (1, 2, 4, 5, 6, 8, 9, 10, ...)."
     )
     assert report(plan_exact(1, 32, 32, WAN, size=(64, 64), fps=16)) == (
         "1 frame of 32 x 32 pixels at 16 fps (0.06 s) goes to the model as 1 frame of 64 x 64 at 16 fps. "
@@ -279,7 +279,7 @@ def test_input_errors_say_what_came_and_what_to_do(call: object, message: str):
         ),
         (
             lambda: plan_exact(20, 32, 32, WAN, length=18, fps=16),
-            "The clip has 18 frames. This model needs 4n + 1 frames (1, 5, 9, …). Set the length to 17 or 21.",
+            "The clip has 18 frames. This model needs 4n + 1 frames (1, 5, 9, ...). Set the length to 17 or 21.",
         ),
         (
             lambda: plan_exact(5, 32, 32, WAN, size=(32, 40), fps=16),

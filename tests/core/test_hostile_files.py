@@ -119,7 +119,7 @@ SAFETENSORS = {
     ),
     "a long and strange name": (
         safetensors_bytes({"\n" * 99: 1}),
-        f"its header does not say type, shape and place of {(ascii(chr(10) * 99))[:80]}…",
+        f"its header does not say type, shape and place of {(ascii(chr(10) * 99))[:80]}...",
     ),
 }  # fmt: skip
 

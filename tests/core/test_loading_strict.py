@@ -24,7 +24,7 @@ STRICT = {
         load_base,
         {name: value for name, value in base_weights().items() if not name.startswith("blocks.3.cross")},
         "lacks 10 weights blocks.3.cross_attn.q.weight, blocks.3.cross_attn.q.bias, blocks.3.cross_attn.k.weight, "
-        "blocks.3.cross_attn.k.bias, blocks.3.cross_attn.v.weight, …. Exactly the 123 weights of a Wan text-to-video "
+        "blocks.3.cross_attn.k.bias, blocks.3.cross_attn.v.weight, .... Exactly the 123 weights of a Wan text-to-video "
         "base are needed.",
     ),
     "one unexpected": (

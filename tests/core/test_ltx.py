@@ -182,7 +182,10 @@ def test_latents_of_another_vae_are_named(model):
 @pytest.mark.parametrize(
     ("size", "message"),
     [
-        ((5, 32, 64), "The clip has 5 frames. This model needs 8n + 1 frames (1, 9, 17, …). Set the length to 1 or 9."),
+        (
+            (5, 32, 64),
+            "The clip has 5 frames. This model needs 8n + 1 frames (1, 9, 17, ...). Set the length to 1 or 9.",
+        ),
         ((9, 48, 64), "The height is 48 pixels. This model needs a multiple of 32. Set the height to 32 or 64."),
     ],
 )

@@ -37,7 +37,7 @@ def test_bytes_of_another_form_are_refused(tmp_path: Path):
     gray = torch.zeros(7, 32, 48, dtype=torch.uint8)
     assert message(ShapeError, lambda: write_video(tmp_path / "a.mkv", gray, fps=16, lossless=True)) == (
         "The pictures have the shape (7, 32, 48). Bytes of (T, H, W, 3) are needed, or one clip of (1, 3, T, H, W) in "
-        "−1..1. Bring them into one of these forms."
+        "-1..1. Bring them into one of these forms."
     )
 
 

@@ -26,8 +26,12 @@ class Input:
 
     def __init__(self, kind: str, id: str, *, optional: bool = False, **said: Any) -> None:
         self.kind, self.id, self.optional = kind, id, optional
-        self.default = said.get("default")
+        self.default, self.min, self.max = (said.get(name) for name in ("default", "min", "max"))
+        self.options = said.get("options")
         self.said = {self.NAMES.get(name, name): value for name, value in said.items() if value is not None}
+
+    def get_io_type(self) -> str:
+        return self.kind
 
 
 class Output:

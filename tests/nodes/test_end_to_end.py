@@ -209,7 +209,7 @@ def test_refusals_reach_the_user_as_they_are(comfy, starter):
     ran = execute(comfy, wrong)
     assert (ran.success, ran.failed_node) == (False, "task")
     assert ran.error.strip() == (
-        "The clip has 6 frames. This model needs 4n + 1 frames (1, 5, 9, …). Set the length to 5 or 9."
+        "The clip has 6 frames. This model needs 4n + 1 frames (1, 5, 9, ...). Set the length to 5 or 9."
     )
 
 

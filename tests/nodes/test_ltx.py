@@ -57,7 +57,7 @@ class TestTasks:
 
     def test_a_length_that_does_not_fit_is_named_by_the_task(self, run):
         assert refusal(run, "VaceExtendVideo", first=clip(1, 32, 64), length=13, **FIT) == (
-            "The clip has 13 frames. This model needs 8n + 1 frames (1, 9, 17, …). Set the length to 9 or 17."
+            "The clip has 13 frames. This model needs 8n + 1 frames (1, 9, 17, ...). Set the length to 9 or 17."
         )
 
 
@@ -75,7 +75,7 @@ class TestPreview:
         vcu = run("VaceTextToVideo", width=48, height=32, length=5)[0]
         assert run("VacePreviewVCU", vcu=vcu)[2] == ""
         assert run("VacePreviewVCU", vcu=vcu, base="LTX-Video 0.9")[2] == (
-            "Not for LTX-Video 0.9: The clip has 5 frames. This model needs 8n + 1 frames (1, 9, 17, …). Set the "
+            "Not for LTX-Video 0.9: The clip has 5 frames. This model needs 8n + 1 frames (1, 9, 17, ...). Set the "
             "length to 1 or 9."
         )
 
@@ -129,7 +129,7 @@ class TestSampling:
     def test_a_unit_that_does_not_fit_is_refused_with_the_fit_that_would(self, run, model):
         vcu = run("VaceInpaintVideo", images=clip(5, 32, 80), mask=half_mask(5, 32, 80), fit="480p")[0]
         assert refusal(run, "VaceSampleVideo", model=model, vcu=vcu, **OPTIONS) == (
-            "The clip has 5 frames. This model needs 8n + 1 frames (1, 9, 17, …). Set the length to 1 or 9. Where a "
+            "The clip has 5 frames. This model needs 8n + 1 frames (1, 9, 17, ...). Set the length to 1 or 9. Where a "
             'video or picture comes in, the task does it by itself with fit set to "LTX-Video".'
         )
 

@@ -133,7 +133,7 @@ class TestFaultsOfCore:
     def test_length_that_is_not_4n_plus_1_is_refused(self, run):
         # There 18 becomes 17.
         assert refusal(run, "VaceTextToVideo", width=48, height=32, length=18) == (
-            "The clip has 18 frames. This model needs 4n + 1 frames (1, 5, 9, …). Set the length to 17 or 21."
+            "The clip has 18 frames. This model needs 4n + 1 frames (1, 5, 9, ...). Set the length to 17 or 21."
         )
 
     def test_width_that_is_no_multiple_of_16_is_refused(self, run):

@@ -118,8 +118,8 @@ class TestFit:
     def test_as_it_is_refuses_other_lengths(self, run, frames):
         below = (frames - 1) // 4 * 4 + 1
         assert refusal(run, "VaceControlVideo", images=clip(frames, 16, 16), kind="gray", fit="as it is") == (
-            f"The clip has {frames} frames. This model needs 4n + 1 frames (1, 5, 9, …). Set the length to {below} or "
-            f"{below + 4}."
+            f"The clip has {frames} frames. This model needs 4n + 1 frames (1, 5, 9, ...). Set the length to "
+            f"{below} or {below + 4}."
         )
 
 

@@ -16,6 +16,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -32,10 +33,22 @@ class Server:
         folder: An empty folder.
         name: What the pack's folder is called there.
         with_files: Whether the starter lies in its model folders, and example clips among its inputs.
+        packs: Other packs beside it.
+        encoding: Of its console.
     """
 
-    def __init__(self, comfyui: Path, folder: Path, name: str = "vace", *, with_files: bool = True) -> None:
+    def __init__(
+        self,
+        comfyui: Path,
+        folder: Path,
+        name: str = "vace",
+        *,
+        with_files: bool = True,
+        packs: Sequence[Path] = (),
+        encoding: str = "utf-8",
+    ) -> None:
         self.comfyui, self.folder, self.name, self.with_files = comfyui, folder, name, with_files
+        self.packs, self.encoding = packs, encoding
         self.log = folder / "log.txt"
         with socket.socket() as found:
             found.bind(("127.0.0.1", 0))
@@ -44,6 +57,8 @@ class Server:
     def __enter__(self) -> Server:
         (self.folder / "custom_nodes").mkdir()
         (self.folder / "custom_nodes" / self.name).symlink_to(ROOT, target_is_directory=True)
+        for pack in self.packs:
+            (self.folder / "custom_nodes" / pack.name).symlink_to(pack, target_is_directory=True)
         if self.with_files:
             from .starter_files import PARTS, write
 
@@ -52,13 +67,18 @@ class Server:
         options = ["--cpu", "--disable-api-nodes", "--listen", "127.0.0.1", "--port", str(self.port)]
         command = [sys.executable, __file__, str(self.comfyui), *options, "--base-directory", str(self.folder)]
         env = {**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
+        env["PYTHONIOENCODING"] = self.encoding
         self._process = subprocess.Popen(command, stdout=self.log.open("w"), stderr=subprocess.STDOUT, env=env)
         self._wait(lambda: self.get("/system_stats"), "to start")
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._process.terminate()
-        self._process.wait(30)
+        try:
+            self._process.wait(30)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
     def get(self, path: str, **query: str) -> Any:
         return json.loads(self.fetch(path, **query))
@@ -91,7 +111,7 @@ class Server:
             if self._process.poll() is not None:
                 break
             time.sleep(0.1)
-        raise AssertionError(f"ComfyUI did not manage {what}:\n{self.log.read_text()[-3000:]}")
+        raise AssertionError(f"ComfyUI did not manage {what}:\n{self.log.read_text(errors='replace')[-3000:]}")
 
 
 def _main() -> None:

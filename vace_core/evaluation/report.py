@@ -137,11 +137,11 @@ def _plain(value: Any) -> Any:
 
 
 def _with_error(score: Score) -> str:
-    return f"{score.mean:.3g} ± {score.error:.2g}"
+    return f"{score.mean:.3g} \u00b1 {score.error:.2g}"
 
 
 def _gain(rival: Rival, better: Better) -> str:
     gain = rival.gain
     good = gain.mean if better == "higher" else -gain.mean
-    text = f"{gain.mean:+.3g} ± {gain.error:.2g}"
+    text = f"{gain.mean:+.3g} \u00b1 {gain.error:.2g}"
     return f"**{text}**" if good > 2 * gain.error else text

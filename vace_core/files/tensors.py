@@ -11,13 +11,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from reprlib import repr as shown
 from typing import BinaryIO, Protocol, TypeAlias
 
 import torch
 from torch import Tensor
 
 from ..errors import WeightsError
+from ..errors import shortened as shortened
 from ..room import check_room
 
 # The names are those of safetensors; GGUF uses the same ones for the types they share.
@@ -144,10 +144,3 @@ def read_span(path: Path, start: int, nbytes: int, header: Stamp) -> Tensor:
 def as_stored(data: Tensor, info: TensorInfo) -> Tensor:
     """Bytes `(nbytes,)` as the tensor they are, without a copy; `info.dtype` is one of `TORCH_DTYPES`."""
     return data.view(TORCH_DTYPES[info.dtype]).reshape(info.shape)
-
-
-def shortened(value: object, limit: int = 80) -> str:
-    """A name or another value out of a file as it may stand in a message: printable, and not endless."""
-    text = value if isinstance(value, str) else shown(value)
-    text = text if text.isprintable() else ascii(text)
-    return text if len(text) <= limit else f"{text[:limit]}…"
