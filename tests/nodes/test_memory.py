@@ -147,11 +147,12 @@ class TestSmallCard:
         model = run("VaceLoadStarter")[0]
         assert torch.equal(sampled(run, model, vcu, steps=2), wanted)
         room = reserves(model, 3 * 2 * 3)
-        for part in (0.25, 0.75):
+        # One weight of the toy is half of it, and newer ComfyUIs keep room for the largest that is streamed.
+        for part, least in ((0.25, 0), (0.9, 1)):
             budget = room + int(size * part)
             got, weights, peak, _ = self.on_card(run, vcu, budget)
             assert torch.equal(got, wanted)
-            assert 0 < weights <= size * part
+            assert least <= weights <= size * part
             assert peak <= budget
 
     def test_memory_that_something_else_took_is_done_without(self, run, folder, vcu):
