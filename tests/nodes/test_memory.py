@@ -60,7 +60,7 @@ def vcu(run):
 
 
 def sampled(run, model, vcu, **options):
-    return run("VaceSampleVideo", model=model, vcu=vcu, **STEPS, **options)[0]["samples"]
+    return run("VaceSampleVideo", model=model, vcu=vcu, **{**STEPS, **options})[0]["samples"]
 
 
 class TestRunningOut:
@@ -131,27 +131,28 @@ class TestSmallCard:
         monkeypatch.setattr(pack.nodes.memory, "_room", lambda *args: room(*args) * SCALE)
         return room
 
-    def on_card(self, run, vcu, budget, **options):
+    def on_card(self, run, vcu, budget):
         """Latents, and the most weights and bytes that were on the card."""
         with Card(budget) as card, in_comfyui(card, SCALE):
             model = run("VaceLoadStarter")[0]
             weights = []
             base = model.core.expert.base
             base.register_forward_hook(lambda *_: weights.append(resident(model.experts[0].model)))
-            samples = sampled(run, model, vcu, **options)
+            samples = sampled(run, model, vcu, steps=2)
             return samples, max(weights), card.peak, sum(one.nbytes for one in model.experts[0].model.parameters())
 
     def test_what_does_not_fit_is_streamed_to_the_same_numbers(self, run, folder, vcu, reserves):
         wanted, all_of_it, _, size = self.on_card(run, vcu, 2**30)
         assert all_of_it == size
         model = run("VaceLoadStarter")[0]
-        assert torch.equal(sampled(run, model, vcu), wanted)
+        assert torch.equal(sampled(run, model, vcu, steps=2), wanted)
         room = reserves(model, 3 * 2 * 3)
-        for part in (0.25, 0.75):
+        # One weight of the toy is half of it, and newer ComfyUIs keep room for the largest that is streamed.
+        for part, least in ((0.25, 0), (0.9, 1)):
             budget = room + int(size * part)
             got, weights, peak, _ = self.on_card(run, vcu, budget)
             assert torch.equal(got, wanted)
-            assert 0 < weights <= size * part
+            assert least <= weights <= size * part
             assert peak <= budget
 
     def test_memory_that_something_else_took_is_done_without(self, run, folder, vcu):
@@ -159,11 +160,14 @@ class TestSmallCard:
         from comfy import model_management as management
 
         wanted, _, peak, size = self.on_card(run, vcu, 2**30)
-        believed = lambda *_, **__: 2**50  # noqa: E731
+
+        def believed(_: object = None, torch_free_too: bool = False) -> object:
+            return (2**50, 0) if torch_free_too else 2**50
+
         with (
             Card(peak - size // 2) as card,
             in_comfyui(card, SCALE),
             mock.patch.object(management, "get_free_memory", believed),
         ):
-            got = sampled(run, run("VaceLoadStarter")[0], vcu)
+            got = sampled(run, run("VaceLoadStarter")[0], vcu, steps=2)
         assert torch.equal(got, wanted)
