@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -20,13 +21,16 @@ WRONG = {
     "start behind the end": ({"start_percent": 0.6, "end_percent": 0.4}, NOWHERE),
     "no strength": (
         {"strength": math.nan},
-        "The strength is nan. A finite number of 0 or more is needed. Set it to one.",
+        "strength is nan. A number from 0 to 10 is needed. Change strength.",
     ),
     "no start": (
         {"start_percent": math.nan},
-        "The start percent is nan. A number from 0 to 1 is needed. Set it to one.",
+        "start_percent is nan. A number from 0 to 1 is needed. Change start_percent.",
     ),
-    "no end": ({"end_percent": math.nan}, "The end percent is nan. A number from 0 to 1 is needed. Set it to one."),
+    "no end": (
+        {"end_percent": math.nan},
+        "end_percent is nan. A number from 0 to 1 is needed. Change end_percent.",
+    ),
 }
 
 
@@ -46,10 +50,12 @@ def unit(run):
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-def test_sampling_and_attaching_refuse_alike(run, model, unit, wrong):
+def test_sampling_and_attaching_refuse_alike(run, pack, tmp_path, model, unit, wrong):
     values, message = WRONG[wrong]
     assert refusal(run, "VaceSampleVideo", model=model, vcu=unit, **{**OPTIONS, **values}) == message
-    attach = {"model": None, "adapter": None, "vcu": unit, "vae": None, **values}
+    native = SimpleNamespace(clone=len, get_model_object=len)  # refused before anything is asked of it
+    adapter = pack.nodes.sockets.AdapterFile(path=tmp_path / "adapter.safetensors")
+    attach = {"model": native, "adapter": adapter, "vcu": unit, "vae": model, **values}
     assert refusal(run, "VaceAttachAdapter", **attach) == message
 
 
