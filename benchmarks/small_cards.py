@@ -124,7 +124,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
     def assigned(self: Any, state: Any, strict: bool = True, assign: bool = True) -> Any:
         # What is mapped would be copied into memory otherwise; it keeps the types that the model was made with.
-        own = {name: value.dtype for name, value in self.state_dict().items()}
+        own = {name: value.dtype for name, value in self.state_dict().items() if not value.is_meta}
         state = {name: value.to(own.get(name, value.dtype)) for name, value in state.items()}
         return load(self, state, strict, assign=True)
 

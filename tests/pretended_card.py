@@ -267,7 +267,7 @@ def in_comfyui(card: Card, scale: int = 1) -> Iterator[None]:
         "get_free_memory": free,
         "get_total_memory": total,
         "should_use_bf16": suits,
-        "should_use_fp16": suits,
+        "should_use_fp16": lambda *_, **__: False,  # else files in bf16 would be converted
         "supports_fp8_compute": lambda *_, **__: False,
         "module_size": lambda module: size(module) * scale,
         "vram_state": management.VRAMState.NORMAL_VRAM,
