@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,11 +18,16 @@ from vace_core.video import from_uint8, read_video
 from vace_core.video_write import check_video_target, write_video
 
 
+def shown(path: Path) -> str:
+    """A path as messages have it: what cannot be printed is escaped."""
+    return str(path).replace("\0", "\\x00")
+
+
 @pytest.mark.parametrize("read", [read_video, read_image, read_mask])
 def test_missing_and_empty_files(tmp_path: Path, read: Callable[[Path], object]):
     for path in (tmp_path / "none.mp4", tmp_path, Path("a\0b.mp4"), tmp_path / "no" / "x_%03d.png"):
         assert message(InputError, lambda path=path: read(path)) == (
-            f"There is no file {path}. An existing file is needed. Check the folder and the name."
+            f"There is no file {shown(path)}. An existing file is needed. Check the folder and the name."
         )
     empty = tmp_path / "empty.mp4"
     empty.touch()
@@ -66,7 +72,7 @@ def test_write_says_what_it_needs(tmp_path: Path):
 def test_a_target_is_tried_before_there_is_anything_to_write(tmp_path: Path):
     for name, why in (("x" * 300 + ".mp4", "File name too long"), ("a\0b.mp4", "embedded null byte")):
         assert message(InputError, lambda name=name: check_target(tmp_path / name, ".mp4")) == (
-            f"The file {tmp_path / name} cannot be written ({why}). A writable folder with free space is needed. "
+            f"The file {shown(tmp_path / name)} cannot be written ({why}). A writable folder with free space is needed. "
             "Choose another one."
         )
     said = message(InputError, lambda: check_video_target(tmp_path / "a.mkv", lossless=True, pixels=1 << 60))
@@ -105,7 +111,7 @@ def test_a_folder_that_vanishes_is_a_sentence(tmp_path: Path):
 
     def vanish() -> None:
         with replacing(folder / "a.mp4", OSError):
-            folder.rmdir()
+            shutil.rmtree(folder)
             folder.touch()  # what was to be taken away is now below a file
 
     assert message(InputError, vanish).startswith(f"The file {folder / 'a.mp4'} cannot be written (Not a directory).")
