@@ -72,8 +72,8 @@ def test_write_says_what_it_needs(tmp_path: Path):
 def test_a_target_is_tried_before_there_is_anything_to_write(tmp_path: Path):
     for name, why in (("x" * 300 + ".mp4", "File name too long"), ("a\0b.mp4", "embedded null byte")):
         assert message(InputError, lambda name=name: check_target(tmp_path / name, ".mp4")) == (
-            f"The file {shown(tmp_path / name)} cannot be written ({why}). A writable folder with free space is needed. "
-            "Choose another one."
+            f"The file {shown(tmp_path / name)} cannot be written ({why}). A writable folder with free space is "
+            "needed. Choose another one."
         )
     said = message(InputError, lambda: check_video_target(tmp_path / "a.mkv", lossless=True, pixels=1 << 60))
     assert said.startswith(f"The disk of {tmp_path} has ")
