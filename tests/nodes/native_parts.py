@@ -121,3 +121,8 @@ class SomeVae:
 
     def __init__(self, **said: Any) -> None:
         vars(self).update(said)
+
+    def encode(self, _: Any) -> None:
+        raise AssertionError("a VAE of another kind was used")
+
+    decode = encode

@@ -129,10 +129,10 @@ def test_no_path_leaves_the_model_folders(comfy, pack, name):
     outside = comfy.folder / "x.safetensors"
     outside.write_bytes(b"secret")
     (comfy.folder / "models" / "vae").mkdir(parents=True, exist_ok=True)
+    said = pack.vace_core.errors.shortened(name)
     assert refusal(pack.nodes.host.model_path, name, "vae") == (
-        f'The file "{name}" is not in ComfyUI\'s model folder vae. It is needed there. Put it into that folder and '
-        f"press "
-        "R, or choose another file."
+        f'The file "{said}" is not in ComfyUI\'s model folder vae. It is needed there. Put it into that folder and '
+        "press R, or choose another file."
     )
 
 

@@ -178,12 +178,16 @@ def denoiser(core, pack, vcu, context):
 
     def make(expert, adapters, guidance_scale=3.0):
         text = pack.nodes.native.ClipText(native_parts.Clip())
-        texts = [expert.base.prepare_text(text.encode(one), fps=vcu.fps) for one in (vcu.prompt, vcu.negative_prompt)]
+        words = (vcu.prompt, core.SamplingOptions().negative_for(vcu))
+        texts = [expert.base.prepare_text(text.encode(one), fps=vcu.fps) for one in words]
         attachments = [
             core.adapter.Attachment(adapter=adapter, context=adapter.embed(context), strength=strength)
             for adapter, strength in zip(adapters, (1.0, 0.5), strict=False)
         ]
-        return core.guidance.guide(expert.base, *texts, guidance_scale=guidance_scale, attachments=attachments)
+        told = core.sampler.SOLVERS["unipc"].told
+        return core.guidance.guide(
+            expert.base, *texts, guidance_scale=guidance_scale, attachments=attachments, told=told
+        )
 
     return make
 
@@ -195,7 +199,7 @@ def by_hand(core, context):
     def sample(high, low):
         both = core.guidance.by_noise_level(high, low, BOUNDARY)
         noise = core.pipeline.make_noise((1, 16, *context.shape[2:]), OPTIONS["seed"])
-        levels = core.schedule.sigmas(STEPS, 3.0, first=0.999)
+        levels = core.schedule.sigmas(STEPS, 3.0, first=core.sampler.SOLVERS["unipc"].first)
         return core.sampler.unipc(both, noise, levels)[:, :, 1:]
 
     return sample

@@ -88,7 +88,7 @@ def both(core, run, base, ours, adapter):
     """A whole job through ComfyUI's sampler with the adapter attached, and through ours."""
 
     def job(vcu, **changes):
-        options = replace(ours.usual, stg_scale=0.0, steps=4, seed=5, **changes)
+        options = replace(ours.usual, stg_scale=0.0, steps=4, seed=5, negative_prompt="", **changes)
         tokens = ours.family.grid.tokens(vcu.num_frames, vcu.height, vcu.width, vcu.num_references)
         sigmas = options.schedule(tokens).sigmas()
         model, latent = attached(run, base, adapter, ours, vcu, strength=options.strength)
