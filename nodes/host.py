@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,8 +18,10 @@ from torch import Tensor, nn
 
 from ..vace_core.devices import VAE_DTYPES
 from ..vace_core.errors import ModelError, shortened
-from ..vace_core.models import FAMILIES, layers
+from ..vace_core.models import FAMILIES
+from ..vace_core.models import layers as own_layers
 from ..vace_core.text import said_of_cut
+from .layers import managed
 
 log = logging.getLogger("vace")
 
@@ -403,26 +404,8 @@ def managed_layers() -> Any:
     try:
         from comfy import ops
     except ImportError:
-        return layers
-    return _managed(ops)
-
-
-@cache
-def _managed(ops: Any) -> Any:
-    # Newer ComfyUIs have a context, by which they know how long a weight is needed.
-    context = getattr(ops, "CastBiasWeightContext", None)
-
-    class Linear(ops.manual_cast.Linear):
-        @contextmanager
-        def held(self, x: Tensor) -> Generator[Any, None, None]:
-            """Weight and bias as `x` needs them, for several uses; they come to its device once."""
-            if context is None:
-                yield ops.cast_bias_weight(self, x)
-                return
-            with context(self, x, offloadable=True) as weights:
-                yield weights
-
-    return type("ManagedLayers", (ops.manual_cast,), {"Linear": Linear})
+        return own_layers
+    return managed(ops.manual_cast, ops.cast_bias_weight, getattr(ops, "CastBiasWeightContext", None))
 
 
 def wan_classes() -> tuple[type[nn.Module], type[nn.Module]] | None:
