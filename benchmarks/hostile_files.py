@@ -35,6 +35,12 @@ RESULTS = ROOT / "benchmarks" / "results" / "hostile_files.json"
 BATCH = 50
 WIDGETS = {"model": "diffusion_models", "vae": "vae", "text_encoder": "text_encoders",
            "low_noise_model": "diffusion_models", "adapter": "diffusion_models"}  # fmt: skip
+GGUF = ("model", "low_noise_model", "adapter")  # the widgets that offer it, of the folder that ComfyUI-GGUF registers
+GGUF_PACK = """from pathlib import Path
+import folder_paths
+folder_paths.folder_names_and_paths["unet_gguf"] = ([str(Path(folder_paths.models_dir) / "unet_gguf")], {".gguf"})
+NODE_CLASS_MAPPINGS = {}
+"""
 
 
 def normal(seed: int) -> dict[str, Any]:
@@ -67,27 +73,21 @@ def prompts(server: Server, mutant: Mutant) -> list[tuple[str, dict[str, Any]]]:
     """The prompts that a file is tried with, by the widget that it is chosen in."""
     if mutant.kind == "layout":
         text = mutant.path.read_text("utf-8", "surrogatepass")
-        values = {
-            "paths": text,
-            "width": 64,
-            "height": 64,
-            "length": 5,
-            "prompt": "",
-            "negative_prompt": "",
-            "fps": 8.0,
-        }
-        return [("paths", chain(task=("VaceLayoutToVideo", values), look=("PreviewAny", {"source": ("task", 0)})))]
+        values = {"paths": text, "width": 64, "height": 64, "length": 5, "fps": 8.0}
+        task = ("VaceLayoutToVideo", with_defaults(server, "VaceLayoutToVideo", values))
+        return [("paths", chain(task=task, look=("PreviewAny", {"source": ("task", 0)})))]
     if mutant.kind == "media":
         name = f"{mutant.path.name}"
         shutil.copy(mutant.path, server.folder / "input" / name)
         picture = mutant.path.suffix in (".png", ".jpg", ".gif")
         load = ("LoadImage", {"image": name}) if picture else ("LoadVideo", {"file": name})
         frames = {} if picture else {"frames": ("GetVideoComponents", {"video": ("load", 0)})}
-        values = {"images": ("load" if picture else "frames", 0), "fit": "starter", "prompt": "", "negative_prompt": ""}
-        task = ("VaceOutpaintVideo", {**values, "left": 0.25, "right": 0.25, "top": 0.0, "bottom": 0.0})
+        values = {"images": ("load" if picture else "frames", 0), "fit": "starter"}
+        task = ("VaceOutpaintVideo", with_defaults(server, "VaceOutpaintVideo", values))
         return [("media", chain(load=load, **frames, task=task, look=("PreviewAny", {"source": ("task", 0)})))]
     source, found = mutant.path, []
-    for widget, folder in WIDGETS.items():
+    widgets = {widget: "unet_gguf" for widget in GGUF} if mutant.kind == "gguf" else WIDGETS
+    for widget, folder in widgets.items():
         target = server.folder / "models" / folder
         if mutant.kind == "index":
             name = f"{source.parent.name}-00001-of-00002.safetensors"
@@ -103,6 +103,13 @@ def prompts(server: Server, mutant: Mutant) -> list[tuple[str, dict[str, Any]]]:
         node = ("VaceLoadAdapter", {"adapter": name}) if widget == "adapter" else node
         found.append((widget, chain(load=node, look=("PreviewAny", {"source": ("load", 0)}))))
     return found
+
+
+def with_defaults(server: Server, node: str, values: dict[str, Any]) -> dict[str, Any]:
+    """`values`, and for every other input that the node must have what its widget begins with."""
+    form = server.get(f"/object_info/{node}")[node]["input"]["required"]
+    defaults = {name: spec[1].get("default", spec[0][0]) for name, spec in form.items() if len(spec) > 1}
+    return {**defaults, **values}
 
 
 def outcome(server: Server, prompt: dict[str, Any]) -> tuple[str, str]:
@@ -128,8 +135,11 @@ def measure(comfyui: Path, count: int, seed: int) -> dict[str, Any]:
         made.mkdir()
         home.mkdir()
         files, found, hashes, readers = mutants(made, count, seed), [], [], Counter[str]()
-        with Server(comfyui, home) as server:
-            for folder in {*WIDGETS.values()}:
+        pack = Path(name) / "gguf_folder"
+        pack.mkdir()
+        (pack / "__init__.py").write_text(GGUF_PACK)
+        with Server(comfyui, home, packs=[pack]) as server:
+            for folder in {*WIDGETS.values(), "unet_gguf"}:
                 (server.folder / "models" / folder).mkdir(parents=True, exist_ok=True)
             batches = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
             hashes.append(normal_hash(server, 0))
