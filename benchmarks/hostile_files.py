@@ -86,7 +86,7 @@ def prompts(server: Server, mutant: Mutant) -> list[tuple[str, dict[str, Any]]]:
         task = ("VaceOutpaintVideo", with_defaults(server, "VaceOutpaintVideo", values))
         return [("media", chain(load=load, **frames, task=task, look=("PreviewAny", {"source": ("task", 0)})))]
     source, found = mutant.path, []
-    widgets = {widget: "unet_gguf" for widget in GGUF} if mutant.kind == "gguf" else WIDGETS
+    widgets = dict.fromkeys(GGUF, "unet_gguf") if mutant.kind == "gguf" else WIDGETS
     for widget, folder in widgets.items():
         target = server.folder / "models" / folder
         if mutant.kind == "index":
