@@ -99,7 +99,7 @@ def measure(of: peers.DitSizes, dtype: torch.dtype) -> dict:
     meta = {"device": "meta", "dtype": dtype}
     latents, context = torch.empty(1, 16, *of.latent, **meta), torch.empty(1, 96, *of.latent, **meta)
     text, padded = torch.empty(1, of.text, 4096, **meta), torch.empty(1, 512, 4096, **meta)
-    sigma = torch.empty(1, device="meta")
+    sigma, level = torch.empty(1, device="meta"), torch.full((1,), 0.5)  # ours is told its noise level on the CPU
     base, adapter = (on_meta(lambda i=i: peers.our_dit(of)[i]).to(dtype) for i in range(2))
     with torch.no_grad():
         attached = [Attachment(adapter=adapter, context=adapter.embed(context))]
@@ -107,8 +107,8 @@ def measure(of: peers.DitSizes, dtype: torch.dtype) -> dict:
     peaks = {}
     for name, used in (("vace_core", attached), ("vace_core, base alone", [])):
         held = [latents, prompt.tokens, *(each.context for each in used)]
-        peaks[name] = peak(lambda used=used: base(latents, sigma, prompt, used), [base, adapter], held)
-    flop = [counted(lambda used=used: base(latents, sigma, prompt, used)) for used in ([], attached)]
+        peaks[name] = peak(lambda used=used: base(latents, level, prompt, used), [base, adapter], held)
+    flop = [counted(lambda used=used: base(latents, level, prompt, used)) for used in ([], attached)]
     if (peer := peers.comfyui()) is not None:
         model = on_meta(lambda: peers.comfyui_dit(peer, of, dtype))  # some of it stays float32
         for name, b in (("ComfyUI", 1), ("ComfyUI, batched", 2)):
