@@ -68,6 +68,11 @@ NODES = {
         },
         ["VACE_VCU"],
     ),
+    "VaceExampleClip": _node(
+        "VaceExampleClip",
+        {"scene": [["circle that moves right", "figure that walks"], {}], "length": _number(17)},
+        ["IMAGE", "FLOAT", "MASK", "IMAGE"],
+    ),
     "LoadImage": _node("LoadImage", {"image": [["scene.png", "tall.png"], {"image_upload": True}]}, ["IMAGE", "MASK"]),
     "ImageScale": _node("ImageScale", {"image": ["IMAGE", {}]}, ["IMAGE"]),
     "MakeText": _node("MakeText", {"text": ["STRING", {"default": ""}]}, ["STRING"]),

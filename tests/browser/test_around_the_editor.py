@@ -24,6 +24,19 @@ def test_the_picture_is_the_linked_file_then_what_the_last_run_showed(studio):
     assert across / down == pytest.approx(360 / 640, rel=0.01)
 
 
+def test_an_example_clip_shows_its_first_frame_before_any_run(studio):
+    types = (("VaceExampleClip", 20, 60), MOVE)
+    (editor,) = studio.open(*types, links=((0, 1, "image"),))
+    image = editor.element.locator(".vp-backdrop img")
+    image.wait_for()
+    assert image.get_attribute("src").endswith("/extensions/vace/examples/circle-that-moves-right.png")
+    assert image.evaluate("async (image) => { await image.decode(); return image.naturalWidth; }") == 64
+    across, down = editor.pixels()
+    assert across == pytest.approx(down, rel=0.01)
+    studio.page.evaluate("() => { app.graph._nodes[0].widgets[0].value = 'figure that walks'; }")
+    editor.element.locator(".vp-backdrop img[src$='/figure-that-walks.png']").wait_for()
+
+
 def test_a_small_picture_of_the_last_run_gives_its_shape_and_the_file_its_detail(studio):
     (editor,) = studio.open(("LoadImage", 20, 60), MOVE, links=((0, 1, "image"),))
     studio.page.evaluate("""() => app.graph._nodes[1].onExecuted({

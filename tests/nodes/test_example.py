@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from refusal import refusal
@@ -41,6 +42,16 @@ def test_everything_has_the_clips_size_and_length(clip):
     assert clip.fps == 8.0
     assert clip.objects.shape == (OBJECTS[clip.scene], 64, 64, 3)
     assert all(0 <= float(one.min()) <= float(one.max()) <= 1 for one in (clip.images, clip.depth, clip.objects))
+
+
+def test_the_editor_shows_the_first_frame_before_a_run(clip):
+    """If this fails: `python -m tests.workflows.example_pictures` draws them anew."""
+    from PIL import Image
+
+    from tests.workflows.example_pictures import path_of
+
+    shown = torch.from_numpy(np.array(Image.open(path_of(clip.scene)))).float() / 255
+    assert float((shown - clip.images[0]).abs().max()) <= 0.5 / 255 + 1e-6
 
 
 def test_the_mask_is_white_on_the_first_object(clip, pack):

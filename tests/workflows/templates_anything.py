@@ -10,7 +10,7 @@ from .templates import CLIP, boxes
 def move() -> Graph:
     does = (
         "A picture comes to life: what is in your boxes moves along with them. Draw a box over a thing, go to the end "
-        "of the time line, and drag it to where it shall be. The picture appears behind the boxes after the first run."
+        "of the time line, and drag it to where it shall be."
     )
     own = "Put *Load Image* in the place of VACE Example Clip and draw your boxes."
     graph = Graph("VACE Move Anything", note("Move anything", does, own))

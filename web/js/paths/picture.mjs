@@ -8,6 +8,7 @@ const LOADERS = {
   VHS_LoadVideo: "video",
   LoadVideoUpload: "video",
 };
+const EXAMPLE = "VaceExampleClip"; // draws its clip when it runs: its first frames lie in a folder
 const PICTURES = new Set(["IMAGE", "VIDEO"]);
 const FARTHEST = 12; // nodes between the file and the editor
 
@@ -24,19 +25,21 @@ export function pictureOf(output, node, api) {
 // The same of the file that a loader in front of `node` names, or null; `isDirect` if no node is between.
 export function linkedPicture(node, api) {
   let here = node;
+  let output; // of `here`, that was linked
   for (let steps = 0; here && steps < FARTHEST; steps++) {
-    const loader = LOADERS[here.comfyClass ?? here.type];
-    if (loader) return fileOf(here, loader, api, steps === 1);
-    here = pictureSource(here);
+    const kind = here.comfyClass ?? here.type;
+    if (LOADERS[kind]) return fileOf(here, LOADERS[kind], api, steps === 1);
+    if (kind === EXAMPLE) return output === 0 ? exampleOf(here, steps === 1) : null;
+    const through = pictureSlot(here);
+    output = through === undefined ? undefined : here.getInputLink?.(through)?.origin_slot;
+    here = through === undefined ? null : here.getInputNode(through);
   }
   return null;
 }
 
-function pictureSource(node) {
+function pictureSlot(node) {
   const slots = [...(node.inputs ?? []).keys()].filter((slot) => isLinked(node, slot));
-  const through =
-    slots.find((slot) => PICTURES.has(node.inputs[slot].type)) ?? (isReroute(node) ? slots[0] : undefined);
-  return through === undefined ? null : node.getInputNode(through);
+  return slots.find((slot) => PICTURES.has(node.inputs[slot].type)) ?? (isReroute(node) ? slots[0] : undefined);
 }
 
 // Whether a link goes into an input. Old frontends lack the first way, new ones warn of the second.
@@ -55,6 +58,13 @@ function fileOf(node, name, api, isDirect) {
   const cut = path.lastIndexOf("/");
   const file = { filename: path.slice(cut + 1), subfolder: path.slice(0, Math.max(cut, 0)), type };
   return { kind: VIDEO.test(path) ? "video" : "image", urls: [viewUrl(api, file)], isDirect };
+}
+
+function exampleOf(node, isDirect) {
+  const scene = node.widgets?.find((widget) => widget.name === "scene")?.value;
+  if (typeof scene !== "string") return null;
+  const name = scene.replace(/[^a-z]+/g, "-");
+  return { kind: "image", urls: [new URL(`../../examples/${name}.png`, import.meta.url).href], isDirect };
 }
 
 function viewUrl(api, { filename, subfolder = "", type = "temp" }) {
