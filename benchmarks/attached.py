@@ -62,7 +62,7 @@ class Graph:
 
     def made_by_comfyui(self, units: list[Any], sampler: str, seed: int) -> Any:
         """Clips as decoded and finished, from KSampler on the MODEL with the adapter attached."""
-        evaluation = self._pack.vace_core.evaluation.sampling
+        evaluation = self._pack.vace_core.starter.evaluation.sampling
         unit = evaluation.stack_units(units)
         model, latent, skip = self._run(
             "VaceAttachAdapter", model=self._base, adapter=self._adapter, vcu=unit, vae=self.model,
@@ -74,12 +74,12 @@ class Graph:
         samples = self._comfy.nodes.KSampler().sample(
             model, seed, options.steps, options.guidance_scale, sampler, "simple", *texts, latent
         )[0]["samples"]
-        video = self._pack.nodes.bridge.normalised(samples)[:, :, skip:]
+        video = self._pack.nodes.comfy.bridge.normalised(samples)[:, :, skip:]
         return evaluation.finish(self.model.core.vae.decode(video).float().cpu(), units)
 
     def made_by_us(self, units: list[Any], solver: str, seed: int) -> Any:
         options = replace(self.options, solver=solver, seed=seed)
-        return self._pack.vace_core.evaluation.sampling.make(self.model.core, units, options)
+        return self._pack.vace_core.starter.evaluation.sampling.make(self.model.core, units, options)
 
 
 def measured(graph: Graph, evaluation: Any, task: str, clips: int, sampler: str, bar: tqdm) -> list[dict[str, Any]]:
@@ -114,7 +114,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
         comfy = boot(Path(options.comfyui), Path(folder))
         pack = load_pack(PACK)
-        evaluation = importlib.import_module(f"{PACK}.vace_core.evaluation")
+        evaluation = importlib.import_module(f"{PACK}.vace_core.starter.evaluation")
         graph = Graph(comfy, pack, options.weights)
         rows: list[dict[str, Any]] = []
         jobs = [(task, sampler) for task in options.tasks for sampler in options.samplers]

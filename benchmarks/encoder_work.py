@@ -16,10 +16,10 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from vace_core.context import content_box, encode_context
-from vace_core.models.wan import fold_masks
-from vace_core.models.wan_vae import WanVaeNetwork
-from vace_core.models.wan_vae_stream import WanVae
-from vace_core.shapes import Box, Grid
+from vace_core.geometry import Box, Grid
+from vace_core.models.wan.dit import fold_masks
+from vace_core.models.wan.vae import WanVaeNetwork
+from vace_core.models.wan.vae_stream import WanVae
 from vace_core.vcu import FOLLOW, KEEP, REPAINT, VideoConditionUnit
 
 TERA = 1e12

@@ -21,9 +21,9 @@ import measuring
 import torch
 
 from vace_core.adapter import Attachment
-from vace_core.guidance import guide
-from vace_core.loading import load_adapter, load_base
-from vace_core.models import wan
+from vace_core.loading.load import load_adapter, load_base
+from vace_core.models.wan import dit as wan
+from vace_core.sampling.guidance import guide
 
 GIB = 2**30
 ALLOWED_BYTES = 12e9

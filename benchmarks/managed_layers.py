@@ -31,7 +31,7 @@ def main() -> None:
         starter = importlib.import_module("vace_pack.vace_core.starter.model")
         expert = {
             name: starter.load_starter(ops=ops).expert
-            for name, ops in (("torch", torch.nn), ("managed", pack.nodes.host.managed_layers()))
+            for name, ops in (("torch", torch.nn), ("managed", pack.nodes.comfy.placement.managed_layers()))
         }
     generator = torch.Generator().manual_seed(0)
     size = (2, 4, 4) if options.quick else (5, 8, 8)

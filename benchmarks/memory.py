@@ -22,8 +22,8 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from vace_core.adapter import Attachment
-from vace_core.models.wan_vae import WanVaeNetwork
-from vace_core.models.wan_vae_stream import WanVae
+from vace_core.models.wan.vae import WanVaeNetwork
+from vace_core.models.wan.vae_stream import WanVae
 
 GIB = 2**30
 MODELS = {"1.3B": (1536, 8960, 30, 15), "14B": (5120, 13824, 40, 8)}

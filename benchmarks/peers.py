@@ -16,11 +16,11 @@ from filling import fill
 from torch import Tensor, nn
 
 from vace_core.adapter import Attachment
-from vace_core.guidance import guide
-from vace_core.models import wan
-from vace_core.models.wan_keys import diffusers_key, diffusers_vae_key
-from vace_core.models.wan_vae import WanVaeNetwork
-from vace_core.models.wan_vae_stream import WanVae
+from vace_core.models.wan import dit as wan
+from vace_core.models.wan.keys import diffusers_key, diffusers_vae_key
+from vace_core.models.wan.vae import WanVaeNetwork
+from vace_core.models.wan.vae_stream import WanVae
+from vace_core.sampling.guidance import guide
 
 GUIDANCE = 5.0
 SIGMA = 0.7

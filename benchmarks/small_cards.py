@@ -35,7 +35,7 @@ from filling import fill
 from pretended_card import Card, in_comfyui, resident
 from safetensors.torch import save_file
 
-from vace_core.models.wan_vae import WanVaeNetwork
+from vace_core.models.wan.vae import WanVaeNetwork
 
 GIB = 2**30
 CARDS = (8, 12, 16, 24)
@@ -117,7 +117,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     path = Path(os.environ["COMFYUI_PATH"])
     comfy = booting.boot(path, options.folder, "--use-pytorch-cross-attention")
     pack = load_pack("vace_pack")
-    host, tensors = pack.nodes.host, importlib.import_module("vace_pack.vace_core.files.tensors")
+    host, tensors = pack.nodes.comfy.host, importlib.import_module("vace_pack.vace_core.files.tensors")
     formats = importlib.import_module("vace_pack.vace_core.files.safetensors_format")
     host.load_clip = lambda path, kind: native_parts.Clip()
     load = torch.nn.Module.load_state_dict

@@ -14,12 +14,12 @@ from pathlib import Path
 import measuring
 import torch
 
-from vace_core.loading import load_vae
+from vace_core.loading.load import load_vae
+from vace_core.media.video import to_uint8
 from vace_core.starter.model import WEIGHTS, part_file
+from vace_core.starter.training.samples import HELD_OUT
+from vace_core.starter.training.vae import draw_condition
 from vace_core.starter.world import random_clip
-from vace_core.training.samples import HELD_OUT
-from vace_core.training.vae import draw_condition
-from vace_core.video import to_uint8
 
 BATCH = 16
 SETS = {"scenes": lambda seed: to_uint8(random_clip(seed).frames), "conditions": draw_condition}

@@ -7,16 +7,16 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..vace_core import anything
-from ..vace_core.control_checks import inspect_control, sanitise
 from ..vace_core.errors import InputError, ShapeError
-from ..vace_core.references import crop_subject
-from . import host, sockets
-from .bridge import images_of, masks_of, pictures_of
+from ..vace_core.inputs.control_checks import inspect_control, sanitise
+from ..vace_core.inputs.references import crop_subject
+from ..vace_core.tasks import anything
 from .build import said_of_references
+from .comfy import host, sockets
+from .comfy.bridge import images_of, masks_of, pictures_of
+from .comfy.fitted import LOOSEST, fit_clip, fit_picture, grid_of, growth_of, needed_mask
+from .comfy.node import Node
 from .control import NO_BOXES, no_boxes, paths_of, said_of_boxes
-from .fitted import LOOSEST, fit_clip, fit_picture, grid_of, growth_of, needed_mask
-from .node import Node
 
 MOST = 3  # pictures with masks of their own in one node; more come from VACE Stack References
 

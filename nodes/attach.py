@@ -10,25 +10,25 @@ import torch
 from comfy_api.latest import io
 from torch import Tensor, nn
 
-from ..vace_core.checkpoint import open_checkpoint
 from ..vace_core.context import encode_context
-from ..vace_core.detection import Found, identify
 from ..vace_core.errors import InputError
-from ..vace_core.loading import load_adapter
-from ..vace_core.model_file import context_layers_of
-from ..vace_core.models.base import OnChunk
+from ..vace_core.files.checkpoint import open_checkpoint
+from ..vace_core.loading.detection import Found, identify
+from ..vace_core.loading.inspect import context_layers_of
+from ..vace_core.loading.load import load_adapter
 from ..vace_core.models.family import Family
-from ..vace_core.models.ltx_family import LTX
-from ..vace_core.models.wan_family import WAN
-from ..vace_core.options import SamplingOptions
+from ..vace_core.models.ltx.family import LTX
+from ..vace_core.models.wan.family import WAN
+from ..vace_core.protocols import OnChunk
+from ..vace_core.sampling.options import SamplingOptions
 from ..vace_core.vcu import VideoConditionUnit
-from . import host, memory, native, sockets
-from .attached_ltx import LTX_PLUG
-from .attached_wan import WAN_PLUG
-from .fitted import check_for_model
-from .hooks import Part, Plug, attach
-from .node import Node
-from .sockets import AdapterFile, LibraryModel, NativeModel
+from .comfy import host, memory, native, placement, sockets
+from .comfy.fitted import check_for_model
+from .comfy.hooks import Part, Plug, attach
+from .comfy.node import Node
+from .comfy.plug_ltx import LTX_PLUG
+from .comfy.plug_wan import WAN_PLUG
+from .comfy.sockets import AdapterFile, LibraryModel, NativeModel
 
 PLUGS: Mapping[str, Plug] = {plug.family.name: plug for plug in (WAN_PLUG, LTX_PLUG)}
 
@@ -164,7 +164,7 @@ def _fitting_layers(found: Found, sizes: Mapping[str, int]) -> tuple[int, ...]:
 
 def _read(adapter: AdapterFile, layers: tuple[int, ...], plug: Plug, model: Any) -> Any:
     """ComfyUI's handle of the adapter, in the precision of the MODEL."""
-    dtype = host.compute_dtype(model)
+    dtype = placement.compute_dtype(model)
     handles = _READ.setdefault(adapter, {})
     key = (dtype, layers, str(model.load_device))
     if key not in handles:
@@ -173,7 +173,7 @@ def _read(adapter: AdapterFile, layers: tuple[int, ...], plug: Plug, model: Any)
         def make() -> nn.Module:
             return plug.managed(load_adapter(path, context_layers=layers, dtype=dtype))
 
-        handles[key] = host.companion(make, model)
+        handles[key] = placement.companion(make, model)
     return handles[key]
 
 

@@ -9,13 +9,14 @@ import torch
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..vace_core import fitting, tasks
+from ..vace_core import tasks
 from ..vace_core.errors import InputError
+from ..vace_core.inputs import fitting
 from ..vace_core.vcu import VideoConditionUnit, compose
-from . import host, sockets
-from .bridge import frames_of, masks_of, pictures_of
-from .fitted import LOOSEST, Fitted, fit_clip, fit_mask, grid_of
-from .node import Node
+from .comfy import host, sockets
+from .comfy.bridge import frames_of, masks_of, pictures_of
+from .comfy.fitted import LOOSEST, Fitted, fit_clip, fit_mask, grid_of
+from .comfy.node import Node
 
 
 class VaceTextToVideo(Node):

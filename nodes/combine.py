@@ -9,18 +9,18 @@ import torch
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..vace_core import masks as shapes
 from ..vace_core.errors import InputError, ShapeError
-from ..vace_core.layout import path_mask
-from ..vace_core.references import letterbox
+from ..vace_core.inputs import masks as shapes
+from ..vace_core.inputs.layout import path_mask
+from ..vace_core.inputs.references import letterbox
 from ..vace_core.vcu import VideoConditionUnit, compose
-from . import host, sockets
 from .anything import subjects_of
-from .boxes import box_masks, boxes_of
-from .bridge import frames_of, images_of, masks_of
+from .comfy import host, sockets
+from .comfy.boxes import box_masks, boxes_of
+from .comfy.bridge import frames_of, images_of, masks_of
+from .comfy.node import Node
+from .comfy.sockets import ReferenceStack
 from .control import paths_of
-from .node import Node
-from .sockets import ReferenceStack
 
 OPERATIONS = {"union": shapes.union, "intersection": shapes.intersection, "difference": shapes.difference}
 SHOWN = 480, 832  # pixels: a reference as it is shown

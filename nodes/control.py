@@ -9,16 +9,17 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
-from ..vace_core import controls, tasks
-from ..vace_core.control_checks import ControlKind, inspect_control, sanitise
+from ..vace_core import tasks
 from ..vace_core.errors import InputError
-from ..vace_core.layout import BoxPath
-from ..vace_core.layout_json import paths_from_json
+from ..vace_core.inputs import controls
+from ..vace_core.inputs.box_paths import paths_from_json
+from ..vace_core.inputs.control_checks import ControlKind, inspect_control, sanitise
+from ..vace_core.inputs.layout import BoxPath
 from ..vace_core.vcu import compose
-from . import host, sockets
-from .bridge import images_of
-from .fitted import LOOSEST, fit_clip, fit_mask
-from .node import Node
+from .comfy import host, sockets
+from .comfy.bridge import images_of
+from .comfy.fitted import LOOSEST, fit_clip, fit_mask
+from .comfy.node import Node
 
 COMPUTED: dict[str, Callable[[Tensor], Tensor]] = {
     "gray": controls.gray,

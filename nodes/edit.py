@@ -9,10 +9,10 @@ from torch import Tensor
 
 from ..vace_core import tasks
 from ..vace_core.errors import InputError, shortened
-from . import host, sockets
-from .bridge import frames_of
-from .fitted import Fitted, fit_clip, fit_end, grid_of, growth_of, needed_mask
-from .node import Node
+from .comfy import host, sockets
+from .comfy.bridge import frames_of
+from .comfy.fitted import Fitted, fit_clip, fit_end, grid_of, growth_of, needed_mask
+from .comfy.node import Node
 
 
 class VaceInpaintVideo(Node):

@@ -8,15 +8,15 @@ from typing import Any
 import torch
 from comfy_api.latest import io
 
-from ..vace_core.layout_json import paths_to_json
-from ..vace_core.models.wan import GRID
+from ..vace_core.inputs.box_paths import paths_to_json
+from ..vace_core.models.wan.dit import GRID
 from ..vace_core.room import check_room
 from ..vace_core.starter.model import LENGTH, SIDE, STARTER_RULE
+from ..vace_core.starter.training.samples import paths_of
 from ..vace_core.starter.world import Background, Keyframe, Scene, SceneClip, SceneObject, render
-from ..vace_core.training.samples import paths_of
-from . import host, sockets
-from .bridge import images_of
-from .node import Node
+from .comfy import host, sockets
+from .comfy.bridge import images_of
+from .comfy.node import Node
 
 DRAWN = 100  # bytes a pixel: frames, depth and skeletons as drawn and as IMAGE, masks
 

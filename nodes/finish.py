@@ -12,15 +12,15 @@ from torch import Tensor
 from ..vace_core import pipeline
 from ..vace_core.composite import composite_unit, kept_error
 from ..vace_core.errors import InputError, ShapeError
-from ..vace_core.models.base import VideoVae
+from ..vace_core.geometry import Grid
 from ..vace_core.models.family import Family
-from ..vace_core.models.wan_family import WAN
-from ..vace_core.shapes import Grid
+from ..vace_core.models.wan.family import WAN
+from ..vace_core.protocols import VideoVae
 from ..vace_core.vcu import VideoConditionUnit
-from . import host, memory, native, sockets
-from .bridge import frames_of, images_of, latents_of
-from .node import Node
-from .sockets import LibraryModel, NativeModel
+from .comfy import host, memory, native, placement, sockets
+from .comfy.bridge import frames_of, images_of, latents_of
+from .comfy.node import Node
+from .comfy.sockets import LibraryModel, NativeModel
 
 
 class VaceDecodeVideo(Node):
@@ -78,7 +78,7 @@ class VaceDecodeVideo(Node):
             frames = _with_decoder(vae, vcu, family, run).cpu()
         _check_finite(frames)
         said = _report(frames, vcu)
-        host.free_cache()
+        placement.free_cache()
         return host.output(cls, _joined(before, images_of(frames), after), vcu.fps, said, notes=[said])
 
 

@@ -8,19 +8,19 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..vace_core.assembly import check_family, family_in, load_model
-from ..vace_core.checkpoint import open_checkpoint
-from ..vace_core.detection import identify
 from ..vace_core.errors import InputError, ModelError
-from ..vace_core.model_file import inspect
+from ..vace_core.files.checkpoint import open_checkpoint
+from ..vace_core.loading.assembly import check_family, family_in, load_model
+from ..vace_core.loading.detection import identify
+from ..vace_core.loading.inspect import inspect
 from ..vace_core.models.family import Family
-from ..vace_core.models.wan_family import WAN
-from ..vace_core.options import SamplingOptions
+from ..vace_core.models.wan.family import WAN
 from ..vace_core.pipeline import VaceModel
+from ..vace_core.sampling.options import SamplingOptions
 from ..vace_core.starter import model as starter
-from . import host, memory, native, sockets
-from .node import Node
-from .sockets import AdapterFile, LibraryModel, NativeModel
+from .comfy import host, memory, native, placement, sockets
+from .comfy.node import Node
+from .comfy.sockets import AdapterFile, LibraryModel, NativeModel
 
 MODELS = ("diffusion_models", "unet_gguf", "checkpoints")
 ADAPTERS = ("diffusion_models", "model_patches", "unet_gguf", "checkpoints")
@@ -62,7 +62,7 @@ class VaceLoadStarter(Node):
 
     @classmethod
     def execute(cls) -> io.NodeOutput:
-        core = starter.load_starter(folder=starter.WEIGHTS, ops=host.managed_layers())
+        core = starter.load_starter(folder=starter.WEIGHTS, ops=placement.managed_layers())
         base = host.load_model(starter.part_file(starter.WEIGHTS, "base"))
         adapter = AdapterFile(path=starter.part_file(starter.WEIGHTS, "adapter"))
         return host.output(cls, managed(core, WAN, starter.STARTER_OPTIONS), base, adapter)
@@ -141,8 +141,8 @@ class VaceLoadModel(Node):
         check_family(family, vae=vae_path, bases=paths[1:], adapters=adapters)
         _check_text(text_path, family)
         clip = host.load_clip(text_path, native.CLIP_TYPES[family.text.name])
-        transformer, pixels = host.dtypes(sum(inspect(paths[0]).parameters.values()), family.dtypes)
-        with host.saying_short_memory("reading the model's files", "Choose a smaller model"):
+        transformer, pixels = placement.dtypes(sum(inspect(paths[0]).parameters.values()), family.dtypes)
+        with placement.saying_short_memory("reading the model's files", "Choose a smaller model"):
             core = load_model(
                 paths[0],
                 vae=vae_path,
@@ -153,7 +153,7 @@ class VaceLoadModel(Node):
                 boundary=boundary,
                 dtype=transformer,
                 vae_dtype=pixels,
-                ops=host.managed_layers(),
+                ops=placement.managed_layers(),
             )
         usual = family.options if core.low_noise is None else family.pair_options
         return host.output(cls, managed(core, family, usual), notes=[_said(family, usual)])
@@ -246,8 +246,8 @@ def managed(core: VaceModel, family: Family, usual: SamplingOptions) -> LibraryM
         core=core,
         family=family,
         usual=usual,
-        vae=host.vae_patcher(vae.network),
-        experts=tuple(host.patcher(memory.VaceTransformer(expert)) for expert in experts),
+        vae=placement.vae_patcher(vae.network),
+        experts=tuple(placement.patcher(memory.VaceTransformer(expert)) for expert in experts),
     )
 
 

@@ -6,13 +6,13 @@ import numpy as np
 import torch
 from comfy_api.latest import io
 
-from ..vace_core.advice import warnings
 from ..vace_core.errors import ShapeError
 from ..vace_core.models import FAMILIES
-from ..vace_core.preview import contact_sheet
+from ..vace_core.preview.sheet import contact_sheet
+from ..vace_core.preview.warnings import warnings
 from ..vace_core.vcu import VideoConditionUnit
-from . import host, sockets
-from .node import Node
+from .comfy import host, sockets
+from .comfy.node import Node
 
 NOTHING = "Nothing looks wrong."
 BASES = {family.name: family for family in FAMILIES}

@@ -15,18 +15,18 @@ from torch import Tensor
 from ..vace_core import SamplingOptions, pipeline
 from ..vace_core.errors import InputError
 from ..vace_core.models.family import Family
-from ..vace_core.models.ltx_family import LTX
-from ..vace_core.models.wan_family import WAN
-from ..vace_core.sampler import SOLVERS
-from ..vace_core.schedule import grown_shift
+from ..vace_core.models.ltx.family import LTX
+from ..vace_core.models.wan.family import WAN
+from ..vace_core.sampling.schedule import grown_shift
+from ..vace_core.sampling.solvers import SOLVERS
 from ..vace_core.starter.outside import outside
 from ..vace_core.starter.text import StarterText
 from ..vace_core.vcu import VideoConditionUnit
-from . import host, memory, native, sockets
-from .bridge import raw
-from .fitted import check_for_model
-from .node import Node
-from .sockets import LibraryModel, NativeModel
+from .comfy import host, memory, native, placement, sockets
+from .comfy.bridge import raw
+from .comfy.fitted import check_for_model
+from .comfy.node import Node
+from .comfy.sockets import LibraryModel, NativeModel
 
 SHOWN = 4  # frames of a preview
 SMALL = 128 * 128  # pixels of a frame that the VAE itself can show after every step
@@ -143,7 +143,7 @@ class VaceSampleVideo(Node):
             else:
                 samples = _sample(model, vcu, options, on_step, on_chunk)
         _check_finite(samples)
-        host.free_cache()
+        placement.free_cache()
         notes = [*_outside(model, vcu), _said(options, family, vcu), *warned]
         return host.output(cls, {"samples": samples}, notes=notes)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from vace_core.layout import BoxKey, BoxPath
+from vace_core.inputs.layout import BoxKey, BoxPath
 
 places = st.floats(-10, 10, allow_nan=False)
 sizes = st.floats(0.0001, 10)

@@ -10,9 +10,9 @@ import tiny
 import torch
 from torch import Tensor
 
-from vace_core.pictures import write_image
-from vace_core.video import from_uint8
-from vace_core.video_write import write_video
+from vace_core.media.pictures import write_image
+from vace_core.media.video import from_uint8
+from vace_core.media.write import write_video
 
 NUM_FRAMES, HEIGHT, WIDTH = 9, 32, 48
 REFERENCE_SIZES = ((20, 30), (64, 64), (47, 33))

@@ -14,8 +14,8 @@ from filling import fill
 from safetensors.torch import save_file
 from torch import Tensor
 
-from vace_core.models import wan
-from vace_core.models.wan_vae import WanVaeNetwork
+from vace_core.models.wan import dit as wan
+from vace_core.models.wan.vae import WanVaeNetwork
 
 LAYERS = (0, 2)
 SIZES = wan.WanSizes(width=256, ffn=384, layers=4, text_width=64)

@@ -72,17 +72,17 @@ def read(mutant: Mutant, core: Any) -> str:
         return import_module(f"{core.__name__}.{name}")
 
     if mutant.kind == "layout":
-        paths = module("layout_json").paths_from_json(mutant.path.read_text("utf-8", "surrogatepass"))
-        return str(tuple(module("layout").draw_layout(paths, num_frames=3, height=16, width=16).shape))
+        paths = module("inputs.box_paths").paths_from_json(mutant.path.read_text("utf-8", "surrogatepass"))
+        return str(tuple(module("inputs.layout").draw_layout(paths, num_frames=3, height=16, width=16).shape))
     if mutant.kind == "media":
         if mutant.path.suffix in (".png", ".jpg"):
-            module("pictures").read_mask(mutant.path)
-            return str(tuple(module("pictures").read_image(mutant.path)[0].shape))
-        return str(tuple(module("video").read_video(mutant.path, max_bytes=1 << 26).frames.shape))
-    file = module("checkpoint").open_checkpoint(mutant.path)
+            module("media.pictures").read_mask(mutant.path)
+            return str(tuple(module("media.pictures").read_image(mutant.path)[0].shape))
+        return str(tuple(module("media.video").read_video(mutant.path, max_bytes=1 << 26).frames.shape))
+    file = module("files.checkpoint").open_checkpoint(mutant.path)
     for name in file.tensors:
         file.read(name)
-    found, loading = module("model_file").inspect(mutant.path), module("loading")
+    found, loading = module("loading.inspect").inspect(mutant.path), module("loading.load")
     for part, load in (("base", loading.load_base), ("adapter", loading.load_adapter), ("vae", loading.load_vae)):
         if part in found.parameters:
             load(mutant.path)
@@ -132,7 +132,7 @@ def _bytes(content: bytes, pick: random.Random, head: int = 400) -> tuple[str, b
 def _shapes() -> dict[str, tuple[int, ...]]:
     import tiny
 
-    from vace_core.models import wan
+    from vace_core.models.wan import dit as wan
 
     full = {**tiny.base().state_dict()}
     full |= {wan.official_adapter_key(name): value for name, value in tiny.adapter().state_dict().items()}

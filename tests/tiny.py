@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from filling import fill
 
-from vace_core.models import wan
-from vace_core.models.wan_vae import WanVaeNetwork
-from vace_core.models.wan_vae_stream import WanVae
+from vace_core.models.wan import dit as wan
+from vace_core.models.wan.vae import WanVaeNetwork
+from vace_core.models.wan.vae_stream import WanVae
 from vace_core.pipeline import Expert, VaceModel
 
 SIZES = wan.WanSizes(width=128, ffn=192, layers=4, text_width=32)

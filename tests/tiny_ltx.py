@@ -6,8 +6,8 @@ import torch
 from filling import fill
 from tiny import LetterText as LetterText
 
-from vace_core.models import ltx
-from vace_core.models.ltx_vae import LtxVae, LtxVaeNetwork
+from vace_core.models.ltx import dit as ltx
+from vace_core.models.ltx.vae import LtxVae, LtxVaeNetwork
 from vace_core.pipeline import Expert, VaceModel
 
 SIZES = ltx.LtxSizes(width=64, ffn=256, layers=4, text_width=32, heads=4)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import sentencepiece
 import transformers
 from filling import fill
+
+from vace_core.loading.t5 import load_text
+from vace_core.models.wan.text import UMT5
 
 WIDTH = 32
 
@@ -27,3 +31,6 @@ def write_t5(folder: Path) -> Path:
     (folder / "tokenizer").mkdir()
     (folder / "spiece.model").rename(folder / "tokenizer" / "spiece.model")
     return folder
+
+
+load_umt5 = partial(load_text, kind=UMT5)

@@ -6,7 +6,7 @@ import torch
 from filling import fill
 from torch import Tensor, nn
 
-from vace_core.models import wan
+from vace_core.models.wan import dit as wan
 
 SIZES = wan.WanSizes(width=256, ffn=384, layers=4, text_width=64)
 LAYERS = (0, 2)

@@ -3,20 +3,21 @@
 The names are in the order of the data's way: inputs become a Video Condition Unit (`tasks`, `compose`), which a model
 (`VaceModel`) encodes, samples and decodes (`generate`), putting back every pixel that was to be kept.
 
-The parts, each a module: `masks`, `layout`, `controls` and `references` prepare inputs; `fitting` and `video` deal with
-files; `preview` shows a unit before anything is run; `context`, `adapter` and `models` are the method itself;
-`loading` reads checkpoints; `schedule`, `guidance` and `sampler` remove the noise; `composite` finishes.
+The parts, in that order: `inputs` prepares masks, references, controls and layouts, and fits clips to a model; `media`
+reads and writes them; `tasks` makes units; `preview` shows a unit before anything is run; `context`, `adapter` and
+`models` are the method itself; `loading` reads checkpoints; `sampling` removes the noise; `composite` finishes.
 """
 
 from __future__ import annotations
 
-from . import anything, tasks
+from . import tasks
 from .composite import composite
 from .context import encode_context
 from .errors import VaceError
-from .loading import load_adapter, load_base, load_vae
+from .loading.load import load_adapter, load_base, load_vae
 from .pipeline import Expert, SamplingOptions, VaceModel, generate
-from .preview import contact_sheet
+from .preview.sheet import contact_sheet
+from .tasks import anything
 from .vcu import VideoConditionUnit, compose
 
 __all__ = [

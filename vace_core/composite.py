@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from .errors import InputError, ShapeError
-from .masks import check as check_masks
-from .masks import grow, opencv, soften, steady
+from .inputs.masks import check as check_masks
+from .inputs.masks import grow, opencv, soften, steady
 from .vcu import VideoConditionUnit, check_frames
 
 RING = 12  # pixels beside the mask in which colours are compared; decode at least this margin around the mask
@@ -164,17 +164,17 @@ def _check_blend(blend: Tensor, masks: Tensor) -> None:
     if blend.shape != masks.shape:
         raise ShapeError(
             f"The blend has shape {tuple(blend.shape)}, the mask {tuple(masks.shape)}. Both need the same. "
-            "Make the blend from this mask, with vace_core.masks.soften."
+            "Make the blend from this mask, with vace_core.inputs.masks.soften."
         )
     low, high = (float(value) for value in torch.aminmax(blend))
     if not (low >= 0 and high <= 1):
         raise InputError(
             f"The blend holds values from {low:g} to {high:g}. Values from 0 (source) to 1 (generated) are needed. "
-            "Make it with vace_core.masks.soften."
+            "Make it with vace_core.inputs.masks.soften."
         )
     outside = int(((masks == 0) & (blend > 0)).sum())
     if outside:
         raise InputError(
             f"The blend is above 0 on {outside} pixels that are kept. It must be 0 wherever the mask is 0, so that "
-            "kept pixels stay as they are. Feather inwards, as vace_core.masks.soften does, or grow the mask."
+            "kept pixels stay as they are. Feather inwards, as vace_core.inputs.masks.soften does, or grow the mask."
         )

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from .errors import InputError
-from .models.base import FoldMasks, OnChunk, VideoVae
+from .geometry import Box
+from .protocols import FoldMasks, OnChunk, VideoVae
 from .room import UNIT, check_room
-from .shapes import Box
 from .vcu import VideoConditionUnit
 
 EMPTY = Box(0, 0, 0, 0)

@@ -14,14 +14,14 @@ from .adapter import Attachment, ContextAdapter
 from .composite import RING, composite_unit
 from .context import EMPTY, VAE_CURE, check_finite, content_box, encode_context
 from .errors import InputError
-from .guidance import Denoise, by_noise_level, guide
-from .models.base import BaseModel, FoldMasks, OnChunk, VideoVae
-from .options import SamplingOptions, check_number
+from .geometry import Box, Grid
+from .models.text import TextEncoder
+from .protocols import BaseModel, FoldMasks, OnChunk, VideoVae
 from .room import FRAMES, check_room
-from .sampler import SOLVERS, OnStep, Solver
-from .schedule import Schedule
-from .shapes import Box, Grid
-from .text import TextEncoder
+from .sampling.guidance import Denoise, by_noise_level, guide
+from .sampling.options import SamplingOptions, check_number
+from .sampling.schedule import Schedule
+from .sampling.solvers import SOLVERS, OnStep, Solver
 from .vcu import FOLLOW, VideoConditionUnit
 
 log = logging.getLogger("vace")

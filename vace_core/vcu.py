@@ -79,7 +79,7 @@ class VideoConditionUnit:
             if picture.shape != (b, 3, 1, h, w):
                 raise ShapeError(
                     f"Reference {number} has shape {tuple(picture.shape)}. {(b, 3, 1, h, w)} is needed. "
-                    "Fit it to the frame with vace_core.references.letterbox."
+                    "Fit it to the frame with vace_core.inputs.references.letterbox."
                 )
 
     @property

@@ -24,10 +24,10 @@ FITS = {"handled": ("handled",), "said": ("said",), "any": ("handled", "said")}
 
 def hostile_files() -> dict[str, Any]:
     """Row 17: reads the corpus with the library's readers."""
-    from vace_core.checkpoint import open_checkpoint
-    from vace_core.model_file import inspect
-    from vace_core.pictures import read_image, read_mask
-    from vace_core.video import read_video
+    from vace_core.files.checkpoint import open_checkpoint
+    from vace_core.loading.inspect import inspect
+    from vace_core.media.pictures import read_image, read_mask
+    from vace_core.media.video import read_video
 
     from . import corpus
 

@@ -39,7 +39,7 @@ def escapes(pack: Pack) -> dict[str, Any] | None:
         outside.mkdir(exist_ok=True)
         (outside / "x.safetensors").write_bytes(b"secret")
     allowed = [os.path.realpath(models / kind) for kind in (*FOLDERS.values(), "model_patches", "checkpoints")]
-    host, found, escaped, passed = pack.module.nodes.host, [], [], 0
+    host, found, escaped, passed = pack.module.nodes.comfy.host, [], [], 0
     for name in NAMES:
         for folder in sorted(set(FOLDERS.values())):
             kind, got = pack.outcome(host.model_path, name, folder)
@@ -114,7 +114,7 @@ def _good_files(pack: Pack) -> None:
     from tiny_files import full_weights
 
     core, models = pack.module.vace_core, pack.folder / "models"
-    vae = fill(core.models.wan_vae.WanVaeNetwork(width=4, blocks=1), 3).state_dict()
+    vae = fill(core.models.wan.vae.WanVaeNetwork(width=4, blocks=1), 3).state_dict()
     for kind, weights in (
         ("diffusion_models", full_weights(core)),
         ("vae", vae),

@@ -238,11 +238,11 @@ def reproducible(pack: Pack) -> dict[str, Any]:
     model = tiny_starter(pack)
     vcu = pack.run("VaceInpaintVideo", images=clip(9, 64, 96), mask=left_half(1, 64, 96), fit="as it is")[0]
     same = {}
-    for solver in pack.module.vace_core.sampler.SOLVERS:
+    for solver in pack.module.vace_core.sampling.solvers.SOLVERS:
         values = {**SAMPLING, "steps": 3, "sampler": solver}
         first, again = (pack.run("VaceSampleVideo", model=model, vcu=vcu, **values)[0]["samples"] for _ in range(2))
         same[solver] = float((first - again).abs().max())
-    vae, stream = model.core.vae, pack.module.vace_core.models.wan_vae_stream
+    vae, stream = model.core.vae, pack.module.vace_core.models.wan.vae_stream
     frames = vcu.frames
     latents = vae.encode(frames)
     decoded = vae.decode(latents)
@@ -251,7 +251,7 @@ def reproducible(pack: Pack) -> dict[str, Any]:
         other = stream.WanVae(vae.network, tile=tile)
         tiled[f"encode, tiles of {tile}"] = float((other.encode(frames) - latents).abs().max())
         tiled[f"decode, tiles of {tile}"] = float((other.decode(latents) - decoded).abs().max())
-    box = pack.module.vace_core.shapes.Box(16, 16, 48, 48)
+    box = pack.module.vace_core.geometry.Box(16, 16, 48, 48)
     window = vae.decode(latents, window=box)
     tiled["decode, a window"] = float((window - decoded[..., 16:48, 16:48]).abs().max())
     return {"same settings twice": same, "in pieces against whole": tiled}

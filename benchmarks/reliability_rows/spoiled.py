@@ -115,7 +115,7 @@ def _written(pack: Pack) -> int:
     from importlib import import_module
 
     name = pack.module.__name__
-    video, pictures = import_module(f"{name}.vace_core.video_write"), import_module(f"{name}.vace_core.pictures")
+    video, pictures = import_module(f"{name}.vace_core.media.write"), import_module(f"{name}.vace_core.media.pictures")
     written = 0
     for value in VALUES.values():
         frames = torch.zeros(1, 3, 5, 32, 32)

@@ -20,8 +20,8 @@ import torch
 from browser.found import chromium, missing
 from browser.server import PACK, Server
 
-from vace_core.evaluation.objects import centres_of, largest, things
-from vace_core.video import from_uint8, read_video
+from vace_core.media.video import from_uint8, read_video
+from vace_core.starter.evaluation.objects import centres_of, largest, things
 
 if missing():
     pytest.skip(missing(), allow_module_level=True)

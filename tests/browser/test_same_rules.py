@@ -20,8 +20,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vace_core.errors import InputError
-from vace_core.layout import boxes
-from vace_core.layout_json import paths_from_json, paths_to_json
+from vace_core.inputs.box_paths import paths_from_json, paths_to_json
+from vace_core.inputs.layout import boxes
 
 RULES = Path(__file__).with_name("rules.mjs")
 slow = settings(max_examples=12, deadline=None, derandomize=True)

@@ -8,7 +8,7 @@ import torch
 
 from vace_core.adapter import Attachment, ContextAdapter
 from vace_core.errors import AdapterMismatchError
-from vace_core.models import wan
+from vace_core.models.wan import dit as wan
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from vace_core import anything, controls, tasks
-from vace_core.advice import role_shares, warnings
-from vace_core.layout import BoxKey, BoxPath
-from vace_core.models.wan import seen_frames
+from vace_core import tasks
+from vace_core.inputs import controls
+from vace_core.inputs.layout import BoxKey, BoxPath
+from vace_core.models.wan.dit import seen_frames
+from vace_core.preview.warnings import role_shares, warnings
+from vace_core.tasks import anything
 from vace_core.vcu import compose
 
 T, H, W = 9, 64, 96

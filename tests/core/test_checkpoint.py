@@ -13,8 +13,8 @@ from model_files import write_gguf, write_shards
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from vace_core.checkpoint import open_checkpoint
 from vace_core.errors import WeightsError
+from vace_core.files.checkpoint import open_checkpoint
 from vace_core.files.safetensors_format import save
 
 DTYPES = [torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.float8_e4m3fn, torch.float8_e5m2,

@@ -17,12 +17,12 @@ from typer.testing import CliRunner, Result
 
 from vace_core.cli import app
 from vace_core.cli.options import SolverName
-from vace_core.models.wan import WanDit, WanSizes, build_adapter, official_adapter_key
-from vace_core.models.wan_vae import WanVaeNetwork
-from vace_core.pictures import read_image, write_image
-from vace_core.sampler import SOLVERS
-from vace_core.video import read_video
-from vace_core.video_write import write_video
+from vace_core.media.pictures import read_image, write_image
+from vace_core.media.video import read_video
+from vace_core.media.write import write_video
+from vace_core.models.wan.dit import WanDit, WanSizes, build_adapter, official_adapter_key
+from vace_core.models.wan.vae import WanVaeNetwork
+from vace_core.sampling.solvers import SOLVERS
 
 SIZES = WanSizes(width=128, ffn=256, layers=2, text_width=4096)
 QUICK = ["--steps", "2", "--seed", "1"]

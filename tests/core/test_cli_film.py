@@ -10,17 +10,17 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vace_core import fitting
 from vace_core.cli import tasks
 from vace_core.cli.film import PIECE, joined, rest_of
 from vace_core.cli.options import Wanted
 from vace_core.cli.request import Request
 from vace_core.composite import composite
-from vace_core.fitting import FitPlan
-from vace_core.models.wan import GRID
-from vace_core.pictures import write_image
-from vace_core.video import Clip, read_video, to_uint8
-from vace_core.video_write import write_video
+from vace_core.inputs import fitting
+from vace_core.inputs.fitting import FitPlan
+from vace_core.media.pictures import write_image
+from vace_core.media.video import Clip, read_video, to_uint8
+from vace_core.media.write import write_video
+from vace_core.models.wan.dit import GRID
 
 WANTED = Wanted(width=48, height=32, length=17)
 SIZE = (48, 80)  # fitted by a scale and a crop

@@ -16,13 +16,14 @@ from typer.testing import CliRunner, Result
 
 from vace_core import tasks
 from vace_core.cli import app
-from vace_core.models import ltx, ltx_keys
-from vace_core.models.ltx_family import LTX
-from vace_core.pictures import write_image
+from vace_core.loading.t5 import load_text
+from vace_core.media.pictures import write_image
+from vace_core.media.video import from_uint8, read_video
+from vace_core.media.write import write_video
+from vace_core.models.ltx import dit as ltx
+from vace_core.models.ltx import keys as ltx_keys
+from vace_core.models.ltx.family import LTX
 from vace_core.pipeline import Expert, VaceModel, generate
-from vace_core.t5 import load_text
-from vace_core.video import from_uint8, read_video
-from vace_core.video_write import write_video
 
 write_t5 = pytest.importorskip("tiny_t5").write_t5
 pytest.importorskip("ftfy")

@@ -16,10 +16,10 @@ from vace_core.cli import app
 from vace_core.cli.files import Files, find_files
 from vace_core.cli.models import load, options_of, read_sizes
 from vace_core.cli.options import Run, Wanted
-from vace_core.models.wan import WanDit, WanSizes, build_adapter, official_adapter_key
-from vace_core.models.wan_family import WAN
-from vace_core.models.wan_vae_stream import WanVae
-from vace_core.pictures import read_image
+from vace_core.media.pictures import read_image
+from vace_core.models.wan.dit import WanDit, WanSizes, build_adapter, official_adapter_key
+from vace_core.models.wan.family import WAN
+from vace_core.models.wan.vae_stream import WanVae
 
 SIZES = WanSizes(width=128, ffn=128, layers=2, text_width=4096)
 STILL = ("--length", "1", "--width", "32", "--height", "32", "--steps", "3", "--shift", "1", "-p", "a red star")

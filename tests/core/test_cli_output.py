@@ -10,16 +10,17 @@ import tiny
 import torch
 from typer.testing import CliRunner, Result
 
-from vace_core import fitting, tasks
+from vace_core import tasks
 from vace_core.cli import app
 from vace_core.cli.inputs import fit_clip
 from vace_core.cli.options import Wanted
 from vace_core.cli.request import Request
 from vace_core.cli.run import write
 from vace_core.errors import InputError
-from vace_core.models.wan import GRID
-from vace_core.video import read_video
-from vace_core.video_write import write_video
+from vace_core.inputs import fitting
+from vace_core.media.video import read_video
+from vace_core.media.write import write_video
+from vace_core.models.wan.dit import GRID
 
 NOT_LOST = "The finished result is not lost: it is "
 

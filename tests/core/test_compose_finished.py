@@ -10,14 +10,14 @@ import tiny
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from official_rules import compose_official
 from torch import Tensor
 
 from vace_core import tasks
 from vace_core.composite import composite_unit
 from vace_core.context import encode_context
 from vace_core.errors import VaceError
-from vace_core.models.wan import fold_masks
-from vace_core.official_rules import compose_official
+from vace_core.models.wan.dit import fold_masks
 from vace_core.pipeline import finish
 from vace_core.vcu import FOLLOW, KEEP, REPAINT, VideoConditionUnit, compose
 

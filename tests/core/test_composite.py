@@ -11,7 +11,7 @@ from torch import Tensor
 from vace_core import tasks
 from vace_core.composite import RING, composite, kept_error
 from vace_core.errors import InputError, ShapeError
-from vace_core.masks import soften
+from vace_core.inputs.masks import soften
 from vace_core.vcu import compose
 
 
@@ -179,19 +179,19 @@ def test_noise_on_a_flat_surrounding_does_not_pale_what_was_painted():
             lambda: composite(clip(1), clip(2), hole(), blend=hole(t=1)),
             ShapeError,
             "The blend has shape (1, 1, 1, 40, 48), the mask (1, 1, 3, 40, 48). Both need the same. "
-            "Make the blend from this mask, with vace_core.masks.soften.",
+            "Make the blend from this mask, with vace_core.inputs.masks.soften.",
         ),
         (
             lambda: composite(clip(1), clip(2), hole(), blend=hole() * 2),
             InputError,
             "The blend holds values from 0 to 2. Values from 0 (source) to 1 (generated) are needed. "
-            "Make it with vace_core.masks.soften.",
+            "Make it with vace_core.inputs.masks.soften.",
         ),
         (
             lambda: composite(clip(1), clip(2), hole(), blend=(hole() * 0.5).index_fill(3, torch.tensor([0]), 0.25)),
             InputError,
             "The blend is above 0 on 144 pixels that are kept. It must be 0 wherever the mask is 0, so that kept "
-            "pixels stay as they are. Feather inwards, as vace_core.masks.soften does, or grow the mask.",
+            "pixels stay as they are. Feather inwards, as vace_core.inputs.masks.soften does, or grow the mask.",
         ),
         (
             lambda: composite(torch.where(hole() > 0, clip(1), clip(2)), clip(2), hole(), match_colour=True),

@@ -9,9 +9,9 @@ import torch
 from vace_core import tasks
 from vace_core.context import content_box, encode_context
 from vace_core.errors import ShapeError
-from vace_core.models import wan
-from vace_core.models.wan_vae import LATENT_MEAN, LATENT_STD
-from vace_core.shapes import Box
+from vace_core.geometry import Box
+from vace_core.models.wan import dit as wan
+from vace_core.models.wan.vae import LATENT_MEAN, LATENT_STD
 from vace_core.vcu import VideoConditionUnit, compose
 
 

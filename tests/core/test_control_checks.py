@@ -7,10 +7,10 @@ import pytest
 import torch
 from pictures_to_control import HEIGHT, WIDTH, depth, drawing, frames_of, photo, skeleton
 
-from vace_core import controls
-from vace_core.control_checks import inspect_control, sanitise
 from vace_core.errors import InputError
-from vace_core.layout import BoxKey, BoxPath, draw_layout
+from vace_core.inputs import controls
+from vace_core.inputs.control_checks import inspect_control, sanitise
+from vace_core.inputs.layout import BoxKey, BoxPath, draw_layout
 
 GOOD = {
     "depth": depth(edge=6),

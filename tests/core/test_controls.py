@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from pictures_to_control import HEIGHT, WIDTH, frames_of, levels, photo
 from torch import Tensor
 
-from vace_core import controls
-from vace_core.control_checks import inspect_control, sanitise
 from vace_core.errors import InputError, ShapeError
+from vace_core.inputs import controls
+from vace_core.inputs.control_checks import inspect_control, sanitise
 from vace_core.starter.world import random_clip, random_scene
 
 quick = settings(max_examples=40, deadline=None, derandomize=True)

@@ -12,13 +12,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from vace_core.adapter import Attachment
 from vace_core.context import EMPTY
-from vace_core.cost import ModelSizes, job_cost
-from vace_core.models import wan_cost
-from vace_core.models.wan import WanDit, WanSizes, build_adapter, default_context_layers
-from vace_core.models.wan_family import WAN
-from vace_core.models.wan_vae import VaeSizes, WanVaeNetwork
-from vace_core.models.wan_vae_stream import WanVae
+from vace_core.models.wan import cost as wan_cost
+from vace_core.models.wan.dit import WanDit, WanSizes, build_adapter, default_context_layers
+from vace_core.models.wan.family import WAN
+from vace_core.models.wan.vae import VaeSizes, WanVaeNetwork
+from vace_core.models.wan.vae_stream import WanVae
 from vace_core.pipeline import SamplingOptions
+from vace_core.preview.cost import ModelSizes, job_cost
 from vace_core.vcu import FOLLOW, KEEP, VideoConditionUnit
 
 TINY = (WanSizes(width=256, ffn=640, layers=6, text_width=64), 3, (5, 8, 8))

@@ -10,9 +10,9 @@ from model_files import base_weights, only, released_shapes, write_sparse
 from safetensors.torch import save_file
 
 from vace_core.errors import UnsupportedModelError, WeightsError
-from vace_core.model_file import inspect
-from vace_core.models.ltx_vae import LtxVaeNetwork
-from vace_core.models.wan_keys import diffusers_key
+from vace_core.loading.inspect import inspect
+from vace_core.models.ltx.vae import LtxVaeNetwork
+from vace_core.models.wan.keys import diffusers_key
 
 KNOWN = (
     "Known are the text-to-video models, VACE adapters, VAEs and text encoders of Wan 2.1 and LTX-Video 0.9. "

@@ -9,12 +9,12 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from vace_core import devices
 from vace_core.adapter import Attachment
-from vace_core.guidance import guide
-from vace_core.models import rotary, wan
-from vace_core.models.ltx_family import LTX
-from vace_core.models.wan_family import WAN
+from vace_core.models import devices, rotary
+from vace_core.models.ltx.family import LTX
+from vace_core.models.wan import dit as wan
+from vace_core.models.wan.family import WAN
+from vace_core.sampling.guidance import guide
 
 BF16, F16, F32 = torch.bfloat16, torch.float16, torch.float32
 CUDA = torch.device("cuda", 0)
@@ -45,8 +45,8 @@ def both_ways(vae, frames):
 
 def encoded():
     transformers = pytest.importorskip("transformers")
-    from vace_core.models.wan_text import UMT5
-    from vace_core.t5 import T5Text
+    from vace_core.loading.t5 import T5Text
+    from vace_core.models.wan.text import UMT5
 
     config = transformers.UMT5Config(vocab_size=60, d_model=32, d_kv=8, d_ff=48, num_layers=2, num_heads=4)
     model = transformers.UMT5EncoderModel(config).eval().to("meta")

@@ -11,15 +11,15 @@ import tiny
 import torch
 
 from vace_core.errors import InputError
-from vace_core.evaluation import evaluate, evaluation_sheet, metrics, numbers, sheet, table
-from vace_core.evaluation.measures import NO_REFERENCE, PLANS
-from vace_core.evaluation.objects import coloured, largest, likeness, motion, shape_of, skin_of, things
-from vace_core.evaluation.report import row_of, score_of
-from vace_core.evaluation.sampling import BASELINES, Made, examples, finish, make
 from vace_core.pipeline import SamplingOptions
 from vace_core.starter.drawing import COLOURS, SHAPES
+from vace_core.starter.evaluation import evaluate, evaluation_sheet, metrics, numbers, sheet, table
+from vace_core.starter.evaluation.measures import NO_REFERENCE, PLANS
+from vace_core.starter.evaluation.objects import coloured, largest, likeness, motion, shape_of, skin_of, things
+from vace_core.starter.evaluation.report import row_of, score_of
+from vace_core.starter.evaluation.sampling import BASELINES, Made, examples, finish, make
+from vace_core.starter.training.samples import TASKS
 from vace_core.starter.world import Background, Keyframe, Scene, SceneClip, SceneObject, render
-from vace_core.training.samples import TASKS
 
 OPTIONS = SamplingOptions(steps=1, guidance_scale=2.0, solver="euler")
 

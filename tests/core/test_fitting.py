@@ -12,9 +12,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from vace_core.errors import InputError, ShapeError
-from vace_core.fitting import FitPlan, FitRule, apply, apply_masks, plan, plan_exact, report
+from vace_core.geometry import Grid
+from vace_core.inputs.fitting import FitPlan, FitRule, apply, apply_masks, plan, plan_exact, report
 from vace_core.models import FAMILIES
-from vace_core.shapes import Grid
 
 WAN = Grid(frames=4, pixels=8, patch=2)
 PRESETS = {name: rule for family in FAMILIES for name, rule in family.presets.items()}

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from vace_core.errors import InputError
-from vace_core.guidance import guide
-from vace_core.sampler import SOLVERS
+from vace_core.sampling.guidance import guide
+from vace_core.sampling.solvers import SOLVERS
 
 
 class Numbers:

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from model_files import write_gguf, write_sparse
 
-from vace_core.checkpoint import open_checkpoint
 from vace_core.errors import InputError, ModelError, UnsupportedModelError, VaceError, WeightsError
+from vace_core.files.checkpoint import open_checkpoint
 from vace_core.files.safetensors_format import save
 
 NEEDED = "A complete safetensors or GGUF file is needed. Download or copy it again."

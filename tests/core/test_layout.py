@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from vace_core import layout
 from vace_core.errors import InputError
-from vace_core.layout import BoxKey, BoxPath
-from vace_core.shapes import Box
+from vace_core.geometry import Box
+from vace_core.inputs import layout
+from vace_core.inputs.layout import BoxKey, BoxPath
 
 quick = settings(max_examples=60, deadline=None, derandomize=True)
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vace_core.errors import InputError
-from vace_core.layout import BoxPath
-from vace_core.layout_json import paths_from_json, paths_to_json
+from vace_core.inputs.box_paths import paths_from_json, paths_to_json
+from vace_core.inputs.layout import BoxPath
 
 quick = settings(max_examples=60, deadline=None, derandomize=True)
 

@@ -28,13 +28,13 @@ from model_files import (
 from safetensors.torch import save_file
 
 from vace_core.adapter import Attachment
-from vace_core.checkpoint import open_checkpoint
-from vace_core.detection import identify
 from vace_core.errors import InputError
-from vace_core.loading import load_adapter, load_base, load_vae, vae_sizes
-from vace_core.models.wan_keys import diffusers_key, diffusers_vae_key
-from vace_core.models.wan_vae import VaeSizes, WanVaeNetwork
-from vace_core.models.wan_vae_stream import WanVae
+from vace_core.files.checkpoint import open_checkpoint
+from vace_core.loading.detection import identify
+from vace_core.loading.load import load_adapter, load_base, load_vae, vae_sizes
+from vace_core.models.wan.keys import diffusers_key, diffusers_vae_key
+from vace_core.models.wan.vae import VaeSizes, WanVaeNetwork
+from vace_core.models.wan.vae_stream import WanVae
 
 NOWHERE = torch.device("meta")
 

@@ -8,7 +8,7 @@ from model_files import adapter_weights, base_weights, full_weights, vae_weights
 from safetensors.torch import save_file
 
 from vace_core.errors import UnsupportedModelError, WeightsError
-from vace_core.loading import load_adapter, load_base, load_vae
+from vace_core.loading.load import load_adapter, load_base, load_vae
 
 
 def changed(weights, *, without=(), **extra):

@@ -13,12 +13,12 @@ from einops import rearrange
 from vace_core.adapter import Attachment
 from vace_core.context import EMPTY, encode_context
 from vace_core.errors import AdapterMismatchError, InputError, ShapeError
-from vace_core.models import ltx
-from vace_core.models.ltx_vae import LtxVae, patchify, unpatchify
-from vace_core.options import SamplingOptions
+from vace_core.geometry import Box
+from vace_core.models.ltx import dit as ltx
+from vace_core.models.ltx.vae import LtxVae, patchify, unpatchify
 from vace_core.pipeline import generate, sample
-from vace_core.shapes import Box
-from vace_core.tasks import inpaint, text
+from vace_core.sampling.options import SamplingOptions
+from vace_core.tasks.basic import inpaint, text
 
 OPTIONS = SamplingOptions(
     steps=2, shift=2.6, shift_growth=3.6e-4, terminal=0.1, guidance_scale=3.0, stg_scale=1.0, rescale=0.7,

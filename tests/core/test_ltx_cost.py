@@ -9,11 +9,12 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from vace_core.adapter import Attachment
 from vace_core.context import EMPTY
-from vace_core.cost import ModelSizes, job_cost
-from vace_core.models import ltx, ltx_cost
-from vace_core.models.ltx_family import LTX
-from vace_core.models.ltx_vae import LtxVae, LtxVaeNetwork, LtxVaeSizes
-from vace_core.tasks import text
+from vace_core.models.ltx import cost as ltx_cost
+from vace_core.models.ltx import dit as ltx
+from vace_core.models.ltx.family import LTX
+from vace_core.models.ltx.vae import LtxVae, LtxVaeNetwork, LtxVaeSizes
+from vace_core.preview.cost import ModelSizes, job_cost
+from vace_core.tasks.basic import text
 
 TINY = (ltx.LtxSizes(width=64, ffn=256, layers=4, text_width=32), 2, (4, 3, 5))
 # Real width and tokens; a few blocks tell as much as all of them.

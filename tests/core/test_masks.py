@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from vace_core import masks as m
 from vace_core.errors import InputError, ShapeError, VaceError
-from vace_core.shapes import Box
+from vace_core.geometry import Box
+from vace_core.inputs import masks as m
 
 
 @st.composite

@@ -26,8 +26,8 @@ from model_files import (
 from safetensors.torch import save_file
 
 from vace_core.errors import WeightsError
-from vace_core.model_file import Pair, find_pair, inspect
-from vace_core.models.wan_keys import diffusers_key, diffusers_vae_key
+from vace_core.loading.inspect import Pair, find_pair, inspect
+from vace_core.models.wan.keys import diffusers_key, diffusers_vae_key
 
 COUNTER = Path("/proc/self/io")  # how many bytes this process has read
 

@@ -14,8 +14,8 @@ import torch
 from vace_core import tasks
 from vace_core.errors import InputError, ShapeError
 from vace_core.models import FAMILIES
-from vace_core.options import SamplingOptions, check_number
 from vace_core.pipeline import generate, make_noise, sample
+from vace_core.sampling.options import SamplingOptions, check_number
 from vace_core.starter.model import STARTER_OPTIONS
 from vace_core.vcu import compose
 
@@ -170,6 +170,6 @@ def test_more_tokens_than_wan_reads_are_refused(model):
     with pytest.raises(ShapeError) as error:
         model.expert.base.prepare_text(torch.zeros(1, 600, 32))
     assert str(error.value) == (
-        "A prompt comes as 600 tokens. Wan reads 512. Let the text encoder cut it, as vace_core.t5 does, or shorten "
-        "the prompt."
+        "A prompt comes as 600 tokens. Wan reads 512. Let the text encoder cut it, as vace_core.loading.t5 does, or "
+        "shorten the prompt."
     )

@@ -14,10 +14,10 @@ from PIL import Image
 from video_files import encode, message, noise
 
 from vace_core.errors import InputError
-from vace_core.fitting import apply_masks, plan
-from vace_core.models.wan_family import WAN
-from vace_core.pictures import read_animation, read_image, read_mask, write_image
-from vace_core.video import from_uint8
+from vace_core.inputs.fitting import apply_masks, plan
+from vace_core.media.pictures import read_animation, read_image, read_mask, write_image
+from vace_core.media.video import from_uint8
+from vace_core.models.wan.family import WAN
 
 
 def test_pictures_survive(tmp_path: Path):

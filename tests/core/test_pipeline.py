@@ -10,7 +10,7 @@ import torch
 
 from vace_core import tasks
 from vace_core.errors import AdapterMismatchError, InputError
-from vace_core.models import wan
+from vace_core.models.wan import dit as wan
 from vace_core.pipeline import Expert, SamplingOptions, generate, sample
 
 OPTIONS = SamplingOptions(steps=3, shift=3.0, guidance_scale=2.0, seed=1)

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from vace_core import tasks
 from vace_core.errors import InputError
-from vace_core.models.wan import seen_frames
-from vace_core.preview import contact_sheet
+from vace_core.models.wan.dit import seen_frames
+from vace_core.preview.sheet import contact_sheet
 from vace_core.vcu import VideoConditionUnit, compose
 
 # Colours that nothing else on the sheet has.

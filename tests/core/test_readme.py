@@ -8,11 +8,11 @@ from pathlib import Path
 
 import torch
 
-from vace_core.pictures import write_image
+from vace_core.media.pictures import write_image
+from vace_core.media.video import read_video
+from vace_core.media.write import write_video
 from vace_core.starter.scene import Background, Keyframe, Scene, SceneObject
 from vace_core.starter.world import render
-from vace_core.video import read_video
-from vace_core.video_write import write_video
 
 README = Path(__file__).parents[2] / "README.md"
 

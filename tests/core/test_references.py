@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from vace_core.errors import InputError, ShapeError
-from vace_core.references import crop_subject, letterbox, on_white, stack
+from vace_core.inputs.references import crop_subject, letterbox, on_white, stack
 
 # Whole numbers of 255, as files hold them.
 RAMP = torch.arange(18.0).reshape(1, 1, 1, 3, 6).expand(-1, 3, -1, -1, -1) / 127.5 - 1
@@ -89,7 +89,7 @@ def test_a_subject_is_cut_out_as_officially():
             lambda: letterbox(torch.zeros(1, 4, 1, 3, 6), 8, 8),
             ShapeError,
             "The picture has shape (1, 4, 1, 3, 6), with a fourth channel. Three are needed. "
-            "If the fourth is transparency, lay it on white with vace_core.references.on_white.",
+            "If the fourth is transparency, lay it on white with vace_core.inputs.references.on_white.",
         ),
         (
             lambda: stack([RAMP, torch.zeros(1, 3, 2, 3, 6)], 8, 8),

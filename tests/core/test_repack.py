@@ -19,9 +19,9 @@ from model_files import (
 from safetensors.torch import load_file, save_file
 
 from vace_core.errors import AdapterMismatchError, InputError, UnsupportedModelError, WeightsError
-from vace_core.model_file import inspect
-from vace_core.models.wan_keys import diffusers_key
-from vace_core.repack import join, split
+from vace_core.loading.inspect import inspect
+from vace_core.loading.repack import join, split
+from vace_core.models.wan.keys import diffusers_key
 
 MARKER = {"scaled_fp8": torch.empty(0, dtype=torch.float8_e4m3fn)}
 

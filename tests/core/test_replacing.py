@@ -12,18 +12,18 @@ import pytest
 import torch
 from filling import fill
 
-from vace_core.checkpoint import open_checkpoint
 from vace_core.errors import InputError, WeightsError
+from vace_core.files.checkpoint import open_checkpoint
+from vace_core.files.replacing import replacing
 from vace_core.files.safetensors_format import save, write
-from vace_core.models.wan_vae import WanVaeNetwork
-from vace_core.models.wan_vae_stream import WanVae
-from vace_core.pictures import write_image
-from vace_core.replacing import replacing
-from vace_core.training import starter
-from vace_core.training.adapter import SampleCache
-from vace_core.training.base import ClipCache
+from vace_core.media.pictures import write_image
+from vace_core.media.write import write_video
+from vace_core.models.wan.vae import WanVaeNetwork
+from vace_core.models.wan.vae_stream import WanVae
+from vace_core.starter.training import starter
+from vace_core.starter.training.adapter import SampleCache
+from vace_core.starter.training.base import ClipCache
 from vace_core.training.loop import Schedule, train
-from vace_core.video_write import write_video
 
 ROOT = Path(__file__).parents[2]
 ROUNDS = int(os.environ.get("VACE_WRITER_ROUNDS", "10"))  # the full proof: 100

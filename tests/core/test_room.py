@@ -13,19 +13,21 @@ from forked import forked
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vace_core import anything, fitting, layout, tasks
+from vace_core import tasks
 from vace_core.context import encode_context
 from vace_core.errors import InputError
-from vace_core.fitting import apply, apply_masks, plan, plan_exact
-from vace_core.layout import BoxKey, BoxPath
-from vace_core.models import wan
-from vace_core.models.wan_vae import WanVaeNetwork
-from vace_core.models.wan_vae_stream import WanVae
+from vace_core.geometry import Box
+from vace_core.inputs import fitting, layout
+from vace_core.inputs.fitting import apply, apply_masks, plan, plan_exact
+from vace_core.inputs.layout import BoxKey, BoxPath
+from vace_core.inputs.references import letterbox
+from vace_core.models.wan import dit as wan
+from vace_core.models.wan.vae import WanVaeNetwork
+from vace_core.models.wan.vae_stream import WanVae
 from vace_core.pipeline import finish, make_noise
-from vace_core.preview import contact_sheet
-from vace_core.references import letterbox
+from vace_core.preview.sheet import contact_sheet
 from vace_core.room import advice, check_room, free_bytes
-from vace_core.shapes import Box
+from vace_core.tasks import anything
 
 ENDLESS = 8192**3 * 29  # a clip of the largest length, height and width that a widget offers
 SIDES = st.integers(1, 8192)

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from vace_core.errors import InputError
-from vace_core.options import SamplingOptions
-from vace_core.schedule import percent_to_sigma, shift_sigma, sigmas
+from vace_core.sampling.options import SamplingOptions
+from vace_core.sampling.schedule import percent_to_sigma, shift_sigma, sigmas
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from pretended_card import Card, resident
 from torch import nn
 
 from vace_core.adapter import Attachment
-from vace_core.models import ltx, wan
+from vace_core.models.ltx import dit as ltx
+from vace_core.models.wan import dit as wan
 
 
 class Streaming:

@@ -10,15 +10,15 @@ import torch
 from filling import fill
 from safetensors.torch import save_file
 
-from vace_core import fitting
 from vace_core.errors import ModelError, WeightsError
-from vace_core.model_file import CONTEXT_LAYERS_KEY
-from vace_core.models.wan import WanDit, WanSizes, build_adapter, official_adapter_key
-from vace_core.models.wan_vae import WanVaeNetwork
+from vace_core.inputs import fitting
+from vace_core.loading.inspect import CONTEXT_LAYERS_KEY
+from vace_core.models.wan.dit import WanDit, WanSizes, build_adapter, official_adapter_key
+from vace_core.models.wan.vae import WanVaeNetwork
 from vace_core.pipeline import SamplingOptions, generate
 from vace_core.starter.model import LENGTH, SIDE, STARTER_RULE, is_starter_folder, load_starter
 from vace_core.starter.text import TEXT_WIDTH, StarterText
-from vace_core.tasks import text
+from vace_core.tasks.basic import text
 
 SIZES = WanSizes(width=128, ffn=192, layers=6, text_width=TEXT_WIDTH)
 

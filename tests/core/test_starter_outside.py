@@ -7,10 +7,10 @@ import tiny
 import torch
 
 from vace_core import tasks
+from vace_core.media.video import read_video
+from vace_core.media.write import write_video
 from vace_core.starter.outside import outside
 from vace_core.starter.world import random_scene, render
-from vace_core.video import read_video
-from vace_core.video_write import write_video
 
 FLAT = torch.zeros(1, 3, 17, 64, 64)
 MASKS = torch.ones(1, 1, 17, 64, 64)

@@ -9,19 +9,19 @@ from filling import fill
 
 from vace_core.adapter import Attachment
 from vace_core.context import encode_context
-from vace_core.models import wan
-from vace_core.models.wan import WanSizes
-from vace_core.models.wan_vae import LATENT_MEAN, LATENT_STD, WanVaeNetwork
-from vace_core.models.wan_vae_stream import WanVae
+from vace_core.models.wan import dit as wan
+from vace_core.models.wan.dit import WanSizes
+from vace_core.models.wan.vae import LATENT_MEAN, LATENT_STD, WanVaeNetwork
+from vace_core.models.wan.vae_stream import WanVae
+from vace_core.starter.training import adapter as adapter_training
+from vace_core.starter.training import base as base_training
+from vace_core.starter.training import vae as vae_training
+from vace_core.starter.training.base import ClipCache, train_base
+from vace_core.starter.training.samples import HELD_OUT, TASKS, draw_sample, draw_task
+from vace_core.starter.training.vae import STAGES, Stage, draw_clip, draw_crops, fold_statistics, train_vae
 from vace_core.starter.world import random_clip
-from vace_core.training import adapter as adapter_training
-from vace_core.training import base as base_training
-from vace_core.training import vae as vae_training
-from vace_core.training.base import ClipCache, train_base
 from vace_core.training.loop import Schedule, train
 from vace_core.training.precision import mixed_precision, seeded, training_dtype
-from vace_core.training.samples import HELD_OUT, TASKS, draw_sample, draw_task
-from vace_core.training.vae import STAGES, Stage, draw_clip, draw_crops, fold_statistics, train_vae
 from vace_core.vcu import FOLLOW, KEEP
 
 

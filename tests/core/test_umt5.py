@@ -10,9 +10,10 @@ import pytest
 import torch
 from filling import fill
 from safetensors.torch import save_file
+from tiny_t5 import load_umt5
 
 from vace_core.errors import ModelError, WeightsError
-from vace_core.umt5 import clean, load_umt5
+from vace_core.models.wan.text import clean
 
 transformers = pytest.importorskip("transformers")
 sentencepiece = pytest.importorskip("sentencepiece")

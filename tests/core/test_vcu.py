@@ -8,10 +8,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from official_rules import compose_official, kind_of
 from torch import Tensor
 
 from vace_core.errors import InputError, ShapeError
-from vace_core.official_rules import compose_official, kind_of
 from vace_core.vcu import FOLLOW, KEEP, REPAINT, VideoConditionUnit, compose
 
 T, H, W = 3, 2, 4
@@ -274,7 +274,7 @@ def test_prompts_are_joined_once_each_and_a_single_one_is_left_alone():
             {"references": (clip(1, 1), clip(2, 1, H + 1))},
             ShapeError,
             "Reference 2 has shape (1, 3, 1, 3, 4). (1, 3, 1, 2, 4) is needed. "
-            "Fit it to the frame with vace_core.references.letterbox.",
+            "Fit it to the frame with vace_core.inputs.references.letterbox.",
         ),
         (
             {"source": torch.zeros(1, 4, T, H, W)},

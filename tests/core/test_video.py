@@ -16,10 +16,10 @@ from PIL import Image
 from video_files import EXACT, encode, encode_sound, message, noise
 
 from vace_core.errors import InputError, ShapeError
-from vace_core.fitting import apply, apply_masks, plan
-from vace_core.models.wan_family import WAN
-from vace_core.pictures import read_mask, write_image
-from vace_core.video import from_uint8, read_video, to_uint8
+from vace_core.inputs.fitting import apply, apply_masks, plan
+from vace_core.media.pictures import read_mask, write_image
+from vace_core.media.video import from_uint8, read_video, to_uint8
+from vace_core.models.wan.family import WAN
 
 DATA = Path(os.environ.get("VACE_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
 real_files = pytest.mark.skipif(not (DATA / "test.mp4").exists(), reason="needs the shared sample files")

@@ -10,9 +10,9 @@ import torch
 from video_files import EXACT, encode, message, noise, turn
 
 from vace_core.errors import InputError
-from vace_core.fitting import plan
-from vace_core.models.wan_family import WAN
-from vace_core.video import read_video
+from vace_core.inputs.fitting import plan
+from vace_core.media.video import read_video
+from vace_core.models.wan.family import WAN
 
 PATCH = (200, 120, 40)
 ORIENTATIONS = [(1, 0, 0, 1), (-1, 0, 0, 1), (1, 0, 0, -1), (-1, 0, 0, -1)]

@@ -14,8 +14,8 @@ import torch
 from video_files import encode, encode_sound, message, noise, sound_of
 
 from vace_core.errors import InputError, ShapeError
-from vace_core.video import from_uint8, read_video
-from vace_core.video_write import write_video
+from vace_core.media.video import from_uint8, read_video
+from vace_core.media.write import write_video
 
 
 @pytest.mark.parametrize("size", [(32, 48), (33, 47), (1, 1), (2, 18)])

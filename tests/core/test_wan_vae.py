@@ -8,9 +8,9 @@ import torch
 from filling import relative
 from torch.utils.flop_counter import FlopCounterMode
 
-from vace_core.models.wan_vae import LATENT_MEAN, LATENT_STD
-from vace_core.models.wan_vae_stream import WanVae
-from vace_core.shapes import Box
+from vace_core.geometry import Box
+from vace_core.models.wan.vae import LATENT_MEAN, LATENT_STD
+from vace_core.models.wan.vae_stream import WanVae
 
 BOXES = [Box(60, 50, 90, 85), Box(0, 0, 24, 30), Box(120, 130, 160, 176), Box(3, 100, 20, 110)]
 

@@ -136,10 +136,12 @@ HOSTILE: dict[str, Callable[[Any], Any]] = {
         "VaceReferenceToVideo", references=clip(1), width=48, height=32, length=5
     )[0],
     "a unit at another rate": lambda pack: pack.run("VaceTextToVideo", width=48, height=32, length=5, fps=3.0)[0],
-    "an adapter that is gone": lambda pack: pack.module.nodes.sockets.AdapterFile(
+    "an adapter that is gone": lambda pack: pack.module.nodes.comfy.sockets.AdapterFile(
         path=pack.folder / "gone.safetensors"
     ),
-    "an adapter that is text": lambda pack: pack.module.nodes.sockets.AdapterFile(path=pack.written("no weights")),
+    "an adapter that is text": lambda pack: pack.module.nodes.comfy.sockets.AdapterFile(
+        path=pack.written("no weights")
+    ),
     "the class of units": lambda pack: pack.module.vace_core.VideoConditionUnit,
 }
 

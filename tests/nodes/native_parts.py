@@ -50,7 +50,7 @@ def vae(core: ModuleType) -> Any:
     def narrow(**sizes: Any) -> Any:
         return real(**{**sizes, "dim": 8})
 
-    network = fill(core.models.wan_vae.WanVaeNetwork(width=8), 3)
+    network = fill(core.models.wan.vae.WanVaeNetwork(width=8), 3)
     state = {name: value.contiguous() for name, value in network.state_dict().items()}
     with mock.patch("comfy.ldm.wan.vae.WanVAE", narrow):
         return comfy.sd.VAE(sd=state)
@@ -107,9 +107,9 @@ def other_model() -> Any:
 
 def write_ltx_adapter(core: ModuleType, folder: Path) -> Path:
     """A file with an adapter for LTX-Video."""
-    ltx = core.models.ltx
+    ltx = core.models.ltx.dit
     sizes, layers = ltx.LtxSizes(width=64, ffn=256, layers=4, text_width=32, heads=4), (0, 2)
-    family = core.models.ltx_family.LTX
+    family = core.models.ltx.family.LTX
     state = fill(ltx.build_adapter(sizes, layers), 2).state_dict()
     path = folder / "ltx.safetensors"
     save_file({family.official_adapter_key(name, layers): value.contiguous() for name, value in state.items()}, path)

@@ -14,12 +14,12 @@ few = settings(max_examples=60, deadline=None)
 
 @pytest.fixture(scope="module")
 def bridge(pack):
-    return pack.nodes.bridge
+    return pack.nodes.comfy.bridge
 
 
 @pytest.fixture(scope="module")
 def wan(pack):
-    return pack.vace_core.models.wan_family.WAN
+    return pack.vace_core.models.wan.family.WAN
 
 
 def noise(*shape, seed=0):

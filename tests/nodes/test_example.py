@@ -61,8 +61,8 @@ def test_the_mask_is_white_on_the_first_object(clip, pack):
     inside = clip.images[clip.mask > 0.5]
     assert set(clip.mask.unique().tolist()) == {0.0, 1.0}
     assert float((inside.amax(1) - inside.amin(1)).mean()) > 0.3, colour
-    boxes = pack.vace_core.layout_json.paths_from_json(clip.paths)
-    holes = pack.vace_core.layout.path_mask(boxes[:1], num_frames=17, height=64, width=64)[0, 0]
+    boxes = pack.vace_core.inputs.box_paths.paths_from_json(clip.paths)
+    holes = pack.vace_core.inputs.layout.path_mask(boxes[:1], num_frames=17, height=64, width=64)[0, 0]
     assert float((clip.mask * (1 - holes)).sum()) <= 0.02 * float(clip.mask.sum())
 
 
@@ -72,7 +72,7 @@ def test_the_starter_knows_every_word(clip, pack):
 
 
 def test_boxes_are_named_and_as_many_as_objects(clip, pack):
-    boxes = pack.vace_core.layout_json.paths_from_json(clip.paths)
+    boxes = pack.vace_core.inputs.box_paths.paths_from_json(clip.paths)
     assert len(boxes) == OBJECTS[clip.scene]
     assert all(box.label in clip.caption for box in boxes)
 

@@ -72,11 +72,11 @@ def imports(path: Path) -> set[tuple[str, str]]:
     return {(module, name) for module, name in found if module.split(".")[0] in COMFYUI}
 
 
-def test_the_symbols_are_these_and_all_in_one_file():
-    files = {path.name: imports(path) for path in (ROOT / "nodes").glob("*.py")}
-    assert files["host.py"] - API == WANTED
+def test_the_symbols_are_these_and_all_in_two_files():
+    files = {path.name: imports(path) for path in (ROOT / "nodes").rglob("*.py")}
+    assert (files["host.py"] | files["placement.py"]) - API == WANTED
     for name, found in files.items():
-        assert name == "host.py" or found <= API, name
+        assert name in ("host.py", "placement.py") or found <= API, name
 
 
 def test_this_comfyui_has_them(comfy):
@@ -130,7 +130,7 @@ def test_no_path_leaves_the_model_folders(comfy, pack, name):
     outside.write_bytes(b"secret")
     (comfy.folder / "models" / "vae").mkdir(parents=True, exist_ok=True)
     said = pack.vace_core.errors.shortened(name)
-    assert refusal(pack.nodes.host.model_path, name, "vae") == (
+    assert refusal(pack.nodes.comfy.host.model_path, name, "vae") == (
         f'The file "{said}" is not in ComfyUI\'s model folder vae. It is needed there. Put it into that folder and '
         "press R, or choose another file."
     )
@@ -141,4 +141,4 @@ def test_only_files_that_are_never_unpickled_are_offered(comfy, pack):
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("good.safetensors", "good.sft", "bad.pt", "bad.ckpt", "bad.pth", "bad.bin"):
         (folder / name).touch()
-    assert set(pack.nodes.host.model_names("vae", "unknown folder")) == {"good.safetensors", "good.sft"}
+    assert set(pack.nodes.comfy.host.model_names("vae", "unknown folder")) == {"good.safetensors", "good.sft"}

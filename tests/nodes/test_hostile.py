@@ -156,10 +156,10 @@ def test_a_name_stays_readable_where_the_console_can_print_it(run):
 
 
 def test_an_error_of_something_else_is_made_printable_too(pack):
-    class Fails(pack.nodes.node.Node):
+    class Fails(pack.nodes.comfy.node.Node):
         @classmethod
         def define_schema(cls):
-            return pack.nodes.sockets.schema("VaceFails", "", "", inputs=[], outputs=[])
+            return pack.nodes.comfy.sockets.schema("VaceFails", "", "", inputs=[], outputs=[])
 
         @classmethod
         def execute(cls):

@@ -22,7 +22,7 @@ def folder(comfy, pack, request):
     weights = {name: value.contiguous() for name, value in full_weights(core).items()}
     base = {name: value for name, value in weights.items() if not name.startswith("vace_")}
     adapter = {name: value for name, value in weights.items() if name.startswith("vace_")}
-    vae = fill(core.models.wan_vae.WanVaeNetwork(width=4, blocks=1), 3).state_dict()
+    vae = fill(core.models.wan.vae.WanVaeNetwork(width=4, blocks=1), 3).state_dict()
     for kind in ("diffusion_models", "vae", "text_encoders"):
         (models / kind).mkdir(parents=True, exist_ok=True)
     save_file(weights, models / "diffusion_models" / "vace.safetensors")
@@ -31,7 +31,7 @@ def folder(comfy, pack, request):
     save_file({name: value.contiguous() for name, value in vae.items()}, models / "vae" / "wan_vae.safetensors")
     shapes = text_encoder(2, 2, "encoder.block.{}.layer.0.SelfAttention.q.weight")
     write_sparse(models / "text_encoders" / "umt5.safetensors", shapes)
-    host = pack.nodes.host
+    host = pack.nodes.comfy.host
     real, host.load_clip = host.load_clip, lambda path, kind: native_parts.Clip()
     yield models
     host.load_clip = real
@@ -63,7 +63,7 @@ def test_the_negative_prompt_that_counts_is_said(run, pack, typed):
     """Nothing typed is the model's own; the word none is nothing."""
     model, said = run("VaceLoadModel", **FILES)[0], NEGATIVES[typed]
     vcu = run("VaceTextToVideo", width=48, height=32, length=5, negative_prompt=typed)[0]
-    words = pack.vace_core.models.wan_family.WAN.options.negative_prompt if said is None else said
+    words = pack.vace_core.models.wan.family.WAN.options.negative_prompt if said is None else said
     out = run("VaceSampleVideo", model=model, vcu=vcu, **OPTIONS)
     assert out.ui["text"] == (f"2 steps of unipc, shift 3, cfg 2. Negative prompt: {words}",)
     unguided = run("VaceSampleVideo", model=model, vcu=vcu, **{**OPTIONS, "cfg": 1.0})

@@ -42,11 +42,11 @@ class TestTasks:
     @pytest.mark.parametrize(("node", "inputs"), TASKS, ids=[node for node, _ in TASKS])
     def test_a_unit_fits(self, run, pack, node, inputs):
         vcu = run(node, **inputs, **FIT, **GIVEN)[0]
-        pack.vace_core.models.ltx.GRID.check(vcu.num_frames, vcu.height, vcu.width)
+        pack.vace_core.models.ltx.dit.GRID.check(vcu.num_frames, vcu.height, vcu.width)
 
     def test_every_fit_is_looser_than_none(self, pack):
         grids = [family.grid for family in pack.vace_core.models.FAMILIES]
-        loosest = pack.nodes.fitted.LOOSEST
+        loosest = pack.nodes.comfy.fitted.LOOSEST
         assert all(grid.frames % loosest.frames == 0 == grid.step % loosest.step for grid in grids)
 
     def test_frames_kept_are_those_that_fit(self, run):
@@ -145,9 +145,9 @@ class TestSampling:
 
 class TestText:
     def test_padding_behind_a_mask_is_dropped_and_capitals_are_taken_away(self, pack):
-        read = pack.nodes.native.ClipText(tiny.PaddedClip(), cased=False).encode("A Dog")
+        read = pack.nodes.comfy.native.ClipText(tiny.PaddedClip(), cased=False).encode("A Dog")
         assert torch.equal(read, tiny.LetterText().encode("a dog"))
 
     def test_capitals_stay_where_they_count(self, pack):
-        read = pack.nodes.native.ClipText(tiny.PaddedClip()).encode("A Dog")
+        read = pack.nodes.comfy.native.ClipText(tiny.PaddedClip()).encode("A Dog")
         assert torch.equal(read, tiny.LetterText().encode("A Dog"))

@@ -38,12 +38,12 @@ class TestComfyuisT5:
 
     @pytest.mark.parametrize("prompt", ["a red dog", "A Dog", ""])
     def test_rows_are_those_of_transformers_without_padding(self, pack, clip, prompt):
-        family = pack.vace_core.models.ltx_family.LTX
+        family = pack.vace_core.models.ltx.family.LTX
         tokens = [number for number, _ in clip.tokenize(prompt.lower())["t5xxl"][0]]
         assert len(tokens) == 128
         numbers = tokens[: tokens.index(1) + 1]
         with torch.inference_mode():
-            read = pack.nodes.native.ClipText(clip, cased=family.text.cased).encode(prompt)
+            read = pack.nodes.comfy.native.ClipText(clip, cased=family.text.cased).encode(prompt)
             wanted = tiny.t5()(input_ids=torch.tensor([numbers])).last_hidden_state
         assert read.shape == wanted.shape
         assert relative(read, wanted) < 1e-4
@@ -53,7 +53,7 @@ class TestComfyuisT5:
         numbers = [number for number, _ in clip.tokenize(words)["t5xxl"][0]]
         assert len(numbers) > 128
         with torch.inference_mode():
-            read = pack.nodes.native.ClipText(clip).encode(words)
+            read = pack.nodes.comfy.native.ClipText(clip).encode(words)
             wanted = tiny.t5()(input_ids=torch.tensor([[*numbers[:127], 1]])).last_hidden_state
         assert read.shape == wanted.shape
         assert relative(read, wanted) < 1e-4
@@ -88,13 +88,13 @@ class TestFiles:
             save_file(state, models / where / f"ltx_{name}.safetensors")
         wan = {name: value.contiguous() for name, value in full_weights(core).items() if name.startswith("vace_")}
         save_file(wan, models / "diffusion_models" / "wan_adapter.safetensors", metadata={"vace_layers": "[0, 2]"})
-        vae = fill(core.models.wan_vae.WanVaeNetwork(width=4, blocks=1), 3).state_dict()
+        vae = fill(core.models.wan.vae.WanVaeNetwork(width=4, blocks=1), 3).state_dict()
         save_file({name: value.contiguous() for name, value in vae.items()}, models / "vae" / "wan.safetensors")
         for name, tables in (("t5xxl", 1), ("umt5xxl", 2)):
             shapes = text_encoder(2, tables, "encoder.block.{}.layer.0.SelfAttention.q.weight")
             write_sparse(models / "text_encoders" / f"{name}.safetensors", shapes)
         asked: list[str] = []
-        host = pack.nodes.host
+        host = pack.nodes.comfy.host
         real, host.load_clip = host.load_clip, lambda path, kind: asked.append(kind) or tiny.PaddedClip()
         yield asked
         host.load_clip = real
@@ -262,7 +262,7 @@ class TestNativeVae:
         assert float((ours - beside).abs().max()) < 1e-4
 
     def test_pixels_become_the_same_latents(self, pack, model, vae):
-        native = pack.nodes.native.NativeVae(vae, pack.vace_core.models.ltx_family.LTX)
+        native = pack.nodes.comfy.native.NativeVae(vae, pack.vace_core.models.ltx.family.LTX)
         frames = clip().movedim(-1, 0)[None] * 2 - 1
         with torch.inference_mode():
             assert relative(native.encode(frames), model.core.vae.encode(frames)) < 1e-4

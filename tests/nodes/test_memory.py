@@ -125,10 +125,10 @@ class TestSmallCard:
         """ComfyUI keeps some 1.2 GB free, which on a card of megabytes would be all of it; here, what is asked for."""
         from comfy import model_management as management
 
-        room = pack.nodes.memory._room
+        room = pack.nodes.comfy.memory._room
         monkeypatch.setattr(management, "minimum_inference_memory", lambda: 0)
         monkeypatch.setattr(management, "extra_reserved_memory", lambda: 0)
-        monkeypatch.setattr(pack.nodes.memory, "_room", lambda *args: room(*args) * SCALE)
+        monkeypatch.setattr(pack.nodes.comfy.memory, "_room", lambda *args: room(*args) * SCALE)
         return room
 
     def on_card(self, run, vcu, budget):

@@ -210,20 +210,20 @@ class TestSampling:
         model, clip_, vae = parts
         native = run("VaceUseNativeModel", model=model, clip=clip_, vae=vae)[0]
         weights = full_weights(core)
-        wan = core.models.wan
+        wan = core.models.wan.dit
         sizes = wan.WanSizes(width=128, ffn=192, layers=4, text_width=4096)
         base, adapter = wan.WanDit(sizes), wan.build_adapter(sizes, (0, 2))
         base.load_state_dict({name: value for name, value in weights.items() if not name.startswith("vace_")})
         adapter.load_state_dict({wan.adapter_key(n): v for n, v in weights.items() if n.startswith("vace_")})
-        parts_ = pack.nodes.native
+        parts_ = pack.nodes.comfy.native
         ours = core.pipeline.VaceModel(
             expert=core.pipeline.Expert(base=base, adapter=adapter),
             vae=parts_.NativeVae(vae),
             text=parts_.ClipText(clip_),
             fold_masks=wan.fold_masks,
         )
-        family = core.models.wan_family.WAN
-        library = pack.nodes.sockets.LibraryModel(core=ours, family=family, usual=family.options)
+        family = core.models.wan.family.WAN
+        library = pack.nodes.comfy.sockets.LibraryModel(core=ours, family=family, usual=family.options)
         return native, library
 
     @pytest.mark.parametrize("sampler", ["unipc", "euler", "dpm++"])

@@ -29,9 +29,9 @@ class TestOneRun:
     @pytest.mark.parametrize("turn", range(1, STEPS))
     @pytest.mark.parametrize("name", SOLVERS)
     def test_turns_are_one_run_to_the_bit(self, pack, name, turn):
-        core, native = pack.vace_core, pack.nodes.native
-        solver = core.sampler.SOLVERS[name]
-        levels = core.schedule.sigmas(STEPS, 3.0, first=solver.first)
+        core, native = pack.vace_core, pack.nodes.comfy.native
+        solver = core.sampling.solvers.SOLVERS[name]
+        levels = core.sampling.schedule.sigmas(STEPS, 3.0, first=solver.first)
         noise = core.pipeline.make_noise((1, 16, 2, 4, 6), 0)
         asked = []
 
@@ -83,7 +83,7 @@ def experts(core):
 
 
 def expert(core, seed):
-    weights, wan = full_weights(core, seed), core.models.wan
+    weights, wan = full_weights(core, seed), core.models.wan.dit
     sizes = wan.WanSizes(width=128, ffn=192, layers=4, text_width=4096)
     base, adapter = wan.WanDit(sizes), wan.build_adapter(sizes, (0, 2))
     base.load_state_dict({name: value for name, value in weights.items() if not name.startswith("vace_")})
@@ -110,9 +110,9 @@ def ours(core, pack, vae, vcu):
             expert=experts[0],
             low_noise=experts[1],
             boundary=BOUNDARY,
-            vae=pack.nodes.native.NativeVae(vae),
-            text=pack.nodes.native.ClipText(native_parts.Clip()),
-            fold_masks=core.models.wan.fold_masks,
+            vae=pack.nodes.comfy.native.NativeVae(vae),
+            text=pack.nodes.comfy.native.ClipText(native_parts.Clip()),
+            fold_masks=core.models.wan.dit.fold_masks,
         )
         return core.pipeline.sample(model, vcu, core.SamplingOptions(**{**OPTIONS, **options}))
 
@@ -122,10 +122,10 @@ def ours(core, pack, vae, vcu):
 @pytest.fixture
 def theirs(core, pack, vae, vcu):
     """Latents of a pair of MODELs, normalised as ours are: `theirs(two, **options)`."""
-    native, bridge = pack.nodes.native, pack.nodes.bridge
+    native, bridge = pack.nodes.comfy.native, pack.nodes.comfy.bridge
 
     def sample(two, *, boundary=BOUNDARY, on_step=lambda *_: None, **options):
-        model = pack.nodes.sockets.NativeModel(
+        model = pack.nodes.comfy.sockets.NativeModel(
             model=two[0], low_noise=two[1], clip=native_parts.Clip(), vae=vae, boundary=boundary
         )
         options = core.SamplingOptions(**{**OPTIONS, **options})
@@ -169,7 +169,7 @@ class TestEqualToOurOwn:
 
 @pytest.fixture
 def context(core, pack, vae, vcu):
-    return core.context.encode_context(vcu, pack.nodes.native.NativeVae(vae), core.models.wan.fold_masks)
+    return core.context.encode_context(vcu, pack.nodes.comfy.native.NativeVae(vae), core.models.wan.dit.fold_masks)
 
 
 @pytest.fixture
@@ -177,15 +177,15 @@ def denoiser(core, pack, vcu, context):
     """One of our networks with adapters, the second of them at half its strength."""
 
     def make(expert, adapters, guidance_scale=3.0):
-        text = pack.nodes.native.ClipText(native_parts.Clip())
+        text = pack.nodes.comfy.native.ClipText(native_parts.Clip())
         words = (vcu.prompt, core.SamplingOptions().negative_for(vcu))
         texts = [expert.base.prepare_text(text.encode(one), fps=vcu.fps) for one in words]
         attachments = [
             core.adapter.Attachment(adapter=adapter, context=adapter.embed(context), strength=strength)
             for adapter, strength in zip(adapters, (1.0, 0.5), strict=False)
         ]
-        told = core.sampler.SOLVERS["unipc"].told
-        return core.guidance.guide(
+        told = core.sampling.solvers.SOLVERS["unipc"].told
+        return core.sampling.guidance.guide(
             expert.base, *texts, guidance_scale=guidance_scale, attachments=attachments, told=told
         )
 
@@ -197,10 +197,10 @@ def by_hand(core, context):
     """What UniPC makes of two denoisers that meet at the boundary."""
 
     def sample(high, low):
-        both = core.guidance.by_noise_level(high, low, BOUNDARY)
+        both = core.sampling.guidance.by_noise_level(high, low, BOUNDARY)
         noise = core.pipeline.make_noise((1, 16, *context.shape[2:]), OPTIONS["seed"])
-        levels = core.schedule.sigmas(STEPS, 3.0, first=core.sampler.SOLVERS["unipc"].first)
-        return core.sampler.unipc(both, noise, levels)[:, :, 1:]
+        levels = core.sampling.schedule.sigmas(STEPS, 3.0, first=core.sampling.solvers.SOLVERS["unipc"].first)
+        return core.sampling.solvers.unipc(both, noise, levels)[:, :, 1:]
 
     return sample
 
@@ -225,14 +225,16 @@ class TestEachIsItsOwn:
     @pytest.mark.parametrize("which", [0, 1])
     def test_an_attached_adapter(self, core, pack, two, experts, context, theirs, denoiser, by_hand, tmp_path, which):
         models = list(two)
-        other = pack.nodes.sockets.AdapterFile(path=write_starter(tmp_path, core, seed=21) / "adapter.safetensors")
-        plug, part = pack.nodes.attach.WAN_PLUG, pack.nodes.hooks.Part(strength=0.5)
+        other = pack.nodes.comfy.sockets.AdapterFile(
+            path=write_starter(tmp_path, core, seed=21) / "adapter.safetensors"
+        )
+        plug, part = pack.nodes.attach.WAN_PLUG, pack.nodes.comfy.hooks.Part(strength=0.5)
         handle = pack.nodes.attach._read(other, (0, 2), plug, models[which])
-        models[which] = pack.nodes.hooks.attach(
+        models[which] = pack.nodes.comfy.hooks.attach(
             models[which], handle, plug.context(models[which], context), part, plug.room
         )
         adapters = [[expert.adapter] for expert in experts]
-        adapters[which].append(core.loading.load_adapter(other.path, dtype=torch.float32, context_layers=(0, 2)))
+        adapters[which].append(core.loading.load.load_adapter(other.path, dtype=torch.float32, context_layers=(0, 2)))
         wanted = by_hand(*(denoiser(one, some) for one, some in zip(experts, adapters, strict=True)))
         made = theirs(models)
         assert relative(made, wanted) < CLOSE

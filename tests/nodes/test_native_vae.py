@@ -15,7 +15,7 @@ CURE = "That of Wan 2.1 is needed. Load wan_2.1_vae.safetensors with Load VAE."
 
 @pytest.fixture(scope="module")
 def kinds(pack):
-    return pack.nodes.vae_kind
+    return pack.nodes.comfy.vae_kind
 
 
 def socket(network, channels, dims=3):
@@ -41,7 +41,7 @@ def named(shapes):
 
 
 def wan_21(pack, width=8):
-    return pack.vace_core.models.wan_vae.WanVaeNetwork(width=width)
+    return pack.vace_core.models.wan.vae.WanVaeNetwork(width=width)
 
 
 # The weights by which each is told, in the shapes of the released files.
@@ -66,8 +66,8 @@ class TestTold:
         channels, shapes = STRANGERS[said]
         vae = socket(named(shapes), channels)
         assert (kinds.kind_of(vae).family, kinds.kind_of(vae).said) == (None, said)
-        assert refusal(pack.nodes.native.NativeVae, vae) == f"The VAE is {said}. {CURE}"
-        assert refusal(pack.nodes.native.family_of, vae) == (
+        assert refusal(pack.nodes.comfy.native.NativeVae, vae) == f"The VAE is {said}. {CURE}"
+        assert refusal(pack.nodes.comfy.native.family_of, vae) == (
             f"The VAE is {said}. That of Wan 2.1 or LTX-Video 0.9 is needed. Load it with Load VAE, or connect the "
             "VACE model itself."
         )
@@ -83,10 +83,12 @@ class TestTold:
         ],
     )
     def test_what_is_not_known_is_described(self, pack, vae, said):
-        assert refusal(pack.nodes.native.NativeVae, vae) == f"The VAE is one that is not known here {said}. {CURE}"
+        assert (
+            refusal(pack.nodes.comfy.native.NativeVae, vae) == f"The VAE is one that is not known here {said}. {CURE}"
+        )
 
     def test_wans_own_of_any_width_also_where_parts_are_compiled(self, pack, kinds):
-        wan = pack.vace_core.models.wan_family.WAN
+        wan = pack.vace_core.models.wan.family.WAN
         network = wan_21(pack)
         names = [name for name, _ in network.named_parameters()]
         compiled = {name.replace("decoder.", "decoder._orig_mod."): tuple(value.shape)
@@ -97,8 +99,8 @@ class TestTold:
         assert "decoder.middle.0.residual.0.gamma" in names
 
     def test_ltx_videos_own(self, pack, kinds):
-        network = pack.vace_core.models.ltx_vae.LtxVaeNetwork(width=8)
-        assert kinds.kind_of(socket(network, 128)).family is pack.vace_core.models.ltx_family.LTX
+        network = pack.vace_core.models.ltx.vae.LtxVaeNetwork(width=8)
+        assert kinds.kind_of(socket(network, 128)).family is pack.vace_core.models.ltx.family.LTX
 
 
 @pytest.fixture(scope="module")
@@ -178,14 +180,14 @@ class TestRealOnes:
     )
     def test_refused_by_name(self, pack, run, real, make, said):
         vae = real(*make())
-        assert refusal(pack.nodes.native.NativeVae, vae) == f"The VAE is {said}. {CURE}"
+        assert refusal(pack.nodes.comfy.native.NativeVae, vae) == f"The VAE is {said}. {CURE}"
         vcu = run("VaceTextToVideo", width=48, height=32, length=5)[0]
         given = {"samples": {"samples": torch.zeros(1, vae.latent_channels, 2, 4, 6)}, "vcu": vcu, "vae": vae}
         if make is not ltx_091:
             assert refusal(run, "VaceDecodeVideo", **given).startswith(f"The VAE is {said}. That of Wan 2.1 or LTX-")
 
     def test_ours_are_known(self, pack, kinds, comfy, real):
-        families = pack.vace_core.models.wan_family.WAN, pack.vace_core.models.ltx_family.LTX
+        families = pack.vace_core.models.wan.family.WAN, pack.vace_core.models.ltx.family.LTX
         with torch.inference_mode():
             wan = native_parts.vae(pack.vace_core)
         ltx = real(*ltx_091())

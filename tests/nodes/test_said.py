@@ -40,7 +40,7 @@ def model(pack, tmp_path_factory):
     folder = write_starter(tmp_path_factory.mktemp("starter"), core)
     starter = core.starter.model
     return pack.nodes.load.managed(
-        starter.load_starter(folder=folder), core.models.wan_family.WAN, starter.STARTER_OPTIONS
+        starter.load_starter(folder=folder), core.models.wan.family.WAN, starter.STARTER_OPTIONS
     )
 
 
@@ -54,7 +54,7 @@ def test_sampling_and_attaching_refuse_alike(run, pack, tmp_path, model, unit, w
     values, message = WRONG[wrong]
     assert refusal(run, "VaceSampleVideo", model=model, vcu=unit, **{**OPTIONS, **values}) == message
     native = SimpleNamespace(clone=len, get_model_object=len)  # refused before anything is asked of it
-    adapter = pack.nodes.sockets.AdapterFile(path=tmp_path / "adapter.safetensors")
+    adapter = pack.nodes.comfy.sockets.AdapterFile(path=tmp_path / "adapter.safetensors")
     attach = {"model": native, "adapter": adapter, "vcu": unit, "vae": model, **values}
     assert refusal(run, "VaceAttachAdapter", **attach) == message
 
@@ -76,7 +76,7 @@ def test_references_that_nothing_reads_are_said_in_the_note(run, model, unit):
 
 
 def test_conditions_without_an_adapter_are_refused(run, pack, model, unit):
-    family = pack.vace_core.models.wan_family.WAN
+    family = pack.vace_core.models.wan.family.WAN
     plain = pack.nodes.load.managed(model.core.detach(), family, model.usual)
     assert refusal(run, "VaceSampleVideo", model=plain, vcu=unit, **OPTIONS).startswith(
         "The unit has 2 references, and the model has no adapter, which alone reads them."

@@ -10,8 +10,8 @@ import torch
 from filling import fill
 from safetensors.torch import save_file
 
-from vace_core.models import ltx
-from vace_core.video import Clip
+from vace_core.media.video import Clip
+from vace_core.models.ltx import dit as ltx
 
 inputs = pytest.importorskip("vace_core.cli.inputs", reason="the command needs typer and rich")
 
@@ -34,7 +34,9 @@ def models(tmp_path_factory) -> dict[str, str]:
 def test_the_command_and_the_nodes_fit_alike(pack, models, fit):
     wanted = inputs.Wanted(model=models[fit])
     for (width, height), length, border in product(SIZES, LENGTHS, BORDERS):
-        node = pack.nodes.fitted.plan_of(length, height, width, fit, FPS, pack.nodes.fitted.growth_of(*border))
+        node = pack.nodes.comfy.fitted.plan_of(
+            length, height, width, fit, FPS, pack.nodes.comfy.fitted.growth_of(*border)
+        )
         growth = inputs.fitting.growth(*border)
         command = inputs.plan_of(clip_of(length, height, width), wanted, growth=growth)
         assert asdict(command) == asdict(node), (width, height, length, border)

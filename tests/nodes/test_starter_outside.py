@@ -9,8 +9,10 @@ import torch
 @pytest.fixture(scope="module")
 def model(pack):
     starter = pack.vace_core.starter.model
-    family = pack.vace_core.models.wan_family.WAN
-    return pack.nodes.sockets.LibraryModel(core=starter.load_starter(), family=family, usual=starter.STARTER_OPTIONS)
+    family = pack.vace_core.models.wan.family.WAN
+    return pack.nodes.comfy.sockets.LibraryModel(
+        core=starter.load_starter(), family=family, usual=starter.STARTER_OPTIONS
+    )
 
 
 def test_a_noisy_clip_is_outside_and_a_flat_one_is_not(pack, model):

@@ -65,7 +65,7 @@ class TestEveryTask:
         before = {name: value.clone() for name, value in inputs.items() if isinstance(value, torch.Tensor)}
         vcu = run(node, **inputs, **TEXT, fps=8.0)[0]
         assert (vcu.prompt, vcu.negative_prompt, vcu.fps) == ("a dog", "blur", 8.0)
-        pack.vace_core.models.wan.GRID.check(vcu.num_frames, vcu.height, vcu.width)
+        pack.vace_core.models.wan.dit.GRID.check(vcu.num_frames, vcu.height, vcu.width)
         for name, value in before.items():
             assert torch.equal(value, inputs[name]), name
 

@@ -42,20 +42,20 @@ class PaddedClip:
 
 def sizes(core: Any) -> Any:
     """Of a width that is told by its 32 heads, as every other program tells it."""
-    return core.models.ltx.LtxSizes(width=64, ffn=256, layers=4, text_width=4096)
+    return core.models.ltx.dit.LtxSizes(width=64, ffn=256, layers=4, text_width=4096)
 
 
 def base(core: Any) -> Any:
-    return fill(core.models.ltx.LtxDit(sizes(core)), 1)
+    return fill(core.models.ltx.dit.LtxDit(sizes(core)), 1)
 
 
 def adapter(core: Any) -> Any:
-    return fill(core.models.ltx.build_adapter(sizes(core), LAYERS), 2)
+    return fill(core.models.ltx.dit.build_adapter(sizes(core), LAYERS), 2)
 
 
 def vae_network(core: Any) -> Any:
     """With statistics that are not neutral."""
-    network = fill(core.models.ltx_vae.LtxVaeNetwork(width=8), 3)
+    network = fill(core.models.ltx.vae.LtxVaeNetwork(width=8), 3)
     values = torch.rand(2, 128, generator=torch.Generator().manual_seed(3))
     for index, name in enumerate(("mean-of-means", "std-of-means")):
         network.per_channel_statistics.get_buffer(name).copy_(index + values[index])
@@ -66,9 +66,9 @@ def library_model(core: Any) -> Any:
     """`VaceModel`."""
     return core.pipeline.VaceModel(
         expert=core.pipeline.Expert(base=base(core), adapter=adapter(core)),
-        vae=core.models.ltx_vae.LtxVae(vae_network(core)),
+        vae=core.models.ltx.vae.LtxVae(vae_network(core)),
         text=LetterText(),
-        fold_masks=core.models.ltx.fold_masks,
+        fold_masks=core.models.ltx.dit.fold_masks,
     )
 
 
@@ -87,14 +87,14 @@ def half_mask(frames: int = 9, height: int = 32, width: int = 64) -> torch.Tenso
 
 def model_of(pack: Any) -> Any:
     """A VACE_MODEL of the pack, with the network that the library's result is made with."""
-    family = pack.vace_core.models.ltx_family.LTX
+    family = pack.vace_core.models.ltx.family.LTX
     library = library_model(pack.vace_core)
-    return pack.nodes.sockets.LibraryModel(core=library, family=family, usual=family.options)
+    return pack.nodes.comfy.sockets.LibraryModel(core=library, family=family, usual=family.options)
 
 
 def weights(core: Any) -> dict[str, dict[str, torch.Tensor]]:
     """Base, adapter and VAE under their official names."""
-    key = core.models.ltx_keys.official_adapter_key
+    key = core.models.ltx.keys.official_adapter_key
     return {
         "base": dict(base(core).state_dict()),
         "adapter": {key(name, LAYERS): value for name, value in adapter(core).state_dict().items()},
@@ -138,4 +138,4 @@ def t5_clip(pack: Any, folder: Path) -> Any:
 
     sized = functools.partial(comfy.sd.load_clip, model_options={"t5xxl_model_config": T5_SIZES})
     with mock.patch.object(comfy.sd, "load_clip", sized):
-        return pack.nodes.host.load_clip(write_t5(folder / "t5.safetensors"), "LTXV")
+        return pack.nodes.comfy.host.load_clip(write_t5(folder / "t5.safetensors"), "LTXV")

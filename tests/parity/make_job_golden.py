@@ -28,11 +28,11 @@ import job_cases  # noqa: E402
 import tiny  # noqa: E402
 import tiny_ltx  # noqa: E402
 
-from vace_core.models import wan  # noqa: E402
-from vace_core.models.ltx_family import LTX  # noqa: E402
-from vace_core.models.ltx_keys import official_adapter_key  # noqa: E402
-from vace_core.pictures import read_image  # noqa: E402
-from vace_core.video import from_uint8  # noqa: E402
+from vace_core.media.pictures import read_image  # noqa: E402
+from vace_core.media.video import from_uint8  # noqa: E402
+from vace_core.models.ltx.family import LTX  # noqa: E402
+from vace_core.models.ltx.keys import official_adapter_key  # noqa: E402
+from vace_core.models.wan import dit as wan  # noqa: E402
 
 GOLDEN = ROOT / "tests" / "parity" / "golden" / "jobs.safetensors"
 CPU = torch.device("cpu")

@@ -21,7 +21,7 @@ import ltx_video  # noqa: E402
 from ltx_video.schedulers.rf import RectifiedFlowScheduler  # noqa: E402
 from ltx_video.utils.skip_layer_strategy import SkipLayerStrategy  # noqa: E402
 
-from vace_core.models.ltx_keys import official_adapter_key  # noqa: E402
+from vace_core.models.ltx.keys import official_adapter_key  # noqa: E402
 
 # The package's own __init__ imports its demos and annotators; only its transformer is wanted.
 for name in ("vace", "vace.models", "vace.models.ltx", "vace.models.ltx.models"):

@@ -22,7 +22,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 import wan_precision_case as case  # noqa: E402
 
-from vace_core.models.wan import official_adapter_key  # noqa: E402
+from vace_core.models.wan.dit import official_adapter_key  # noqa: E402
 
 GOLDEN = Path(__file__).parent / "golden" / "wan_precision.json"
 HALVES = torch.bfloat16

@@ -8,10 +8,10 @@ import pytest
 import torch
 from model_files import base_weights, full_weights, released_shapes, vae_weights, write_gguf
 
-from vace_core.checkpoint import open_checkpoint
-from vace_core.loading import load_adapter, load_base, load_vae
-from vace_core.models import wan_keys
-from vace_core.models.wan_vae import WanVaeNetwork
+from vace_core.files.checkpoint import open_checkpoint
+from vace_core.loading.load import load_adapter, load_base, load_vae
+from vace_core.models.wan import keys as wan_keys
+from vace_core.models.wan.vae import WanVaeNetwork
 
 diffusers = pytest.importorskip("diffusers")
 single_file = pytest.importorskip("diffusers.loaders.single_file_utils")

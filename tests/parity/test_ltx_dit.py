@@ -6,7 +6,7 @@ import pytest
 import torch
 from filling import fill, relative
 
-from vace_core.models import ltx
+from vace_core.models.ltx import dit as ltx
 
 diffusers = pytest.importorskip("diffusers")
 

@@ -7,10 +7,11 @@ import tiny_ltx
 import torch
 from filling import fill
 
-from vace_core.loading import load_base, load_vae
-from vace_core.model_file import inspect
-from vace_core.models import ltx, ltx_keys
-from vace_core.models.ltx_vae import LtxVaeNetwork
+from vace_core.loading.inspect import inspect
+from vace_core.loading.load import load_base, load_vae
+from vace_core.models.ltx import dit as ltx
+from vace_core.models.ltx import keys as ltx_keys
+from vace_core.models.ltx.vae import LtxVaeNetwork
 
 diffusers = pytest.importorskip("diffusers")
 single_file = pytest.importorskip("diffusers.loaders.single_file_utils")

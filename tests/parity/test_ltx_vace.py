@@ -15,10 +15,10 @@ from filling import relative
 from safetensors.torch import load_file
 
 from vace_core.adapter import Attachment
-from vace_core.guidance import guide
-from vace_core.models import ltx
-from vace_core.models.ltx_family import LTX
-from vace_core.sampler import SOLVERS
+from vace_core.models.ltx import dit as ltx
+from vace_core.models.ltx.family import LTX
+from vace_core.sampling.guidance import guide
+from vace_core.sampling.solvers import SOLVERS
 
 GOLDEN = Path(__file__).parent / "golden" / "ltx_vace.safetensors"
 

@@ -7,8 +7,8 @@ import torch
 from filling import relative
 from tiny_ltx import vae_network
 
-from vace_core.models.ltx_vae import DecodeWindow, LtxVae, LtxVaeNetwork
-from vace_core.shapes import Box
+from vace_core.geometry import Box
+from vace_core.models.ltx.vae import DecodeWindow, LtxVae, LtxVaeNetwork
 
 diffusers = pytest.importorskip("diffusers")
 single_file = pytest.importorskip("diffusers.loaders.single_file_utils")

@@ -19,15 +19,16 @@ from job_cases import HEIGHT, JOBS, LTX_JOBS, NUM_FRAMES, PROMPT, WIDTH
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from vace_core import fitting, pipeline, tasks
-from vace_core.models import ltx
-from vace_core.models.ltx_family import LTX
-from vace_core.models.wan_family import WAN
-from vace_core.pictures import read_image
-from vace_core.sampler import SOLVERS
-from vace_core.schedule import sigmas
+from vace_core import pipeline, tasks
+from vace_core.inputs import fitting
+from vace_core.media.pictures import read_image
+from vace_core.media.video import from_uint8, read_video
+from vace_core.models.ltx import dit as ltx
+from vace_core.models.ltx.family import LTX
+from vace_core.models.wan.family import WAN
+from vace_core.sampling.schedule import sigmas
+from vace_core.sampling.solvers import SOLVERS
 from vace_core.vcu import compose
-from vace_core.video import from_uint8, read_video
 
 GOLDEN = Path(__file__).parent / "golden" / "jobs.safetensors"
 TOLERANCE = 2e-5

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from vace_core.sampler import SOLVERS, dpmpp_2m, euler, unipc
-from vace_core.schedule import sigmas
+from vace_core.sampling.schedule import sigmas
+from vace_core.sampling.solvers import SOLVERS, dpmpp_2m, euler, unipc
 
 diffusers = pytest.importorskip("diffusers")
 

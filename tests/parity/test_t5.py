@@ -8,11 +8,11 @@ import pytest
 import torch
 from filling import relative
 from safetensors.torch import save_file
+from tiny_t5 import load_umt5
 
 from vace_core.errors import WeightsError
-from vace_core.models.ltx_text import T5, clean
-from vace_core.t5 import load_text
-from vace_core.umt5 import load_umt5
+from vace_core.loading.t5 import load_text
+from vace_core.models.ltx.text import T5, clean
 
 transformers = pytest.importorskip("transformers")
 sentencepiece = pytest.importorskip("sentencepiece")

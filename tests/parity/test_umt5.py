@@ -9,8 +9,7 @@ import torch
 import torch.nn.functional as F
 from filling import fill, relative
 from safetensors.torch import save_file
-
-from vace_core.umt5 import load_umt5
+from tiny_t5 import load_umt5
 
 transformers = pytest.importorskip("transformers")
 sentencepiece = pytest.importorskip("sentencepiece")

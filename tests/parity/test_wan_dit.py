@@ -7,7 +7,7 @@ import torch
 from filling import fill, relative
 
 from vace_core.adapter import Attachment
-from vace_core.models import wan
+from vace_core.models.wan import dit as wan
 
 diffusers = pytest.importorskip("diffusers")
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from filling import fill, relative
 
-from vace_core.models.wan_vae import WanVaeNetwork
+from vace_core.models.wan.vae import WanVaeNetwork
 
 diffusers = pytest.importorskip("diffusers")
 

@@ -74,7 +74,7 @@ class Studio:
         """What is in the starter's files, a line for each."""
         core, lines = self._pack.vace_core, []
         for part in core.starter.model.PARTS:
-            file = core.model_file.inspect(core.starter.model.WEIGHTS / f"{part}.safetensors")
+            file = core.loading.inspect.inspect(core.starter.model.WEIGHTS / f"{part}.safetensors")
             lines.append(f"{file.path.name}: {KINDS[file.kind]}, {file.bytes / 1e6:.0f} MB. For {file.fits}.")
         return lines
 

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vace_core.evaluation import metrics
-from vace_core.evaluation.objects import coloured, largest, things
+from vace_core.starter.evaluation import metrics
+from vace_core.starter.evaluation.objects import coloured, largest, things
 from vace_core.starter.world import SceneClip, render
 
 from .forms import pack
@@ -95,7 +95,7 @@ def kept() -> tuple[Measure, ...]:
 
 def kept_off(case: Case) -> float:
     """The largest difference of a kept pixel, in levels of 255, as ComfyUI writes pictures."""
-    source = pack().nodes.bridge.images_of(case.unit.source)
+    source = pack().nodes.comfy.bridge.images_of(case.unit.source)
     made = case.exact[case.start : case.start + len(source)]
     return float((_off(made, source) * (case.kept[0, 0] > 0)[..., None]).max())
 
@@ -228,7 +228,7 @@ def drawn_boxes(item: int = 0) -> Callable[[Case], Tensor]:
 
     def boxes(case: Case) -> Tensor:
         node = next(one for one in case.here.prompt.values() if "paths" in one["inputs"])
-        path = pack().vace_core.layout_json.paths_from_json(node["inputs"]["paths"])[item]
+        path = pack().vace_core.inputs.box_paths.paths_from_json(node["inputs"]["paths"])[item]
         ends = torch.tensor([[key.x, key.y, key.width, key.height] for key in (path.keys[0], path.keys[-1])]) * 64
         way = torch.lerp(ends[0], ends[1], torch.linspace(0, 1, case.frames.shape[2])[:, None])
         return torch.cat([way[:, :2] - way[:, 2:] / 2, way[:, :2] + way[:, 2:] / 2], dim=1)

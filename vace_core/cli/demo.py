@@ -11,16 +11,17 @@ from torch import Tensor
 from torch.nn import functional
 from typer import Argument, Option
 
-from .. import anything, tasks
+from .. import tasks
 from ..errors import InputError
-from ..layout import BoxKey, BoxPath
-from ..masks import box, grow
+from ..inputs.layout import BoxKey, BoxPath
+from ..inputs.masks import box, grow
+from ..media.write import check_video_target, write_video
 from ..starter.model import STARTER_RULE
 from ..starter.outside import outside
 from ..starter.scene import Background, Keyframe, Scene, SceneObject
 from ..starter.world import render
+from ..tasks import anything
 from ..vcu import VideoConditionUnit
-from ..video_write import check_video_target, write_video
 from .console import errors_as_exit_codes, result, say, table
 from .files import STARTER_NAME, find_files
 from .inputs import fit_clip

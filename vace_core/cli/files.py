@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..checkpoint import open_checkpoint
-from ..detection import identify
 from ..errors import InputError
-from ..model_file import find_pair, inspect
+from ..files.checkpoint import open_checkpoint
+from ..loading.detection import identify
+from ..loading.inspect import find_pair, inspect
 from ..models.family import Family
 from ..starter.model import WEIGHTS, is_starter_folder, part_file
 from .options import Run, Wanted

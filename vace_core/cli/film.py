@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from .. import fitting
-from ..fitting import FitPlan
-from ..video import Clip, to_uint8
+from ..inputs import fitting
+from ..inputs.fitting import FitPlan
+from ..media.video import Clip, to_uint8
 
 PIECE = 16  # frames fitted at once: what a scaled frame takes in between is not held for a whole film
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .. import fitting
 from ..errors import InputError, ShapeError
-from ..fitting import FitPlan
-from ..layout import BoxKey, BoxPath
-from ..layout_json import paths_from_json
-from ..pictures import PICTURES, read_animation, read_image, read_mask
-from ..references import crop_subject, on_white
-from ..video import Clip, from_uint8, read_video
+from ..inputs import fitting
+from ..inputs.box_paths import paths_from_json
+from ..inputs.fitting import FitPlan
+from ..inputs.layout import BoxKey, BoxPath
+from ..inputs.references import crop_subject, on_white
+from ..media.pictures import PICTURES, read_animation, read_image, read_mask
+from ..media.video import Clip, from_uint8, read_video
 from .film import Rest, rest_of
 from .models import profile_of
 from .options import Paths, References, Wanted

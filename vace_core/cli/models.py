@@ -8,22 +8,22 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..assembly import check_family, family_in, load_model
-from ..checkpoint import Part, open_checkpoint
-from ..cost import ModelSizes
-from ..detection import Found, adapter_sizes, base_sizes, identify
-from ..devices import best_device, dtype_on
 from ..errors import InputError
-from ..fitting import FitRule
-from ..loading import vae_sizes
+from ..files.checkpoint import Part, open_checkpoint
+from ..inputs.fitting import FitRule
+from ..loading.assembly import check_family, family_in, load_model
+from ..loading.detection import Found, adapter_sizes, base_sizes, identify
+from ..loading.load import vae_sizes
+from ..loading.t5 import load_text
+from ..models.devices import best_device, dtype_on
 from ..models.family import Family
-from ..models.wan_family import WAN
-from ..options import SamplingOptions
+from ..models.text import TextEncoder
+from ..models.wan.family import WAN
 from ..pipeline import VaceModel
+from ..preview.cost import ModelSizes
+from ..sampling.options import SamplingOptions
 from ..starter.model import SIDE, STARTER_OPTIONS, STARTER_RULE
 from ..starter.text import StarterText
-from ..t5 import load_text
-from ..text import TextEncoder
 from .files import STARTER_NAME, Files, family_of, is_pair, starter_folder
 from .options import Run, Wanted
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..advice import role_shares, warnings
-from ..control_checks import ControlKind, inspect_control
-from ..pictures import write_image
-from ..preview import contact_sheet
-from ..shapes import Grid
+from ..geometry import Grid
+from ..inputs.control_checks import ControlKind, inspect_control
+from ..media.pictures import write_image
+from ..media.video import from_uint8
+from ..preview.sheet import contact_sheet
+from ..preview.warnings import role_shares, warnings
 from ..starter.outside import outside
 from ..vcu import VideoConditionUnit
-from ..video import from_uint8
 from .film import Rest
 from .models import is_starter, profile_of
 from .options import Wanted

@@ -11,14 +11,14 @@ from typing import Any
 
 from torch import Tensor
 
-from ..cost import JobCost, job_cost
 from ..errors import InputError
-from ..media_files import check_target
-from ..options import check_number
-from ..pictures import write_image
+from ..media.files import check_target
+from ..media.pictures import write_image
+from ..media.write import check_video_target, write_video
 from ..pipeline import SamplingOptions, VaceModel, check_adapter, check_steps, generate, solver_named
+from ..preview.cost import JobCost, job_cost
+from ..sampling.options import check_number
 from ..vcu import VideoConditionUnit
-from ..video_write import check_video_target, write_video
 from .console import Bars, result, say, table
 from .files import find_files
 from .film import joined

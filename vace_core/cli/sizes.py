@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypedDict
 
 from ..errors import InputError
-from ..fitting import FitPlan
+from ..inputs.fitting import FitPlan
 from .models import profile_of
 from .options import Sides, Wanted
 

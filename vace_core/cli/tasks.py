@@ -13,10 +13,11 @@ from typing import Annotated
 from torch import Tensor
 from typer import Argument, Option
 
-from .. import anything, tasks
-from ..control_checks import ControlKind
+from .. import tasks
 from ..errors import InputError
-from ..fitting import growth
+from ..inputs.control_checks import ControlKind
+from ..inputs.fitting import growth
+from ..tasks import anything
 from ..vcu import VideoConditionUnit, compose
 from .inputs import (
     Fitted,

@@ -9,12 +9,13 @@ from typing import Annotated, Any
 
 from typer import Argument, Option
 
-from .. import fitting, repack
-from ..checkpoint import WEIGHTS
-from ..model_file import ModelFile, inspect
+from ..files.checkpoint import WEIGHTS
+from ..inputs import fitting
+from ..loading import repack
+from ..loading.inspect import ModelFile, inspect
+from ..media.video import Clip
 from ..models import FAMILIES
 from ..starter.scene import MOTIONS, VOCABULARY, random_scene
-from ..video import Clip
 from .console import errors_as_exit_codes, result, table
 from .inputs import read_clip
 from .models import STARTER

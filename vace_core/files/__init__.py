@@ -1,1 +1,1 @@
-"""Tensors in files: what each format says of itself in its header, and reading one tensor at a time."""
+"""Formats of weights, read safely: safetensors, GGUF, sharded folders."""

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from ..errors import UnsupportedModelError
-from ..replacing import replacing
 from . import strict_json
+from .replacing import replacing
 from .tensors import (
     MAX_DIMS,
     MAX_TENSORS,

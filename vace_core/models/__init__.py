@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from .family import Family
-from .ltx_family import LTX
-from .wan_family import WAN
+from .ltx.family import LTX
+from .wan.family import WAN
 
 # In the order in which a file is asked what it is.
 FAMILIES: tuple[Family, ...] = (WAN, LTX)

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from ..adapter import ContextAdapter
-from ..fitting import FitRule
-from ..options import SamplingOptions
-from ..shapes import Grid
-from ..text import EncoderKind
-from ..weights import Naming, Weights
+from ..files.weights import Naming, Weights
+from ..geometry import Grid
+from ..inputs.fitting import FitRule
+from ..protocols import BaseSizes, VideoVae
+from ..sampling.options import SamplingOptions
 from . import layers
-from .base import BaseSizes, VideoVae
+from .text import EncoderKind
 
 MAX_BLOCKS = 256
 

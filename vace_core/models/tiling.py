@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from ..shapes import Box
+from ..geometry import Box
 
 
 def tiles(area: Box, tile: int | None, step: int) -> Iterator[Box]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ..video_write import write_video
+from ..media.write import write_video
 from .model import STARTER_RULE
 from .world import random_clip
 

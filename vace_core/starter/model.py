@@ -9,10 +9,10 @@ from typing import Any
 import torch
 
 from ..errors import ModelError
-from ..fitting import FitRule
-from ..loading import load_adapter, load_base, load_vae
+from ..inputs.fitting import FitRule
+from ..loading.load import load_adapter, load_base, load_vae
 from ..models import layers
-from ..models.wan import GRID, fold_masks
+from ..models.wan.dit import GRID, fold_masks
 from ..pipeline import Expert, SamplingOptions, VaceModel
 from .text import StarterText
 

@@ -1,1 +1,1 @@
-"""How the starter model is trained: VAE, base, adapter, and the examples they learn from."""
+"""Training of any base and its adapters: the loss of flow matching and the loop."""

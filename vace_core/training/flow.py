@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from ..adapter import Attachment
-from ..models.wan import TextTokens, WanDit
-from ..schedule import shift_sigma
+from ..models.wan.dit import TextTokens, WanDit
+from ..sampling.schedule import shift_sigma
 from .precision import mixed_precision
 
 SHIFT = 2.0

@@ -40,7 +40,7 @@ def plain(core):
 @pytest.fixture(scope="module")
 def adapter(core, pack, tmp_path_factory):
     folder = write_starter(tmp_path_factory.mktemp("adapter"), core)
-    return pack.nodes.sockets.AdapterFile(path=folder / "adapter.safetensors")
+    return pack.nodes.comfy.sockets.AdapterFile(path=folder / "adapter.safetensors")
 
 
 @pytest.fixture(scope="module")

@@ -93,7 +93,7 @@ class TestSamplers:
 
     def test_a_pair_of_models_takes_an_adapter_each(self, comfy, core, pack, unit, attach, apply, native, plain,
                                                     tmp_path):  # fmt: skip
-        file = pack.nodes.sockets.AdapterFile(path=write_starter(tmp_path, core, seed=11) / "adapter.safetensors")
+        file = pack.nodes.comfy.sockets.AdapterFile(path=write_starter(tmp_path, core, seed=11) / "adapter.safetensors")
         high, latent = attach(plain, unit())
         low, _ = attach(native_parts.plain_model(core, seed=11), unit(), adapter=file, strength=0.8)
         other = native_parts.vace_model(core, seed=11)

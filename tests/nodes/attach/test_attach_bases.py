@@ -117,7 +117,7 @@ class TestPrecision:
         }
         adapter = {name: value.contiguous() for name, value in weights.items() if name.startswith("vace_")}
         save_file(adapter, tmp_path / "adapter.safetensors", metadata={"vace_layers": "[0, 2]"})
-        file = pack.nodes.sockets.AdapterFile(path=tmp_path / "adapter.safetensors")
+        file = pack.nodes.comfy.sockets.AdapterFile(path=tmp_path / "adapter.safetensors")
         base = native_parts.plain_model(core, dtype=kind)
         assert base.model.diffusion_model.blocks[0].ffn[0].weight.dtype == kind
         attached, latent = attach(base, unit(), adapter=file)

@@ -147,7 +147,7 @@ class TestNothingStays:
         path = write_starter(tmp_path, core) / "adapter.safetensors"
         base, live = native_parts.plain_model(core), []
         for seed in range(ROUNDS):
-            file = pack.nodes.sockets.AdapterFile(path=path)
+            file = pack.nodes.comfy.sockets.AdapterFile(path=path)
             attached, latent, _ = run("VaceAttachAdapter", model=base, adapter=file, vcu=unit(seed), vae=vae)
             sample(attached, texts, latent, steps=1)
             del attached, latent, file

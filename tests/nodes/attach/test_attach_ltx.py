@@ -30,15 +30,15 @@ def base(core):
 @pytest.fixture(scope="module")
 def ours(core, pack):
     """VACE_MODEL of the same weights."""
-    family = core.models.ltx_family.LTX
-    return pack.nodes.sockets.LibraryModel(core=tiny.library_model(core), family=family, usual=family.options)
+    family = core.models.ltx.family.LTX
+    return pack.nodes.comfy.sockets.LibraryModel(core=tiny.library_model(core), family=family, usual=family.options)
 
 
 @pytest.fixture(scope="module")
 def adapter(core, pack, tmp_path_factory):
     path = tmp_path_factory.mktemp("ltx") / "adapter.safetensors"
     save_file({name: value.contiguous() for name, value in tiny.weights(core)["adapter"].items()}, path)
-    return pack.nodes.sockets.AdapterFile(path=path)
+    return pack.nodes.comfy.sockets.AdapterFile(path=path)
 
 
 def unit(run, seed=0, references=0, fps=25.0):
@@ -140,9 +140,9 @@ def test_two_adapters_add_up_as_in_our_own_model(core, run, base, ours, adapter)
         for vcu, strength in ((first, 1.0), (second, 0.5))
     ]
     prompt = expert.base.prepare_text(tiny.LetterText().encode("a dog"), fps=25.0)
-    denoise = core.guidance.guide(expert.base, prompt, None, guidance_scale=1.0, attachments=attachments)
+    denoise = core.sampling.guidance.guide(expert.base, prompt, None, guidance_scale=1.0, attachments=attachments)
     noise = torch.randn(latent["samples"].shape, generator=torch.Generator().manual_seed(options.seed))
-    assert relative(theirs, core.sampler.euler(denoise, noise, [1.0, 0.6, 0.0])) < CLOSE
+    assert relative(theirs, core.sampling.solvers.euler(denoise, noise, [1.0, 0.6, 0.0])) < CLOSE
 
 
 def test_a_part_of_the_schedule(run, base, ours, adapter):
@@ -176,7 +176,9 @@ def test_each_context_window_gets_the_hints_of_its_own_frames(run, pack, base, o
     plug, (handle,) = pack.nodes.attach.LTX_PLUG, whole.additional_models["vace 1"]
     noise = torch.randn(latent["samples"].shape, generator=torch.Generator().manual_seed(options.seed))
     for half in (slice(0, 2), slice(2, 4)):
-        part = pack.nodes.hooks.attach(base, handle, context[:, :, half], pack.nodes.hooks.Part(), plug.room)
+        part = pack.nodes.comfy.hooks.attach(
+            base, handle, context[:, :, half], pack.nodes.comfy.hooks.Part(), plug.room
+        )
         with mock.patch.object(torch, "randn", return_value=noise[:, :, half]):
             alone = native_sample(part, vcu, {"samples": latent["samples"][:, :, half]}, options, [1.0, 0.0])
         assert torch.equal(made[:, :, half], alone)
@@ -191,7 +193,7 @@ def test_prompts_of_comfyuis_own_t5(core, run, pack, base, ours, adapter, tmp_pa
     model, latent = attached(run, base, adapter, ours, vcu)
     prompts = run("VaceEncodePrompt", clip=clip, vcu=vcu).result
     theirs = native_sample(model, vcu, latent, options, options.schedule(tokens).sigmas(), prompts)
-    text = pack.nodes.native.ClipText(clip, cased=ours.family.text.cased)
+    text = pack.nodes.comfy.native.ClipText(clip, cased=ours.family.text.cased)
     wanted = core.pipeline.sample(replace(ours.core, text=text), vcu, options)
     assert relative(theirs, wanted) < CLOSE
     own = run("VaceEncodePrompt", clip=replace(ours, core=replace(ours.core, text=text)), vcu=vcu).result
@@ -202,7 +204,7 @@ def test_prompts_of_comfyuis_own_t5(core, run, pack, base, ours, adapter, tmp_pa
 def test_wrong_pairings_are_refused(core, run, base, ours, adapter, pack, tmp_path):
     import native_parts
 
-    wan = pack.nodes.sockets.AdapterFile(path=write_starter(tmp_path, core) / "adapter.safetensors")
+    wan = pack.nodes.comfy.sockets.AdapterFile(path=write_starter(tmp_path, core) / "adapter.safetensors")
     vcu = unit(run)
     assert refusal(run, "VaceAttachAdapter", model=base, adapter=wan, vcu=vcu, vae=ours) == (
         "The adapter is for Wan 2.1, the model is LTX-Video 0.9. Both must be of one kind. Connect a Wan text-to-video "

@@ -14,18 +14,18 @@ from safetensors.torch import save_file
 
 
 def adapter_file(core, pack, folder, *, width, layers):
-    wan = core.models.wan
+    wan = core.models.wan.dit
     sizes = wan.WanSizes(width=width, ffn=192, layers=8)
     state = fill(wan.build_adapter(sizes, layers), 2).state_dict()
     path = folder / "adapter.safetensors"
     official = {wan.official_adapter_key(name): value.contiguous() for name, value in state.items()}
     save_file(official, path, metadata={"vace_layers": json.dumps(layers)})
-    return pack.nodes.sockets.AdapterFile(path=path)
+    return pack.nodes.comfy.sockets.AdapterFile(path=path)
 
 
 def test_an_adapter_of_14b_on_a_base_of_1_3b(pack, attach, unit, tmp_path):
     path = write_sparse(tmp_path / "Wan2_1-VACE_module_14B_bf16.safetensors", only("adapter", released_shapes(14)))
-    file = pack.nodes.sockets.AdapterFile(path=path)
+    file = pack.nodes.comfy.sockets.AdapterFile(path=path)
     assert refusal(attach, native_parts.large_base(), unit(), adapter=file) == (
         "This adapter is made for a base of width 5120 with at least 36 blocks. The base has width 1536 and 30 blocks. "
         "Choose the adapter that belongs to this base."
@@ -67,7 +67,7 @@ def test_a_model_of_another_kind(attach, unit):
 
 
 def test_an_adapter_of_ltx(core, pack, attach, unit, plain, tmp_path):
-    file = pack.nodes.sockets.AdapterFile(path=native_parts.write_ltx_adapter(core, tmp_path))
+    file = pack.nodes.comfy.sockets.AdapterFile(path=native_parts.write_ltx_adapter(core, tmp_path))
     assert refusal(attach, plain, unit(), adapter=file) == (
         "The adapter is for LTX-Video 0.9, the model is Wan 2.1. Both must be of one kind. Connect an LTX-Video base, "
         "or choose an adapter that was made for this model."

@@ -15,7 +15,7 @@ import comfy.sd
 import torch
 
 sys.path.append(str(Path(__file__).resolve().parents[3]))
-from vace_core.models.wan import TEXT_TOKENS
+from vace_core.models.wan.dit import TEXT_TOKENS
 from vace_core.starter.text import StarterText
 
 NODE_CLASS_MAPPINGS: dict[str, Any] = {}

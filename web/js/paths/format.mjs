@@ -1,4 +1,4 @@
-// The JSON of the "paths" widget, by the rules of vace_core/layout_json.py: what one side writes the other reads.
+// The JSON of the "paths" widget, by the rules of vace_core/inputs/box_paths.py: what one side writes the other reads.
 
 export const LIMITS = { text: 1_000_000, paths: 64, keys: 4096, farthest: 10, smallest: 0.0001 };
 export const EMPTY = "[]";

@@ -1,4 +1,4 @@
-// Where a box is at a time, by the rules of vace_core/layout.py (`boxes`): the preview shows what will be made.
+// Where a box is at a time, by the rules of vace_core/inputs/layout.py (`boxes`): the preview shows what will be made.
 
 const PARTS = ["x", "y", "width", "height"];
 const STEPS = 24;

@@ -1,0 +1,264 @@
+"""An adapter on ComfyUI's own MODEL, by the hooks that every MODEL offers, and nothing else.
+
+A wrapper around each call of the model starts one pass of the adapter, or none where it does not act; replacements of
+the base's blocks carry it on. What a pass knows travels in the options of that one call: a MODEL keeps nothing of it,
+so a job that fails leaves nothing behind. All hooks are functions, for older ComfyUIs copy objects with all they hold.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from ...vace_core.adapter import ContextAdapter
+from ...vace_core.errors import InputError, ShapeError
+from ...vace_core.models.family import Family
+from ...vace_core.sampling.options import check_acting
+from . import host, placement
+
+PASSES = "vace_passes"  # in the options of one call: by the name of each attached adapter, its pass
+NAME = "vace"
+KIND, BLOCK = "dit", "double_block"
+# Noise levels come as float32, percents become levels in double precision.
+ROUNDING = 1 + 1e-5
+
+
+class Plug(Protocol):
+    """How the adapters of one family act in ComfyUI's own models of it.
+
+    Attributes:
+        family: Whose adapters.
+        room: Memory for the activations of an adapter, as a part of what ComfyUI counts for the base's.
+    """
+
+    family: Family
+    room: float
+
+    def owns(self, network: Any) -> bool:
+        """Whether the network of a MODEL is of this family, any variant included."""
+        ...
+
+    def check(self, network: Any) -> None:
+        """Accepts a base of this family that its adapters are made for. Raises InputError: a variant."""
+        ...
+
+    def sizes(self, network: Any) -> Mapping[str, int]:
+        """`width` and `layers` of a base."""
+        ...
+
+    def managed(self, adapter: ContextAdapter) -> ContextAdapter:
+        """The same weights in layers that ComfyUI moves and casts.
+
+        Its embedder takes context latents in the precision of the base. Its blocks take tokens `(B, L, D)` and, as
+        their stream, what ComfyUI hands to a replaced block: a dict, whose "img" may have been written into.
+        """
+        ...
+
+    def prompt(self, rows: Tensor, fps: float) -> tuple[Tensor, dict[str, Any]]:
+        """A prompt `(1, S, D)` without padding, for a clip of `fps`, as CONDITIONING of ComfyUI's own model."""
+        ...
+
+    def context(self, model: Any, context: Tensor) -> Tensor:
+        """Context latents, normalised by us, as ComfyUI's own model of this family would get them."""
+        ...
+
+
+def in_managed_layers(adapter: ContextAdapter, embedder: nn.Module, blocks: Sequence[nn.Module]) -> ContextAdapter:
+    """The weights of `adapter` in `embedder` and `blocks`, which are on meta, of ComfyUI's layers."""
+    with torch.device("meta"):
+        made = ContextAdapter(
+            embedder=embedder,
+            blocks=blocks,
+            width=adapter.width,
+            context_layers=adapter.context_layers,
+            ops=placement.managed_layers(),
+        )
+    made.load_state_dict(adapter.state_dict(), strict=True, assign=True)
+    return made.eval().requires_grad_(False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """How strongly an adapter acts, and in which part of the schedule; `SamplingOptions` says what each is."""
+
+    strength: float = 1.0
+    start_percent: float = 0.0
+    end_percent: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_acting(self.strength, self.start_percent, self.end_percent)
+
+    def acts_at(self, sigma: float, to_sigma: Callable[[float], float]) -> bool:
+        """Whether the adapter acts at a noise level, where `to_sigma` gives that of a percent of the schedule."""
+        if self.start_percent > 0 and sigma > float(to_sigma(self.start_percent)) * ROUNDING:
+            return False
+        return self.end_percent >= 1 or sigma > float(to_sigma(self.end_percent)) * ROUNDING
+
+    @property
+    def is_whole(self) -> bool:
+        return self.start_percent <= 0 and self.end_percent >= 1
+
+
+def attach(model: Any, adapter: Any, context: Tensor, part: Part, room: float) -> Any:
+    """A MODEL on which the adapter acts; the one given is not changed.
+
+    Args:
+        model: MODEL, on which other adapters may act already: all of them add up.
+        adapter: ComfyUI's handle of what `Plug.managed` gave.
+        context: From `Plug.context`.
+        part: How strongly, and when.
+        room: `Plug.room`.
+    """
+    attached = model.clone()
+    if part.strength == 0:
+        return attached
+    name = _free_name(attached)
+    for layer in adapter.model.context_layers:
+        attached.set_model_patch_replace(_block(name, layer, _replaced(attached, layer)), KIND, BLOCK, layer)
+    host.add_wrapper(attached, "APPLY_MODEL", name, _around(name, adapter, context, part))
+    host.add_wrapper(attached, "PREPARE_SAMPLING", name, _roomier(room))
+    # One adapter with two conditions is loaded, and counted, once. An empty list marks the name as taken.
+    there = any(other.is_clone(adapter) for some in attached.additional_models.values() for other in some)
+    attached.set_additional_models(name, [] if there else [adapter])
+    return attached
+
+
+class Pass:
+    """One adapter in one call of the model."""
+
+    def __init__(self, adapter: ContextAdapter, latents: Tensor, strength: float) -> None:
+        self._adapter, self._latents, self._strength = adapter, latents, strength
+        self._tokens: Tensor | None = None
+        self._next = 0
+
+    def begin(self, tokens: Tensor) -> None:
+        """Meets the base's `tokens` `(B, L, D)` as they are before its first block.
+
+        Raises:
+            InputError: the base works on more than the latent.
+        """
+        embedded = self._adapter.embed(self._latents.to(tokens.dtype))
+        if embedded.shape[1] != tokens.shape[1]:
+            raise InputError(
+                f"The model works on {tokens.shape[1]} tokens, the latent has {embedded.shape[1]}. Both need as many: "
+                "pictures that other nodes add as conditioning cannot go together with a VACE adapter. Give them to "
+                "the unit as references instead."
+            )
+        self._tokens = embedded + tokens
+
+    def add_hints(self, layer: int, tokens: Tensor, args: Mapping[str, Any]) -> Tensor:
+        """`tokens` after base block `layer` with the hint for it, and those for blocks that another node took away.
+
+        Raises:
+            InputError: the first block is not ours any more.
+        """
+        if self._tokens is None:
+            raise InputError(
+                "Another node replaced the first block of the model after the VACE adapter was attached. The adapter "
+                "needs that block. Put VACE Attach Adapter behind that node."
+            )
+        layers = self._adapter.context_layers
+        while self._next < len(layers) and layers[self._next] <= layer:
+            self._tokens = self._adapter.context_blocks[self._next](self._tokens, args)
+            hint = self._adapter.after_proj[self._next](self._tokens)
+            # In this order, the sum is to the bit what ComfyUI's own model computes.
+            tokens = hint.mul_(self._strength).add_(tokens)
+            self._next += 1
+        return tokens
+
+
+def _block(name: str, layer: int, earlier: Callable[..., Any] | None) -> Callable[..., Any]:
+    """Replaces a block of the base by itself, or by what replaced it earlier, and its hint."""
+
+    def block(args: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
+        now: Pass | None = args["transformer_options"].get(PASSES, {}).get(name)
+        if now is not None and layer == 0:
+            now.begin(args["img"])
+        out = extra["original_block"](args) if earlier is None else earlier(args, extra)
+        return out if now is None else {**out, "img": now.add_hints(layer, out["img"], args)}
+
+    return block
+
+
+def _around(name: str, adapter: Any, context: Tensor, part: Part) -> Callable[..., Any]:
+    """Goes around one call of the model, outside of what may be compiled."""
+
+    def around(
+        executor: Any,
+        x: Tensor,
+        t: Tensor,
+        c_concat: Any = None,
+        c_crossattn: Any = None,
+        control: Any = None,
+        transformer_options: Mapping[str, Any] | None = None,
+        **conds: Any,
+    ) -> Any:
+        options = dict(transformer_options or {})
+        # Asked of the model that samples: its shift may be set behind us.
+        base = executor.class_obj
+        if part.is_whole or part.acts_at(float(t.max()), base.model_sampling.percent_to_sigma):
+            network = placement.companion_of(getattr(base, "current_patcher", None), adapter)
+            now = Pass(network, _seen(context, x, options.get("context_window"), base), part.strength)
+            options[PASSES] = {**options.get(PASSES, {}), name: now}
+        return executor(x, t, c_concat, c_crossattn, control, options, **conds)
+
+    return around
+
+
+def _seen(context: Tensor, latents: Tensor, window: Any | None, base: Any) -> Tensor:
+    """The context of the frames that one call of `base` is about, once for every clip of the batch.
+
+    Raises:
+        ShapeError: the latent is not that of the unit.
+    """
+    fits = getattr(window, "total_frames", context.shape[2]) == context.shape[2]
+    if window is not None and fits:
+        context = window.get_tensor(context, latents.device, dim=2, **_kept_in_windows(base))
+    clips, rest = divmod(len(latents), len(context))
+    if rest or not fits or context.shape[2:] != latents.shape[2:]:
+        raise ShapeError(
+            f"The latent is {_said(latents.shape[2:])}, that of the unit {_said(context.shape[2:])} (frames x height x "
+            "width, references included). Both need the same. Connect the latent of VACE Attach Adapter to the "
+            "sampler, and with several adapters attach units of one size and as many references."
+        )
+    return context.to(latents.device).repeat(clips, 1, 1, 1, 1)
+
+
+def _kept_in_windows(base: Any) -> dict[str, Any]:
+    """Which frames of a condition ComfyUI was told to show in every context window, if any."""
+    patcher = getattr(base, "current_patcher", None)
+    handler = patcher.model_options.get("context_handler") if patcher is not None else None
+    frames = getattr(handler, "cond_retain_index_list", None)
+    return {"retain_index_list": frames} if frames else {}
+
+
+def _said(shape: Any) -> str:
+    return " x ".join(str(int(side)) for side in shape)
+
+
+def _roomier(room: float) -> Callable[..., Any]:
+    """Makes ComfyUI keep memory free for the adapter's activations too, as if frames were higher."""
+
+    def prepare(executor: Any, model: Any, noise_shape: Any, conds: Any, *args: Any, **named: Any) -> Any:
+        shape = list(noise_shape)
+        if len(shape) == 5:
+            shape[3] = math.ceil(shape[3] * (1 + room))
+        return executor(model, torch.Size(shape), conds, *args, **named)
+
+    return prepare
+
+
+def _free_name(model: Any) -> str:
+    """By the number of adapters alone: ComfyUI, and what is compiled, find the same names on the next run."""
+    number = sum(name.startswith(NAME) for name in model.additional_models)
+    return f"{NAME} {number + 1}"
+
+
+def _replaced(model: Any, layer: int) -> Callable[..., Any] | None:
+    replaced = model.model_options.get("transformer_options", {}).get("patches_replace", {})
+    return replaced.get(KIND, {}).get((BLOCK, layer))

@@ -1,0 +1,289 @@
+"""What is asked of the running ComfyUI: files, devices, progress, interruption, its own models.
+
+The only file that imports it, beside `comfy_api`. Every import is inside the function that needs it, and what can be
+done without is done without, so that the rest of the pack runs and is tested where no ComfyUI is.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from comfy_api.latest import io, ui
+from torch import Tensor, nn
+
+from ...vace_core.errors import ModelError, shortened
+from ...vace_core.models import FAMILIES
+from ...vace_core.models.text import said_of_cut
+
+log = logging.getLogger("vace")
+
+PADDING = 0  # number of the token that T5 and umT5 fill prompts up with
+
+
+SUFFIXES = (".safetensors", ".sft", ".gguf")  # what is never unpickled
+
+
+@contextmanager
+def asked_for() -> Generator[None, None, None]:
+    """Around imports of what nothing can replace.
+
+    Raises:
+        ModelError: this ComfyUI does not have it.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise ModelError(
+            f"This ComfyUI lacks a part that VACE works with ({error}). ComfyUI 0.3.64 or newer is needed, and one "
+            "that this version of the pack knows. Update ComfyUI and the pack."
+        ) from error
+
+
+# Files
+
+
+def model_names(*folders: str, suffixes: tuple[str, ...] = SUFFIXES) -> list[str]:
+    """The files in ComfyUI's model folders of these names; a folder that nobody registered is empty."""
+    try:
+        from folder_paths import folder_names_and_paths, get_filename_list
+    except ImportError:
+        return []
+    names = [name for folder in folders if folder in folder_names_and_paths for name in get_filename_list(folder)]
+    return [name for name in dict.fromkeys(names) if name.lower().endswith(suffixes)]
+
+
+def model_path(name: str, *folders: str) -> Path:
+    """The file of that name in one of ComfyUI's model folders, never outside of them.
+
+    Raises:
+        ModelError: it is not there.
+    """
+    with asked_for():
+        from folder_paths import folder_names_and_paths, get_full_path
+    for folder in folders:
+        path = get_full_path(folder, name) if folder in folder_names_and_paths else None
+        if path is not None:
+            return Path(path)
+    raise ModelError(
+        f'The file "{shortened(name)}" is not in ComfyUI\'s model folder {folders[0]}. It is needed there. Put it into '
+        "that folder and press R, or choose another file."
+    )
+
+
+# What is said and shown
+
+
+BEHIND_BOXES = "vace_picture"  # what the editor of boxes draws over; frontends would show "images" a second time
+
+
+def output(
+    cls: Any, *values: Any, notes: Sequence[str] = (), images: Tensor | None = None, shown_as: str = "images"
+) -> io.NodeOutput:
+    """The result of a node, with what was done in words in the node, and a picture if there is one."""
+    return io.NodeOutput(*values, ui=_shown(cls, notes, images, shown_as))
+
+
+def waiting(cls: Any, reason: str, *, notes: Sequence[str], picture: Tensor) -> io.NodeOutput:
+    """No result yet, but a picture to draw boxes on; what comes after the node stops with `reason`."""
+    return io.NodeOutput(None, ui=_shown(cls, (*notes, reason), picture, BEHIND_BOXES), block_execution=reason)
+
+
+def _shown(cls: Any, notes: Sequence[str], images: Tensor | None, shown_as: str) -> dict[str, Any] | None:
+    shown: dict[str, Any] = {} if images is None else dict(ui.PreviewImage(images, cls=cls).as_dict())
+    if images is not None and shown_as != "images":
+        shown = {shown_as: shown["images"]}
+    if notes:
+        shown["text"] = ("\n".join(notes),)
+    return shown or None
+
+
+@contextmanager
+def warnings_said() -> Generator[list[str], None, None]:
+    """What the library warns of in its log meanwhile, for the notes of a node; each once."""
+    said: list[str] = []
+
+    def hear(record: logging.LogRecord) -> bool:
+        words = record.getMessage()
+        words = f"{words[:1].upper()}{words[1:]}."
+        if record.levelno >= logging.WARNING and words not in said:
+            said.append(words)
+        return True
+
+    log.addFilter(hear)
+    try:
+        yield said
+    finally:
+        log.removeFilter(hear)
+
+
+def check_interrupt() -> None:
+    """Stops the job if the user asked for it."""
+    try:
+        from comfy.model_management import throw_exception_if_processing_interrupted
+    except ImportError:
+        return
+    throw_exception_if_processing_interrupted()
+
+
+class Progress:
+    """ComfyUI's bar on the running node. Every call also stops the job if the user asked for it."""
+
+    def __init__(self) -> None:
+        try:
+            from comfy.utils import ProgressBar
+        except ImportError:
+            self._bar = None
+        else:
+            self._bar = ProgressBar(1)
+
+    def __call__(self, done: int, total: int, picture: Any = None) -> None:
+        check_interrupt()
+        if self._bar is not None:
+            self._bar.update_absolute(done, total, None if picture is None else ("JPEG", picture, 512))
+
+
+def rgb_factors(channels: int) -> tuple[Tensor, Tensor] | None:
+    """`(C, 3)` and `(3,)`: ComfyUI's rough colours of latents of so many channels; None where it has none."""
+    try:
+        from comfy.latent_formats import LTXV, Wan21
+    except ImportError:
+        return None
+    found = next((kind() for kind in (Wan21, LTXV) if kind.latent_channels == channels), None)
+    if found is None or found.latent_rgb_factors is None or found.latent_rgb_factors_bias is None:
+        return None
+    return torch.tensor(found.latent_rgb_factors), torch.tensor(found.latent_rgb_factors_bias)
+
+
+# Devices and memory
+
+
+# ComfyUI's own models
+
+
+def load_model(path: Path) -> Any | None:
+    """A transformer as Load Diffusion Model gives it; None without ComfyUI."""
+    try:
+        from comfy.sd import load_diffusion_model
+    except ImportError:
+        return None
+    return load_diffusion_model(str(path))
+
+
+def load_clip(path: Path, kind: str) -> Any:
+    """A text encoder as ComfyUI loads it.
+
+    Args:
+        path: Of the file.
+        kind: Name of one of ComfyUI's CLIPType, which decides what it makes of the file.
+    """
+    with asked_for():
+        from comfy.sd import CLIPType, load_clip
+        from folder_paths import get_folder_paths
+    return load_clip([str(path)], embedding_directory=get_folder_paths("embeddings"), clip_type=CLIPType[kind])
+
+
+def conditioning(clip: Any, prompt: str) -> Any:
+    """A prompt as ComfyUI's CONDITIONING, cut to what the base was trained with; the log says so."""
+    tokens = clip.tokenize(prompt)
+    if isinstance(tokens, dict):
+        tokens = {name: _within(some, name) for name, some in tokens.items()}
+    return clip.encode_from_tokens_scheduled(tokens)
+
+
+def _within(sections: Any, encoder: str) -> Any:
+    """ComfyUI's tokens of a prompt, cut as the bases' own code cuts them: the end token stays."""
+    kind = next((family.text for family in FAMILIES if encoder == f"{family.text.name.lower()}xxl"), None)
+    if kind is None or len(sections) != 1:
+        return sections
+    tokens = list(sections[0])
+    while len(tokens) > kind.max_tokens and tokens[-1][0] == PADDING:
+        tokens.pop()
+    most = kind.max_tokens - 1
+    if len(tokens) <= kind.max_tokens:
+        return sections
+    log.warning(said_of_cut(len(tokens) - 1, kind))
+    return [[*tokens[:most], tokens[-1]]]
+
+
+def text_encoder_name(clip: Any) -> str:
+    """What ComfyUI calls the encoder in a CLIP, "umt5xxl" or "t5xxl" say; "" if it does not tell."""
+    return str(getattr(getattr(clip, "cond_stage_model", None), "clip_name", ""))
+
+
+def with_values(conditioning: Any, values: dict[str, list[Any]]) -> Any:
+    """A CONDITIONING with more in it; lists are appended to those it has, and nothing is changed in place."""
+    return [
+        [text, {**said, **{name: [*said.get(name, []), *value] for name, value in values.items()}}]
+        for text, said in conditioning
+    ]
+
+
+def has_vace(model: Any) -> bool:
+    """Whether a MODEL has VACE's context blocks."""
+    return hasattr(network_of(model), "vace_patch_embedding")
+
+
+def network_of(model: Any) -> Any:
+    """The network of a MODEL, without what torch.compile put around it."""
+    network = model.get_model_object("diffusion_model")
+    return getattr(network, "_orig_mod", network)
+
+
+def add_wrapper(model: Any, kind: str, name: str, wrapper: Callable[..., Any]) -> None:
+    """Puts something around one kind of ComfyUI's calls, on a MODEL that is our own clone."""
+    with asked_for():
+        from comfy.patcher_extension import WrappersMP
+    model.add_wrapper_with_key(getattr(WrappersMP, kind), name, wrapper)
+
+
+def wan_classes() -> tuple[type[nn.Module], type[nn.Module]] | None:
+    """ComfyUI's Wan and its block; None without ComfyUI."""
+    try:
+        from comfy.ldm.wan.model import WanAttentionBlock, WanModel
+    except ImportError:
+        return None
+    return WanModel, WanAttentionBlock
+
+
+def ltx_classes() -> tuple[type[nn.Module], type[nn.Module]] | None:
+    """ComfyUI's LTXV and its block; None without ComfyUI."""
+    try:
+        from comfy.ldm.lightricks.model import BasicTransformerBlock, LTXVModel
+    except ImportError:
+        return None
+    return LTXVModel, BasicTransformerBlock
+
+
+def with_wrapper(model: Any, wrapper: Callable[..., Any]) -> Any:
+    """A MODEL with something around every call of its network; the one given is not changed."""
+    with asked_for():
+        from comfy.patcher_extension import WrappersMP
+    clone = model.clone()
+    clone.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, "vace", wrapper)
+    return clone
+
+
+def guided(
+    model: Any,
+    positive: Any,
+    negative: Any,
+    cfg: float,
+    run: Callable[..., Tensor],
+    levels: Sequence[float],
+    noise: Tensor,
+    latents: Tensor,
+    seed: int,
+) -> Tensor:
+    """ComfyUI's own sampling with our solver: raw latents."""
+    with asked_for():
+        from comfy.samplers import KSAMPLER, CFGGuider
+    guider = CFGGuider(model)
+    guider.set_conds(positive, negative)
+    guider.set_cfg(cfg)
+    samples = guider.sample(noise, latents, KSAMPLER(run), torch.tensor(levels), seed=seed, disable_pbar=True)
+    return samples.to("cpu")

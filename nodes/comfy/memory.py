@@ -1,0 +1,149 @@
+"""A model of ours on a device that is smaller than it is: what is there when, and what is done when memory is short.
+
+The VAE is there whole or not at all, and does tiles where frames are too large. Of the transformer there is as much as
+leaves room for a pass; the rest of its weights come when they are used. What is done anew is what failed, and no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ...vace_core.adapter import Attachment
+from ...vace_core.context import encode_context
+from ...vace_core.pipeline import Expert, VaceModel
+from ...vace_core.protocols import BaseModel, BaseSizes, CanWeaken, OnChunk, VideoVae
+from ...vace_core.vcu import VideoConditionUnit
+from . import placement
+from .sockets import LibraryModel
+
+TILE = 256  # pixels a side
+VAE_BYTES = 10_000  # of activations, for every pixel of a frame while it is encoded or decoded
+SPARE = 1.1  # costs are estimates to within 10 %
+STREAMED = 2  # weights that are on their way to the device, or were just used, at the same time
+
+
+class VaceTransformer(nn.Module):
+    """A base and its adapter as one, for ComfyUI to share out memory between them."""
+
+    def __init__(self, expert: Expert) -> None:
+        super().__init__()
+        base: Any = expert.base
+        self.base, self.adapter = base, expert.adapter
+
+
+def said(doing: str, vcu: VideoConditionUnit) -> AbstractContextManager[None]:
+    """Around `doing` something with a clip: short memory, where nothing helped, as a sentence. Raises ModelError."""
+    clip = f"{doing} a clip of {vcu.num_frames} frames of {vcu.width} x {vcu.height} pixels"
+    return placement.saying_short_memory(clip, "Make the clip shorter or smaller")
+
+
+def with_vae(model: LibraryModel, vcu: VideoConditionUnit, run: Callable[[VideoVae], Tensor]) -> Tensor:
+    """What `run` gives with the model's VAE, of whole frames or, once these were too large, of tiles."""
+    network: Any = model.core.vae
+
+    def ready(vae: VideoVae) -> Tensor:
+        placement.load(model.vae, vcu.height * vcu.width * VAE_BYTES, whole=True)
+        return run(vae)
+
+    return placement.when_memory_is_short(
+        lambda: ready(model.core.vae), lambda: ready(model.family.ready_vae(network.network, TILE))
+    )
+
+
+def encoded(model: LibraryModel, vcu: VideoConditionUnit, on_chunk: OnChunk | None = None) -> Tensor:
+    """The unit as context latents, wherever the VAE is."""
+    return with_vae(model, vcu, lambda vae: encode_context(vcu, vae, model.family.fold_masks, on_chunk=on_chunk))
+
+
+def streamed(model: LibraryModel, vcu: VideoConditionUnit) -> tuple[VaceModel, torch.device]:
+    """The model for one job, whose weights come to the device as they are used, and that device."""
+    core, (first, *_) = model.core, model.experts
+    tokens = core.vae.grid.tokens(vcu.num_frames, vcu.height, vcu.width, vcu.num_references)
+    bases = _Bases(room=_room(model, tokens))
+    pairs = zip((core.expert, core.low_noise), model.experts, strict=False)
+    experts = [replace(expert, base=bases.streamed(expert.base, handle)) for expert, handle in pairs if expert]
+    low_noise = experts[1] if len(experts) > 1 else None
+    device = _first_weight(core.expert).device if first is None else first.load_device
+    return replace(core, expert=experts[0], low_noise=low_noise), device
+
+
+def _room(model: LibraryModel, tokens: int) -> int:
+    """Bytes to keep free for a pass: its activations, and weights on their way."""
+    expert = model.core.expert
+    blocks = len(expert.adapter.context_layers) if expert.adapter else 0
+    weights = VaceTransformer(expert).parameters()
+    activations = model.family.costs.peak_of_pass(
+        expert.base.sizes, blocks, tokens, _first_weight(expert).element_size()
+    )
+    return int(activations * SPARE) + STREAMED * max(weight.nbytes for weight in weights)
+
+
+def _first_weight(expert: Expert) -> Tensor:
+    base: Any = expert.base
+    return next(base.parameters())
+
+
+@dataclass
+class _Bases:
+    """The bases of one job, of which one at a time has the device.
+
+    Attributes:
+        room: Bytes that stay free for a pass.
+        there: Handle of the one that has it.
+        short: Whether a pass ran out of memory. From then on the job has all weights come as they are used.
+    """
+
+    room: int
+    there: Any | None = None
+    short: bool = False
+
+    def streamed(self, base: BaseModel, handle: Any | None) -> BaseModel:
+        kind = _WeakeningBase if isinstance(base, CanWeaken) else _Base
+        return kind(self, base, handle)
+
+    def bring(self, handle: Any | None) -> None:
+        if self.there is not handle and not self.short:
+            placement.load(handle, self.room)
+            self.there = handle
+
+    def passed(self, run: Callable[[], Tensor]) -> Tensor:
+        """One pass, which is done again once in a job where memory is short; what was done before it is kept."""
+        if self.short:
+            return run()
+
+        def again() -> Tensor:
+            self.short = True
+            return run()
+
+        return placement.when_memory_is_short(run, again)
+
+
+class _Base:
+    """`BaseModel` says what each part means."""
+
+    def __init__(self, bases: _Bases, base: Any, handle: Any | None) -> None:
+        self._bases, self._base, self._handle = bases, base, handle
+
+    @property
+    def sizes(self) -> BaseSizes:
+        return self._base.sizes
+
+    def prepare_text(self, text_embeds: Tensor, *, fps: float) -> Any:
+        return self._base.prepare_text(text_embeds, fps=fps)
+
+    def __call__(self, latents: Tensor, sigma: Tensor, text: Any, attachments: Sequence[Attachment] = ()) -> Tensor:
+        self._bases.bring(self._handle)
+        return self._bases.passed(lambda: self._base(latents, sigma, text, attachments))
+
+
+class _WeakeningBase(_Base):
+    """`CanWeaken` too."""
+
+    def weaken(self, text: Any) -> Any:
+        return self._base.weaken(text)

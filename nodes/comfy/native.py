@@ -1,0 +1,266 @@
+"""VACE on ComfyUI's own models: its CLIP and VAE as our parts, what a unit is for its MODEL, our solvers inside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...vace_core import SamplingOptions
+from ...vace_core.context import encode_context
+from ...vace_core.errors import InputError
+from ...vace_core.geometry import Box, Grid
+from ...vace_core.models import FAMILIES
+from ...vace_core.models.family import Family
+from ...vace_core.models.wan.family import WAN
+from ...vace_core.pipeline import check_adapter, check_steps, make_noise, solver_named
+from ...vace_core.protocols import OnChunk
+from ...vace_core.sampling.options import check_number
+from ...vace_core.sampling.schedule import Schedule, percent_to_sigma, sigmas
+from ...vace_core.sampling.solvers import OnStep, Solver
+from ...vace_core.vcu import VideoConditionUnit
+from . import host
+from .bridge import normalised, raw
+from .fitted import check_for_model
+from .sockets import NativeModel
+from .vae_kind import kind_of
+
+TIMESTEPS = 1000  # of ComfyUI's models of Wan at noise level 1
+CHANNELS = WAN.latent_channels  # ComfyUI knows VACE on Wan alone
+
+# What ComfyUI calls our families where it loads their text encoders.
+CLIP_TYPES = {"umT5": "WAN", "T5": "LTXV"}
+VAE_FILES = {"Wan 2.1": "wan_2.1_vae.safetensors", "LTX-Video 0.9": "the VAE of ltx-video-2b-v0.9.safetensors"}
+
+
+class ClipText:
+    """A CLIP as the text encoder of our models.
+
+    ComfyUI's prompt weights keep working, so of what the bases' own code does to prompts only capitals are taken away,
+    where the base does not know them.
+    """
+
+    width = None
+
+    def __init__(self, clip: Any, *, cased: bool = True) -> None:
+        self._clip, self._cased = clip, cased
+
+    def encode(self, prompt: str) -> Tensor:
+        """`(1, S, 4096)` without what ComfyUI fills a prompt up with: zeros, or anything behind a mask."""
+        rows, more = host.conditioning(self._clip, prompt if self._cased else prompt.lower())[0][:2]
+        mask = more.get("attention_mask")
+        if mask is not None:
+            return rows.float()[:, mask[0].to(rows.device) > 0]
+        used = int(rows.ne(0).any(dim=2)[0].nonzero().max()) + 1 if bool(rows.ne(0).any()) else 1
+        return rows.float()[:, :used]
+
+
+def family_of(vae: Any) -> Family:
+    """Whose VAE a VAE socket holds.
+
+    Raises:
+        InputError: nobody's that is known here.
+    """
+    kind = kind_of(vae)
+    if kind.family is None:
+        known = " or ".join(family.name for family in FAMILIES)
+        raise InputError(
+            f"The VAE is {kind.said}. That of {known} is needed. Load it with Load VAE, or connect the VACE model "
+            "itself."
+        )
+    return kind.family
+
+
+class NativeVae:
+    """A VAE socket as `vace_core.protocols.VideoVae`. ComfyUI moves it, and tiles it where memory is short.
+
+    Raises:
+        InputError: it is none of the family's.
+    """
+
+    def __init__(self, vae: Any, family: Family = WAN) -> None:
+        kind = kind_of(vae)
+        if kind.family is not family:
+            raise InputError(
+                f"The VAE is {kind.said}. That of {family.name} is needed. Load {VAE_FILES[family.name]} with Load VAE."
+            )
+        self._vae, self._family = vae, family
+        self.latent_channels = family.latent_channels
+
+    @property
+    def grid(self) -> Grid:
+        return self._family.grid
+
+    def encode(self, frames: Tensor, *, content: Box | None = None, on_chunk: OnChunk | None = None) -> Tensor:
+        self.grid.check(*frames.shape[2:])
+        clips = [normalised(self._vae.encode(((clip + 1) / 2).movedim(0, -1))) for clip in frames]
+        _said(on_chunk)
+        return torch.cat(clips)
+
+    def decode(self, latents: Tensor, *, window: Box | None = None, on_chunk: OnChunk | None = None) -> Tensor:
+        pixels = self._vae.decode(raw(latents))
+        frames = pixels.movedim(-1, 1).mul(2).sub_(1).clamp_(-1, 1)
+        _said(on_chunk)
+        return frames if window is None else frames[..., window.top : window.bottom, window.left : window.right]
+
+
+def conditions(vcu: VideoConditionUnit, vae: Any, strength: float, on_chunk: OnChunk | None = None) -> dict[str, Any]:
+    """What a unit adds to a CONDITIONING, in the form of ComfyUI's WanVaceToVideo: raw latents, masks, strength."""
+    check_number("strength", strength, least=0)
+    context = encode_context(vcu, NativeVae(vae), WAN.fold_masks, on_chunk=on_chunk)
+    inactive, reactive, masks = context.split((CHANNELS, CHANNELS, context.shape[1] - 2 * CHANNELS), dim=1)
+    return {
+        "vace_frames": [torch.cat([raw(inactive), raw(reactive)], dim=1)],
+        "vace_mask": [masks],
+        "vace_strength": [strength],
+    }
+
+
+def empty_latent(vcu: VideoConditionUnit) -> Tensor:
+    """`(B, 16, R+t, h, w)` of zeros: what a sampler fills, references in front."""
+    t, h, w = WAN.grid.latent_size(vcu.num_frames, vcu.height, vcu.width)
+    return torch.zeros(len(vcu.roles), CHANNELS, t + vcu.num_references, h, w)
+
+
+def sample(
+    model: NativeModel,
+    vcu: VideoConditionUnit,
+    options: SamplingOptions,
+    *,
+    on_step: OnStep,
+    on_chunk: OnChunk,
+) -> Tensor:
+    """As `pipeline.sample`, on ComfyUI's guider and under its memory management; raw latents of the video alone."""
+    solver = solver_named(options.solver)
+    levels = sigmas(options.steps, options.shift, first=solver.first)
+    check_for_model(vcu, WAN.grid)
+    check_adapter(vcu, options, attached=True)
+    check_steps(options, Schedule(steps=options.steps, shift=options.shift, first=solver.first))
+    texts = [host.conditioning(model.clip, words) for words in (vcu.prompt, options.negative_for(vcu))]
+    values = conditions(vcu, model.vae, options.strength, on_chunk)
+    positive, negative = (host.with_values(text, values) for text in texts)
+    skip = vcu.num_references
+
+    def report(index: int, total: int, denoised: Tensor) -> None:
+        on_step(index, total, denoised[:, :, skip:])
+
+    split = len(levels) - 1
+    if model.low_noise is not None:
+        split = next((n for n, level in enumerate(levels) if level < model.boundary), split)
+    job = _Job(
+        solver,
+        levels,
+        acts_from=percent_to_sigma(options.start_percent, options.shift),
+        acts_to=percent_to_sigma(options.end_percent, options.shift),
+        on_step=report,
+    )
+    # ComfyUI scales the noise by the first level, which is all but 1; ours is the noise itself.
+    noise = make_noise(tuple(empty_latent(vcu).shape), options.seed) / levels[0]
+    latents = torch.zeros_like(noise)
+    for part, first, last in ((model.model, 0, split), (model.low_noise, split, len(levels) - 1)):
+        if part is None or first == last:
+            continue
+        # One MODEL after the other, each through a sampling of ComfyUI's own for the steps that are its: it is loaded
+        # when its turn comes, where memory is short in place of the one that is done, and cleaned up after its turn
+        # however that ends.
+        latents = host.guided(
+            host.with_wrapper(part, job.gate()),
+            positive,
+            negative,
+            options.guidance_scale,
+            job.until(last),
+            levels[first : last + 1],
+            noise if first == 0 else torch.zeros_like(noise),
+            latents,
+            options.seed,
+        )
+    return latents[:, :, skip:]
+
+
+class _Job:
+    """One run of one of our solvers, the steps of which are done by one MODEL after another.
+
+    Solvers of higher order know what was made before, and ComfyUI knows no sampling that changes its MODEL. So every
+    MODEL gets a sampling of its own, and what the networks made is kept: each sampling walks anew from the first noise
+    through the steps that are behind, which costs next to nothing without a network, and does its own ones. The result
+    is to the bit that of one run.
+    """
+
+    def __init__(
+        self, solver: Solver, levels: list[float], *, acts_from: float, acts_to: float, on_step: OnStep
+    ) -> None:
+        self._solver, self._levels, self._on_step = solver, levels, on_step
+        self._acts_from, self._acts_to = acts_from, acts_to
+        self._acts = True
+        self._timestep: float | None = None
+        self._noise: Tensor | None = None
+        self._made: list[Tensor] = []
+
+    def until(self, last: int) -> Callable[..., Tensor]:
+        """The steps up to level `last` that are not done yet, in the form of ComfyUI's sampler functions."""
+
+        def steps(model: Any, x: Tensor, sigmas: Tensor, extra_args: dict[str, Any], **_: Any) -> Tensor:
+            if self._noise is None:
+                self._noise = x
+            done, places = len(self._made), count()
+
+            def denoise(latents: Tensor, sigma: float) -> Tensor:
+                place = next(places)
+                if place == last:
+                    raise _TurnIsOver(latents)
+                if place < done:
+                    return self._made[place].to(latents.device)
+                host.check_interrupt()
+                self._acts = self._acts_to < sigma <= self._acts_from
+                self._timestep = None if self._solver.timesteps is None else self._solver.told(sigma) * TIMESTEPS
+                made = model(latents, latents.new_full((len(latents),), sigma), **extra_args)
+                if last < len(self._levels) - 1:
+                    self._made.append(made.cpu())  # for the next MODEL
+                return made
+
+            def report(index: int, total: int, denoised: Tensor) -> None:
+                if index >= done:
+                    self._on_step(index, total, denoised)
+
+            try:
+                return self._solver.run(denoise, self._noise.to(x.device), self._levels, report)
+            except _TurnIsOver as over:
+                return over.latents
+
+        return steps
+
+    def gate(self) -> Callable[..., Any]:
+        """What goes around the network: whole timesteps for solvers that have them, strength 0 where the adapter does
+        not act. ComfyUI itself needs the true noise level, so it is changed here, behind it.
+        """
+
+        # A function and no method: ComfyUI may copy what belongs to a MODEL, and a method's copy has a copied object.
+        def around(executor: Any, x: Tensor, timestep: Tensor, *args: Any, **kwargs: Any) -> Any:
+            if self._timestep is not None:
+                timestep = torch.full_like(timestep, round(self._timestep))
+            if not self._acts:
+                kwargs["vace_strength"] = [0.0] * len(kwargs["vace_strength"])
+            return executor(x, timestep, *args, **kwargs)
+
+        return around
+
+
+class _TurnIsOver(Exception):
+    """Ends a solver where the next MODEL takes over, with the latents as they are there."""
+
+    def __init__(self, latents: Tensor) -> None:
+        super().__init__()
+        self.latents = latents
+
+
+def is_of(vae: Any, family: Family) -> bool:
+    """Whether a VAE socket holds that of a family."""
+    return kind_of(vae).family is family
+
+
+def _said(on_chunk: OnChunk | None) -> None:
+    if on_chunk is not None:
+        on_chunk(1, 1)

@@ -1,0 +1,75 @@
+"""Files are written whole or not at all: under a name of their own first, which then takes the place of the old file.
+
+Every writer of the library goes this way, of weights, checkpoints, pictures and videos.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from ..errors import InputError, VaceError
+
+
+@contextmanager
+def replacing(
+    path: Path, library_error: type[Exception] = OSError, *, suffix: str | None = None
+) -> Generator[Path, None, None]:
+    """A new file beside `path` to write to. It takes the place of `path` at the end, and vanishes after any error.
+
+    Its name is drawn at random and never that of a file that is there: several may write `path` at once, each its own
+    whole file, of which the last to finish stays; and no other file is touched.
+
+    Args:
+        path: The file to be.
+        library_error: What the library that writes raises where it cannot.
+        suffix: The ending of the new file, by which others tell what it is; None = that of `path`.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    part: Path | None = None
+    try:
+        part = new_beside(path, path.suffix if suffix is None else suffix)
+        yield part
+        _to_disk(part)
+        os.replace(part, path)
+    except BaseException as error:
+        if part is not None:
+            with suppress(OSError, ValueError):  # what went wrong first is what must be told
+                part.unlink(missing_ok=True)
+        if isinstance(error, (library_error, OSError, ValueError)) and not isinstance(error, VaceError):
+            raise unwritable(path, error) from error
+        raise
+
+
+def unwritable(path: Path, error: BaseException) -> InputError:
+    """What is said of a `path` that `error` keeps from being written."""
+    return InputError(
+        f"The file {path} cannot be written ({reason(error)}). A writable folder with free space is needed. "
+        "Choose another one."
+    )
+
+
+def reason(error: BaseException) -> str:
+    """The library's own words in short, without the number and the path it adds."""
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return str(text).splitlines()[0]
+
+
+def new_beside(path: Path, suffix: str) -> Path:
+    """A new and empty file beside `path`."""
+    while True:
+        # Cut short, so that its name is no longer than file systems allow where that of `path` is not.
+        part = path.with_name(f".{path.stem[:40]}.{secrets.token_hex(8)}{suffix}")
+        with suppress(FileExistsError), part.open("xb"):
+            return part
+
+
+def _to_disk(part: Path) -> None:
+    """Has the system write the file out, so that a crash cannot leave the name of the old one with half of the new."""
+    with part.open("rb+") as file, suppress(OSError):  # some network file systems know no such thing
+        os.fsync(file.fileno())

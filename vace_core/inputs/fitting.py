@@ -1,0 +1,369 @@
+"""Which size, length and rate a clip goes to the model with, and the resampling that gets it there.
+
+`plan` decides, `report` says it in words, `apply` and `apply_masks` do it. Nothing else in the library resizes a clip.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ..errors import InputError, ShapeError
+from ..geometry import Box, Grid
+from ..room import FRAMES, check_room
+
+MOST_THINNED = 0.9  # of a clip's frames per second; below this the loss is pointed out
+_MASK_BYTES = 10  # of a pixel of a fitted mask: one frame in three channels, whether it is kept, and the number twice
+_TIMES_BYTES = 100  # of a frame: when it begins and ends, and where it goes
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitRule:
+    """What a model was trained to take: an area and a number of tokens. The shape always comes from the clip.
+
+    Attributes:
+        grid: How the model divides a clip.
+        max_area: The most pixels in one frame.
+        max_tokens: The most tokens in one clip, references not counted.
+        fps: Frames per second of the training videos, for clips that come without a rate.
+    """
+
+    grid: Grid
+    max_area: int
+    max_tokens: int
+    fps: float
+
+    def shared(self, growth: float) -> FitRule:
+        """What is left for a clip whose canvas will have `growth` times its area, at least 1."""
+        # Rounded apart, so that a border never costs a latent frame that has room.
+        return replace(self, max_area=int(self.max_area / growth), max_tokens=math.ceil(self.max_tokens / growth))
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitPlan:
+    """A decided fit: which source frames are taken, and the size they get.
+
+    Attributes:
+        source_frames: Frames of the clip that came.
+        source_height: Its height in pixels.
+        source_width: Its width in pixels.
+        source_fps: Its average frames per second.
+        indices: The source frame behind each frame of the result, in time order.
+        height: Pixels of the result.
+        width: Pixels of the result.
+        fps: Frames per second at which the result keeps the source's speed.
+    """
+
+    source_frames: int
+    source_height: int
+    source_width: int
+    source_fps: float
+    indices: tuple[int, ...]
+    height: int
+    width: int
+    fps: float
+
+    @property
+    def num_frames(self) -> int:
+        return len(self.indices)
+
+    @property
+    def scale(self) -> float:
+        """The factor on both sides that makes the source cover the result. Below 1 the picture shrinks."""
+        return max(self.width / self.source_width, self.height / self.source_height)
+
+    @property
+    def scaled_size(self) -> tuple[int, int]:
+        """`(H, W)` of the scaled source, before the crop. Half a pixel rounds to the even side, as the original's."""
+        return round(self.scale * self.source_height), round(self.scale * self.source_width)
+
+    @property
+    def crop(self) -> Box:
+        """The part of the scaled source that is kept: its centre."""
+        scaled_height, scaled_width = self.scaled_size
+        top, left = (scaled_height - self.height) // 2, (scaled_width - self.width) // 2
+        return Box(left, top, left + self.width, top + self.height)
+
+    @property
+    def resizes(self) -> bool:
+        return (self.height, self.width) != (self.source_height, self.source_width)
+
+    @property
+    def dropped(self) -> tuple[int, ...]:
+        """Source frames that the result does not show."""
+        return tuple(sorted(set(range(self.source_frames)) - set(self.indices)))
+
+    @property
+    def repeated(self) -> tuple[int, ...]:
+        """Source frames shown more than once; only clips of variable rate have them."""
+        return tuple(sorted({i for i, j in pairwise(self.indices) if i == j}))
+
+
+def growth(left: float, right: float, top: float, bottom: float) -> float:
+    """How many times its area a picture has with a border on each side, each a ratio of that side; at least 1."""
+    return max((1 + left + right) * (1 + top + bottom), 1.0)
+
+
+def plan(
+    num_frames: int, height: int, width: int, rule: FitRule, *, fps: float | None = None, times: Tensor | None = None
+) -> FitPlan:
+    """The fit of the official processor: the largest clip of the same shape that the model takes.
+
+    The area is cut first, then the length, so that a long clip keeps its picture and loses frames. Frames are taken
+    at equal steps between the first and the last, and both are kept. A clip of constant rate that already has a
+    fitting length keeps all its frames and its rate.
+
+    Args:
+        num_frames: Frames of the clip, at least 1.
+        height: Pixels, at least one `rule.grid.step`.
+        width: Pixels, at least one `rule.grid.step`.
+        rule: What the model takes; `Family.presets` has those of the known ones.
+        fps: Frames per second. May be left out where `times` are given.
+        times: `(T, 2)` start and end of each frame in seconds, for a clip of variable rate.
+
+    Raises:
+        InputError: the clip is smaller than one token, no size of its shape fits, or its times are unusable.
+        ShapeError: `times` belongs to another number of frames.
+
+    Source: ali-vilab/VACE, models/utils/preprocessor.py, the keep_last variant. One difference: when every frame
+    is kept, the rate stays as it is; the original divides by the time up to the middle of the last frame there too.
+    """
+    step = rule.grid.step
+    cells = (height // step) * (width // step)
+    if num_frames < 1 or cells < 1:
+        raise InputError(
+            f"The clip has {num_frames} frames of {width} x {height} pixels. This model needs at least one frame of "
+            f"{step} x {step}. Use a larger clip."
+        )
+    area = min(rule.max_tokens, rule.max_area / step**2, cells)
+    latent_frames = min(rule.grid.latent_frames(num_frames), int(rule.max_tokens / area))
+    area = min(area, int(rule.max_tokens / latent_frames))
+    rows = round(math.sqrt(area * (height / width)))
+    columns = int(area / rows) if rows else 0
+    if not columns:
+        raise InputError(
+            f"The clip is {width} x {height} pixels, too long and narrow: this model works on blocks of "
+            f"{step} x {step} and at most {rule.max_area} pixels. Crop the clip to a squarer shape."
+        )
+    length = rule.grid.pixel_frames(latent_frames)
+    return _plan(num_frames, (height, width), length, (rows * step, columns * step), _times(num_frames, fps, times))
+
+
+def plan_exact(
+    num_frames: int,
+    height: int,
+    width: int,
+    grid: Grid,
+    *,
+    length: int | None = None,
+    size: tuple[int, int] | None = None,
+    fps: float | None = None,
+    times: Tensor | None = None,
+) -> FitPlan:
+    """The fit to a length or a size that the user names; `plan` chooses them itself.
+
+    Args:
+        num_frames: Frames of the clip, at least 1.
+        height: Pixels of the clip.
+        width: Pixels of the clip.
+        grid: How the model divides a clip.
+        length: Frames of the result, taken at equal steps from first to last. None keeps every frame.
+        size: `(H, W)` of the result. The picture is scaled, up too, until it covers it. None keeps the clip's.
+        fps: Frames per second. May be left out where `times` are given.
+        times: `(T, 2)` start and end of each frame in seconds, for a clip of variable rate.
+
+    Raises:
+        ShapeError: the result does not fit the grid, also where None kept what the clip has.
+        InputError: `length` exceeds the clip, or the times are unusable.
+    """
+    length = num_frames if length is None else length
+    size = (height, width) if size is None else size
+    grid.check(length, *size)
+    if min(num_frames, height, width) < 1:
+        raise InputError(
+            f"The clip has {num_frames} frames of {width} x {height} pixels. At least one frame of one pixel is "
+            "needed. Use another clip."
+        )
+    if length > num_frames:
+        raise InputError(
+            f"The clip has {num_frames} frames, and {length} were asked for. Fitting never makes a clip longer. "
+            f"Set the length to {grid.nearest_lengths(num_frames)[0]}, or add frames with an extension task."
+        )
+    return _plan(num_frames, (height, width), length, size, _times(num_frames, fps, times))
+
+
+def report(plan: FitPlan) -> str:
+    """What came, what goes to the model and what is lost between, in a few sentences."""
+    source = f"{_count(plan.source_frames)} of {plan.source_width} x {plan.source_height} pixels"
+    source += f" at {plan.source_fps:.4g} fps ({plan.source_frames / plan.source_fps:.2f} s)"
+    go = "go" if plan.source_frames > 1 else "goes"
+    if not plan.resizes and plan.indices == tuple(range(plan.source_frames)):
+        return f"{source} {go} to the model unchanged."
+    result = f"{_count(plan.num_frames)} of {plan.width} x {plan.height} at {plan.fps:.4g} fps"
+    sentences = [f"{source} {go} to the model as {result}."]
+    if plan.resizes:
+        (scaled_height, scaled_width), crop = plan.scaled_size, plan.crop
+        edges = (crop.left, scaled_width - crop.right, crop.top, scaled_height - crop.bottom)
+        named = [f"{n} px {side}" for n, side in zip(edges, ("left", "right", "top", "bottom"), strict=True) if n]
+        lost = f"then cropped by {', '.join(named)}" if named else "nothing is cropped"
+        sentences.append(f"The picture is scaled by {plan.scale:.4g} to {scaled_width} x {scaled_height}, {lost}.")
+    for frames, what in ((plan.dropped, "dropped"), (plan.repeated, "shown more than once")):
+        if frames:
+            more = ", ..." if len(frames) > 8 else ""
+            sentences.append(f"Frames {what}: {len(frames)} ({', '.join(map(str, frames[:8]))}{more}).")
+    return " ".join(sentences)
+
+
+def thinning(plan: FitPlan) -> str | None:
+    """What is to be known of a clip that loses more than a tenth of its frames per second; None of any other."""
+    if plan.num_frames < 2 or plan.fps >= MOST_THINNED * plan.source_fps:
+        return None
+    return (
+        f"The clip is thinned out in time: {_count(plan.source_frames)} at {plan.source_fps:.4g} fps become "
+        f"{plan.num_frames} at {plan.fps:.4g} fps. Motion becomes coarser."
+    )
+
+
+def apply(frames: Tensor, plan: FitPlan) -> Tensor:
+    """`(B, 3, T, H, W)` float32 in -1..1: the planned frames, scaled to cover and cropped to the centre.
+
+    Args:
+        frames: `(T, H, W, 3)` uint8 as decoded (B becomes 1), or `(B, 3, T, H, W)` in -1..1. Bytes are scaled
+            as bytes, so that the result equals the official processor's; numbers are scaled as numbers, and clamped
+            to -1..1 where bicubic overshoots. Frames that keep their size keep every value.
+        plan: Made for a clip of this length and size.
+
+    Raises:
+        ShapeError: the frames are not laid out like this, or are not the clip of the plan.
+    """
+    as_bytes, size = frames.dtype == torch.uint8, (plan.source_frames, plan.source_height, plan.source_width)
+    _check_clip(tuple(frames.shape), (*size, 3) if as_bytes else (3, *size), "frames", 0 if as_bytes else 1)
+    batch = 1 if as_bytes else frames.shape[0]
+    _check_room(plan, batch, FRAMES, "clip")
+    fitted = torch.empty(batch, 3, plan.num_frames, plan.height, plan.width, device=frames.device)
+    for n, i in enumerate(plan.indices):
+        if as_bytes:
+            fitted[:, :, n] = _cover(frames[i].permute(2, 0, 1)[None], plan).float().div_(127.5).sub_(1.0)
+        else:
+            picture = _cover(frames[:, :, i].float(), plan)
+            fitted[:, :, n] = picture.clamp(-1, 1) if plan.resizes else picture
+    return fitted
+
+
+def apply_masks(masks: Tensor, plan: FitPlan) -> Tensor:
+    """`(B, 1, T, H, W)` float32 of 0 and 1, through the same geometry as the frames.
+
+    Scaled like the official mask video, bicubic on bytes, and 1 where the result exceeds one half.
+
+    Args:
+        masks: `(T, H, W)` or `(B, 1, T, H, W)` in 0..1, 1 = generate, 0 = keep. One frame counts for the whole clip.
+        plan: Made for the clip that the masks belong to.
+
+    Raises:
+        ShapeError: the masks are not laid out like this, or are not those of the plan's clip.
+        InputError: a value lies outside 0..1.
+    """
+    if masks.ndim == 3:
+        masks = masks[None, None]
+    length = 1 if masks.ndim == 5 and masks.shape[2] == 1 else plan.source_frames
+    _check_clip(tuple(masks.shape), (1, length, plan.source_height, plan.source_width), "masks", 1)
+    masks = masks.float()
+    low, high = masks.min().item(), masks.max().item()
+    if not (low >= 0 and high <= 1):
+        raise InputError(
+            f"The masks reach from {low:g} to {high:g}. A mask needs values between 0 (keep) and 1 (generate). "
+            "Divide it by its largest value."
+        )
+    _check_room(plan, len(masks), _MASK_BYTES, "mask")
+    # Three channels, since the byte kernel for pictures rounds differently from the one for a single channel.
+    levels = (masks * 255).round().to(torch.uint8).expand(-1, 3, -1, -1, -1)
+    fitted = [_cover(levels[:, :, i], plan)[:, :1] for i in (plan.indices if length > 1 else (0,))]
+    kept = torch.stack(fitted, dim=2) > 127
+    return kept.float().expand(-1, -1, plan.num_frames, -1, -1).contiguous()
+
+
+def _check_room(plan: FitPlan, batch: int, pixel: int, what: str) -> None:
+    """Accepts a result of `pixel` bytes a pixel, and one frame on its way there, if they fit into memory."""
+    on_its_way = 2 * FRAMES * math.prod(plan.scaled_size) if plan.resizes else 0
+    needed = batch * (plan.num_frames * plan.height * plan.width * pixel + on_its_way)
+    check_room(needed, f"The fitted {what}", frames=plan.num_frames, height=plan.height, width=plan.width)
+
+
+def _count(frames: int) -> str:
+    return "1 frame" if frames == 1 else f"{frames} frames"
+
+
+def _plan(
+    num_frames: int, source: tuple[int, int], length: int, size: tuple[int, int], times: tuple[Tensor, float]
+) -> FitPlan:
+    # Spans in single and samples in double precision, as in the original, so that ties fall on the same frame.
+    source_fps, spans = times[1], (times[0] - times[0][0, 0]).float()
+    last = float(spans[-1].mean())
+    samples = torch.arange(length, dtype=torch.float64) * (last / max(length - 1, 1))
+    samples[-1] = last if length > 1 else 0.0
+    indices = tuple(int(i) for i in torch.searchsorted(spans[:, 1].double().contiguous(), samples))
+    return FitPlan(
+        source_frames=num_frames,
+        source_height=source[0],
+        source_width=source[1],
+        source_fps=source_fps,
+        indices=indices,
+        height=size[0],
+        width=size[1],
+        fps=source_fps if indices == tuple(range(num_frames)) else length / last,
+    )
+
+
+def _times(num_frames: int, fps: float | None, times: Tensor | None) -> tuple[Tensor, float]:
+    """`(T, 2)` float64 seconds and the average rate."""
+    if times is not None:
+        times = times.to(torch.float64)
+        _check_times(times, num_frames)
+        fps = num_frames / float(times[-1, 1] - times[0, 0]) if fps is None else fps
+    if fps is None or not (math.isfinite(fps) and fps > 0):
+        raise InputError(
+            f"The frame rate is {fps}. Fitting a clip needs frames per second above 0, or the times of its frames. "
+            "Set fps; if the rate is unknown, use the rate of the model's training videos."
+        )
+    if times is None:
+        check_room(num_frames * _TIMES_BYTES, "The clip", frames=num_frames)
+        fps = float(fps)  # a whole number may be too large for torch
+        starts = torch.arange(num_frames + 1, dtype=torch.float64) / fps
+        times = torch.stack([starts[:-1], starts[1:]], dim=1)
+    return times, fps
+
+
+def _check_times(times: Tensor, num_frames: int) -> None:
+    if tuple(times.shape) != (num_frames, 2):
+        raise ShapeError(
+            f"The times are {tuple(times.shape)} numbers. A clip of {num_frames} frames needs ({num_frames}, 2): "
+            "the start and the end of each frame in seconds. Pass the times of this clip."
+        )
+    if not (times.isfinite().all() and (times.flatten().diff() >= 0).all() and (times.diff(dim=1) > 0).all()):
+        raise InputError(
+            "The times of the frames do not increase. Each frame needs a start and a later end, none before the end "
+            "of the frame before it. Pass fps instead."
+        )
+
+
+def _check_clip(shape: tuple[int, ...], expected: tuple[int, ...], name: str, batch_axes: int) -> None:
+    if len(shape) != len(expected) + batch_axes or shape[batch_axes:] != expected or 0 in shape:
+        needed = ", ".join(["B"] * batch_axes + [str(n) for n in expected])
+        raise ShapeError(
+            f"The {name} have the shape {shape}. This plan was made for ({needed}). Plan again for the clip that "
+            f"is fitted, or pass {name} of that length and size."
+        )
+
+
+def _cover(pictures: Tensor, plan: FitPlan) -> Tensor:
+    """`(N, C, H, W)` bytes or numbers, scaled to cover the result and cropped to its centre."""
+    if not plan.resizes:
+        return pictures
+    scaled = functional.interpolate(pictures, size=plan.scaled_size, mode="bicubic", antialias=True)
+    crop = plan.crop
+    return scaled[:, :, crop.top : crop.bottom, crop.left : crop.right]

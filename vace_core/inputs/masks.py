@@ -1,0 +1,311 @@
+"""Masks: grow, shrink, hull, box, set algebra, holding in time, the official augmentation, the blend edge.
+
+Every function takes and returns `masks` `(B, 1, T, H, W)`, float32, 1 = generate, 0 = keep, and works on each
+frame by itself unless it says otherwise. The model wants hard masks: `soften` makes the one soft thing here,
+and it is for compositing only. Every function raises `ShapeError` for a tensor of another shape and `InputError`
+for one that is not hard, or for a number out of its range.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable
+from functools import reduce
+from types import ModuleType
+from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..errors import InputError, ShapeError, VaceError
+from ..geometry import Box
+
+Frame: TypeAlias = NDArray[np.uint8]
+"""One frame `(H, W)` of a mask, 0 or 255: what OpenCV and Pillow work on."""
+
+AugmentMode = Literal["original", "original_expand", "hull", "hull_expand", "bbox", "bbox_expand", "random"]
+
+AUGMENT_MODES: tuple[AugmentMode, ...] = get_args(AugmentMode)
+
+
+def opencv() -> ModuleType:
+    """OpenCV, imported at its first use.
+
+    Raises:
+        VaceError: it is not installed.
+    """
+    try:
+        import cv2
+    except ImportError as error:
+        raise VaceError(
+            "OpenCV is not installed. Masks, layouts and control signals are drawn with it. "
+            "Install it with: pip install opencv-python-headless"
+        ) from error
+    return cv2
+
+
+def check(masks: Tensor) -> None:
+    """Accepts hard masks `(B, 1, T, H, W)`, float32, 0 and 1.
+
+    Raises:
+        ShapeError: another shape.
+        InputError: other numbers.
+    """
+    shape = tuple(masks.shape)
+    if len(shape) != 5 or shape[1] != 1 or not masks.numel():
+        raise ShapeError(
+            f"The mask has the shape {shape}. (batch, 1, frames, height, width) is needed, none of them 0. "
+            "Connect a mask with one channel."
+        )
+    if masks.dtype != torch.float32:
+        raise InputError(f"The mask holds {masks.dtype} numbers. torch.float32 is needed. Convert it with .float().")
+    if not ((masks == 0) | (masks == 1)).all():
+        raise InputError(
+            f"The mask holds values from {masks.min():g} to {masks.max():g}. Only 0 (keep) and 1 (generate) are "
+            "possible. Threshold it first, for example at 0.5."
+        )
+
+
+def each_frame(masks: Tensor) -> NDArray[np.uint8]:
+    """`masks` as OpenCV takes them: `(B·T, H, W)`, 0 or 255."""
+    check(masks)
+    frames: NDArray[np.uint8] = masks.flatten(0, 2).mul(255).to(torch.uint8).cpu().numpy()
+    return frames
+
+
+def grow(masks: Tensor, pixels: int) -> Tensor:
+    """`masks` with everything that is at most `pixels` (≥ 0) away added: round, the same in all directions.
+
+    For growth in chosen directions, such as towards a shadow, see `augment` and its `expand_lrtp`.
+    """
+    return _distance_to(masks, _at_least_zero("Grow", pixels)).le(pixels).to(masks)
+
+
+def shrink(masks: Tensor, pixels: int) -> Tensor:
+    """`masks` without everything that is at most `pixels` (≥ 0) away from a kept pixel.
+
+    The frame's edge does not eat into a mask that touches it: `shrink` is `grow` on the inverted mask.
+    """
+    return _distance_to(invert(masks), _at_least_zero("Shrink", pixels)).gt(pixels).to(masks)
+
+
+def soften(masks: Tensor, pixels: int) -> Tensor:
+    """The blend `(B, 1, T, H, W)` in 0..1 with which generated pixels are laid over the source.
+
+    It feathers inwards only: 0 wherever the mask is 0, so that kept pixels stay as they are, then a straight
+    ramp over `pixels` (≥ 0) pixels inside the mask, 1 from there on. At the frame's edge there is no ramp.
+    It is not a mask: the model takes hard masks only.
+    """
+    depth = _distance_to(invert(masks), _at_least_zero("Soften", pixels))
+    return (depth / (pixels + 1)).clamp(max=1).to(masks)
+
+
+def hull(masks: Tensor) -> Tensor:
+    """The convex hull of everything in each frame, all regions together. An empty frame stays empty.
+
+    Source: ali-vilab/VACE, annotators/maskaug.py (mode "hull").
+    """
+    return _per_frame(masks, _hull)
+
+
+def box(masks: Tensor) -> Tensor:
+    """The filled bounding box of everything in each frame. An empty frame stays empty.
+
+    Source: ali-vilab/VACE, annotators/maskaug.py (mode "bbox").
+    """
+    return _per_frame(masks, _box)
+
+
+def invert(masks: Tensor) -> Tensor:
+    """Generate becomes keep, keep becomes generate."""
+    check(masks)
+    return 1 - masks
+
+
+def union(*masks: Tensor) -> Tensor:
+    """1 where at least one of the masks is 1. Sizes and lengths must be equal."""
+    _check_all(masks)
+    return reduce(torch.maximum, masks)
+
+
+def intersection(*masks: Tensor) -> Tensor:
+    """1 where all of the masks are 1. Sizes and lengths must be equal."""
+    _check_all(masks)
+    return reduce(torch.minimum, masks)
+
+
+def difference(masks: Tensor, minus: Tensor) -> Tensor:
+    """1 where `masks` is 1 and `minus` is 0. Sizes and lengths must be equal."""
+    _check_all((masks, minus))
+    return masks * (1 - minus)
+
+
+def steady(masks: Tensor, radius: int | None) -> Tensor:
+    """`masks` held in time: every frame is the union of the frames up to `radius` (≥ 0) before and after it.
+
+    Args:
+        masks: `(B, 1, T, H, W)`.
+        radius: frames to each side; None takes the union of the whole clip, so that nothing moves at all.
+            A moving silhouette tells the model what moved there; a held one does not.
+    """
+    check(masks)
+    if radius is None:
+        return masks.amax(dim=2, keepdim=True).expand_as(masks).clone()
+    reach = min(_at_least_zero("Steady", radius, "frames"), masks.shape[2] - 1)
+    return F.max_pool3d(masks, (2 * reach + 1, 1, 1), stride=1, padding=(reach, 0, 0))
+
+
+def bounding_box(masks: Tensor) -> Box | None:
+    """The smallest box that holds every generated pixel of every frame; None if there is none."""
+    check(masks)
+    flat = masks.amax(dim=(0, 1, 2))
+    rows, columns = flat.amax(dim=1).nonzero().flatten(), flat.amax(dim=0).nonzero().flatten()
+    if not len(rows):
+        return None
+    return Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+
+
+def augment(
+    masks: Tensor,
+    mode: AugmentMode,
+    *,
+    expand_ratio: float = 0.3,
+    expand_iters: int | None = 5,
+    expand_lrtp: tuple[float, float, float, float] | None = (1.0, 1.0, 1.0, 1.0),
+    seed: int = 0,
+) -> Tensor:
+    """`masks` in one of the official looser shapes, pixel for pixel as the official annotator draws them.
+
+    A tight silhouette tells the model what to redraw. To remove an object use "hull_expand" or "bbox_expand"; to
+    take a shadow along, grow towards it: `expand_lrtp=(0, 0, 0, 1)` grows downwards only.
+
+    What is left to chance is drawn once for the clip, from `seed`, and holds for all its frames; each frame is then
+    shaped from its own mask. For a shape that holds still as well, put `steady` before it. Empty frames stay empty.
+
+    Args:
+        masks: `(B, 1, T, H, W)`.
+        mode: the shape ("original", "hull", "bbox"), with "_expand" to grow it, or "random" for one of these six.
+        expand_ratio: growth as a fraction ≥ 0 of the object's width and height in that frame; never more than half
+            of the way to the frame's edge. 0 = no growth.
+        expand_iters: the growth is cut into this many equal steps (≥ 1) of whole pixels, each rounded down, so a
+            small object grows less in many steps. None = drawn from 1..10.
+        expand_lrtp: the part (0..1) of the growth used to the left, right, top and bottom. None = each drawn from 0..1.
+        seed: what is drawn is what the official annotator draws after `random.seed(seed)`.
+
+    Raises:
+        InputError: an unknown mode, or a number out of its range.
+
+    Source: ali-vilab/VACE, annotators/maskaug.py.
+    """
+    if mode not in AUGMENT_MODES:
+        raise InputError(f'The mask mode is "{mode}". Known modes are {", ".join(AUGMENT_MODES)}. Choose one of them.')
+    if not 0 <= expand_ratio < math.inf:
+        raise InputError(f"expand_ratio is {expand_ratio:g}. 0 or more is needed. Set it to 0 or more.")
+    if expand_lrtp is not None and not (len(expand_lrtp) == 4 and all(0 <= part <= 1 for part in expand_lrtp)):
+        raise InputError(
+            f"expand_lrtp is {expand_lrtp}. Four numbers from 0 to 1 are needed: left, right, top, bottom. Change them."
+        )
+    if expand_iters is not None and expand_iters < 1:
+        raise InputError(f"expand_iters is {expand_iters}. At least 1 step is needed. Set it to 1 or more.")
+
+    # The order of the draws is the official one: first which entry of a one-entry list of settings to use.
+    draw = random.Random(seed)
+    draw.random()
+    chosen = draw.choice(AUGMENT_MODES[:-1]) if mode == "random" else mode
+    expands = chosen.endswith("_expand")
+    if expands:
+        expand_iters = draw.randint(1, 10) if expand_iters is None else expand_iters
+        expand_lrtp = expand_lrtp or (draw.random(), draw.random(), draw.random(), draw.random())
+    clockwise = chosen.startswith("hull") and draw.choice((True, False))
+
+    def change(frame: Frame) -> Frame:
+        shape = _hull(frame, clockwise) if chosen.startswith("hull") else _box(frame) if "bbox" in chosen else frame
+        if not expands or expand_iters is None or expand_lrtp is None or not frame.any():
+            return shape
+        return _expand(shape, _bounds(frame), expand_ratio, expand_iters, expand_lrtp)
+
+    return _per_frame(masks, change)
+
+
+def _check_all(masks: tuple[Tensor, ...]) -> None:
+    if not masks:
+        raise InputError("No mask came. At least one is needed. Connect a mask.")
+    for one in masks:
+        check(one)
+        if one.shape != masks[0].shape:
+            raise ShapeError(
+                f"The masks have the shapes {tuple(masks[0].shape)} and {tuple(one.shape)} (batch, 1, frames, height, "
+                "width). They must be the same. Bring them to the same size and length."
+            )
+
+
+def _at_least_zero(name: str, value: int, unit: str = "pixels") -> int:
+    if value < 0:
+        raise InputError(f"{name} is set to {value} {unit}. 0 or more is needed. Set it to 0 or more.")
+    return value
+
+
+def _distance_to(masks: Tensor, limit: float) -> Tensor:
+    """How far, in pixels, each pixel's centre is from that of the nearest 1 of its frame; `limit` + 1 where more."""
+    cv2 = opencv()
+    found = [cv2.distanceTransform(255 - frame, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) for frame in each_frame(masks)]
+    # A frame without any 1 gets some very large number from OpenCV: cut it off. Its square roots differ in the last bit
+    # from call to call; what they are the roots of are whole numbers.
+    distances = torch.from_numpy(np.stack(found)).clamp_(max=limit + 1).square_().round_().sqrt_()
+    return distances.reshape(masks.shape).to(masks.device)
+
+
+def _per_frame(masks: Tensor, change: Callable[[Frame], Frame]) -> Tensor:
+    changed = np.stack([change(frame) if frame.any() else frame for frame in each_frame(masks)])
+    return torch.from_numpy(changed != 0).reshape(masks.shape).to(masks)
+
+
+def _bounds(frame: Frame) -> Box:
+    rows, columns = np.flatnonzero(frame.any(axis=1)), np.flatnonzero(frame.any(axis=0))
+    return Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+
+
+def _box(frame: Frame) -> Frame:
+    bounds, filled = _bounds(frame), np.zeros_like(frame)
+    filled[bounds.top : bounds.bottom, bounds.left : bounds.right] = 255
+    return filled
+
+
+def _hull(frame: Frame, clockwise: bool = False) -> Frame:
+    # Pillow's polygon, not OpenCV's: their edges differ by a pixel, and so do, rarely, the two directions.
+    from PIL import Image, ImageDraw
+
+    cv2 = opencv()
+    outlines: Any = cv2.findContours(frame, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[0]
+    corners = cv2.convexHull(np.concatenate(outlines), clockwise=clockwise)[:, 0].tolist()
+    if len(corners) == 1:  # Pillow refuses a polygon of one point
+        return frame
+    image = Image.new("L", (frame.shape[1], frame.shape[0]), 0)
+    ImageDraw.Draw(image).polygon([(x, y) for x, y in corners], fill=255)
+    return np.asarray(image, dtype=np.uint8)
+
+
+def _expand(shape: Frame, bounds: Box, ratio: float, iters: int, lrtp: tuple[float, float, float, float]) -> Frame:
+    """`shape` grown by a rectangle, as the official annotator grows it.
+
+    That one dilates `iters` times with a kernel of side 2k, k the largest step of the four, which has no room for a
+    step of k to the left or to the top: these two then go k - 1 far.
+    """
+    height, width = shape.shape
+    rooms = (bounds.left, width - (bounds.right - 1), bounds.top, height - (bounds.bottom - 1))
+    sizes = (bounds.width, bounds.width, bounds.height, bounds.height)
+    steps = [
+        int(part * min(size * ratio, room / 2) / iters) for part, size, room in zip(lrtp, sizes, rooms, strict=True)
+    ]
+    most = max(steps)
+    if most == 0:
+        return shape
+    left, top = min(steps[0], most - 1) * iters, min(steps[2], most - 1) * iters
+    right, bottom = steps[1] * iters, steps[3] * iters
+    kernel = np.ones((top + bottom + 1, left + right + 1), np.uint8)
+    grown: Frame = opencv().dilate(shape, kernel, anchor=(right, bottom))
+    return grown

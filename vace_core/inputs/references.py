@@ -1,0 +1,148 @@
+"""Reference pictures as the model was trained on them: one whole subject each, on white, in order.
+
+A picture is `(B, 3, 1, h, w)` in −1..1, of any size; a reference is one that has the size of the frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ..errors import InputError, ShapeError
+from ..room import FRAMES, check_room
+from ..vcu import check_frames
+from .masks import bounding_box
+
+WHITE = 1.0
+
+
+def letterbox(picture: Tensor, height: int, width: int) -> Tensor:
+    """The whole picture `(B, 3, 1, height, width)`, as large as fits, centred on white.
+
+    A picture that has this size already comes back as it is.
+
+    Args:
+        picture: `(B, 3, 1, h, w)` in −1..1.
+        height: Pixels of the frame, ≥ 1.
+        width: Pixels of the frame, ≥ 1.
+
+    Raises:
+        ShapeError: not one picture, one too narrow to show, or a frame without pixels.
+        InputError: values out of range.
+
+    Source: ali-vilab/VACE, models/wan/wan_vace.py, prepare_source: sizes cut to whole pixels, bilinear without
+    antialiasing.
+    """
+    return _letterbox(picture, height, width, "picture")
+
+
+def stack(pictures: Sequence[Tensor], height: int, width: int) -> tuple[Tensor, ...]:
+    """Each picture letterboxed, in the order given; the pictures may differ in size.
+
+    Raises:
+        ShapeError: as `letterbox`; the message counts the pictures from 1.
+        InputError: values out of range.
+    """
+    return tuple(_letterbox(picture, height, width, f"picture {n}") for n, picture in enumerate(pictures, start=1))
+
+
+def on_white(picture: Tensor, alpha: Tensor) -> Tensor:
+    """A picture with transparent parts, laid on white: `(B, 3, 1, h, w)`.
+
+    Args:
+        picture: `(B, 3, 1, h, w)` in −1..1.
+        alpha: `(B, 1, 1, h, w)`, 0 = transparent, 1 = opaque.
+
+    Raises:
+        ShapeError: the two do not belong together.
+        InputError: values out of range.
+    """
+    _check_picture(picture, "picture")
+    _check_size(alpha, picture, "alpha channel")
+    low, high = (float(value) for value in torch.aminmax(alpha))
+    if not (low >= 0 and high <= 1):
+        raise InputError(
+            f"The alpha channel holds values from {low:g} to {high:g}. Values from 0 (transparent) to 1 (opaque) are "
+            "needed. Divide 0..255 by 255."
+        )
+    # Written so that an opaque pixel stays as it is, to the bit.
+    return picture * alpha + WHITE * (1 - alpha)
+
+
+def crop_subject(picture: Tensor, mask: Tensor) -> Tensor:
+    """The subject alone: everything else white, cut to the subject's box.
+
+    What reaches the edge of a reference tends to show up in the first frames; a subject cut out this way does not.
+    In a batch the box holds the subjects of all pictures.
+
+    Args:
+        picture: `(B, 3, 1, h, w)` in −1..1.
+        mask: `(B, 1, 1, h, w)`, 1 = subject, 0 = background.
+
+    Raises:
+        ShapeError: the two do not belong together.
+        InputError: values out of range, or no subject. (The original would return a white picture.)
+
+    Source: ali-vilab/VACE, annotators/subject.py, with ROI_ONLY and USE_CROP as its configurations set them.
+    """
+    _check_picture(picture, "picture")
+    _check_size(mask, picture, "subject mask")
+    box = bounding_box(mask)
+    if box is None:
+        raise InputError(
+            "The subject mask is empty. At least one pixel must mark the subject. Paint it, or leave the mask out."
+        )
+    subject = torch.where(mask > 0, picture, WHITE)
+    return subject[..., box.top : box.bottom, box.left : box.right].contiguous()
+
+
+def _letterbox(picture: Tensor, height: int, width: int, name: str) -> Tensor:
+    _check_picture(picture, name)
+    if height < 1 or width < 1:
+        raise ShapeError(f"The frame is {width} x {height} pixels. At least 1 x 1 is needed. Set both sides.")
+    own_height, own_width = picture.shape[3:]
+    if (own_height, own_width) == (height, width):
+        return picture
+    # The picture in its new size, and the white that it is laid on.
+    needed = 2 * len(picture) * height * width * FRAMES
+    check_room(needed, f"The frame that the {name} is fitted into", height=height, width=width)
+    scale = min(height / own_height, width / own_width)
+    new_height, new_width = int(own_height * scale), int(own_width * scale)
+    if not (new_height and new_width):
+        raise ShapeError(
+            f"The {name} is {own_width} x {own_height} pixels. Fitted into {width} x {height} it would be thinner than "
+            "a pixel. Crop it to a squarer shape."
+        )
+    resized = functional.interpolate(
+        picture[:, :, 0], size=(new_height, new_width), mode="bilinear", align_corners=False
+    )
+    top, left = (height - new_height) // 2, (width - new_width) // 2
+    canvas = picture.new_full((picture.shape[0], 3, 1, height, width), WHITE)
+    canvas[:, :, 0, top : top + new_height, left : left + new_width] = resized
+    return canvas
+
+
+def _check_picture(picture: Tensor, name: str) -> None:
+    if picture.dim() == 5 and picture.shape[1] == 4:
+        raise ShapeError(
+            f"The {name} has shape {tuple(picture.shape)}, with a fourth channel. Three are needed. "
+            "If the fourth is transparency, lay it on white with vace_core.inputs.references.on_white."
+        )
+    check_frames(picture, name)
+    if picture.shape[2] != 1:
+        raise ShapeError(
+            f"The {name} has {picture.shape[2]} frames. A reference is a single picture. "
+            "Choose one frame, or give each as a picture of its own."
+        )
+
+
+def _check_size(given: Tensor, picture: Tensor, name: str) -> None:
+    b, _, _, h, w = picture.shape
+    if given.shape != (b, 1, 1, h, w):
+        raise ShapeError(
+            f"The {name} has shape {tuple(given.shape)}. {(b, 1, 1, h, w)} is needed, as the picture has. "
+            "Resize it to the picture."
+        )

@@ -1,0 +1,1 @@
+"""From files to models: what a file is, what is in it, and the networks it holds."""

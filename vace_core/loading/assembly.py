@@ -1,0 +1,128 @@
+"""A whole model from its files, whose parts are checked to belong together before the large ones are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from ..errors import AdapterMismatchError, ModelError
+from ..files.checkpoint import Part, open_checkpoint
+from ..models import layers
+from ..models.family import Family
+from ..models.text import TextEncoder
+from ..pipeline import Expert, VaceModel
+from ..protocols import BaseModel
+from .detection import Found, identify
+from .load import load_adapter, load_base, load_vae
+
+
+def load_model(
+    base: str | Path,
+    *,
+    vae: str | Path,
+    text: TextEncoder,
+    adapter: str | Path | None = None,
+    low_noise: str | Path | None = None,
+    low_noise_adapter: str | Path | None = None,
+    boundary: float = 0.875,
+    dtype: torch.dtype | None = None,
+    vae_dtype: torch.dtype = torch.float32,
+    device: str | torch.device = "cpu",
+    tile: int | None = None,
+    ops: ModuleType | Any = layers,
+) -> VaceModel:
+    """A model of any known family, ready to run.
+
+    Args:
+        base: The transformer, or a file that holds it with its adapter or with everything but the text encoder.
+        vae: The VAE; may be the same file.
+        text: What reads the prompts.
+        adapter: May be the same file; None = the base alone.
+        low_noise: The second transformer of a pair, of which `base` is then the one for high noise.
+        low_noise_adapter: Its adapter.
+        boundary: Noise level from which on the second one takes over.
+        dtype: Of the transformers and adapters; None = as stored.
+        vae_dtype: Of the VAE; the official code computes it in float32.
+        device: Where the weights go.
+        tile: As for `load_vae`.
+        ops: Where the layers of transformers and adapters come from, as for `load_base`.
+
+    Raises:
+        ModelError: a file is missing or damaged, or the parts do not belong together.
+        InputError: adapters that are not as many as bases.
+    """
+    family = family_in(base)
+    bases = [path for path in (base, low_noise) if path is not None]
+    adapters = [path for path in (adapter, low_noise_adapter) if path is not None]
+    check_family(family, vae=vae, bases=bases[1:], adapters=adapters)
+    networks = [_load_base(path, text.width, dtype, device, ops) for path in bases]
+    model = VaceModel(
+        expert=Expert(base=networks[0]),
+        vae=load_vae(vae, dtype=vae_dtype, device=device, tile=tile),
+        text=text,
+        fold_masks=family.fold_masks,
+        low_noise=Expert(base=networks[1]) if len(networks) > 1 else None,
+        boundary=boundary,
+    )
+    if not adapters:
+        return model
+    return model.attach(*(load_adapter(path, dtype=dtype, device=device, ops=ops) for path in adapters))
+
+
+def family_in(path: str | Path) -> Family:
+    """Which kind of base a file holds, or an adapter in it is for.
+
+    Raises:
+        ModelError: it is missing or damaged, or no model that is known.
+    """
+    return _found(path).family
+
+
+def check_family(
+    family: Family, *, vae: str | Path, bases: Sequence[str | Path] = (), adapters: Sequence[str | Path] = ()
+) -> None:
+    """Accepts files of the parts of one model, told by their headers.
+
+    Raises:
+        AdapterMismatchError: an adapter for another kind of base.
+        ModelError: another part of another kind; or as `family_in`.
+    """
+    found = _found(vae, "vae")
+    if found.family is not family:
+        raise ModelError(
+            f"{vae} holds {found.title}, and the model is {family.base_name}, which needs {family.vae_name}. "
+            "Choose the VAE that belongs to this model."
+        )
+    for path in bases:
+        if (other := family_in(path)) is not family:
+            raise ModelError(
+                f"{path} holds {other.base_name}, and the model for high noise is {family.base_name}. Both need to be "
+                "of one kind. Choose the two files of one pair."
+            )
+    for path in adapters:
+        if (other := family_in(path)) is not family:
+            raise AdapterMismatchError(
+                f"The adapter in {path} is made for {other.name}, and the model is {family.base_name}. An adapter for "
+                f"{family.name} is needed. Choose the adapter that belongs to this model."
+            )
+
+
+def _load_base(
+    path: str | Path, text_width: int | None, dtype: torch.dtype | None, device: str | torch.device, ops: Any
+) -> BaseModel:
+    found = _found(path)
+    width = found.family.base_sizes(found.weights).text_width if "base" in found.parts else text_width
+    if text_width not in (None, width):
+        raise ModelError(
+            f"The text encoder gives {text_width} numbers a token, and {path} reads {width}. "
+            "Both need the same. Choose the text encoder that belongs to this model."
+        )
+    return load_base(path, dtype=dtype, device=device, ops=ops)
+
+
+def _found(path: str | Path, part: Part = "transformer") -> Found:
+    return identify(open_checkpoint(path, part), part)

@@ -1,0 +1,213 @@
+"""From files to models: base, adapter and VAE, each from the weights it needs and no others.
+
+A model is made without weights first and then given those of the file, so memory holds the weights once. Loading is
+strict: exactly the weights of the model, in exactly its shapes, or an error that says what differs.
+Loaded models are ready to run and frozen; call `requires_grad_(True)` to train one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+
+from ..adapter import ContextAdapter
+from ..errors import InputError, WeightsError
+from ..files.checkpoint import Part, open_checkpoint
+from ..files.gguf_format import GgufFile
+from ..files.tensors import damaged, shortened
+from ..models import layers
+from ..models.family import Family
+from ..protocols import BaseModel, VideoVae
+from ..room import check_room
+from .detection import Found, identify
+from .inspect import are_context_layers, context_layers_of
+
+Model = TypeVar("Model", bound=nn.Module)
+
+# Which of the models in a folder holds a part.
+FOLDERS: dict[str, Part] = {"base": "transformer", "adapter": "transformer", "vae": "vae"}
+
+
+def load_base(
+    path: str | Path,
+    *,
+    dtype: torch.dtype | None = None,
+    device: str | torch.device = "cpu",
+    ops: ModuleType | Any = layers,
+) -> BaseModel:
+    """The base model in a file, an index of shards or a folder; an adapter in the same file is not read.
+
+    Args:
+        path: As for `inspect`.
+        dtype: Of all weights; None = that of most of the file, bfloat16 if the file is quantised.
+        device: Where the weights go.
+        ops: Where the layers come from; whatever offers `Linear`, `LayerNorm` and `RMSNorm` as torch.nn does, and lets
+            weights follow the precision of what comes in, as `models.layers` does. A
+            `Linear` that streams its weights offers `held(x)` too: a context with weight and bias for uses with `x`.
+
+    Raises:
+        WeightsError: damaged, another kind of model, or weights missing, unexpected or of another shape.
+        UnsupportedModelError: no model that is known here.
+    """
+    found = _find(path, "base")
+    sizes = found.family.base_sizes(found.weights)
+    base: Any = _filled(lambda ops: found.family.build_base(sizes, ops), ops, found, "base", dtype, device)
+    return base
+
+
+def load_adapter(
+    path: str | Path,
+    *,
+    context_layers: Sequence[int] | None = None,
+    dtype: torch.dtype | None = None,
+    device: str | torch.device = "cpu",
+    ops: ModuleType | Any = layers,
+) -> ContextAdapter:
+    """The adapter in a file of its own, or out of a file that holds the base too; the base is not read.
+
+    Args:
+        path: As for `inspect`.
+        context_layers: Indices of the base's blocks that receive a hint, ascending from 0; None = as the file, the
+            config.json beside it, or even spacing says.
+        dtype: As for `load_base`.
+        device: As for `load_base`.
+        ops: As for `load_base`.
+
+    Raises:
+        InputError: nothing tells the context layers, so they must be given; or those that are given cannot be.
+        WeightsError: As for `load_base`.
+        UnsupportedModelError: As for `load_base`.
+    """
+    found = _find(path, "adapter")
+    family = found.family
+    sizes, blocks = family.adapter_sizes(found.weights)
+    chosen = context_layers_of(found) if context_layers is None else tuple(context_layers)
+    if chosen is None:
+        raise InputError(
+            f"{found.weights.file.path} holds an adapter of {blocks} context blocks of width {sizes.width}, and "
+            "nothing tells which blocks of its base they belong to. The list is needed. Give it as context_layers."
+        )
+    if not are_context_layers(chosen, blocks):
+        raise InputError(
+            f"context_layers is {chosen}. The adapter in {found.weights.file.path} has {blocks} context blocks, so "
+            f"{blocks} ascending numbers from 0 are needed. Give the ones that it was trained with."
+        )
+    return _filled(
+        lambda ops: family.build_adapter(sizes, chosen, ops),
+        ops,
+        found,
+        "adapter",
+        dtype,
+        device,
+        lambda ours: family.official_adapter_key(ours, chosen),
+    )
+
+
+def load_vae(
+    path: str | Path, *, dtype: torch.dtype | None = None, device: str | torch.device = "cpu", tile: int | None = None
+) -> VideoVae:
+    """The VAE in a file, also beside other models, or in the vae folder of a diffusers model.
+
+    Args:
+        path: As for `inspect`.
+        dtype: As for `load_base`.
+        device: As for `load_base`.
+        tile: Side in pixels of the pieces in which a frame is computed; None = whole frames.
+
+    Raises:
+        WeightsError: As for `load_base`.
+        UnsupportedModelError: As for `load_base`.
+    """
+    found = _find(path, "vae")
+    sizes = found.family.vae_sizes(found.weights)
+    network = _filled(lambda _: found.family.build_vae(sizes), layers, found, "vae", dtype, device)
+    return found.family.ready_vae(network, tile)
+
+
+def vae_sizes(found: Found) -> Any:
+    """The sizes of the VAE in a file.
+
+    Raises:
+        WeightsError: a weight that tells them is missing or of an impossible shape.
+    """
+    return found.family.vae_sizes(found.weights)
+
+
+def _find(path: str | Path, part: str) -> Found:
+    found = identify(open_checkpoint(path, FOLDERS[part]), FOLDERS[part])
+    if part not in found.parts:
+        raise WeightsError(
+            f"{found.weights.file.path} holds {found.title}. What is needed here is {_title(found.family, part)}. "
+            "Choose a file that holds it."
+        )
+    return found
+
+
+def _title(family: Family, part: str) -> str:
+    return {"base": family.base_name, "adapter": "a VACE adapter", "vae": family.vae_name}[part]
+
+
+def _filled(
+    make: Callable[[Any], Model],
+    ops: ModuleType | Any,
+    found: Found,
+    part: str,
+    dtype: torch.dtype | None,
+    device: str | torch.device,
+    official: Callable[[str], str] = str,
+) -> Model:
+    """The model that `make` makes of `ops`, with its weights; `official` gives official names of the model's own."""
+    with torch.device("meta"):
+        plain = make(layers)  # other layers may have no weights yet that could be asked for their shapes
+        model = plain if ops is layers else make(ops)
+    weights, names = found.weights, found.parts[part]
+    ours = {official(name): name for name in plain.state_dict()}
+    shapes = {name: tuple(value.shape) for name, value in zip(ours, plain.state_dict().values(), strict=True)}
+    _check(found, part, shapes)
+    dtype = dtype or weights.dtype(names)
+    if torch.device(device).type == "cpu":
+        check_room(weights.count(names) * dtype.itemsize, f"The model in {weights.file.path}")
+    state = {ours[name]: weights.read(name, dtype=dtype, device=device) for name in names}
+    model.load_state_dict(state, strict=True, assign=True)
+    return model.eval().requires_grad_(False)
+
+
+def _check(found: Found, part: str, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Accepts exactly the weights named in `shapes`, before any of them is read."""
+    weights, names = found.weights, found.parts[part]
+    path = weights.file.path
+    faults = [
+        _listed("lacks", [name for name in shapes if name not in weights.stored]),
+        _listed("holds the unknown", [name for name in names if name not in shapes]),
+    ]
+    if any(faults):
+        raise WeightsError(
+            f"{path} {' and '.join(filter(None, faults))}. Exactly the {len(shapes)} weights of "
+            f"{_title(found.family, part)} are needed. {_advice(found, shapes)}"
+        )
+    for name, shape in shapes.items():
+        if weights.shape(name) != shape:
+            raise damaged(path, f"its weight {name} has the shape {weights.shape(name)} instead of {shape}")
+
+
+def _listed(fault: str, names: list[str]) -> str:
+    count = f"{len(names)} weights" if len(names) > 1 else "the weight"
+    if fault.endswith("unknown") and len(names) == 1:
+        count = "weight"
+    shown = ", ".join(shortened(name) for name in names[:5]) + (", ..." if len(names) > 5 else "")
+    return f"{fault} {count} {shown}" if names else ""
+
+
+def _advice(found: Found, shapes: Mapping[str, tuple[int, ...]]) -> str:
+    lost = [name for name, shape in shapes.items() if len(shape) > 4 and name not in found.weights.stored]
+    if lost and isinstance(found.weights.file, GgufFile):
+        return (
+            "Converters to GGUF leave out weights of five dimensions, which a second step puts back: "
+            'choose a file that was made with ComfyUI-GGUF\'s "fix_5d_tensors", or a .safetensors file.'
+        )
+    return "Choose a complete file of this model, or download it again."

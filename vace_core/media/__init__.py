@@ -1,0 +1,1 @@
+"""Videos and pictures, read from files and written to them."""

@@ -1,0 +1,96 @@
+"""What every picture and video file shares: the libraries, the checks, and writing whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from types import ModuleType
+
+from ..errors import InputError
+from ..files.replacing import new_beside, unwritable
+from ..files.replacing import reason as reason
+from ..files.replacing import replacing as replacing
+
+# Containers of video only: among FFmpeg's other formats are playlists that open further files and addresses.
+_CONTAINERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,apng,image2,png_pipe,jpeg_pipe,webp_pipe,bmp_pipe,tiff_pipe,"
+    "mpegts,mpeg,mpegvideo,flv,ogg,asf,mxf,ivf,h264,hevc,yuv4mpegpipe,nut,mp3,wav,flac,aac"
+)
+OPTIONS = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"}
+"""What FFmpeg may open."""
+
+EXACT_COLOUR = 0x2 | 0x2000 | 0x40000
+"""FFmpeg's bilinear | full_chroma_int | accurate_rnd. Its defaults darken a picture by one level per conversion."""
+
+
+def pyav() -> ModuleType:
+    """PyAV, or an InputError that says how to get it."""
+    try:
+        import av
+    except ImportError as error:
+        raise InputError(
+            "Video files came, and PyAV is not installed. It is needed to read and write them. Run: pip install av"
+        ) from error
+    return av
+
+
+def pillow() -> ModuleType:
+    """Pillow's `Image`, or an InputError that says how to get it."""
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise InputError(
+            "Picture files came, and Pillow is not installed. It is needed to read and write them. "
+            "Run: pip install pillow"
+        ) from error
+    return Image
+
+
+def check_file(path: Path) -> None:
+    """Refuses a `path` without a file, or with an empty one.
+
+    Raises:
+        InputError: it is so.
+    """
+    try:
+        size = path.stat().st_size if path.is_file() else None
+    except (OSError, ValueError):  # a name that no file can have
+        size = None
+    if size is None:
+        raise InputError(f"There is no file {path}. An existing file is needed. Check the folder and the name.")
+    if size == 0:
+        raise InputError(f"The file {path} is empty (0 bytes). A complete file is needed. Export or download it again.")
+
+
+def check_target(path: Path, *suffixes: str, room: int = 0) -> None:
+    """Refuses a `path` that nothing can be written to; a file is begun beside it and taken away again.
+
+    Args:
+        path: The file to be.
+        suffixes: What it may end in.
+        room: Bytes that will be needed.
+
+    Raises:
+        InputError: it ends otherwise, lies in no folder or is one, cannot be created, or the disk is too full.
+    """
+    if path.suffix.lower() not in suffixes:
+        known = " or ".join(suffixes)
+        raise InputError(f"The name {path} ends in {path.suffix!r}. This is written as {known}. Change the ending.")
+    if not os.path.isdir(path.parent):
+        raise InputError(f"There is no folder {path.parent}. The folder of the result must exist. Create it first.")
+    if os.path.isdir(path):
+        raise InputError(f"{path} is a folder. A file is written there. Choose another name.")
+    try:
+        with suppress(FileNotFoundError):
+            path.lstat()  # a name that is too long is found out here
+        new_beside(path, path.suffix).unlink()
+        free = shutil.disk_usage(path.parent).free
+    except (OSError, ValueError) as error:
+        raise unwritable(path, error) from error
+    if free < room:
+        raise InputError(
+            f"The disk of {path.parent} has {free / 2**20:,.0f} MiB free, and the result takes about "
+            f"{room / 2**20:,.0f} MiB. More free space is needed. Make room, or choose another folder."
+        )

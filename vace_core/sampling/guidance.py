@@ -1,0 +1,85 @@
+"""From a network that knows a noise level to a function that removes noise: `denoise(latents, sigma)`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..adapter import Attachment
+from ..errors import InputError
+from ..protocols import BaseModel, CanWeaken
+
+Denoise = Callable[[Tensor, float], Tensor]
+"""Noisy latents `(B, C, t, h, w)` and their noise level 1..0 → the latents without noise."""
+
+
+def guide(
+    model: BaseModel,
+    prompt: Any,
+    negative: Any | None,
+    *,
+    guidance_scale: float,
+    stg_scale: float = 0.0,
+    rescale: float = 0.0,
+    attachments: Sequence[Attachment] = (),
+    told: Callable[[float], float] = float,
+) -> Denoise:
+    """Away from the negative prompt and from a weakened model, towards the prompt.
+
+    Source: VACE, wan_vace.py; vace/models/ltx/pipelines/pipeline_ltx_video.py.
+
+    Args:
+        model: Predicts velocity.
+        prompt: From `model.prepare_text`.
+        negative: The same of the negative prompt; not needed where `guidance_scale` is 1.
+        guidance_scale: Of classifier-free guidance. 1 = off, which spares a pass.
+        stg_scale: Of spatio-temporal guidance. 0 = off, which spares a pass.
+        rescale: How much of the deviation of the prompt's own prediction comes back after that, 0..1; 0 = nothing, and
+            so is 1, by which the official code means that it is off.
+        attachments: Adapters; all passes see the same hints' condition.
+        told: The noise level that the network is told, from the true one; `Solver.told`.
+
+    Raises:
+        InputError: spatio-temporal guidance of a base that has none.
+    """
+    weak = _weakened(model, prompt) if stg_scale else None
+
+    @torch.no_grad()
+    def denoise(latents: Tensor, sigma: float) -> Tensor:
+        acting = [attachment for attachment in attachments if attachment.acts_at(sigma)]
+        level = latents.new_full((len(latents),), told(sigma), device="cpu")
+
+        def ask(text: Any) -> Tensor:
+            return model(latents, level, text, acting).to(latents.dtype)
+
+        velocity = own = ask(prompt)
+        if guidance_scale != 1.0:
+            away = ask(negative)
+            velocity = away + guidance_scale * (velocity - away)
+        if stg_scale:
+            velocity = velocity + stg_scale * (own - ask(weak))
+            if rescale != 1.0:
+                velocity = velocity * (rescale * own.std() / velocity.std() + 1 - rescale)
+        return latents - sigma * velocity
+
+    return denoise
+
+
+def _weakened(model: BaseModel, prompt: Any) -> Any:
+    if not isinstance(model, CanWeaken):
+        raise InputError(
+            "Spatio-temporal guidance came with a model that it is not known for. A model such as LTX-Video is needed. "
+            "Set its scale to 0, or choose such a model."
+        )
+    return model.weaken(prompt)
+
+
+def by_noise_level(high: Denoise, low: Denoise, boundary: float) -> Denoise:
+    """Two experts as one: `high` while sigma ≥ `boundary`, then `low`. Wan 2.2 VACE-Fun: 0.875.
+
+    Source: aigc-apps/VideoX-Fun, Wan2.2-VACE-Fun-A14B.
+    """
+    return lambda latents, sigma: (high if sigma >= boundary else low)(latents, sigma)

@@ -1,0 +1,143 @@
+"""How one job is sampled."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from numbers import Integral, Real
+
+from ..errors import InputError
+from ..vcu import VideoConditionUnit
+from .schedule import Schedule, grown_shift
+
+WAN_NEGATIVE_PROMPT = (
+    "色调艳丽，过曝，静态，细节模糊不清，字幕，风格，作品，画作，画面，静止，整体发灰，最差质量，低质量，"
+    "JPEG压缩残留，丑陋的，残缺的，多余的手指，画得不好的手部，画得不好的脸部，畸形的，毁容的，"
+    "形态畸形的肢体，手指融合，静止不动的画面，杂乱的背景，三条腿，背景人很多，倒着走"
+)
+
+NOTHING = "none"
+"""The negative prompt of a unit for which no negative prompt is to count, not even that of the model."""
+
+LAST_SEED = 2**64 - 1  # torch takes no larger one
+
+
+def check_number(
+    name: str, value: float, *, least: float = -math.inf, most: float = math.inf, above: float = -math.inf
+) -> None:
+    """Accepts a finite number with `least` ≤ value ≤ `most` and value > `above`; `name` is what the message calls it.
+
+    Raises:
+        InputError: it is no number, NaN, infinite, or out of range.
+    """
+    if _is(value, Real) and math.isfinite(value) and least <= value <= most and value > above:
+        return
+    if most < math.inf:
+        needed = f"A number from {least:g} to {most:g}"
+    elif above > -math.inf:
+        needed = f"A finite number above {above:g}"
+    else:
+        needed = f"A finite number of {least:g} or more" if least > -math.inf else "A finite number"
+    raise InputError(f"The {name} is {value!r:.60}. {needed} is needed. Set it to one.")
+
+
+def check_whole(name: str, value: int, *, least: int, most: int | None = None) -> None:
+    """Accepts a whole number with `least` ≤ value ≤ `most`; `name` is what the message calls it.
+
+    Raises:
+        InputError: it is no whole number, or out of range.
+    """
+    if _is(value, Integral) and value >= least and (most is None or value <= most):
+        return
+    needed = f"of {least} or more" if most is None else f"from {least} to {most}"
+    raise InputError(f"The {name} is {value!r:.60}. A whole number {needed} is needed. Set it to one.")
+
+
+def _is(value: object, kind: type) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def check_acting(strength: float, start_percent: float, end_percent: float) -> None:
+    """Accepts how strongly an adapter acts, and in which part of the schedule.
+
+    Raises:
+        InputError: no finite numbers, out of range, or a part of the schedule that ends before it begins.
+    """
+    check_number("strength", strength, least=0)
+    check_number("start percent", start_percent, least=0, most=1)
+    check_number("end percent", end_percent, least=0, most=1)
+    if start_percent >= end_percent:
+        raise InputError(
+            f"The adapter is to act from {start_percent:g} to {end_percent:g} of the schedule, which is nowhere. "
+            "A start below the end is needed. Set both so, or the strength to 0 to go without the adapter."
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplingOptions:
+    """How one job is sampled, checked where it is born.
+
+    The defaults are those of the official command for Wan; `Family.options` has others.
+
+    The negative prompt is Chinese and lists, roughly: garish, overexposed, still, blurred, subtitles, gray all over, of
+    worst quality, traces of JPEG, badly drawn hands and faces, disfigured, three legs, a crowded background, backwards.
+    Source: Wan-Video/Wan2.1, wan/configs/shared_config.py.
+
+    Attributes:
+        steps: Denoising steps, ≥ 1.
+        shift: Shift of the schedule, > 0, for a clip of 1024 tokens.
+        shift_growth: How fast the shift grows with the tokens of a clip, ≥ 0; 0 = it is the same for every clip.
+        terminal: Noise level 0..1 at which the last step begins; 0 = where the shift puts it.
+        guidance_scale: ≥ 0; 1 = off.
+        stg_scale: Of spatio-temporal guidance, ≥ 0; 0 = off. Only some bases can do it.
+        rescale: How much of the deviation of the prompt's own prediction comes back after that, 0..1; 0 and 1 = off.
+        solver: One of `SOLVERS`.
+        seed: One seed, one result; 0..2**64 - 1.
+        strength: Factor ≥ 0 on the hints; 1 = as trained, 0 = the base alone.
+        start_percent: The adapter acts from here, 0..1 of the schedule,
+        end_percent: to here, which must be later.
+        negative_prompt: What the result does not show, where the unit says nothing about that; "" = nothing either.
+
+    Raises:
+        InputError: a value that is no finite number, or out of its range.
+    """
+
+    steps: int = 50
+    shift: float = 16.0
+    shift_growth: float = 0.0
+    terminal: float = 0.0
+    guidance_scale: float = 5.0
+    stg_scale: float = 0.0
+    rescale: float = 0.0
+    solver: str = "unipc"
+    seed: int = 2025
+    strength: float = 1.0
+    start_percent: float = 0.0
+    end_percent: float = 1.0
+    negative_prompt: str = WAN_NEGATIVE_PROMPT
+
+    def negative_for(self, vcu: VideoConditionUnit) -> str:
+        """The negative prompt that the unit is sampled with: its own, or that of these options where it has none."""
+        words = vcu.negative_prompt if vcu.negative_prompt.strip() else self.negative_prompt
+        return "; ".join(part for part in words.split("; ") if part.strip().lower() != NOTHING)
+
+    def __post_init__(self) -> None:
+        check_whole("number of steps", self.steps, least=1)
+        check_number("shift", self.shift, above=0)
+        check_number("growth of the shift", self.shift_growth, least=0)
+        check_number("terminal noise level", self.terminal, least=0, most=1)
+        check_number("guidance scale (cfg)", self.guidance_scale, least=0)
+        check_number("scale of spatio-temporal guidance (stg)", self.stg_scale, least=0)
+        check_number("rescale", self.rescale, least=0, most=1)
+        check_whole("seed", self.seed, least=0, most=LAST_SEED)
+        check_acting(self.strength, self.start_percent, self.end_percent)
+
+    def schedule(self, tokens: int, *, first: float = 1.0) -> Schedule:
+        """The noise levels for a clip of so many tokens, references included.
+
+        Args:
+            tokens: What the base works on.
+            first: Unshifted level of the first step; `Solver.first`.
+        """
+        shift = grown_shift(self.shift, self.shift_growth, tokens)
+        return Schedule(steps=self.steps, shift=shift, first=first, terminal=self.terminal)

@@ -1,0 +1,90 @@
+"""Noise levels: which sigmas a job visits. 1 is pure noise, 0 is the picture.
+
+Source: Wan-Video/Wan2.1, wan/utils/fm_solvers.py and fm_solvers_unipc.py; Lightricks/LTX-Video, schedulers/rf.py.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ..errors import InputError
+
+BASE_TOKENS = 1024
+
+
+def shift_sigma(sigma: float, shift: float) -> float:
+    """Moves a noise level (0..1) towards 1 for `shift` > 1, so that more steps are spent where there is much noise."""
+    return shift * sigma / (1 + (shift - 1) * sigma)
+
+
+def sigmas(steps: int, shift: float, *, first: float = 1.0) -> list[float]:
+    """`steps` + 1 noise levels from (the shifted) `first` down to 0.
+
+    Args:
+        steps: Denoising steps, ≥ 1.
+        shift: > 0; 1 = evenly spaced. Wan VACE is run with 16 (paper's settings) down to 3.
+        first: Unshifted level of the first step, 0..1; `Solver.first`. The official UniPC starts at 0.999, DPM++ at 1.
+
+    Raises:
+        InputError: a value out of range.
+    """
+    if steps < 1:
+        raise InputError(f"The number of steps is {steps}. At least 1 is needed. Set steps, e.g. to 20.")
+    if not 0 < shift < math.inf:
+        raise InputError(f"The shift is {shift}. A number above 0 is needed. Set shift, e.g. to 5.")
+    # Added up as the official code does it, so that no level comes to the other side of a whole timestep.
+    return [shift_sigma(first + index * (-first / steps), shift) for index in range(steps)] + [0.0]
+
+
+def percent_to_sigma(percent: float, shift: float) -> float:
+    """The noise level at which `percent` (0..1) of the schedule is behind; beyond both ends, a level no step reaches.
+
+    Raises:
+        InputError: `percent` is not within 0..1.
+    """
+    if not 0.0 <= percent <= 1.0:
+        raise InputError(
+            f"The percent is {percent}. A number from 0 (start) to 1 (end) is needed. Set it within these."
+        )
+    if percent == 0.0:
+        return 1.0
+    return -1.0 if percent == 1.0 else shift_sigma(1.0 - percent, shift)
+
+
+def grown_shift(shift: float, growth: float, tokens: int) -> float:
+    """The shift for a clip of `tokens`, where `shift` is the one for 1024: longer and larger clips need more noise."""
+    return shift * math.exp(growth * (tokens - BASE_TOKENS))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """The noise levels of one job.
+
+    Attributes:
+        steps: Denoising steps, ≥ 1.
+        shift: > 0; 1 = evenly spaced.
+        first: Unshifted level of the first step, 0..1.
+        terminal: Level 0..1 at which the last step begins, to which the others are stretched; 0 = where the shift
+            puts it.
+    """
+
+    steps: int
+    shift: float
+    first: float = 1.0
+    terminal: float = 0.0
+
+    def sigmas(self) -> list[float]:
+        """`steps` + 1 noise levels down to 0. Raises as the function of this name."""
+        return [*map(self._stretched, sigmas(self.steps, self.shift, first=self.first)[:-1]), 0.0]
+
+    def at(self, percent: float) -> float:
+        """The noise level at which `percent` (0..1) of the schedule is behind. Raises as `percent_to_sigma`."""
+        level = percent_to_sigma(percent, self.shift)
+        return self._stretched(level) if 0.0 < percent < 1.0 else level
+
+    def _stretched(self, level: float) -> float:
+        last = shift_sigma(self.first / self.steps, self.shift)
+        if not self.terminal or last == 1.0:
+            return level
+        return 1 - (1 - level) * (1 - self.terminal) / (1 - last)

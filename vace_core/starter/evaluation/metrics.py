@@ -1,0 +1,171 @@
+"""Numbers for how well a clip does what was asked: pure functions of pixels and truth, the same every time.
+
+`frames` are `(1, 3, T, H, W)` in -1..1, what is `found` is `(T, H, W)` bool. NaN means that there is nothing to
+measure.
+A frame in which the object is missing counts as a miss, never as left out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from ...inputs import controls
+from ...inputs.masks import opencv
+from ...media.video import to_uint8
+from .objects import boxes_of, centres_of, colour_areas, coloured, largest, motion, overlap
+
+MOST_PSNR = 60.0  # dB; two equal clips would count for infinitely many others
+MISSED = 0.5  # of the frame: as far as a blind guess is off on average
+_FAST = 0.5  # pixels per frame from which on something moves
+_TRAVEL = 0.08  # of the frame: less is no direction
+
+
+def psnr(frames: Tensor, truth: Tensor, where: Tensor) -> float:
+    """Peak signal to noise in dB, 0..60, over the pixels where `where` `(1, 1, T, H, W)` is not 0."""
+    inside = (where != 0).expand_as(truth)
+    if not inside.any():
+        return math.nan
+    error = float((frames - truth)[inside].double().square().mean())
+    return min(10 * math.log10(4 / error), MOST_PSNR) if error else MOST_PSNR
+
+
+def written_error(frames: Tensor, source: Tensor, where: Tensor) -> float:
+    """The largest difference in levels, 0..255, between frames as they are written, where `where` is not 0."""
+    inside = (where[0, 0] != 0)[..., None]
+    return float(((to_uint8(frames).int() - to_uint8(source).int()).abs() * inside).max())
+
+
+def box_iou(found: Tensor, boxes: Tensor) -> float:
+    """Mean overlap, 0..1, of the found boxes with `boxes` `(T, 4)` as far as these lie in the frame."""
+    height, width = found.shape[1:]
+    most = torch.tensor([width, height, width, height])
+    ours, theirs = boxes_of(found).nan_to_num(0), boxes.clamp(min=0).minimum(most)
+    low, high = torch.maximum(ours[:, :2], theirs[:, :2]), torch.minimum(ours[:, 2:], theirs[:, 2:])
+    shared = (high - low).clamp(min=0).prod(1)
+    union = sum((box[:, 2:] - box[:, :2]).clamp(min=0).prod(1) for box in (ours, theirs)) - shared
+    return float((shared / union).nan_to_num(0).mean())
+
+
+def centre_error(found: Tensor, boxes: Tensor) -> float:
+    """Mean distance of the found boxes' centres from those of `boxes` `(T, 4)`, in sides of the frame.
+
+    0.5 where nothing is found.
+    """
+    size = torch.tensor(found.shape[:0:-1])
+    ours, theirs = ((box[:, :2] + box[:, 2:]) / 2 / size for box in (boxes_of(found), boxes))
+    return float((ours - theirs).norm(dim=1).nan_to_num(MISSED).mean())
+
+
+def mask_iou(found: Tensor, masks: Tensor) -> float:
+    """Mean overlap, 0..1, with the true `masks` `(T, H, W)` over the frames in which there is something to find."""
+    each = [overlap(ours, theirs) for ours, theirs in zip(found, masks > 0, strict=True) if theirs.any()]
+    return sum(each) / len(each) if each else math.nan
+
+
+def outline_error(found: Tensor, masks: Tensor) -> float:
+    """How far head, hands and feet are off: mean difference of the outlines' reach in 16 directions.
+
+    In sides of the frame; 0.5 where nothing is found. The reach is that of the convex hull.
+    """
+    errors: list[float] = []
+    for ours, theirs in zip(found, masks > 0, strict=True):
+        if theirs.any():
+            same = (_reaches(ours) - _reaches(theirs)).abs().mean() if ours.any() else MISSED
+            errors.append(float(same))
+    return sum(errors) / len(errors) if errors else math.nan
+
+
+def _reaches(found: Tensor, directions: int = 16) -> Tensor:
+    """How far the pixels of one frame `(H, W)` reach in each direction, in sides of the frame."""
+    angles = torch.arange(directions) * (2 * math.pi / directions)
+    points = (found.nonzero().flip(1) + 0.5) / torch.tensor(found.shape[::-1])
+    return (points @ torch.stack([angles.cos(), angles.sin()])).amax(0)
+
+
+def edge_agreement(frames: Tensor, lines: Tensor, reach: float = 2.0) -> float:
+    """F1, 0..1, of the edges of `frames` and the `lines` of a scribble, dark on white, within `reach` pixels."""
+    ours, theirs = (np.asarray(drawn[0, 0] < 0) for drawn in (controls.scribble(frames), lines))
+    if not theirs.any():
+        return math.nan
+    if not ours.any():
+        return 0.0
+    precision, recall = ((_near(b, reach) & a).sum() / a.sum() for a, b in ((ours, theirs), (theirs, ours)))
+    return float(2 * precision * recall / max(precision + recall, 1e-9))
+
+
+def _near(lines: NDArray[np.bool_], reach: float) -> NDArray[np.bool_]:
+    """Where a line of the same frame is at most `reach` pixels away."""
+    cv2 = opencv()
+    away = [cv2.distanceTransform((~frame).astype(np.uint8), cv2.DIST_L2, 5) for frame in lines]
+    # A frame without lines has nothing to be near to; the distance is then undefined.
+    return np.stack([(frame <= reach) & drawn.any() for frame, drawn in zip(away, lines, strict=True)])
+
+
+def brightness_correlation(frames: Tensor, gray: Tensor) -> float:
+    """Correlation, -1..1, of the brightness of `frames` and a gray control; 0 where one of them is flat."""
+    pair = torch.stack([controls.gray(frames)[:, 0].flatten(), gray[:, 0].flatten()]).double()
+    return float(torch.corrcoef(pair)[0, 1].nan_to_num(0))
+
+
+def brightness_psnr(frames: Tensor, gray: Tensor) -> float:
+    """PSNR in dB of the brightness of `frames` and a gray control."""
+    return psnr(controls.gray(frames), gray, torch.ones_like(gray[:, :1]))
+
+
+def moves(flow: Tensor) -> bool:
+    """Whether anything moves in `flow` `(2, T-1, H, W)`, in pixels per frame."""
+    return bool((flow.norm(dim=0) > _FAST).any())
+
+
+def direction_agreement(frames: Tensor, flow: Tensor) -> float:
+    """Mean cosine, -1..1, between the motion seen in `frames` and the true `flow`, where that moves; still = 0."""
+    moving = flow.norm(dim=0) > _FAST
+    if not moving.any():
+        return math.nan
+    seen = motion(frames)
+    cosine = functional.cosine_similarity(seen, flow, dim=0) * (seen.norm(dim=0) > 0.1)
+    return float(cosine[moving].mean())
+
+
+def flow_error(frames: Tensor, flow: Tensor) -> float:
+    """Mean distance in pixels between the motion seen in `frames` and the true `flow`, where that moves."""
+    moving = flow.norm(dim=0) > _FAST
+    return float((motion(frames) - flow).norm(dim=0)[moving].mean()) if moving.any() else math.nan
+
+
+def are_present(frames: Tensor, colours: Sequence[str]) -> float:
+    """The share of `colours`, 0..1, that are seen as an object in at least half of the frames."""
+    seen = [float(largest(coloured(frames, name)).flatten(1).any(1).float().mean()) >= 0.5 for name in colours]
+    return sum(seen) / len(seen) if seen else math.nan
+
+
+def are_dominant(frames: Tensor, colours: Sequence[str]) -> float:
+    """1 if `colours` are those with the largest objects, 0 if not, or if there is no object of one of them."""
+    if not colours:
+        return math.nan
+    areas = colour_areas(frames)
+    first = sorted(areas, key=lambda name: -areas[name])[: len(colours)]
+    return float(set(first) == set(colours) and min(areas[name] for name in colours) > 0)
+
+
+def direction_of(found: Tensor) -> str | None:
+    """ "right", "left", "up" or "down": where what was found goes from the first frames to the last; None = nowhere."""
+    centres = centres_of(found)
+    seen = centres[~centres.isnan().any(1)]
+    if len(seen) < 2:
+        return None
+    # The ends are means of a few frames, so that one bad frame does not decide.
+    few = max(len(seen) // 5, 1)
+    across, down = (seen[-few:].mean(0) - seen[:few].mean(0)).tolist()
+    if max(abs(across), abs(down)) < _TRAVEL:
+        return None
+    if abs(across) > abs(down):
+        return "right" if across > 0 else "left"
+    return "down" if down > 0 else "up"

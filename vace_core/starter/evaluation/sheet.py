@@ -1,0 +1,69 @@
+"""A contact sheet of an evaluation: one example of each task, asked for, true, made, and made without the adapter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+from torch.nn import functional
+
+from ...media.video import to_uint8
+from ...pipeline import SamplingOptions, VaceModel
+from ..model import STARTER_OPTIONS
+from ..training.samples import Sample
+from .measures import PLANS
+from .sampling import examples, make
+
+_SIDE, _GAP, _LABEL, _HEAD = 96, 4, 150, 28
+_COLUMNS = ("condition", "truth", "adapter on", "adapter off")
+_PAPER, _INK = (34, 36, 40), (235, 235, 235)
+
+
+def evaluation_sheet(
+    model: VaceModel,
+    *,
+    tasks: Sequence[str] | None = None,
+    example: int = 0,
+    options: SamplingOptions = STARTER_OPTIONS,
+) -> Image.Image:
+    """A row for each task: its references, then first, middle and last frame of what is asked for, true and made.
+
+    Args:
+        model: With an adapter attached.
+        tasks: Names of `measures.PLANS`; None = all.
+        example: Which of the held-out examples, 0 = the first.
+        options: How to sample; the strength is set here.
+    """
+    names = list(PLANS) if tasks is None else list(tasks)
+    group = 3 * (_SIDE + _GAP) + 3 * _GAP
+    pictures = _LABEL + 2 * (_SIDE // 2 + _GAP)
+    sheet = Image.new("RGB", (pictures + 4 * group, _HEAD + len(names) * (_SIDE + _GAP)), _PAPER)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
+    for number, title in enumerate(_COLUMNS):
+        draw.text((pictures + number * group, 6), title, _INK, font)
+    for row, task in enumerate(names):
+        top = _HEAD + row * (_SIDE + _GAP)
+        draw.text((_GAP, top + _SIDE // 2 - 8), task, _INK, font)
+        plan = PLANS[task]
+        chosen = examples(task, example + 1, tell=plan.tell, suits=plan.suits)[-1]
+        for number, picture in enumerate(chosen.vcu.references):
+            sheet.paste(_pictures(picture, [0], _SIDE // 2)[0], (_LABEL + number * (_SIDE // 2 + _GAP), top))
+        for number, frames in enumerate(_clips(model, chosen, options)):
+            for at, image in enumerate(_pictures(frames, [0, frames.shape[2] // 2, -1], _SIDE)):
+                sheet.paste(image, (pictures + number * group + at * (_SIDE + _GAP), top))
+    return sheet
+
+
+def _clips(model: VaceModel, example: Sample, options: SamplingOptions) -> list[Tensor]:
+    """One clip for each column."""
+    made = [make(model, [example.vcu], replace(options, strength=strength)).finished for strength in (1.0, 0.0)]
+    return [example.vcu.frames, example.clip.frames, *made]
+
+
+def _pictures(frames: Tensor, at: Sequence[int], side: int) -> list[Image.Image]:
+    chosen = functional.interpolate(frames[0, :, list(at)].transpose(0, 1), size=(side, side), mode="nearest")
+    pictures = to_uint8(chosen.transpose(0, 1)[None])
+    return [Image.fromarray(picture.numpy()) for picture in torch.unbind(pictures)]

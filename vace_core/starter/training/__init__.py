@@ -1,0 +1,1 @@
+"""How the starter is trained: its VAE, its base, its adapter, and the examples they learn from."""

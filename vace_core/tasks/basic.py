@@ -1,0 +1,360 @@
+"""One function per task: user inputs in, `VideoConditionUnit` out. `anything` holds what is composed of them.
+
+Clips are `frames` `(B, 3, T, H, W)` in −1..1, a picture is a clip of one frame, `masks` are `(B, 1, T, H, W)` of
+1 = generate and 0 = keep. Every task also takes `prompt` (what the result shows), `negative_prompt` (what it does
+not) and `fps` (frames per second of the result), and raises `ShapeError` and `InputError` as the unit itself does.
+Whether a model can take the length and the size is asked where the unit is encoded; no task pads, cuts or resizes
+a clip. References are the exception: they are letterboxed, as the model knows them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from .. import room
+from ..errors import InputError, ShapeError
+from ..inputs import controls
+from ..inputs.layout import BoxPath, draw_layout
+from ..inputs.masks import check as check_masks
+from ..inputs.references import stack
+from ..vcu import FOLLOW, KEEP, REPAINT, VideoConditionUnit, check_frames
+
+_LARGEST_RATIO = 4.0
+
+
+def text(
+    *, num_frames: int, height: int, width: int, prompt: str = "", negative_prompt: str = "", fps: float = 16.0
+) -> VideoConditionUnit:
+    """A unit that says nothing but its prompt: everything is made freely.
+
+    Args:
+        num_frames: Length of the result, ≥ 1.
+        height: Pixels, ≥ 1.
+        width: Pixels, ≥ 1.
+    """
+    roles = _nothing(1, num_frames, height, width)
+    return VideoConditionUnit(roles=roles, prompt=prompt, negative_prompt=negative_prompt, fps=fps)
+
+
+def reference(
+    pictures: Sequence[Tensor],
+    *,
+    num_frames: int,
+    height: int,
+    width: int,
+    prompt: str = "",
+    negative_prompt: str = "",
+    fps: float = 16.0,
+) -> VideoConditionUnit:
+    """A clip made freely, in which the faces or objects of `pictures` appear.
+
+    Args:
+        pictures: `(B, 3, 1, h, w)` each, of any size; they are letterboxed on white in the order given.
+        num_frames: Length of the result, ≥ 1.
+        height: Pixels, ≥ 1.
+        width: Pixels, ≥ 1.
+    """
+    if not pictures:
+        raise InputError("No reference picture came. At least one is needed. Give one, or leave references out.")
+    _check_size(1, num_frames, height, width)  # before the pictures are made as large
+    references = stack(pictures, height, width)
+    return VideoConditionUnit(
+        roles=_nothing(len(references[0]), num_frames, height, width),
+        references=references,
+        prompt=prompt,
+        negative_prompt=negative_prompt,
+        fps=fps,
+    )
+
+
+def inpaint(
+    source: Tensor, masks: Tensor, *, prompt: str = "", negative_prompt: str = "", fps: float = 16.0
+) -> VideoConditionUnit:
+    """`source` with the masked part made anew; it turns gray here, nobody need paint it.
+
+    Args:
+        source: The clip.
+        masks: 1 = generate, 0 = keep. One frame counts for the whole clip.
+    """
+    # The source is there under the mask too, where a soft edge shows it.
+    roles = torch.where(_hard(masks, source) > 0, KEEP | REPAINT, KEEP).to(torch.uint8)
+    return VideoConditionUnit(roles=roles, source=source, prompt=prompt, negative_prompt=negative_prompt, fps=fps)
+
+
+def outpaint(
+    source: Tensor,
+    *,
+    left: float = 0.0,
+    right: float = 0.0,
+    top: float = 0.0,
+    bottom: float = 0.0,
+    step: int = 16,
+    prompt: str = "",
+    negative_prompt: str = "",
+    fps: float = 16.0,
+) -> VideoConditionUnit:
+    """`source` on a larger canvas; what it does not cover is made. The unit has the size of the canvas.
+
+    The canvas is widened further to multiples of `step`, and what that adds is shared between the two sides in the
+    ratio asked for. Nobody says anything about the new border: a unit composed with this one may keep pixels there.
+
+    Args:
+        source: The clip, or a picture.
+        left: What to add there: a float is a ratio of the width (0.25 = a quarter), an int is pixels.
+        right: The same.
+        top: A ratio of the height, or pixels.
+        bottom: The same.
+        step: What the canvas must be a multiple of, ≥ 1: that of the model. 1 keeps exactly to what was asked for.
+
+    Raises:
+        InputError: a negative or enormous amount, or nothing to add.
+        ShapeError: a side to which nothing is added is no multiple of `step`.
+
+    Source: ali-vilab/VACE, annotators/outpainting.py; `step` is its KEEP_PADDING_RATIO (1 in its configurations).
+    """
+    check_frames(source, "source clip")
+    _, _, _, height, width = source.shape
+    across = _margins("width", width, {"left": left, "right": right}, step)
+    down = _margins("height", height, {"top": top, "bottom": bottom}, step)
+    if not (any(across) or any(down)):
+        raise InputError("Nothing is added on any side. Outpainting needs a border to fill. Set at least one side.")
+    size = source.shape[2], height + sum(down), width + sum(across)
+    room.check_unit(len(source), *size, what="The canvas", clips=1)
+    roles = torch.full_like(source[:, :1], KEEP, dtype=torch.uint8)
+    return VideoConditionUnit(
+        roles=functional.pad(roles, (*across, *down)),
+        source=functional.pad(source, (*across, *down)),
+        prompt=prompt,
+        negative_prompt=negative_prompt,
+        fps=fps,
+    )
+
+
+def extend(
+    first: Tensor | None = None,
+    last: Tensor | None = None,
+    *,
+    num_frames: int,
+    prompt: str = "",
+    negative_prompt: str = "",
+    fps: float = 16.0,
+) -> VideoConditionUnit:
+    """A clip that begins with `first`, ends with `last`, or both, and is made in between.
+
+    The original counts the frames to add (80 by default) and so gets 81 from a first frame, 82 from a first and a
+    last one, and more from clips, which it then thins out to a length of 4n + 1. Here `num_frames` is the result.
+
+    Args:
+        first: The picture or clip at the start.
+        last: The picture or clip at the end.
+        num_frames: Length of the result, longer than what is given.
+
+    Source: ali-vilab/VACE, annotators/frameref.py (firstframe, lastframe, firstlastframe, and the same with clips).
+    """
+    clips = {name: clip for name, clip in (("first clip", first), ("last clip", last)) if clip is not None}
+    if not clips:
+        raise InputError("Neither a first nor a last clip came. At least one is needed. Give one of them.")
+    for name, clip in clips.items():
+        check_frames(clip, name)
+    check_room(sum(clip.shape[2] for clip in clips.values()), num_frames)
+    starts = {"first clip": 0, "last clip": num_frames - (0 if last is None else last.shape[2])}
+    source, roles = _placed({name: (starts[name], clip) for name, clip in clips.items()}, num_frames)
+    return VideoConditionUnit(roles=roles, source=source, prompt=prompt, negative_prompt=negative_prompt, fps=fps)
+
+
+def keyframes(
+    pictures: Mapping[int, Tensor], *, num_frames: int, prompt: str = "", negative_prompt: str = "", fps: float = 16.0
+) -> VideoConditionUnit:
+    """A clip that shows each picture at its frame and is made in between.
+
+    Models read the mask of some frames only; `advice.warnings` names the keyframes that are not among them.
+
+    Args:
+        pictures: Frame → picture. The first frame is 0, the last `num_frames` − 1.
+        num_frames: Length of the result.
+    """
+    if not pictures:
+        raise InputError("No keyframe came. At least one is needed. Give one, or use the text task.")
+    for index, picture in sorted(pictures.items()):
+        check_frames(picture, f"keyframe {index}")
+        if not 0 <= index < num_frames:
+            raise InputError(
+                f"There is a keyframe at {index}, and the result has the frames 0 to {num_frames - 1}. "
+                "Keyframes must lie among them. Move it, or set another length."
+            )
+        if picture.shape[2] != 1:
+            raise ShapeError(
+                f"The keyframe {index} has {picture.shape[2]} frames. A single picture is needed. "
+                "Give its frames as keyframes of their own, or use the extend task."
+            )
+    placed = {f"keyframe {index}": (index, picture) for index, picture in sorted(pictures.items())}
+    source, roles = _placed(placed, num_frames)
+    return VideoConditionUnit(roles=roles, source=source, prompt=prompt, negative_prompt=negative_prompt, fps=fps)
+
+
+def control(
+    frames: Tensor, *, masks: Tensor | None = None, prompt: str = "", negative_prompt: str = "", fps: float = 16.0
+) -> VideoConditionUnit:
+    """A clip that follows a control signal of any kind.
+
+    Args:
+        frames: The signal.
+        masks: Where to follow it: 1 = follow, 0 = say nothing. One frame counts for the whole clip. None = everywhere.
+            To keep the rest of a clip, compose with `inpaint` on the same masks; to follow another signal in another
+            place, compose with that.
+    """
+    check_frames(frames, "control clip")
+    roles = torch.full_like(frames[:, :1], FOLLOW, dtype=torch.uint8)
+    if masks is not None:
+        roles = torch.where(_hard(masks, frames) > 0, FOLLOW, 0).to(torch.uint8)
+    return VideoConditionUnit(roles=roles, control=frames, prompt=prompt, negative_prompt=negative_prompt, fps=fps)
+
+
+def gray(
+    source: Tensor, *, masks: Tensor | None = None, prompt: str = "", negative_prompt: str = "", fps: float = 16.0
+) -> VideoConditionUnit:
+    """`source` coloured anew: its brightness is followed. See `control` for `masks`."""
+    frames = controls.gray(source)
+    return control(frames, masks=masks, prompt=prompt, negative_prompt=negative_prompt, fps=fps)
+
+
+def depth(
+    maps: Tensor, *, masks: Tensor | None = None, prompt: str = "", negative_prompt: str = "", fps: float = 16.0
+) -> VideoConditionUnit:
+    """A clip that has the depth of `maps`: gray, near is light, far is dark. See `control` for `masks`."""
+    return control(maps, masks=masks, prompt=prompt, negative_prompt=negative_prompt, fps=fps)
+
+
+def scribble(
+    source: Tensor,
+    *,
+    masks: Tensor | None = None,
+    strength: float = 1.0,
+    thickness: float = 1.0,
+    prompt: str = "",
+    negative_prompt: str = "",
+    fps: float = 16.0,
+) -> VideoConditionUnit:
+    """A clip that has the outlines of `source`; arguments as for `controls.scribble` and `control`."""
+    frames = controls.scribble(source, strength=strength, thickness=thickness)
+    return control(frames, masks=masks, prompt=prompt, negative_prompt=negative_prompt, fps=fps)
+
+
+def pose(
+    maps: Tensor, *, masks: Tensor | None = None, prompt: str = "", negative_prompt: str = "", fps: float = 16.0
+) -> VideoConditionUnit:
+    """A clip in which people move as the skeletons of `maps`, drawn on black. See `control` for `masks`."""
+    return control(maps, masks=masks, prompt=prompt, negative_prompt=negative_prompt, fps=fps)
+
+
+def flow(
+    source: Tensor, *, masks: Tensor | None = None, prompt: str = "", negative_prompt: str = "", fps: float = 16.0
+) -> VideoConditionUnit:
+    """A clip that moves as `source` does. See `control` for `masks`."""
+    frames = controls.flow(source)
+    return control(frames, masks=masks, prompt=prompt, negative_prompt=negative_prompt, fps=fps)
+
+
+def layout(
+    paths: Sequence[BoxPath],
+    *,
+    num_frames: int,
+    height: int,
+    width: int,
+    masks: Tensor | None = None,
+    prompt: str = "",
+    negative_prompt: str = "",
+    fps: float = 16.0,
+) -> VideoConditionUnit:
+    """A clip in which objects stay in their moving boxes; arguments as for `draw_layout` and `control`."""
+    frames = draw_layout(paths, num_frames=num_frames, height=height, width=width)
+    return control(frames, masks=masks, prompt=prompt, negative_prompt=negative_prompt, fps=fps)
+
+
+def _nothing(batch: int, num_frames: int, height: int, width: int, clips: int = 0) -> Tensor:
+    """Roles of a unit that says nothing, and that will have `clips` clips of its own."""
+    _check_size(batch, num_frames, height, width, clips)
+    return torch.zeros(batch, 1, num_frames, height, width, dtype=torch.uint8)
+
+
+def _check_size(batch: int, num_frames: int, height: int, width: int, clips: int = 0) -> None:
+    """Accepts the size of a unit that there can be."""
+    for name, size, what in (
+        ("length", num_frames, "frames"),
+        ("height", height, "pixels"),
+        ("width", width, "pixels"),
+    ):
+        if size < 1:
+            raise ShapeError(f"The {name} is {size} {what}. At least 1 is needed. Set the {name} to 1 or more.")
+    room.check_unit(batch, num_frames, height, width, clips=clips)
+
+
+def check_room(given: int, num_frames: int) -> None:
+    """Accepts a length that leaves something to make.
+
+    Raises:
+        ShapeError: it does not.
+    """
+    if given >= num_frames:
+        raise ShapeError(
+            f"The length is {num_frames}, and the frames given are {given}. At least one more is needed, so that "
+            f"there is something to make. Set the length to {given + 1} or more, or give fewer frames."
+        )
+
+
+def _hard(masks: Tensor, frames: Tensor) -> Tensor:
+    """`masks`, checked, over the whole length of `frames`."""
+    check_masks(masks)
+    once = masks.shape[2] == 1 and frames.dim() == 5
+    return masks.expand(-1, -1, frames.shape[2], -1, -1) if once else masks
+
+
+def _placed(clips: Mapping[str, tuple[int, Tensor]], num_frames: int) -> tuple[Tensor, Tensor]:
+    """Source and roles of a clip that keeps each of `clips` from its start on and is free elsewhere."""
+    name, (_, like) = next(iter(clips.items()))
+    b, _, _, h, w = like.shape
+    roles = _nothing(b, num_frames, h, w, clips=1).to(like.device)
+    source = like.new_zeros(b, 3, num_frames, h, w)
+    for other, (start, clip) in clips.items():
+        if clip.shape[0] != b or clip.shape[3:] != (h, w):
+            raise ShapeError(
+                f"The {name} is {w} x {h} pixels (batch {b}), the {other} {clip.shape[4]} x {clip.shape[3]} (batch "
+                f"{clip.shape[0]}). Both need the same size. Resize one of them."
+            )
+        source[:, :, start : start + clip.shape[2]] = clip
+        roles[:, :, start : start + clip.shape[2]] = KEEP
+    return source, roles
+
+
+def _margins(side: str, size: int, wanted: Mapping[str, float], step: int) -> tuple[int, int]:
+    """Pixels to add before and after, with what brings the canvas to a multiple of `step` shared between them."""
+    before, after = (_pixels(name, amount, size) for name, amount in wanted.items())
+    if step < 1:
+        raise InputError(f"The step is {step} pixels. At least 1 is needed. Set it to the model's step, or to 1.")
+    extra = -(size + before + after) % step
+    if extra and not before + after:
+        raise ShapeError(
+            f"The {side} is {size} pixels, nothing is added to it, and the canvas must be a multiple of {step}. "
+            f"{extra} more are needed. Add some {' or '.join(wanted)}, or crop the clip to {size // step * step}."
+        )
+    total = before + after + extra
+    before = before * total // (before + after) if before else 0
+    return before, total - before
+
+
+def _pixels(name: str, amount: float, size: int) -> int:
+    """What is added on one side: an int is pixels, a float a ratio of `size`."""
+    if isinstance(amount, int):
+        if amount < 0:
+            raise InputError(f"{name} is {amount} pixels. 0 or more is needed. Set it to 0 or more.")
+        return amount
+    if not 0 <= amount <= _LARGEST_RATIO:
+        raise InputError(
+            f"{name} is {amount:g}, a ratio of the side. A ratio from 0 to {_LARGEST_RATIO:g}, or pixels as a whole "
+            "number, is needed. Change it; pixels are written without a point."
+        )
+    return int(amount * size)
