@@ -1,4 +1,4 @@
-"""`python -m vace_core.training FOLDER`: trains the starter model, all of it, from a seed."""
+"""`python -m vace_core.starter.training FOLDER`: trains the starter model, all of it, from a seed."""
 
 from __future__ import annotations
 
