@@ -70,7 +70,9 @@ def test_it_is_published_by_its_owner_alone():
     assert PROJECT["project"]["urls"]["Repository"].split("/")[-2] == publisher
     workflow = (ROOT / ".github" / "workflows" / "publish.yml").read_text()
     assert f"github.repository_owner == '{publisher}'" in workflow
-    for action in re.findall(r"uses: (\S+)", workflow):
+    assert "needs: test\n" in workflow
+    tests = (ROOT / ".github" / "workflows" / "test.yml").read_text()
+    for action in re.findall(r"uses: ([^\s.]\S+)", workflow + tests):  # ours begin with "./"
         assert re.fullmatch(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}", action), f"{action} is not pinned"
 
 

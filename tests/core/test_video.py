@@ -310,11 +310,20 @@ def test_damaged_bytes_end_in_a_clip_or_a_sentence(tmp_path: Path, kind: str):
 
 @real_files
 @pytest.mark.parametrize(
-    ("name", "shape", "fps"), [("test.mp4", (9, 720, 1280, 3), 16.0), ("test2.mp4", (9, 768, 512, 3), 25.0)]
+    ("name", "shape", "fps", "notes"),
+    [
+        (
+            "test.mp4",
+            (9, 720, 1280, 3),
+            16.0,
+            ("It states no colour matrix; BT.709 is taken, as players do at this size.",),
+        ),
+        ("test2.mp4", (9, 768, 512, 3), 25.0, ()),
+    ],
 )
-def test_real_videos(name: str, shape: tuple[int, ...], fps: float):
+def test_real_videos(name: str, shape: tuple[int, ...], fps: float, notes: tuple[str, ...]):
     clip = read_video(DATA / name, max_frames=9)
-    assert (tuple(clip.frames.shape), clip.fps, clip.alpha, clip.notes) == (shape, fps, None, ())
+    assert (tuple(clip.frames.shape), clip.fps, clip.alpha, clip.notes) == (shape, fps, None, notes)
     assert clip.frames.float().std() > 20
 
 
