@@ -1,1 +1,1 @@
-"""Training of any base and its adapters: the loss of flow matching and the loop."""
+"""Training: the loop, the precision it computes in, and the loss of flow matching."""
