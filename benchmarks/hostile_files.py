@@ -124,6 +124,7 @@ def outcome(server: Server, prompt: dict[str, Any]) -> tuple[str, str]:
     if error is None:
         return "worked", ""
     said = f"{error['exception_type']}: {error['exception_message'].strip()}"[:400]
+    said = said.replace(f"{server.folder}/", "")  # no path of this machine
     if not str(error["node_type"]).startswith("Vace"):
         return "of ComfyUI", f"{error['node_type']}: {said}"
     return ("said" if ".vace_core.errors." in error["exception_type"] else "cryptic"), said
