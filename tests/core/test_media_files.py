@@ -12,7 +12,8 @@ import torch
 from video_files import message, noise
 
 from vace_core.errors import InputError, ShapeError
-from vace_core.media.files import check_target, replacing
+from vace_core.files.replacing import replacing
+from vace_core.media.files import check_target
 from vace_core.media.pictures import read_image, read_mask, write_image
 from vace_core.media.video import from_uint8, read_video
 from vace_core.media.write import check_video_target, write_video

@@ -12,11 +12,11 @@ from typing import Any, Literal, cast
 
 from torch import Tensor
 
-from ..errors import WeightsError
+from ..errors import WeightsError, shortened
 from . import strict_json
 from .gguf_format import MAGIC, GgufFile
 from .safetensors_format import SafetensorsFile
-from .tensors import TensorFile, TensorInfo, damaged, shortened
+from .tensors import TensorFile, TensorInfo, damaged
 
 Part = Literal["transformer", "vae", "text_encoder"]
 

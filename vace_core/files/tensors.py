@@ -16,8 +16,7 @@ from typing import BinaryIO, Protocol, TypeAlias
 import torch
 from torch import Tensor
 
-from ..errors import WeightsError
-from ..errors import shortened as shortened
+from ..errors import WeightsError, shortened
 from ..room import check_room
 
 # The names are those of safetensors; GGUF uses the same ones for the types they share.

@@ -16,10 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import UnsupportedModelError, WeightsError
+from ..errors import UnsupportedModelError, WeightsError, shortened
 from . import strict_json
 from .gguf_format import GgufFile
-from .tensors import TORCH_DTYPES, TensorFile, TensorInfo, damaged, shortened
+from .tensors import TORCH_DTYPES, TensorFile, TensorInfo, damaged
 
 # What may stand beside `X.weight`, as `X` plus one of these.
 SCALES = (".scale_weight", ".weight_scale")

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from ..errors import UnsupportedModelError
+from ..errors import UnsupportedModelError, shortened
 from ..files.checkpoint import Part
-from ..files.tensors import TensorFile, shortened
+from ..files.tensors import TensorFile
 from ..files.weights import Naming, Weights
 from ..models import FAMILIES
 from ..models.family import Family, FileSizes

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from ..errors import WeightsError
+from ..errors import WeightsError, shortened
 from ..files import strict_json
 from ..files.checkpoint import WEIGHTS, ShardedFile, open_checkpoint, read_json
 from ..files.gguf_format import GgufFile
-from ..files.tensors import TensorFile, damaged, shortened
+from ..files.tensors import TensorFile, damaged
 from ..models.family import FileSizes
 from .detection import Found, Kind, identify
 

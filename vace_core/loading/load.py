@@ -16,10 +16,10 @@ import torch
 from torch import nn
 
 from ..adapter import ContextAdapter
-from ..errors import InputError, WeightsError
+from ..errors import InputError, WeightsError, shortened
 from ..files.checkpoint import Part, open_checkpoint
 from ..files.gguf_format import GgufFile
-from ..files.tensors import damaged, shortened
+from ..files.tensors import damaged
 from ..models import layers
 from ..models.family import Family
 from ..protocols import BaseModel, VideoVae

@@ -18,9 +18,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import ModelError, WeightsError
+from ..errors import ModelError, WeightsError, shortened
 from ..files.checkpoint import open_checkpoint
-from ..files.tensors import damaged, shortened
+from ..files.tensors import damaged
 from ..files.weights import Weights
 from ..models.text import EncoderKind, package, said_of_cut
 from .detection import identify

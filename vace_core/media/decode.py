@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from .files import EXACT_COLOUR, pyav, reason
+from ..files.replacing import reason
+from .files import EXACT_COLOUR, pyav
 
 if TYPE_CHECKING:
     from av.container import InputContainer

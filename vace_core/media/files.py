@@ -10,8 +10,6 @@ from types import ModuleType
 
 from ..errors import InputError
 from ..files.replacing import new_beside, unwritable
-from ..files.replacing import reason as reason
-from ..files.replacing import replacing as replacing
 
 # Containers of video only: among FFmpeg's other formats are playlists that open further files and addresses.
 _CONTAINERS = (

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError, ShapeError
-from .files import check_file, check_target, pillow, reason, replacing
+from ..files.replacing import reason, replacing
+from .files import check_file, check_target, pillow
 from .video import MAX_BYTES, Clip, check_memory, read_video, to_uint8
 
 if TYPE_CHECKING:

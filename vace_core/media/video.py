@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError, ShapeError
+from ..files.replacing import reason
 from ..room import check_room
 from .decode import decoded_frames, frame_bytes, frame_times
-from .files import OPTIONS, check_file, pyav, reason
+from .files import OPTIONS, check_file, pyav
 
 if TYPE_CHECKING:
     from av.container import InputContainer

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError, ShapeError
-from .files import EXACT_COLOUR, OPTIONS, check_file, check_target, pyav, reason, replacing
+from ..files.replacing import reason, replacing
+from .files import EXACT_COLOUR, OPTIONS, check_file, check_target, pyav
 from .video import to_uint8
 
 if TYPE_CHECKING:
