@@ -27,8 +27,9 @@ def forked(job: Callable[[], object], *, seconds: int = 60, memory: int | None =
     """What `job` does in a child.
 
     Args:
-        job: Must not compute with torch: its threads do not follow into a child.
-        seconds: Of computing, after which it is killed.
+        job: Computes with torch on one thread: the threads of this process do not follow into the child, and torch
+            would wait for them for ever.
+        seconds: After which it is killed, whether it computes or waits.
         memory: Bytes of addresses that it may take beside what there is; None = any.
     """
     read, write = os.pipe()
@@ -47,8 +48,12 @@ def forked(job: Callable[[], object], *, seconds: int = 60, memory: int | None =
 
 def _done(job: Callable[[], object], seconds: int, memory: int | None) -> dict[str, object]:
     import resource
+    import signal
 
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    import torch
+
+    torch.set_num_threads(1)
+    signal.alarm(seconds)
     if memory is not None:
         with open("/proc/self/statm", encoding="ascii") as file:
             taken = int(file.read().split()[0]) * resource.getpagesize()

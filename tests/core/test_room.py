@@ -125,9 +125,10 @@ def test_whatever_is_typed_is_refused_before_memory_is_taken(name):
 @pytest.mark.parametrize("name", ["encode", "finish", "preview"])
 def test_a_unit_too_large_for_what_comes_next_is_refused_in_a_sentence(name):
     vcu, vae = tasks.text(num_frames=81, height=480, width=832), WanVae(fill(WanVaeNetwork(width=4, blocks=1)))
+    latents = torch.zeros(1, 16, 21, 60, 104)
     jobs = {
         "encode": lambda: encode_context(vcu, vae, wan.fold_masks),
-        "finish": lambda: finish(vae, vcu, torch.zeros(1, 16, 21, 60, 104)),
+        "finish": lambda: finish(vae, vcu, latents),
         "preview": lambda: contact_sheet(vcu),
     }
     child = forked(jobs[name], memory=200 << 20)
