@@ -20,11 +20,11 @@ from ..vace_core.models.family import Family
 from ..vace_core.models.ltx.family import LTX
 from ..vace_core.models.wan.family import WAN
 from ..vace_core.protocols import OnChunk
-from ..vace_core.sampling.options import SamplingOptions
+from ..vace_core.sampling.options import AdapterOptions, SamplingOptions
 from ..vace_core.vcu import VideoConditionUnit
 from .comfy import host, memory, native, placement, sockets
 from .comfy.fitted import check_for_model
-from .comfy.hooks import Part, Plug, attach
+from .comfy.hooks import Plug, attach
 from .comfy.node import Node
 from .comfy.plug_ltx import LTX_PLUG
 from .comfy.plug_wan import WAN_PLUG
@@ -80,7 +80,7 @@ class VaceAttachAdapter(Node):
         start_percent: float,
         end_percent: float,
     ) -> io.NodeOutput:
-        part = Part(strength=strength, start_percent=start_percent, end_percent=end_percent)
+        options = AdapterOptions(strength=strength, start_percent=start_percent, end_percent=end_percent)
         found = identify(open_checkpoint(adapter.path))
         plug = _plug_for(model, found.family)
         layers = _fitting_layers(found, plug.sizes(host.network_of(model)))
@@ -90,7 +90,7 @@ class VaceAttachAdapter(Node):
         progress = host.Progress()
         with memory.said("encoding", vcu):
             context = _encoded(vae, vcu, plug.family, lambda done, total: progress(done, total))
-        attached = attach(model, handle, plug.context(model, context.float().cpu()), part, plug.room)
+        attached = attach(model, handle, plug.context(model, context.float().cpu()), options, plug.room)
         latent = {"samples": torch.zeros(len(vcu.roles), plug.family.latent_channels, *context.shape[2:])}
         return host.output(cls, attached, latent, vcu.num_references)
 

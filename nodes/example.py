@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from comfy_api.latest import io
 
+from ..vace_core.checks.room import check_room
 from ..vace_core.inputs.box_paths import paths_to_json
 from ..vace_core.models.wan.dit import GRID
-from ..vace_core.room import check_room
 from ..vace_core.starter.model import LENGTH, SIDE, STARTER_RULE
 from ..vace_core.starter.training.samples import paths_of
 from ..vace_core.starter.world import Background, Keyframe, Scene, SceneClip, SceneObject, render

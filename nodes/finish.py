@@ -10,8 +10,10 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..vace_core import pipeline
+from ..vace_core.checks.numbers import check_finite
 from ..vace_core.composite import composite_unit, kept_error
-from ..vace_core.errors import InputError, ShapeError
+from ..vace_core.context import VAE_CURE
+from ..vace_core.errors import ShapeError
 from ..vace_core.geometry import Grid
 from ..vace_core.models.family import Family
 from ..vace_core.models.wan.family import WAN
@@ -76,8 +78,8 @@ class VaceDecodeVideo(Node):
 
         with memory.said("decoding", vcu):
             frames = _with_decoder(vae, vcu, family, run).cpu()
-        _check_finite(frames)
-        said = _report(frames, vcu)
+        check_finite(frames, "Decoding", VAE_CURE)
+        said = _kept_note(frames, vcu)
         placement.free_cache()
         return host.output(cls, _joined(before, images_of(frames), after), vcu.fps, said, notes=[said])
 
@@ -114,7 +116,7 @@ class VaceCompositeVideo(Node):
                 "very unit."
             )
         result = composite_unit(frames, vcu, feather=feather, match_colour=match_colour)
-        said = _report(result, vcu)
+        said = _kept_note(result, vcu)
         return host.output(cls, images_of(result), vcu.fps, said, notes=[said])
 
 
@@ -154,15 +156,7 @@ def _check_same_size(latents: Tensor, vcu: VideoConditionUnit, grid: Grid) -> No
         )
 
 
-def _check_finite(frames: Tensor) -> None:
-    if not bool(torch.isfinite(frames).all()):
-        raise InputError(
-            "Decoding gave values that are not numbers (NaN): the VAE overflowed. A VAE that computes in bf16 or fp32 "
-            "is needed. Start ComfyUI with --fp32-vae."
-        )
-
-
-def _report(frames: Tensor, vcu: VideoConditionUnit) -> str:
+def _kept_note(frames: Tensor, vcu: VideoConditionUnit) -> str:
     said = f"{vcu.num_frames} frames of {vcu.width} x {vcu.height} at {vcu.fps:.4g} fps."
     if vcu.source is None:
         return f"{said} All of it was made."

@@ -16,6 +16,7 @@ from ..vace_core.loading.inspect import inspect
 from ..vace_core.models.family import Family
 from ..vace_core.models.wan.family import WAN
 from ..vace_core.pipeline import VaceModel
+from ..vace_core.sampling.guidance import PAIR_BOUNDARY
 from ..vace_core.sampling.options import SamplingOptions
 from ..vace_core.starter import model as starter
 from .comfy import host, memory, native, placement, sockets
@@ -290,11 +291,12 @@ def _stamps(paths: Sequence[Path]) -> list[tuple[str, int, int]]:
 def _boundary() -> Any:
     return io.Float.Input(
         "boundary",
-        default=0.875,
+        default=PAIR_BOUNDARY,
         min=0.0,
         max=1.0,
         step=0.001,
-        tooltip="Only with a low-noise model: the noise level below which it takes over. 0.875 for Wan 2.2 VACE-Fun.",
+        tooltip="Only with a low-noise model: the noise level below which it takes over. "
+        f"{PAIR_BOUNDARY:g} for Wan 2.2 VACE-Fun.",
     )
 
 

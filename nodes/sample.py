@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..vace_core import SamplingOptions, pipeline
+from ..vace_core.checks.numbers import check_finite
 from ..vace_core.errors import InputError
 from ..vace_core.models.family import Family
 from ..vace_core.models.ltx.family import LTX
@@ -131,7 +132,8 @@ class VaceSampleVideo(Node):
         show = _shower(model, vcu)
 
         def on_step(index: int, total: int, denoised: Tensor) -> None:
-            _check_finite(denoised)  # rather than after all the steps that cannot mend it
+            # Rather than after all the steps that cannot mend it.
+            check_finite(denoised, f"Step {index + 1} of {total} of sampling", pipeline.MODEL_CURE)
             progress(index + 1, total, show(denoised))
 
         def on_chunk(done: int, total: int) -> None:
@@ -142,7 +144,7 @@ class VaceSampleVideo(Node):
                 samples = native.sample(model, vcu, options, on_step=on_step, on_chunk=on_chunk)
             else:
                 samples = _sample(model, vcu, options, on_step, on_chunk)
-        _check_finite(samples)
+        check_finite(samples, "Sampling", pipeline.MODEL_CURE)
         placement.free_cache()
         notes = [*_outside(model, vcu), _said(options, family, vcu), *warned]
         return host.output(cls, {"samples": samples}, notes=notes)
@@ -230,14 +232,6 @@ def _said(options: SamplingOptions, family: Family, vcu: VideoConditionUnit) -> 
     guided = f", stg {options.stg_scale:g}" if options.stg_scale else ""
     said = f"{options.steps} steps of {options.solver}, shift {shift:.4g}, cfg {options.guidance_scale:g}{guided}."
     return said if options.guidance_scale == 1 else f"{said} Negative prompt: {options.negative_for(vcu) or 'none'}"
-
-
-def _check_finite(samples: Tensor) -> None:
-    if not bool(torch.isfinite(samples).all()):
-        raise InputError(
-            "Sampling gave values that are not numbers (NaN): it overflowed. Finite latents are needed. Load the model "
-            "in bf16 or fp32, or lower cfg and strength."
-        )
 
 
 def _shower(model: LibraryModel | NativeModel, vcu: VideoConditionUnit) -> Callable[[Tensor], Image.Image | None]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .errors import InputError
+from .checks.numbers import check_finite
+from .checks.room import UNIT, check_room
 from .geometry import Box
 from .protocols import FoldMasks, OnChunk, VideoVae
-from .room import UNIT, check_room
 from .vcu import VideoConditionUnit
 
 EMPTY = Box(0, 0, 0, 0)
@@ -43,24 +43,6 @@ def encode_context(
     context = torch.cat([*pictures, video], dim=2)
     check_finite(context, "Encoding", VAE_CURE)
     return context
-
-
-def check_finite(values: Tensor, step: str, cure: str) -> None:
-    """Accepts what a network made, unless it overflowed.
-
-    Args:
-        values: What it made.
-        step: Which step of the job that was.
-        cure: What helps, without a full stop.
-
-    Raises:
-        InputError: there are values that are not numbers.
-    """
-    if not bool(torch.isfinite(values).all()):
-        raise InputError(
-            f"{step} gave values that are not numbers (NaN or infinite): the network overflowed, or its weights are "
-            f"damaged. Finite values are needed. {cure}."
-        )
 
 
 def content_box(frames: Tensor) -> Box | None:

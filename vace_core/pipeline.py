@@ -11,15 +11,16 @@ import torch
 from torch import Tensor
 
 from .adapter import Attachment, ContextAdapter
+from .checks.numbers import check_finite, check_number
+from .checks.room import FRAMES, check_room
 from .composite import RING, composite_unit
-from .context import EMPTY, VAE_CURE, check_finite, content_box, encode_context
+from .context import EMPTY, VAE_CURE, content_box, encode_context
 from .errors import InputError
 from .geometry import Box, Grid
 from .models.text import TextEncoder
 from .protocols import BaseModel, FoldMasks, OnChunk, VideoVae
-from .room import FRAMES, check_room
-from .sampling.guidance import Denoise, by_noise_level, guide
-from .sampling.options import SamplingOptions, check_number
+from .sampling.guidance import PAIR_BOUNDARY, Denoise, by_noise_level, guide
+from .sampling.options import SamplingOptions
 from .sampling.schedule import Schedule
 from .sampling.solvers import SOLVERS, OnStep, Solver
 from .vcu import FOLLOW, VideoConditionUnit
@@ -58,10 +59,10 @@ class VaceModel:
     text: TextEncoder
     fold_masks: FoldMasks
     low_noise: Expert | None = None
-    boundary: float = 0.875
+    boundary: float = PAIR_BOUNDARY
 
     def __post_init__(self) -> None:
-        check_number("boundary", self.boundary)
+        check_number("The boundary", self.boundary)
 
     def attach(self, adapter: ContextAdapter, low_noise: ContextAdapter | None = None) -> VaceModel:
         """This model with other adapters: one, or one for each of a pair.
@@ -233,8 +234,8 @@ def check_steps(options: SamplingOptions, schedule: Schedule) -> None:
     Raises:
         InputError: it acts in none.
     """
-    start, end = schedule.at(options.start_percent), schedule.at(options.end_percent)
-    if options.strength and not any(end < level <= start for level in schedule.sigmas()[:-1]):
+    acting = options.adapter.sigma_range(schedule.at)
+    if options.strength and not any(level in acting for level in schedule.sigmas()[:-1]):
         raise InputError(
             f"None of the {options.steps} steps lies between {options.start_percent:g} and {options.end_percent:g} of "
             "the schedule, where the adapter is to act. At least one is needed. Set start and end further apart, more "
@@ -314,8 +315,7 @@ def _attachments(expert: Expert, options: SamplingOptions, schedule: Schedule, c
             adapter=expert.adapter,
             context=expert.adapter.embed(context),
             strength=options.strength,
-            start_sigma=schedule.at(options.start_percent),
-            end_sigma=schedule.at(options.end_percent),
+            sigmas=options.adapter.sigma_range(schedule.at),
         )
     ]
 

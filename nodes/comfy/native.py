@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from ...vace_core import SamplingOptions
+from ...vace_core.adapter import SigmaRange
+from ...vace_core.checks.numbers import check_number
 from ...vace_core.context import encode_context
 from ...vace_core.errors import InputError
 from ...vace_core.geometry import Box, Grid
@@ -18,8 +20,7 @@ from ...vace_core.models.family import Family
 from ...vace_core.models.wan.family import WAN
 from ...vace_core.pipeline import check_adapter, check_steps, make_noise, solver_named
 from ...vace_core.protocols import OnChunk
-from ...vace_core.sampling.options import check_number
-from ...vace_core.sampling.schedule import Schedule, percent_to_sigma, sigmas
+from ...vace_core.sampling.schedule import Schedule
 from ...vace_core.sampling.solvers import OnStep, Solver
 from ...vace_core.vcu import VideoConditionUnit
 from . import host
@@ -109,7 +110,7 @@ class NativeVae:
 
 def conditions(vcu: VideoConditionUnit, vae: Any, strength: float, on_chunk: OnChunk | None = None) -> dict[str, Any]:
     """What a unit adds to a CONDITIONING, in the form of ComfyUI's WanVaceToVideo: raw latents, masks, strength."""
-    check_number("strength", strength, least=0)
+    check_number("The strength", strength, least=0)
     context = encode_context(vcu, NativeVae(vae), WAN.fold_masks, on_chunk=on_chunk)
     inactive, reactive, masks = context.split((CHANNELS, CHANNELS, context.shape[1] - 2 * CHANNELS), dim=1)
     return {
@@ -135,10 +136,11 @@ def sample(
 ) -> Tensor:
     """As `pipeline.sample`, on ComfyUI's guider and under its memory management; raw latents of the video alone."""
     solver = solver_named(options.solver)
-    levels = sigmas(options.steps, options.shift, first=solver.first)
+    schedule = Schedule(steps=options.steps, shift=options.shift, first=solver.first)
+    levels = schedule.sigmas()
     check_for_model(vcu, WAN.grid)
     check_adapter(vcu, options, attached=True)
-    check_steps(options, Schedule(steps=options.steps, shift=options.shift, first=solver.first))
+    check_steps(options, schedule)
     texts = [host.conditioning(model.clip, words) for words in (vcu.prompt, options.negative_for(vcu))]
     values = conditions(vcu, model.vae, options.strength, on_chunk)
     positive, negative = (host.with_values(text, values) for text in texts)
@@ -153,8 +155,7 @@ def sample(
     job = _Job(
         solver,
         levels,
-        acts_from=percent_to_sigma(options.start_percent, options.shift),
-        acts_to=percent_to_sigma(options.end_percent, options.shift),
+        acting=options.adapter.sigma_range(schedule.at),
         on_step=report,
     )
     # ComfyUI scales the noise by the first level, which is all but 1; ours is the noise itself.
@@ -189,12 +190,9 @@ class _Job:
     is to the bit that of one run.
     """
 
-    def __init__(
-        self, solver: Solver, levels: list[float], *, acts_from: float, acts_to: float, on_step: OnStep
-    ) -> None:
+    def __init__(self, solver: Solver, levels: list[float], *, acting: SigmaRange, on_step: OnStep) -> None:
         self._solver, self._levels, self._on_step = solver, levels, on_step
-        self._acts_from, self._acts_to = acts_from, acts_to
-        self._acts = True
+        self._acting, self._acts = acting, True
         self._timestep: float | None = None
         self._noise: Tensor | None = None
         self._made: list[Tensor] = []
@@ -214,7 +212,7 @@ class _Job:
                 if place < done:
                     return self._made[place].to(latents.device)
                 host.check_interrupt()
-                self._acts = self._acts_to < sigma <= self._acts_from
+                self._acts = sigma in self._acting
                 self._timestep = None if self._solver.timesteps is None else self._solver.told(sigma) * TIMESTEPS
                 made = model(latents, latents.new_full((len(latents),), sigma), **extra_args)
                 if last < len(self._levels) - 1:

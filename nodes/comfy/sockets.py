@@ -15,6 +15,7 @@ from ...vace_core.models.family import Family
 from ...vace_core.models.ltx.family import LTX
 from ...vace_core.models.wan.family import WAN
 from ...vace_core.pipeline import VaceModel
+from ...vace_core.sampling.guidance import PAIR_BOUNDARY
 from ...vace_core.sampling.options import SamplingOptions
 from ...vace_core.starter.model import STARTER_RULE
 
@@ -76,7 +77,7 @@ class NativeModel:
     clip: Any
     vae: Any
     low_noise: Any | None = None
-    boundary: float = 0.875
+    boundary: float = PAIR_BOUNDARY
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -6,7 +6,7 @@ import pytest
 import tiny
 import torch
 
-from vace_core.adapter import Attachment, ContextAdapter
+from vace_core.adapter import Attachment, ContextAdapter, SigmaRange
 from vace_core.errors import AdapterMismatchError
 from vace_core.models.wan import dit as wan
 
@@ -91,7 +91,7 @@ def test_hints_made_on_the_way_equal_hints_made_up_front(base, inputs):
 
 @pytest.mark.parametrize(("sigma", "acts"), [(1.0, False), (0.9, True), (0.6, True), (0.5, False), (0.1, False)])
 def test_an_attachment_acts_between_its_noise_levels(sigma, acts):
-    attachment = attach(tiny.adapter(), start_sigma=0.9, end_sigma=0.5)
+    attachment = attach(tiny.adapter(), sigmas=SigmaRange(start=0.9, end=0.5))
     assert attachment.acts_at(sigma) is acts
 
 

@@ -304,15 +304,15 @@ WRONG = {
     ),
     "a shift of nothing": (
         3, ["text", "--shift", "0"],
-        "The shift is 0.0. A finite number above 0 is needed. Set it to one.",
+        "The shift is 0.0. A finite number above 0 is needed. Change it.",
     ),
     "a guidance that is no number": (
         3, ["text", "--cfg", "nan"],
-        "The guidance scale (cfg) is nan. A finite number of 0 or more is needed. Set it to one.",
+        "The guidance scale (cfg) is nan. A finite number of 0 or more is needed. Change it.",
     ),
     "a seed that is too large": (
         3, ["text", "--seed", "18446744073709551616"],
-        "The seed is 18446744073709551616. A whole number from 0 to 18446744073709551615 is needed. Set it to one.",
+        "The seed is 18446744073709551616. A whole number from 0 to 18446744073709551615 is needed. Change it.",
     ),
     "an adapter that acts nowhere": (
         3, ["text", "--start", "0.8", "--end", "0.2"],

@@ -21,15 +21,15 @@ WRONG = {
     "start behind the end": ({"start_percent": 0.6, "end_percent": 0.4}, NOWHERE),
     "no strength": (
         {"strength": math.nan},
-        "strength is nan. A number from 0 to 10 is needed. Change strength.",
+        "strength is nan. A number from 0 to 10 is needed. Change it.",
     ),
     "no start": (
         {"start_percent": math.nan},
-        "start_percent is nan. A number from 0 to 1 is needed. Change start_percent.",
+        "start_percent is nan. A number from 0 to 1 is needed. Change it.",
     ),
     "no end": (
         {"end_percent": math.nan},
-        "end_percent is nan. A number from 0 to 1 is needed. Change end_percent.",
+        "end_percent is nan. A number from 0 to 1 is needed. Change it.",
     ),
 }
 

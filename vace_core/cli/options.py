@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar, cast, get_type_hints
 
 from typer import Option
 
+from ..sampling.guidance import PAIR_BOUNDARY
 from .console import errors_as_exit_codes
 
 Made = TypeVar("Made")
@@ -81,7 +82,7 @@ class Run:
     ] = None
     boundary: Annotated[
         float, Option(min=0, max=1, help="Noise level at which the pair changes over.", rich_help_panel="Models")
-    ] = 0.875
+    ] = PAIR_BOUNDARY
     vae: Annotated[
         Path | None, Option(help="The model's VAE, if not in its file or folder.", rich_help_panel="Models")
     ] = None

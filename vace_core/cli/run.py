@@ -11,13 +11,13 @@ from typing import Any
 
 from torch import Tensor
 
+from ..checks.numbers import check_number
 from ..errors import InputError
 from ..media.files import check_target
 from ..media.pictures import write_image
 from ..media.write import check_video_target, write_video
 from ..pipeline import SamplingOptions, VaceModel, check_adapter, check_steps, generate, solver_named
 from ..preview.cost import JobCost, job_cost
-from ..sampling.options import check_number
 from ..vcu import VideoConditionUnit
 from .console import Bars, result, say, table
 from .files import find_files
@@ -130,7 +130,7 @@ def _check(request: Request, options: SamplingOptions, run: Run) -> None:
     family, vcu = profile_of(request.wanted).family, request.vcu
     tokens = family.grid.tokens(vcu.num_frames, vcu.height, vcu.width, vcu.num_references)
     check_steps(options, options.schedule(tokens, first=solver_named(options.solver).first))
-    check_number("boundary", run.boundary, least=0, most=1)
+    check_number("The boundary", run.boundary, least=0, most=1)
     device_of(run)
     if options.stg_scale and not family.options.stg_scale:
         raise InputError(

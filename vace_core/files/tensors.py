@@ -16,8 +16,8 @@ from typing import BinaryIO, Protocol, TypeAlias
 import torch
 from torch import Tensor
 
+from ..checks.room import check_room
 from ..errors import WeightsError, shortened
-from ..room import check_room
 
 # The names are those of safetensors; GGUF uses the same ones for the types they share.
 TORCH_DTYPES: dict[str, torch.dtype] = {

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -18,8 +18,6 @@ from .controls import Images, check_frames, gray, images_of
 from .masks import opencv
 
 ControlKind = Literal["depth", "pose", "scribble", "flow", "layout", "gray"]
-
-CONTROL_KINDS: tuple[ControlKind, ...] = get_args(ControlKind)
 
 
 def inspect_control(frames: Tensor, kind: ControlKind) -> list[str]:

@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..checks.numbers import check_number
 from ..errors import InputError, ShapeError
 from .masks import opencv
 
@@ -54,8 +55,8 @@ def scribble(frames: Tensor, *, strength: float = 1.0, thickness: float = 1.0) -
 
     Source: ali-vilab/VACE, annotators/scribble.py, for the polarity: the network's output as it is, dark on white.
     """
-    _check_number("strength", strength, 0.01, 100)
-    _check_number("thickness", thickness, 0.5, 8)
+    check_number("The strength", strength, least=0.01, most=100)
+    check_number("The thickness", thickness, least=0.5, most=8)
     lines = np.stack([_ink(image, strength, thickness) for image in images_of(frames)])
     drawn = (1 - 2 * torch.from_numpy(lines)).reshape(len(frames), 1, *frames.shape[2:])
     return drawn.to(frames.device).expand_as(frames).contiguous()
@@ -192,8 +193,3 @@ def images_of(frames: Tensor) -> Images:
     """`frames` in 8 bits, as OpenCV takes them; checked."""
     images: Images = _levels(frames).permute(0, 2, 3, 4, 1).flatten(0, 1).contiguous().cpu().numpy()
     return images
-
-
-def _check_number(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise InputError(f"{name} is {value:g}. A number from {low:g} to {high:g} is needed. Change {name}.")

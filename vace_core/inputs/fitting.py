@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..checks.room import FRAMES, check_room
 from ..errors import InputError, ShapeError
 from ..geometry import Box, Grid
-from ..room import FRAMES, check_room
 
 MOST_THINNED = 0.9  # of a clip's frames per second; below this the loss is pointed out
 _MASK_BYTES = 10  # of a pixel of a fitted mask: one frame in three channels, whether it is kept, and the number twice

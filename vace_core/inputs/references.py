@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..checks.room import FRAMES, check_room
 from ..errors import InputError, ShapeError
-from ..room import FRAMES, check_room
 from ..vcu import check_frames
 from .masks import bounding_box
 

@@ -16,6 +16,7 @@ from ..models.family import Family
 from ..models.text import TextEncoder
 from ..pipeline import Expert, VaceModel
 from ..protocols import BaseModel
+from ..sampling.guidance import PAIR_BOUNDARY
 from .detection import Found, identify
 from .load import load_adapter, load_base, load_vae
 
@@ -28,7 +29,7 @@ def load_model(
     adapter: str | Path | None = None,
     low_noise: str | Path | None = None,
     low_noise_adapter: str | Path | None = None,
-    boundary: float = 0.875,
+    boundary: float = PAIR_BOUNDARY,
     dtype: torch.dtype | None = None,
     vae_dtype: torch.dtype = torch.float32,
     device: str | torch.device = "cpu",

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from ..adapter import ContextAdapter
+from ..checks.room import check_room
 from ..errors import InputError, WeightsError, shortened
 from ..files.checkpoint import Part, open_checkpoint
 from ..files.gguf_format import GgufFile
@@ -23,7 +24,6 @@ from ..files.tensors import damaged
 from ..models import layers
 from ..models.family import Family
 from ..protocols import BaseModel, VideoVae
-from ..room import check_room
 from .detection import Found, identify
 from .inspect import are_context_layers, context_layers_of
 

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ..checks.numbers import check_whole
+from ..checks.room import check_room
 from ..errors import InputError, ShapeError
 from ..files.replacing import reason
-from ..room import check_room
 from .decode import decoded_frames, frame_bytes, frame_times
 from .files import OPTIONS, check_file, pyav
 
@@ -98,8 +99,8 @@ def read_video(path: str | Path, *, max_frames: int | None = None, max_bytes: in
         InputError: the file is missing, empty, cut short, damaged, no video, or too large.
     """
     path, av = Path(path), pyav()
-    if max_frames is not None and max_frames < 1:
-        raise InputError(f"max_frames is {max_frames}. At least one frame must be read. Set it to 1 or more.")
+    if max_frames is not None:
+        check_whole("max_frames", max_frames, least=1)
     if not ("%" in path.name and path.parent.is_dir()):
         check_file(path)
     try:

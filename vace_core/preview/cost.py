@@ -185,8 +185,8 @@ def _acting_steps(options: SamplingOptions, tokens: int) -> int:
     if options.strength == 0:
         return 0
     schedule = options.schedule(tokens, first=solver_named(options.solver).first)
-    start, end = schedule.at(options.start_percent), schedule.at(options.end_percent)
-    return sum(end < level <= start for level in schedule.sigmas()[:-1])
+    acting = options.adapter.sigma_range(schedule.at)
+    return sum(level in acting for level in schedule.sigmas()[:-1])
 
 
 def _tera(tflop: float) -> str:

@@ -16,8 +16,8 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from torch.nn import functional
 
+from ..checks.room import FRAMES, UNIT, check_room
 from ..errors import InputError
-from ..room import FRAMES, UNIT, check_room
 from ..vcu import KEEP, REPAINT, VideoConditionUnit
 from .warnings import role_shares
 

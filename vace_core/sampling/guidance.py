@@ -15,6 +15,9 @@ from ..protocols import BaseModel, CanWeaken
 Denoise = Callable[[Tensor, float], Tensor]
 """Noisy latents `(B, C, t, h, w)` and their noise level 1..0 → the latents without noise."""
 
+PAIR_BOUNDARY = 0.875
+"""Noise level at which the pairs of Wan 2.2 VACE-Fun go from one network to the other, where nobody says another."""
+
 
 def guide(
     model: BaseModel,
@@ -78,7 +81,7 @@ def _weakened(model: BaseModel, prompt: Any) -> Any:
 
 
 def by_noise_level(high: Denoise, low: Denoise, boundary: float) -> Denoise:
-    """Two experts as one: `high` while sigma ≥ `boundary`, then `low`. Wan 2.2 VACE-Fun: 0.875.
+    """Two experts as one: `high` while sigma ≥ `boundary`, then `low`.
 
     Source: aigc-apps/VideoX-Fun, Wan2.2-VACE-Fun-A14B.
     """

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from torch import Tensor
 from torch.nn import functional
 
+from ..checks.room import check_unit_room
 from ..errors import InputError
 from ..inputs.layout import BoxPath, draw_layout
 from ..inputs.references import crop_subject
-from ..room import check_unit
 from ..vcu import VideoConditionUnit, compose
-from .basic import check_room, control, extend, inpaint, outpaint, pose, reference
+from .basic import check_length_left, control, extend, inpaint, outpaint, pose, reference
 
 
 def join(
@@ -148,8 +148,8 @@ def expand_anything(
     Source: ali-vilab/VACE, annotators/composition.py (ExpandAnythingAnnotator), with the mode firstframe.
     """
     canvas = outpaint(picture, left=left, right=right, top=top, bottom=bottom, step=step)
-    check_room(canvas.num_frames, num_frames)
-    check_unit(len(picture), num_frames, canvas.height, canvas.width, what="The canvas", clips=1)
+    check_length_left(canvas.num_frames, num_frames)
+    check_unit_room(len(picture), num_frames, canvas.height, canvas.width, what="The canvas", clips=1)
     later = (0, 0, 0, 0, 0, num_frames - canvas.num_frames)
     moving = VideoConditionUnit(
         roles=functional.pad(canvas.roles, later),

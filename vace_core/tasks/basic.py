@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .. import room
+from ..checks.numbers import check_whole
+from ..checks.room import check_unit_room
 from ..errors import InputError, ShapeError
 from ..inputs import controls
 from ..inputs.layout import BoxPath, draw_layout
@@ -123,7 +124,7 @@ def outpaint(
     if not (any(across) or any(down)):
         raise InputError("Nothing is added on any side. Outpainting needs a border to fill. Set at least one side.")
     size = source.shape[2], height + sum(down), width + sum(across)
-    room.check_unit(len(source), *size, what="The canvas", clips=1)
+    check_unit_room(len(source), *size, what="The canvas", clips=1)
     roles = torch.full_like(source[:, :1], KEEP, dtype=torch.uint8)
     return VideoConditionUnit(
         roles=functional.pad(roles, (*across, *down)),
@@ -160,7 +161,7 @@ def extend(
         raise InputError("Neither a first nor a last clip came. At least one is needed. Give one of them.")
     for name, clip in clips.items():
         check_frames(clip, name)
-    check_room(sum(clip.shape[2] for clip in clips.values()), num_frames)
+    check_length_left(sum(clip.shape[2] for clip in clips.values()), num_frames)
     starts = {"first clip": 0, "last clip": num_frames - (0 if last is None else last.shape[2])}
     source, roles = _placed({name: (starts[name], clip) for name, clip in clips.items()}, num_frames)
     return VideoConditionUnit(roles=roles, source=source, prompt=prompt, negative_prompt=negative_prompt, fps=fps)
@@ -290,10 +291,10 @@ def _check_size(batch: int, num_frames: int, height: int, width: int, clips: int
     ):
         if size < 1:
             raise ShapeError(f"The {name} is {size} {what}. At least 1 is needed. Set the {name} to 1 or more.")
-    room.check_unit(batch, num_frames, height, width, clips=clips)
+    check_unit_room(batch, num_frames, height, width, clips=clips)
 
 
-def check_room(given: int, num_frames: int) -> None:
+def check_length_left(given: int, num_frames: int) -> None:
     """Accepts a length that leaves something to make.
 
     Raises:
@@ -333,8 +334,7 @@ def _placed(clips: Mapping[str, tuple[int, Tensor]], num_frames: int) -> tuple[T
 def _margins(side: str, size: int, wanted: Mapping[str, float], step: int) -> tuple[int, int]:
     """Pixels to add before and after, with what brings the canvas to a multiple of `step` shared between them."""
     before, after = (_pixels(name, amount, size) for name, amount in wanted.items())
-    if step < 1:
-        raise InputError(f"The step is {step} pixels. At least 1 is needed. Set it to the model's step, or to 1.")
+    check_whole("The step", step, least=1)
     extra = -(size + before + after) % step
     if extra and not before + after:
         raise ShapeError(
@@ -349,8 +349,7 @@ def _margins(side: str, size: int, wanted: Mapping[str, float], step: int) -> tu
 def _pixels(name: str, amount: float, size: int) -> int:
     """What is added on one side: an int is pixels, a float a ratio of `size`."""
     if isinstance(amount, int):
-        if amount < 0:
-            raise InputError(f"{name} is {amount} pixels. 0 or more is needed. Set it to 0 or more.")
+        check_whole(f"{name} (pixels)", amount, least=0)
         return amount
     if not 0 <= amount <= _LARGEST_RATIO:
         raise InputError(

@@ -37,11 +37,6 @@ def adapter_flop(sizes: WanSizes, blocks: int, tokens: int, text_tokens: int) ->
     return blocks * (_block_flop(sizes, tokens, text_tokens) + 2 * tokens * sizes.width**2)
 
 
-def embed_flop(sizes: WanSizes, tokens: int) -> int:
-    """The adapter's work that is done once for a job."""
-    return 2 * tokens * sizes.width * (CONTEXT_CHANNELS * GRID.patch**2 + sizes.width)
-
-
 def encode_flop(vae: VaeSizes, num_frames: int, height: int, width: int, *, gray: bool = False) -> int:
     """One clip of pixels into latents; a clip known to be `gray` is computed on a small canvas first."""
     sides = [(min(side, GRAY_SIDE) if gray else side) for side in (height, width)]

@@ -10,7 +10,7 @@ import math
 import os
 from pathlib import Path
 
-from .errors import InputError
+from ..errors import InputError
 
 SMALL = 64 << 20
 """Bytes that are always taken to be free."""
@@ -54,7 +54,9 @@ def check_room(
     )
 
 
-def check_unit(batch: int, num_frames: int, height: int, width: int, *, what: str = "The clip", clips: int = 0) -> None:
+def check_unit_room(
+    batch: int, num_frames: int, height: int, width: int, *, what: str = "The clip", clips: int = 0
+) -> None:
     """Accepts a unit, and all that is made of it on its way to a model, if they fit into the memory that is free.
 
     Args:
