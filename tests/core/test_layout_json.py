@@ -114,8 +114,7 @@ POINTS = "To read them, the size of the picture they were drawn on and the size 
         ),
         (
             with_key(height="x" * 1000),
-            "Path 1, key 1: height is 'xxxxxxxxxxxx...xxxxxxxxxxxxx'. A number from 0.0001 to 10 is needed. "
-            "Change height.",
+            "Path 1, key 1: height is 'xxxxxxxxxxxx...xxxxxxxxxxxxx'. A number from 0.0001 to 10 is needed. Change it.",
         ),
         (
             with_key(x=0).replace('"x": 0', '"x": ' + "9" * 100_000),

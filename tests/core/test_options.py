@@ -54,7 +54,7 @@ def test_what_is_no_finite_number_is_refused(name, value):
         ({"steps": 0}, "The number of steps is 0. A whole number of 1 or more is needed. Change it."),
         ({"steps": 2.5}, "The number of steps is 2.5. A whole number of 1 or more is needed. Change it."),
         ({"seed": 2**64}, "The seed is 18446744073709551616. A whole number from 0 to 18446744073709551615 is needed. "
-         "Set it to one."),
+         "Change it."),
         ({"seed": -1}, "The seed is -1. A whole number from 0 to 18446744073709551615 is needed. Change it."),
         ({"start_percent": 0.6, "end_percent": 0.4}, NOWHERE.format(0.6, 0.4)),
         ({"start_percent": 0.5, "end_percent": 0.5}, NOWHERE.format(0.5, 0.5)),

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor, nn
 
 from ...adapter import Attachment, ContextAdapter
@@ -274,13 +275,11 @@ def fold_masks(masks: Tensor) -> Tensor:
     They are resampled so that both ends are met exactly, then 2 x 8 x 8 cells are folded into a latent one.
     Source: ali-vilab/VACE, vace/models/ltx/pipelines/pipeline_ltx_video.py.
     """
-    b, _, *pixels = masks.shape
-    t, h, w = GRID.latent_size(*pixels)
     frames, rows, columns = MASK_CELLS
+    t, h, w = GRID.latent_size(*masks.shape[2:])
     size = (t * frames, h * rows, w * columns)
     cells = F.interpolate(masks, size=size, mode="trilinear", align_corners=True)
-    cells = cells.reshape(b, t, frames, h, rows, w, columns).permute(0, 2, 4, 6, 1, 3, 5)
-    return cells.reshape(b, frames * rows * columns, t, h, w)
+    return rearrange(cells, "b 1 (t f) (h p) (w q) -> b (f p q) t h w", f=frames, p=rows, q=columns)
 
 
 def seen_frames(num_frames: int) -> list[int]:

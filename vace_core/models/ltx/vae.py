@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor, nn
 
 from ...errors import ShapeError
@@ -136,9 +137,7 @@ class Double(nn.Module):
 
     def forward(self, x: Tensor, memory: Memory | None) -> Tensor:
         x = self.conv(x, memory)
-        b, c, t, h, w = x.shape
-        x = x.reshape(b, c // 8, HALF, HALF, HALF, t, h, w).permute(0, 1, 5, 2, 6, 3, 7, 4)
-        return x.reshape(b, c // 8, t * HALF, h * HALF, w * HALF)[:, :, 1:]
+        return rearrange(x, "b (c f p q) t h w -> b c (t f) (h p) (w q)", f=HALF, p=HALF, q=HALF)[:, :, 1:]
 
 
 class Encoder(nn.Module):
@@ -341,16 +340,12 @@ class LtxVae:
 
 def patchify(frames: Tensor) -> Tensor:
     """`(B, 3, T, H, W)` → `(B, 48, T, H/4, W/4)`; a channel is colour · 16 + column · 4 + row."""
-    b, c, t, h, w = frames.shape
-    cells = frames.reshape(b, c, t, h // PATCH, PATCH, w // PATCH, PATCH).permute(0, 1, 6, 4, 2, 3, 5)
-    return cells.reshape(b, c * PATCH**2, t, h // PATCH, w // PATCH)
+    return rearrange(frames, "b c t (h p) (w q) -> b (c q p) t h w", p=PATCH, q=PATCH)
 
 
 def unpatchify(cells: Tensor) -> Tensor:
     """The inverse of `patchify`."""
-    b, c, t, h, w = cells.shape
-    frames = cells.reshape(b, c // PATCH**2, PATCH, PATCH, t, h, w).permute(0, 1, 4, 5, 3, 6, 2)
-    return frames.reshape(b, c // PATCH**2, t, h * PATCH, w * PATCH)
+    return rearrange(cells, "b (c q p) t h w -> b c t (h p) (w q)", p=PATCH, q=PATCH)
 
 
 def _frame_chunks(num_frames: int) -> Iterator[slice]:

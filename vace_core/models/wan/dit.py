@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor, nn
 
 from ...adapter import Attachment, ContextAdapter
@@ -176,9 +177,7 @@ class Patches(nn.Conv3d):
 
     def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
         # A convolution whose windows do not overlap is one matrix product, which every backend does faster.
-        b, c, t, h, w = x.shape
-        p = GRID.patch
-        cells = x.reshape(b, c, t, h // p, p, w // p, p).permute(0, 2, 3, 5, 1, 4, 6).reshape(b, -1, c * p * p)
+        cells = rearrange(x, "b c t (h p) (w q) -> b (t h w) (c p q)", p=GRID.patch, q=GRID.patch)
         # A program that streams weights may leave these where they are stored.
         bias = None if self.bias is None else self.bias.to(x.device)
         return F.linear(cells.to(self.weight.dtype), self.weight.to(x.device).flatten(1), bias)
@@ -258,10 +257,8 @@ class WanDit(nn.Module):
 
     @staticmethod
     def _unpatch(tokens: Tensor, shape: Sequence[int]) -> Tensor:
-        b, c, t, h, w = shape
-        p = GRID.patch
-        cells = tokens.reshape(b, t, h // p, w // p, p, p, c)
-        return cells.permute(0, 6, 1, 2, 4, 3, 5).reshape(b, c, t, h, w)
+        t, h, p = shape[2], shape[3] // GRID.patch, GRID.patch
+        return rearrange(tokens, "b (t h w) (p q c) -> b c t (h p) (w q)", t=t, h=h, p=p, q=p)
 
 
 def build_adapter(sizes: WanSizes, context_layers: Sequence[int], ops: ModuleType | Any = layers) -> ContextAdapter:
@@ -304,10 +301,8 @@ def fold_masks(masks: Tensor) -> Tensor:
     Frame k of t is read at floor((k + ½)·T/t), so for T > 1 neither the first nor the last frame is ever seen; the
     released models were trained that way. Source: ali-vilab/VACE, vace/models/wan/wan_vace.py, vace_encode_masks.
     """
-    b, _, t, h, w = masks.shape
-    s = GRID.pixels
-    folded = masks.reshape(b, t, h // s, s, w // s, s).permute(0, 3, 5, 1, 2, 4).reshape(b, s * s, t, h // s, w // s)
-    return folded[:, :, seen_frames(t)]
+    folded = rearrange(masks, "b 1 t (h p) (w q) -> b (p q) t h w", p=GRID.pixels, q=GRID.pixels)
+    return folded[:, :, seen_frames(masks.shape[2])]
 
 
 def seen_frames(num_frames: int) -> list[int]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor, nn
 
 # What each causal layer saw last, by layer. A fresh dictionary starts a clip.
@@ -120,18 +121,16 @@ class FrameAttention(nn.Module):
         self.proj = nn.Conv2d(channels, channels, 1)
 
     def forward(self, x: Tensor, memory: Memory) -> Tensor:
-        b, c, t, h, w = x.shape
-        frames = x.transpose(1, 2).reshape(b * t, c, h, w)
-        qkv = self.to_qkv(self.norm(frames)).reshape(b * t, 3, c, h * w).transpose(2, 3)
-        q, k, v = qkv.unsqueeze(2).unbind(1)
-        y = F.scaled_dot_product_attention(q, k, v).squeeze(1).transpose(1, 2).reshape(b * t, c, h, w)
-        return x + self.proj(y).reshape(b, t, c, h, w).transpose(1, 2)
+        b, _, _, h, _ = x.shape
+        qkv = self.to_qkv(self.norm(rearrange(x, "b c t h w -> (b t) c h w")))
+        q, k, v = rearrange(qkv, "n (three c) h w -> three n 1 (h w) c", three=3)
+        y = rearrange(F.scaled_dot_product_attention(q, k, v), "n 1 (h w) c -> n c h w", h=h)
+        return x + rearrange(self.proj(y), "(b t) c h w -> b c t h w", b=b)
 
 
 def _each_frame(module: nn.Module, x: Tensor) -> Tensor:
     """Applies a 2-D module to every frame of `(B, C, T, H, W)`."""
-    b, _, t = x.shape[:3]
-    return module(x.transpose(1, 2).flatten(0, 1)).unflatten(0, (b, t)).transpose(1, 2)
+    return rearrange(module(rearrange(x, "b c t h w -> (b t) c h w")), "(b t) c h w -> b c t h w", b=len(x))
 
 
 class Downsample(nn.Module):
