@@ -16,7 +16,7 @@ from .comfy import host, sockets
 from .comfy.bridge import images_of, masks_of, pictures_of
 from .comfy.fitted import LOOSEST, fit_clip, fit_picture, grid_of, growth_of, needed_mask
 from .comfy.node import Node
-from .control import NO_BOXES, no_boxes, paths_of, said_of_boxes
+from .control import NO_BOXES, no_boxes, paths_typed, said_of_boxes
 
 MOST = 3  # pictures with masks of their own in one node; more come from VACE Stack References
 
@@ -59,7 +59,7 @@ class VaceMoveAnything(Node):
         seen = images_of(still.frames)
         if no_boxes(paths):
             return host.waiting(cls, NO_BOXES, notes=still.notes, picture=seen)
-        boxes = paths_of(paths, (still.plan.source_width, still.plan.source_height), box_size)
+        boxes = paths_typed(paths, (still.plan.source_width, still.plan.source_height), box_size)
         vcu = anything.move_anything(
             still.frames, boxes, num_frames=length, prompt=prompt, negative_prompt=negative_prompt, fps=fps
         )

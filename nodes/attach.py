@@ -25,7 +25,7 @@ from ..vace_core.vcu import VideoConditionUnit
 from .comfy import host, memory, native, placement, sockets
 from .comfy.fitted import check_for_model
 from .comfy.hooks import Plug, attach
-from .comfy.node import Node
+from .comfy.node import Node, warnings_said
 from .comfy.plug_ltx import LTX_PLUG
 from .comfy.plug_wan import WAN_PLUG
 from .comfy.sockets import AdapterFile, LibraryModel, NativeModel
@@ -125,7 +125,7 @@ class VaceEncodePrompt(Node):
     @classmethod
     def execute(cls, clip: Any, vcu: VideoConditionUnit) -> io.NodeOutput:
         negative = _usual(clip).negative_for(vcu)
-        with host.warnings_said() as said:
+        with warnings_said() as said:
             texts = [_conditioning(clip, words, vcu.fps) for words in (vcu.prompt, negative)]
         return host.output(cls, *texts, notes=[f"Negative prompt: {negative or 'none'}", *said])
 

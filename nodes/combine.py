@@ -20,7 +20,7 @@ from .comfy.boxes import box_masks, boxes_of
 from .comfy.bridge import frames_of, images_of, masks_of
 from .comfy.node import Node
 from .comfy.sockets import ReferenceStack
-from .control import paths_of
+from .control import paths_typed
 
 OPERATIONS = {"union": shapes.union, "intersection": shapes.intersection, "difference": shapes.difference}
 SHOWN = 480, 832  # pixels: a reference as it is shown
@@ -210,7 +210,7 @@ def _first(mask: Any | None, boxes: Any | None, paths: str | None, images: Any |
         if boxes is not None:
             parts.append(box_masks(boxes_of(boxes, length), height, width))
         if paths is not None:
-            moving = paths_of(paths, (width, height), 0.25)
+            moving = paths_typed(paths, (width, height), 0.25)
             parts.append(path_mask(moving, num_frames=length, height=height, width=width))
     there = [part for part in parts if part is not None]
     if not there:

@@ -136,7 +136,7 @@ class VaceLayoutToVideo(Node):
         negative_prompt: str,
     ) -> io.NodeOutput:
         LOOSEST.check(length, height, width)
-        boxes = paths_of(paths, (width, height), box_size)
+        boxes = paths_typed(paths, (width, height), box_size)
         vcu = tasks.layout(
             boxes,
             num_frames=length,
@@ -172,7 +172,7 @@ def said_of_boxes(boxes: Sequence[BoxPath]) -> str:
     return "1 box that moves." if len(boxes) == 1 else f"{len(boxes)} boxes that move."
 
 
-def paths_of(text: str, size: tuple[int, int], box_size: float) -> tuple[BoxPath, ...]:
+def paths_typed(text: str, size: tuple[int, int], box_size: float) -> tuple[BoxPath, ...]:
     """Boxes that move, from the editor's JSON or another pack's points.
 
     Args:

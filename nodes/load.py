@@ -64,7 +64,7 @@ class VaceLoadStarter(Node):
     @classmethod
     def execute(cls) -> io.NodeOutput:
         core = starter.load_starter(folder=starter.WEIGHTS, ops=placement.managed_layers())
-        base = host.load_model(starter.part_file(starter.WEIGHTS, "base"))
+        base = host.load_diffusion_model(starter.part_file(starter.WEIGHTS, "base"))
         adapter = AdapterFile(path=starter.part_file(starter.WEIGHTS, "adapter"))
         return host.output(cls, managed(core, WAN, starter.STARTER_OPTIONS), base, adapter)
 
@@ -157,7 +157,7 @@ class VaceLoadModel(Node):
                 ops=placement.managed_layers(),
             )
         usual = family.options if core.low_noise is None else family.pair_options
-        return host.output(cls, managed(core, family, usual), notes=[_said(family, usual)])
+        return host.output(cls, managed(core, family, usual), notes=[_model_note(family, usual)])
 
 
 class VaceLoadAdapter(Node):
@@ -274,7 +274,7 @@ def _check_text(path: Path, family: Family) -> None:
         )
 
 
-def _said(family: Family, usual: SamplingOptions) -> str:
+def _model_note(family: Family, usual: SamplingOptions) -> str:
     shift = "a shift that grows with the clip" if usual.shift_growth else f"shift {usual.shift:g}"
     return (
         f"{family.name}. Published with {usual.steps} steps of {usual.solver}, cfg {usual.guidance_scale:g}, {shift}; "

@@ -26,7 +26,7 @@ from ..vace_core.vcu import VideoConditionUnit
 from .comfy import host, memory, native, placement, sockets
 from .comfy.bridge import raw
 from .comfy.fitted import check_for_model
-from .comfy.node import Node
+from .comfy.node import Node, warnings_said
 from .comfy.sockets import LibraryModel, NativeModel
 
 SHOWN = 4  # frames of a preview
@@ -139,14 +139,14 @@ class VaceSampleVideo(Node):
         def on_chunk(done: int, total: int) -> None:
             host.check_interrupt()
 
-        with host.warnings_said() as warned, memory.said("sampling", vcu):
+        with warnings_said() as warned, memory.said("sampling", vcu):
             if isinstance(model, NativeModel):
                 samples = native.sample(model, vcu, options, on_step=on_step, on_chunk=on_chunk)
             else:
                 samples = _sample(model, vcu, options, on_step, on_chunk)
         check_finite(samples, "Sampling", pipeline.MODEL_CURE)
         placement.free_cache()
-        notes = [*_outside(model, vcu), _said(options, family, vcu), *warned]
+        notes = [*_outside(model, vcu), _sampling_note(options, family, vcu), *warned]
         return host.output(cls, {"samples": samples}, notes=notes)
 
 
@@ -225,7 +225,7 @@ def _outside(model: LibraryModel | NativeModel, vcu: VideoConditionUnit) -> list
     return [] if found is None else [f"! {found}"]
 
 
-def _said(options: SamplingOptions, family: Family, vcu: VideoConditionUnit) -> str:
+def _sampling_note(options: SamplingOptions, family: Family, vcu: VideoConditionUnit) -> str:
     """How it was sampled, in a line."""
     tokens = family.grid.tokens(vcu.num_frames, vcu.height, vcu.width, vcu.num_references)
     shift = grown_shift(options.shift, options.shift_growth, tokens)

@@ -21,7 +21,7 @@ from .models.text import TextEncoder
 from .protocols import BaseModel, FoldMasks, OnChunk, VideoVae
 from .sampling.guidance import PAIR_BOUNDARY, Denoise, by_noise_level, guide
 from .sampling.options import SamplingOptions
-from .sampling.schedule import Schedule
+from .sampling.schedule import NoiseSchedule
 from .sampling.solvers import SOLVERS, OnStep, Solver
 from .vcu import FOLLOW, VideoConditionUnit
 
@@ -228,7 +228,7 @@ def check_adapter(vcu: VideoConditionUnit, options: SamplingOptions, *, attached
     log.warning("the strength is 0, so the model reads the prompt alone: it is shown nothing of the unit's %s", said)
 
 
-def check_steps(options: SamplingOptions, schedule: Schedule) -> None:
+def check_steps(options: SamplingOptions, schedule: NoiseSchedule) -> None:
     """Accepts options with which an adapter acts in at least one step of `schedule`.
 
     Raises:
@@ -282,7 +282,7 @@ def generated_box(vcu: VideoConditionUnit) -> Box | None:
 
 
 def _denoiser(
-    model: VaceModel, vcu: VideoConditionUnit, options: SamplingOptions, schedule: Schedule, context: Tensor
+    model: VaceModel, vcu: VideoConditionUnit, options: SamplingOptions, schedule: NoiseSchedule, context: Tensor
 ) -> Denoise:
     def for_expert(expert: Expert) -> Denoise:
         prompt, negative = (
@@ -307,7 +307,9 @@ def _denoiser(
 
 
 @torch.no_grad()
-def _attachments(expert: Expert, options: SamplingOptions, schedule: Schedule, context: Tensor) -> list[Attachment]:
+def _attachments(
+    expert: Expert, options: SamplingOptions, schedule: NoiseSchedule, context: Tensor
+) -> list[Attachment]:
     if expert.adapter is None or options.strength == 0:
         return []
     return [

@@ -13,6 +13,12 @@ from .geometry import Box, Grid
 OnChunk = Callable[[int, int], None]
 
 
+def report_chunk(on_chunk: OnChunk | None, done: int, total: int) -> None:
+    """Says how many pieces of work are done, where somebody wants to know."""
+    if on_chunk is not None:
+        on_chunk(done, total)
+
+
 class VideoVae(Protocol):
     """Pixels to normalised latents and back."""
 

@@ -200,7 +200,7 @@ def _seen(context: Tensor, latents: Tensor, window: Any | None, base: Any) -> Te
     clips, rest = divmod(len(latents), len(context))
     if rest or not fits or context.shape[2:] != latents.shape[2:]:
         raise ShapeError(
-            f"The latent is {_said(latents.shape[2:])}, that of the unit {_said(context.shape[2:])} (frames x height x "
+            f"The latent is {_by(latents.shape[2:])}, that of the unit {_by(context.shape[2:])} (frames x height x "
             "width, references included). Both need the same. Connect the latent of VACE Attach Adapter to the "
             "sampler, and with several adapters attach units of one size and as many references."
         )
@@ -215,7 +215,7 @@ def _kept_in_windows(base: Any) -> dict[str, Any]:
     return {"retain_index_list": frames} if frames else {}
 
 
-def _said(shape: Any) -> str:
+def _by(shape: Any) -> str:
     return " x ".join(str(int(side)) for side in shape)
 
 

@@ -102,25 +102,6 @@ def _shown(cls: Any, notes: Sequence[str], images: Tensor | None, shown_as: str)
     return shown or None
 
 
-@contextmanager
-def warnings_said() -> Generator[list[str], None, None]:
-    """What the library warns of in its log meanwhile, for the notes of a node; each once."""
-    said: list[str] = []
-
-    def hear(record: logging.LogRecord) -> bool:
-        words = record.getMessage()
-        words = f"{words[:1].upper()}{words[1:]}."
-        if record.levelno >= logging.WARNING and words not in said:
-            said.append(words)
-        return True
-
-    log.addFilter(hear)
-    try:
-        yield said
-    finally:
-        log.removeFilter(hear)
-
-
 def check_interrupt() -> None:
     """Stops the job if the user asked for it."""
     try:
@@ -165,7 +146,7 @@ def rgb_factors(channels: int) -> tuple[Tensor, Tensor] | None:
 # ComfyUI's own models
 
 
-def load_model(path: Path) -> Any | None:
+def load_diffusion_model(path: Path) -> Any | None:
     """A transformer as Load Diffusion Model gives it; None without ComfyUI."""
     try:
         from comfy.sd import load_diffusion_model

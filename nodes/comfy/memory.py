@@ -48,7 +48,7 @@ def with_vae(model: LibraryModel, vcu: VideoConditionUnit, run: Callable[[VideoV
     network: Any = model.core.vae
 
     def ready(vae: VideoVae) -> Tensor:
-        placement.load(model.vae, vcu.height * vcu.width * VAE_BYTES, whole=True)
+        placement.to_device(model.vae, vcu.height * vcu.width * VAE_BYTES, whole=True)
         return run(vae)
 
     return placement.when_memory_is_short(
@@ -109,7 +109,7 @@ class _Bases:
 
     def bring(self, handle: Any | None) -> None:
         if self.there is not handle and not self.short:
-            placement.load(handle, self.room)
+            placement.to_device(handle, self.room)
             self.there = handle
 
     def passed(self, run: Callable[[], Tensor]) -> Tensor:

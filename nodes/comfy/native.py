@@ -19,8 +19,8 @@ from ...vace_core.models import FAMILIES
 from ...vace_core.models.family import Family
 from ...vace_core.models.wan.family import WAN
 from ...vace_core.pipeline import check_adapter, check_steps, make_noise, solver_named
-from ...vace_core.protocols import OnChunk
-from ...vace_core.sampling.schedule import Schedule
+from ...vace_core.protocols import OnChunk, report_chunk
+from ...vace_core.sampling.schedule import NoiseSchedule
 from ...vace_core.sampling.solvers import OnStep, Solver
 from ...vace_core.vcu import VideoConditionUnit
 from . import host
@@ -98,13 +98,13 @@ class NativeVae:
     def encode(self, frames: Tensor, *, content: Box | None = None, on_chunk: OnChunk | None = None) -> Tensor:
         self.grid.check(*frames.shape[2:])
         clips = [normalised(self._vae.encode(((clip + 1) / 2).movedim(0, -1))) for clip in frames]
-        _said(on_chunk)
+        report_chunk(on_chunk, 1, 1)
         return torch.cat(clips)
 
     def decode(self, latents: Tensor, *, window: Box | None = None, on_chunk: OnChunk | None = None) -> Tensor:
         pixels = self._vae.decode(raw(latents))
         frames = pixels.movedim(-1, 1).mul(2).sub_(1).clamp_(-1, 1)
-        _said(on_chunk)
+        report_chunk(on_chunk, 1, 1)
         return frames if window is None else frames[..., window.top : window.bottom, window.left : window.right]
 
 
@@ -136,7 +136,7 @@ def sample(
 ) -> Tensor:
     """As `pipeline.sample`, on ComfyUI's guider and under its memory management; raw latents of the video alone."""
     solver = solver_named(options.solver)
-    schedule = Schedule(steps=options.steps, shift=options.shift, first=solver.first)
+    schedule = NoiseSchedule(steps=options.steps, shift=options.shift, first=solver.first)
     levels = schedule.sigmas()
     check_for_model(vcu, WAN.grid)
     check_adapter(vcu, options, attached=True)
@@ -257,8 +257,3 @@ class _TurnIsOver(Exception):
 def is_of(vae: Any, family: Family) -> bool:
     """Whether a VAE socket holds that of a family."""
     return kind_of(vae).family is family
-
-
-def _said(on_chunk: OnChunk | None) -> None:
-    if on_chunk is not None:
-        on_chunk(1, 1)

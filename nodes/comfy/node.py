@@ -6,6 +6,7 @@ an exception as it is: where the console cannot encode it, the thread that works
 
 from __future__ import annotations
 
+import logging
 import math
 import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -23,6 +24,8 @@ from ...vace_core.checks.numbers import check_number, check_whole
 from ...vace_core.errors import InputError, VaceError, shortened
 from ...vace_core.vcu import VideoConditionUnit
 from .sockets import ANY_RATE, AdapterFile, LibraryModel, NativeModel, ReferenceStack
+
+log = logging.getLogger("vace")
 
 
 class Node(io.ComfyNode):
@@ -89,6 +92,25 @@ def _printable(text: str) -> str:
         encoding = getattr(stream, "encoding", None) or "utf-8"
         text = text.encode(encoding, "backslashreplace").decode(encoding)
     return text
+
+
+@contextmanager
+def warnings_said() -> Generator[list[str], None, None]:
+    """What the library warns of in its log meanwhile, for the notes of a node; each once."""
+    said: list[str] = []
+
+    def hear(record: logging.LogRecord) -> bool:
+        words = record.getMessage()
+        words = f"{words[:1].upper()}{words[1:]}."
+        if record.levelno >= logging.WARNING and words not in said:
+            said.append(words)
+        return True
+
+    log.addFilter(hear)
+    try:
+        yield said
+    finally:
+        log.removeFilter(hear)
 
 
 # What may come

@@ -14,7 +14,7 @@ from ...vace_core.errors import ModelError
 from ...vace_core.models import layers as own_layers
 from ...vace_core.models.devices import VAE_DTYPES
 from .host import asked_for
-from .layers import managed
+from .layers import managed_ops
 
 Result = TypeVar("Result")
 
@@ -62,7 +62,7 @@ def vae_patcher(network: nn.Module) -> Any | None:
     return ModelPatcher(network, load_device=vae_device(), offload_device=vae_offload_device())
 
 
-def load(handle: Any | None, memory: int, *, whole: bool = False) -> None:
+def to_device(handle: Any | None, memory: int, *, whole: bool = False) -> None:
     """Brings a network to its device: whole, or as much of it as leaves room for so many bytes of activations.
 
     Where there is too little memory even for that, the device is emptied and the weights stay where they are stored.
@@ -182,4 +182,4 @@ def managed_layers() -> Any:
         from comfy import ops
     except ImportError:
         return own_layers
-    return managed(ops.manual_cast, ops.cast_bias_weight, getattr(ops, "CastBiasWeightContext", None))
+    return managed_ops(ops.manual_cast, ops.cast_bias_weight, getattr(ops, "CastBiasWeightContext", None))

@@ -15,7 +15,7 @@ from vace_core.cli import app
 from vace_core.cli.inputs import fit_clip
 from vace_core.cli.options import Wanted
 from vace_core.cli.request import Request
-from vace_core.cli.run import write
+from vace_core.cli.run import write_result
 from vace_core.errors import InputError
 from vace_core.inputs import fitting
 from vace_core.media.video import read_video
@@ -49,7 +49,7 @@ def test_a_result_that_cannot_be_written_is_put_into_a_temporary_folder(tmp_path
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     frames = tiny.clip(5, 32, 48)
     with pytest.raises(InputError) as error:
-        write(tmp_path / "taken away" / "out.mkv", frames, request(), lossless=True)
+        write_result(tmp_path / "taken away" / "out.mkv", frames, request(), lossless=True)
     said = str(error.value)
     assert said.startswith(f"There is no folder {tmp_path / 'taken away'}.")
     saved = Path(said.partition(NOT_LOST)[2].removesuffix("."))
@@ -61,7 +61,7 @@ def test_a_sound_that_cannot_be_read_does_not_cost_the_pictures(tmp_path):
     sound = tmp_path / "sound.mp4"
     sound.write_bytes(b"not a video" * 100)
     with pytest.raises(InputError) as error:
-        write(tmp_path / "out.mp4", tiny.clip(5, 32, 48), request(sound), lossless=False)
+        write_result(tmp_path / "out.mp4", tiny.clip(5, 32, 48), request(sound), lossless=False)
     assert str(error.value).endswith(f"{NOT_LOST}{tmp_path / 'out.mp4'}, without its sound.")
     assert read_video(tmp_path / "out.mp4").frames.shape == (5, 32, 48, 3)
 

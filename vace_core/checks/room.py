@@ -69,6 +69,11 @@ def check_unit_room(
     check_room(needed, what, frames=num_frames, height=height, width=width)
 
 
+def most_bytes(limit: int) -> int:
+    """How much may be filled: no more than `limit`, and no more than is free now."""
+    return min(limit, max(free_bytes(), SMALL))
+
+
 def advice(needed_bytes: int, free: int, *, frames: int | None, height: int | None, width: int | None) -> str:
     """What to do where `needed_bytes` exceed `free`: the largest length and size of the same shape that fit."""
     room, choices = int(free * _SPARE), list[str]()

@@ -22,13 +22,13 @@ from ..starter.scene import Background, Keyframe, Scene, SceneObject
 from ..starter.world import render
 from ..tasks import anything
 from ..vcu import VideoConditionUnit
-from .console import errors_as_exit_codes, result, say, table
+from .console import errors_as_exit_codes, print_table, result, say
 from .files import STARTER_NAME, find_files
 from .inputs import fit_clip
 from .models import load, options_of
 from .options import Run, Wanted
 from .request import Request
-from .run import make
+from .run import generate_shown
 
 ENLARGED = 4
 MARGIN = 3  # pixels around the star, for a video's compression smears colours
@@ -55,13 +55,13 @@ def demo(
     network = load(find_files(wanted, how), how)
     source, masks, fps = given or _drawn(output / "clip.mp4", wanted)
     for name, unit in _jobs(source, masks, fps).items():
-        table([(name, unit.prompt)])
-        made = make(network, unit, options_of(wanted, how), feather=SEAM, match_colour=_is_hole(unit))
+        print_table([(name, unit.prompt)])
+        made = generate_shown(network, unit, options_of(wanted, how), feather=SEAM, match_colour=_is_hole(unit))
         # Side by side: what came, what the model was shown of it, what it made.
         shown = torch.cat([source, unit.frames, made], dim=4)
         write_video(output / f"{name}.mp4", _enlarged(shown), fps=fps)
         Request(vcu=unit, wanted=wanted).write_sheet(output / f"{name}.png")
-    table([("done", "in each video, from the left: the clip, what the model was shown of it, what it made")])
+    print_table([("done", "in each video, from the left: the clip, what the model was shown of it, what it made")])
     result(str(output))
 
 

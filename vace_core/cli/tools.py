@@ -16,7 +16,7 @@ from ..loading.inspect import ModelFile, inspect
 from ..media.video import Clip
 from ..models import FAMILIES
 from ..starter.scene import MOTIONS, VOCABULARY, random_scene
-from .console import errors_as_exit_codes, result, table
+from .console import errors_as_exit_codes, print_table, result
 from .inputs import read_clip
 from .models import STARTER
 from .options import Wanted
@@ -39,7 +39,7 @@ def inspect_file(
     else:
         clip = read_clip(file, Wanted())
         rows, data = _about_clip(clip)
-    table(rows)
+    print_table(rows)
     if json:
         result(data)
 
@@ -54,7 +54,7 @@ def split(
 
     What else the file holds, such as a VAE, stays with the base.
     """
-    repack.split(model, base, adapter)
+    repack.split_model(model, base, adapter)
     result(f"{base}\n{adapter}")
 
 
@@ -65,15 +65,15 @@ def join_weights(
     output: NewFile,
 ) -> None:
     """Writes a base and an adapter as one full model: what split made becomes what it was."""
-    repack.join(base, adapter, output)
+    repack.join_model(base, adapter, output)
     result(str(output))
 
 
 @errors_as_exit_codes()
 def words(*, json: AsJson = False) -> None:
     """Says what the starter model understands."""
-    table([("words", " ".join(VOCABULARY)), ("motions", ", ".join(MOTIONS))])
-    table(("such as", random_scene(seed).caption) for seed in range(4))
+    print_table([("words", " ".join(VOCABULARY)), ("motions", ", ".join(MOTIONS))])
+    print_table(("such as", random_scene(seed).caption) for seed in range(4))
     if json:
         result(list(VOCABULARY))
 

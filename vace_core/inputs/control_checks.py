@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import InputError
-from .controls import Images, check_frames, gray, images_of
+from .controls import Images, check_float_frames, gray, opencv_images
 from .masks import opencv
 
 ControlKind = Literal["depth", "pose", "scribble", "flow", "layout", "gray"]
@@ -58,8 +58,8 @@ class _Fault(NamedTuple):
 def _faults(frames: Tensor, kind: ControlKind) -> list[_Fault]:
     if kind not in _CHECKS:
         raise InputError(f'The control kind is "{kind}". Known kinds are {", ".join(_CHECKS)}. Choose one of them.')
-    check_frames(frames)
-    return list(_CHECKS[kind](images_of(frames[:, :, :: -(-frames.shape[2] // 8)])))
+    check_float_frames(frames)
+    return list(_CHECKS[kind](opencv_images(frames[:, :, :: -(-frames.shape[2] // 8)])))
 
 
 def _check_depth(images: Images) -> Iterator[_Fault]:

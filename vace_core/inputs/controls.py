@@ -57,7 +57,7 @@ def scribble(frames: Tensor, *, strength: float = 1.0, thickness: float = 1.0) -
     """
     check_number("The strength", strength, least=0.01, most=100)
     check_number("The thickness", thickness, least=0.5, most=8)
-    lines = np.stack([_ink(image, strength, thickness) for image in images_of(frames)])
+    lines = np.stack([_ink(image, strength, thickness) for image in opencv_images(frames)])
     drawn = (1 - 2 * torch.from_numpy(lines)).reshape(len(frames), 1, *frames.shape[2:])
     return drawn.to(frames.device).expand_as(frames).contiguous()
 
@@ -75,7 +75,7 @@ def flow(frames: Tensor) -> Tensor:
     Source: ali-vilab/VACE, annotators/flow.py.
     """
     cv2 = opencv()
-    images = images_of(frames)
+    images = opencv_images(frames)
     if frames.shape[2] < 2:
         raise InputError("The clip has 1 frame. At least 2 are needed to see motion. Connect a longer clip.")
     if min(frames.shape[3:]) < 16:
@@ -161,7 +161,7 @@ def _colour_wheel() -> NDArray[np.float64]:
     return np.concatenate(ramps) / 255.0
 
 
-def check_frames(frames: Tensor) -> None:
+def check_float_frames(frames: Tensor) -> None:
     """Refuses what is not `(B, 3, T, H, W)` float32 in -1..1.
 
     Raises:
@@ -185,11 +185,11 @@ def check_frames(frames: Tensor) -> None:
 
 def _levels(frames: Tensor) -> Tensor:
     """`frames` in 8 bits, as files and the official annotators hold them."""
-    check_frames(frames)
+    check_float_frames(frames)
     return (frames + 1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)
 
 
-def images_of(frames: Tensor) -> Images:
+def opencv_images(frames: Tensor) -> Images:
     """`frames` in 8 bits, as OpenCV takes them; checked."""
     images: Images = _levels(frames).permute(0, 2, 3, 4, 1).flatten(0, 1).contiguous().cpu().numpy()
     return images

@@ -139,7 +139,7 @@ def context_layers_of(found: Found) -> tuple[int, ...] | None:
     config = path.parent / "config.json"
     for where, said in (
         (path, told and list(told)),
-        (path, _said(found)),
+        (path, _stated_layers(found)),
         (config, read_json(config).get(CONTEXT_LAYERS_KEY)),
     ):
         if said is not None:
@@ -225,7 +225,7 @@ def _layers(found: Found) -> int | None:
     return family.released_layers.get(family.adapter_sizes(found.weights)[0].width)
 
 
-def _said(found: Found) -> Any:
+def _stated_layers(found: Found) -> Any:
     """What the metadata of the file gives as context layers, None if nothing."""
     text = found.weights.file.metadata.get(CONTEXT_LAYERS_KEY)
     try:

@@ -21,7 +21,7 @@ from .inspect import CONTEXT_LAYERS_KEY, context_layers_of
 Places = dict[str, tuple[TensorFile, str]]
 
 
-def split(path: str | Path, base_out: Path, adapter_out: Path) -> None:
+def split_model(path: str | Path, base_out: Path, adapter_out: Path) -> None:
     """Writes the base and the adapter of a full model to files of their own.
 
     Args:
@@ -52,7 +52,7 @@ def split(path: str | Path, base_out: Path, adapter_out: Path) -> None:
     _copy(_beside(others, base, found), base_out, metadata)
 
 
-def join(base: str | Path, adapter: str | Path, out: Path) -> None:
+def join_model(base: str | Path, adapter: str | Path, out: Path) -> None:
     """Writes a base and an adapter that fits it as one full model; what `split` made becomes what it was.
 
     What else the base's file holds comes along.

@@ -50,6 +50,7 @@ LAYERS = {
 EDGES = {"shared": ("token_embedding", "token_embd"), "encoder.final_layer_norm": ("norm", "enc.output_norm")}
 COLUMNS = {"official": (0, "blocks."), "llama.cpp": (1, "enc.blk.")}
 SHARED, SHARED_AGAIN = "shared.weight", "encoder.embed_tokens.weight"  # one table; some files hold it twice
+MAX_TOKENIZER = 100_000_000  # bytes; no real tokenizer comes near it
 TOKENIZERS, STORED_TOKENIZER = ("tokenizer.json", "spiece.model"), "spiece_model"
 
 
@@ -189,7 +190,9 @@ def _unfit(weights: Weights, kind: EncoderKind, problem: str, names: list[str]) 
 def _find_tokenizer(weights: Weights, rows: int, kind: EncoderKind, given: Path | None) -> Tokenize:
     """The tokenizer given, else the one in the file, else the first one beside it."""
     if given is None and STORED_TOKENIZER in weights.stored:
-        content = weights.file.read_bytes(weights.stored[STORED_TOKENIZER])
+        stored = weights.stored[STORED_TOKENIZER]
+        _check_length(weights.file.path, weights.file.tensors[stored].nbytes)
+        content = weights.file.read_bytes(stored)
         return _read_tokenizer(weights.file.path, content.numpy().tobytes(), rows, kind)
     here = weights.file.path.parent
     beside = (here, here / "tokenizer", here / kind.tokenizer, here.parent / "tokenizer")
@@ -200,7 +203,15 @@ def _find_tokenizer(weights: Weights, rows: int, kind: EncoderKind, given: Path 
             f"There is no tokenizer in {given or here}. That of {kind.name} ({kind.tokenizer}) is needed: "
             "tokenizer.json or spiece.model. Put one there, or give its path as the tokenizer."
         )
+    _check_length(found, found.stat().st_size)
     return _read_tokenizer(found, found.read_bytes(), rows, kind)
+
+
+def _check_length(path: Path, length: int) -> None:
+    if length > MAX_TOKENIZER:
+        raise WeightsError(
+            f"The tokenizer in {path} has {length:,} bytes. At most {MAX_TOKENIZER:,} are read. Choose another file."
+        )
 
 
 def _read_tokenizer(path: Path, content: bytes, rows: int, kind: EncoderKind) -> Tokenize:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ..checks.room import most_bytes
 from ..errors import InputError, ShapeError
 from ..files.replacing import reason, replacing
 from .files import check_file, check_target, pillow
@@ -63,7 +64,7 @@ def read_animation(path: str | Path) -> Clip | None:
         count = _count(image)
         if count == 1:
             return None
-        check_memory(path, image.width, image.height, count, MAX_BYTES)
+        check_memory(path, image.width, image.height, count, most_bytes(MAX_BYTES))
         frames = torch.empty(count, image.height, image.width, 3, dtype=torch.uint8)
         alpha, ends = torch.full(frames.shape[:3], 255, dtype=torch.uint8), torch.zeros(count + 1, dtype=torch.float64)
         first = _pages(image) - count  # an APNG may have a picture in front that is not part of it

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ..checks.numbers import check_whole
-from ..checks.room import check_room
+from ..checks.room import most_bytes
 from ..errors import InputError, ShapeError
 from ..files.replacing import reason
 from .decode import decoded_frames, frame_bytes, frame_times
@@ -93,7 +93,8 @@ def read_video(path: str | Path, *, max_frames: int | None = None, max_bytes: in
     Args:
         path: The file. Playlists and network addresses are not opened.
         max_frames: Frames to read from the start, at least 1. None reads all.
-        max_bytes: Bytes that the decoded frames may fill; asked before decoding and again with every frame.
+        max_bytes: Bytes that the decoded frames may fill, where as many are free; asked before decoding and again with
+            every frame.
 
     Raises:
         InputError: the file is missing, empty, cut short, damaged, no video, or too large.
@@ -128,9 +129,8 @@ def read_video(path: str | Path, *, max_frames: int | None = None, max_bytes: in
 
 def _read(path: Path, container: InputContainer, stream: VideoStream, max_frames: int | None, max_bytes: int) -> Clip:
     promised = stream.frames or int((container.duration or 0) / 1e6 * (stream.average_rate or 0))
-    check_memory(path, stream.width, stream.height, min(promised, max_frames or promised), max_bytes)
-    needed = stream.width * stream.height * min(promised, max_frames or promised) * 3
-    check_room(needed, f"The video {path}", height=stream.height, width=stream.width)
+    bound = most_bytes(max_bytes)
+    check_memory(path, stream.width, stream.height, min(promised, max_frames or promised), bound)
     pictures: deque[Tensor] = deque()
     starts: list[Fraction | None] = []
     durations: dict[int | None, int | None] = {}
@@ -143,7 +143,7 @@ def _read(path: Path, container: InputContainer, stream: VideoStream, max_frames
                 f"The video {path} changes from {shape[1]} x {shape[0]} to {frame.width} x {frame.height} pixels at "
                 f"frame {len(pictures)}. One size is needed. Export it again, or read its first {len(pictures)} frames."
             )
-        check_memory(path, frame.width, frame.height, len(pictures) + 1, max_bytes)
+        check_memory(path, frame.width, frame.height, len(pictures) + 1, bound)
         pictures.append(frame_bytes(frame, notes))
         tick = stream.time_base or Fraction(1, 1_000_000)
         starts.append(None if frame.pts is None else frame.pts * tick)

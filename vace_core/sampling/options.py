@@ -10,7 +10,7 @@ from ..adapter import SigmaRange
 from ..checks.numbers import check_number, check_whole
 from ..errors import InputError
 from ..vcu import VideoConditionUnit
-from .schedule import Schedule, grown_shift
+from .schedule import NoiseSchedule, grown_shift
 
 WAN_NEGATIVE_PROMPT = (
     "色调艳丽，过曝，静态，细节模糊不清，字幕，风格，作品，画作，画面，静止，整体发灰，最差质量，低质量，"
@@ -127,7 +127,7 @@ class SamplingOptions:
         """How strongly the adapter acts, and when."""
         return AdapterOptions(strength=self.strength, start_percent=self.start_percent, end_percent=self.end_percent)
 
-    def schedule(self, tokens: int, *, first: float = 1.0) -> Schedule:
+    def schedule(self, tokens: int, *, first: float = 1.0) -> NoiseSchedule:
         """The noise levels for a clip of so many tokens, references included.
 
         Args:
@@ -135,4 +135,4 @@ class SamplingOptions:
             first: Unshifted level of the first step; `Solver.first`.
         """
         shift = grown_shift(self.shift, self.shift_growth, tokens)
-        return Schedule(steps=self.steps, shift=shift, first=first, terminal=self.terminal)
+        return NoiseSchedule(steps=self.steps, shift=shift, first=first, terminal=self.terminal)

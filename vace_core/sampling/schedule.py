@@ -51,7 +51,7 @@ def grown_shift(shift: float, growth: float, tokens: int) -> float:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Schedule:
+class NoiseSchedule:
     """The noise levels of one job.
 
     Attributes:

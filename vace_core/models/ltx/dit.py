@@ -314,7 +314,7 @@ def rotations(t: int, h: int, w: int, *, width: int, fps: float) -> Tensor:
     places = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).reshape(-1, 3)
     angles = (frequencies * (places.unsqueeze(-1) * 2 - 1)).transpose(1, 2).flatten(1)
     angles = F.pad(angles, (width // 2 - angles.shape[1], 0))
-    return rotary.table(angles)
+    return rotary.cos_sin(angles)
 
 
 def _rms(x: Tensor) -> Tensor:

@@ -158,7 +158,7 @@ class LtxFamily:
 
 def _configuration(weights: Weights) -> Mapping[str, Any]:
     """What the metadata of an official file say of the transformer; {} if nothing that can be read."""
-    found = strict_json.table(weights.file.metadata.get("config", "{}")).get("transformer")
+    found = strict_json.parse_table(weights.file.metadata.get("config", "{}")).get("transformer")
     return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
 
 

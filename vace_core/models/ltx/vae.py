@@ -8,7 +8,7 @@ Source: Lightricks/LTX-Video 0.9.1, causal_video_autoencoder.py; names of the we
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ...errors import ShapeError
 from ...geometry import Box, Grid
-from ...protocols import OnChunk
+from ...protocols import OnChunk, report_chunk
 from ..tiling import crop, doubled, halved, tiles
 from .dit import GRID, LATENT_CHANNELS
 
@@ -191,7 +191,7 @@ class Decoder(nn.Module):
         x = self.conv_in(x, None)
         for layer in coarse:
             x = layer(x, None)
-            _report(on_chunk, next(done), total)
+            report_chunk(on_chunk, next(done), total)
         for window in windows:
             part, covered = x, Box(0, 0, x.shape[-1], x.shape[-2])
             if window is windows[-1]:
@@ -200,7 +200,7 @@ class Decoder(nn.Module):
                 part = crop(part, covered, needed)
                 for layer in layers:
                     part = layer(part, None)
-                    _report(on_chunk, next(done), total)
+                    report_chunk(on_chunk, next(done), total)
                 covered = doubled(needed)
             yield window.cut(self.conv_out(part, None))
 
@@ -324,7 +324,7 @@ class LtxVae:
         for done, chunk in enumerate(chunks, start=1):
             raw = self.network.encode(self._place(frames[:, :, chunk]), memory).float()
             parts.append((raw - mean) / std)
-            _report(on_chunk, done, len(chunks))
+            report_chunk(on_chunk, done, len(chunks))
         return torch.cat(parts, dim=2)
 
     def _encode_gray(self, frame: Tensor, on_chunk: OnChunk | None) -> Tensor:
@@ -353,8 +353,3 @@ def _frame_chunks(num_frames: int) -> Iterator[slice]:
     yield slice(0, 1)
     for start in range(1, num_frames, GRID.frames):
         yield slice(start, start + GRID.frames)
-
-
-def _report(on_chunk: Callable[[int, int], None] | None, done: int, total: int) -> None:
-    if on_chunk is not None:
-        on_chunk(done, total)

@@ -337,7 +337,7 @@ def rotations(t: int, h: int, w: int, *, device: torch.device | None = None) -> 
         angles = torch.outer(places, torch.pow(10000.0, -exponent))
         shape = [1, 1, 1, width // 2, 2]
         shape[axis] = count
-        parts.append(rotary.table(angles).to(device or "cpu").reshape(shape).expand(*counts, -1, -1))
+        parts.append(rotary.cos_sin(angles).to(device or "cpu").reshape(shape).expand(*counts, -1, -1))
     return torch.cat(parts, dim=-2).reshape(-1, HEAD_WIDTH // 2, 2)
 
 

@@ -216,12 +216,12 @@ class Encoder(nn.Module):
 
     def forward(self, x: Tensor, memory: Memory) -> Tensor:
         for stage in self.local_stages:
-            x = run(stage, x, memory)
+            x = run_layers(stage, x, memory)
         return self.finish(x, memory)
 
     def finish(self, x: Tensor, memory: Memory) -> Tensor:
         """The layers after the last halving: `(B, C, t, h, w)` of the whole frame."""
-        x = run(self.global_stage, x, memory)
+        x = run_layers(self.global_stage, x, memory)
         return self.head["2"](self.head["0"](x), memory)
 
 
@@ -253,18 +253,18 @@ class Decoder(nn.Module):
     def forward(self, x: Tensor, memory: Memory) -> Tensor:
         x = self.start(x, memory)
         for stage in self.local_stages:
-            x = run(stage, x, memory)
+            x = run_layers(stage, x, memory)
         return self.finish(x, memory)
 
     def start(self, x: Tensor, memory: Memory) -> Tensor:
         """The layers that see the whole frame, before the first doubling."""
-        return run([self.conv1, *self.middle], x, memory)
+        return run_layers([self.conv1, *self.middle], x, memory)
 
     def finish(self, x: Tensor, memory: Memory) -> Tensor:
         return self.head["2"](self.head["0"](x), memory)
 
 
-def run(layers: list[nn.Module], x: Tensor, memory: Memory) -> Tensor:
+def run_layers(layers: list[nn.Module], x: Tensor, memory: Memory) -> Tensor:
     """Sends `x` through layers that share one `memory`."""
     for layer in layers:
         x = layer(x, memory)

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from ...errors import ShapeError
 from ...geometry import Box, Grid
-from ...protocols import OnChunk
+from ...protocols import OnChunk, report_chunk
 from ..tiling import crop, tiles
 from .dit import GRID
-from .vae import LATENT_MEAN, LATENT_STD, Memory, WanVaeNetwork, run
+from .vae import LATENT_MEAN, LATENT_STD, Memory, WanVaeNetwork, run_layers
 
 # How far the layers of one level see, in cells of that level: two residual blocks of two convolutions each while
 # encoding, three while decoding; the first encoder level has one convolution more.
@@ -67,7 +67,7 @@ class WanVae:
         for done, (index, chunk) in enumerate(chunks, start=1):
             features = stages(index, self._place(frames[:, :, chunk]))
             parts.append(self._finish(features, memory))
-            _report(on_chunk, done, len(chunks))
+            report_chunk(on_chunk, done, len(chunks))
         return torch.cat(parts, dim=2)
 
     @torch.no_grad()
@@ -93,7 +93,7 @@ class WanVae:
                 columns = slice(at.left - window.left, at.right - window.left)
                 frames[..., rows, columns] = tile(features).float().clamp_(-1, 1)
             parts.append(frames)
-            _report(on_chunk, k + 1, t)
+            report_chunk(on_chunk, k + 1, t)
         return torch.cat(parts, dim=2)
 
     def _stages_for(self, frames: Tensor, content: Box | None) -> Callable[[int, Tensor], Tensor]:
@@ -120,7 +120,7 @@ class WanVae:
         parts: list[Tensor] = []
         for index in range(t):
             parts.append(self._finish(features.of_frame(index), memory))
-            _report(on_chunk, index + 1, t)
+            report_chunk(on_chunk, index + 1, t)
         self._gray_clip = torch.cat(parts, dim=2)
         return self._gray_clip
 
@@ -173,7 +173,7 @@ class _EncodeTile:
         covered = Box(0, 0, chunk.shape[-1], chunk.shape[-2])
         x = chunk
         for level, stage in enumerate(self.network.encoder.local_stages):
-            x = run(stage, crop(x, covered, self.needs[level]), self.memory)
+            x = run_layers(stage, crop(x, covered, self.needs[level]), self.memory)
             covered = _halved(self.needs[level])
         return crop(x, covered, self.output)
 
@@ -202,7 +202,7 @@ class _EncodeWindow:
         x = crop(chunk, Box(0, 0, chunk.shape[-1], chunk.shape[-2]), self.needs[0])
         for level, stage in enumerate(self.network.encoder.local_stages):
             changed = self.changed[level]
-            part = crop(run(stage, x, self.memory), _halved(self.needs[level]), changed)
+            part = crop(run_layers(stage, x, self.memory), _halved(self.needs[level]), changed)
             around = self.needs[level + 1] if level < 2 else None
             x = (
                 gray.of_level(index, level, around)
@@ -252,7 +252,7 @@ class _GrayFeatures:
         x = frames.contiguous(memory_format=torch.channels_last_3d)
         results: list[Tensor] = []
         for stage in self.network.encoder.local_stages:
-            x = run(stage, x, self.memory)
+            x = run_layers(stage, x, self.memory)
             results.append(x)
         return results
 
@@ -296,7 +296,7 @@ class _DecodeWindow:
 
 def _run_stages(network: WanVaeNetwork, chunk: Tensor, memory: Memory) -> Tensor:
     for stage in network.encoder.local_stages:
-        chunk = run(stage, chunk, memory)
+        chunk = run_layers(stage, chunk, memory)
     return chunk
 
 
@@ -328,8 +328,3 @@ def _halved(box: Box) -> Box:
 
 def _per_channel(values: tuple[float, ...], like: Tensor) -> Tensor:
     return torch.tensor(values, device=like.device, dtype=like.dtype).view(1, -1, 1, 1, 1)
-
-
-def _report(on_chunk: OnChunk | None, done: int, total: int) -> None:
-    if on_chunk is not None:
-        on_chunk(done, total)
