@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vace_core import tasks
-from vace_core.checks.room import advice, check_room, free_bytes
+from vace_core.checks.room import SMALL, advice, check_room, free_bytes, most_bytes
 from vace_core.context import encode_context
 from vace_core.errors import InputError
 from vace_core.inputs import fitting, layout
@@ -39,6 +39,12 @@ def test_what_fits_passes():
 
 def test_the_system_tells_what_is_free():
     assert 16 << 20 < free_bytes() < 1 << 60
+
+
+def test_no_more_is_filled_than_is_free_or_was_allowed():
+    assert most_bytes(5) == 5
+    assert most_bytes(SMALL) == SMALL
+    assert SMALL <= most_bytes(1 << 60) < 1 << 60
 
 
 def test_a_refusal_says_what_came_what_fits_and_what_to_do():

@@ -120,7 +120,7 @@ class SamplingOptions:
         check_number("The scale of spatio-temporal guidance (stg)", self.stg_scale, least=0)
         check_number("The rescale", self.rescale, least=0, most=1)
         check_whole("The seed", self.seed, least=0, most=LAST_SEED)
-        _ = self.adapter
+        _ = self.adapter  # checked where it is born
 
     @property
     def adapter(self) -> AdapterOptions:
