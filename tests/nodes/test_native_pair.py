@@ -49,7 +49,8 @@ class TestOneRun:
         wanted, seen = [], []
         result = solver.run(both, noise, levels, lambda index, total, made: wanted.append((index, total, made)))
         asked.clear()
-        job = native._Job(solver, levels, acts_from=1.0, acts_to=-1.0, on_step=lambda *step: seen.append(step))
+        always = pack.vace_core.adapter.SigmaRange()
+        job = native._Job(solver, levels, acting=always, on_step=lambda *step: seen.append(step))
         handed = job.until(turn)(high, noise, torch.tensor(levels[: turn + 1]), {})
         ours = job.until(STEPS)(low, torch.zeros_like(noise), torch.tensor(levels[turn:]), {})
         assert torch.equal(ours, result)
