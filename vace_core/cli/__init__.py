@@ -26,11 +26,11 @@ app = Typer(
     add_completion=False,
     rich_markup_mode="rich",
 )
-previews = Typer(help="Only shows what a task asks for: a contact sheet, no model.", no_args_is_help=True)
+previews = Typer(help="Preview a task as a contact sheet, without a model.", no_args_is_help=True)
 
 
 @app.callback()
-def common(debug: Annotated[bool, Option("--debug", help="Errors with their traceback.")] = False) -> None:
+def common(debug: Annotated[bool, Option("--debug", help="Show errors with their traceback.")] = False) -> None:
     """Video creation and editing with VACE: one model, every task."""
     set_debug(debug)
 

@@ -43,11 +43,13 @@ CIRCLE = SceneObject(shape="circle", colour="blue", motion="moves right", path=A
 def demo(
     clip: Annotated[Path | None, Argument(help="A clip of your own; one is drawn if none is given.")] = None,
     *,
-    output: Annotated[Path, Option("--output", "-o", help="A folder; made if it is not there.")] = Path("vace-demo"),
-    seed: Annotated[int, Option(help="One seed, one result.")] = 0,
+    output: Annotated[Path, Option("--output", "-o", help="A folder; created if it does not exist.")] = Path(
+        "vace-demo"
+    ),
+    seed: Annotated[int, Option(help="The same seed gives the same result.")] = 0,
     model: Annotated[str, Option("--model", "-m", help="The starter, or a folder laid out like it.")] = STARTER_NAME,
 ) -> None:
-    """Edits a clip with the starter model: takes something away, puts something in its place, moves something."""
+    """Edit a clip with the starter model: remove an object, replace it, move one."""
     wanted, how = Wanted(model=model), Run(seed=seed)
     given = None if clip is None else _given(clip, wanted)
     _make_folder(output)
