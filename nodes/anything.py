@@ -275,11 +275,11 @@ class VaceReferenceAnything(Node):
 
 
 def subjects_of(image: Any | None, mask: Any | None, ending: str = "") -> tuple[Tensor, ...]:
-    """The subjects of a picture or of each of a batch, cut out where there is a mask; none where no picture came.
+    """The subjects of an image or of each of a batch, cut out where there is a mask; none where no image came.
 
     Raises:
-        InputError: a mask without a picture, or one that is empty.
-        ShapeError: a mask of another size or number than its pictures.
+        InputError: a mask without an image, or one that is empty.
+        ShapeError: a mask of another size or number than its images.
     """
     masks = masks_of(mask, f"mask{ending}")
     if image is None:

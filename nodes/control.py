@@ -169,7 +169,7 @@ class VaceLayoutToVideo(Node):
 
 
 def control_of(frames: Tensor, kind: str, mend: bool) -> tuple[Tensor, list[str]]:
-    """The control of this kind that a clip is or is turned into, and what is to be said of it.
+    """The control video of this kind that a clip is or is turned into, and notes on it.
 
     Raises:
         InputError: a clip that the control cannot be computed from.
@@ -196,8 +196,8 @@ def paths_of(text: str, size: tuple[int, int], box_size: float) -> tuple[BoxPath
 
     Args:
         text: What the widget holds or what was linked.
-        size: `(W, H)` in pixels of the picture that points refer to.
-        box_size: Size of the box around a point, as a part of the picture.
+        size: `(W, H)` in pixels of the image that points refer to.
+        box_size: Size of the box around a point, as a part of the image.
 
     Raises:
         InputError: there is no box, or the text cannot be read.

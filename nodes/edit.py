@@ -285,10 +285,10 @@ def _frames(end: Fitted | None) -> Tensor | None:
 
 
 def _positions(text: str, length: int, pictures: int) -> list[int]:
-    """The frame of each picture.
+    """The frame of each image.
 
     Raises:
-        InputError: they are no numbers, not as many as there are pictures, beside the video, or the same twice.
+        InputError: they are no numbers, not as many as there are images, beside the video, or the same twice.
     """
     try:
         typed = [int(part) for part in text.replace(";", ",").split(",") if part.strip()]

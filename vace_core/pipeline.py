@@ -1,4 +1,4 @@
-"""The whole method on one screen: unit → context → hints → denoising → pixels → what was kept, put back."""
+"""The whole method on one screen: VCU → context → hints → denoising → pixels → kept pixels pasted back."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ class Expert:
 
 @dataclass(frozen=True, kw_only=True)
 class VaceModel:
-    """Everything that one job needs of models. Attaching and detaching give a new one; the parts are never changed.
+    """All networks of one job. Attaching and detaching an adapter give a new one; the parts are never changed.
 
     Attributes:
         expert: The network, for all noise levels or, where there is a `low_noise` one, for the high ones.
-        vae: Pixels to latents and back.
-        text: Prompts to numbers.
-        fold_masks: How the adapter sees masks.
+        vae: The VAE: pixels to latents and back.
+        text: The text encoder: prompts to embeddings.
+        fold_masks: Masks to mask latents, as the adapter was trained.
         low_noise: The second network of a pair (Wan 2.2 VACE-Fun).
-        boundary: Noise level from which on `expert` hands over to `low_noise`.
+        boundary: Noise level (sigma, 0..1) below which `low_noise` takes over from `expert`.
 
     Raises:
         InputError: the boundary is no finite number.
@@ -100,18 +100,18 @@ def generate(
     on_step: OnStep | None = None,
     on_chunk: Callable[[str, int, int], None] | None = None,
 ) -> Tensor:
-    """Frames `(B, 3, T, H, W)` in −1..1: what the unit asks for, with every kept pixel as it came.
+    """Frames `(B, 3, T, H, W)` in −1..1: what the VCU asks for, with every kept pixel as it came.
 
     Args:
         feather: Pixels of soft edge, inside the mask; 0 = a hard edge.
-        match_colour: Gives what is made the colours of what is kept; `composite` says how.
+        match_colour: Match the colours of the generated part to the kept part; `composite` says how.
         on_step: Called as (index, total, denoised latents of the video) after each step. Raising stops the job and
             leaves the model as it was.
         on_chunk: Called as (what, done, total) while pixels are encoded and decoded; raising stops the job too.
 
     Raises:
         ShapeError: a length or size the model cannot take.
-        InputError: the unit conditions a model without an adapter, or an adapter that acts in no step.
+        InputError: the VCU conditions a model without an adapter, or an adapter that acts in no step.
     """
     latents = sample(model, vcu, options, on_step=on_step, on_chunk=_named(on_chunk, "encode"))
     return finish(
@@ -128,7 +128,7 @@ def finish(
     match_colour: bool = False,
     on_chunk: OnChunk | None = None,
 ) -> Tensor:
-    """Latents `(B, C, t, h, w)` of the video as frames, only where something was made, and the kept pixels around it.
+    """Latents `(B, C, t, h, w)` of the video as frames: the generated part decoded, and the kept pixels around it.
 
     Args:
         feather: As for `generate`.
@@ -136,7 +136,7 @@ def finish(
         on_chunk: Called as (done, total) while pixels are decoded; raising stops it.
 
     Raises:
-        InputError: a finish that joins to kept pixels, where the unit has no source; or the VAE overflowed.
+        InputError: a soft edge or matched colours where the VCU has no source; or the VAE overflowed.
     """
     # What is decoded, and the canvas that it is laid on.
     needed = vcu.roles.numel() * FRAMES * (1 if vcu.source is None else 2)
@@ -172,7 +172,7 @@ def sample(
     """Latents `(B, C, t, h, w)` of the video alone, references already dropped; arguments as for `generate`.
 
     Args:
-        context: The unit as `encode_context` gives it, on the device where the job is done; None = it is encoded here.
+        context: The VCU as `encode_context` gives it, on the device where the job is done; None = it is encoded here.
     """
     solver = solver_named(options.solver)
     skip = vcu.num_references
@@ -196,7 +196,7 @@ def sample(
 
 
 def check_unit(vcu: VideoConditionUnit, grid: Grid) -> None:
-    """Accepts a unit that a model of this grid can be run on.
+    """Validate that a model of this grid can run a VCU.
 
     Raises:
         ShapeError: a length or size the model cannot take.
@@ -211,7 +211,7 @@ def check_unit(vcu: VideoConditionUnit, grid: Grid) -> None:
 
 
 def check_adapter(vcu: VideoConditionUnit, options: SamplingOptions, *, attached: bool) -> None:
-    """Accepts a unit whose conditions are read, and says in the log where they are not because the strength is 0.
+    """Validate that a VCU's conditions are read; log a warning where they are not because the strength is 0.
 
     Raises:
         InputError: there is no adapter to read them.
@@ -228,7 +228,7 @@ def check_adapter(vcu: VideoConditionUnit, options: SamplingOptions, *, attached
 
 
 def check_steps(options: SamplingOptions, schedule: Schedule) -> None:
-    """Accepts options with which an adapter acts in at least one step of `schedule`.
+    """Validate that an adapter acts in at least one step of `schedule`.
 
     Raises:
         InputError: it acts in none.
@@ -243,7 +243,7 @@ def check_steps(options: SamplingOptions, schedule: Schedule) -> None:
 
 
 def _conditions(vcu: VideoConditionUnit) -> str:
-    """What of a unit an adapter reads, in words; "" if nothing."""
+    """The parts of a VCU that an adapter reads, in words; "" if none."""
     count = vcu.num_references
     there = (
         (f"{count} reference{'s' if count > 1 else ''}", count > 0),
@@ -276,7 +276,7 @@ def make_noise(shape: tuple[int, ...], seed: int) -> Tensor:
 
 
 def generated_box(vcu: VideoConditionUnit) -> Box | None:
-    """The smallest box that holds all pixels to be made; None where that is the whole frame."""
+    """The smallest box that holds all pixels to generate; None where that is the whole frame."""
     return content_box(vcu.masks)
 
 

@@ -42,7 +42,7 @@ class VideoVae(Protocol):
 
 
 class BaseSizes(Protocol):
-    """What decides whether an adapter and a text encoder fit a base."""
+    """The sizes that decide whether an adapter and a text encoder fit a base model."""
 
     @property
     def width(self) -> int: ...
@@ -55,7 +55,7 @@ class BaseSizes(Protocol):
 
 
 class BaseModel(Protocol):
-    """A text-to-video network that adapters can be attached to."""
+    """A text-to-video transformer that adapters can be attached to."""
 
     @property
     def sizes(self) -> BaseSizes: ...
@@ -76,10 +76,10 @@ class BaseModel(Protocol):
 
 @runtime_checkable
 class CanWeaken(Protocol):
-    """A base that spatio-temporal guidance can be done with."""
+    """A base model that supports spatio-temporal guidance."""
 
     def weaken(self, text: Any) -> Any:
-        """What `prepare_text` gave, such that a call with it predicts worse: space and time fall apart."""
+        """What `prepare_text` gave, perturbed: a call with it leaves out attention, as spatio-temporal guidance wants."""
         ...
 
 

@@ -30,7 +30,7 @@ _SPARE = 0.9  # of the bound, for a size that is advised: what is free changes w
 def check_room(
     needed_bytes: int, what: str, *, frames: int | None = None, height: int | None = None, width: int | None = None
 ) -> None:
-    """Accepts what fits into the memory that is free.
+    """Validate that this much fits into the memory that is free.
 
     Args:
         needed_bytes: All that is about to be allocated at once. It is taken to grow with length and area.
@@ -55,10 +55,10 @@ def check_room(
 
 
 def check_unit(batch: int, num_frames: int, height: int, width: int, *, what: str = "The clip", clips: int = 0) -> None:
-    """Accepts a unit, and all that is made of it on its way to a model, if they fit into the memory that is free.
+    """Validate that a VCU, and all that is computed from it for a model, fit into the memory that is free.
 
     Args:
-        clips: How many clips of its own, such as a source, are about to be made for it.
+        clips: How many clips of its own, such as a source, are about to be allocated for it.
 
     Raises:
         InputError: as `check_room`.

@@ -84,7 +84,7 @@ BEHIND_BOXES = "vace_picture"  # what the editor of boxes draws over; frontends 
 def output(
     cls: Any, *values: Any, notes: Sequence[str] = (), images: Tensor | None = None, shown_as: str = "images"
 ) -> io.NodeOutput:
-    """The result of a node, with what was done in words in the node, and a picture if there is one."""
+    """The result of a node, with notes shown in the node, and an image if there is one."""
     return io.NodeOutput(*values, ui=_shown(cls, notes, images, shown_as))
 
 

@@ -49,8 +49,8 @@ class LibraryModel:
         core: What is run.
         vae: ComfyUI's handle of its VAE; None without ComfyUI.
         experts: The handle of its transformer with the adapter, and that of its low-noise ones if it has them.
-        family: Which kind of base it is.
-        usual: How it is sampled where nobody says.
+        family: Its model family.
+        usual: Its default sampling options.
     """
 
     core: VaceModel
@@ -94,7 +94,7 @@ class ReferenceStack:
 
 
 def usual(model: LibraryModel | NativeModel) -> tuple[Family, SamplingOptions]:
-    """Which kind of base a model is, and how it is sampled where nobody says."""
+    """The model family, and the default sampling options."""
     if isinstance(model, LibraryModel):
         return model.family, model.usual
     return WAN, WAN.options if model.low_noise is None else WAN.pair_options
@@ -202,7 +202,7 @@ def fit() -> Any:
 
 
 def sizes(width: int = 832, height: int = 480, length: int = 81) -> list[Any]:
-    """Size and length of a result for which no video came."""
+    """Size and length of a result without an input video."""
     return [
         io.Int.Input("width", default=width, min=16, max=8192, step=16, tooltip=SIDE),
         io.Int.Input("height", default=height, min=16, max=8192, step=16, tooltip=SIDE),

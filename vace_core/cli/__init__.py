@@ -1,8 +1,8 @@
 """The command `vace`: every task from a terminal.
 
-`tasks` has one function per task, `options` what they share, `inputs` the files that go in, `files` and `models` those
-of the model, `run` what happens then, `film` what is put around it, `console` what is said; `tools` and `demo` are the
-commands that are no tasks.
+`tasks` has one function per task, `options` what they share, `inputs` the input files, `files` and `models` the
+model, `run` runs a task, `film` adds the rest of the video around its result, `console` prints; `tools` and `demo` are
+the commands that are no tasks.
 """
 
 from __future__ import annotations

@@ -99,7 +99,7 @@ def is_pair(wanted: Wanted, run: Run) -> bool:
 
 
 def family_of(model: str) -> Family | None:
-    """Which kind of base a file or folder holds; None if there is nothing.
+    """The model family in a file or folder; None if there is nothing.
 
     Raises:
         ModelError: it is damaged, or no model that is known.

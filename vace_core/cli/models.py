@@ -1,4 +1,4 @@
-"""A model as the command uses it: what it likes to be fed, how it is loaded, how large it is."""
+"""A model as the command uses it: what it takes, how it is loaded, how large it is."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from .options import Run, Wanted
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """What a model likes to be fed.
+    """What a model takes, and its defaults.
 
     Attributes:
-        family: Which kind of base it is.
+        family: Its model family.
         rule: The sizes and lengths it takes.
-        size: `(H, W)` where nothing came that has a shape.
-        options: How it is sampled where nobody says.
+        size: `(H, W)` without an input that has a shape.
+        options: Its default sampling options.
         pair_options: The same for two networks that share the noise levels.
     """
 
@@ -48,7 +48,7 @@ class Profile:
 
     @classmethod
     def of(cls, family: Family) -> Profile:
-        """What a family's models usually like."""
+        """The defaults of a family's models."""
         rule = next(iter(family.presets.values()))
         return cls(
             family=family,

@@ -36,7 +36,7 @@ class DtypeName(str, Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What the result is to be, and for which model: all that a preview needs."""
+    """The result asked for, and for which model: all that a preview needs."""
 
     prompt: Annotated[str, Option("--prompt", "-p", help="Prompt: what the video should show.")] = ""
     negative: Annotated[

@@ -1,4 +1,4 @@
-"""Commands that are no tasks: look into a file, take a model apart and join it, say the starter's words."""
+"""Commands that are no tasks: inspect a file, split and join a model, list the starter's words."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def write_video(
     """Writes `frames` as H.264 in .mp4, or without any loss as FFV1 in .mkv.
 
     The file appears under its name when it is complete; an existing one is replaced then. Even sizes are stored as
-    4:2:0, which every player shows. Odd sizes are stored as 4:4:4, since padding or cropping would change the picture;
+    4:2:0, which every player shows. Odd sizes are stored as 4:4:4, since padding or cropping would change the image;
     some players cannot show that.
 
     Args:

@@ -25,7 +25,7 @@ class ModelSizes:
     """What must be known of the models of a job.
 
     Attributes:
-        family: Which kind of base they are.
+        family: Their model family.
         base: The transformer.
         context_blocks: Blocks of the adapter; 0 = there is none.
         vae: The VAE.
@@ -53,7 +53,7 @@ class JobCost:
         num_frames: Frames of the clip.
         height: Pixels.
         width: Pixels.
-        num_references: Pictures, each as much work as one latent frame.
+        num_references: Images, each as much work as one latent frame.
         latent_size: `(t, h, w)` of what is sampled, references included.
         tokens: What the transformer works on.
         base_tflop: One pass of the base.

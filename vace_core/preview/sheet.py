@@ -1,6 +1,6 @@
-"""What a unit asks for, to be looked at before anything is computed: a contact sheet.
+"""A contact sheet of a VCU, to be looked at before anything is computed.
 
-Rows: the whole clip in time, the frames as the model gets them, the mask, what is kept, what is made, the references.
+Rows: the whole clip in time, the frames as the model gets them, the mask, the kept and the generated part, references.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ _ABRUPT = 0.2  # of a frame: masks that change by more from one frame to the nex
 def contact_sheet(
     vcu: VideoConditionUnit, *, seen_frames: Sequence[int] | None = None, columns: int = 12
 ) -> Image.Image:
-    """One RGB picture that shows a unit; of a batch, its first clip.
+    """One RGB image that shows a VCU; of a batch, its first clip.
 
     A long clip is sampled: the first frame, the last, those where the mask changes abruptly, and evenly between.
 
     Args:
-        vcu: The unit.
+        vcu: The VCU.
         seen_frames: The frames whose mask the model reads, such as `models.wan.seen_frames(num_frames)`; they are
             marked. None leaves the marks out.
         columns: The most frames shown, 2..24.
 
     Raises:
-        InputError: `columns` is out of range, or the unit is too large to be drawn.
+        InputError: `columns` is out of range, or the VCU is too large to be drawn.
     """
     if not 2 <= columns <= 24:
         raise InputError(
@@ -195,7 +195,7 @@ def _header(vcu: VideoConditionUnit, shares: NDArray[np.float64], width: int) ->
 
 
 def _timeline(shares: NDArray[np.float64], seen_frames: Sequence[int] | None, width: int) -> Image.Image:
-    """The whole clip, a bar per frame: how much of it is kept, made after a control, made freely."""
+    """The whole clip, a bar per frame: how much of it is kept, generated from a control, generated freely."""
     top, height = 34, 40
     section = Image.new("RGB", (width, top + height + (18 if seen_frames is not None else 6)), _PAPER)
     draw, left = ImageDraw.Draw(section), _EDGE

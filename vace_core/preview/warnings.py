@@ -1,7 +1,7 @@
-"""What looks wrong with a unit, in plain words, before anything is computed.
+"""What looks wrong with a VCU, in plain words, before anything is computed.
 
-These are statistics with thresholds: they hint and do not prove. What is certainly wrong is refused where the unit is
-built; what is said here may be just what was meant.
+These are statistics with thresholds: they hint and do not prove. What is certainly wrong raises where the VCU is
+built; a warning here may be just what was meant.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SAMPLES = 6  # frames looked at
 
 
 def warnings(vcu: VideoConditionUnit, *, seen_frames: Sequence[int] | None = None) -> list[str]:
-    """What an experienced user would ask about this unit; an empty list if nothing.
+    """Warnings, as an experienced user would give about this VCU; an empty list if none.
 
     Asked are: a mask that keeps or makes everything; one that makes over 85 % of the frames it divides, which is
     what an inverted mask does (and a new background); kept or followed pixels of plain gray, which is how the model
@@ -35,7 +35,7 @@ def warnings(vcu: VideoConditionUnit, *, seen_frames: Sequence[int] | None = Non
     tends to show up in the first frames; and masks that the model does not read, see `seen_frames`.
 
     Args:
-        vcu: The unit; of a batch, its first clip.
+        vcu: The VCU; of a batch, its first clip.
         seen_frames: The frames whose mask the model reads, such as `models.wan.seen_frames(num_frames)`. Masks that
             differ from their neighbours for a moment between two of these are named. Frames that are kept at the very
             start or end are not: a Wan model reads neither, and was trained to keep them all the same.
@@ -48,7 +48,7 @@ def warnings(vcu: VideoConditionUnit, *, seen_frames: Sequence[int] | None = Non
 
 
 def role_shares(vcu: VideoConditionUnit) -> NDArray[np.float64]:
-    """`(T, 3)`: the part 0..1 of each frame of the first clip that is kept, made after a control, made freely."""
+    """`(T, 3)`: the part 0..1 of each frame of the first clip: kept, generated from a control, generated freely."""
     counts: list[list[int]] = []
     for roles in vcu.roles[0, 0].cpu().numpy():  # frame by frame and in NumPy, which counts many times faster
         kept = (roles & (KEEP | REPAINT)) == KEEP
@@ -182,6 +182,6 @@ def _used(vcu: VideoConditionUnit, frames: Tensor | None, bit: int) -> Tensor | 
 
 
 def _uses(roles: Tensor, bit: int) -> Tensor:
-    """Where pixels are kept (`KEEP`), or made after a control (`FOLLOW`)."""
+    """Where pixels are kept (`KEEP`), or generated from a control (`FOLLOW`)."""
     kept = (roles & (KEEP | REPAINT)) == KEEP
     return kept if bit == KEEP else ~kept & ((roles & FOLLOW) != 0)
