@@ -79,7 +79,7 @@ class CanWeaken(Protocol):
     """A base model that supports spatio-temporal guidance."""
 
     def weaken(self, text: Any) -> Any:
-        """What `prepare_text` gave, perturbed: a call with it leaves out attention, as spatio-temporal guidance wants."""
+        """What `prepare_text` gave, perturbed for spatio-temporal guidance: a call with it leaves out attention."""
         ...
 
 
