@@ -105,7 +105,7 @@ class VaceBuildVCU(Node):
                 io.Image.Input(
                     "control",
                     optional=True,
-                    tooltip="A control video (depth, pose, lines …) to follow in the generated part. As long as "
+                    tooltip="A control video (depth, pose, lines \u2026) to follow in the generated part. As long as "
                     "the video.",
                 ),
                 sockets.references(optional=True),
