@@ -14,10 +14,10 @@ from torch import Tensor
 
 from .errors import InputError, ShapeError
 
-# What a pixel is for, as bits. No bit: nobody has said anything, and the pixel is made freely.
+# What a pixel is for, as bits. No bit: nothing is said of it, and the pixel is generated freely.
 KEEP = 1  # there is a source pixel, and it is kept
-REPAINT = 2  # the pixel is made anew even so; what is under it shows through a soft edge alone
-FOLLOW = 4  # there is a control pixel to follow where this pixel is made
+REPAINT = 2  # the pixel is generated all the same; what is under it shows through a soft edge alone
+FOLLOW = 4  # there is a control pixel to follow where this pixel is generated
 
 SAME_RATE = 1e-4  # rates that differ by less, relatively, are one: a clip of 1000 frames drifts by a tenth of a frame
 

@@ -21,7 +21,7 @@ from .film import Rest
 from .models import is_starter, profile_of
 from .options import Wanted
 
-SHARES = ("kept", "made after a control", "made freely")
+SHARES = ("kept", "generated from a control", "generated freely")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

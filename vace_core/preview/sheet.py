@@ -31,7 +31,7 @@ _KEPT: Colour = (245, 245, 245)
 _FREE: Colour = (214, 62, 54)
 _FOLLOWED: Colour = (66, 135, 245)
 _MARK: Colour = (255, 200, 60)
-_LEGEND = (("kept", _KEPT), ("made after a control", _FOLLOWED), ("made freely", _FREE))
+_LEGEND = (("kept", _KEPT), ("generated from a control", _FOLLOWED), ("generated freely", _FREE))
 _EDGE, _GAP = 20, 8  # pixels around the sheet and between pictures
 _WIDEST, _TALLEST = 260, 300  # of one picture
 _LEAST_WIDTH, _USUAL_WIDTH = 760, 1920  # of the sheet
@@ -125,12 +125,12 @@ def _frame_rows(
     mask = made * _signed(_FREE) + (1 - made) * _signed(_KEPT)
     rows = [
         _row("Frames as the model gets them", _bytes(inactive + reactive), width, captions=numbers),
-        _row("Mask: red is made, white is kept", _bytes(mask), width, marks=marks),
+        _row("Mask: red = generate, white = keep", _bytes(mask), width, marks=marks),
     ]
     if vcu.source is not None:
         rows.append(_row("Kept", _bytes(inactive + made * paper), width))
     if vcu.control is not None:
-        title = "Made: after the control shown, or freely where gray"
+        title = "Generated: from the control shown, or freely where gray"
         rows.append(_row(title, _bytes(reactive + (1 - made) * paper), width))
     return rows
 
@@ -147,7 +147,7 @@ def _reference_rows(vcu: VideoConditionUnit, size: tuple[int, int], width: int) 
     for start in range(0, len(pictures), each):
         some = pictures[start : start + each]
         numbers = [str(start + n) for n in range(1, len(some) + 1)]
-        title = "References, in this order" if start == 0 else ""
+        title = "Reference images, in this order" if start == 0 else ""
         rows.append(_row(title, _bytes(some), width, captions=numbers))
     return rows
 
@@ -183,7 +183,7 @@ def _header(vcu: VideoConditionUnit, shares: NDArray[np.float64], width: int) ->
         f"{name} {_percent(share)}" for (name, _), share in zip(_LEGEND, shares.mean(axis=0), strict=True) if share
     ]
     lines = [(facts, 22, _INK), (",  ".join(parts), 15, _FAINT)]
-    for name, words, most in (("Prompt", vcu.prompt, 3), ("Not", vcu.negative_prompt, 1)):
+    for name, words, most in (("Prompt", vcu.prompt, 3), ("Negative prompt", vcu.negative_prompt, 1)):
         if words:
             lines += [(line, 15, _INK) for line in _wrapped(f"{name}: {words}", 15, width - 2 * _EDGE, most)]
     header = Image.new("RGB", (width, _EDGE + sum(size + 9 for _, size, _ in lines)), _PAPER)
