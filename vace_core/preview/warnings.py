@@ -60,19 +60,19 @@ def role_shares(vcu: VideoConditionUnit) -> NDArray[np.float64]:
 def _about_the_amount(vcu: VideoConditionUnit, kept: NDArray[np.float64]) -> list[str]:
     if kept.min() == 1:
         return [
-            "The mask keeps every pixel, so nothing is made. What is to change needs a 1 in the mask. "
+            "The mask keeps every pixel, so nothing is generated. What should change needs mask 1 (white). "
             "Paint it, or invert the mask."
         ]
     if kept.max() == 0 and vcu.source is not None:
         return [
-            "The mask makes every pixel anew, so nothing of the source clip is kept. What is to stay needs a 0 in the "
-            "mask. Invert the mask, or leave the source out."
+            "The mask generates every pixel, so nothing of the source video is kept. What should stay needs mask 0 "
+            "(black). Invert the mask, or leave the source video out."
         ]
     divided = kept[(kept > 0) & (kept < 1)]
     if bool((vcu.roles & REPAINT).any()) and divided.size and 1 - divided.mean() > _MOSTLY:
         return [
-            f"The mask makes {1 - divided.mean():.0%} of the picture and keeps the small rest. 1 means make, 0 means "
-            "keep. If the small part is to change, invert the mask."
+            f"The mask generates {1 - divided.mean():.0%} of the frame and keeps the small rest. Mask 1 (white) = "
+            "generate, 0 (black) = keep. If the small part should change, invert the mask."
         ]
     return []
 
@@ -82,7 +82,7 @@ def _about_unseen_masks(kept: NDArray[np.float64], seen_frames: list[int]) -> li
     runs: list[list[int]] = []
     for _, run in groupby(range(len(states)), key=lambda frame: states[frame]):
         runs.append(list(run))
-    # Where all that is read is kept, what is made at the ends is as hidden as what is made between.
+    # Where all that is read is kept, what is generated at the ends is as hidden as what is generated between.
     hidden = runs if all(states[frame] == 2 for frame in seen_frames) else runs[1:-1]
     unseen = [run for run in hidden if not set(run) & set(seen_frames)]
     if not unseen:
@@ -101,14 +101,14 @@ def _about_gray(vcu: VideoConditionUnit) -> list[str]:
     kept = _gray_share(vcu, vcu.source, KEEP)
     if kept > _GRAY_SHARE:
         found.append(
-            f"{kept:.0%} of the kept pixels are plain gray, and what is kept stays as it is. Gray is how the model is "
-            "shown what is to be made. If these are to be made, let the mask cover them; it paints the gray by itself."
+            f"{kept:.0%} of the kept pixels are plain gray, and kept pixels stay as they are. Gray marks what the "
+            "model generates. To generate these pixels, let the mask cover them; the gray fill is done by itself."
         )
     followed = _gray_share(vcu, vcu.control, FOLLOW)
     if followed > 0.95:
         found.append(
-            f"{followed:.0%} of the control is plain gray, which says nothing to follow. "
-            "Connect a control signal, or leave it out."
+            f"{followed:.0%} of the control video is plain gray, so there is nothing to follow. "
+            "Connect a control video, or leave it out."
         )
     return found
 
@@ -130,8 +130,8 @@ def _about_the_control(vcu: VideoConditionUnit) -> list[str]:
     if detailed < _DETAILED or _shades(pixels) < _SHADES:
         return []
     return [
-        "The control has the many colours and the fine detail of a photo. A control is a drawing of something: "
-        "depth, a skeleton, lines. Connect that, not the video it was made from."
+        "The control video has the many colours and the fine detail of a photo. It should be a depth map, a pose "
+        "(skeleton) or lines. Connect that, not the video it was computed from."
     ]
 
 
@@ -147,7 +147,7 @@ def _about_references(vcu: VideoConditionUnit) -> list[str]:
     for number, picture in enumerate(vcu.references, start=1):
         painted = picture[0, :, 0].amin(dim=0) < _WHITE
         if not bool(painted.any()):
-            found.append(f"Reference {number} is all white and shows nothing. Connect another picture.")
+            found.append(f"Reference {number} is all white and shows nothing. Connect another image.")
         elif _outline_filled(painted) > _FILLED:
             found.append(
                 f"Reference {number} has a background that fills it to its edges. It tends to show up in the first "
