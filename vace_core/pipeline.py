@@ -224,7 +224,7 @@ def check_adapter(vcu: VideoConditionUnit, options: SamplingOptions, *, attached
             f"The unit has {said}, and the model has no adapter, which alone reads them. A VACE adapter is needed. "
             "Attach one, or set the strength to 0 to see what the base makes of the prompt alone."
         )
-    log.warning("the strength is 0, so the model reads the prompt alone: it is shown nothing of the unit's %s", said)
+    log.warning("the strength is 0, so the model reads the prompt alone: it sees nothing of the VCU's %s", said)
 
 
 def check_steps(options: SamplingOptions, schedule: Schedule) -> None:
