@@ -204,7 +204,7 @@ def _encoded(vae: Any, vcu: VideoConditionUnit, family: Family, on_chunk: OnChun
 
 
 def _usual(clip: Any) -> SamplingOptions:
-    """How the model of a text encoder is sampled where nobody says."""
+    """The default sampling options of the text encoder's model."""
     if isinstance(clip, (LibraryModel, NativeModel)):
         return sockets.usual(clip)[1]
     return LTX.options if host.text_encoder_name(clip) == "t5xxl" else WAN.options

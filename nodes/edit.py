@@ -1,4 +1,4 @@
-"""Nodes that change a video or make more of it: inpaint, outpaint, extend, join, keyframes."""
+"""Nodes that edit or extend a video: inpaint, outpaint, extend, join, keyframes."""
 
 from __future__ import annotations
 

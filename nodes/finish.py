@@ -1,4 +1,4 @@
-"""Nodes that turn latents into a video: decode, put back what was to be kept, say how well it was kept."""
+"""Nodes that turn latents into a video: decode, paste kept pixels back, report how exactly they were kept."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def _edges() -> list[Any]:
 
 
 def _family(vae: Any) -> Family:
-    """Whose latents the samples must be."""
+    """The model family that the samples must be latents of."""
     if isinstance(vae, LibraryModel):
         return vae.family
     return WAN if isinstance(vae, NativeModel) else native.family_of(vae)

@@ -290,7 +290,7 @@ def _said(family: Family, usual: SamplingOptions) -> str:
 
 
 def _stamps(paths: Sequence[Path]) -> list[tuple[str, int, int]]:
-    """What changes when a file is replaced under its name."""
+    """File stamps: what changes when a file is replaced under its name."""
     found = [(path, path.stat()) for path in paths if path.is_file()]
     return [(str(path), stat.st_mtime_ns, stat.st_size) for path, stat in found]
 

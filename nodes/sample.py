@@ -233,7 +233,7 @@ def _outside(model: LibraryModel | NativeModel, vcu: VideoConditionUnit) -> list
 
 
 def _said(options: SamplingOptions, family: Family, vcu: VideoConditionUnit) -> str:
-    """How it was sampled, in a line."""
+    """The sampling options used, in a line."""
     tokens = family.grid.tokens(vcu.num_frames, vcu.height, vcu.width, vcu.num_references)
     shift = grown_shift(options.shift, options.shift_growth, tokens)
     guided = f", stg {options.stg_scale:g}" if options.stg_scale else ""
@@ -270,7 +270,7 @@ def _some(latents: Tensor) -> Tensor:
 
 
 def _grid(frames: Tensor) -> Image.Image:
-    """`(N, 3, H, W)` in −1..1 as one picture, two in a row."""
+    """`(N, 3, H, W)` in −1..1 as one image, two in a row."""
     pictures = ((frames.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu().permute(0, 2, 3, 1).numpy()
     across = min(len(pictures), 2)
     missing = -len(pictures) % across

@@ -1,4 +1,4 @@
-"""What the rest of the library needs to know of a base model, and nothing more."""
+"""The interfaces of a VAE and a base model, as the rest of the library uses them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether something of a given size fits into memory, asked before the memory is taken.
+"""Whether something of a given size fits into memory, checked before it is allocated.
 
 The bound is what the machine can still give: free memory and free swap, and no more than a container is allowed.
 Whoever allocates by numbers that somebody typed asks here first, the library as the nodes.
@@ -68,7 +68,7 @@ def check_unit(batch: int, num_frames: int, height: int, width: int, *, what: st
 
 
 def advice(needed_bytes: int, free: int, *, frames: int | None, height: int | None, width: int | None) -> str:
-    """What to do where `needed_bytes` exceed `free`: the largest length and size of the same shape that fit."""
+    """Advice where `needed_bytes` exceed `free`: the largest length and size of the same shape that fit."""
     room, choices = int(free * _SPARE), list[str]()
     sized = height is not None and width is not None
     if frames is not None and (fit := frames * room // needed_bytes):

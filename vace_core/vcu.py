@@ -24,7 +24,7 @@ SAME_RATE = 1e-4  # rates that differ by less, relatively, are one: a clip of 10
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class VideoConditionUnit:
-    """Prompt, frames, masks and references of one job, checked once, here.
+    """Prompt, frames, masks and reference images of one job, validated once, here.
 
     Attributes:
         roles: `(B, 1, T, H, W)` uint8, what each pixel is for: any sum of `KEEP`, `REPAINT`, `FOLLOW`.
@@ -126,7 +126,7 @@ class VideoConditionUnit:
         return self._generated & ((self.roles & FOLLOW) != 0)
 
     def decouple(self) -> tuple[Tensor, Tensor]:
-        """Concept decoupling: `(inactive, reactive)`, each `(B, 3, T, H, W)`, what stays and what changes.
+        """Concept decoupling: `(inactive, reactive)`, each `(B, 3, T, H, W)`, the kept and the generated part.
 
         Their sum is `frames`; gray (0) elsewhere. Source: VACE, section 3.2.
         """

@@ -1,4 +1,4 @@
-"""Where ComfyUI's tensors meet ours.
+"""Conversion between ComfyUI's tensors and ours.
 
 | ComfyUI | here |
 |---|---|
@@ -79,7 +79,7 @@ def images_of(frames: Tensor) -> Tensor:
 
 
 def said_of_range(images: Tensor) -> list[str]:
-    """What is said where values were cut to 0..1, as ComfyUI itself cuts them when it shows or saves a picture."""
+    """The note where values were clamped to 0..1, as ComfyUI itself clamps them when it shows or saves an image."""
     low, high = (float(value) for value in torch.aminmax(images[..., :3].float()))
     if low >= -1e-3 and high <= 1 + 1e-3:
         return []

@@ -1,4 +1,4 @@
-"""What is asked of the running ComfyUI: files, devices, progress, interruption, its own models.
+"""The running ComfyUI's API: files, devices, progress, interruption, its own models.
 
 The only file that imports it, beside `comfy_api`. Every import is inside the function that needs it, and what can be
 done without is done without, so that the rest of the pack runs and is tested where no ComfyUI is.
@@ -30,7 +30,7 @@ SUFFIXES = (".safetensors", ".sft", ".gguf")  # what is never unpickled
 
 @contextmanager
 def asked_for() -> Generator[None, None, None]:
-    """Around imports of what nothing can replace.
+    """Around imports that have no replacement.
 
     Raises:
         ModelError: this ComfyUI does not have it.
@@ -89,7 +89,7 @@ def output(
 
 
 def waiting(cls: Any, reason: str, *, notes: Sequence[str], picture: Tensor) -> io.NodeOutput:
-    """No result yet, but a picture to draw boxes on; what comes after the node stops with `reason`."""
+    """No result yet, but an image to draw boxes on; nodes after this one stop with `reason`."""
     return io.NodeOutput(None, ui=_shown(cls, (*notes, reason), picture, BEHIND_BOXES), block_execution=reason)
 
 
@@ -104,7 +104,7 @@ def _shown(cls: Any, notes: Sequence[str], images: Tensor | None, shown_as: str)
 
 @contextmanager
 def warnings_said() -> Generator[list[str], None, None]:
-    """What the library warns of in its log meanwhile, for the notes of a node; each once."""
+    """The library's log warnings meanwhile, for the notes of a node; each once."""
     said: list[str] = []
 
     def hear(record: logging.LogRecord) -> bool:

@@ -62,7 +62,7 @@ class LibraryModel:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class NativeModel:
-    """ComfyUI's own models of Wan, with whatever was done to them before: LoRA, quantisation, compilation.
+    """ComfyUI's own models of Wan, with whatever was applied to them before: LoRA, quantisation, compilation.
 
     Attributes:
         model: MODEL for all noise levels, or for the high ones.
@@ -88,7 +88,7 @@ class AdapterFile:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ReferenceStack:
-    """Reference pictures `(1, 3, 1, h, w)` in −1..1, subjects already cut out, in order."""
+    """Reference images `(1, 3, 1, h, w)` in −1..1, subjects already cut out, in order."""
 
     pictures: tuple[Tensor, ...]
 

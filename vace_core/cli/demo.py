@@ -59,11 +59,11 @@ def demo(
     for name, unit in _jobs(source, masks, fps).items():
         table([(name, unit.prompt)])
         made = make(network, unit, options_of(wanted, how), feather=SEAM, match_colour=_is_hole(unit))
-        # Side by side: what came, what the model was shown of it, what it made.
+        # Side by side: the clip, what the model gets of it, what it generates.
         shown = torch.cat([source, unit.frames, made], dim=4)
         write_video(output / f"{name}.mp4", _enlarged(shown), fps=fps)
         Request(vcu=unit, wanted=wanted).write_sheet(output / f"{name}.png")
-    table([("done", "in each video, from the left: the clip, what the model was shown of it, what it made")])
+    table([("done", "in each video, from the left: the clip, what the model gets of it, what it generates")])
     result(str(output))
 
 

@@ -1,4 +1,4 @@
-"""Which files a model is made of: those that were given, and those that lie in its folder or beside it."""
+"""The files of a model: those that were given, and those in its folder or beside it."""
 
 from __future__ import annotations
 

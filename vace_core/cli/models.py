@@ -70,7 +70,7 @@ STARTER = Profile(
 
 
 def profile_of(wanted: Wanted) -> Profile:
-    """What the chosen model likes, told from the header of its file at most; a file that is not there is as Wan's."""
+    """The defaults of the chosen model, told from the header of its file; for a missing file, those of Wan."""
     if starter_folder(wanted.model):
         return STARTER
     family = family_of(wanted.model) or WAN
@@ -153,7 +153,7 @@ def device_of(run: Run) -> torch.device:
 
 
 def options_of(wanted: Wanted, run: Run) -> SamplingOptions:
-    """The sampling options: what was asked for, and what the model likes for the rest."""
+    """The sampling options: what was asked for, and the model's defaults for the rest."""
     profile = profile_of(wanted)
     usual = profile.pair_options if is_pair(wanted, run) else profile.options
     return replace(

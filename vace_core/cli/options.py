@@ -179,7 +179,7 @@ class Sheet:
 
 @dataclass(frozen=True, kw_only=True)
 class Sides:
-    """What is added around a picture."""
+    """What is added around an image."""
 
     left: Annotated[str, Option(help="A ratio (0.25, 25%) or pixels (64px).", rich_help_panel="Border")] = "0"
     right: Annotated[str, Option(rich_help_panel="Border")] = "0"
@@ -189,7 +189,7 @@ class Sides:
 
 @dataclass(frozen=True, kw_only=True)
 class References:
-    """Pictures of what is to appear."""
+    """Images of what is to appear."""
 
     reference: Annotated[
         list[Path] | None, Option("--reference", "-r", help="A reference image of a subject; may repeat.")

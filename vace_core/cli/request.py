@@ -50,7 +50,7 @@ class Request:
 
     @property
     def around(self) -> tuple[int, int]:
-        """Frames of the film before and after those of the unit."""
+        """Frames of the film before and after those of the VCU."""
         before, after = (0 if rest is None else rest.plan.num_frames for rest in (self.before, self.after))
         return before, after
 

@@ -136,7 +136,7 @@ def _ink(image: Images, strength: float, thickness: float) -> NDArray[np.float32
 
 
 def _on_wheel(right: NDArray[np.float32], down: NDArray[np.float32]) -> Images:
-    """One picture `(H, W, 3)`. The precision of every step is that of the source: results are equal, not close."""
+    """One image `(H, W, 3)`. The precision of every step is that of the source: results are equal, not close."""
     fastest = np.sqrt(right**2 + down**2).max() + np.float32(1e-5)
     right, down = right / fastest, down / fastest
     speed = np.sqrt(right**2 + down**2)[..., None]

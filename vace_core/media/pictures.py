@@ -1,4 +1,4 @@
-"""Picture files: read into bytes or a mask, written whole or not at all."""
+"""Image files: read into bytes or a mask, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def write_image(path: str | Path, frames: Tensor) -> None:
 
 @contextmanager
 def _opened(path: Path) -> Generator[Image, None, None]:
-    """An open picture file; whatever its decoder raises becomes an InputError."""
+    """An open image file; whatever its decoder raises becomes an InputError."""
     image_module = pillow()
     check_file(path)
     try:
@@ -160,14 +160,14 @@ def _opened(path: Path) -> Generator[Image, None, None]:
 
 
 def _count(image: Image) -> int:
-    """Frames of an animation, 1 for a picture."""
+    """Frames of an animation, 1 for an image."""
     if image.format not in _MOVING:
         return 1
     return max(_pages(image) - bool(getattr(image, "default_image", False)), 1)
 
 
 def _pages(image: Image) -> int:
-    """Pictures in the file."""
+    """Images in the file."""
     return getattr(image, "n_frames", 1)
 
 

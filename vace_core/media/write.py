@@ -106,7 +106,7 @@ def _pictures(frames: Tensor) -> Tensor:
 def _encode(
     container: OutputContainer, pictures: Tensor, rate: Fraction, crf: int | None, audio: tuple[Tensor, str] | None
 ) -> None:
-    """Pictures `(T, H, W, 3)` and sound into an open file; no `crf` means FFV1."""
+    """Images `(T, H, W, 3)` and sound into an open file; no `crf` means FFV1."""
     av, (height, width) = pyav(), pictures.shape[1:3]
     stream = container.add_stream("ffv1" if crf is None else "libx264", rate=rate)
     stream.width, stream.height, stream.pix_fmt = width, height, "bgr0"

@@ -1,4 +1,4 @@
-"""What a job costs, told from sizes alone: tokens, arithmetic, memory. No weight is read and nothing is run.
+"""The cost of a job from sizes alone: tokens, arithmetic, memory. No weight is read and nothing is run.
 
 FLOP are counted as usual, a multiplication with its addition as two; only matrix products, convolutions and attention
 count. The numbers are upper bounds where the work depends on the picture: a small hole is encoded and decoded alone,
@@ -22,7 +22,7 @@ UNITS = (("PFLOP", 1e3), ("TFLOP", 1.0), ("GFLOP", 1e-3), ("MFLOP", 1e-6))
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSizes:
-    """What must be known of the models of a job.
+    """The sizes of a job's models.
 
     Attributes:
         family: Their model family.
@@ -170,7 +170,7 @@ def job_cost(
 
 
 def _encode_all(model: ModelSizes, vcu: VideoConditionUnit) -> int:
-    """Both halves of the unit and its references; where both halves are gray, one is computed."""
+    """Both halves of the VCU and its references; where both halves are gray, one is computed."""
     size = (vcu.num_frames, vcu.height, vcu.width)
     kept = (vcu.roles & (KEEP | REPAINT)) == KEEP
     followed = ~kept & ((vcu.roles & FOLLOW) != 0)

@@ -1,4 +1,4 @@
-"""One function per task: user inputs in, `VideoConditionUnit` out. `anything` holds what is composed of them.
+"""One function per task: user inputs in, `VideoConditionUnit` out. `anything` has the tasks composed of these.
 
 Clips are `frames` `(B, 3, T, H, W)` in −1..1, an image is a clip of one frame, `masks` are `(B, 1, T, H, W)` of
 1 = generate and 0 = keep. Every task also takes `prompt` (what the result should show), `negative_prompt` (what it
@@ -199,7 +199,7 @@ def keyframes(
 def control(
     frames: Tensor, *, masks: Tensor | None = None, prompt: str = "", negative_prompt: str = "", fps: float = 16.0
 ) -> VideoConditionUnit:
-    """A clip that follows a control signal of any kind.
+    """Control: a clip that follows a control video of any kind.
 
     Args:
         frames: The signal.
@@ -225,7 +225,7 @@ def gray(
 def depth(
     maps: Tensor, *, masks: Tensor | None = None, prompt: str = "", negative_prompt: str = "", fps: float = 16.0
 ) -> VideoConditionUnit:
-    """A clip that has the depth of `maps`: gray, near is light, far is dark. See `control` for `masks`."""
+    """Depth: a clip that has the depth of `maps`: gray, near is light, far is dark. See `control` for `masks`."""
     return control(maps, masks=masks, prompt=prompt, negative_prompt=negative_prompt, fps=fps)
 
 
@@ -239,7 +239,7 @@ def scribble(
     negative_prompt: str = "",
     fps: float = 16.0,
 ) -> VideoConditionUnit:
-    """A clip that has the outlines of `source`; arguments as for `controls.scribble` and `control`."""
+    """Scribble: a clip that has the outlines of `source`; arguments as for `controls.scribble` and `control`."""
     frames = controls.scribble(source, strength=strength, thickness=thickness)
     return control(frames, masks=masks, prompt=prompt, negative_prompt=negative_prompt, fps=fps)
 
@@ -247,14 +247,14 @@ def scribble(
 def pose(
     maps: Tensor, *, masks: Tensor | None = None, prompt: str = "", negative_prompt: str = "", fps: float = 16.0
 ) -> VideoConditionUnit:
-    """A clip in which people move as the skeletons of `maps`, drawn on black. See `control` for `masks`."""
+    """Pose: a clip in which people move as the skeletons of `maps`, drawn on black. See `control` for `masks`."""
     return control(maps, masks=masks, prompt=prompt, negative_prompt=negative_prompt, fps=fps)
 
 
 def flow(
     source: Tensor, *, masks: Tensor | None = None, prompt: str = "", negative_prompt: str = "", fps: float = 16.0
 ) -> VideoConditionUnit:
-    """A clip that moves as `source` does. See `control` for `masks`."""
+    """Optical flow: a clip that moves as `source` does. See `control` for `masks`."""
     frames = controls.flow(source)
     return control(frames, masks=masks, prompt=prompt, negative_prompt=negative_prompt, fps=fps)
 
@@ -270,7 +270,7 @@ def layout(
     negative_prompt: str = "",
     fps: float = 16.0,
 ) -> VideoConditionUnit:
-    """A clip in which objects stay in their moving boxes; arguments as for `draw_layout` and `control`."""
+    """Layout: a clip in which objects stay in their moving boxes; arguments as for `draw_layout` and `control`."""
     frames = draw_layout(paths, num_frames=num_frames, height=height, width=width)
     return control(frames, masks=masks, prompt=prompt, negative_prompt=negative_prompt, fps=fps)
 
