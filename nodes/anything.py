@@ -27,11 +27,11 @@ class VaceMoveAnything(Node):
         return sockets.schema(
             "VaceMoveAnything",
             "VACE Move Anything",
-            "A picture comes to life: the things in your boxes move along with them. Draw the boxes over the picture "
-            "in the node (it is shown there after the first run), or link the path of another pack's editor.",
+            "Animates an image: the objects in your boxes move along with them. Draw the boxes over the image in "
+            "the node (it is shown there after the first run), or link a path from another pack's editor.",
             category="VACE/Anything",
             inputs=[
-                io.Image.Input("image", tooltip="The picture: the first frame."),
+                io.Image.Input("image", tooltip="The image: the first frame of the video."),
                 *sockets.box_paths(),
                 sockets.length_input(),
                 sockets.fps(),
@@ -39,7 +39,7 @@ class VaceMoveAnything(Node):
                 *sockets.prompts(),
             ],
             outputs=[sockets.vcu_output()],
-            aliases=["trajectory", "drag", "animate picture", "spline"],
+            aliases=["trajectory", "motion brush", "drag", "animate image", "image to video", "i2v", "spline"],
         )
 
     @classmethod
@@ -73,19 +73,21 @@ class VaceSwapAnything(Node):
         return sockets.schema(
             "VaceSwapAnything",
             "VACE Swap Anything",
-            "Puts the person or thing of your pictures in the place of what the mask covers; the rest of the video "
-            "stays exactly as it is.",
+            "Replaces what the mask covers with the person or thing in your reference images; the rest of the "
+            "video stays exactly as it is.",
             category="VACE/Anything",
             inputs=[
-                io.Image.Input("images", tooltip="The video."),
-                io.Mask.Input("mask", tooltip="White = what is swapped. One frame counts for the whole video."),
+                io.Image.Input("images", tooltip="The input video."),
+                io.Mask.Input(
+                    "mask", tooltip="White = replace, black = keep. A single frame applies to the whole video."
+                ),
                 sockets.references(),
                 sockets.fps(),
                 sockets.fit(),
                 *sockets.prompts(),
             ],
             outputs=[sockets.vcu_output()],
-            aliases=["replace", "face swap", "try on"],
+            aliases=["replace", "replace object", "replace character", "face swap", "try on"],
         )
 
     @classmethod
@@ -107,11 +109,11 @@ class VaceExpandAnything(Node):
         return sockets.schema(
             "VaceExpandAnything",
             "VACE Expand Anything",
-            "A picture becomes a wider scene that lives: it is the first frame, inside a new border. References may "
-            "say who else appears.",
+            "Outpaints and animates an image: it is the first frame, inside a new border. Reference images can "
+            "show who else appears.",
             category="VACE/Anything",
             inputs=[
-                io.Image.Input("image", tooltip="The picture: the first frame, inside its new border."),
+                io.Image.Input("image", tooltip="The image: the first frame, inside the new border."),
                 sockets.border("left", 0.25),
                 sockets.border("right", 0.25),
                 sockets.border("top", 0.0),
@@ -123,7 +125,7 @@ class VaceExpandAnything(Node):
                 sockets.references(optional=True),
             ],
             outputs=[sockets.vcu_output()],
-            aliases=["outpaint", "image to video"],
+            aliases=["outpaint", "image to video", "i2v", "expand image", "zoom out"],
         )
 
     @classmethod
@@ -167,23 +169,24 @@ class VaceAnimateAnything(Node):
         return sockets.schema(
             "VaceAnimateAnything",
             "VACE Animate Anything",
-            "The character of your pictures moves as a skeleton does. The skeletons come from a pose node, such as "
-            "DWPose Estimator.",
+            "Animates the character in your reference images with a pose video. The poses (skeletons) come from "
+            "a pose node, such as DWPose Estimator.",
             category="VACE/Anything",
             inputs=[
-                io.Image.Input("pose", tooltip="The skeletons, drawn on black, as a video."),
+                io.Image.Input("pose", tooltip="The pose video: skeletons drawn on black."),
                 sockets.references(),
                 io.Boolean.Input(
                     "mend",
                     default=False,
-                    tooltip="Sanitises the skeletons: lifts pure black behind them a little, and says so.",
+                    tooltip="Fixes (sanitises) the pose video: lifts the pure black behind the skeletons a "
+                    "little, and reports it.",
                 ),
                 sockets.fps(),
                 sockets.fit(),
                 *sockets.prompts(),
             ],
             outputs=[sockets.vcu_output()],
-            aliases=["dance", "motion transfer", "character animation"],
+            aliases=["dance", "motion transfer", "character animation", "openpose", "dwpose", "pose to video"],
         )
 
     @classmethod
@@ -210,23 +213,23 @@ class VaceReferenceAnything(Node):
             for n in range(2, MOST + 1)
             for socket in (
                 io.Image.Input(
-                    f"image_{n}", optional=True, tooltip=f"Picture {n} of someone or something that appears."
+                    f"image_{n}", optional=True, tooltip=f"Reference image {n} of someone or something that appears."
                 ),
-                io.Mask.Input(f"mask_{n}", optional=True, tooltip=f"White on the subject of picture {n}."),
+                io.Mask.Input(f"mask_{n}", optional=True, tooltip=f"White on the subject of image {n}."),
             )
         ]
         return sockets.schema(
             "VaceReferenceAnything",
             "VACE Reference Anything",
-            "A video in which the subjects of up to three pictures appear, each cut out of its picture with a mask. "
+            "Generates a video with the subjects of up to three images, each cut out of its image with a mask. "
             "For more, use VACE Stack References and VACE Reference to Video.",
             category="VACE/Anything",
             inputs=[
-                io.Image.Input("image_1", tooltip="A picture of someone or something that appears."),
+                io.Image.Input("image_1", tooltip="A reference image of someone or something that appears."),
                 io.Mask.Input(
                     "mask_1",
                     optional=True,
-                    tooltip="White on the subject. Without it the whole picture is the reference.",
+                    tooltip="White on the subject. Without a mask the whole image is the reference.",
                 ),
                 *more,
                 *sockets.sizes(),
@@ -234,7 +237,7 @@ class VaceReferenceAnything(Node):
                 *sockets.prompts(),
             ],
             outputs=[sockets.vcu_output()],
-            aliases=["subject", "multi reference", "ref2v"],
+            aliases=["subject", "multi reference", "r2v", "ref2v", "s2v"],
         )
 
     @classmethod
@@ -272,11 +275,11 @@ class VaceReferenceAnything(Node):
 
 
 def subjects_of(image: Any | None, mask: Any | None, ending: str = "") -> tuple[Tensor, ...]:
-    """The subjects of a picture or of each of a batch, cut out where there is a mask; none where no picture came.
+    """The subjects of an image or of each of a batch, cut out where there is a mask; none where no image came.
 
     Raises:
-        InputError: a mask without a picture, or one that is empty.
-        ShapeError: a mask of another size or number than its pictures.
+        InputError: a mask without an image, or one that is empty.
+        ShapeError: a mask of another size or number than its images.
     """
     masks = masks_of(mask, f"mask{ending}")
     if image is None:

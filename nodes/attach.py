@@ -1,4 +1,4 @@
-"""Nodes that plug an adapter into a native MODEL, and give a unit's prompts to native samplers."""
+"""Nodes that attach an adapter to a native MODEL, and encode a VCU's prompts for native samplers."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from .comfy.sockets import AdapterFile, LibraryModel, NativeModel
 PLUGS: Mapping[str, Plug] = {plug.family.name: plug for plug in (WAN_PLUG, LTX_PLUG)}
 
 # ComfyUI's handles of adapters that were read, as long as the output of their loader lives: attaching one file twice,
-# or again with another unit, reads and holds it once.
+# or again with another VCU, reads and holds it once.
 _READ: WeakKeyDictionary[AdapterFile, dict[Any, Any]] = WeakKeyDictionary()
 
 
@@ -43,9 +43,10 @@ class VaceAttachAdapter(Node):
         return sockets.schema(
             "VaceAttachAdapter",
             "VACE Attach Adapter",
-            "Plugs a VACE adapter with a unit into a text-to-video MODEL, for any sampler: LoRA, GGUF, fp8 and "
-            "compilation keep working. The MODEL that comes in is not changed, so unplugging is using that one. "
-            "Several can follow each other, and add up. The model, adapter and VAE must be of one kind and size.",
+            "Attaches a VACE adapter with a VCU (Video Condition Unit) to a text-to-video MODEL, for any "
+            "sampler: LoRA, GGUF, fp8 and compilation keep working. The input MODEL is not changed: use it to go "
+            "on without the adapter. Several can be chained, and add up. Model, adapter and VAE must be of the "
+            "same family and size.",
             inputs=[
                 io.Model.Input(
                     "model",
@@ -53,7 +54,9 @@ class VaceAttachAdapter(Node):
                     "loader.",
                 ),
                 sockets.Adapter.Input("adapter", tooltip="From VACE Load Adapter."),
-                sockets.Vcu.Input("vcu", tooltip="What to make: from any VACE task."),
+                sockets.Vcu.Input(
+                    "vcu", tooltip="VCU (Video Condition Unit): what to keep and what to generate. From any VACE task."
+                ),
                 io.MultiType.Input(
                     "vae",
                     types=[io.Vae, sockets.Model],
@@ -62,11 +65,11 @@ class VaceAttachAdapter(Node):
                 *sockets.guidance(),
             ],
             outputs=[
-                io.Model.Output(display_name="model", tooltip="With the adapter, for the sampler."),
-                io.Latent.Output(display_name="latent", tooltip="Empty, of the size and length of the unit."),
-                io.Int.Output(display_name="trim_latent", tooltip="How many latent frames are references."),
+                io.Model.Output(display_name="model", tooltip="The MODEL with the adapter, for the sampler."),
+                io.Latent.Output(display_name="latent", tooltip="An empty latent of the VCU's size and length."),
+                io.Int.Output(display_name="trim_latent", tooltip="The number of latent frames that are references."),
             ],
-            aliases=["wan vace", "apply adapter", "vace module", "controlnet"],
+            aliases=["wan vace", "vace strength", "apply adapter", "vace module", "controlnet"],
         )
 
     @classmethod
@@ -101,8 +104,9 @@ class VaceEncodePrompt(Node):
         return sockets.schema(
             "VaceEncodePrompt",
             "VACE Encode Prompt",
-            "The two prompts of a unit as conditioning, for KSampler after VACE Attach Adapter or for VACE Apply VCU. "
-            "The starter reads prompts in its own way: for its base, connect the starter itself.",
+            "Encodes the prompt and negative prompt of a VCU (Video Condition Unit) as conditioning, for "
+            "KSampler after VACE Attach Adapter or for VACE Apply VCU. The starter has a text encoder of its "
+            "own: for its base model, connect the starter itself.",
             inputs=[
                 io.MultiType.Input(
                     "clip",
@@ -110,13 +114,13 @@ class VaceEncodePrompt(Node):
                     tooltip="umT5 from Load CLIP, type wan (for LTX-Video T5, type ltxv), or a VACE model that has "
                     "its text encoder.",
                 ),
-                sockets.Vcu.Input("vcu", tooltip="Whose prompts: from any VACE task."),
+                sockets.Vcu.Input("vcu", tooltip="The VCU whose prompts are encoded: from any VACE task."),
             ],
             outputs=[
                 io.Conditioning.Output(display_name="positive", tooltip="The prompt, for the sampler."),
                 io.Conditioning.Output(
                     display_name="negative",
-                    tooltip="The negative prompt, or what the model comes with, for the sampler.",
+                    tooltip="The negative prompt, or the model's default one, for the sampler.",
                 ),
             ],
             aliases=["clip text encode", "prompt"],
@@ -178,10 +182,10 @@ def _read(adapter: AdapterFile, layers: tuple[int, ...], plug: Plug, model: Any)
 
 
 def _check_vae(vae: Any, family: Family) -> None:
-    """Accepts a VAE of the adapter's family.
+    """Validate that a VAE is of the adapter's family.
 
     Raises:
-        InputError: it is of another one.
+        InputError: It is of another one.
     """
     if not isinstance(vae, LibraryModel):
         native.NativeVae(vae.vae if isinstance(vae, NativeModel) else vae, family)
@@ -200,7 +204,7 @@ def _encoded(vae: Any, vcu: VideoConditionUnit, family: Family, on_chunk: OnChun
 
 
 def _usual(clip: Any) -> SamplingOptions:
-    """How the model of a text encoder is sampled where nobody says."""
+    """The default sampling options of the text encoder's model."""
     if isinstance(clip, (LibraryModel, NativeModel)):
         return sockets.usual(clip)[1]
     return LTX.options if host.text_encoder_name(clip) == "t5xxl" else WAN.options

@@ -1,4 +1,4 @@
-"""Nodes that build a unit from words and references, and the general one."""
+"""Nodes that build a VCU from a prompt and reference images, and the general builder."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class VaceTextToVideo(Node):
         return sockets.schema(
             "VaceTextToVideo",
             "VACE Text to Video",
-            "A video of what the prompt says, and nothing else.",
+            "Text to video: generates a whole video from the prompt.",
             category="VACE/Tasks",
             inputs=[*sockets.sizes(), sockets.fps(), *sockets.prompts()],
             outputs=[sockets.vcu_output()],
-            aliases=["t2v", "empty latent"],
+            aliases=["t2v", "text2video", "prompt", "empty latent"],
         )
 
     @classmethod
@@ -49,12 +49,12 @@ class VaceReferenceToVideo(Node):
         return sockets.schema(
             "VaceReferenceToVideo",
             "VACE Reference to Video",
-            "A video in which the people or things of your pictures appear. Any number of pictures, in order; each is "
-            "shown to the model whole, on white. Best are subjects that were cut out.",
+            "Reference to video: generates a video with the people or things in your reference images. Any "
+            "number of images, in order; each is shown to the model whole, on white. Cut-out subjects work best.",
             category="VACE/Tasks",
             inputs=[sockets.references(), *sockets.sizes(), sockets.fps(), *sockets.prompts()],
             outputs=[sockets.vcu_output()],
-            aliases=["ref2v", "subject", "face reference"],
+            aliases=["r2v", "ref2v", "s2v", "reference image", "subject", "face reference", "style", "background"],
         )
 
     @classmethod
@@ -88,9 +88,9 @@ class VaceBuildVCU(Node):
         return sockets.schema(
             "VaceBuildVCU",
             "VACE Build VCU",
-            "The general builder: a video to keep parts of, a mask of what is made anew, a control video that is "
-            "followed where something is made, references. Leave out what you do not have. There is a node of its own "
-            "for every usual task.",
+            "The general builder of a VCU (Video Condition Unit): a video to keep parts of, a mask of what to "
+            "generate, a control video to follow there, and reference images. Leave out what you do not have. "
+            "Every common task has a node of its own.",
             category="VACE/Tasks",
             inputs=[
                 io.Image.Input(
@@ -99,13 +99,13 @@ class VaceBuildVCU(Node):
                 io.Mask.Input(
                     "mask",
                     optional=True,
-                    tooltip="White = make anew, black = keep. One frame counts for the whole video. None = make "
-                    "everything.",
+                    tooltip="White = generate, black = keep. A single frame applies to the whole video. No mask "
+                    "= generate everything.",
                 ),
                 io.Image.Input(
                     "control",
                     optional=True,
-                    tooltip="A control video (depth, pose, lines \u2026) to follow where something is made. As long as "
+                    tooltip="A control video (depth, pose, lines \u2026) to follow in the generated part. As long as "
                     "the video.",
                 ),
                 sockets.references(optional=True),
@@ -115,7 +115,7 @@ class VaceBuildVCU(Node):
                 *sockets.prompts(),
             ],
             outputs=[sockets.vcu_output()],
-            aliases=["wan vace to video", "control video", "control masks"],
+            aliases=["wan vace to video", "wan vace", "mv2v", "control video", "control masks"],
         )
 
     @classmethod

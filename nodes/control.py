@@ -47,26 +47,30 @@ class VaceControlVideo(Node):
         return sockets.schema(
             "VaceControlVideo",
             "VACE Control Video",
-            "A video that follows another: its brightness, outlines or motion, which are computed here, or depth and "
-            "poses, which other nodes make. What usually goes wrong with those is found and said.",
+            "Generates a video that follows a control video: brightness, outlines (scribble) or optical flow, "
+            "which are computed here from a video, or depth and pose from preprocessor nodes. Common mistakes in "
+            "those are found and reported.",
             category="VACE/Tasks",
             inputs=[
                 io.Image.Input(
-                    "images", tooltip="The video for gray, scribble and flow; else the control that was made from it."
+                    "images",
+                    tooltip="The source video for gray, scribble and flow; for the other kinds, the "
+                    "control video itself.",
                 ),
                 io.Combo.Input(
                     "kind",
                     options=[*COMPUTED, *GIVEN],
                     default="scribble",
                     tooltip=(
-                        "gray, scribble and flow are computed from the video. For depth and pose connect what an "
-                        "annotator draws; for the given ones too."
+                        "gray, scribble and flow are computed from the video. For depth, pose and the given "
+                        "kinds connect the output of a preprocessor (annotator)."
                     ),
                 ),
                 io.Boolean.Input(
                     "mend",
                     default=False,
-                    tooltip="Mends (sanitises) what is surely wrong with a given control, and says so.",
+                    tooltip="Fixes (sanitises) what is certainly wrong with a control video that was given, and "
+                    "reports it.",
                 ),
                 sockets.fps(),
                 sockets.fit(),
@@ -74,14 +78,29 @@ class VaceControlVideo(Node):
                 io.Mask.Input(
                     "mask",
                     optional=True,
-                    tooltip="Follow only where it is white. For gray, scribble and flow the rest of the video is kept.",
+                    tooltip="Follow the control video only where the mask is white. For gray, scribble and flow "
+                    "the rest of the video is kept.",
                 ),
             ],
             outputs=[
                 sockets.vcu_output(),
-                io.Image.Output(display_name="control", tooltip="The control as the model gets it."),
+                io.Image.Output(display_name="control", tooltip="The control video as the model gets it."),
             ],
-            aliases=["v2v", "controlnet", "depth", "pose", "canny", "colorize"],
+            aliases=[
+                "v2v",
+                "video to video",
+                "controlnet",
+                "depth",
+                "pose",
+                "openpose",
+                "canny",
+                "lineart",
+                "scribble",
+                "sketch",
+                "optical flow",
+                "colorize",
+                "style transfer",
+            ],
         )
 
     @classmethod
@@ -112,15 +131,15 @@ class VaceLayoutToVideo(Node):
         return sockets.schema(
             "VaceLayoutToVideo",
             "VACE Layout to Video",
-            "A video in which things stay in boxes that move. Draw the boxes in the node, or link the path of another "
-            "pack's editor.",
+            "Generates a video in which objects stay inside moving boxes. Draw the boxes in the node, or link a "
+            "path from another pack's editor.",
             category="VACE/Tasks",
             inputs=[*sockets.box_paths(), *sockets.sizes(), sockets.fps(), *sockets.prompts()],
             outputs=[
                 sockets.vcu_output(),
                 io.Image.Output(display_name="control", tooltip="The boxes as the model gets them."),
             ],
-            aliases=["bounding box", "trajectory", "spline"],
+            aliases=["bounding box", "layout", "trajectory", "motion brush", "spline"],
         )
 
     @classmethod
@@ -150,7 +169,7 @@ class VaceLayoutToVideo(Node):
 
 
 def control_of(frames: Tensor, kind: str, mend: bool) -> tuple[Tensor, list[str]]:
-    """The control of this kind that a clip is or is turned into, and what is to be said of it.
+    """The control video of this kind that a clip is or is turned into, and notes on it.
 
     Raises:
         InputError: a clip that the control cannot be computed from.
@@ -177,8 +196,8 @@ def paths_typed(text: str, size: tuple[int, int], box_size: float) -> tuple[BoxP
 
     Args:
         text: What the widget holds or what was linked.
-        size: `(W, H)` in pixels of the picture that points refer to.
-        box_size: Size of the box around a point, as a part of the picture.
+        size: `(W, H)` in pixels of the image that points refer to.
+        box_size: Size of the box around a point, as a part of the image.
 
     Raises:
         InputError: there is no box, or the text cannot be read.

@@ -1,4 +1,4 @@
-"""Nodes that change a video or make more of it: inpaint, outpaint, extend, join, keyframes."""
+"""Nodes that edit or extend a video: inpaint, outpaint, extend, join, keyframes."""
 
 from __future__ import annotations
 
@@ -21,18 +21,20 @@ class VaceInpaintVideo(Node):
         return sockets.schema(
             "VaceInpaintVideo",
             "VACE Inpaint Video",
-            "Makes the masked part of a video anew and keeps the rest exactly. Gray, lengths and sizes are taken "
-            "care of.",
+            "Inpaints a video: generates the masked part and keeps the rest exactly. Gray fill, length and size "
+            "are handled for you.",
             category="VACE/Tasks",
             inputs=[
-                io.Image.Input("images", tooltip="The video."),
-                io.Mask.Input("mask", tooltip="White = make anew, black = keep. One frame counts for the whole video."),
+                io.Image.Input("images", tooltip="The input video."),
+                io.Mask.Input(
+                    "mask", tooltip="White = generate, black = keep. A single frame applies to the whole video."
+                ),
                 sockets.fps(),
                 sockets.fit(),
                 *sockets.prompts(),
             ],
             outputs=[sockets.vcu_output()],
-            aliases=["remove object", "replace object", "inpainting"],
+            aliases=["remove object", "replace object", "inpainting", "mv2v", "mask video"],
         )
 
     @classmethod
@@ -49,11 +51,12 @@ class VaceOutpaintVideo(Node):
         return sockets.schema(
             "VaceOutpaintVideo",
             "VACE Outpaint Video",
-            "Makes a video larger and fills the new border. The video is scaled so that the larger canvas still fits "
-            "the model, and the canvas is widened to multiples of 16, or 32 for LTX-Video.",
+            "Outpaints a video: enlarges the frame and generates the new border. The video is scaled so that the "
+            "larger canvas still fits the model, and the canvas is widened to multiples of 16, or 32 for "
+            "LTX-Video.",
             category="VACE/Tasks",
             inputs=[
-                io.Image.Input("images", tooltip="The video."),
+                io.Image.Input("images", tooltip="The input video."),
                 sockets.border("left", 0.25),
                 sockets.border("right", 0.25),
                 sockets.border("top", 0.0),
@@ -63,7 +66,7 @@ class VaceOutpaintVideo(Node):
                 *sockets.prompts(),
             ],
             outputs=[sockets.vcu_output()],
-            aliases=["pad image for outpainting", "extend canvas"],
+            aliases=["pad image for outpainting", "outpainting", "extend canvas", "uncrop", "zoom out"],
         )
 
     @classmethod
@@ -100,16 +103,29 @@ class VaceExtendVideo(Node):
         return sockets.schema(
             "VaceExtendVideo",
             "VACE Extend Video",
-            "Makes what comes after a picture or clip, before one, or between two. Of a long clip the model is shown "
-            "the end that matters; connect before and after to VACE Decode Video to get the whole film back.",
+            "Extends a video: generates what comes after an image or clip, before one, or between two. Of a long "
+            "clip the model is shown only the end that matters; connect before and after to VACE Decode Video to "
+            "get the whole video back.",
             category="VACE/Tasks",
             inputs=[
-                io.Image.Input("first", optional=True, tooltip="The picture or clip at the start."),
-                io.Image.Input("last", optional=True, tooltip="The picture or clip at the end."),
+                io.Image.Input("first", optional=True, tooltip="The image or clip at the start."),
+                io.Image.Input("last", optional=True, tooltip="The image or clip at the end."),
                 *_ends(),
             ],
             outputs=_end_outputs(),
-            aliases=["first last frame", "image to video", "i2v", "flf2v", "continue video"],
+            aliases=[
+                "image to video",
+                "i2v",
+                "start image",
+                "first frame",
+                "last frame",
+                "end frame",
+                "end image",
+                "first last frame",
+                "flf2v",
+                "continue video",
+                "long video",
+            ],
         )
 
     @classmethod
@@ -133,16 +149,16 @@ class VaceJoinVideos(Node):
         return sockets.schema(
             "VaceJoinVideos",
             "VACE Join Videos",
-            "Makes the passage between two clips, so that they become one. Connect before and after to VACE Decode "
-            "Video to get the whole film.",
+            "Joins two clips: generates the transition between them. Connect before and after to VACE Decode "
+            "Video to get the whole video.",
             category="VACE/Tasks",
             inputs=[
-                io.Image.Input("first", tooltip="The clip that comes first."),
-                io.Image.Input("last", tooltip="The clip that follows."),
+                io.Image.Input("first", tooltip="The first clip."),
+                io.Image.Input("last", tooltip="The second clip."),
                 *_ends(),
             ],
             outputs=_end_outputs(),
-            aliases=["transition", "bridge", "merge videos"],
+            aliases=["transition", "bridge", "merge videos", "loop", "long video"],
         )
 
     @classmethod
@@ -166,15 +182,15 @@ class VacePlaceKeyframes(Node):
         return sockets.schema(
             "VacePlaceKeyframes",
             "VACE Place Keyframes",
-            "A video that shows your pictures at the frames you say and is made in between.",
+            "Keyframes to video: shows your images at the frames you choose and generates the frames between them.",
             category="VACE/Tasks",
             inputs=[
-                io.Image.Input("images", tooltip="The pictures, in order, as one batch: from Batch Images."),
+                io.Image.Input("images", tooltip="The keyframe images, in order, as one batch: from Batch Images."),
                 io.String.Input(
                     "positions",
                     default="0, -1",
-                    tooltip="The frame of each picture, separated by commas. 0 is the first, -1 the last, -2 the one "
-                    "before.",
+                    tooltip="The frame of each image, separated by commas. 0 is the first, -1 the last, -2 the "
+                    "one before.",
                 ),
                 sockets.length_input(),
                 sockets.fps(),
@@ -182,7 +198,7 @@ class VacePlaceKeyframes(Node):
                 *sockets.prompts(),
             ],
             outputs=[sockets.vcu_output()],
-            aliases=["first middle last frame", "fmlf", "storyboard"],
+            aliases=["first middle last frame", "fmlf", "first frame", "end frame", "start image", "storyboard"],
         )
 
     @classmethod
@@ -212,15 +228,16 @@ def _ends() -> list[Any]:
             min=5,
             max=8192,
             step=4,
-            tooltip="Frames the model works on, those given included: 4n + 1, for LTX-Video 8n + 1. 81 is both.",
+            tooltip="Frames the model works on, input frames included: 4n + 1, for LTX-Video 8n + 1. 81 is valid "
+            "for both.",
         ),
         io.Int.Input(
             "keep",
             default=0,
             min=0,
             max=8192,
-            tooltip="Frames of each clip that the model is shown, 4n + 1 (LTX-Video 8n + 1). 0 = up to a half of the "
-            "length, a third of two clips.",
+            tooltip="Frames of each clip that the model is shown, 4n + 1 (LTX-Video 8n + 1). 0 = up to half of "
+            "the length, or a third for each of two clips.",
         ),
         sockets.fps(),
         sockets.fit(),
@@ -268,10 +285,10 @@ def _frames(end: Fitted | None) -> Tensor | None:
 
 
 def _positions(text: str, length: int, pictures: int) -> list[int]:
-    """The frame of each picture.
+    """The frame of each image.
 
     Raises:
-        InputError: they are no numbers, not as many as there are pictures, beside the video, or the same twice.
+        InputError: they are no numbers, not as many as there are images, beside the video, or the same twice.
     """
     try:
         typed = [int(part) for part in text.replace(";", ",").split(",") if part.strip()]

@@ -1,4 +1,4 @@
-"""Nodes that turn latents into a video: decode, put back what was to be kept, say how well it was kept."""
+"""Nodes that turn latents into a video: decode, paste kept pixels back, report how exactly they were kept."""
 
 from __future__ import annotations
 
@@ -31,24 +31,28 @@ class VaceDecodeVideo(Node):
         return sockets.schema(
             "VaceDecodeVideo",
             "VACE Decode Video",
-            "Turns latents into the video: references are dropped, and every pixel that was to be kept comes back "
+            "Decodes latents into the video: reference frames are dropped, and every kept pixel comes back "
             "exactly as it was. Where memory is short, frames are decoded in tiles.",
             inputs=[
                 io.Latent.Input("samples", tooltip="From VACE Sample Video, or from any sampler after VACE Apply VCU."),
-                sockets.Vcu.Input("vcu", tooltip="The unit that the samples were made from."),
+                sockets.Vcu.Input("vcu", tooltip="The VCU that the samples were generated from."),
                 io.MultiType.Input(
                     "vae",
                     types=[io.Vae, sockets.Model],
-                    tooltip="The VACE model that made the samples, or the VAE that belongs to it.",
+                    tooltip="The VACE model that generated the samples, or its VAE.",
                 ),
                 *_edges(),
                 io.Image.Input(
-                    "before", optional=True, tooltip="Put in front of the result: before of VACE Extend Video."
+                    "before",
+                    optional=True,
+                    tooltip="Frames to put in front of the result: before of VACE Extend Video.",
                 ),
-                io.Image.Input("after", optional=True, tooltip="Put behind the result: after of VACE Extend Video."),
+                io.Image.Input(
+                    "after", optional=True, tooltip="Frames to put behind the result: after of VACE Extend Video."
+                ),
             ],
             outputs=[
-                io.Image.Output(display_name="images", tooltip="The video's frames."),
+                io.Image.Output(display_name="images", tooltip="The frames of the video."),
                 io.Float.Output(display_name="fps", tooltip="Frames per second, for Create Video."),
                 io.String.Output(display_name="report", tooltip="How much was kept, and how exactly."),
             ],
@@ -90,15 +94,15 @@ class VaceCompositeVideo(Node):
         return sockets.schema(
             "VaceCompositeVideo",
             "VACE Composite Video",
-            "Puts back every pixel that was to be kept into a video that was decoded elsewhere, exactly as it was. "
-            "VACE Decode Video does this by itself.",
+            "Puts every kept pixel back into a video that was decoded elsewhere, exactly as it was. VACE Decode "
+            "Video does this by itself.",
             inputs=[
-                io.Image.Input("images", tooltip="The decoded video, of the unit's size and length."),
-                sockets.Vcu.Input("vcu", tooltip="The unit that the video was made from."),
+                io.Image.Input("images", tooltip="The decoded video, of the VCU's size and length."),
+                sockets.Vcu.Input("vcu", tooltip="The VCU that the video was generated from."),
                 *_edges(),
             ],
             outputs=[
-                io.Image.Output(display_name="images", tooltip="The video's frames."),
+                io.Image.Output(display_name="images", tooltip="The frames of the video."),
                 io.Float.Output(display_name="fps", tooltip="Frames per second, for Create Video."),
                 io.String.Output(display_name="report", tooltip="How much was kept, and how exactly."),
             ],
@@ -123,19 +127,23 @@ class VaceCompositeVideo(Node):
 def _edges() -> list[Any]:
     return [
         io.Int.Input(
-            "feather", default=0, min=0, max=512, tooltip="Pixels of soft edge inside the mask; 0 = a hard edge."
+            "feather",
+            default=0,
+            min=0,
+            max=512,
+            tooltip="Width in pixels of the soft edge inside the mask; 0 = a hard edge.",
         ),
         io.Boolean.Input(
             "match_colour",
             default=False,
-            tooltip="Gives what was made the colours that the kept pixels around it have, one shift for the whole "
-            "video.",
+            tooltip="Matches the colours of the generated part to the kept pixels around it, with one shift for "
+            "the whole video.",
         ),
     ]
 
 
 def _family(vae: Any) -> Family:
-    """Whose latents the samples must be."""
+    """The model family that the samples must be latents of."""
     if isinstance(vae, LibraryModel):
         return vae.family
     return WAN if isinstance(vae, NativeModel) else native.family_of(vae)
@@ -159,7 +167,7 @@ def _check_same_size(latents: Tensor, vcu: VideoConditionUnit, grid: Grid) -> No
 def _kept_note(frames: Tensor, vcu: VideoConditionUnit) -> str:
     said = f"{vcu.num_frames} frames of {vcu.width} x {vcu.height} at {vcu.fps:.4g} fps."
     if vcu.source is None:
-        return f"{said} All of it was made."
+        return f"{said} All of it was generated."
     error = kept_error(frames, vcu.source, vcu.masks) * 127.5
     kept = 1 - float(vcu.masks.mean())
     return f"{said} {kept:.1%} was kept; largest difference to the source there: {error:.4g} of 255."

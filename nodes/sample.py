@@ -1,4 +1,4 @@
-"""Nodes that turn a unit into latents: our sampler, and the conditioning for the stock ones."""
+"""Nodes that turn a VCU into latents: our sampler, and the conditioning for the stock ones."""
 
 from __future__ import annotations
 
@@ -39,18 +39,20 @@ class VaceSampleVideo(Node):
         return sockets.schema(
             "VaceSampleVideo",
             "VACE Sample Video",
-            "Makes what a unit asks for. The latents that come out are those of the video alone: decode them with VACE "
-            "Decode Video, which also puts back what was to be kept.",
+            "Generates the video that a VCU asks for. The output holds the latents of the video alone: decode "
+            "them with VACE Decode Video, which also puts the kept pixels back.",
             inputs=[
                 sockets.Model.Input("model", tooltip="From one of the VACE loaders."),
-                sockets.Vcu.Input("vcu", tooltip="What to make: from any VACE task."),
+                sockets.Vcu.Input(
+                    "vcu", tooltip="VCU (Video Condition Unit): what to keep and what to generate. From any VACE task."
+                ),
                 io.Int.Input(
                     "seed",
                     default=0,
                     min=0,
                     max=0xFFFFFFFFFFFFFFFF,
                     control_after_generate=True,
-                    tooltip="One seed, one video.",
+                    tooltip="The same seed gives the same video.",
                 ),
                 io.Int.Input(
                     "steps",
@@ -65,8 +67,8 @@ class VaceSampleVideo(Node):
                     min=0.0,
                     max=100.0,
                     step=0.1,
-                    tooltip="How closely the prompt is followed: 5 for Wan, 3 for LTX-Video, 2 for the starter. 1 = "
-                    "off, twice as fast.",
+                    tooltip="Guidance scale (CFG): how closely the prompt is followed. 5 for Wan, 3 for "
+                    "LTX-Video, 2 for the starter. 1 = off, twice as fast.",
                 ),
                 io.Float.Input(
                     "shift",
@@ -74,15 +76,15 @@ class VaceSampleVideo(Node):
                     min=0.0,
                     max=100.0,
                     step=0.01,
-                    tooltip="Higher spends more steps on large shapes. 0 = as the model was published: 16 for Wan, 12 "
-                    "for pairs of Wan 2.2, 3 for the starter; for LTX-Video it grows with the clip. 5 with distilled "
-                    "LoRA.",
+                    tooltip="Shift of the sigmas: higher spends more steps at high noise, on large shapes. 0 = "
+                    "as the model was published: 16 for Wan, 12 for pairs of Wan 2.2, 3 for the starter; "
+                    "for LTX-Video it grows with the clip. 5 with distilled LoRA.",
                 ),
                 io.Combo.Input(
                     "sampler",
                     options=list(SOLVERS),
                     default="unipc",
-                    tooltip="unipc is Wan's own, euler that of LTX-Video.",
+                    tooltip="unipc is the official sampler of Wan, euler that of LTX-Video.",
                 ),
                 *sockets.guidance(),
                 io.Float.Input(
@@ -92,12 +94,16 @@ class VaceSampleVideo(Node):
                     max=10.0,
                     step=0.01,
                     optional=True,
-                    tooltip="Spatio-temporal guidance, which LTX-Video alone has: 1 as published, 0 = off, a third "
-                    "faster. Other models go without it, whatever stands here.",
+                    tooltip="Spatio-temporal guidance (STG), for LTX-Video only: 1 as published, 0 = off, a "
+                    "third faster. Other models ignore it.",
                 ),
             ],
-            outputs=[io.Latent.Output(display_name="samples", tooltip="The video as latents, references dropped.")],
-            aliases=["ksampler", "wan sampler"],
+            outputs=[
+                io.Latent.Output(
+                    display_name="samples", tooltip="The latents of the video, without the reference frames."
+                )
+            ],
+            aliases=["ksampler", "wan sampler", "wan vace", "vace strength"],
         )
 
     @classmethod
@@ -156,23 +162,26 @@ class VaceApplyVCU(Node):
         return sockets.schema(
             "VaceApplyVCU",
             "VACE Apply VCU",
-            "A unit as conditioning and latent for KSampler and everything built on it. The prompts come from your own "
-            "text encode nodes; those of the unit are not used. References are in front of the latent: VACE Decode "
-            "Video drops them by itself, for other nodes use Trim Video Latent with trim_latent.",
+            "Turns a VCU (Video Condition Unit) into conditioning and a latent for KSampler and everything built "
+            "on it. The prompts come from your own text encode nodes; those of the VCU are not used. Reference "
+            "frames are in front of the latent: VACE Decode Video drops them by itself, for other nodes use Trim "
+            "Video Latent with trim_latent.",
             inputs=[
                 io.Conditioning.Input("positive", tooltip="The prompt, from CLIP Text Encode."),
                 io.Conditioning.Input("negative", tooltip="The negative prompt."),
                 io.Vae.Input("vae", tooltip="The VAE of Wan 2.1."),
-                sockets.Vcu.Input("vcu", tooltip="What to make: from any VACE task."),
+                sockets.Vcu.Input(
+                    "vcu", tooltip="VCU (Video Condition Unit): what to keep and what to generate. From any VACE task."
+                ),
                 sockets.strength(),
             ],
             outputs=[
                 io.Conditioning.Output(display_name="positive", tooltip="For the sampler."),
                 io.Conditioning.Output(display_name="negative", tooltip="For the sampler."),
-                io.Latent.Output(display_name="latent", tooltip="Empty, of the size and length of the unit."),
-                io.Int.Output(display_name="trim_latent", tooltip="How many latent frames are references."),
+                io.Latent.Output(display_name="latent", tooltip="An empty latent of the VCU's size and length."),
+                io.Int.Output(display_name="trim_latent", tooltip="The number of latent frames that are references."),
             ],
-            aliases=["wan vace to video", "vace conditioning", "ksampler"],
+            aliases=["wan vace to video", "wan vace", "vace strength", "vace conditioning", "ksampler"],
         )
 
     @classmethod
@@ -219,14 +228,14 @@ class _Encoded:
 
 
 def _outside(model: LibraryModel | NativeModel, vcu: VideoConditionUnit) -> list[str]:
-    """What the starter was never taught of a unit, if that is the model."""
+    """What a VCU asks for that the starter was not trained on, if that is the model."""
     starter = isinstance(model, LibraryModel) and isinstance(model.core.text, StarterText)
     found = outside(vcu) if starter else None
     return [] if found is None else [f"! {found}"]
 
 
 def _sampling_note(options: SamplingOptions, family: Family, vcu: VideoConditionUnit) -> str:
-    """How it was sampled, in a line."""
+    """The sampling options used, in a line."""
     tokens = family.grid.tokens(vcu.num_frames, vcu.height, vcu.width, vcu.num_references)
     shift = grown_shift(options.shift, options.shift_growth, tokens)
     guided = f", stg {options.stg_scale:g}" if options.stg_scale else ""
@@ -255,7 +264,7 @@ def _some(latents: Tensor) -> Tensor:
 
 
 def _grid(frames: Tensor) -> Image.Image:
-    """`(N, 3, H, W)` in −1..1 as one picture, two in a row."""
+    """`(N, 3, H, W)` in −1..1 as one image, two in a row."""
     pictures = ((frames.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu().permute(0, 2, 3, 1).numpy()
     across = min(len(pictures), 2)
     missing = -len(pictures) % across

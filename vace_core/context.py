@@ -1,4 +1,4 @@
-"""Context latents: what the adapter reads of a unit.
+"""Context latents: a VCU as the adapter reads it.
 
 Source: ali-vilab/VACE, vace/models/wan/wan_vace.py, vace_encode_frames, vace_encode_masks, vace_latent.
 """
@@ -24,7 +24,7 @@ def encode_context(
     """Context latents `(B, C, R+t, h, w)`: inactive ‖ reactive ‖ mask channels, references first in time.
 
     Args:
-        vcu: What is kept and what is made.
+        vcu: What is kept and what is generated.
         vae: Encodes both halves. It is told where a half is gray, so that it need not encode what says nothing.
         fold_masks: How the base's adapters see masks.
         on_chunk: Called as (done, total) while a half is encoded; raising stops it.
@@ -56,7 +56,7 @@ def content_box(frames: Tensor) -> Box | None:
 
 
 def _encode_reference(picture: Tensor, vae: VideoVae, channels: int) -> Tensor:
-    """One latent frame: the picture as inactive; nothing reactive and nothing masked, zero in normalised space."""
+    """One latent frame: the image as inactive; nothing reactive and nothing masked, zero in normalised space."""
     latents = vae.encode(picture)
     b, c, t, h, w = latents.shape
     return torch.cat([latents, latents.new_zeros(b, channels - c, t, h, w)], dim=1)

@@ -49,7 +49,7 @@ class Grid:
         return below, below if below == num_frames else below + self.frames
 
     def check(self, num_frames: int, height: int, width: int) -> None:
-        """Accepts a clip that the model can take.
+        """Validate that the model can take a clip.
 
         Raises:
             ShapeError: the length is not `frames`·n + 1, or a side is not a positive multiple of `step`.

@@ -1,4 +1,4 @@
-"""The whole method on one screen: unit → context → hints → denoising → pixels → what was kept, put back."""
+"""The whole method on one screen: VCU → context → hints → denoising → pixels → kept pixels pasted back."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ class Expert:
 
 @dataclass(frozen=True, kw_only=True)
 class VaceModel:
-    """Everything that one job needs of models. Attaching and detaching give a new one; the parts are never changed.
+    """All networks of one job. Attaching and detaching an adapter give a new one; the parts are never changed.
 
     Attributes:
         expert: The network, for all noise levels or, where there is a `low_noise` one, for the high ones.
-        vae: Pixels to latents and back.
-        text: Prompts to numbers.
-        fold_masks: How the adapter sees masks.
+        vae: The VAE: pixels to latents and back.
+        text: The text encoder: prompts to embeddings.
+        fold_masks: Masks to mask latents, as the adapter was trained.
         low_noise: The second network of a pair (Wan 2.2 VACE-Fun).
-        boundary: Noise level from which on `expert` hands over to `low_noise`.
+        boundary: Noise level (sigma, 0..1) below which `low_noise` takes over from `expert`.
 
     Raises:
         InputError: the boundary is no finite number.
@@ -101,18 +101,18 @@ def generate(
     on_step: OnStep | None = None,
     on_chunk: Callable[[str, int, int], None] | None = None,
 ) -> Tensor:
-    """Frames `(B, 3, T, H, W)` in −1..1: what the unit asks for, with every kept pixel as it came.
+    """Frames `(B, 3, T, H, W)` in −1..1: what the VCU asks for, with every kept pixel as it came.
 
     Args:
         feather: Pixels of soft edge, inside the mask; 0 = a hard edge.
-        match_colour: Gives what is made the colours of what is kept; `composite` says how.
+        match_colour: Match the colours of the generated part to the kept part; `composite` says how.
         on_step: Called as (index, total, denoised latents of the video) after each step. Raising stops the job and
             leaves the model as it was.
         on_chunk: Called as (what, done, total) while pixels are encoded and decoded; raising stops the job too.
 
     Raises:
         ShapeError: a length or size the model cannot take.
-        InputError: the unit conditions a model without an adapter, or an adapter that acts in no step.
+        InputError: the VCU conditions a model without an adapter, or an adapter that acts in no step.
     """
     latents = sample(model, vcu, options, on_step=on_step, on_chunk=_named(on_chunk, "encode"))
     return finish(
@@ -129,7 +129,7 @@ def finish(
     match_colour: bool = False,
     on_chunk: OnChunk | None = None,
 ) -> Tensor:
-    """Latents `(B, C, t, h, w)` of the video as frames, only where something was made, and the kept pixels around it.
+    """Latents `(B, C, t, h, w)` of the video as frames: the generated part decoded, and the kept pixels around it.
 
     Args:
         feather: As for `generate`.
@@ -137,7 +137,7 @@ def finish(
         on_chunk: Called as (done, total) while pixels are decoded; raising stops it.
 
     Raises:
-        InputError: a finish that joins to kept pixels, where the unit has no source; or the VAE overflowed.
+        InputError: a soft edge or matched colours where the VCU has no source; or the VAE overflowed.
     """
     # What is decoded, and the canvas that it is laid on.
     needed = vcu.roles.numel() * FRAMES * (1 if vcu.source is None else 2)
@@ -173,7 +173,7 @@ def sample(
     """Latents `(B, C, t, h, w)` of the video alone, references already dropped; arguments as for `generate`.
 
     Args:
-        context: The unit as `encode_context` gives it, on the device where the job is done; None = it is encoded here.
+        context: The VCU as `encode_context` gives it, on the device where the job is done; None = it is encoded here.
     """
     solver = solver_named(options.solver)
     skip = vcu.num_references
@@ -197,7 +197,7 @@ def sample(
 
 
 def check_unit(vcu: VideoConditionUnit, grid: Grid) -> None:
-    """Accepts a unit that a model of this grid can be run on.
+    """Validate that a model of this grid can run a VCU.
 
     Raises:
         ShapeError: a length or size the model cannot take.
@@ -212,7 +212,7 @@ def check_unit(vcu: VideoConditionUnit, grid: Grid) -> None:
 
 
 def check_adapter(vcu: VideoConditionUnit, options: SamplingOptions, *, attached: bool) -> None:
-    """Accepts a unit whose conditions are read, and says in the log where they are not because the strength is 0.
+    """Validate that a VCU's conditions are read; log a warning where they are not because the strength is 0.
 
     Raises:
         InputError: there is no adapter to read them.
@@ -225,11 +225,11 @@ def check_adapter(vcu: VideoConditionUnit, options: SamplingOptions, *, attached
             f"The unit has {said}, and the model has no adapter, which alone reads them. A VACE adapter is needed. "
             "Attach one, or set the strength to 0 to see what the base makes of the prompt alone."
         )
-    log.warning("the strength is 0, so the model reads the prompt alone: it is shown nothing of the unit's %s", said)
+    log.warning("the strength is 0, so the model reads the prompt alone: it sees nothing of the VCU's %s", said)
 
 
 def check_steps(options: SamplingOptions, schedule: NoiseSchedule) -> None:
-    """Accepts options with which an adapter acts in at least one step of `schedule`.
+    """Validate that an adapter acts in at least one step of `schedule`.
 
     Raises:
         InputError: it acts in none.
@@ -244,7 +244,7 @@ def check_steps(options: SamplingOptions, schedule: NoiseSchedule) -> None:
 
 
 def _conditions(vcu: VideoConditionUnit) -> str:
-    """What of a unit an adapter reads, in words; "" if nothing."""
+    """The parts of a VCU that an adapter reads, in words; "" if none."""
     count = vcu.num_references
     there = (
         (f"{count} reference{'s' if count > 1 else ''}", count > 0),
@@ -277,7 +277,7 @@ def make_noise(shape: tuple[int, ...], seed: int) -> Tensor:
 
 
 def generated_box(vcu: VideoConditionUnit) -> Box | None:
-    """The smallest box that holds all pixels to be made; None where that is the whole frame."""
+    """The smallest box that holds all pixels to generate; None where that is the whole frame."""
     return content_box(vcu.masks)
 
 

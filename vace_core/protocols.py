@@ -1,4 +1,4 @@
-"""What the rest of the library needs to know of a base model, and nothing more."""
+"""The interfaces of a VAE and a base model, as the rest of the library uses them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class VideoVae(Protocol):
 
 
 class BaseSizes(Protocol):
-    """What decides whether an adapter and a text encoder fit a base."""
+    """The sizes that decide whether an adapter and a text encoder fit a base model."""
 
     @property
     def width(self) -> int: ...
@@ -61,7 +61,7 @@ class BaseSizes(Protocol):
 
 
 class BaseModel(Protocol):
-    """A text-to-video network that adapters can be attached to."""
+    """A text-to-video transformer that adapters can be attached to."""
 
     @property
     def sizes(self) -> BaseSizes: ...
@@ -82,10 +82,10 @@ class BaseModel(Protocol):
 
 @runtime_checkable
 class CanWeaken(Protocol):
-    """A base that spatio-temporal guidance can be done with."""
+    """A base model that supports spatio-temporal guidance."""
 
     def weaken(self, text: Any) -> Any:
-        """What `prepare_text` gave, such that a call with it predicts worse: space and time fall apart."""
+        """What `prepare_text` gave, perturbed for spatio-temporal guidance: a call with it leaves out attention."""
         ...
 
 

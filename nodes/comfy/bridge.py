@@ -1,4 +1,4 @@
-"""Where ComfyUI's tensors meet ours.
+"""Conversion between ComfyUI's tensors and ours.
 
 | ComfyUI | here |
 |---|---|
@@ -32,11 +32,11 @@ RAW = {len(LATENT_MEAN): (LATENT_MEAN, LATENT_STD)}
 
 
 def frames_of(images: Any, name: str) -> Tensor:
-    """An opaque video or picture as frames `(1, 3, T, H, W)` in −1..1, float32 on the CPU.
+    """An opaque video or image as frames `(1, 3, T, H, W)` in −1..1, float32 on the CPU.
 
     Raises:
         InputError: no IMAGE, values that are not numbers or of another range, or transparency.
-        ShapeError: no picture in it, or an odd number of channels.
+        ShapeError: no image in it, or an odd number of channels.
     """
     pixels, alpha = _checked(images, name)
     if alpha is not None and float(alpha.min()) < 1 - 1 / LEVELS:
@@ -79,7 +79,7 @@ def images_of(frames: Tensor) -> Tensor:
 
 
 def said_of_range(images: Tensor) -> list[str]:
-    """What is said where values were cut to 0..1, as ComfyUI itself cuts them when it shows or saves a picture."""
+    """The note where values were clamped to 0..1, as ComfyUI itself clamps them when it shows or saves an image."""
     low, high = (float(value) for value in torch.aminmax(images[..., :3].float()))
     if low >= -1e-3 and high <= 1 + 1e-3:
         return []
@@ -89,7 +89,7 @@ def said_of_range(images: Tensor) -> list[str]:
 def masks_of(mask: Any, name: str = "mask") -> Tensor | None:
     """A MASK `[H, W]`, `[T, H, W]`, `[T, H, W, 1]` or `[T, 1, H, W]` as `(T, H, W)` float32 in 0..1.
 
-    None where none came, and for the black 64 x 64 mask that Load Image gives for a picture without transparency.
+    None where none came, and for the black 64 x 64 mask that Load Image gives for an image without transparency.
 
     Raises:
         InputError: no MASK, or values that are not numbers from 0 to 1.

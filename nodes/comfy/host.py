@@ -1,4 +1,4 @@
-"""What is asked of the running ComfyUI: files, devices, progress, interruption, its own models.
+"""The running ComfyUI's API: files, devices, progress, interruption, its own models.
 
 The only file that imports it, beside `comfy_api`. Every import is inside the function that needs it, and what can be
 done without is done without, so that the rest of the pack runs and is tested where no ComfyUI is.
@@ -30,7 +30,7 @@ SUFFIXES = (".safetensors", ".sft", ".gguf")  # what is never unpickled
 
 @contextmanager
 def asked_for() -> Generator[None, None, None]:
-    """Around imports of what nothing can replace.
+    """Around imports that have no replacement.
 
     Raises:
         ModelError: this ComfyUI does not have it.
@@ -84,12 +84,12 @@ BEHIND_BOXES = "vace_picture"  # what the editor of boxes draws over; frontends 
 def output(
     cls: Any, *values: Any, notes: Sequence[str] = (), images: Tensor | None = None, shown_as: str = "images"
 ) -> io.NodeOutput:
-    """The result of a node, with what was done in words in the node, and a picture if there is one."""
+    """The result of a node, with notes shown in the node, and an image if there is one."""
     return io.NodeOutput(*values, ui=_shown(cls, notes, images, shown_as))
 
 
 def waiting(cls: Any, reason: str, *, notes: Sequence[str], picture: Tensor) -> io.NodeOutput:
-    """No result yet, but a picture to draw boxes on; what comes after the node stops with `reason`."""
+    """No result yet, but an image to draw boxes on; nodes after this one stop with `reason`."""
     return io.NodeOutput(None, ui=_shown(cls, (*notes, reason), picture, BEHIND_BOXES), block_execution=reason)
 
 

@@ -1,7 +1,7 @@
 """A model of ours on a device that is smaller than it is: what is there when, and what is done when memory is short.
 
 The VAE is there whole or not at all, and does tiles where frames are too large. Of the transformer there is as much as
-leaves room for a pass; the rest of its weights come when they are used. What is done anew is what failed, and no more.
+leaves room for a pass; the rest of its weights come when they are used. Only what failed is done again.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def with_vae(model: LibraryModel, vcu: VideoConditionUnit, run: Callable[[VideoV
 
 
 def encoded(model: LibraryModel, vcu: VideoConditionUnit, on_chunk: OnChunk | None = None) -> Tensor:
-    """The unit as context latents, wherever the VAE is."""
+    """The VCU as context latents, wherever the VAE is."""
     return with_vae(model, vcu, lambda vae: encode_context(vcu, vae, model.family.fold_masks, on_chunk=on_chunk))
 
 

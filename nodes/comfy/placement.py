@@ -81,7 +81,7 @@ def to_device(handle: Any | None, memory: int, *, whole: bool = False) -> None:
 
 
 def free_cache() -> None:
-    """Gives memory that nothing uses back."""
+    """Frees cached memory that nothing uses."""
     try:
         from comfy.model_management import soft_empty_cache
     except ImportError:

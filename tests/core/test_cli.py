@@ -88,7 +88,7 @@ def test_inpaint_writes_a_complete_file_and_keeps_every_kept_byte(model, clip, m
     assert not changed[:, :, HOLE[1].stop :].any()
     assert changed[:, HOLE[0], HOLE[1]].float().mean() > 0.9
     assert "17 frames of 48 x 32 pixels at 8 fps (2.12 s) go to the model unchanged." in one_line(found.stderr)
-    assert "75.0% kept, 25.0% made freely" in one_line(found.stderr)
+    assert "75.0% kept, 25.0% generated freely" in one_line(found.stderr)
 
 
 def test_the_same_seed_gives_the_same_file_and_a_full_checkpoint_the_same_as_its_halves(model, clip, mask, tmp_path):

@@ -165,7 +165,7 @@ def test_conditions_at_strength_zero_are_said_to_be_ignored(model, said, caplog)
     with caplog.at_level(logging.WARNING, "vace"):
         sample(model, conditioned()[said], replace(SHORT, strength=0.0))
     assert caplog.messages == [
-        f"the strength is 0, so the model reads the prompt alone: it is shown nothing of the unit's {said}"
+        f"the strength is 0, so the model reads the prompt alone: it sees nothing of the VCU's {said}"
     ]
 
 

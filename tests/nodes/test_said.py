@@ -69,7 +69,7 @@ def test_an_adapter_that_acts_in_no_step_is_refused(run, model, unit):
 def test_references_that_nothing_reads_are_said_in_the_note(run, model, unit):
     (note,) = run("VaceSampleVideo", model=model, vcu=unit, **OPTIONS, strength=0.0).ui["text"]
     assert note.split("\n")[1:] == [
-        "The strength is 0, so the model reads the prompt alone: it is shown nothing of the unit's 2 references.",
+        "The strength is 0, so the model reads the prompt alone: it sees nothing of the VCU's 2 references.",
     ]
     (note,) = run("VaceSampleVideo", model=model, vcu=unit, **OPTIONS).ui["text"]
     assert "\n" not in note

@@ -1,4 +1,4 @@
-"""Whether something of a given size fits into memory, asked before the memory is taken.
+"""Whether something of a given size fits into memory, checked before it is allocated.
 
 The bound is what the machine can still give: free memory and free swap, and no more than a container is allowed.
 Whoever allocates by numbers that somebody typed asks here first, the library as the nodes.
@@ -30,7 +30,7 @@ _SPARE = 0.9  # of the bound, for a size that is advised: what is free changes w
 def check_room(
     needed_bytes: int, what: str, *, frames: int | None = None, height: int | None = None, width: int | None = None
 ) -> None:
-    """Accepts what fits into the memory that is free.
+    """Validate that this much fits into the memory that is free.
 
     Args:
         needed_bytes: All that is about to be allocated at once. It is taken to grow with length and area.
@@ -57,10 +57,10 @@ def check_room(
 def check_unit_room(
     batch: int, num_frames: int, height: int, width: int, *, what: str = "The clip", clips: int = 0
 ) -> None:
-    """Accepts a unit, and all that is made of it on its way to a model, if they fit into the memory that is free.
+    """Validate that a VCU, and all that is computed from it for a model, fit into the memory that is free.
 
     Args:
-        clips: How many clips of its own, such as a source, are about to be made for it.
+        clips: How many clips of its own, such as a source, are about to be allocated for it.
 
     Raises:
         InputError: as `check_room`.
@@ -75,7 +75,7 @@ def most_bytes(limit: int) -> int:
 
 
 def advice(needed_bytes: int, free: int, *, frames: int | None, height: int | None, width: int | None) -> str:
-    """What to do where `needed_bytes` exceed `free`: the largest length and size of the same shape that fit."""
+    """Advice where `needed_bytes` exceed `free`: the largest length and size of the same shape that fit."""
     room, choices = int(free * _SPARE), list[str]()
     sized = height is not None and width is not None
     if frames is not None and (fit := frames * room // needed_bytes):

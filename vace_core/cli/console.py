@@ -1,4 +1,4 @@
-"""What the command says and where: results on standard output, everything for the eye on standard error."""
+"""Console output: results on standard output, everything for the eye on standard error."""
 
 from __future__ import annotations
 

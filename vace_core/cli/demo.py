@@ -43,11 +43,13 @@ CIRCLE = SceneObject(shape="circle", colour="blue", motion="moves right", path=A
 def demo(
     clip: Annotated[Path | None, Argument(help="A clip of your own; one is drawn if none is given.")] = None,
     *,
-    output: Annotated[Path, Option("--output", "-o", help="A folder; made if it is not there.")] = Path("vace-demo"),
-    seed: Annotated[int, Option(help="One seed, one result.")] = 0,
+    output: Annotated[Path, Option("--output", "-o", help="A folder; created if it does not exist.")] = Path(
+        "vace-demo"
+    ),
+    seed: Annotated[int, Option(help="The same seed gives the same result.")] = 0,
     model: Annotated[str, Option("--model", "-m", help="The starter, or a folder laid out like it.")] = STARTER_NAME,
 ) -> None:
-    """Edits a clip with the starter model: takes something away, puts something in its place, moves something."""
+    """Edit a clip with the starter model: remove an object, replace it, move one."""
     wanted, how = Wanted(model=model), Run(seed=seed)
     given = None if clip is None else _given(clip, wanted)
     _make_folder(output)
@@ -57,11 +59,11 @@ def demo(
     for name, unit in _jobs(source, masks, fps).items():
         print_table([(name, unit.prompt)])
         made = generate_shown(network, unit, options_of(wanted, how), feather=SEAM, match_colour=_is_hole(unit))
-        # Side by side: what came, what the model was shown of it, what it made.
+        # Side by side: the clip, what the model gets of it, what it generates.
         shown = torch.cat([source, unit.frames, made], dim=4)
         write_video(output / f"{name}.mp4", _enlarged(shown), fps=fps)
         Request(vcu=unit, wanted=wanted).write_sheet(output / f"{name}.png")
-    print_table([("done", "in each video, from the left: the clip, what the model was shown of it, what it made")])
+    print_table([("done", "in each video, from the left: the clip, what the model gets of it, what it generates")])
     result(str(output))
 
 

@@ -1,4 +1,4 @@
-"""The whole film that a clip becomes part of: what came before it, the clip as it was made, what comes after it."""
+"""The whole video that a clip is part of: the frames before it, the generated clip, the frames after it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PIECE = 16  # frames fitted at once: what a scaled frame takes in between is not
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Rest:
-    """What the model is not shown of a clip, in bytes until it is wanted: a film can be long.
+    """The frames of a clip that the model is not shown, in bytes until used: a video can be long.
 
     Attributes:
         pictures: `(T, H, W, 3)` uint8, the whole file as it was decoded.
@@ -49,7 +49,7 @@ def rest_of(clip: Clip, begin: int, end: int, plan: FitPlan, fps: float) -> Rest
 
 
 def joined(before: Rest | None, made: Tensor, after: Rest | None) -> Tensor:
-    """The film in bytes, `(T, H, W, 3)` uint8: `made` `(1, 3, T, H, W)` in −1..1 with its rests around it."""
+    """The whole video in bytes, `(T, H, W, 3)` uint8: `made` `(1, 3, T, H, W)` in −1..1 with its rests around it."""
     clip = to_uint8(made)
     first, last = (0 if rest is None else rest.plan.num_frames for rest in (before, after))
     if not first + last:

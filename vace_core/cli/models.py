@@ -1,4 +1,4 @@
-"""A model as the command uses it: what it likes to be fed, how it is loaded, how large it is."""
+"""A model as the command uses it: what it takes, how it is loaded, how large it is."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from .options import Run, Wanted
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """What a model likes to be fed.
+    """What a model takes, and its defaults.
 
     Attributes:
-        family: Which kind of base it is.
+        family: Its model family.
         rule: The sizes and lengths it takes.
-        size: `(H, W)` where nothing came that has a shape.
-        options: How it is sampled where nobody says.
+        size: `(H, W)` without an input that has a shape.
+        options: Its default sampling options.
         pair_options: The same for two networks that share the noise levels.
     """
 
@@ -48,7 +48,7 @@ class Profile:
 
     @classmethod
     def of(cls, family: Family) -> Profile:
-        """What a family's models usually like."""
+        """The defaults of a family's models."""
         rule = next(iter(family.presets.values()))
         return cls(
             family=family,
@@ -70,7 +70,7 @@ STARTER = Profile(
 
 
 def profile_of(wanted: Wanted) -> Profile:
-    """What the chosen model likes, told from the header of its file at most; a file that is not there is as Wan's."""
+    """The defaults of the chosen model, told from the header of its file; for a missing file, those of Wan."""
     if starter_folder(wanted.model):
         return STARTER
     family = family_of(wanted.model) or WAN
@@ -153,7 +153,7 @@ def device_of(run: Run) -> torch.device:
 
 
 def options_of(wanted: Wanted, run: Run) -> SamplingOptions:
-    """The sampling options: what was asked for, and what the model likes for the rest."""
+    """The sampling options: what was asked for, and the model's defaults for the rest."""
     profile = profile_of(wanted)
     usual = profile.pair_options if is_pair(wanted, run) else profile.options
     return replace(

@@ -1,4 +1,4 @@
-"""From a request to its result: said, counted, sampled, finished, written."""
+"""From a request to its result: reported, counted, sampled, finished, written."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def generate_shown(
 
 
 def write_result(path: Path, frames: Tensor, request: Request, *, lossless: bool) -> None:
-    """One frame as a picture, several as a video with what comes before and after them and the sound of what came.
+    """One frame as an image, several as a video with what comes before and after them and the sound of what came.
 
     Raises:
         InputError: it cannot be written there; where it is instead, if it can be written anywhere, is said.

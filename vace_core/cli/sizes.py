@@ -20,7 +20,7 @@ class Borders(TypedDict):
 
 
 def blank(wanted: Wanted) -> tuple[tuple[int, int], int, float]:
-    """`(H, W)`, frames and rate where nothing came that has them."""
+    """`(H, W)`, frames and rate without an input that has them."""
     profile = profile_of(wanted)
     size = (wanted.height or profile.size[0], wanted.width or profile.size[1])
     return size, length(wanted, size), rate(wanted, None)
@@ -54,7 +54,7 @@ def chosen_size(wanted: Wanted, plan: FitPlan) -> tuple[int, int]:
 
 
 def borders(sides: Sides, height: int, width: int) -> Borders:
-    """The borders that were typed, for a picture of so many pixels.
+    """The borders that were typed, for an image of so many pixels.
 
     Raises:
         InputError: one of them is no number.

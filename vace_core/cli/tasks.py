@@ -35,34 +35,39 @@ from .options import Paths, References, Sides, Wanted
 from .request import Request
 from .sizes import blank, borders, length, rate, step
 
-ClipFile = Annotated[Path, Argument(help="A video, or a picture.", show_default=False)]
-PictureFile = Annotated[Path, Argument(help="A picture.", show_default=False)]
-MapFile = Annotated[Path, Argument(help="A video of the control signal.", show_default=False)]
-MaskFile = Annotated[Path, Option("--mask", help="Picture or video: white is made, black is kept.")]
-WhereFile = Annotated[Path | None, Option("--mask", help="Only the white part follows; the rest of the clip is kept.")]
+ClipFile = Annotated[Path, Argument(help="A video or an image.", show_default=False)]
+PictureFile = Annotated[Path, Argument(help="An image.", show_default=False)]
+MapFile = Annotated[Path, Argument(help="The control video.", show_default=False)]
+MaskFile = Annotated[Path, Option("--mask", help="Mask image or video: white = generate, black = keep.")]
+WhereFile = Annotated[
+    Path | None, Option("--mask", help="Mask: follow the control only in the white part; the rest of the clip is kept.")
+]
 Keep = Annotated[
     int | None,
     Option(
         min=1,
-        help="Frames kept of each clip, 4n + 1 (LTX-Video 8n + 1). Default: a half of the result, or a third of each "
-        "of two.",
+        help="Frames kept of each clip, 4n + 1 (LTX-Video 8n + 1). Default: half of the result, or a third for "
+        "each of two clips.",
     ),
 ]
 Only = Annotated[
     bool,
-    Option("--only", help="Writes what the model works on alone: the frames kept and those made, without the rest."),
+    Option(
+        "--only",
+        help="Write only the frames that the model works on, kept and generated, without the rest of the clip.",
+    ),
 ]
 
 
 def text(wanted: Wanted) -> Request:
-    """A clip of what the prompt says."""
+    """Text to video: generate a clip from a prompt."""
     size, num_frames, fps = blank(wanted)
     vcu = tasks.text(num_frames=num_frames, height=size[0], width=size[1], fps=fps)
     return _request(vcu, wanted)
 
 
 def reference(pictures: References, wanted: Wanted) -> Request:
-    """A clip in which the subjects of pictures appear."""
+    """Reference to video: generate a clip with the subjects of reference images."""
     size, num_frames, fps = blank(wanted)
     found = read_references(pictures)
     vcu = tasks.reference(found, num_frames=num_frames, height=size[0], width=size[1], fps=fps)
@@ -70,14 +75,14 @@ def reference(pictures: References, wanted: Wanted) -> Request:
 
 
 def inpaint(clip: ClipFile, *, mask: MaskFile, wanted: Wanted) -> Request:
-    """Makes a masked part of a clip anew."""
+    """Inpaint: generate the masked part of a clip, keep the rest."""
     source = fit_clip(clip, wanted)
     vcu = tasks.inpaint(source.frames, fit_mask(mask, source), fps=source.plan.fps)
     return _request(vcu, wanted, source.notes("clip"), sound=clip, fitted=source)
 
 
 def outpaint(clip: ClipFile, *, sides: Sides, wanted: Wanted) -> Request:
-    """Makes a clip larger and fills the border; width and height are those of the clip inside it."""
+    """Outpaint: enlarge a clip and generate the border. Width and height are those of the clip inside it."""
     whole = read_clip(clip, wanted)
     border = borders(sides, *whole.frames.shape[1:3])
     source = fit(whole, wanted, growth=growth(**border))
@@ -86,14 +91,14 @@ def outpaint(clip: ClipFile, *, sides: Sides, wanted: Wanted) -> Request:
 
 
 def extend(
-    clip: Annotated[Path | None, Argument(help="What comes first: a video or a picture.", show_default=False)] = None,
+    clip: Annotated[Path | None, Argument(help="What comes first: a video or an image.", show_default=False)] = None,
     *,
     last: Annotated[Path | None, Option(help="What comes last; alone, it is led up to, without its sound.")] = None,
     keep: Keep = None,
     only: Only = False,
     wanted: Wanted,
 ) -> Request:
-    """Makes a clip longer, at its end, before its start, or between two."""
+    """Extend: generate what comes after a clip or image, before it, or between two."""
     share = 3 if clip and last else 2
     before = None if clip is None else fit_end(clip, wanted, keep=keep, at_end=True, share=share)
     like = wanted if before is None else _alike(wanted, before)
@@ -123,18 +128,18 @@ def join(
     only: Only = False,
     wanted: Wanted,
 ) -> Request:
-    """Makes the passage between two clips."""
+    """Join: generate the transition between two clips."""
     return extend(first, last=second, keep=keep, only=only, wanted=wanted)
 
 
 def keyframes(
     pictures: Annotated[
-        list[str], Argument(help="INDEX=PICTURE, such as 0=a.png 40=b.png; 0 is the first frame.", show_default=False)
+        list[str], Argument(help="INDEX=IMAGE, such as 0=a.png 40=b.png; 0 is the first frame.", show_default=False)
     ],
     *,
     wanted: Wanted,
 ) -> Request:
-    """Makes a clip that shows pictures at given frames."""
+    """Keyframes: generate a clip that shows images at given frames."""
     placed = [(index, read_still(path, wanted)) for index, path in map(_keyframe, pictures)]
     if len({index for index, _ in placed}) < len(placed):
         raise InputError("Two keyframes have the same index. One picture for each frame is needed. Change one index.")
@@ -150,32 +155,32 @@ def keyframes(
 
 
 def gray(clip: ClipFile, *, mask: WhereFile = None, pictures: References, wanted: Wanted) -> Request:
-    """Colours a clip anew, following its brightness."""
+    """Colorize: generate a clip that follows the brightness of another."""
     return _derived(clip, mask, pictures, wanted, tasks.gray)
 
 
 def scribble(clip: ClipFile, *, mask: WhereFile = None, pictures: References, wanted: Wanted) -> Request:
-    """Makes a clip anew after its outlines."""
+    """Scribble: generate a clip that follows the outlines of another."""
     return _derived(clip, mask, pictures, wanted, tasks.scribble)
 
 
 def flow(clip: ClipFile, *, mask: WhereFile = None, pictures: References, wanted: Wanted) -> Request:
-    """Makes another clip that moves as this one does."""
+    """Optical flow: generate a clip that moves as another does."""
     return _derived(clip, mask, pictures, wanted, tasks.flow)
 
 
 def depth(maps: MapFile, *, pictures: References, wanted: Wanted) -> Request:
-    """Makes a clip after depth maps: gray, near is light."""
+    """Depth: generate a clip that follows depth maps (gray, near is light)."""
     return _given(maps, pictures, wanted, "depth")
 
 
 def pose(maps: MapFile, *, pictures: References, wanted: Wanted) -> Request:
-    """Makes a clip after skeletons, drawn on black."""
+    """Pose: generate a clip that follows skeletons drawn on black."""
     return _given(maps, pictures, wanted, "pose")
 
 
 def layout(*, paths: Paths, pictures: References, wanted: Wanted) -> Request:
-    """Makes a clip in which objects stay in boxes that move."""
+    """Layout: generate a clip in which objects stay inside moving boxes."""
     size, num_frames, fps = blank(wanted)
     boxes = read_paths(paths, size)
     vcu = tasks.layout(boxes, num_frames=num_frames, height=size[0], width=size[1], fps=fps)
@@ -183,7 +188,7 @@ def layout(*, paths: Paths, pictures: References, wanted: Wanted) -> Request:
 
 
 def move(photo: PictureFile, *, paths: Paths, wanted: Wanted) -> Request:
-    """Brings a picture to life: its objects follow boxes that move."""
+    """Move Anything: animate an image; its objects follow moving boxes."""
     still = fit_still(read_still(photo, wanted), wanted)
     boxes = read_paths(paths, (still.plan.source_height, still.plan.source_width))
     vcu = anything.move_anything(
@@ -193,20 +198,20 @@ def move(photo: PictureFile, *, paths: Paths, wanted: Wanted) -> Request:
 
 
 def animate(maps: MapFile, *, pictures: References, wanted: Wanted) -> Request:
-    """Lets the characters of pictures move as skeletons do."""
+    """Animate Anything: the characters of reference images move as skeletons do."""
     _some(pictures)
     return pose(maps, pictures=pictures, wanted=wanted)
 
 
 def swap(clip: ClipFile, *, mask: MaskFile, pictures: References, wanted: Wanted) -> Request:
-    """Puts the subjects of pictures in the place of what a mask covers."""
+    """Swap Anything: replace what a mask covers with the subjects of reference images."""
     source, found = fit_clip(clip, wanted), read_references(_some(pictures))
     vcu = anything.swap_anything(source.frames, fit_mask(mask, source), found, fps=source.plan.fps)
     return _request(vcu, wanted, [*source.notes("clip"), *_seen(pictures, found)], sound=clip, fitted=source)
 
 
 def expand(photo: PictureFile, *, sides: Sides, pictures: References, wanted: Wanted) -> Request:
-    """Brings a picture to life on a larger canvas; width and height are those of the picture inside it."""
+    """Expand Anything: outpaint and animate an image. Width and height are those of the image inside the canvas."""
     picture, found = read_still(photo, wanted), read_references(pictures)
     border = borders(sides, *picture.frames.shape[1:3])
     still = fit_still(picture, wanted, growth=growth(**border))

@@ -98,7 +98,7 @@ def damaged(path: Path, reason: str) -> WeightsError:
 
 
 def check_shapes(path: Path, tensors: Mapping[str, TensorInfo]) -> None:
-    """Accepts shapes of no more numbers than their file can hold, whatever the type; empty tensors are no exception.
+    """Validate that shapes hold no more numbers than their file can, whatever the type; empty tensors are no exception.
 
     Raises:
         WeightsError: there is another one.

@@ -152,7 +152,7 @@ class Weights:
 
 
 def _check_quantisation(weights: Weights) -> None:
-    """Accepts numbers of a floating type, and fp8 with one scale for a whole weight; refuses what it would guess at."""
+    """Validate that numbers are of a floating type, or fp8 with one scale for a whole weight; nothing is guessed."""
     for quantised in _declared_formats(weights):
         if quantised not in FLOAT8_FORMATS:
             raise _unknown_quantisation(weights, quantised)

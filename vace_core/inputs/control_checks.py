@@ -1,4 +1,4 @@
-"""What goes wrong with control signals made elsewhere: found by statistics, mended where that is sure.
+"""Common mistakes in control videos made elsewhere: found by statistics, fixed where that is certain.
 
 `frames` are `(B, 3, T, H, W)`, -1..1, RGB, as in `controls`.
 """
@@ -21,7 +21,7 @@ ControlKind = Literal["depth", "pose", "scribble", "flow", "layout", "gray"]
 
 
 def inspect_control(frames: Tensor, kind: ControlKind) -> list[str]:
-    """What looks wrong with a control signal of this kind, in plain words; an empty list if nothing does.
+    """What looks wrong with a control video of this kind, in plain words; an empty list if nothing does.
 
     These are statistics of up to eight frames, so they hint and do not prove.
 
@@ -32,9 +32,9 @@ def inspect_control(frames: Tensor, kind: ControlKind) -> list[str]:
 
 
 def sanitise(frames: Tensor, kind: ControlKind) -> tuple[Tensor, list[str]]:
-    """`frames` with what can be mended mended, and a note on every change made.
+    """`frames` with what can be fixed fixed, and a note on every change.
 
-    Mended are: depth so clean that it can pass for a gray picture (blurred by about 3 pixels), the pure black behind a
+    Fixed are: depth so clean that it can pass for a gray image (blurred by about 3 pixels), the pure black behind a
     pose (lifted to #202020), light lines on dark (inverted), colour in a gray control (removed). Frames without such
     a fault come back untouched. What cannot be mended, `inspect_control` on the result still says.
 

@@ -2,7 +2,7 @@
 
 Every function takes `frames` `(B, 3, T, H, W)`, -1..1, RGB, and gives frames of the same shape. `gray` and `flow_image`
 are the official annotators exactly. `scribble` and `flow` stand in for official ones that are networks: they draw the
-same picture language with OpenCV. `control_checks` knows what goes wrong with controls made elsewhere.
+same visual conventions with OpenCV. `control_checks` finds mistakes in controls made elsewhere.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def scribble(frames: Tensor, *, strength: float = 1.0, thickness: float = 1.0) -
 def flow(frames: Tensor) -> Tensor:
     """A "flow" control: where everything moves to in the next frame, on the Middlebury colour wheel, still = white.
 
-    As in the official annotator the first picture comes twice, so that the length is kept, and every picture is scaled
+    As in the official annotator the first frame comes twice, so that the length is kept, and every frame is scaled
     to its own fastest motion. Motion is found with OpenCV's dense inverse search, where the official annotator has
     the RAFT network: the colours mean the same, the outlines of what moves are less exact.
 
@@ -97,10 +97,10 @@ def flow(frames: Tensor) -> Tensor:
 def flow_image(flow: Tensor) -> Tensor:
     """Optical flow `(2, T, H, W)`, right and down in pixels, as `frames` `(1, 3, T, H, W)` on the Middlebury wheel.
 
-    Direction is colour, speed is depth of colour, still is white; each picture is scaled to its own fastest motion.
+    Direction is colour, speed is depth of colour, still is white; each frame is scaled to its own fastest motion.
 
     Raises:
-        ShapeError: not two channels of pictures.
+        ShapeError: not two channels of images.
         InputError: not all numbers are finite.
 
     Source: princeton-vl/RAFT, core/utils/flow_viz.py, which the official annotator calls.
@@ -137,7 +137,7 @@ def _ink(image: Images, strength: float, thickness: float) -> NDArray[np.float32
 
 
 def _on_wheel(right: NDArray[np.float32], down: NDArray[np.float32]) -> Images:
-    """One picture `(H, W, 3)`. The precision of every step is that of the source: results are equal, not close."""
+    """One image `(H, W, 3)`. The precision of every step is that of the source: results are equal, not close."""
     fastest = np.sqrt(right**2 + down**2).max() + np.float32(1e-5)
     right, down = right / fastest, down / fastest
     speed = np.sqrt(right**2 + down**2)[..., None]

@@ -49,7 +49,7 @@ def opencv() -> ModuleType:
 
 
 def check(masks: Tensor) -> None:
-    """Accepts hard masks `(B, 1, T, H, W)`, float32, 0 and 1.
+    """Validate binary masks `(B, 1, T, H, W)`, float32, 0 and 1.
 
     Raises:
         ShapeError: another shape.

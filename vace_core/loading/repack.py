@@ -53,7 +53,7 @@ def split_model(path: str | Path, base_out: Path, adapter_out: Path) -> None:
 
 
 def join_model(base: str | Path, adapter: str | Path, out: Path) -> None:
-    """Writes a base and an adapter that fits it as one full model; what `split` made becomes what it was.
+    """Write a base model and an adapter that fits it as one full checkpoint; undoes `split_model`.
 
     What else the base's file holds comes along.
 

@@ -1,4 +1,4 @@
-"""Picture files: read into bytes or a mask, written whole or not at all."""
+"""Image files: read into bytes or a mask, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ _MAX_PICTURE = 89_478_485  # pixels; Pillow warns from here on
 
 
 def read_image(path: str | Path) -> tuple[Tensor, Tensor | None]:
-    """A picture as `(H, W, 3)` uint8, upright, and its alpha `(H, W)` uint8, None where it is opaque.
+    """An image as `(H, W, 3)` uint8, upright, and its alpha `(H, W)` uint8, None where it is opaque.
 
-    Pictures of 16 bits are brought to 8. The colours under transparent pixels are kept as they are stored.
+    Images of 16 bits are brought to 8. The colours under transparent pixels are kept as they are stored.
 
     Raises:
-        InputError: the file is missing, empty, damaged, no picture, an animation, too large, or of an unknown range.
+        InputError: the file is missing, empty, damaged, no image, an animation, too large, or of an unknown range.
     """
     path = Path(path)
     with _opened(path) as image:
@@ -54,7 +54,7 @@ def read_image(path: str | Path) -> tuple[Tensor, Tensor | None]:
 
 
 def read_animation(path: str | Path) -> Clip | None:
-    """An animated PNG, WebP or GIF as a clip; None for a picture that does not move.
+    """An animated PNG, WebP or GIF as a clip; None for an image that does not move.
 
     Raises:
         InputError: as `read_image` and `read_video`.
@@ -86,9 +86,9 @@ def read_animation(path: str | Path) -> Clip | None:
 
 
 def read_mask(path: str | Path) -> Tensor:
-    """`(T, H, W)` float32 of 0 and 1 from a picture (T = 1), an animation or a video: 1 = generate, the brighter half.
+    """`(T, H, W)` float32 of 0 and 1 from an image (T = 1), an animation or a video: 1 = generate, the brighter half.
 
-    A picture of one single colour painted on transparency says with its alpha what it means: painted = generate.
+    An image of one single colour painted on transparency says with its alpha what it means: painted = generate.
     Where both vary, the brightness decides. Either is logged.
 
     Raises:
@@ -133,7 +133,7 @@ def write_image(path: str | Path, frames: Tensor) -> None:
 
 @contextmanager
 def _opened(path: Path) -> Generator[Image, None, None]:
-    """An open picture file; whatever its decoder raises becomes an InputError."""
+    """An open image file; whatever its decoder raises becomes an InputError."""
     image_module = pillow()
     check_file(path)
     try:
@@ -161,14 +161,14 @@ def _opened(path: Path) -> Generator[Image, None, None]:
 
 
 def _count(image: Image) -> int:
-    """Frames of an animation, 1 for a picture."""
+    """Frames of an animation, 1 for an image."""
     if image.format not in _MOVING:
         return 1
     return max(_pages(image) - bool(getattr(image, "default_image", False)), 1)
 
 
 def _pages(image: Image) -> int:
-    """Pictures in the file."""
+    """Images in the file."""
     return getattr(image, "n_frames", 1)
 
 

@@ -1,4 +1,4 @@
-"""Videos as bytes: read with everything said that was found, and the way between bytes and `frames`."""
+"""Videos as bytes: read with notes on what was found, and converted to and from `frames`."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def read_video(path: str | Path, *, max_frames: int | None = None, max_bytes: in
     """A video file as bytes, upright, with its alpha apart and its times.
 
     Frames of constant rate get exact times; the rounding of the file's clock is taken out. Frames of variable rate
-    keep theirs. A GIF, or numbered pictures given as "frame_%03d.png", are read as videos too.
+    keep theirs. A GIF, or numbered images given as "frame_%03d.png", are read as videos too.
 
     Args:
         path: The file. Playlists and network addresses are not opened.

@@ -27,7 +27,7 @@ class TextEncoder(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderKind:
-    """How one kind of base reads prompts: an encoder of the T5 family, and what is done to a prompt before.
+    """The text encoder of a model family: a T5 encoder, and what is done to a prompt before.
 
     Attributes:
         name: Of the encoder.

@@ -1,4 +1,4 @@
-"""From a network that knows a noise level to a function that removes noise: `denoise(latents, sigma)`."""
+"""Guidance: from a network that predicts velocity to a function that removes noise, `denoise(latents, sigma)`."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ def guide(
     attachments: Sequence[Attachment] = (),
     told: Callable[[float], float] = float,
 ) -> Denoise:
-    """Away from the negative prompt and from a weakened model, towards the prompt.
+    """Classifier-free and spatio-temporal guidance: away from the negative prompt and from a perturbed model.
 
     Source: VACE, wan_vace.py; vace/models/ltx/pipelines/pipeline_ltx_video.py.
 
     Args:
         model: Predicts velocity.
         prompt: From `model.prepare_text`.
-        negative: The same of the negative prompt; not needed where `guidance_scale` is 1.
-        guidance_scale: Of classifier-free guidance. 1 = off, which spares a pass.
-        stg_scale: Of spatio-temporal guidance. 0 = off, which spares a pass.
+        negative: The same of the negative prompt; not used where `guidance_scale` is 1.
+        guidance_scale: Of classifier-free guidance (CFG). 1 = off, which saves a pass.
+        stg_scale: Of spatio-temporal guidance (STG). 0 = off, which saves a pass.
         rescale: How much of the deviation of the prompt's own prediction comes back after that, 0..1; 0 = nothing, and
             so is 1, by which the official code means that it is off.
-        attachments: Adapters; all passes see the same hints' condition.
-        told: The noise level that the network is told, from the true one; `Solver.told`.
+        attachments: Adapters; all passes get the same context.
+        told: The noise level passed to the network, from the true one; `Solver.told`.
 
     Raises:
         InputError: spatio-temporal guidance of a base that has none.

@@ -1,4 +1,4 @@
-"""Noise levels: which sigmas a job visits. 1 is pure noise, 0 is the picture.
+"""The noise schedule: which sigmas a job visits. 1 is pure noise, 0 is the clean latents.
 
 Source: Wan-Video/Wan2.1, wan/utils/fm_solvers.py and fm_solvers_unipc.py; Lightricks/LTX-Video, schedulers/rf.py.
 """

@@ -1,4 +1,4 @@
-"""How Wan reads prompts: umT5-XXL, and white space made even."""
+"""Wan's text encoder: umT5-XXL, and normalised white space."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..text import EncoderKind, package
 
 
 def clean(prompt: str) -> str:
-    """The prompt with broken characters mended, HTML entities resolved and every run of white space made one space.
+    """The prompt with broken characters fixed, HTML entities resolved and every run of white space made one space.
 
     Source: Wan-Video/Wan2.1, wan/modules/tokenizers.py, clean="whitespace".
     """
