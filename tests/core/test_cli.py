@@ -281,10 +281,10 @@ WRONG = {
         3, ["inpaint", "{clip}", "--mask", "none.png"],
         "There is no file none.png. An existing file is needed. Check the folder and the name.",
     ),
-    "a mask of another size": (
+    "a mask of another shape": (
         3, ["inpaint", "{clip}", "--mask", "{photo}"],
-        "The mask {photo} has 1 frame of 64 x 64 pixels, the clip 17 frames of 48 x 32. A mask needs the size of its "
-        "clip, and one frame or as many. Export the mask from this very clip.",
+        "The mask {photo} is 64 x 64 pixels, the clip {clip} 48 x 32, which is another shape. A mask of its clip is "
+        "needed. Make it from this very clip, or resize it.",
     ),
     "a size that does not fit": (
         3, ["inpaint", "{clip}", "--mask", "{mask}", "--width", "50", "--height", "32"],
@@ -352,11 +352,6 @@ WRONG = {
     "a clip where a picture is needed": (
         3, ["move", "{clip}", "--path", "0.2,0.5"],
         "{clip} has 17 frames. A single picture is needed here. Choose a picture, or save one frame as a .png.",
-    ),
-    "more to keep than there is": (
-        3, ["extend", "{clip}", "--keep", "21"],
-        "{clip} has 17 frames at 8 fps, and 21 are to be kept. Not more than there are can be. Set --keep to 17 or "
-        "less.",
     ),
     "nothing to extend": (
         3, ["extend"],
