@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -99,6 +100,22 @@ def test_a_picture_has_no_rest(tmp_path):
     request = tasks.extend(tmp_path / "a.png", wanted=WANTED)
 
     assert (request.around, request.sound) == ((0, 0), None)
+
+
+@pytest.mark.parametrize(("keep", "kept"), [(40, 29), (10, 9)])
+def test_as_many_are_kept_as_there_are_and_fit_and_that_is_said(clips, keep, kept):
+    request = tasks.extend(clips[0], keep=keep, wanted=replace(WANTED, length=33))
+    assert request.vcu.num_frames - int(request.vcu.masks[0, 0, :, 0, 0].sum()) == kept
+    assert request.notes[1] == (
+        "first",
+        f"{keep} frames of the clip {clips[0]} are to be kept, and it has 30 at 8 fps: {kept} are kept, the most of a "
+        "length that the model takes.",
+    )
+
+
+def test_a_clip_after_a_picture_keeps_its_rate(clips, tmp_path):
+    write_image(tmp_path / "a.png", tiny.clip(1, *SIZE))
+    assert tasks.extend(tmp_path / "a.png", last=clips[0], wanted=WANTED).vcu.fps == 8
 
 
 def test_a_clip_of_another_rate_goes_on_at_that_of_the_first(clips, tmp_path):
