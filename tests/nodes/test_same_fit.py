@@ -31,9 +31,10 @@ inputs = pytest.importorskip("vace_core.cli.inputs")
 
 FITS = ("480p", "LTX-Video", "starter")
 FPS = 16.0
-LENGTH = 17  # of a result; 4n + 1 and 8n + 1
-TALL, WIDE, ODD, EVEN = (96, 40), (40, 96), (45, 67), (64, 64)  # H, W
 LONG = os.environ.get("VACE_FIT") == "all"
+LENGTH = 17  # of a result; 4n + 1 and 8n + 1
+EXTENDED = 97 if LONG else LENGTH
+TALL, WIDE, ODD, EVEN = (96, 40), (40, 96), (45, 67), (64, 64)  # H, W
 SHAPES = (TALL, WIDE, ODD, EVEN)
 COUNTS = (1, 2, 5, 17, 20, 33) if LONG else (1, 5, 6)
 ENDS = (1, 5, 10, 20, 33) if LONG else (1, 10)
@@ -169,8 +170,8 @@ def extended(fit: str) -> Iterator[tuple[Side, Side]]:
         for given in ({"first": first}, {"last": first}, {"first": first, "last": last}):
             named = {"clip" if name == "first" else name: clip for name, clip in given.items()}
             yield (
-                Side(name="extend", files=named, values={"length": LENGTH, "fps": FPS, "keep": keep}),
-                Side(name="VaceExtendVideo", files=given, values={"length": LENGTH, "keep": keep or 0}),
+                Side(name="extend", files=named, values={"length": EXTENDED, "fps": FPS, "keep": keep}),
+                Side(name="VaceExtendVideo", files=given, values={"length": EXTENDED, "keep": keep or 0}),
             )
 
 
