@@ -9,12 +9,13 @@ from torch import Tensor
 
 from ..vace_core.errors import InputError, ShapeError
 from ..vace_core.inputs.control_checks import inspect_control, sanitise
+from ..vace_core.inputs.fitting import growth
 from ..vace_core.inputs.references import crop_subject
 from ..vace_core.tasks import anything
 from .build import said_of_references
 from .comfy import host, sockets
 from .comfy.bridge import images_of, masks_of, pictures_of
-from .comfy.fitted import LOOSEST, fit_clip, fit_picture, grid_of, growth_of, needed_mask
+from .comfy.fitted import LOOSEST, fit_clip, fit_picture, grid_of, needed_mask, notes_of
 from .comfy.node import Node
 from .control import NO_BOXES, no_boxes, paths_typed, said_of_boxes
 
@@ -58,12 +59,12 @@ class VaceMoveAnything(Node):
         grid_of(fit).check(length, *still.size)
         seen = images_of(still.frames)
         if no_boxes(paths):
-            return host.waiting(cls, NO_BOXES, notes=still.notes, picture=seen)
+            return host.waiting(cls, NO_BOXES, notes=notes_of(still), picture=seen)
         boxes = paths_typed(paths, (still.plan.source_width, still.plan.source_height), box_size)
         vcu = anything.move_anything(
             still.frames, boxes, num_frames=length, prompt=prompt, negative_prompt=negative_prompt, fps=fps
         )
-        notes = (*still.notes, said_of_boxes(boxes))
+        notes = (*notes_of(still), said_of_boxes(boxes))
         return host.output(cls, vcu, notes=notes, images=seen, shown_as=host.BEHIND_BOXES)
 
 
@@ -100,7 +101,7 @@ class VaceSwapAnything(Node):
         vcu = anything.swap_anything(
             clip.frames, masks, pictures, prompt=prompt, negative_prompt=negative_prompt, fps=clip.plan.fps
         )
-        return host.output(cls, vcu, notes=(*clip.notes, *notes, *said_of_references(pictures)))
+        return host.output(cls, vcu, notes=(*notes_of(clip), *notes, *said_of_references(pictures)))
 
 
 class VaceExpandAnything(Node):
@@ -143,7 +144,7 @@ class VaceExpandAnything(Node):
         negative_prompt: str,
         references: Any | None = None,
     ) -> io.NodeOutput:
-        still = fit_picture(image, fit, fps, growth=growth_of(left, right, top, bottom))
+        still = fit_picture(image, fit, fps, growth=growth(left, right, top, bottom))
         grid_of(fit).check(length, *still.size)
         pictures = () if references is None else pictures_of(references)
         vcu = anything.expand_anything(
@@ -160,7 +161,7 @@ class VaceExpandAnything(Node):
             fps=fps,
         )
         said = said_of_references(pictures) if pictures else ()
-        return host.output(cls, vcu, notes=(*still.notes, f"The canvas is {vcu.width} x {vcu.height}.", *said))
+        return host.output(cls, vcu, notes=(*notes_of(still), f"The canvas is {vcu.width} x {vcu.height}.", *said))
 
 
 class VaceAnimateAnything(Node):
@@ -202,7 +203,7 @@ class VaceAnimateAnything(Node):
             frames, pictures, prompt=prompt, negative_prompt=negative_prompt, fps=clip.plan.fps
         )
         found = inspect_control(frames, "pose")
-        return host.output(cls, vcu, notes=(*clip.notes, *notes, *found, *said_of_references(pictures)))
+        return host.output(cls, vcu, notes=(*notes_of(clip), *notes, *found, *said_of_references(pictures)))
 
 
 class VaceReferenceAnything(Node):

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from ..vace_core import tasks
 from ..vace_core.errors import InputError
-from ..vace_core.inputs import fitting
+from ..vace_core.inputs.fitted import Fitted, fit_control
 from ..vace_core.vcu import VideoConditionUnit, compose
 from .comfy import host, sockets
-from .comfy.bridge import frames_of, masks_of, pictures_of
-from .comfy.fitted import LOOSEST, Fitted, fit_clip, fit_mask, grid_of
+from .comfy.bridge import masks_of, pictures_of
+from .comfy.fitted import LOOSEST, fit_clip, fit_mask, grid_of, notes_of, source_of
 from .comfy.node import Node
 
 
@@ -144,7 +144,7 @@ class VaceBuildVCU(Node):
             vcu, notes = tasks.text(num_frames=length, height=height, width=width, fps=fps), ()
         else:
             clip = fit_clip(given, fit, fps, name="images" if images is not None else "control")
-            signal = None if control is None else _like(control, clip)
+            signal = None if control is None else fit_control(source_of(control, fps, "control"), clip)
             vcu, notes = _unit(clip, images is not None, signal, fit_mask(mask, clip))
         vcu = replace(vcu, prompt=prompt, negative_prompt=negative_prompt)
         if references is not None:
@@ -167,26 +167,10 @@ def _shape(vcu: VideoConditionUnit) -> dict[str, Any]:
     return {"num_frames": vcu.num_frames, "height": vcu.height, "width": vcu.width, "fps": vcu.fps}
 
 
-def _like(control: Any, clip: Fitted) -> Tensor:
-    """A control video with the plan of the video it goes with.
-
-    Raises:
-        InputError: it has another length.
-    """
-    frames, plan = frames_of(control, "control"), clip.plan
-    if frames.shape[2] != plan.source_frames:
-        raise InputError(
-            f"The control has {frames.shape[2]} frames, the images {plan.source_frames}. Both need the same. Make the "
-            "control from these very images."
-        )
-    height, width = frames.shape[3:]
-    return fitting.apply(frames, replace(plan, source_height=height, source_width=width))
-
-
 def _unit(
     clip: Fitted, keeps: bool, control: Tensor | None, mask: tuple[Tensor, tuple[str, ...]] | None
 ) -> tuple[VideoConditionUnit, tuple[str, ...]]:
-    notes = clip.notes if mask is None else (*clip.notes, *mask[1])
+    notes = notes_of(clip) if mask is None else (*notes_of(clip), *mask[1])
     masks = torch.ones_like(clip.frames[:, :1]) if mask is None else mask[0]
     fps = clip.plan.fps
     units = [tasks.inpaint(clip.frames, masks, fps=fps)] if keeps else []

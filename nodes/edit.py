@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from comfy_api.latest import io
@@ -9,9 +10,19 @@ from torch import Tensor
 
 from ..vace_core import tasks
 from ..vace_core.errors import InputError, shortened
+from ..vace_core.inputs.fitted import Fitted, fit_ends, fit_pictures
+from ..vace_core.inputs.fitting import growth
 from .comfy import host, sockets
-from .comfy.bridge import frames_of
-from .comfy.fitted import Fitted, fit_clip, fit_end, grid_of, growth_of, needed_mask
+from .comfy.fitted import (
+    fit_clip,
+    grid_of,
+    needed_mask,
+    notes_of,
+    notes_of_ends,
+    rest_of,
+    source_of,
+    target_of,
+)
 from .comfy.node import Node
 
 
@@ -42,7 +53,7 @@ class VaceInpaintVideo(Node):
         clip = fit_clip(images, fit, fps)
         masks, notes = needed_mask(mask, clip)
         vcu = tasks.inpaint(clip.frames, masks, prompt=prompt, negative_prompt=negative_prompt, fps=clip.plan.fps)
-        return host.output(cls, vcu, notes=(*clip.notes, *notes))
+        return host.output(cls, vcu, notes=(*notes_of(clip), *notes))
 
 
 class VaceOutpaintVideo(Node):
@@ -82,7 +93,7 @@ class VaceOutpaintVideo(Node):
         prompt: str,
         negative_prompt: str,
     ) -> io.NodeOutput:
-        clip = fit_clip(images, fit, fps, growth=growth_of(left, right, top, bottom))
+        clip = fit_clip(images, fit, fps, growth=growth(left, right, top, bottom))
         vcu = tasks.outpaint(
             clip.frames,
             left=float(left),
@@ -94,7 +105,7 @@ class VaceOutpaintVideo(Node):
             negative_prompt=negative_prompt,
             fps=clip.plan.fps,
         )
-        return host.output(cls, vcu, notes=(*clip.notes, f"The canvas is {vcu.width} x {vcu.height}."))
+        return host.output(cls, vcu, notes=(*notes_of(clip), f"The canvas is {vcu.width} x {vcu.height}."))
 
 
 class VaceExtendVideo(Node):
@@ -205,9 +216,10 @@ class VacePlaceKeyframes(Node):
     def execute(
         cls, images: Any, positions: str, length: int, fps: float, fit: str, prompt: str, negative_prompt: str
     ) -> io.NodeOutput:
-        pictures = frames_of(images, "images")
-        places = _positions(positions, length, pictures.shape[2])
-        fitted = [fit_clip(images[n : n + 1], fit, fps, name=f"picture {n + 1}") for n in range(len(places))]
+        pictures = source_of(images, fps)
+        places = _positions(positions, length, pictures.shape[0])
+        each = [replace(pictures.part(n, n + 1), name=f"picture {n + 1}") for n in range(len(places))]
+        fitted = fit_pictures(each, target_of(fit))
         grid_of(fit).check(length, *fitted[0].size)
         vcu = tasks.keyframes(
             {place: one.frames for place, one in zip(places, fitted, strict=True)},
@@ -216,8 +228,8 @@ class VacePlaceKeyframes(Node):
             negative_prompt=negative_prompt,
             fps=fps,
         )
-        at = ", ".join(map(str, places))
-        return host.output(cls, vcu, notes=(*fitted[0].notes, f"The pictures stand at the frames {at} of {length}."))
+        at = f"The pictures stand at the frames {', '.join(map(str, places))} of {length}."
+        return host.output(cls, vcu, notes=(*notes_of(fitted[0]), at))
 
 
 def _ends() -> list[Any]:
@@ -266,18 +278,17 @@ def _extended(
     prompt: str,
     negative_prompt: str,
 ) -> io.NodeOutput:
-    most = keep or max(length // (3 if first is not None and last is not None else 2), 1)
-    before = None if first is None else fit_end(first, fit, fps, keep=most, size=None, at_end=True, name="first")
-    size = None if before is None else before.size
-    after = None if last is None else fit_end(last, fit, fps, keep=most, size=size, at_end=False, name="last")
+    sources = [
+        None if images is None else source_of(images, fps, name) for images, name in ((first, "first"), (last, "last"))
+    ]
+    before, after = fit_ends(*sources, target_of(fit, length), keep=keep or None)
     ends = [end for end in (before, after) if end is not None]
     if ends:
         grid_of(fit).check(length, *ends[0].size)
     vcu = tasks.extend(
         _frames(before), _frames(after), num_frames=length, prompt=prompt, negative_prompt=negative_prompt, fps=fps
     )
-    rests = [None if end is None else end.rest for end in (before, after)]
-    return host.output(cls, vcu, *rests, notes=[note for end in ends for note in end.notes])
+    return host.output(cls, vcu, rest_of(before), rest_of(after), notes=notes_of_ends(ends))
 
 
 def _frames(end: Fitted | None) -> Tensor | None:

@@ -276,15 +276,22 @@ def test_default_names_are_never_taken_twice(model, clip, mask, tmp_path, monkey
     assert outputs == ["inpaint.png\n", "inpaint-2.png\n"]
 
 
+def test_a_mask_of_another_size_is_scaled_and_that_is_said(clip, tmp_path):
+    # The clip is 48 x 32 pixels.
+    write_image(tmp_path / "small.png", torch.ones(1, 3, 1, 16, 24))
+    said = vace("preview", "inpaint", clip, "--mask", tmp_path / "small.png", "-o", tmp_path / "sheet.png").stderr
+    assert f"The mask {tmp_path / 'small.png'} of 24 x 16 was scaled to its clip's 48 x 32." in " ".join(said.split())
+
+
 WRONG = {
     "no mask file": (
         3, ["inpaint", "{clip}", "--mask", "none.png"],
         "There is no file none.png. An existing file is needed. Check the folder and the name.",
     ),
-    "a mask of another size": (
+    "a mask of another shape": (
         3, ["inpaint", "{clip}", "--mask", "{photo}"],
-        "The mask {photo} has 1 frame of 64 x 64 pixels, the clip 17 frames of 48 x 32. A mask needs the size of its "
-        "clip, and one frame or as many. Export the mask from this very clip.",
+        "The mask {photo} is 64 x 64 pixels, the clip {clip} 48 x 32, which is another shape. A mask of its clip is "
+        "needed. Make it from this very clip, or resize it.",
     ),
     "a size that does not fit": (
         3, ["inpaint", "{clip}", "--mask", "{mask}", "--width", "50", "--height", "32"],
@@ -352,11 +359,6 @@ WRONG = {
     "a clip where a picture is needed": (
         3, ["move", "{clip}", "--path", "0.2,0.5"],
         "{clip} has 17 frames. A single picture is needed here. Choose a picture, or save one frame as a .png.",
-    ),
-    "more to keep than there is": (
-        3, ["extend", "{clip}", "--keep", "21"],
-        "{clip} has 17 frames at 8 fps, and 21 are to be kept. Not more than there are can be. Set --keep to 17 or "
-        "less.",
     ),
     "nothing to extend": (
         3, ["extend"],

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from vace_core import tasks
 from vace_core.cli import app
-from vace_core.cli.inputs import fit_clip
+from vace_core.cli.inputs import fit_file, warnings_of
 from vace_core.cli.options import Wanted
 from vace_core.cli.request import Request
 from vace_core.cli.run import write_result
@@ -68,8 +68,8 @@ def test_a_sound_that_cannot_be_read_does_not_cost_the_pictures(tmp_path):
 
 def test_thinning_out_is_said_with_the_way_to_keep_the_rate(tmp_path):
     write_video(tmp_path / "long.mp4", torch.zeros(1, 3, 100, 64, 64), fps=29.97)
-    fitted = fit_clip(tmp_path / "long.mp4", Wanted())
-    (said,) = fitted.warnings(Wanted())
+    fitted = fit_file(tmp_path / "long.mp4", Wanted())
+    (said,) = warnings_of(fitted, Wanted())
     assert said == (
         f"The clip is thinned out in time: 100 frames at 29.97 fps become 17 at {fitted.plan.fps:.4g} fps. Motion "
         "becomes coarser. To keep the rate, take the first 0.57 s alone: --length 17 --fps 29.97"
@@ -78,10 +78,10 @@ def test_thinning_out_is_said_with_the_way_to_keep_the_rate(tmp_path):
     assert f"! {said}" in one_line(shown.stderr)
 
     asked = Wanted(length=17, fps=29.97)
-    kept = fit_clip(tmp_path / "long.mp4", asked)
+    kept = fit_file(tmp_path / "long.mp4", asked)
     assert kept.plan.indices == tuple(range(17))
     assert kept.plan.fps == pytest.approx(29.97)
-    assert kept.warnings(asked) == []
+    assert warnings_of(kept, asked) == []
 
 
 def test_a_clip_that_loses_little_is_not_warned_of():

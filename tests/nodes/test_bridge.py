@@ -139,8 +139,7 @@ class TestMasks:
     def test_a_mask_of_another_shape_is_refused(self, run):
         assert refusal(run, "VaceInpaintVideo", images=noise(5, 32, 48, 3), mask=torch.ones(1, 32, 32)) == (
             "The mask is 32 x 32 pixels, the images 48 x 32, which is another shape. A mask of its clip is needed. "
-            "Make "
-            "it from these very images, or resize it."
+            "Make it from this very clip, or resize it."
         )
 
     def test_inverted_masks_are_asked_about(self, run):

@@ -24,7 +24,7 @@ from ..tasks import anything
 from ..vcu import VideoConditionUnit
 from .console import errors_as_exit_codes, print_table, result, say
 from .files import STARTER_NAME, find_files
-from .inputs import fit_clip
+from .inputs import fit_file, warnings_of
 from .models import load, options_of
 from .options import Run, Wanted
 from .request import Request
@@ -71,20 +71,20 @@ def _drawn(path: Path, wanted: Wanted) -> tuple[Tensor, Tensor, float]:
     """A clip of the starter's world and the box around its star; read from the file that it is written to."""
     clip = render(Scene(background=PLACE, objects=(STAR,)))
     write_video(path, clip.frames, fps=STARTER_RULE.fps)
-    fitted = fit_clip(path, wanted)
+    fitted = fit_file(path, wanted)
     return fitted.frames, grow(box(clip.masks), MARGIN), fitted.plan.fps
 
 
 def _given(path: Path, wanted: Wanted) -> tuple[Tensor, Tensor, float]:
     """A clip with a mask in its middle."""
-    fitted = fit_clip(path, wanted)
+    fitted = fit_file(path, wanted)
     if fitted.plan.num_frames < 2:
         raise InputError(f"{path} has a single frame. The demo needs a clip. Choose a video, or leave it out.")
     height, width = fitted.size
     masks = torch.zeros_like(fitted.frames[:, :1])
     masks[..., height // 4 : height - height // 4, width // 4 : width - width // 4] = 1
     first = outside(tasks.inpaint(fitted.frames, masks, fps=fitted.plan.fps))
-    for warning in (*([first] if first else []), *fitted.warnings(wanted)):
+    for warning in (*([first] if first else []), *warnings_of(fitted, wanted)):
         say(f"! {warning}", "yellow")
     return fitted.frames, masks, fitted.plan.fps
 

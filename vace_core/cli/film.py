@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import torch
 from torch import Tensor
 
 from ..inputs import fitting
+from ..inputs.fitted import Fitted
 from ..inputs.fitting import FitPlan
-from ..media.video import Clip, to_uint8
+from ..media.video import to_uint8
 
 PIECE = 16  # frames fitted at once: what a scaled frame takes in between is not held for a whole film
 
@@ -34,18 +34,9 @@ class Rest:
             film[begin : begin + PIECE] = to_uint8(fitting.apply(self.pictures, piece))
 
 
-def rest_of(clip: Clip, begin: int, end: int, plan: FitPlan, fps: float) -> Rest:
-    """The frames `begin` up to `end` of a clip, at a rate, fitted as `plan` fits others of it.
-
-    At the clip's own rate every frame is taken once.
-    """
-    indices: tuple[int, ...] = ()
-    if begin < end:
-        start, stop = float(clip.times[begin, 0]), float(clip.times[end - 1, 1])
-        # The frame that is on show in the middle of each step: at its edges two would be as near.
-        middles = start + (torch.arange(round((stop - start) * fps), dtype=torch.float64) + 0.5) / fps
-        indices = tuple(torch.searchsorted(clip.times[:, 1].contiguous(), middles).clamp(begin, end - 1).tolist())
-    return Rest(pictures=clip.frames, plan=replace(plan, source_frames=len(clip.frames), indices=indices))
+def rest_of(end: Fitted | None) -> Rest | None:
+    """What the model is not shown of the end of a clip; None = nothing."""
+    return None if end is None or end.rest is None else Rest(pictures=end.source.frames, plan=end.rest)
 
 
 def joined(before: Rest | None, made: Tensor, after: Rest | None) -> Tensor:

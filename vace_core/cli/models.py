@@ -58,11 +58,6 @@ class Profile:
             pair_options=family.pair_options,
         )
 
-    def longest(self, height: int, width: int) -> int:
-        """The most frames of this size."""
-        grid = self.rule.grid
-        return grid.pixel_frames(max(self.rule.max_tokens // grid.tokens(1, height, width), 1))
-
 
 STARTER = Profile(
     family=WAN, rule=STARTER_RULE, size=(SIDE, SIDE), options=STARTER_OPTIONS, pair_options=STARTER_OPTIONS

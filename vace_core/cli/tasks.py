@@ -16,20 +16,21 @@ from typer import Argument, Option
 from .. import tasks
 from ..errors import InputError
 from ..inputs.control_checks import ControlKind
+from ..inputs.fitted import Fitted, fit_clip, fit_ends, fit_pictures
 from ..inputs.fitting import growth
 from ..tasks import anything
 from ..vcu import VideoConditionUnit, compose
+from .film import rest_of
 from .inputs import (
-    Fitted,
-    fit,
-    fit_clip,
-    fit_end,
-    fit_mask,
-    fit_still,
-    read_clip,
+    fit_file,
+    fit_mask_file,
+    notes_of,
     read_paths,
     read_references,
+    read_source,
     read_still,
+    target_of,
+    warnings_of,
 )
 from .options import Paths, References, Sides, Wanted
 from .request import Request
@@ -76,18 +77,19 @@ def reference(pictures: References, wanted: Wanted) -> Request:
 
 def inpaint(clip: ClipFile, *, mask: MaskFile, wanted: Wanted) -> Request:
     """Inpaint: generate the masked part of a clip, keep the rest."""
-    source = fit_clip(clip, wanted)
-    vcu = tasks.inpaint(source.frames, fit_mask(mask, source), fps=source.plan.fps)
-    return _request(vcu, wanted, source.notes("clip"), sound=clip, fitted=source)
+    source = fit_file(clip, wanted)
+    masks, notes = fit_mask_file(mask, source)
+    vcu = tasks.inpaint(source.frames, masks, fps=source.plan.fps)
+    return _request(vcu, wanted, [*notes_of(source, "clip"), *notes], sound=clip, fitted=source)
 
 
 def outpaint(clip: ClipFile, *, sides: Sides, wanted: Wanted) -> Request:
     """Outpaint: enlarge a clip and generate the border. Width and height are those of the clip inside it."""
-    whole = read_clip(clip, wanted)
-    border = borders(sides, *whole.frames.shape[1:3])
-    source = fit(whole, wanted, growth=growth(**border))
+    whole = read_source(clip, wanted)
+    border = borders(sides, *whole.shape[1:])
+    source = fit_clip(whole, target_of(wanted), growth=growth(**border))
     vcu = tasks.outpaint(source.frames, **border, step=step(wanted), fps=source.plan.fps)
-    return _request(vcu, wanted, source.notes("clip"), sound=clip, fitted=source)
+    return _request(vcu, wanted, notes_of(source, "clip"), sound=clip, fitted=source)
 
 
 def extend(
@@ -99,25 +101,23 @@ def extend(
     wanted: Wanted,
 ) -> Request:
     """Extend: generate what comes after a clip or image, before it, or between two."""
-    share = 3 if clip and last else 2
-    before = None if clip is None else fit_end(clip, wanted, keep=keep, at_end=True, share=share)
-    like = wanted if before is None else _alike(wanted, before)
-    after = None if last is None else fit_end(last, like, keep=keep, at_end=False, share=share)
-    known = before or after
-    if known is None:
+    first, second = (None if path is None else read_source(path, wanted) for path in (clip, last))
+    before, after = fit_ends(first, second, target_of(wanted), keep=keep)
+    ends = {name: end for name, end in (("first", before), ("last", after)) if end}
+    if not ends:
         raise InputError("Neither a clip nor --last came. At least one is needed. Give what is to be made longer.")
     vcu = tasks.extend(
         None if before is None else before.frames,
         None if after is None else after.frames,
-        num_frames=length(wanted, known.size),
-        fps=rate(wanted, known.fps),
+        num_frames=length(wanted, next(iter(ends.values())).size),
+        fps=rate(wanted, next((end.fps for end in ends.values() if end.fps), None)),
     )
-    notes = [note for name, end in (("first", before), ("last", after)) if end for note in end.notes(name)]
+    notes = [note for name, end in ends.items() for note in notes_of(end, name)]
     request = _request(vcu, wanted, notes)
     if only:
         return request
-    sound = clip if before and before.in_file > 1 else None
-    return replace(request, sound=sound, before=before and before.rest, after=after and after.rest)
+    sound = clip if before and before.fps else None
+    return replace(request, sound=sound, before=rest_of(before), after=rest_of(after))
 
 
 def join(
@@ -143,14 +143,14 @@ def keyframes(
     placed = [(index, read_still(path, wanted)) for index, path in map(_keyframe, pictures)]
     if len({index for index, _ in placed}) < len(placed):
         raise InputError("Two keyframes have the same index. One picture for each frame is needed. Change one index.")
-    first = fit_still(placed[0][1], wanted)
-    fitted = {index: fit_still(still, _alike(wanted, first)) for index, still in placed}
+    pictures_fitted = fit_pictures([picture for _, picture in placed], target_of(wanted))
+    fitted = {index: picture for (index, _), picture in zip(placed, pictures_fitted, strict=True)}
     vcu = tasks.keyframes(
         {index: picture.frames for index, picture in fitted.items()},
-        num_frames=length(wanted, first.size),
-        fps=rate(wanted, first.fps),
+        num_frames=length(wanted, pictures_fitted[0].size),
+        fps=rate(wanted, None),
     )
-    notes = [note for index, one in fitted.items() for note in one.notes(f"frame {index}")]
+    notes = [note for index, one in fitted.items() for note in notes_of(one, f"frame {index}")]
     return _request(vcu, wanted, notes)
 
 
@@ -189,12 +189,12 @@ def layout(*, paths: Paths, pictures: References, wanted: Wanted) -> Request:
 
 def move(photo: PictureFile, *, paths: Paths, wanted: Wanted) -> Request:
     """Move Anything: animate an image; its objects follow moving boxes."""
-    still = fit_still(read_still(photo, wanted), wanted)
+    still = fit_clip(read_still(photo, wanted), target_of(wanted).still())
     boxes = read_paths(paths, (still.plan.source_height, still.plan.source_width))
     vcu = anything.move_anything(
         still.frames, boxes, num_frames=length(wanted, still.size), fps=rate(wanted, still.fps)
     )
-    return _request(vcu, wanted, still.notes("picture"))
+    return _request(vcu, wanted, notes_of(still, "picture"))
 
 
 def animate(maps: MapFile, *, pictures: References, wanted: Wanted) -> Request:
@@ -205,16 +205,18 @@ def animate(maps: MapFile, *, pictures: References, wanted: Wanted) -> Request:
 
 def swap(clip: ClipFile, *, mask: MaskFile, pictures: References, wanted: Wanted) -> Request:
     """Swap Anything: replace what a mask covers with the subjects of reference images."""
-    source, found = fit_clip(clip, wanted), read_references(_some(pictures))
-    vcu = anything.swap_anything(source.frames, fit_mask(mask, source), found, fps=source.plan.fps)
-    return _request(vcu, wanted, [*source.notes("clip"), *_seen(pictures, found)], sound=clip, fitted=source)
+    source, found = fit_file(clip, wanted), read_references(_some(pictures))
+    masks, notes = fit_mask_file(mask, source)
+    vcu = anything.swap_anything(source.frames, masks, found, fps=source.plan.fps)
+    notes = [*notes_of(source, "clip"), *notes, *_seen(pictures, found)]
+    return _request(vcu, wanted, notes, sound=clip, fitted=source)
 
 
 def expand(photo: PictureFile, *, sides: Sides, pictures: References, wanted: Wanted) -> Request:
     """Expand Anything: outpaint and animate an image. Width and height are those of the image inside the canvas."""
     picture, found = read_still(photo, wanted), read_references(pictures)
-    border = borders(sides, *picture.frames.shape[1:3])
-    still = fit_still(picture, wanted, growth=growth(**border))
+    border = borders(sides, *picture.shape[1:])
+    still = fit_clip(picture, target_of(wanted).still(), growth=growth(**border))
     canvas = tasks.outpaint(still.frames, **border, step=step(wanted))
     vcu = anything.expand_anything(
         still.frames,
@@ -224,7 +226,7 @@ def expand(photo: PictureFile, *, sides: Sides, pictures: References, wanted: Wa
         step=step(wanted),
         fps=rate(wanted, still.fps),
     )
-    return _request(vcu, wanted, [*still.notes("picture"), *_seen(pictures, found)])
+    return _request(vcu, wanted, [*notes_of(still, "picture"), *_seen(pictures, found)])
 
 
 TASKS: tuple[Callable[..., Request], ...] = (
@@ -243,7 +245,7 @@ def _request(
     fitted: Fitted | None = None,
 ) -> Request:
     spoken = replace(vcu, prompt=wanted.prompt, negative_prompt=wanted.negative or "")
-    cautions = [] if fitted is None else fitted.warnings(wanted)
+    cautions = [] if fitted is None else warnings_of(fitted, wanted)
     return Request(vcu=spoken, wanted=wanted, notes=notes or (), sound=sound, control=control, cautions=cautions)
 
 
@@ -251,21 +253,23 @@ def _derived(
     clip: Path, mask: Path | None, pictures: References, wanted: Wanted, task: Callable[..., VideoConditionUnit]
 ) -> Request:
     """A control that is computed from the clip, everywhere or inside a mask."""
-    source = fit_clip(clip, wanted)
+    source, notes = fit_file(clip, wanted), list[tuple[str, str]]()
     if mask is None:
         vcu = task(source.frames, fps=source.plan.fps)
     else:
-        masks = fit_mask(mask, source)
+        masks, notes = fit_mask_file(mask, source)
         kept = tasks.inpaint(source.frames, masks, fps=source.plan.fps)
         vcu = compose(kept, task(source.frames, masks=masks, fps=source.plan.fps))
-    return _request(*_with_references(vcu, pictures, wanted, source.notes("clip")), sound=clip, fitted=source)
+    return _request(
+        *_with_references(vcu, pictures, wanted, [*notes_of(source, "clip"), *notes]), sound=clip, fitted=source
+    )
 
 
 def _given(maps: Path, pictures: References, wanted: Wanted, kind: ControlKind) -> Request:
     """A control that comes ready-made."""
-    signal = fit_clip(maps, wanted)
+    signal = fit_file(maps, wanted)
     vcu = tasks.control(signal.frames, fps=signal.plan.fps)
-    return _request(*_with_references(vcu, pictures, wanted, signal.notes(kind)), control=kind, fitted=signal)
+    return _request(*_with_references(vcu, pictures, wanted, notes_of(signal, kind)), control=kind, fitted=signal)
 
 
 def _with_references(
@@ -296,9 +300,3 @@ def _keyframe(text: str) -> tuple[int, Path]:
             f'The keyframe is "{text}". An index and a picture, such as 0=first.png, are needed. Change it.'
         )
     return int(index), Path(path)
-
-
-def _alike(wanted: Wanted, known: Fitted) -> Wanted:
-    """What else comes must have the size of what is known, and its rate."""
-    height, width = known.size
-    return replace(wanted, height=height, width=width, fps=wanted.fps or known.fps)

@@ -86,7 +86,16 @@ def read_animation(path: str | Path) -> Clip | None:
 
 
 def read_mask(path: str | Path) -> Tensor:
-    """`(T, H, W)` float32 of 0 and 1 from an image (T = 1), an animation or a video: 1 = generate, the brighter half.
+    """`(T, H, W)` float32 of 0 and 1: `read_mask_levels`, of which the brighter half is 1 = generate.
+
+    Raises:
+        InputError: as `read_mask_levels`.
+    """
+    return (read_mask_levels(path) > 127).float()
+
+
+def read_mask_levels(path: str | Path) -> Tensor:
+    """`(T, H, W)` uint8 from an image (T = 1), an animation or a video: 255 = generate, 0 = keep, soft between.
 
     An image of one single colour painted on transparency says with its alpha what it means: painted = generate.
     Where both vary, the brightness decides. Either is logged.
@@ -108,10 +117,10 @@ def read_mask(path: str | Path) -> Tensor:
         painted = pictures[alpha > 127]
         if not painted.numel() or int((painted.amax(0).int() - painted.amin(0).int()).max()) <= 16:
             logger.info("%s: a single colour on transparency, so the painted part is the mask.", path)
-            return (alpha > 127).float()
+            return alpha
         logger.warning("%s: brightness and transparency both vary; the mask is the brightness.", path)
     weights = torch.tensor([0.299, 0.587, 0.114])
-    return torch.stack([(picture.float() @ weights > 127.5).float() for picture in pictures])
+    return torch.stack([(picture.float() @ weights).round_().to(torch.uint8) for picture in pictures])
 
 
 def write_image(path: str | Path, frames: Tensor) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -52,6 +53,23 @@ def from_uint8(pictures: Tensor) -> Tensor:
     """`(1, 3, T, H, W)` float32 in -1..1 from `(T, H, W, 3)` or `(H, W, 3)` uint8."""
     pictures = pictures if pictures.ndim == 4 else pictures[None]
     return pictures.permute(3, 0, 1, 2)[None].float().div_(127.5).sub_(1.0)
+
+
+def levels(frames: Tensor) -> Tensor:
+    """Numbers in -1..1 as numbers in 0..255."""
+    return frames.add(1.0).mul_(127.5)
+
+
+def stand_for_bytes(frames: Tensor, indices: Sequence[int]) -> bool:
+    """Whether frames at `indices` of `(B, 3, T, H, W)` in -1..1 hold the 256 levels of bytes alone, as a file's do.
+
+    Asked on the CPU alone, where torch can scale bytes; False elsewhere.
+    """
+    if frames.device.type != "cpu":
+        return False
+    found = (levels(frames[:, :, i].float()) for i in dict.fromkeys(indices))
+    # Dark values lose precision on their way to -1.
+    return all(bool(((level - level.round()).abs() < 1e-4).all()) for level in found)
 
 
 def to_uint8(frames: Tensor) -> Tensor:

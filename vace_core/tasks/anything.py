@@ -15,7 +15,7 @@ from ..errors import InputError
 from ..inputs.layout import BoxPath, draw_layout
 from ..inputs.references import crop_subject
 from ..vcu import VideoConditionUnit, compose
-from .basic import check_length_left, control, extend, inpaint, outpaint, pose, reference
+from .basic import check_longer, control, extend, inpaint, outpaint, pose, reference
 
 
 def join(
@@ -148,7 +148,7 @@ def expand_anything(
     Source: ali-vilab/VACE, annotators/composition.py (ExpandAnythingAnnotator), with the mode firstframe.
     """
     canvas = outpaint(picture, left=left, right=right, top=top, bottom=bottom, step=step)
-    check_length_left(canvas.num_frames, num_frames)
+    check_longer(canvas.num_frames, num_frames)
     check_unit_room(len(picture), num_frames, canvas.height, canvas.width, what="The canvas", clips=1)
     later = (0, 0, 0, 0, 0, num_frames - canvas.num_frames)
     moving = VideoConditionUnit(

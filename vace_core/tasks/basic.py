@@ -161,7 +161,7 @@ def extend(
         raise InputError("Neither a first nor a last clip came. At least one is needed. Give one of them.")
     for name, clip in clips.items():
         check_frames(clip, name)
-    check_length_left(sum(clip.shape[2] for clip in clips.values()), num_frames)
+    check_longer(sum(clip.shape[2] for clip in clips.values()), num_frames)
     starts = {"first clip": 0, "last clip": num_frames - (0 if last is None else last.shape[2])}
     source, roles = _placed({name: (starts[name], clip) for name, clip in clips.items()}, num_frames)
     return VideoConditionUnit(roles=roles, source=source, prompt=prompt, negative_prompt=negative_prompt, fps=fps)
@@ -294,11 +294,11 @@ def _check_size(batch: int, num_frames: int, height: int, width: int, clips: int
     check_unit_room(batch, num_frames, height, width, clips=clips)
 
 
-def check_length_left(given: int, num_frames: int) -> None:
-    """Validate that a length leaves something to generate.
+def check_longer(given: int, num_frames: int) -> None:
+    """Validate that a result is longer than the frames given, so that there is something to generate.
 
     Raises:
-        ShapeError: it does not.
+        ShapeError: it is not.
     """
     if given >= num_frames:
         raise ShapeError(

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from ...errors import ShapeError
 from ...geometry import Box, Grid
 from ...protocols import OnChunk, report_chunk
-from ..tiling import crop, tiles
+from ..tiling import crop, doubled, halved, tiles
 from .dit import GRID
 from .vae import LATENT_MEAN, LATENT_STD, Memory, WanVaeNetwork, run_layers
 
@@ -163,8 +163,7 @@ class _EncodeTile:
         needs: list[Box] = []
         for level in (2, 1, 0):
             # An output cell reads its two input cells and one more to the right; then come the rims of the blocks.
-            doubled = Box(need.left * 2, need.top * 2, need.right * 2 + 2, need.bottom * 2 + 2)
-            need = doubled.grown(ENCODE_RIMS[level] + 1, *sizes[level], step=2)
+            need = _before_halving(need).grown(ENCODE_RIMS[level] + 1, *sizes[level], step=2)
             needs.insert(0, need)
         self.needs = needs
         self.network, self.memory = network, Memory()
@@ -174,7 +173,7 @@ class _EncodeTile:
         x = chunk
         for level, stage in enumerate(self.network.encoder.local_stages):
             x = run_layers(stage, crop(x, covered, self.needs[level]), self.memory)
-            covered = _halved(self.needs[level])
+            covered = halved(self.needs[level])
         return crop(x, covered, self.output)
 
 
@@ -191,9 +190,8 @@ class _EncodeWindow:
             reached = box.grown(rim, *sizes[level])
             box = Box((reached.left - 1) // 2, (reached.top - 1) // 2, (reached.right + 1) // 2,
                       (reached.bottom + 1) // 2).grown(0, *sizes[level + 1])  # fmt: skip
-            doubled = Box(box.left * 2, box.top * 2, box.right * 2 + 2, box.bottom * 2 + 2)
             self.changed.append(box)
-            self.needs.append(doubled.grown(rim + 1, *sizes[level], step=2))
+            self.needs.append(_before_halving(box).grown(rim + 1, *sizes[level], step=2))
             work += self.needs[-1].area / (sizes[level][0] * sizes[level][1])
         self.share = work / len(ENCODE_RIMS)
 
@@ -202,7 +200,7 @@ class _EncodeWindow:
         x = crop(chunk, Box(0, 0, chunk.shape[-1], chunk.shape[-2]), self.needs[0])
         for level, stage in enumerate(self.network.encoder.local_stages):
             changed = self.changed[level]
-            part = crop(run_layers(stage, x, self.memory), _halved(self.needs[level]), changed)
+            part = crop(run_layers(stage, x, self.memory), halved(self.needs[level]), changed)
             around = self.needs[level + 1] if level < 2 else None
             x = (
                 gray.of_level(index, level, around)
@@ -277,8 +275,7 @@ class _DecodeWindow:
         for level in (1, 2, 3):
             # One cell more for the convolution after doubling, then the blocks of the coarser level.
             wider = need.grown(1, *sizes[level - 1])
-            half = Box(wider.left // 2, wider.top // 2, -(-wider.right // 2), -(-wider.bottom // 2))
-            need = half.grown(DECODE_RIM, *sizes[level])
+            need = halved(wider).grown(DECODE_RIM, *sizes[level])
             needs.insert(0, need)
         self.needs = needs
 
@@ -290,7 +287,7 @@ class _DecodeWindow:
             x = crop(x, covered, at)
             for layer in stage:  # not by `run`, during which `x` would keep the coarser features alive
                 x = layer(x, self.memory)
-            covered = Box(at.left * 2, at.top * 2, at.right * 2, at.bottom * 2) if level < 3 else at
+            covered = doubled(at) if level < 3 else at
         return crop(self.network.decoder.finish(x, self.memory), covered, self.window)
 
 
@@ -317,13 +314,14 @@ def _frame_chunks(num_frames: int) -> Iterator[tuple[int, slice]]:
         yield index, slice(1 + (index - 1) * GRID.frames, 1 + index * GRID.frames)
 
 
+def _before_halving(box: Box) -> Box:
+    """The cells that a convolution in steps of two reads for `box`: twice the size, and one more on the far sides."""
+    return Box(box.left * 2, box.top * 2, box.right * 2 + 2, box.bottom * 2 + 2)
+
+
 def _level_sizes(height: int, width: int) -> list[tuple[int, int]]:
     """Rows and columns of cells at full, half, quarter and eighth size."""
     return [(height >> level, width >> level) for level in range(4)]
-
-
-def _halved(box: Box) -> Box:
-    return Box(box.left // 2, box.top // 2, box.right // 2, box.bottom // 2)
 
 
 def _per_channel(values: tuple[float, ...], like: Tensor) -> Tensor:
