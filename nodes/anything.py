@@ -39,7 +39,7 @@ class VaceMoveAnything(Node):
                 *sockets.prompts(),
             ],
             outputs=[sockets.vcu_output()],
-            aliases=["trajectory", "drag", "animate picture", "spline"],
+            aliases=["motion brush", "trajectory", "drag", "animate picture", "spline", "motion path", "i2v"],
         )
 
     @classmethod
@@ -85,7 +85,7 @@ class VaceSwapAnything(Node):
                 *sockets.prompts(),
             ],
             outputs=[sockets.vcu_output()],
-            aliases=["replace", "face swap", "try on"],
+            aliases=["replace", "face swap", "character swap", "virtual try-on", "head swap"],
         )
 
     @classmethod
@@ -123,7 +123,7 @@ class VaceExpandAnything(Node):
                 sockets.references(optional=True),
             ],
             outputs=[sockets.vcu_output()],
-            aliases=["outpaint", "image to video"],
+            aliases=["outpaint", "image to video", "zoom out"],
         )
 
     @classmethod
@@ -183,7 +183,7 @@ class VaceAnimateAnything(Node):
                 *sockets.prompts(),
             ],
             outputs=[sockets.vcu_output()],
-            aliases=["dance", "motion transfer", "character animation"],
+            aliases=["dance", "motion transfer", "character animation", "openpose", "dwpose"],
         )
 
     @classmethod
@@ -234,7 +234,7 @@ class VaceReferenceAnything(Node):
                 *sockets.prompts(),
             ],
             outputs=[sockets.vcu_output()],
-            aliases=["subject", "multi reference", "ref2v"],
+            aliases=["subject", "multi reference", "r2v", "ref2v", "s2v"],
         )
 
     @classmethod

@@ -66,7 +66,16 @@ class VaceAttachAdapter(Node):
                 io.Latent.Output(display_name="latent", tooltip="Empty, of the size and length of the unit."),
                 io.Int.Output(display_name="trim_latent", tooltip="How many latent frames are references."),
             ],
-            aliases=["wan vace", "apply adapter", "vace module", "controlnet"],
+            aliases=[
+                "wan vace",
+                "apply adapter",
+                "vace module",
+                "vace context",
+                "vace strength",
+                "controlnet",
+                "lora",
+                "gguf",
+            ],
         )
 
     @classmethod

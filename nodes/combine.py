@@ -93,7 +93,7 @@ class VaceComposeMasks(Node):
                 ),
             ],
             outputs=[io.Mask.Output(display_name="mask", tooltip="Only black and white.")],
-            aliases=["grow mask", "combine masks", "box to mask", "invert mask"],
+            aliases=["grow mask", "combine masks", "box to mask", "path to mask", "invert mask"],
         )
 
     @classmethod
@@ -148,7 +148,7 @@ class VaceStackReferences(Node):
             outputs=[
                 sockets.References.Output(display_name="references", tooltip="All of them, in order."),
             ],
-            aliases=["multi reference", "batch references"],
+            aliases=["multi reference", "batch references", "cut out subject"],
         )
 
     @classmethod

@@ -81,7 +81,23 @@ class VaceControlVideo(Node):
                 sockets.vcu_output(),
                 io.Image.Output(display_name="control", tooltip="The control as the model gets it."),
             ],
-            aliases=["v2v", "controlnet", "depth", "pose", "canny", "colorize"],
+            aliases=[
+                "v2v",
+                "video to video",
+                "controlnet",
+                "depth",
+                "pose",
+                "openpose",
+                "dwpose",
+                "scribble",
+                "sketch",
+                "lineart",
+                "canny",
+                "optical flow",
+                "colorize",
+                "style transfer",
+                "restyle",
+            ],
         )
 
     @classmethod
@@ -120,7 +136,7 @@ class VaceLayoutToVideo(Node):
                 sockets.vcu_output(),
                 io.Image.Output(display_name="control", tooltip="The boxes as the model gets them."),
             ],
-            aliases=["bounding box", "trajectory", "spline"],
+            aliases=["bounding box", "trajectory", "spline", "box path", "motion control"],
         )
 
     @classmethod

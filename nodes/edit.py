@@ -32,7 +32,7 @@ class VaceInpaintVideo(Node):
                 *sockets.prompts(),
             ],
             outputs=[sockets.vcu_output()],
-            aliases=["remove object", "replace object", "inpainting"],
+            aliases=["inpainting", "object removal", "remove object", "replace object", "replace background", "mv2v"],
         )
 
     @classmethod
@@ -63,7 +63,7 @@ class VaceOutpaintVideo(Node):
                 *sockets.prompts(),
             ],
             outputs=[sockets.vcu_output()],
-            aliases=["pad image for outpainting", "extend canvas"],
+            aliases=["outpainting", "pad image for outpainting", "extend canvas", "uncrop", "zoom out", "reframe"],
         )
 
     @classmethod
@@ -109,7 +109,19 @@ class VaceExtendVideo(Node):
                 *_ends(),
             ],
             outputs=_end_outputs(),
-            aliases=["first last frame", "image to video", "i2v", "flf2v", "continue video"],
+            aliases=[
+                "i2v",
+                "image to video",
+                "start image",
+                "first frame",
+                "end frame",
+                "end image",
+                "last frame",
+                "first last frame",
+                "flf2v",
+                "continue video",
+                "long video",
+            ],
         )
 
     @classmethod
@@ -142,7 +154,7 @@ class VaceJoinVideos(Node):
                 *_ends(),
             ],
             outputs=_end_outputs(),
-            aliases=["transition", "bridge", "merge videos"],
+            aliases=["transition", "bridge", "merge videos", "seamless loop"],
         )
 
     @classmethod
@@ -182,7 +194,7 @@ class VacePlaceKeyframes(Node):
                 *sockets.prompts(),
             ],
             outputs=[sockets.vcu_output()],
-            aliases=["first middle last frame", "fmlf", "storyboard"],
+            aliases=["first middle last frame", "fmlf", "storyboard", "inbetween"],
         )
 
     @classmethod

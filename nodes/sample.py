@@ -96,7 +96,7 @@ class VaceSampleVideo(Node):
                 ),
             ],
             outputs=[io.Latent.Output(display_name="samples", tooltip="The video as latents, references dropped.")],
-            aliases=["ksampler", "wan sampler"],
+            aliases=["ksampler", "wan sampler", "vace strength"],
         )
 
     @classmethod
@@ -170,7 +170,7 @@ class VaceApplyVCU(Node):
                 io.Latent.Output(display_name="latent", tooltip="Empty, of the size and length of the unit."),
                 io.Int.Output(display_name="trim_latent", tooltip="How many latent frames are references."),
             ],
-            aliases=["wan vace to video", "vace conditioning", "ksampler"],
+            aliases=["wan vace to video", "vace conditioning", "vace context", "vace strength", "ksampler"],
         )
 
     @classmethod
