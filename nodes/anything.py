@@ -40,7 +40,7 @@ class VaceMoveAnything(Node):
                 *sockets.prompts(),
             ],
             outputs=[sockets.vcu_output()],
-            aliases=["trajectory", "motion brush", "drag", "animate image", "image to video", "i2v", "spline"],
+            aliases=["motion brush", "trajectory", "drag", "animate picture", "spline", "motion path", "i2v"],
         )
 
     @classmethod
@@ -88,7 +88,7 @@ class VaceSwapAnything(Node):
                 *sockets.prompts(),
             ],
             outputs=[sockets.vcu_output()],
-            aliases=["replace", "replace object", "replace character", "face swap", "try on"],
+            aliases=["replace", "face swap", "character swap", "virtual try-on", "head swap"],
         )
 
     @classmethod
@@ -126,7 +126,7 @@ class VaceExpandAnything(Node):
                 sockets.references(optional=True),
             ],
             outputs=[sockets.vcu_output()],
-            aliases=["outpaint", "image to video", "i2v", "expand image", "zoom out"],
+            aliases=["outpaint", "image to video", "zoom out"],
         )
 
     @classmethod
@@ -187,7 +187,7 @@ class VaceAnimateAnything(Node):
                 *sockets.prompts(),
             ],
             outputs=[sockets.vcu_output()],
-            aliases=["dance", "motion transfer", "character animation", "openpose", "dwpose", "pose to video"],
+            aliases=["dance", "motion transfer", "character animation", "openpose", "dwpose"],
         )
 
     @classmethod

@@ -69,7 +69,16 @@ class VaceAttachAdapter(Node):
                 io.Latent.Output(display_name="latent", tooltip="An empty latent of the VCU's size and length."),
                 io.Int.Output(display_name="trim_latent", tooltip="The number of latent frames that are references."),
             ],
-            aliases=["wan vace", "vace strength", "apply adapter", "vace module", "controlnet"],
+            aliases=[
+                "wan vace",
+                "apply adapter",
+                "vace module",
+                "vace context",
+                "vace strength",
+                "controlnet",
+                "lora",
+                "gguf",
+            ],
         )
 
     @classmethod

@@ -54,7 +54,7 @@ class VaceReferenceToVideo(Node):
             category="VACE/Tasks",
             inputs=[sockets.references(), *sockets.sizes(), sockets.fps(), *sockets.prompts()],
             outputs=[sockets.vcu_output()],
-            aliases=["r2v", "ref2v", "s2v", "reference image", "subject", "face reference", "style", "background"],
+            aliases=["r2v", "ref2v", "s2v", "subject", "character", "face reference", "style reference", "ip adapter"],
         )
 
     @classmethod
@@ -115,7 +115,7 @@ class VaceBuildVCU(Node):
                 *sockets.prompts(),
             ],
             outputs=[sockets.vcu_output()],
-            aliases=["wan vace to video", "wan vace", "mv2v", "control video", "control masks"],
+            aliases=["wan vace to video", "control video", "control masks", "mv2v"],
         )
 
     @classmethod

@@ -102,7 +102,7 @@ class VaceComposeMasks(Node):
                 ),
             ],
             outputs=[io.Mask.Output(display_name="mask", tooltip="The binary mask: only black and white.")],
-            aliases=["grow mask", "expand mask", "combine masks", "mask from box", "box to mask", "invert mask"],
+            aliases=["grow mask", "combine masks", "box to mask", "path to mask", "invert mask"],
         )
 
     @classmethod
@@ -159,7 +159,7 @@ class VaceStackReferences(Node):
             outputs=[
                 sockets.References.Output(display_name="references", tooltip="All reference images, in order."),
             ],
-            aliases=["multi reference", "batch references", "reference image", "r2v", "style", "background"],
+            aliases=["multi reference", "batch references", "cut out subject"],
         )
 
     @classmethod

@@ -93,13 +93,15 @@ class VaceControlVideo(Node):
                 "depth",
                 "pose",
                 "openpose",
-                "canny",
-                "lineart",
+                "dwpose",
                 "scribble",
                 "sketch",
+                "lineart",
+                "canny",
                 "optical flow",
                 "colorize",
                 "style transfer",
+                "restyle",
             ],
         )
 
@@ -139,7 +141,7 @@ class VaceLayoutToVideo(Node):
                 sockets.vcu_output(),
                 io.Image.Output(display_name="control", tooltip="The boxes as the model gets them."),
             ],
-            aliases=["bounding box", "layout", "trajectory", "motion brush", "spline"],
+            aliases=["bounding box", "trajectory", "spline", "box path", "motion control"],
         )
 
     @classmethod

@@ -45,7 +45,7 @@ class VaceInpaintVideo(Node):
                 *sockets.prompts(),
             ],
             outputs=[sockets.vcu_output()],
-            aliases=["remove object", "replace object", "inpainting", "mv2v", "mask video"],
+            aliases=["inpainting", "object removal", "remove object", "replace object", "replace background", "mv2v"],
         )
 
     @classmethod
@@ -77,7 +77,7 @@ class VaceOutpaintVideo(Node):
                 *sockets.prompts(),
             ],
             outputs=[sockets.vcu_output()],
-            aliases=["pad image for outpainting", "outpainting", "extend canvas", "uncrop", "zoom out"],
+            aliases=["outpainting", "pad image for outpainting", "extend canvas", "uncrop", "zoom out", "reframe"],
         )
 
     @classmethod
@@ -125,13 +125,13 @@ class VaceExtendVideo(Node):
             ],
             outputs=_end_outputs(),
             aliases=[
-                "image to video",
                 "i2v",
+                "image to video",
                 "start image",
                 "first frame",
-                "last frame",
                 "end frame",
                 "end image",
+                "last frame",
                 "first last frame",
                 "flf2v",
                 "continue video",
@@ -169,7 +169,7 @@ class VaceJoinVideos(Node):
                 *_ends(),
             ],
             outputs=_end_outputs(),
-            aliases=["transition", "bridge", "merge videos", "loop", "long video"],
+            aliases=["transition", "bridge", "merge videos", "seamless loop"],
         )
 
     @classmethod
@@ -209,7 +209,7 @@ class VacePlaceKeyframes(Node):
                 *sockets.prompts(),
             ],
             outputs=[sockets.vcu_output()],
-            aliases=["first middle last frame", "fmlf", "first frame", "end frame", "start image", "storyboard"],
+            aliases=["first middle last frame", "fmlf", "storyboard", "inbetween"],
         )
 
     @classmethod

@@ -118,7 +118,7 @@ class VaceLoadModel(Node):
                 ),
             ],
             outputs=[_model_output()],
-            aliases=["wan vace", "vace checkpoint", "load vace"],
+            aliases=["wan vace", "ltx video", "vace checkpoint", "load vace"],
         )
 
     @classmethod

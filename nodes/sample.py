@@ -103,7 +103,7 @@ class VaceSampleVideo(Node):
                     display_name="samples", tooltip="The latents of the video, without the reference frames."
                 )
             ],
-            aliases=["ksampler", "wan sampler", "wan vace", "vace strength"],
+            aliases=["ksampler", "wan sampler", "vace strength"],
         )
 
     @classmethod
@@ -181,7 +181,7 @@ class VaceApplyVCU(Node):
                 io.Latent.Output(display_name="latent", tooltip="An empty latent of the VCU's size and length."),
                 io.Int.Output(display_name="trim_latent", tooltip="The number of latent frames that are references."),
             ],
-            aliases=["wan vace to video", "wan vace", "vace strength", "vace conditioning", "ksampler"],
+            aliases=["wan vace to video", "vace conditioning", "vace context", "vace strength", "ksampler"],
         )
 
     @classmethod

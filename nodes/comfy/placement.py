@@ -45,10 +45,11 @@ def patcher(network: nn.Module) -> Any | None:
     try:
         from comfy import model_patcher
         from comfy.model_management import get_torch_device, unet_offload_device
-    except ImportError:
+
+        # Newer ComfyUIs decide at their start how weights are moved.
+        kind = getattr(model_patcher, "CoreModelPatcher", None) or model_patcher.ModelPatcher
+    except (ImportError, AttributeError):
         return None
-    # Newer ComfyUIs decide at their start how weights are moved.
-    kind = getattr(model_patcher, "CoreModelPatcher", model_patcher.ModelPatcher)
     return kind(network, load_device=get_torch_device(), offload_device=unet_offload_device())
 
 
@@ -180,6 +181,7 @@ def managed_layers() -> Any:
     """Layers whose weights ComfyUI keeps where there is room, and casts when they are used; our own without it."""
     try:
         from comfy import ops
-    except ImportError:
+
+        return managed_ops(ops.manual_cast, ops.cast_bias_weight, getattr(ops, "CastBiasWeightContext", None))
+    except (ImportError, AttributeError):
         return own_layers
-    return managed_ops(ops.manual_cast, ops.cast_bias_weight, getattr(ops, "CastBiasWeightContext", None))

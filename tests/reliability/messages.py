@@ -11,6 +11,7 @@ from .row import Row
 
 KINDS = {"VaceError", "InputError", "ShapeError", "ModelError", "UnsupportedModelError", "WeightsError",
          "AdapterMismatchError"}  # fmt: skip
+ELSEWHERE = re.compile(r"^WORD: WORD$|^WORD [A-Z]|\. WORD$")  # another message with its place, or what is needed
 
 
 def parts(message: str) -> int:
@@ -39,7 +40,7 @@ def written() -> dict[str, Any]:
             found += 1
             if text is None:
                 unread.append(where)
-            elif parts(text) < 3 and not re.match(r"WORD(: WORD$| [A-Z])", text):  # another message, with its place
+            elif parts(text) < 3 and not ELSEWHERE.search(text):
                 short.append(f"{where}: {text}")
     return {"messages": found, "short": short, "unread": unread}
 

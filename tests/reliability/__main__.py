@@ -1,6 +1,6 @@
 """The fault list: measures every row and writes benchmarks/results/reliability.json and docs/reliability.md.
 
-    COMFYUI_PATH=… COMFYUI_PYTHON=… COMFYUI_PATH_2026=… COMFYUI_PYTHON_2026=… python benchmarks/reliability.py
+    COMFYUI_PATH=… COMFYUI_PYTHON=… COMFYUI_PATH_2026=… COMFYUI_PYTHON_2026=… python -m tests.reliability
 
 Each ComfyUI is run by its own Python, which needs pytest and hypothesis beside what ComfyUI needs. Without them the
 rows that need one are measured on the tests' stand-in as far as that goes. `--rows 6 7` measures some rows anew and
@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from reliability_rows import (
+from . import (
     browser,
     core_faults,
     environment,
@@ -38,8 +38,8 @@ from reliability_rows import (
     widgets,
     zoo,
 )
-from reliability_rows.pack import ROOT
-from reliability_rows.row import FAULTS, Row
+from .pack import ROOT
+from .row import FAULTS, Row
 
 RESULTS = ROOT / "benchmarks" / "results" / "reliability.json"
 MEASURED = ROOT / "build" / "reliability.json"  # everything that was seen, so that a row can be measured alone
@@ -70,8 +70,8 @@ def run(python: str, module: str, *words: str) -> dict[str, Any]:
     """What a module of the rows wrote as JSON, in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "out.json"
-        environment_ = {**os.environ, "PYTHONPATH": str(ROOT / "benchmarks"), "PYTHONDONTWRITEBYTECODE": ""}
-        command = [python, "-m", f"reliability_rows.{module}", "--out", str(out), *words]
+        environment_ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": ""}
+        command = [python, "-m", f"tests.reliability.{module}", "--out", str(out), *words]
         done = subprocess.run(command, env=environment_, capture_output=True, text=True, check=False)
         if not out.exists():
             return {"failed": (done.stdout + done.stderr)[-2000:]}

@@ -87,7 +87,7 @@ def symbols(pack: Pack) -> dict[str, Any]:
     """Row 20: each symbol of ComfyUI that is imported, there and taken away."""
     from test_host import API, imports
 
-    wanted = sorted(set().union(*(imports(path) for path in (ROOT / "nodes").glob("*.py"))) - API)
+    wanted = sorted(set().union(*(imports(path) for path in (ROOT / "nodes").rglob("*.py"))) - API)
     found: dict[str, Any] = {"symbols": [".".join(one) for one in wanted]}
     if pack.comfy is None:
         return found
@@ -141,7 +141,7 @@ def row_20(hosts: dict[str, dict[str, Any]]) -> Row:
     works = min((len(one["works without"]) for one in real.values()), default=0)
     return Row(
         20,
-        f"{count} symbols in one file, {missing} absent; taken away one by one, the starter runs without {works}, "
+        f"{count} symbols, {missing} absent; taken away one by one, the starter runs without {works}, "
         f"{len(cryptic)} unguarded" + (f" ({', '.join(sorted(cryptic))})" if cryptic else ""),
         (not missing and not cryptic) if real else None,
         "Each symbol that the pack imports from ComfyUI is looked up in both, then kept from it. It must load, and "

@@ -1,6 +1,6 @@
 """First frames of the example clips, which the path editor shows before a graph has run.
 
-`python -m tests.workflows.example_pictures` draws them anew.
+`python -m tools.workflows.example_pictures` draws them anew.
 """
 
 from __future__ import annotations

@@ -50,7 +50,7 @@ def _sockets(pack: Pack) -> list[tuple[str, str, Any]]:
     found = []
     for node, (values, sockets) in SOCKETS.items():
         for socket in sockets:
-            for name, value in VALUES.items():
+            for name, value in pack.part([*VALUES.items()], 3):
                 spoiled = values[socket].clone()
                 spoiled.view(-1)[spoiled.numel() // 2] = value
                 outcome = pack.outcome(pack.run, node, **{**values, socket: spoiled})
@@ -86,7 +86,7 @@ def _overflow(pack: Pack) -> list[tuple[str, str, Any]]:
     found = []
     vcu = pack.run("VaceInpaintVideo", images=clip(), mask=left_half(), fit="as it is")[0]
     spoilers = {"as it is": None, "NaN in a weight": float("nan"), "weights that overflow": 1e30}
-    for dtype in (torch.float32, torch.bfloat16, torch.float16):
+    for dtype in pack.part((torch.float32, torch.bfloat16, torch.float16), 3):
         for name, value in spoilers.items():
             model = _tiny(pack, dtype, value)
             got = pack.outcome(pack.run, "VaceSampleVideo", model=model, vcu=vcu, steps=2, cfg=2.0, shift=3.0)

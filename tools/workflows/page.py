@@ -69,7 +69,7 @@ Load Video, Load Image, Load Diffusion Model, Load VAE, LoRA, KSampler and the b
 TAIL = """
 ## How they are made
 
-`python -m tests.workflows` writes them, and this page, from the code in `tests/workflows`. The pictures at the \
+`python -m tools.workflows` writes them, and this page, from the code in `tools/workflows`. The pictures at the \
 left are made from those runs: what went in, and beside it what came out.
 """
 

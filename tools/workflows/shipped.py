@@ -20,7 +20,7 @@ WORKFLOWS = ROOT / "workflows"
 SUBGRAPHS = ROOT / "subgraphs"
 PAGE = ROOT / "docs" / "workflows.md"
 RESULTS = ROOT / "benchmarks" / "results" / "workflows.json"
-PROMPTS = Path(__file__).with_name("prompts")
+PROMPTS = ROOT / "tests" / "workflows" / "prompts"
 
 AT_ONCE: tuple[Callable[[], Graph], ...] = (
     single.text,

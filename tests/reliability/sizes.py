@@ -18,6 +18,8 @@ SIZES = ((1, 1), (1, 100), (15, 15), (16, 16), (17, 33), (33, 17), (31, 48), (63
          (135, 241), (360, 640), (640, 360), (481, 853), (720, 1280), (1280, 720), (1081, 1921), (2160, 3840),
          (3840, 2160), (16, 1000), (1000, 16), (20, 3000))  # fmt: skip
 
+SMALL = SIZES[:11]
+
 CLIP_JOBS = {
     "inpaint": ("VaceInpaintVideo", "images", {"mask": 1}),
     "outpaint": ("VaceOutpaintVideo", "images", {}),
@@ -64,7 +66,7 @@ def frame_counts(pack: Pack) -> dict[str, Any]:
     """Row 6: jobs x lengths, from the task through latents and decoding to the frames that are saved."""
     found = []
     for name, (node, key, rest) in CLIP_JOBS.items():
-        for length in LENGTHS:
+        for length in pack.part(LENGTHS, 3):
             for fit in ("starter", "480p", "as it is"):
                 # As large as the starter takes, so that its length is limited too.
                 images = clip(length, 64, 64) if fit == "starter" else clip(length)
@@ -72,7 +74,7 @@ def frame_counts(pack: Pack) -> dict[str, Any]:
                 case = f"{name}, {length} frames, {fit}"
                 found.append((case, *_judged(pack, node, {**values, "fit": fit}, wanted_length(length, fit))))
     for name, (node, rest) in LENGTH_JOBS.items():
-        for length in LENGTHS:
+        for length in pack.part(LENGTHS, 3):
             values = {**rest, "length": length}
             found.append((f"{name}, length {length}", *_judged(pack, node, values, wanted_length(length, "as it is"))))
     return tally(found)
@@ -130,9 +132,9 @@ def aspect_error(frames: Tensor, height: int, width: int) -> float:
 def sizes(pack: Pack) -> dict[str, Any]:
     """Row 7: jobs x sizes x fits."""
     found, stretched, odd = [], dict[str, float](), 0
-    for height, width in SIZES:
+    for height, width in SMALL if pack.quick else SIZES:
         large = height * width > 1_000_000
-        for fit in FITS:
+        for fit in pack.part(FITS, 3):
             for name, (node, key, rest) in {**_CLIPS, **PICTURE_JOBS}.items():
                 if large and name not in ("inpaint", "move"):
                     continue

@@ -1,4 +1,4 @@
-"""Measures rows in one process: `python -m reliability_rows.probe --rows 6 7 --out FILE [--comfyui FOLDER]`.
+"""Measures rows in one process: `python -m tests.reliability.probe --rows 6 7 --out FILE [--comfyui FOLDER] [--quick]`.
 
 What is printed by ComfyUI goes to the same place as always; the result is written to FILE as JSON.
 """
@@ -33,13 +33,14 @@ def main() -> None:
     parser.add_argument("--rows", nargs="+", required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--comfyui", type=Path)
+    parser.add_argument("--quick", action="store_true", help="a part of the cases of each row")
     options = parser.parse_args()
     from .pack import start
 
     results: dict[str, Any] = {}
     # What ComfyUI still has open on some systems must not fail a run that is over.
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        pack = start(options.comfyui, Path(folder).resolve())
+        pack = start(options.comfyui, Path(folder).resolve(), quick=options.quick)
         probes = {}
         for name in MODULES:
             probes |= importlib.import_module(f".{name}", __package__).HOSTED

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,13 +23,19 @@ class Pack:
         module: Its package; `by_id` holds its nodes.
         comfy: ComfyUI's modules `nodes` and `execution` and its `folder`; None on the stand-in.
         folder: A temporary folder of this process.
+        quick: Whether a part of the cases is enough.
         said: Every message with which something was refused, in order.
     """
 
     module: types.ModuleType
     comfy: types.SimpleNamespace | None
     folder: Path
+    quick: bool = False
     said: list[str] = field(default_factory=list)
+
+    def part(self, cases: Sequence[Any], every: int) -> Sequence[Any]:
+        """All cases, or each n-th where a part is enough."""
+        return cases[::every] if self.quick else cases
 
     def run(self, node_id: str, **values: Any) -> Any:
         """One node as ComfyUI runs it, with the defaults of its form for the rest."""
@@ -51,7 +57,7 @@ class Pack:
             return "cryptic", f"{type(error).__name__}: {str(error)[:300]}"
 
 
-def start(comfyui: Path | None, folder: Path) -> Pack:
+def start(comfyui: Path | None, folder: Path, *, quick: bool = False) -> Pack:
     """Loads the pack, in `comfyui` if that is given."""
     import standin
     from boot import boot
@@ -64,7 +70,7 @@ def start(comfyui: Path | None, folder: Path) -> Pack:
     module = load_pack("vace_pack")
     if comfy is not None:
         comfy.nodes.NODE_CLASS_MAPPINGS.update(module.by_id)
-    return Pack(module=module, comfy=comfy, folder=folder)
+    return Pack(module=module, comfy=comfy, folder=folder, quick=quick)
 
 
 def tiny_starter(pack: Pack, spoiler: float | None = None) -> Any:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
+
+from vace_core.models.wan.vae import WanVaeNetwork
 
 PATH = json.dumps({"version": 1, "paths": [{"keys": [
     {"time": 0.0, "x": 0.25, "y": 0.5, "width": 0.25, "height": 0.5},
@@ -30,13 +33,13 @@ def left_half(frames: int = 1, height: int = 32, width: int = 48) -> Tensor:
 
 
 class FakeVae:
-    """What nodes see of Wan's VAE, with averages in place of a network."""
+    """What nodes see of Wan's VAE: its weights' names and shapes, with averages in place of what they compute."""
 
     latent_channels = 16
     latent_dim = 3
 
     def __init__(self, spoiled: str = "") -> None:
-        self.spoiled = spoiled
+        self.spoiled, self.first_stage_model = spoiled, _network()
 
     def encode(self, pixels: Tensor) -> Tensor:
         frames = pixels[..., :3].movedim(-1, 1)[::4]
@@ -49,6 +52,13 @@ class FakeVae:
         large = functional.interpolate(frames, scale_factor=8.0)
         video = torch.cat([large[:1], large[1:].repeat_interleave(4, dim=0)]).movedim(1, -1)[None].clamp(0, 1)
         return video * float("nan") if self.spoiled == "decode" else video
+
+
+@cache
+def _network() -> nn.Module:
+    """By it a node tells whose VAE it is; it holds no values."""
+    with torch.device("meta"):
+        return WanVaeNetwork(width=8)
 
 
 def conditioning() -> list[Any]:

@@ -1,6 +1,6 @@
 """Rows 1 and 2: loading the pack with packages missing, and what loading costs and touches.
 
-`python -m reliability_rows.importing --out FILE [--comfyui FOLDER] [--serve]` measures in a process of its own.
+`python -m tests.reliability.importing --out FILE [--comfyui FOLDER] [--serve]` measures in a process of its own.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def blocked(pack: Pack) -> dict[str, Any]:
     from conftest import load_pack
 
     wanted, found = len(pack.module.by_id), {}
-    for number, names in enumerate([*((name,) for name in OPTIONAL), OPTIONAL]):
+    for number, names in enumerate([*((name,) for name in pack.part(OPTIONAL, 4)), OPTIONAL]):
         before = {name: sys.modules.get(name) for name in names}
         sys.modules.update(dict.fromkeys(names))  # None: importing it fails
         try:
@@ -154,8 +154,8 @@ def served(python: str, comfyui: Path) -> dict[str, Any]:
             (folder / "custom_nodes").mkdir()
             if with_pack:
                 (folder / "custom_nodes" / "vace").symlink_to(ROOT)
-            command = [python, "-m", "reliability_rows.importing", "--serve", "--comfyui", str(comfyui), "--out", "-"]
-            environment = {**os.environ, "PYTHONPATH": str(ROOT / "benchmarks")}
+            command = [python, "-m", "tests.reliability.importing", "--serve", "--comfyui", str(comfyui), "--out", "-"]
+            environment = {**os.environ, "PYTHONPATH": str(ROOT)}
             done = subprocess.run(
                 command,
                 env={**environment, "VACE_FOLDER": name},

@@ -32,12 +32,12 @@ def parity() -> dict[str, Any]:
         record = Path(name) / "record.json"
         environment = {
             **os.environ,
-            "PYTHONPATH": str(ROOT / "benchmarks"),
+            "PYTHONPATH": str(ROOT),
             "PYTHONPYCACHEPREFIX": name,  # assertions are compiled anew, with the hook in them
             "VACE_RECORD": str(record),
         }
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "reliability_rows.recorder",
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "tests.reliability.recorder",
                    "-o", "enable_assertion_pass_hook=true", "tests/parity"]  # fmt: skip
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
         found = json.loads(record.read_text()) if record.exists() else []

@@ -238,7 +238,7 @@ def reproducible(pack: Pack) -> dict[str, Any]:
     model = tiny_starter(pack)
     vcu = pack.run("VaceInpaintVideo", images=clip(9, 64, 96), mask=left_half(1, 64, 96), fit="as it is")[0]
     same = {}
-    for solver in pack.module.vace_core.sampling.solvers.SOLVERS:
+    for solver in pack.part([*pack.module.vace_core.sampling.solvers.SOLVERS], 3):
         values = {**SAMPLING, "steps": 3, "sampler": solver}
         first, again = (pack.run("VaceSampleVideo", model=model, vcu=vcu, **values)[0]["samples"] for _ in range(2))
         same[solver] = float((first - again).abs().max())
@@ -247,7 +247,7 @@ def reproducible(pack: Pack) -> dict[str, Any]:
     latents = vae.encode(frames)
     decoded = vae.decode(latents)
     tiled = {}
-    for tile in (16, 32, 64):
+    for tile in pack.part((64, 32, 16), 3):
         other = stream.WanVae(vae.network, tile=tile)
         tiled[f"encode, tiles of {tile}"] = float((other.encode(frames) - latents).abs().max())
         tiled[f"decode, tiles of {tile}"] = float((other.decode(latents) - decoded).abs().max())
