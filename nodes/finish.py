@@ -14,12 +14,12 @@ from ..vace_core.composite import composite_unit, kept_error
 from ..vace_core.errors import InputError, ShapeError
 from ..vace_core.geometry import Grid
 from ..vace_core.models.family import Family
-from ..vace_core.models.wan.family import WAN
 from ..vace_core.protocols import VideoVae
 from ..vace_core.vcu import VideoConditionUnit
 from .comfy import host, memory, native, placement, sockets
 from .comfy.bridge import frames_of, images_of, latents_of
 from .comfy.node import Node
+from .comfy.registry import NATIVE_VACE
 from .comfy.sockets import LibraryModel, NativeModel
 
 
@@ -136,7 +136,7 @@ def _family(vae: Any) -> Family:
     """Whose latents the samples must be."""
     if isinstance(vae, LibraryModel):
         return vae.family
-    return WAN if isinstance(vae, NativeModel) else native.family_of(vae)
+    return NATIVE_VACE if isinstance(vae, NativeModel) else native.family_of(vae)
 
 
 def _with_decoder(vae: Any, vcu: VideoConditionUnit, family: Family, run: Callable[[VideoVae], Tensor]) -> Tensor:

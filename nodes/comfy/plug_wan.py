@@ -11,10 +11,9 @@ from torch import Tensor, nn
 from ...vace_core.adapter import ContextAdapter
 from ...vace_core.errors import InputError
 from ...vace_core.models.family import Family
-from ...vace_core.models.wan.dit import CONTEXT_CHANNELS, EPS, GRID, HEAD_WIDTH, TEXT_TOKENS
+from ...vace_core.models.wan.dit import EPS, GRID, HEAD_WIDTH, TEXT_TOKENS
 from ...vace_core.models.wan.family import WAN
 from . import host, placement
-from .bridge import raw
 from .hooks import in_managed_layers
 
 CHANNELS = WAN.latent_channels
@@ -55,7 +54,7 @@ class WanPlug:
         block = _block_class()
         sizes = ("t2v_cross_attn", width, ffn, width // HEAD_WIDTH)
         with torch.device("meta"):
-            embedder = _patches_class(ops)(CONTEXT_CHANNELS, width, kernel_size=PATCH, stride=PATCH)
+            embedder = _patches_class(ops)(WAN.latents.vace_in_channels, width, kernel_size=PATCH, stride=PATCH)
             blocks = [
                 block(*sizes, cross_attn_norm=True, eps=EPS, operation_settings=settings)
                 for _ in adapter.context_layers
@@ -68,7 +67,10 @@ class WanPlug:
 
     def context(self, model: Any, context: Tensor) -> Tensor:
         # There and back again, as latents reach ComfyUI's own model: rounding is part of equality.
-        halves = [model.model.process_latent_in(raw(half)) for half in context[:, : 2 * CHANNELS].split(CHANNELS, 1)]
+        halves = [
+            model.model.process_latent_in(WAN.latents.to_comfyui(half))
+            for half in context[:, : 2 * CHANNELS].split(CHANNELS, 1)
+        ]
         return torch.cat([*halves, context[:, 2 * CHANNELS :]], dim=1)
 
 

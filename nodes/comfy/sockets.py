@@ -12,11 +12,10 @@ from torch import Tensor
 
 from ...vace_core.inputs.fitting import FitRule
 from ...vace_core.models.family import Family
-from ...vace_core.models.ltx.family import LTX
-from ...vace_core.models.wan.family import WAN
 from ...vace_core.pipeline import VaceModel
 from ...vace_core.sampling.options import SamplingOptions
 from ...vace_core.starter.model import STARTER_RULE
+from .registry import COMFY_FAMILIES, NATIVE_VACE, tips
 
 Vcu = io.Custom("VACE_VCU")
 Model = io.Custom("VACE_MODEL")
@@ -25,9 +24,7 @@ References = io.Custom("VACE_REFERENCES")
 BoundingBox = io.Custom("BOUNDING_BOX")
 
 FITS: dict[str, FitRule | None] = {
-    "480p": WAN.presets["wan-480p"],
-    "720p": WAN.presets["wan-720p"],
-    "LTX-Video": LTX.presets["ltx"],
+    **{name: rule for comfy in COMFY_FAMILIES for name, rule in comfy.fits.items()},
     "starter": STARTER_RULE,
     "as it is": None,
 }
@@ -38,7 +35,7 @@ ANY_RATE = "fps"
 
 WIDEST = 4.0  # of what is added at a side, as a part of the picture's
 
-SIDE = "Pixels, a multiple of 16; for LTX-Video of 32."
+SIDE = f"Pixels, {tips('side', '; ')}."
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -97,7 +94,7 @@ def usual(model: LibraryModel | NativeModel) -> tuple[Family, SamplingOptions]:
     """Which kind of base a model is, and how it is sampled where nobody says."""
     if isinstance(model, LibraryModel):
         return model.family, model.usual
-    return WAN, WAN.options if model.low_noise is None else WAN.pair_options
+    return NATIVE_VACE, NATIVE_VACE.options if model.low_noise is None else NATIVE_VACE.pair_options
 
 
 def schema(
@@ -179,7 +176,7 @@ def fps(default: float = 16.0) -> Any:
         max=240.0,
         step=0.01,
         tooltip="Frames per second of the video that comes in: link the fps of Get Video Components. Where none comes "
-        "in, of the result: 16 for Wan, 25 for LTX-Video.",
+        f"in, of the result: {tips('fps', ', ')}.",
     )
 
 
@@ -212,7 +209,7 @@ def length_input(default: int = 81) -> Any:
         min=1,
         max=8192,
         step=4,
-        tooltip="Frames of the result: 4n + 1, for LTX-Video 8n + 1. 17, 49, 81 and 97 are both.",
+        tooltip=f"Frames of the result: {tips('length', ', ')}. 17, 49, 81 and 97 are both.",
     )
 
 

@@ -16,6 +16,7 @@ from ..inputs.fitting import FitRule
 from ..protocols import BaseSizes, VideoVae
 from ..sampling.options import SamplingOptions
 from . import layers
+from .latent_space import LatentSpace
 from .text import EncoderKind
 
 MAX_BLOCKS = 256
@@ -71,8 +72,9 @@ class Family(Protocol):
         vae_name: Of its VAE, in a sentence.
         vae_fits: What the VAE can be used with.
         text: How it reads prompts.
-        grid: How it divides a clip.
-        latent_channels: Of its VAE.
+        latents: What its VAE makes of pixels.
+        grid: As `latents.grid`, how it divides a clip.
+        latent_channels: As `latents.channels`.
         options: How it is sampled where nobody says, with the negative prompt.
         pair_options: The same for two networks that share the noise levels.
         dtypes: What its transformers can be computed in, best first.
@@ -89,6 +91,7 @@ class Family(Protocol):
     vae_name: str
     vae_fits: str
     text: EncoderKind
+    latents: LatentSpace
     grid: Grid
     latent_channels: int
     options: SamplingOptions
