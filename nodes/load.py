@@ -266,9 +266,9 @@ def _adapter(path: Path, own: AdapterFile | None) -> Path:
 
 def _check_text(path: Path, family: Family) -> None:
     found = identify(open_checkpoint(path, "text_encoder"), "text_encoder")
-    if found.kind != "text" or found.family is not family:
+    if found.kind != "text" or found.family.text.name != family.text.name:
         raise ModelError(
-            f"{path.name} holds {found.title}. {family.name} reads prompts with the {family.text.name}-XXL text "
+            f"{path.name} holds {found.title}. {family.name} reads prompts with the {family.text.released} text "
             f"encoder. Choose a file such as {family.text.example}."
         )
 

@@ -15,7 +15,7 @@ from .composite import RING, composite_unit
 from .context import EMPTY, VAE_CURE, check_finite, content_box, encode_context
 from .errors import InputError
 from .geometry import Box, Grid
-from .models.text import TextEncoder
+from .models.text import TextEncoder, placed
 from .protocols import BaseModel, FoldMasks, OnChunk, VideoVae
 from .room import FRAMES, check_room
 from .sampling.guidance import Denoise, by_noise_level, guide
@@ -285,7 +285,7 @@ def _denoiser(
 ) -> Denoise:
     def for_expert(expert: Expert) -> Denoise:
         prompt, negative = (
-            expert.base.prepare_text(model.text.encode(words).to(context.device), fps=vcu.fps)
+            expert.base.prepare_text(placed(model.text.encode(words), context.device), fps=vcu.fps)
             for words in (vcu.prompt, options.negative_for(vcu))
         )
         return guide(

@@ -36,12 +36,23 @@ class WanPlug:
                 "The model has VACE blocks of its own. A text-to-video model without them is needed to attach an "
                 "adapter. Connect the plain base, or use this model as it is with VACE Apply VCU."
             )
-        channels = network.patch_embedding.weight.shape[1]
-        if channels != CHANNELS or network.img_emb is not None or type(network) is not _classes()[0]:
+        if network.out_dim != CHANNELS:
             raise InputError(
-                f"The model is a variant of Wan ({type(network).__name__} with {channels} input channels, such as "
-                f"image-to-video or camera control). A text-to-video model, with {CHANNELS}, is needed by VACE "
-                "adapters. Choose a Wan 2.1 T2V model, or a Wan 2.2 T2V 14B one."
+                f"The model makes latents of {network.out_dim} channels. A Wan model that makes {CHANNELS} is needed "
+                "by this adapter. Choose a Wan 2.1 or a Wan 2.2 14B one."
+            )
+        if network.img_emb is not None:
+            raise InputError(
+                "The blocks of the model attend to a picture beside the text (CLIP vision, as in Wan 2.1 "
+                "image-to-video), and those of the adapter do not. A model whose blocks read text alone is needed. "
+                "Choose a Wan 2.1 T2V model, or a Wan 2.2 14B one."
+            )
+        block = type(getattr(network.blocks[0], "_orig_mod", network.blocks[0]))
+        if block is not _classes()[1]:
+            raise InputError(
+                f"The blocks of the model are of another kind ({block.__name__}) than those of the adapter "
+                f"({_classes()[1].__name__}). A model of the same blocks is needed. Choose a Wan 2.1 T2V model, or a "
+                "Wan 2.2 14B one."
             )
 
     def sizes(self, network: Any) -> Mapping[str, int]:

@@ -15,13 +15,13 @@ from .registry import COMFY_FAMILIES
 COMPILED = "_orig_mod."  # what torch.compile puts into names
 
 # Part of the name of a weight that only one kind has, as ComfyUI's modules name it. Source: ComfyUI, comfy/sd.py.
-# TAEHV, which previews are made with, has latents like those of Wan 2.1 but begins them three frames later: what it
-# encodes is no condition for VACE.
+# TAEHV has latents like those of Wan 2.1, but its first one holds four frames and not one: it shows what was sampled,
+# and what it encodes is no condition.
 OTHERS = {
-    "patcher3d.": "Cosmos",
-    "decoder.blocks.2.blocks.3.stack.5.": "Mochi",
+    "patcher3d.": "that of Cosmos",
+    "decoder.blocks.2.blocks.3.stack.5.": "that of Mochi",
     "taesd_decoder.": "a TAESD for previews",
-    "decoder.22.bias": "a TAEHV for previews, such as lighttaew2_1",
+    "decoder.22.bias": "a TAEHV for previews (such as lighttaew2_1), whose latents begin at other frames",
 }
 
 
@@ -51,10 +51,8 @@ def kind_of(vae: Any) -> VaeKind:
 
 def _other(shapes: Shapes) -> str | None:
     """What a VAE of no family here is, where that can be told."""
-    name = next((name for part, name in OTHERS.items() if any(part in one for one in shapes)), None)
-    if name is None:
-        return "that of HunyuanVideo" if _is_hunyuan_video(shapes) else None
-    return f"that of {name}"
+    said = next((said for part, said in OTHERS.items() if any(part in name for name in shapes)), None)
+    return "that of HunyuanVideo" if said is None and _is_hunyuan_video(shapes) else said
 
 
 def _shapes(network: Any) -> Shapes:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from ..errors import InputError
 from ..files.checkpoint import Part, open_checkpoint
@@ -17,7 +16,7 @@ from ..loading.load import vae_sizes
 from ..loading.t5 import load_text
 from ..models.devices import best_device, dtype_on
 from ..models.family import Family
-from ..models.text import TextEncoder
+from ..models.text import TextEmbeds, TextEncoder, placed
 from ..models.wan.family import WAN
 from ..pipeline import VaceModel
 from ..preview.cost import ModelSizes
@@ -184,8 +183,8 @@ class _Placed:
     def width(self) -> int | None:
         return self.text.width
 
-    def encode(self, prompt: str) -> Tensor:
-        return self.text.encode(prompt).to(self.device)
+    def encode(self, prompt: str) -> TextEmbeds:
+        return placed(self.text.encode(prompt), self.device)
 
 
 def _dtype(files: Files, run: Run) -> torch.dtype | None:

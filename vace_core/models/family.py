@@ -17,7 +17,7 @@ from ..protocols import BaseSizes, VideoVae
 from ..sampling.options import SamplingOptions
 from . import layers
 from .latent_space import LatentSpace
-from .text import EncoderKind
+from .text import TextKind
 
 MAX_BLOCKS = 256
 
@@ -90,7 +90,7 @@ class Family(Protocol):
     base_name: str
     vae_name: str
     vae_fits: str
-    text: EncoderKind
+    text: TextKind
     latents: LatentSpace
     grid: Grid
     latent_channels: int

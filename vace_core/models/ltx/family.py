@@ -21,6 +21,7 @@ from ...protocols import VideoVae
 from ...sampling.options import SamplingOptions
 from .. import layers
 from ..family import Costs, block_numbers, count_blocks
+from ..text import TextKind
 from . import cost as ltx_cost
 from . import dit as ltx
 from .dit import LtxDit, LtxSizes
@@ -42,7 +43,7 @@ class LtxFamily:
     base_name = "an LTX-Video base"
     vae_name = "the LTX-Video 0.9 VAE"
     vae_fits = "LTX-Video 0.9 models and their VACE adapters"
-    text = T5
+    text: TextKind = T5
     latents = LATENTS
     grid = LATENTS.grid
     # Source: ali-vilab/VACE, vace/vace_ltx_inference.py, and the scheduler's configuration in the released file.

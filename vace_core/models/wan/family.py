@@ -20,6 +20,7 @@ from ...protocols import VideoVae
 from ...sampling.options import SamplingOptions
 from .. import layers
 from ..family import Costs, count_blocks
+from ..text import TextKind
 from . import cost as wan_cost
 from . import dit as wan
 from .dit import HEAD_WIDTH, WanDit, WanSizes
@@ -52,7 +53,7 @@ class WanFamily:
     base_name = "a Wan text-to-video base"
     vae_name = "the Wan 2.1 VAE"
     vae_fits = "Wan 2.1 and Wan 2.2 14B models and their VACE adapters"
-    text = UMT5
+    text: TextKind = UMT5
     latents = LATENTS
     grid = LATENTS.grid
     options = SamplingOptions()
