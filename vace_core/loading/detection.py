@@ -16,7 +16,7 @@ from ..files.checkpoint import Part
 from ..files.tensors import TensorFile
 from ..files.weights import Naming, Weights
 from ..models import FAMILIES
-from ..models.family import Family, FileSizes
+from ..models.family import Family
 
 Kind = Literal["vace", "base", "adapter", "vae", "text"]
 PARTS: tuple[Part, ...] = ("transformer", "vae", "text_encoder")
@@ -82,30 +82,12 @@ def identify(file: TensorFile, part: Part = "transformer") -> Found:
     raise unsupported(file, known)
 
 
-def base_sizes(weights: Weights) -> FileSizes:
-    """The sizes of the base in `weights`.
-
-    Raises:
-        WeightsError: a weight that tells them is missing or of an impossible shape.
-    """
-    return _family_of(weights).base_sizes(weights)
-
-
-def adapter_sizes(weights: Weights) -> tuple[FileSizes, int]:
-    """The sizes of the adapter's blocks, and how many there are; its base may have more. Raises as `base_sizes`."""
-    return _family_of(weights).adapter_sizes(weights)
-
-
 def unsupported(file: TensorFile, what: str) -> UnsupportedModelError:
     names = " and ".join(family.name for family in FAMILIES)
     return UnsupportedModelError(
         f"{file.path} holds {what}. Known are the text-to-video models, VACE adapters, VAEs and text encoders of "
         f"{names}. Choose a file of one of these."
     )
-
-
-def _family_of(weights: Weights) -> Family:
-    return next(family for family in FAMILIES if family.owns(weights))
 
 
 def _transformer(file: TensorFile) -> Found | None:

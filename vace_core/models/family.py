@@ -104,10 +104,6 @@ class Family(Protocol):
     released_layers: Mapping[int, int]
     costs: Costs
 
-    def owns(self, weights: Weights) -> bool:
-        """Whether these are weights of its bases or adapters."""
-        ...
-
     def has_base(self, weights: Weights) -> bool:
         """Whether a base is among the weights; an adapter can be alone."""
         ...

@@ -79,9 +79,6 @@ class LtxFamily:
         Naming(name="diffusers", marks=tuple(STATISTICS.values()), prefixes=VAE_PREFIXES, official=official_vae_key),
     )
 
-    def owns(self, weights: Weights) -> bool:
-        return BASE_MARK in weights.stored or ADAPTER_MARK in weights.stored
-
     def has_base(self, weights: Weights) -> bool:
         return BASE_MARK in weights.stored
 

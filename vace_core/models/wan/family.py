@@ -88,9 +88,6 @@ class WanFamily:
         ),
     )
 
-    def owns(self, weights: Weights) -> bool:
-        return BASE_MARK in weights.stored or ADAPTER_MARK in weights.stored
-
     def has_base(self, weights: Weights) -> bool:
         return BASE_MARK in weights.stored
 
