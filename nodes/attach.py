@@ -24,7 +24,7 @@ from .comfy import host, memory, native, placement, sockets
 from .comfy.fitted import check_for_model
 from .comfy.hooks import Part, Plug, attach
 from .comfy.node import Node
-from .comfy.registry import COMFY_FAMILIES, NATIVE_VACE, comfy_family
+from .comfy.registry import COMFY_FAMILIES, NATIVE_VACE, comfy_family, tips
 from .comfy.sockets import AdapterFile, LibraryModel, NativeModel
 
 # ComfyUI's handles of adapters that were read, as long as the output of their loader lives: attaching one file twice,
@@ -102,8 +102,7 @@ class VaceEncodePrompt(Node):
                 io.MultiType.Input(
                     "clip",
                     types=[io.Clip, sockets.Model],
-                    tooltip="umT5 from Load CLIP, type wan (for LTX-Video T5, type ltxv), or a VACE model that has "
-                    "its text encoder.",
+                    tooltip=f"{tips('clip', ' ')}, or a VACE model that has its text encoder.",
                 ),
                 sockets.Vcu.Input("vcu", tooltip="Whose prompts: from any VACE task."),
             ],

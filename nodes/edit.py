@@ -13,6 +13,7 @@ from .comfy import host, sockets
 from .comfy.bridge import frames_of
 from .comfy.fitted import Fitted, fit_clip, fit_end, grid_of, growth_of, needed_mask
 from .comfy.node import Node
+from .comfy.registry import tips
 
 
 class VaceInpaintVideo(Node):
@@ -212,7 +213,7 @@ def _ends() -> list[Any]:
             min=5,
             max=8192,
             step=4,
-            tooltip="Frames the model works on, those given included: 4n + 1, for LTX-Video 8n + 1. 81 is both.",
+            tooltip=f"Frames the model works on, those given included: {tips('length', ', ')}. 81 is both.",
         ),
         io.Int.Input(
             "keep",

@@ -20,7 +20,7 @@ from ..vace_core.sampling.options import SamplingOptions
 from ..vace_core.starter import model as starter
 from .comfy import host, memory, native, placement, sockets
 from .comfy.node import Node
-from .comfy.registry import comfy_family, tips
+from .comfy.registry import NATIVE_VACE, comfy_family, tips
 from .comfy.sockets import AdapterFile, LibraryModel, NativeModel
 
 MODELS = ("diffusion_models", "unet_gguf", "checkpoints")
@@ -212,7 +212,7 @@ class VaceUseNativeModel(Node):
                 io.Model.Input(
                     "model", tooltip="A Wan VACE model from Load Diffusion Model, with LoRA and so on after it."
                 ),
-                io.Clip.Input("clip", tooltip="umT5 from Load CLIP, type wan."),
+                io.Clip.Input("clip", tooltip=f"{comfy_family(NATIVE_VACE).tips['clip']}."),
                 io.Vae.Input("vae", tooltip="The VAE of Wan 2.1 from Load VAE."),
                 io.Model.Input(
                     "low_noise_model", optional=True, tooltip="The second model of a pair (Wan 2.2 VACE-Fun), if any."

@@ -23,7 +23,7 @@ from ..vace_core.vcu import VideoConditionUnit
 from .comfy import host, memory, native, placement, sockets
 from .comfy.fitted import check_for_model
 from .comfy.node import Node
-from .comfy.registry import NATIVE_VACE
+from .comfy.registry import NATIVE_VACE, tips
 from .comfy.sockets import LibraryModel, NativeModel
 from .comfy.vae_kind import kind_of
 
@@ -55,7 +55,7 @@ class VaceSampleVideo(Node):
                     default=30,
                     min=1,
                     max=1000,
-                    tooltip="Denoising steps: 50 as published (LTX-Video 40), 20 is enough for most.",
+                    tooltip=f"Denoising steps: {tips('steps', ' ')}, 20 is enough for most.",
                 ),
                 io.Float.Input(
                     "cfg",
@@ -63,8 +63,8 @@ class VaceSampleVideo(Node):
                     min=0.0,
                     max=100.0,
                     step=0.1,
-                    tooltip="How closely the prompt is followed: 5 for Wan, 3 for LTX-Video, 2 for the starter. 1 = "
-                    "off, twice as fast.",
+                    tooltip=f"How closely the prompt is followed: {tips('cfg', ', ')}, 2 for the starter. 1 = off, "
+                    "twice as fast.",
                 ),
                 io.Float.Input(
                     "shift",
@@ -72,15 +72,14 @@ class VaceSampleVideo(Node):
                     min=0.0,
                     max=100.0,
                     step=0.01,
-                    tooltip="Higher spends more steps on large shapes. 0 = as the model was published: 16 for Wan, 12 "
-                    "for pairs of Wan 2.2, 3 for the starter; for LTX-Video it grows with the clip. 5 with distilled "
-                    "LoRA.",
+                    tooltip="Higher spends more steps on large shapes. 0 = as the model was published: "
+                    f"{tips('shift', '; ')}. 5 with distilled LoRA.",
                 ),
                 io.Combo.Input(
                     "sampler",
                     options=list(SOLVERS),
                     default="unipc",
-                    tooltip="unipc is Wan's own, euler that of LTX-Video.",
+                    tooltip=f"{tips('sampler', ', ')}.",
                 ),
                 *sockets.guidance(),
                 io.Float.Input(

@@ -28,6 +28,11 @@ COMFY_LTX = ComfyFamily(
         "side": "for LTX-Video of 32",
         "length": "for LTX-Video 8n + 1",
         "fps": "25 for LTX-Video",
+        "steps": "(LTX-Video 40)",
+        "cfg": "3 for LTX-Video",
+        "shift": "for LTX-Video it grows with the clip",
+        "sampler": "euler that of LTX-Video",
+        "clip": "(for LTX-Video T5, type ltxv)",
         "text_encoder": "for LTX-Video T5-XXL, such as t5xxl_fp16.safetensors",
     },
 )

@@ -34,6 +34,11 @@ COMFY_WAN = ComfyFamily(
         "side": "a multiple of 16",
         "length": "4n + 1",
         "fps": "16 for Wan",
+        "steps": "50 as published",
+        "cfg": "5 for Wan",
+        "shift": "16 for Wan, 12 for pairs of Wan 2.2, 3 for the starter",
+        "sampler": "unipc is Wan's own",
+        "clip": "umT5 from Load CLIP, type wan",
         "text_encoder": "For Wan umT5-XXL, such as umt5_xxl_fp8_e4m3fn_scaled.safetensors",
     },
 )

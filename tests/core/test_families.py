@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import families
 import pytest
 from families.conformance import PROMISES
+from tiny_t5 import write_t5
 
+from vace_core.loading.t5 import load_text
 from vace_core.models import FAMILIES
+from vace_core.models.ltx.text import T5
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "tests" / "families"
@@ -32,6 +36,12 @@ def case(request):
 @pytest.mark.parametrize("case", families.NAMES, indirect=True)
 def test_conformance(case, promise, tmp_path):
     promise(case, tmp_path)
+
+
+def test_families_may_share_a_text_encoder(tmp_path):
+    """And cut prompts in their own ways."""
+    other = replace(T5, reader="another", max_tokens=9)
+    assert load_text(write_t5(tmp_path), kind=other).encode("cat " * 30).shape[1] == 9
 
 
 def test_another_family_is_a_folder_and_a_line():

@@ -11,7 +11,7 @@ from filling import fill
 from torch import Tensor
 
 from vace_core.models.family import Family
-from vace_core.models.text import TextEmbeds, TextEncoder
+from vace_core.models.text import TextEncoder
 from vace_core.pipeline import Expert, VaceModel
 
 Renaming = Callable[[str], str]
