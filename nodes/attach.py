@@ -17,8 +17,6 @@ from ..vace_core.loading.detection import Found, identify
 from ..vace_core.loading.inspect import context_layers_of
 from ..vace_core.loading.load import load_adapter
 from ..vace_core.models.family import Family
-from ..vace_core.models.ltx.family import LTX
-from ..vace_core.models.wan.family import WAN
 from ..vace_core.protocols import OnChunk
 from ..vace_core.sampling.options import AdapterOptions, SamplingOptions
 from ..vace_core.vcu import VideoConditionUnit
@@ -26,11 +24,8 @@ from .comfy import host, memory, native, placement, sockets
 from .comfy.fitted import check_for_model
 from .comfy.hooks import Plug, attach
 from .comfy.node import Node, warnings_said
-from .comfy.plug_ltx import LTX_PLUG
-from .comfy.plug_wan import WAN_PLUG
+from .comfy.registry import COMFY_FAMILIES, NATIVE_VACE, comfy_family, tips
 from .comfy.sockets import AdapterFile, LibraryModel, NativeModel
-
-PLUGS: Mapping[str, Plug] = {plug.family.name: plug for plug in (WAN_PLUG, LTX_PLUG)}
 
 # ComfyUI's handles of adapters that were read, as long as the output of their loader lives: attaching one file twice,
 # or again with another VCU, reads and holds it once.
@@ -120,8 +115,7 @@ class VaceEncodePrompt(Node):
                 io.MultiType.Input(
                     "clip",
                     types=[io.Clip, sockets.Model],
-                    tooltip="umT5 from Load CLIP, type wan (for LTX-Video T5, type ltxv), or a VACE model that has "
-                    "its text encoder.",
+                    tooltip=f"{tips('clip', ' ')}, or a VACE model that has its text encoder.",
                 ),
                 sockets.Vcu.Input("vcu", tooltip="The VCU whose prompts are encoded: from any VACE task."),
             ],
@@ -150,9 +144,9 @@ def _plug_for(model: Any, family: Family) -> Plug:
         InputError: the MODEL is of another kind, or a variant of it.
     """
     network = host.network_of(model)
-    plug = PLUGS.get(family.name)
-    if plug is None or not plug.owns(network):
-        known = next((other.family.name for other in PLUGS.values() if other.owns(network)), None)
+    plug = comfy_family(family).plug
+    if not plug.owns(network):
+        known = next((other.family.name for other in COMFY_FAMILIES if other.plug.owns(network)), None)
         kind = type(model.model.model_config).__name__
         raise InputError(
             f"The adapter is for {family.name}, the model is {known or f'of another kind ({kind})'}. Both must be of "
@@ -216,7 +210,8 @@ def _usual(clip: Any) -> SamplingOptions:
     """The default sampling options of the text encoder's model."""
     if isinstance(clip, (LibraryModel, NativeModel)):
         return sockets.usual(clip)[1]
-    return LTX.options if host.text_encoder_name(clip) == "t5xxl" else WAN.options
+    name = host.text_encoder_name(clip)
+    return next((comfy.family for comfy in COMFY_FAMILIES if comfy.clip_name == name), NATIVE_VACE).options
 
 
 def _conditioning(clip: Any, prompt: str, fps: float) -> Any:
@@ -227,4 +222,4 @@ def _conditioning(clip: Any, prompt: str, fps: float) -> Any:
         # The rate is for LTX-Video, whose positions in time are seconds; other models do not look at it.
         return [[text, {**said, "frame_rate": fps}] for text, said in host.conditioning(clip, prompt)]
     rows: Tensor = clip.core.text.encode(prompt).float().cpu()
-    return [list(PLUGS[clip.family.name].prompt(rows, fps))]
+    return [list(comfy_family(clip.family).plug.prompt(rows, fps))]

@@ -24,6 +24,7 @@ from .comfy.fitted import (
     target_of,
 )
 from .comfy.node import Node
+from .comfy.registry import tips
 
 
 class VaceInpaintVideo(Node):
@@ -240,8 +241,7 @@ def _ends() -> list[Any]:
             min=5,
             max=8192,
             step=4,
-            tooltip="Frames the model works on, input frames included: 4n + 1, for LTX-Video 8n + 1. 81 is valid "
-            "for both.",
+            tooltip=f"Frames the model works on, input frames included: {tips('length', ', ')}. 81 is valid for all.",
         ),
         io.Int.Input(
             "keep",

@@ -16,12 +16,12 @@ from ..vace_core.context import VAE_CURE
 from ..vace_core.errors import ShapeError
 from ..vace_core.geometry import Grid
 from ..vace_core.models.family import Family
-from ..vace_core.models.wan.family import WAN
 from ..vace_core.protocols import VideoVae
 from ..vace_core.vcu import VideoConditionUnit
 from .comfy import host, memory, native, placement, sockets
 from .comfy.bridge import frames_of, images_of, latents_of
 from .comfy.node import Node
+from .comfy.registry import NATIVE_VACE
 from .comfy.sockets import LibraryModel, NativeModel
 
 
@@ -146,7 +146,7 @@ def _family(vae: Any) -> Family:
     """The model family that the samples must be latents of."""
     if isinstance(vae, LibraryModel):
         return vae.family
-    return WAN if isinstance(vae, NativeModel) else native.family_of(vae)
+    return NATIVE_VACE if isinstance(vae, NativeModel) else native.family_of(vae)
 
 
 def _with_decoder(vae: Any, vcu: VideoConditionUnit, family: Family, run: Callable[[VideoVae], Tensor]) -> Tensor:

@@ -21,6 +21,7 @@ from ..vace_core.sampling.options import SamplingOptions
 from ..vace_core.starter import model as starter
 from .comfy import host, memory, native, placement, sockets
 from .comfy.node import Node
+from .comfy.registry import NATIVE_VACE, comfy_family, tips
 from .comfy.sockets import AdapterFile, LibraryModel, NativeModel
 
 MODELS = ("diffusion_models", "unet_gguf", "checkpoints")
@@ -98,8 +99,7 @@ class VaceLoadModel(Node):
                 io.Combo.Input(
                     "text_encoder",
                     options=host.model_names("text_encoders", suffixes=host.SUFFIXES[:2]),
-                    tooltip="For Wan umT5-XXL, such as umt5_xxl_fp8_e4m3fn_scaled.safetensors; for LTX-Video T5-XXL, "
-                    "such as t5xxl_fp16.safetensors.",
+                    tooltip=f"{tips('text_encoder', '; ')}.",
                 ),
                 io.Combo.Input(
                     "low_noise_model",
@@ -146,7 +146,7 @@ class VaceLoadModel(Node):
         family = family_in(paths[0])
         check_family(family, vae=vae_path, bases=paths[1:], adapters=adapters)
         _check_text(text_path, family)
-        clip = host.load_clip(text_path, native.CLIP_TYPES[family.text.name])
+        clip = host.load_clip(text_path, comfy_family(family).clip_type)
         transformer, pixels = placement.dtypes(sum(inspect(paths[0]).parameters.values()), family.dtypes)
         with placement.saying_short_memory("reading the model's files", "Choose a smaller model"):
             core = load_model(
@@ -219,7 +219,7 @@ class VaceUseNativeModel(Node):
                 io.Model.Input(
                     "model", tooltip="A Wan VACE model from Load Diffusion Model, with LoRA and so on applied."
                 ),
-                io.Clip.Input("clip", tooltip="umT5 from Load CLIP, type wan."),
+                io.Clip.Input("clip", tooltip=f"{comfy_family(NATIVE_VACE).tips['clip']}."),
                 io.Vae.Input("vae", tooltip="The VAE of Wan 2.1 from Load VAE."),
                 io.Model.Input(
                     "low_noise_model",
@@ -275,9 +275,9 @@ def _adapter(path: Path, own: AdapterFile | None) -> Path:
 
 def _check_text(path: Path, family: Family) -> None:
     found = identify(open_checkpoint(path, "text_encoder"), "text_encoder")
-    if found.kind != "text" or found.family is not family:
+    if found.kind != "text" or found.family.text.name != family.text.name:
         raise ModelError(
-            f"{path.name} holds {found.title}. {family.name} reads prompts with the {family.text.name}-XXL text "
+            f"{path.name} holds {found.title}. {family.name} reads prompts with the {family.text.released} text "
             f"encoder. Choose a file such as {family.text.example}."
         )
 
@@ -286,7 +286,7 @@ def _model_note(family: Family, usual: SamplingOptions) -> str:
     shift = "a shift that grows with the clip" if usual.shift_growth else f"shift {usual.shift:g}"
     return (
         f"{family.name}. Published with {usual.steps} steps of {usual.solver}, cfg {usual.guidance_scale:g}, {shift}; "
-        f"clips of {family.grid.frames}n + 1 frames, sides of multiples of {family.grid.step}."
+        f"clips of {family.grid.lengths} frames, sides of multiples of {family.grid.step}."
     )
 
 

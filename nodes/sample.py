@@ -16,18 +16,17 @@ from ..vace_core import SamplingOptions, pipeline
 from ..vace_core.checks.numbers import check_finite
 from ..vace_core.errors import InputError
 from ..vace_core.models.family import Family
-from ..vace_core.models.ltx.family import LTX
-from ..vace_core.models.wan.family import WAN
 from ..vace_core.sampling.schedule import grown_shift
 from ..vace_core.sampling.solvers import SOLVERS
 from ..vace_core.starter.outside import outside
 from ..vace_core.starter.text import StarterText
 from ..vace_core.vcu import VideoConditionUnit
 from .comfy import host, memory, native, placement, sockets
-from .comfy.bridge import raw
 from .comfy.fitted import check_for_model
 from .comfy.node import Node, warnings_said
+from .comfy.registry import NATIVE_VACE, tips
 from .comfy.sockets import LibraryModel, NativeModel
+from .comfy.vae_kind import kind_of
 
 SHOWN = 4  # frames of a preview
 SMALL = 128 * 128  # pixels of a frame that the VAE itself can show after every step
@@ -59,7 +58,7 @@ class VaceSampleVideo(Node):
                     default=30,
                     min=1,
                     max=1000,
-                    tooltip="Denoising steps: 50 as published (LTX-Video 40), 20 is enough for most.",
+                    tooltip=f"Denoising steps: {tips('steps', ' ')}, 20 is enough for most.",
                 ),
                 io.Float.Input(
                     "cfg",
@@ -67,8 +66,8 @@ class VaceSampleVideo(Node):
                     min=0.0,
                     max=100.0,
                     step=0.1,
-                    tooltip="Guidance scale (CFG): how closely the prompt is followed. 5 for Wan, 3 for "
-                    "LTX-Video, 2 for the starter. 1 = off, twice as fast.",
+                    tooltip=f"Guidance scale (CFG): how closely the prompt is followed. {tips('cfg', ', ')}, 2 for "
+                    "the starter. 1 = off, twice as fast.",
                 ),
                 io.Float.Input(
                     "shift",
@@ -76,15 +75,14 @@ class VaceSampleVideo(Node):
                     min=0.0,
                     max=100.0,
                     step=0.01,
-                    tooltip="Shift of the sigmas: higher spends more steps at high noise, on large shapes. 0 = "
-                    "as the model was published: 16 for Wan, 12 for pairs of Wan 2.2, 3 for the starter; "
-                    "for LTX-Video it grows with the clip. 5 with distilled LoRA.",
+                    tooltip="Shift of the sigmas: higher spends more steps at high noise, on large shapes. 0 = as the "
+                    f"model was published: {tips('shift', '; ')}. 5 with distilled LoRA.",
                 ),
                 io.Combo.Input(
                     "sampler",
                     options=list(SOLVERS),
                     default="unipc",
-                    tooltip="unipc is the official sampler of Wan, euler that of LTX-Video.",
+                    tooltip=f"{tips('sampler', ', ')}.",
                 ),
                 *sockets.guidance(),
                 io.Float.Input(
@@ -187,12 +185,14 @@ class VaceApplyVCU(Node):
     @classmethod
     def execute(cls, positive: Any, negative: Any, vae: Any, vcu: VideoConditionUnit, strength: float) -> io.NodeOutput:
         progress = host.Progress()
-        if native.is_of(vae, LTX):
+        family = kind_of(vae).family
+        if family is not None and family is not NATIVE_VACE:
+            kind = family.text.reader
             raise InputError(
-                "The VAE is that of LTX-Video, on which ComfyUI's own models know no VACE. That of Wan 2.1 is needed "
-                "here. For LTX-Video use VACE Sample Video, or VACE Attach Adapter on a MODEL."
+                f"The VAE is that of {kind}, on which ComfyUI's own models know no VACE. That of {NATIVE_VACE.name} is "
+                f"needed here. For {kind} use VACE Sample Video, or VACE Attach Adapter on a MODEL."
             )
-        check_for_model(vcu, WAN.grid)
+        check_for_model(vcu, NATIVE_VACE.grid)
         with memory.said("encoding", vcu):
             values = native.conditions(vcu, vae, strength, lambda done, total: progress(done, total))
         conditioned = (host.with_values(one, values) for one in (positive, negative))
@@ -212,7 +212,8 @@ def _sample(
     context = memory.encoded(model, vcu, on_chunk)
     core, device = memory.streamed(model, vcu)
     core = replace(core, text=_Encoded(texts))
-    return raw(pipeline.sample(core, vcu, options, context=context.to(device), on_step=on_step).cpu())
+    latents = pipeline.sample(core, vcu, options, context=context.to(device), on_step=on_step)
+    return model.family.latents.to_comfyui(latents.cpu())
 
 
 class _Encoded:
@@ -248,8 +249,8 @@ def _shower(model: LibraryModel | NativeModel, vcu: VideoConditionUnit) -> Calla
     if isinstance(model, LibraryModel) and vcu.height * vcu.width <= SMALL:
         # Each latent frame as if it were a clip of its own: rougher than the video, and as cheap as the step itself.
         return lambda denoised: _grid(model.core.vae.decode(_some(denoised)[:, :, None])[:, :, 0])
-    channels = model.family.latent_channels if isinstance(model, LibraryModel) else WAN.latent_channels
-    factors = host.rgb_factors(channels)
+    family, _ = sockets.usual(model)
+    factors = host.rgb_factors(family.latents.latent_format)
     if factors is None:
         return lambda denoised: None
     weight, bias = factors

@@ -17,7 +17,7 @@ from .composite import RING, composite_unit
 from .context import EMPTY, VAE_CURE, content_box, encode_context
 from .errors import InputError
 from .geometry import Box, Grid
-from .models.text import TextEncoder
+from .models.text import TextEncoder, placed
 from .protocols import BaseModel, FoldMasks, OnChunk, VideoVae
 from .sampling.guidance import PAIR_BOUNDARY, Denoise, by_noise_level, guide
 from .sampling.options import SamplingOptions
@@ -286,7 +286,7 @@ def _denoiser(
 ) -> Denoise:
     def for_expert(expert: Expert) -> Denoise:
         prompt, negative = (
-            expert.base.prepare_text(model.text.encode(words).to(context.device), fps=vcu.fps)
+            expert.base.prepare_text(placed(model.text.encode(words), context.device), fps=vcu.fps)
             for words in (vcu.prompt, options.negative_for(vcu))
         )
         return guide(

@@ -66,11 +66,12 @@ class BaseModel(Protocol):
     @property
     def sizes(self) -> BaseSizes: ...
 
-    def prepare_text(self, text_embeds: Tensor, *, fps: float) -> Any:
-        """Embeds one prompt `(B, S, text_width)` once for a whole job; the result goes back into every call.
+    def prepare_text(self, text_embeds: Any, *, fps: float) -> Any:
+        """Embeds one prompt once for a whole job; the result goes back into every call.
 
         Args:
-            text_embeds: Without padding, on the device where the job is done; the weights may be elsewhere.
+            text_embeds: What the family's text encoder gives, `(B, S, text_width)` without padding or a tuple of
+                tensors, on the device where the job is done; the weights may be elsewhere.
             fps: Frames per second of the clip, for bases that place frames in seconds.
         """
         ...

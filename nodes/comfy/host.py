@@ -128,13 +128,14 @@ class Progress:
             self._bar.update_absolute(done, total, None if picture is None else ("JPEG", picture, 512))
 
 
-def rgb_factors(channels: int) -> tuple[Tensor, Tensor] | None:
-    """`(C, 3)` and `(3,)`: ComfyUI's rough colours of latents of so many channels; None where it has none."""
+def rgb_factors(latent_format: str) -> tuple[Tensor, Tensor] | None:
+    """`(C, 3)` and `(3,)`: ComfyUI's rough colours of latents, by the name of their format; None where it has none."""
     try:
-        from comfy.latent_formats import LTXV, Wan21
+        from comfy import latent_formats
     except ImportError:
         return None
-    found = next((kind() for kind in (Wan21, LTXV) if kind.latent_channels == channels), None)
+    kind = getattr(latent_formats, latent_format, None)
+    found = None if kind is None else kind()
     if found is None or found.latent_rgb_factors is None or found.latent_rgb_factors_bias is None:
         return None
     return torch.tensor(found.latent_rgb_factors), torch.tensor(found.latent_rgb_factors_bias)

@@ -17,24 +17,19 @@ from ...vace_core.errors import InputError
 from ...vace_core.geometry import Box, Grid
 from ...vace_core.models import FAMILIES
 from ...vace_core.models.family import Family
-from ...vace_core.models.wan.family import WAN
 from ...vace_core.pipeline import check_adapter, check_steps, make_noise, solver_named
 from ...vace_core.protocols import OnChunk, report_chunk
 from ...vace_core.sampling.schedule import NoiseSchedule
 from ...vace_core.sampling.solvers import OnStep, Solver
 from ...vace_core.vcu import VideoConditionUnit
 from . import host
-from .bridge import normalised, raw
 from .fitted import check_for_model
+from .registry import NATIVE_VACE, comfy_family
 from .sockets import NativeModel
 from .vae_kind import kind_of
 
 TIMESTEPS = 1000  # of ComfyUI's models of Wan at noise level 1
-CHANNELS = WAN.latent_channels  # ComfyUI knows VACE on Wan alone
-
-# What ComfyUI calls our families where it loads their text encoders.
-CLIP_TYPES = {"umT5": "WAN", "T5": "LTXV"}
-VAE_FILES = {"Wan 2.1": "wan_2.1_vae.safetensors", "LTX-Video 0.9": "the VAE of ltx-video-2b-v0.9.safetensors"}
+LATENTS = NATIVE_VACE.latents
 
 
 class ClipText:
@@ -82,11 +77,12 @@ class NativeVae:
         InputError: it is none of the family's.
     """
 
-    def __init__(self, vae: Any, family: Family = WAN) -> None:
+    def __init__(self, vae: Any, family: Family = NATIVE_VACE) -> None:
         kind = kind_of(vae)
         if kind.family is not family:
             raise InputError(
-                f"The VAE is {kind.said}. That of {family.name} is needed. Load {VAE_FILES[family.name]} with Load VAE."
+                f"The VAE is {kind.said}. That of {family.name} is needed. Load "
+                f"{comfy_family(family).vae_file} with Load VAE."
             )
         self._vae, self._family = vae, family
         self.latent_channels = family.latent_channels
@@ -97,12 +93,14 @@ class NativeVae:
 
     def encode(self, frames: Tensor, *, content: Box | None = None, on_chunk: OnChunk | None = None) -> Tensor:
         self.grid.check(*frames.shape[2:])
-        clips = [normalised(self._vae.encode(((clip + 1) / 2).movedim(0, -1))) for clip in frames]
+        clips = [
+            self._family.latents.from_comfyui(self._vae.encode(((clip + 1) / 2).movedim(0, -1))) for clip in frames
+        ]
         report_chunk(on_chunk, 1, 1)
         return torch.cat(clips)
 
     def decode(self, latents: Tensor, *, window: Box | None = None, on_chunk: OnChunk | None = None) -> Tensor:
-        pixels = self._vae.decode(raw(latents))
+        pixels = self._vae.decode(self._family.latents.to_comfyui(latents))
         frames = pixels.movedim(-1, 1).mul(2).sub_(1).clamp_(-1, 1)
         report_chunk(on_chunk, 1, 1)
         return frames if window is None else frames[..., window.top : window.bottom, window.left : window.right]
@@ -111,10 +109,10 @@ class NativeVae:
 def conditions(vcu: VideoConditionUnit, vae: Any, strength: float, on_chunk: OnChunk | None = None) -> dict[str, Any]:
     """What a unit adds to a CONDITIONING, in the form of ComfyUI's WanVaceToVideo: raw latents, masks, strength."""
     check_number("The strength", strength, least=0)
-    context = encode_context(vcu, NativeVae(vae), WAN.fold_masks, on_chunk=on_chunk)
-    inactive, reactive, masks = context.split((CHANNELS, CHANNELS, context.shape[1] - 2 * CHANNELS), dim=1)
+    context = encode_context(vcu, NativeVae(vae), NATIVE_VACE.fold_masks, on_chunk=on_chunk)
+    halves, masks = context.split((2 * LATENTS.channels, LATENTS.mask_channels), dim=1)
     return {
-        "vace_frames": [torch.cat([raw(inactive), raw(reactive)], dim=1)],
+        "vace_frames": [torch.cat([LATENTS.to_comfyui(half) for half in halves.chunk(2, dim=1)], dim=1)],
         "vace_mask": [masks],
         "vace_strength": [strength],
     }
@@ -122,8 +120,8 @@ def conditions(vcu: VideoConditionUnit, vae: Any, strength: float, on_chunk: OnC
 
 def empty_latent(vcu: VideoConditionUnit) -> Tensor:
     """`(B, 16, R+t, h, w)` of zeros: what a sampler fills, references in front."""
-    t, h, w = WAN.grid.latent_size(vcu.num_frames, vcu.height, vcu.width)
-    return torch.zeros(len(vcu.roles), CHANNELS, t + vcu.num_references, h, w)
+    t, h, w = NATIVE_VACE.grid.latent_size(vcu.num_frames, vcu.height, vcu.width)
+    return torch.zeros(len(vcu.roles), LATENTS.channels, t + vcu.num_references, h, w)
 
 
 def sample(
@@ -138,7 +136,7 @@ def sample(
     solver = solver_named(options.solver)
     schedule = NoiseSchedule(steps=options.steps, shift=options.shift, first=solver.first)
     levels = schedule.sigmas()
-    check_for_model(vcu, WAN.grid)
+    check_for_model(vcu, NATIVE_VACE.grid)
     check_adapter(vcu, options, attached=True)
     check_steps(options, schedule)
     texts = [host.conditioning(model.clip, words) for words in (vcu.prompt, options.negative_for(vcu))]
@@ -252,8 +250,3 @@ class _TurnIsOver(Exception):
     def __init__(self, latents: Tensor) -> None:
         super().__init__()
         self.latents = latents
-
-
-def is_of(vae: Any, family: Family) -> bool:
-    """Whether a VAE socket holds that of a family."""
-    return kind_of(vae).family is family

@@ -12,12 +12,11 @@ from torch import Tensor
 
 from ...vace_core.inputs.fitting import FitRule
 from ...vace_core.models.family import Family
-from ...vace_core.models.ltx.family import LTX
-from ...vace_core.models.wan.family import WAN
 from ...vace_core.pipeline import VaceModel
 from ...vace_core.sampling.guidance import PAIR_BOUNDARY
 from ...vace_core.sampling.options import SamplingOptions
 from ...vace_core.starter.model import STARTER_RULE
+from .registry import COMFY_FAMILIES, NATIVE_VACE, tips
 
 Vcu = io.Custom("VACE_VCU")
 Model = io.Custom("VACE_MODEL")
@@ -26,9 +25,7 @@ References = io.Custom("VACE_REFERENCES")
 BoundingBox = io.Custom("BOUNDING_BOX")
 
 FITS: dict[str, FitRule | None] = {
-    "480p": WAN.presets["wan-480p"],
-    "720p": WAN.presets["wan-720p"],
-    "LTX-Video": LTX.presets["ltx"],
+    **{name: rule for comfy in COMFY_FAMILIES for name, rule in comfy.fits.items()},
     "starter": STARTER_RULE,
     "as it is": None,
 }
@@ -39,7 +36,7 @@ ANY_RATE = "fps"
 
 WIDEST = 4.0  # the most that is added at a side, as a fraction of the image's
 
-SIDE = "In pixels, a multiple of 16; for LTX-Video of 32."
+SIDE = f"In pixels, {tips('side', '; ')}."
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -98,7 +95,7 @@ def usual(model: LibraryModel | NativeModel) -> tuple[Family, SamplingOptions]:
     """The model family, and the default sampling options."""
     if isinstance(model, LibraryModel):
         return model.family, model.usual
-    return WAN, WAN.options if model.low_noise is None else WAN.pair_options
+    return NATIVE_VACE, NATIVE_VACE.options if model.low_noise is None else NATIVE_VACE.pair_options
 
 
 def schema(
@@ -184,7 +181,7 @@ def fps(default: float = 16.0) -> Any:
         max=240.0,
         step=0.01,
         tooltip="Frames per second of the input video: link the fps of Get Video Components. Without an input "
-        "video, of the result: 16 for Wan, 25 for LTX-Video.",
+        f"video, of the result: {tips('fps', ', ')}.",
     )
 
 
@@ -218,7 +215,7 @@ def length_input(default: int = 81) -> Any:
         min=1,
         max=8192,
         step=4,
-        tooltip="Number of frames: 4n + 1, for LTX-Video 8n + 1. 17, 49, 81 and 97 are valid for both.",
+        tooltip=f"Number of frames: {tips('length', ', ')}. 17, 49, 81 and 97 are valid for all.",
     )
 
 

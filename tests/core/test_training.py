@@ -11,7 +11,8 @@ from vace_core.adapter import Attachment
 from vace_core.context import encode_context
 from vace_core.models.wan import dit as wan
 from vace_core.models.wan.dit import WanSizes
-from vace_core.models.wan.vae import LATENT_MEAN, LATENT_STD, WanVaeNetwork
+from vace_core.models.wan.latents import LATENTS
+from vace_core.models.wan.vae import WanVaeNetwork
 from vace_core.models.wan.vae_stream import WanVae
 from vace_core.starter.training import adapter as adapter_training
 from vace_core.starter.training import base as base_training
@@ -23,6 +24,8 @@ from vace_core.starter.world import random_clip
 from vace_core.training.loop import Schedule, train
 from vace_core.training.precision import mixed_precision, seeded, training_dtype
 from vace_core.vcu import FOLLOW, KEEP
+
+LATENT_MEAN, LATENT_STD = LATENTS.latents_mean, LATENTS.latents_std
 
 
 @torch.no_grad()

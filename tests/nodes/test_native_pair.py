@@ -123,7 +123,7 @@ def ours(core, pack, vae, vcu):
 @pytest.fixture
 def theirs(core, pack, vae, vcu):
     """Latents of a pair of MODELs, normalised as ours are: `theirs(two, **options)`."""
-    native, bridge = pack.nodes.comfy.native, pack.nodes.comfy.bridge
+    native, latents = pack.nodes.comfy.native, pack.nodes.comfy.registry.NATIVE_VACE.latents
 
     def sample(two, *, boundary=BOUNDARY, on_step=lambda *_: None, **options):
         model = pack.nodes.comfy.sockets.NativeModel(
@@ -131,7 +131,7 @@ def theirs(core, pack, vae, vcu):
         )
         options = core.SamplingOptions(**{**OPTIONS, **options})
         samples = native.sample(model, vcu, options, on_step=on_step, on_chunk=lambda *_: None)
-        return bridge.normalised(samples)
+        return latents.from_comfyui(samples)
 
     return sample
 

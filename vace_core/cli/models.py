@@ -6,18 +6,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from ..errors import InputError
 from ..files.checkpoint import Part, open_checkpoint
 from ..inputs.fitting import FitRule
 from ..loading.assembly import check_family, family_in, load_model
-from ..loading.detection import Found, adapter_sizes, base_sizes, identify
+from ..loading.detection import Found, identify
 from ..loading.load import vae_sizes
 from ..loading.t5 import load_text
 from ..models.devices import best_device, dtype_on
 from ..models.family import Family
-from ..models.text import TextEncoder
+from ..models.text import TextEmbeds, TextEncoder, placed
 from ..models.wan.family import WAN
 from ..pipeline import VaceModel
 from ..preview.cost import ModelSizes
@@ -121,8 +120,8 @@ def read_sizes(files: Files, run: Run) -> ModelSizes:
     )
     return ModelSizes(
         family=base.family,
-        base=base_sizes(base.weights),
-        context_blocks=0 if adapter is None else adapter_sizes(adapter.weights)[1],
+        base=base.family.base_sizes(base.weights),
+        context_blocks=0 if adapter is None else adapter.family.adapter_sizes(adapter.weights)[1],
         vae=vae_sizes(vae),
         weights={name: _bytes(found, part, held) for name, found, part, held in parts if found},
         bytes_per_number=(dtype or base.weights.dtype(base.parts.get("base", ()))).itemsize,
@@ -179,8 +178,8 @@ class _Placed:
     def width(self) -> int | None:
         return self.text.width
 
-    def encode(self, prompt: str) -> Tensor:
-        return self.text.encode(prompt).to(self.device)
+    def encode(self, prompt: str) -> TextEmbeds:
+        return placed(self.text.encode(prompt), self.device)
 
 
 def _dtype(files: Files, run: Run) -> torch.dtype | None:

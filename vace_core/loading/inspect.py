@@ -22,7 +22,6 @@ from .detection import Found, Kind, identify
 Noise = Literal["high", "low"]
 
 CONTEXT_LAYERS_KEY = "vace_layers"  # in config.json, and in the metadata of adapters that are written here
-XXL_WIDTH = 4096
 NOISE = re.compile(r"(?<![a-z])(high|low)(?=[^a-z]|noise|$)")
 NOISE_KEYS = ("general.name", "modelspec.title")
 EXPERT_FOLDERS = (("high_noise_model", "low_noise_model"), ("transformer", "transformer_2"))
@@ -92,7 +91,7 @@ def inspect(path: str | Path) -> ModelFile:
     if found.kind == "vae":
         return _describe(found, fits=found.family.vae_fits)
     if found.kind == "text":
-        return _describe(found, fits=f"{found.family.text.reader} models")
+        return _describe(found, fits=f"{found.readers} models")
     return _describe_transformer(found)
 
 
@@ -174,8 +173,8 @@ def _describe_transformer(found: Found) -> ModelFile:
 
 def _needs(found: Found, sizes: FileSizes, size: str) -> tuple[str, ...]:
     family = found.family
-    usual = "base" not in found.parts or sizes.text_width == XXL_WIDTH
-    text = f"the {family.text.name}-XXL text encoder" if usual else f"a text encoder of width {sizes.text_width}"
+    usual = "base" not in found.parts or sizes.text_width == family.text.released_width
+    text = f"the {family.text.released} text encoder" if usual else f"a text encoder of width {sizes.text_width}"
     base = () if "base" in found.parts else (f"{family.base_name} {size}",)
     return (*base, family.vae_name, text)
 

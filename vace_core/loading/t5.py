@@ -22,7 +22,7 @@ from ..errors import ModelError, WeightsError, shortened
 from ..files.checkpoint import open_checkpoint
 from ..files.tensors import damaged
 from ..files.weights import Weights
-from ..models.text import EncoderKind, package, said_of_cut
+from ..models.text import EncoderKind, LoadsItself, TextEncoder, TextKind, package, said_of_cut
 from .detection import identify
 
 log = logging.getLogger("vace")
@@ -91,11 +91,11 @@ class T5Text:
 def load_text(
     path: str | Path,
     *,
-    kind: EncoderKind | None = None,
+    kind: TextKind | None = None,
     tokenizer: str | Path | None = None,
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.bfloat16,
-) -> T5Text:
+) -> TextEncoder:
     """The text encoder in `path`: a file, or a folder with one, such as a model in the layout of diffusers.
 
     Args:
@@ -113,12 +113,15 @@ def load_text(
     file = open_checkpoint(path / "text_encoder" if (path / "text_encoder").is_dir() else path)
     found = identify(file, "text_encoder")
     weights, kind = found.weights, kind or found.family.text
-    if found.kind != "text" or found.family.text is not kind:
+    if found.kind != "text" or found.family.text.name != kind.name:
         what = f"the {found.family.text.name} text encoder" if found.kind == "text" else found.kind
         raise WeightsError(
             f"{weights.file.path} holds another part of a model ({what}). The {kind.name} text encoder is needed here. "
             f"Choose a file such as {kind.example}."
         )
+    if not isinstance(kind, EncoderKind):
+        itself: LoadsItself = kind  # type: ignore[assignment]
+        return itself.load(weights, tokenizer=tokenizer, device=device, dtype=dtype)
     package("ftfy", kind.reader)  # every prompt needs it; better said before minutes of reading than after
     names = _names(weights)
     model = _empty_model(weights, names, kind)

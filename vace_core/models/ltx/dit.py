@@ -18,12 +18,10 @@ from einops import rearrange
 from torch import Tensor, nn
 
 from ...adapter import Attachment, ContextAdapter
-from ...geometry import Grid
 from .. import layers, rotary
+from .latents import LATENTS
 
-GRID = Grid(frames=8, pixels=32, patch=1)
-LATENT_CHANNELS = 128
-CONTEXT_CHANNELS = 384  # inactive 128 ‖ reactive 128 ‖ mask 128
+GRID = LATENTS.grid
 FREQUENCIES = 256
 EPS = 1e-6
 HEAD_EPS = 1e-5
@@ -46,6 +44,8 @@ class LtxSizes:
         layers: Number of blocks. 2B: 28.
         text_width: Features of a text token as the encoder gives it.
         heads: Of the attention; no weight tells them.
+        in_channels: Of the latents, in and out.
+        vace_in_channels: Of the context latents.
     """
 
     width: int
@@ -53,6 +53,8 @@ class LtxSizes:
     layers: int
     text_width: int = 4096
     heads: int = 32
+    in_channels: int = LATENTS.channels
+    vace_in_channels: int = LATENTS.vace_in_channels
 
     @classmethod
     def of(cls, shapes: Mapping[str, Sequence[int]]) -> LtxSizes:
@@ -198,14 +200,14 @@ class LtxDit(nn.Module):
         super().__init__()
         self.sizes = sizes
         width = sizes.width
-        self.patchify_proj = Tokens(LATENT_CHANNELS, width)
+        self.patchify_proj = Tokens(sizes.in_channels, width)
         self.adaln_single = TimeEmbedding(width, ops)
         self.caption_projection = nn.ModuleDict(
             {"linear_1": ops.Linear(sizes.text_width, width), "linear_2": ops.Linear(width, width)}
         )
         self.transformer_blocks = nn.ModuleList(LtxBlock(sizes, index, ops) for index in range(sizes.layers))
         self.scale_shift_table = nn.Parameter(torch.zeros(2, width))
-        self.proj_out = ops.Linear(width, LATENT_CHANNELS)
+        self.proj_out = ops.Linear(width, sizes.in_channels)
         self._known: tuple[tuple[Any, ...], Tensor] | None = None
 
     def prepare_text(self, text_embeds: Tensor, *, fps: float = 25.0) -> LtxPrompt:
@@ -261,7 +263,7 @@ class LtxDit(nn.Module):
 def build_adapter(sizes: LtxSizes, context_layers: Sequence[int], ops: ModuleType | Any = layers) -> ContextAdapter:
     """An adapter for bases of these sizes, its weights not yet loaded."""
     return ContextAdapter(
-        embedder=Tokens(CONTEXT_CHANNELS, sizes.width),
+        embedder=Tokens(sizes.vace_in_channels, sizes.width),
         blocks=[LtxBlock(sizes, layer, ops) for layer in context_layers],
         width=sizes.width,
         context_layers=context_layers,

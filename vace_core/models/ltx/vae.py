@@ -20,8 +20,9 @@ from ...errors import ShapeError
 from ...geometry import Box, Grid
 from ...protocols import OnChunk, report_chunk
 from ..tiling import crop, doubled, halved, tiles
-from .dit import GRID, LATENT_CHANNELS
+from .latents import LATENTS
 
+GRID = LATENTS.grid
 # What each convolution of the encoder saw last. A fresh dictionary starts a clip.
 Memory = dict[nn.Module, Tensor]
 
@@ -156,7 +157,7 @@ class Encoder(nn.Module):
                 blocks.append(ResidualBlocks(channels, count) if kind == "same" else ResidualBlock(channels, outputs))
             channels = outputs
         self.down_blocks = nn.ModuleList(blocks)
-        self.conv_out = VideoConv(channels, LATENT_CHANNELS + 1, is_normed=True)
+        self.conv_out = VideoConv(channels, LATENTS.channels + 1, is_normed=True)
 
     def forward(self, x: Tensor, memory: Memory) -> Tensor:
         x = self.conv_in(x, memory)
@@ -171,7 +172,7 @@ class Decoder(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         channels = width * BLOCKS[-1][2]
-        self.conv_in = VideoConv(LATENT_CHANNELS, channels)
+        self.conv_in = VideoConv(LATENTS.channels, channels)
         blocks: list[nn.Module] = []
         for index, (kind, count, _) in reversed(list(enumerate(BLOCKS))):
             outputs = width * (BLOCKS[index - 1][2] if index else 1)
@@ -243,8 +244,8 @@ class LtxVaeNetwork(nn.Module):
         self.encoder = Encoder(width)
         self.decoder = Decoder(width)
         self.per_channel_statistics = nn.Module()
-        self.per_channel_statistics.register_buffer("mean-of-means", torch.zeros(LATENT_CHANNELS))
-        self.per_channel_statistics.register_buffer("std-of-means", torch.ones(LATENT_CHANNELS))
+        self.per_channel_statistics.register_buffer("mean-of-means", torch.zeros(LATENTS.channels))
+        self.per_channel_statistics.register_buffer("std-of-means", torch.ones(LATENTS.channels))
 
     @property
     def statistics(self) -> tuple[Tensor, Tensor]:
@@ -257,7 +258,7 @@ class LtxVaeNetwork(nn.Module):
 
     def encode(self, frames: Tensor, memory: Memory) -> Tensor:
         """Mean of the latents `(B, 128, t, h, w)`."""
-        return self.encoder(patchify(frames), memory)[:, :LATENT_CHANNELS]
+        return self.encoder(patchify(frames), memory)[:, : LATENTS.channels]
 
     def decode(
         self, latents: Tensor, windows: Sequence[DecodeWindow], on_chunk: OnChunk | None = None
@@ -277,7 +278,7 @@ class LtxVae:
             eight frames and needs no pieces.
     """
 
-    latent_channels = LATENT_CHANNELS
+    latent_channels = LATENTS.channels
 
     def __init__(self, network: LtxVaeNetwork, *, tile: int | None = None) -> None:
         self.network = network.eval().requires_grad_(False)
@@ -298,9 +299,9 @@ class LtxVae:
 
     @torch.no_grad()
     def decode(self, latents: Tensor, *, window: Box | None = None, on_chunk: OnChunk | None = None) -> Tensor:
-        if latents.shape[1] != LATENT_CHANNELS:
+        if latents.shape[1] != LATENTS.channels:
             raise ShapeError(
-                f"The latents have {latents.shape[1]} channels. The LTX-Video VAE needs {LATENT_CHANNELS}. "
+                f"The latents have {latents.shape[1]} channels. The LTX-Video VAE needs {LATENTS.channels}. "
                 "Use the VAE that belongs to the model that made them."
             )
         mean, std = self.network.statistics

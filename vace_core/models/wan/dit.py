@@ -22,12 +22,10 @@ from torch import Tensor, nn
 
 from ...adapter import Attachment, ContextAdapter
 from ...errors import ShapeError
-from ...geometry import Grid
 from .. import layers, rotary
+from .latents import LATENTS
 
-GRID = Grid(frames=4, pixels=8, patch=2)
-LATENT_CHANNELS = 16
-CONTEXT_CHANNELS = 96  # inactive 16 ‖ reactive 16 ‖ mask 64
+GRID = LATENTS.grid
 TEXT_TOKENS = 512
 HEAD_WIDTH = 128
 FREQUENCIES = 256
@@ -45,12 +43,16 @@ class WanSizes:
         ffn: Features inside the feed-forward part. 1.3B: 8960, 14B: 13824.
         layers: Number of blocks. 1.3B: 30, 14B: 40.
         text_width: Features of a text token as the encoder gives it.
+        in_channels: Of the latents, in and out.
+        vace_in_channels: Of the context latents.
     """
 
     width: int
     ffn: int
     layers: int
     text_width: int = 4096
+    in_channels: int = LATENTS.channels
+    vace_in_channels: int = LATENTS.vace_in_channels
 
     @classmethod
     def of(cls, shapes: Mapping[str, Sequence[int]]) -> WanSizes:
@@ -158,10 +160,10 @@ class WanBlock(nn.Module):
 
 
 class Head(nn.Module):
-    def __init__(self, width: int, ops: ModuleType | Any = layers) -> None:
+    def __init__(self, sizes: WanSizes, ops: ModuleType | Any = layers) -> None:
         super().__init__()
-        self.modulation = nn.Parameter(torch.zeros(1, 2, width))
-        self.head = ops.Linear(width, LATENT_CHANNELS * GRID.patch**2)
+        self.modulation = nn.Parameter(torch.zeros(1, 2, sizes.width))
+        self.head = ops.Linear(sizes.width, sizes.in_channels * GRID.patch**2)
 
     def forward(self, tokens: Tensor, time: Tensor) -> Tensor:
         shift, scale = (self.modulation.to(time) + time.unsqueeze(1)).to(tokens.dtype).unsqueeze(2).unbind(1)
@@ -194,14 +196,14 @@ class WanDit(nn.Module):
         super().__init__()
         self.sizes = sizes
         width = sizes.width
-        self.patch_embedding = Patches(LATENT_CHANNELS, width)
+        self.patch_embedding = Patches(sizes.in_channels, width)
         self.text_embedding = nn.Sequential(
             ops.Linear(sizes.text_width, width), nn.GELU("tanh"), ops.Linear(width, width)
         )
         self.time_embedding = nn.Sequential(ops.Linear(FREQUENCIES, width), nn.SiLU(), ops.Linear(width, width))
         self.time_projection = nn.Sequential(nn.SiLU(), ops.Linear(width, width * 6))
         self.blocks = nn.ModuleList(WanBlock(sizes, ops) for _ in range(sizes.layers))
-        self.head = Head(width, ops)
+        self.head = Head(sizes, ops)
 
     def prepare_text(self, text_embeds: Tensor, *, fps: float | None = None) -> TextTokens:
         """Embeds a prompt once for a whole job.
@@ -264,7 +266,7 @@ class WanDit(nn.Module):
 def build_adapter(sizes: WanSizes, context_layers: Sequence[int], ops: ModuleType | Any = layers) -> ContextAdapter:
     """An adapter for bases of these sizes, its weights not yet loaded."""
     return ContextAdapter(
-        embedder=Patches(CONTEXT_CHANNELS, sizes.width),
+        embedder=Patches(sizes.vace_in_channels, sizes.width),
         blocks=[WanBlock(sizes, ops) for _ in context_layers],
         width=sizes.width,
         context_layers=context_layers,

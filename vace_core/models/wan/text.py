@@ -22,7 +22,6 @@ UMT5 = EncoderKind(
     reader="Wan",
     network=("UMT5EncoderModel", "UMT5Config"),
     tables=True,
-    prefix="text_encoders.umt5xxl.transformer.",
     max_tokens=512,
     spare_rows=384,  # 256,384 rows for 256,000 pieces
     tokenizer="google/umt5-xxl",

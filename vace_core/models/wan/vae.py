@@ -16,14 +16,10 @@ import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
 
+from .latents import LATENTS
+
 # What each causal layer saw last, by layer. A fresh dictionary starts a clip.
 Memory = dict[nn.Module, Tensor | None]
-
-# Mean and standard deviation of the raw latents, per channel. Source: Wan2.1, wan/modules/vae.py.
-LATENT_MEAN = (-0.7571, -0.7089, -0.9113, 0.1075, -0.1745, 0.9653, -0.1517, 1.5508,
-               0.4134, -0.0715, 0.5517, -0.3632, -0.1922, -0.9497, 0.2503, -0.2921)  # fmt: skip
-LATENT_STD = (2.8184, 1.4541, 2.3275, 2.6558, 1.2196, 1.7708, 2.6052, 2.0743,
-              3.2687, 2.1526, 2.8652, 1.5579, 1.6382, 1.1253, 2.8251, 1.9160)  # fmt: skip
 
 MULTIPLIERS = (1, 2, 4, 4)
 HISTORY = 2  # frames of the past that a causal convolution of kernel 3 needs
@@ -274,7 +270,7 @@ def run_layers(layers: list[nn.Module], x: Tensor, memory: Memory) -> Tensor:
 class WanVaeNetwork(nn.Module):
     """The weights, and one call each way on raw (not normalised) latents. `WanVae` is what the pipeline uses."""
 
-    def __init__(self, *, width: int = 96, latent_channels: int = 16, blocks: int = 2) -> None:
+    def __init__(self, *, width: int = 96, latent_channels: int = LATENTS.channels, blocks: int = 2) -> None:
         super().__init__()
         self.width, self.latent_channels = width, latent_channels
         self.encoder = Encoder(width, latent_channels, blocks)

@@ -16,9 +16,10 @@ from ...errors import ShapeError
 from ...geometry import Box, Grid
 from ...protocols import OnChunk, report_chunk
 from ..tiling import crop, doubled, halved, tiles
-from .dit import GRID
-from .vae import LATENT_MEAN, LATENT_STD, Memory, WanVaeNetwork, run_layers
+from .latents import LATENTS
+from .vae import Memory, WanVaeNetwork, run_layers
 
+GRID = LATENTS.grid
 # How far the layers of one level see, in cells of that level: two residual blocks of two convolutions each while
 # encoding, three while decoding; the first encoder level has one convolution more.
 ENCODE_RIMS = (5, 4, 4)
@@ -41,7 +42,7 @@ class WanVae:
             memory and more time; the result differs by rounding only (2e-5 of pixels in −1..1 in float32).
     """
 
-    latent_channels = len(LATENT_MEAN)
+    latent_channels = LATENTS.channels
 
     def __init__(self, network: WanVaeNetwork, *, tile: int | None = None) -> None:
         self.network = network.eval().requires_grad_(False)
@@ -81,7 +82,7 @@ class WanVae:
         height, width = h * GRID.pixels, w * GRID.pixels
         window = window or Box(0, 0, width, height)
         windows = [_DecodeWindow(self.network, tile, height, width) for tile in tiles(window, self.tile, GRID.pixels)]
-        raw = self._place(self._raw(latents))
+        raw = self._place(LATENTS.process_out(latents))
         memory: Memory = {}
         parts: list[Tensor] = []
         for k in range(t):
@@ -133,12 +134,7 @@ class WanVae:
     def _finish(self, features: Tensor, memory: Memory) -> Tensor:
         """Features of the whole frame after the last halving → normalised latents."""
         mean, _ = self.network.conv1(self.network.encoder.finish(features, memory), memory).float().chunk(2, dim=1)
-        return (mean - _per_channel(LATENT_MEAN, mean)) / _per_channel(LATENT_STD, mean)
-
-    @staticmethod
-    def _raw(latents: Tensor) -> Tensor:
-        latents = latents.float()
-        return latents * _per_channel(LATENT_STD, latents) + _per_channel(LATENT_MEAN, latents)
+        return LATENTS.process_in(mean)
 
     def _place(self, x: Tensor) -> Tensor:
         weight = self.network.conv1.weight
@@ -322,7 +318,3 @@ def _before_halving(box: Box) -> Box:
 def _level_sizes(height: int, width: int) -> list[tuple[int, int]]:
     """Rows and columns of cells at full, half, quarter and eighth size."""
     return [(height >> level, width >> level) for level in range(4)]
-
-
-def _per_channel(values: tuple[float, ...], like: Tensor) -> Tensor:
-    return torch.tensor(values, device=like.device, dtype=like.dtype).view(1, -1, 1, 1, 1)

@@ -19,7 +19,8 @@ from tqdm import tqdm
 from ...adapter import Attachment, ContextAdapter
 from ...context import encode_context
 from ...files.safetensors_format import save
-from ...models.wan.dit import CONTEXT_CHANNELS, LATENT_CHANNELS, WanDit, build_adapter, fold_masks
+from ...models.wan.dit import WanDit, build_adapter, fold_masks
+from ...models.wan.latents import LATENTS
 from ...protocols import VideoVae
 from ...training.flow import flow_loss, pad_prompts
 from ...training.loop import LossAndFigures, Schedule, train
@@ -47,7 +48,7 @@ def initialise(adapter: ContextAdapter, base: WanDit) -> None:
     assert isinstance(embedder, nn.Conv3d)
     embedder.weight.zero_()
     for half in range(2):
-        embedder.weight[:, half * LATENT_CHANNELS : (half + 1) * LATENT_CHANNELS] = base.patch_embedding.weight
+        embedder.weight[:, half * LATENTS.channels : (half + 1) * LATENTS.channels] = base.patch_embedding.weight
     assert embedder.bias is not None
     embedder.bias.zero_()
     for projection in (adapter.before_proj, *adapter.after_proj):
@@ -73,8 +74,8 @@ class SampleCache:
     @staticmethod
     def _encode(path: Path, vae: VideoVae, seeds: range) -> None:
         longest = MOST_REFERENCES + 5
-        contexts = torch.zeros(len(seeds), CONTEXT_CHANNELS, longest, 8, 8, dtype=torch.float16)
-        targets = torch.zeros(len(seeds), LATENT_CHANNELS, longest, 8, 8, dtype=torch.float16)
+        contexts = torch.zeros(len(seeds), LATENTS.vace_in_channels, longest, 8, 8, dtype=torch.float16)
+        targets = torch.zeros(len(seeds), LATENTS.channels, longest, 8, 8, dtype=torch.float16)
         counts, prompts = [], []
         for start in tqdm(range(0, len(seeds), DRAWN), desc="encoding examples", mininterval=5):
             samples = [draw_sample(draw_task(seed), seed) for seed in seeds[start : start + DRAWN]]
@@ -86,7 +87,7 @@ class SampleCache:
                 references, length = units.num_references, context.shape[2]
                 contexts[at, :, :length] = context
                 # The target of a reference is the reference itself, which is its inactive half.
-                targets[at, :, :references] = context[:, :LATENT_CHANNELS, :references]
+                targets[at, :, :references] = context[:, : LATENTS.channels, :references]
                 targets[at, :, references:length] = vae.encode(clips).half()
             counts += [sample.vcu.num_references for sample in samples]
             prompts += [sample.vcu.prompt for sample in samples]
