@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -25,12 +25,12 @@ from ...models.wan.vae import (
     WanVaeNetwork,
 )
 from ...models.wan.vae_stream import channels_last
-from ...training.loop import LossAndFigures, Schedule, train
+from ...training.engine import Draw, train
 from ...training.precision import mixed_precision, seeded
+from ...training.schedule import Schedule
+from ...training.tables import plain
 from ..world import random_clip
 from .samples import draw_sample, draw_task
-
-log = logging.getLogger("vace")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,24 +192,51 @@ def reconstruct(network: WanVaeNetwork, clips: Tensor) -> Tensor:
     return torch.cat(results)
 
 
+class AutoEncoder(nn.Module):
+    """A VAE's way from frames to frames as one call, and how far its latents are from a standard normal."""
+
+    def __init__(self, network: WanVaeNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, frames: Tensor, noise: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Frames `(B, 3, T, H, W)` as they come back, and the divergence of the latents."""
+        with mixed_precision(frames.device):
+            mean, log_variance = self.network.encode(frames, {})
+            mean, log_variance = mean.float(), log_variance.float().clamp(-20, 10)
+            spread = torch.randn(mean.shape, generator=noise).to(mean.device)
+            got = self.network.decode(mean + spread * (0.5 * log_variance).exp(), {}).float()
+        return got, 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
+
+
 def train_vae(
-    clips: Tensor, held_out: dict[str, Tensor], checkpoint: Path, stages: Sequence[Stage] = STAGES, *, seed: int = 0
-) -> WanVaeNetwork:
-    """Trains on `clips` and returns the network with averaged weights.
+    clips: Tensor,
+    held_out: Mapping[str, Tensor],
+    folder: Path,
+    stages: Sequence[Stage] = STAGES,
+    *,
+    seed: int = 0,
+    processes: Any = None,
+    stop_after: float | None = None,
+) -> WanVaeNetwork | None:
+    """Trains on `clips` and returns the network with averaged weights; None if it was stopped before its end.
 
     Args:
         clips: `(N, 17, 64, 64, 3)` uint8.
         held_out: Sets of clips of the same form, whose reconstruction is logged in decibels.
-        checkpoint: Where the run is saved, and resumed from; each stage adds its number to the name.
+        folder: Where the run is saved, and resumed from; each stage adds its number to the name.
         stages: Parts of the training, one after the other.
-        seed: Of the first weights.
+        seed: Of the first weights, and of what is drawn.
+        processes: As for `engine.train`.
+        stop_after: As for `engine.train`.
     """
     with seeded(seed):
         network = WanVaeNetwork(width=WIDTH, blocks=1)
     initialise(network, seed)
     channels_last(network)
+    whole = AutoEncoder(network)
 
-    def evaluate() -> dict[str, float]:
+    def validate(_: nn.Module) -> dict[str, float]:
         return {
             name: psnr(reconstruct(network, some), some.permute(0, 4, 1, 2, 3) / 127.5 - 1)
             for name, some in held_out.items()
@@ -217,29 +244,33 @@ def train_vae(
 
     done = 0
     for number, stage in enumerate(stages, start=1):
-        path = checkpoint.with_stem(f"{checkpoint.stem}-{number}")
-        weights = train(network, _loss(network, clips, stage, done), stage.schedule, checkpoint=path, evaluate=evaluate)
-        network.load_state_dict(weights, strict=False)
+
+        def losses_of(module: nn.Module, draw: Draw, stage: Stage = stage, done: int = done) -> Tensor:
+            drawn = seed + done + draw.number
+            frames = draw_crops(clips, stage.crops, drawn)
+            got, divergence = module(frames, torch.Generator().manual_seed(drawn))
+            loss = _unlikeness(got, frames)
+            return (loss + KL_WEIGHT * min((done + draw.step) / 1000, 1.0) * divergence)[None]
+
+        outcome = train(
+            whole,
+            losses_of,
+            stage.schedule,
+            folder=folder.with_name(f"{folder.name}-{number}"),
+            recipe={"stage": plain(stage), "seed": seed},
+            names_of=lambda draw: [f"crops of step {draw.step + 1}"],
+            validate=validate if held_out else None,
+            processes=processes,
+            stop_after=stop_after,
+        )
+        if not outcome.finished:
+            return None
+        whole.load_state_dict(outcome.weights, strict=False)
         done += stage.schedule.steps
     return network
 
 
-def _loss(network: WanVaeNetwork, clips: Tensor, stage: Stage, done: int) -> Callable[[int], LossAndFigures]:
-    """The loss of each step of `stage`, before which `done` steps were made."""
-
-    def loss_of(step: int) -> LossAndFigures:
-        seed = done + step
-        frames = draw_crops(clips, stage.crops, seed)
-        noise = torch.Generator().manual_seed(seed)
-        with mixed_precision(frames.device):
-            mean, log_variance = network.encode(frames, {})
-            mean, log_variance = mean.float(), log_variance.float().clamp(-20, 10)
-            latents = mean + torch.randn(mean.shape, generator=noise) * (0.5 * log_variance).exp()
-            got = network.decode(latents, {}).float()
-        divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
-        error = F.mse_loss(got, frames)
-        loss = F.l1_loss(got, frames) + 2 * error + CHROMA_WEIGHT * F.mse_loss(_chroma(got), _chroma(frames))
-        loss = loss + KL_WEIGHT * min(seed / 1000, 1.0) * divergence
-        return loss, {"psnr": float(10 * torch.log10(4 / error.detach()))}
-
-    return loss_of
+def _unlikeness(got: Tensor, frames: Tensor) -> Tensor:
+    """How far frames are from those they were made of: in every pixel, and in colour once more."""
+    loss = F.l1_loss(got, frames) + 2 * F.mse_loss(got, frames)
+    return loss + CHROMA_WEIGHT * F.mse_loss(_chroma(got), _chroma(frames))
