@@ -110,9 +110,18 @@ def test_every_task_is_drawn():
 
 
 def test_crops_are_drawn_by_the_step():
-    clips = torch.stack([draw_clip(seed) for seed in range(3)])
-    assert clips.shape == (3, 17, 64, 64, 3)
     crops = STAGES[0].crops
-    assert torch.equal(draw_crops(clips, crops, 4), draw_crops(clips, crops, 4))
-    one, other = (draw_crops(clips, crops, seed)[:1, :, :5, :32, :32] for seed in (4, 9))
+    assert torch.equal(draw_crops(draw_clip, crops, 4), draw_crops(draw_clip, crops, 4))
+    one, other = (draw_crops(draw_clip, crops, seed)[:1, :, :5, :32, :32] for seed in (4, 9))
     assert not torch.equal(one, other)
+
+
+def test_crops_are_cut_from_clips_of_any_size_that_hold_them():
+    sizes = [(17, 64, 96), (5, 48, 48), (9, 40, 56)]
+
+    def draw(seed: int) -> torch.Tensor:
+        return torch.full((*sizes[seed % 3], 3), seed % 3).byte()
+
+    drawn = [draw_crops(draw, [(9, 48, 2, 1.0)], seed) for seed in range(3)]
+    assert all(crop.shape == (2, 3, 9, 48, 48) for crop in drawn)
+    assert all(torch.equal(crop, torch.full_like(crop, -1)) for crop in drawn)

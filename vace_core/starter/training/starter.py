@@ -8,10 +8,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import torch
 from safetensors.torch import load_file
 from torch import Tensor
-from tqdm import tqdm
 
 from ...files.safetensors_format import save
 from ...loading.inspect import CONTEXT_LAYERS_KEY
@@ -79,15 +77,17 @@ class StarterTraining:
             return True
         if compiled:
             compile_vae()
-        seeds = range(self.seed, self.seed + self.base.data.examples)
-        clips = torch.stack([draw_clip(number) for number in tqdm(seeds, desc="drawing clips", mininterval=5)])
-        held_out = {"held out": torch.stack([draw_clip(HELD_OUT + number) for number in range(16)])}
         network = train_vae(
-            clips, held_out, self.folder / "vae", seed=self.seed, processes=self._processes, stop_after=self._left()
+            draw_clip,
+            {"held out, PSNR dB": [draw_clip(HELD_OUT + number) for number in range(16)]},
+            self.folder / "vae",
+            seed=self.seed,
+            processes=self._processes,
+            stop_after=self._left(),
         )
         if network is None:
             return False
-        fold_statistics(network, clips[:STATISTICS])
+        fold_statistics(network, (draw_clip(self.seed + number) for number in range(STATISTICS)))
         write(path, network.state_dict(), {})
         return True
 

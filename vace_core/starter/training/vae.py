@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,10 @@ from ...training.precision import mixed_precision, seeded
 from ...training.schedule import Schedule
 from ...training.tables import plain
 from ..world import random_clip
-from .samples import draw_sample, draw_task
+from .samples import HELD_OUT, draw_sample, draw_task
+
+DrawClip = Callable[[int], Tensor]
+"""Seed → clip `(T, H, W, 3)` uint8."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,15 +131,16 @@ def draw_condition(seed: int) -> Tensor:
 
 
 @torch.no_grad()
-def fold_statistics(network: WanVaeNetwork, clips: Tensor) -> None:
+def fold_statistics(network: WanVaeNetwork, clips: Iterable[Tensor]) -> None:
     """Makes the latents of `clips` have the mean and deviation that Wan's constants promise, channel by channel.
 
     Whoever normalises with those constants, here or elsewhere, then gets latents of mean 0 and deviation 1. Both sides
     of the latents are convolutions of size 1, which take a change of scale exactly.
+
+    Args:
+        clips: Each `(T, H, W, 3)` uint8.
     """
-    means: list[Tensor] = []
-    for clip in clips:
-        means.append(network.encode((clip.permute(3, 0, 1, 2)[None].float() / 127.5 - 1), {})[0].flatten(2))
+    means = [network.encode(as_frames(clip)[None], {})[0].flatten(2) for clip in clips]
     raw = torch.cat(means, dim=2)[0]
     mean, deviation = raw.mean(dim=1), raw.std(dim=1)
     wanted_mean, wanted_deviation = torch.tensor(LATENT_MEAN), torch.tensor(LATENT_STD)
@@ -152,44 +156,39 @@ def fold_statistics(network: WanVaeNetwork, clips: Tensor) -> None:
     network.conv2.weight /= gain.view(1, -1, 1, 1, 1)
 
 
-def draw_crops(clips: Tensor, crops: tuple[tuple[int, int, int, float], ...], seed: int) -> Tensor:
-    """Random crops of `clips` `(N, 17, 64, 64, 3)` uint8 as frames `(B, 3, T, H, W)`; one seed, one batch."""
-    generator = torch.Generator().manual_seed(seed)
-    kind = int(torch.multinomial(torch.tensor([crop[3] for crop in crops]), 1, generator=generator))
-    length, side, count, _ = crops[kind]
-    _, num_frames, height, width, _ = clips.shape
-
-    def upto(limit: int) -> int:
-        return int(torch.randint(limit + 1, (1,), generator=generator))
-
+def draw_crops(draw: DrawClip, crops: Sequence[tuple[int, int, int, float]], seed: int) -> Tensor:
+    """Random crops of drawn clips as frames `(B, 3, T, H, W)`; one seed, one batch. Smaller clips are drawn anew."""
+    rng = random.Random(f"crops {seed}")
+    length, side, count, _ = rng.choices(crops, weights=[crop[3] for crop in crops])[0]
     cut: list[Tensor] = []
-    for _ in range(count):
-        clip = clips[upto(len(clips) - 1)]
-        t, y, x = upto(num_frames - length), upto(height - side), upto(width - side)
-        cut.append(clip[t : t + length, y : y + side, x : x + side])
-    batch = torch.stack(cut).permute(0, 4, 1, 2, 3)
-    return (batch.float() / 127.5 - 1).contiguous(memory_format=torch.channels_last_3d)
+    while len(cut) < count:
+        clip = draw(rng.randrange(HELD_OUT))
+        spare = [have - want for have, want in zip(clip.shape, (length, side, side), strict=False)]
+        if min(spare) >= 0:
+            t, y, x = (rng.randint(0, most) for most in spare)
+            cut.append(as_frames(clip[t : t + length, y : y + side, x : x + side]))
+    return torch.stack(cut).contiguous(memory_format=torch.channels_last_3d)
+
+
+def as_frames(clip: Tensor) -> Tensor:
+    """`(T, H, W, 3)` uint8 as `(3, T, H, W)` in −1..1."""
+    return clip.permute(3, 0, 1, 2).float() / 127.5 - 1
 
 
 def _chroma(frames: Tensor) -> Tensor:
     return frames - frames.mean(dim=1, keepdim=True)
 
 
-def psnr(got: Tensor, wanted: Tensor) -> float:
-    """Decibels between two sets of frames in −1..1."""
-    return float(10 * torch.log10(4 / (got - wanted).square().mean()))
-
-
 @torch.no_grad()
-def reconstruct(network: WanVaeNetwork, clips: Tensor) -> Tensor:
-    """What `clips` `(N, T, H, W, 3)` uint8 look like after one trip through the VAE, `(N, 3, T, H, W)`."""
-    results: list[Tensor] = []
+def reconstruction(network: WanVaeNetwork, clips: Sequence[Tensor]) -> float:
+    """Decibels between `clips`, each `(T, H, W, 3)` uint8, and what comes back of them through the VAE."""
+    errors: list[Tensor] = []
     for clip in clips:
-        frames = (clip.permute(3, 0, 1, 2)[None].float() / 127.5 - 1).contiguous(memory_format=torch.channels_last_3d)
+        frames = as_frames(clip)[None].contiguous(memory_format=torch.channels_last_3d)
         with mixed_precision(frames.device):
             mean, _ = network.encode(frames, {})
-            results.append(network.decode(mean, {}).float().clamp(-1, 1))
-    return torch.cat(results)
+            errors.append((network.decode(mean, {}).float().clamp(-1, 1) - frames).square().flatten())
+    return float(10 * torch.log10(4 / torch.cat(errors).mean()))
 
 
 class AutoEncoder(nn.Module):
@@ -210,8 +209,8 @@ class AutoEncoder(nn.Module):
 
 
 def train_vae(
-    clips: Tensor,
-    held_out: Mapping[str, Tensor],
+    draw: DrawClip,
+    held_out: Mapping[str, Sequence[Tensor]],
     folder: Path,
     stages: Sequence[Stage] = STAGES,
     *,
@@ -219,11 +218,11 @@ def train_vae(
     processes: Any = None,
     stop_after: float | None = None,
 ) -> WanVaeNetwork | None:
-    """Trains on `clips` and returns the network with averaged weights; None if it was stopped before its end.
+    """Trains on crops of clips, and returns the network with averaged weights; None if it was stopped before its end.
 
     Args:
-        clips: `(N, 17, 64, 64, 3)` uint8.
-        held_out: Sets of clips of the same form, whose reconstruction is logged in decibels.
+        draw: Makes the clips; its seeds are below `HELD_OUT`.
+        held_out: Sets of clips `(T, H, W, 3)` uint8, whose reconstruction is logged in decibels.
         folder: Where the run is saved, and resumed from; each stage adds its number to the name.
         stages: Parts of the training, one after the other.
         seed: Of the first weights, and of what is drawn.
@@ -237,20 +236,17 @@ def train_vae(
     whole = AutoEncoder(network)
 
     def validate(_: nn.Module) -> dict[str, float]:
-        return {
-            name: psnr(reconstruct(network, some), some.permute(0, 4, 1, 2, 3) / 127.5 - 1)
-            for name, some in held_out.items()
-        }
+        return {name: reconstruction(network, clips) for name, clips in held_out.items()}
 
     done = 0
     for number, stage in enumerate(stages, start=1):
 
-        def losses_of(module: nn.Module, draw: Draw, stage: Stage = stage, done: int = done) -> Tensor:
-            drawn = seed + done + draw.number
-            frames = draw_crops(clips, stage.crops, drawn)
+        def losses_of(module: nn.Module, which: Draw, stage: Stage = stage, done: int = done) -> Tensor:
+            drawn = seed + done + which.number
+            frames = draw_crops(draw, stage.crops, drawn)
             got, divergence = module(frames, torch.Generator().manual_seed(drawn))
             loss = _unlikeness(got, frames)
-            return (loss + KL_WEIGHT * min((done + draw.step) / 1000, 1.0) * divergence)[None]
+            return (loss + KL_WEIGHT * min((done + which.step) / 1000, 1.0) * divergence)[None]
 
         outcome = train(
             whole,
@@ -258,7 +254,7 @@ def train_vae(
             stage.schedule,
             folder=folder.with_name(f"{folder.name}-{number}"),
             recipe={"stage": plain(stage), "seed": seed},
-            names_of=lambda draw: [f"crops of step {draw.step + 1}"],
+            names_of=lambda which: [f"the crops of step {which.step + 1}"],
             validate=validate if held_out else None,
             processes=processes,
             stop_after=stop_after,
