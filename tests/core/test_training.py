@@ -21,7 +21,7 @@ from vace_core.vcu import FOLLOW, KEEP
 
 STEPS = Schedule(steps=3, learning_rate=1e-3, batch=2, warmup=1, save_every=2, validate_every=2)
 SMALL = Recipe(
-    tuning=Tuning(context_layers=(0, 2)), data=Data(examples=4, held_out=2, first=28), schedule=STEPS, stages=(Tasks(),)
+    tuning=Tuning(context_layers=(0, 2)), data=Data(examples=4, held_out=2), schedule=STEPS, stages=(Tasks(),)
 )
 
 
@@ -44,10 +44,12 @@ def weights(folder) -> dict[str, torch.Tensor]:
 
 def test_a_seed_gives_the_same_starter_to_the_bit_stopped_or_not(tmp_path, small):
     torch.manual_seed(1)  # the dice of the process, which must not matter
-    assert starter_training.StarterTraining(tmp_path / "whole", seed=5, base=SMALL, adapter=SMALL).run()
+    assert starter_training.StarterTraining(tmp_path / "whole", seed=28, base=SMALL, adapter=SMALL).run()
     torch.manual_seed(7)
     starts = 0
-    while not starter_training.StarterTraining(tmp_path / "parts", seed=5, base=SMALL, adapter=SMALL).run(stop_after=0):
+    while not starter_training.StarterTraining(tmp_path / "parts", seed=28, base=SMALL, adapter=SMALL).run(
+        stop_after=0
+    ):
         starts += 1
     assert starts > 3
     whole, parts = weights(tmp_path / "whole"), weights(tmp_path / "parts")

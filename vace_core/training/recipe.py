@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import InputError
 from ..files.replacing import replacing
-from ..sampling.options import check_whole
+from ..sampling.options import check_number, check_whole
 from .data.batches import Stage
+from .data.material import Bucket
 from .objective import Objective
 from .schedule import Schedule
 from .tables import build, plain, read_toml, to_toml
 
 FILE = "recipe.toml"
+RECIPES = {path.stem: path for path in sorted(Path(__file__).with_name("recipes").glob("*.toml"))}
+"""The recipes that come with the library, by name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,12 +28,19 @@ class Tuning:
     Attributes:
         what: "adapter" = a context adapter on a frozen base; "base" = the base alone, without conditions.
         context_layers: Blocks of the base that get hints, ascending from 0; empty = as the family usually has them.
+        blocks: How many context blocks there are where no layers are given, evenly spaced.
         save_memory: Whether blocks compute their insides again for the gradients instead of keeping them.
+        stored: What the result is written in.
     """
 
     what: Literal["adapter", "base"] = "adapter"
     context_layers: tuple[int, ...] = ()
+    blocks: int = 8
     save_memory: bool = False
+    stored: Literal["float32", "bfloat16", "float16"] = "bfloat16"
+
+    def __post_init__(self) -> None:
+        check_whole("number of context blocks", self.blocks, least=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +50,9 @@ class Data:
     Attributes:
         examples: How many examples are drawn and encoded, ≥ 1; training goes through them again and again.
         held_out: How many more, of clips that are not trained on, for the validation; 0 = none.
-        first: Number of the first example.
+        share_held_out: Share of the clips that are held out for it, 0..1.
+        buckets: Sizes that clips are brought to.
+        tasks: How often each task is drawn relative to the others.
 
     Raises:
         InputError: a number out of range.
@@ -47,12 +60,16 @@ class Data:
 
     examples: int
     held_out: int = 0
-    first: int = 0
+    share_held_out: float = 0.05
+    buckets: tuple[Bucket, ...] = ()
+    tasks: Mapping[str, float] = field(default_factory=dict[str, float])
 
     def __post_init__(self) -> None:
         check_whole("number of examples", self.examples, least=1)
         check_whole("number of held-out examples", self.held_out, least=0)
-        check_whole("number of the first example", self.first, least=0)
+        check_number("share_held_out", self.share_held_out, least=0, most=1)
+        for task, share in self.tasks.items():
+            check_number(f"share of {task}", share, least=0)
 
 
 @dataclass(frozen=True, kw_only=True)

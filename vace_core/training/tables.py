@@ -92,7 +92,7 @@ def to_toml(table: Mapping[str, Any], path: str = "") -> str:
             lines.append(f"{name} = {_written(value)}")
     for name, value in table.items():
         place = f"{path}.{name}" if path else name
-        if _is_table(value):
+        if _is_table(value) and value:
             lines += ["", f"[{place}]", to_toml(value, place)]
         elif _are_tables(value):
             for entry in value:

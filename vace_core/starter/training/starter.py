@@ -127,7 +127,7 @@ class StarterTraining:
     def _fit(self, tuned: Tuned, part: str, recipe: Recipe, examples: Examples, encoder: Encoder) -> bool:
         data = recipe.data
         known, unknown = (self.folder / f"{part}-{name}" for name in ("examples", "held-out"))
-        fill_cache(known, examples, range(data.first, data.first + data.examples), encoder)
+        fill_cache(known, examples, range(data.examples), encoder)
         if data.held_out:
             fill_cache(unknown, examples, range(HELD_OUT, HELD_OUT + data.held_out), encoder)
         outcome = fit(
