@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from itertools import pairwise
 
 import numpy as np
@@ -118,6 +119,36 @@ def test_any_path_can_be_drawn_at_any_size(path, num_frames, height, width):
     masks = layout.path_mask([path], num_frames=num_frames, height=height, width=width)
     assert frames.shape == (1, 3, num_frames, height, width)
     assert set(masks.unique().tolist()) <= {0, 1}
+
+
+# The official rules. Numbers: ali-vilab/VACE 48eb44f, layout.py, run with OpenCV 5.0; checksums are zlib.crc32 of the
+# uint8 frames.
+
+
+def test_outlines_of_a_track_are_the_official_ones():
+    y, x = np.mgrid[:60, :90]
+    first = ((x - 30) ** 2 / 200 + (y - 25) ** 2 / 90 < 1) | ((abs(x - 55) < 6) & (abs(y - 40) < 4))
+    second = ((x - 40) ** 2 / 200 + (y - 28) ** 2 / 90 < 1) | ((abs(x - 60) < 3) & (abs(y - 15) < 9))
+    masks = torch.from_numpy(np.stack((first, second))).float()[None, None]
+    frames = levels(layout.draw_track(masks, colour=(10, 200, 30)))
+    assert [int((frame.min(axis=-1) < 255).sum()) for frame in frames] == [480, 509]
+    assert zlib.crc32(frames.tobytes()) == 1658796175
+
+
+def test_a_hole_in_a_track_is_not_outlined():
+    masks = torch.zeros(1, 1, 1, 40, 40)
+    masks[..., 4:36, 4:36] = 1
+    whole = layout.draw_track(masks)
+    masks[..., 16:24, 16:24] = 0
+    assert torch.equal(layout.draw_track(masks), whole)
+
+
+def test_a_track_keeps_its_batch_apart():
+    masks = torch.zeros(2, 1, 3, 20, 20)
+    masks[1, 0, 2, 5:15, 5:15] = 1
+    frames = layout.draw_track(masks)
+    assert frames.shape == (2, 3, 3, 20, 20)
+    assert (frames < 1).any(dim=1).sum(dim=(2, 3)).gt(0).tolist() == [[False, False, False], [False, False, True]]
 
 
 # What Python callers can get wrong.

@@ -1,8 +1,8 @@
 """The command `vace`: every task from a terminal.
 
 `tasks` has one function per task, `options` what they share, `inputs` the input files, `files` and `models` the
-model, `run` runs a task, `film` adds the rest of the video around its result, `console` prints; `tools` and `demo` are
-the commands that are no tasks.
+model, `run` runs a task, `film` adds the rest of the video around its result, `console` prints; `tools`, `demo` and
+`train` are the commands that are no tasks.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Annotated
 
 from typer import Option, Typer
 
-from . import demo, tools
+from . import demo, tools, train
 from .console import EXIT_CODES, set_debug
 from .options import Run, Sheet, spread
 from .run import preview, run
@@ -40,6 +40,7 @@ for task in TASKS:
     app.command(task.__name__)(spread(task, Run, run))
     previews.command(task.__name__)(spread(task, Sheet, preview))
 app.add_typer(previews, name="preview")
+app.command("train")(train.train)
 for name, tool in tools.COMMANDS.items():
     app.command(name)(tool)
 

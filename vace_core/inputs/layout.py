@@ -125,6 +125,23 @@ def draw_layout(paths: Sequence[BoxPath], *, num_frames: int, height: int, width
     return _to_frames(clip)
 
 
+def draw_track(masks: Tensor, *, colour: Colour = BLACK) -> Tensor:
+    """The outlines of `masks` `(B, 1, T, H, W)` as a layout: `frames` `(B, 3, T, H, W)`, -1..1, 3 thick on white.
+
+    For an object that was tracked in another video. Only outer outlines are drawn, not those of holes.
+
+    Source: ali-vilab/VACE, annotators/layout.py (LayoutTrackAnnotator, LayoutMaskAnnotator).
+    """
+    cv2 = opencv()
+    _check_colour(colour)
+    flat = each_frame(masks)
+    clip = _white(*flat.shape)
+    for frame, mask in zip(clip, flat, strict=True):
+        outlines = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[0]
+        cv2.drawContours(frame, outlines, -1, colour, thickness=3)
+    return _to_frames(clip, len(masks)).to(masks.device)
+
+
 def path_mask(paths: Sequence[BoxPath], *, num_frames: int, height: int, width: int) -> Tensor:
     """`masks` `(1, 1, T, H, W)` of the filled boxes: 1 inside at least one of them."""
     _check_size(num_frames, height, width)

@@ -1,1 +1,1 @@
-"""Training: the loop, the precision it computes in, and the loss of flow matching."""
+"""Training: a context adapter, a LoRA or everything, for any base, by a recipe."""

@@ -15,9 +15,10 @@ from ...media.video import to_uint8
 from ...models.text import TextEncoder
 from ...pipeline import SamplingOptions, VaceModel, sample
 from ...protocols import VideoVae
-from ...training.flow import pad_prompts
+from ...training.data.example import stack_units
+from ...training.tuning import pad_prompts
 from ...vcu import VideoConditionUnit
-from ..training.samples import HELD_OUT, Sample, draw_sample, stack_units
+from ..training.samples import HELD_OUT, Sample, draw_sample
 
 
 @dataclass(frozen=True, kw_only=True)

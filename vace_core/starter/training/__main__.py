@@ -8,17 +8,18 @@ from typing import Annotated
 
 import typer
 
-from .starter import train_starter
+from .starter import StarterTraining
 
 
 def main(
     folder: Annotated[Path, typer.Argument(help="Where the run keeps its checkpoints and, at the end, the weights.")],
     seed: Annotated[int, typer.Option(help="First of the seeds of the training clips.")] = 0,
     compile: Annotated[bool, typer.Option(help="Let torch compile parts; faster, needs a C++ compiler.")] = False,
+    minutes: Annotated[float | None, typer.Option(help="Stop after so many; the same command goes on.")] = None,
 ) -> None:
     """Trains the VAE, then the base, then the adapter. Stopped at any time, the same command goes on where it was."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    train_starter(folder, seed=seed, compiled=compile)
+    StarterTraining(folder, seed=seed).run(compiled=compile, stop_after=minutes and minutes * 60)
 
 
 typer.run(main)

@@ -6,7 +6,7 @@ The same functions make what the adapter learns from and what the evaluation ask
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -76,25 +76,6 @@ def draw_task(seed: int) -> str:
     """A task name, drawn by the tasks' shares."""
     names = list(TASKS)
     return random.Random(seed).choices(names, weights=[TASKS[name].share for name in names])[0]
-
-
-def stack_units(units: Sequence[VideoConditionUnit]) -> VideoConditionUnit:
-    """Units of equal size, alike in what they have and with as many references, as one batch; a prompt is a line."""
-    return VideoConditionUnit(
-        roles=torch.cat([unit.roles for unit in units]),
-        source=_together([unit.source for unit in units]),
-        control=_together([unit.control for unit in units]),
-        references=tuple(torch.cat(pictures) for pictures in zip(*(unit.references for unit in units), strict=True)),
-        prompt="\n".join(unit.prompt for unit in units),
-        negative_prompt="\n".join(unit.negative_prompt for unit in units),
-        fps=units[0].fps,
-    )
-
-
-def _together(clips: Sequence[Tensor | None]) -> Tensor | None:
-    there = [clip for clip in clips if clip is not None]
-    assert len(there) in (0, len(clips)), "units of one batch are alike"
-    return torch.cat(there) if there else None
 
 
 def paths_of(clip: SceneClip) -> list[BoxPath]:

@@ -3,77 +3,158 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
-import torch
 from safetensors.torch import load_file
 from torch import Tensor
-from tqdm import tqdm
 
 from ...files.safetensors_format import save
 from ...loading.inspect import CONTEXT_LAYERS_KEY
-from ...models.wan.dit import WanDit, official_adapter_key
+from ...models.wan.dit import WanDit, build_adapter, fold_masks, official_adapter_key
 from ...models.wan.vae import WanVaeNetwork
 from ...models.wan.vae_stream import WanVae
-from .adapter import CONTEXT_LAYERS, SampleCache, train_adapter
-from .base import SIZES, ClipCache, train_base
+from ...training.data.cache import Cache, Encoder, fill_cache
+from ...training.data.example import Examples
+from ...training.engine import accelerator
+from ...training.fit import fit
+from ...training.precision import seeded
+from ...training.recipe import Recipe, read_recipe
+from ...training.tuning import Tuned, copy_base
+from ..text import StarterText
+from .base import SIZES, initialise
 from .compiled import compile_blocks, compile_vae
+from .examples import WorldClips, WorldTasks
 from .samples import HELD_OUT
 from .vae import WIDTH, draw_clip, fold_statistics, train_vae
 
-CLIPS, EXAMPLES = 6000, 12000
+RECIPES = Path(__file__).with_name("recipes")
 STATISTICS = 400
+TOGETHER = 16  # small clips keep a processor busy only in numbers
 NOTE = "teaching and testing model of the synthetic world; see starter/MODEL_CARD.md"
 
 
-def train_starter(folder: Path, *, seed: int = 0, compiled: bool = False) -> None:
-    """Trains all three parts into `folder`/vae.safetensors, base.safetensors and adapter.safetensors.
+class StarterTraining:
+    """One training of the starter in one folder.
 
-    Stages that are done are not done again; a stage that was stopped goes on from its last checkpoint.
+    Attributes:
+        folder: Where checkpoints, caches and, at the end, the three files of weights are.
+        base: How the base is trained.
+        adapter: How the adapter is trained.
+        seed: Of the first weights and the first clip.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    vae = _vae(folder, seed, compiled)
-    if compiled:
-        compile_blocks()
-    base = _base(folder, vae, seed)
-    _adapter(folder, vae, base, seed)
 
+    def __init__(
+        self, folder: Path, *, seed: int = 0, base: Recipe | None = None, adapter: Recipe | None = None
+    ) -> None:
+        self.folder, self.seed = folder, seed
+        self.base, self.adapter = base or read("base"), adapter or read("adapter")
 
-def _vae(folder: Path, seed: int, compiled: bool) -> WanVae:
-    path = folder / "vae.safetensors"
-    if not path.exists():
+    def run(self, *, compiled: bool = False, stop_after: float | None = None) -> bool:
+        """Trains what is not yet there; whether all of it is now.
+
+        A stage that was stopped goes on from its last checkpoint.
+
+        Args:
+            compiled: Whether torch compiles parts.
+            stop_after: Seconds after which the run is saved and left; None = not before its end.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._begun, self._limit, self._processes = time.monotonic(), stop_after, accelerator(cpu=True)
+        return self._train_vae(compiled=compiled) and self._train_base(compiled=compiled) and self._train_adapter()
+
+    def _left(self) -> float | None:
+        return None if self._limit is None else self._limit - (time.monotonic() - self._begun)
+
+    def _path(self, part: str) -> Path:
+        return self.folder / f"{part}.safetensors"
+
+    def _train_vae(self, *, compiled: bool) -> bool:
+        path = self._path("vae")
+        if path.exists():
+            return True
         if compiled:
             compile_vae()
-        seeds = range(seed, seed + CLIPS)
-        clips = torch.stack([draw_clip(number) for number in tqdm(seeds, desc="drawing clips", mininterval=5)])
-        held_out = {"held out": torch.stack([draw_clip(HELD_OUT + number) for number in range(16)])}
-        network = train_vae(clips, held_out, folder / "vae.checkpoint", seed=seed)
-        fold_statistics(network, clips[:STATISTICS])
+        network = train_vae(
+            draw_clip,
+            {"held out, PSNR dB": [draw_clip(HELD_OUT + number) for number in range(16)]},
+            self.folder / "vae",
+            seed=self.seed,
+            processes=self._processes,
+            stop_after=self._left(),
+        )
+        if network is None:
+            return False
+        fold_statistics(network, (draw_clip(self.seed + number) for number in range(STATISTICS)))
         write(path, network.state_dict(), {})
-    network = WanVaeNetwork(width=WIDTH, blocks=1)
-    network.load_state_dict(read(path))
-    return WanVae(network)
+        return True
+
+    def _train_base(self, *, compiled: bool) -> bool:
+        path = self._path("base")
+        if path.exists():
+            return True
+        if compiled:
+            compile_blocks()
+        with seeded(self.seed):
+            base = WanDit(SIZES)
+        initialise(base, self.seed)
+        encoder = Encoder(vae=self._vae(), fold_masks=None, together=TOGETHER)
+        if not self._fit(Tuned(base), "base", self.base, WorldClips(self.seed), encoder):
+            return False
+        write(path, base.state_dict(), {})
+        return True
+
+    def _train_adapter(self) -> bool:
+        path = self._path("adapter")
+        if path.exists():
+            return True
+        base = WanDit(SIZES)
+        base.load_state_dict(load(self._path("base")))
+        base.requires_grad_(False)
+        layers = self.adapter.tuning.context_layers
+        with seeded(self.seed):
+            adapter = build_adapter(base.sizes, layers)
+        copy_base(adapter, base)
+        encoder = Encoder(vae=self._vae(), fold_masks=fold_masks, together=TOGETHER)
+        if not self._fit(Tuned(base, adapter), "adapter", self.adapter, WorldTasks(self.seed), encoder):
+            return False
+        weights = {official_adapter_key(name): value for name, value in adapter.state_dict().items()}
+        write(path, weights, {CONTEXT_LAYERS_KEY: json.dumps(layers)})
+        return True
+
+    def _fit(self, tuned: Tuned, part: str, recipe: Recipe, examples: Examples, encoder: Encoder) -> bool:
+        data = recipe.data
+        known, unknown = (self.folder / f"{part}-{name}" for name in ("examples", "held-out"))
+        fill_cache(known, examples, range(data.examples), encoder)
+        if data.held_out:
+            fill_cache(unknown, examples, range(HELD_OUT, HELD_OUT + data.held_out), encoder)
+        outcome = fit(
+            tuned,
+            Cache(known),
+            StarterText(),
+            objective=recipe.objective,
+            schedule=replace(recipe.schedule, seed=self.seed),
+            stages=recipe.stages,
+            folder=self.folder / part,
+            held_out=Cache(unknown) if data.held_out else None,
+            recipe=recipe.told(),
+            processes=self._processes,
+            stop_after=self._left(),
+        )
+        recipe.write(self.folder / part)
+        return outcome.finished
+
+    def _vae(self) -> WanVae:
+        network = WanVaeNetwork(width=WIDTH, blocks=1)
+        network.load_state_dict(load(self._path("vae")))
+        return WanVae(network)
 
 
-def _base(folder: Path, vae: WanVae, seed: int) -> WanDit:
-    path = folder / "base.safetensors"
-    if not path.exists():
-        cache = ClipCache(folder / "clips.cache", vae, range(seed, seed + CLIPS))
-        write(path, train_base(cache, folder / "base.checkpoint", seed=seed).state_dict(), {})
-    base = WanDit(SIZES)
-    base.load_state_dict(read(path))
-    return base
-
-
-def _adapter(folder: Path, vae: WanVae, base: WanDit, seed: int) -> None:
-    path = folder / "adapter.safetensors"
-    if path.exists():
-        return
-    cache = SampleCache(folder / "examples.cache", vae, range(seed, seed + EXAMPLES))
-    adapter = train_adapter(base, cache, folder / "adapter.checkpoint", seed=seed)
-    weights = {official_adapter_key(name): value for name, value in adapter.state_dict().items()}
-    write(path, weights, {CONTEXT_LAYERS_KEY: json.dumps(CONTEXT_LAYERS)})
+def read(part: str) -> Recipe:
+    """The recipe that the starter's base or adapter is trained with."""
+    return read_recipe(RECIPES / f"{part}.toml")
 
 
 def write(path: Path, weights: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
@@ -81,6 +162,6 @@ def write(path: Path, weights: Mapping[str, Tensor], metadata: dict[str, str]) -
     save(path, {name: value.half() for name, value in weights.items()}, {"note": NOTE, **metadata})
 
 
-def read(path: Path) -> dict[str, Tensor]:
+def load(path: Path) -> dict[str, Tensor]:
     """One part of the starter in full precision, exactly as whoever loads it will have it."""
     return {name: value.float() for name, value in load_file(path).items()}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -24,12 +24,15 @@ from ...models.wan.vae import (
     WanVaeNetwork,
 )
 from ...models.wan.vae_stream import channels_last
-from ...training.loop import LossAndFigures, Schedule, train
+from ...training.engine import Draw, train
 from ...training.precision import mixed_precision, seeded
+from ...training.schedule import Schedule
+from ...training.tables import plain
 from ..world import random_clip
-from .samples import draw_sample, draw_task
+from .samples import HELD_OUT, draw_sample, draw_task
 
-log = logging.getLogger("vace")
+DrawClip = Callable[[int], Tensor]
+"""Seed → clip `(T, H, W, 3)` uint8."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,15 +130,16 @@ def draw_condition(seed: int) -> Tensor:
 
 
 @torch.no_grad()
-def fold_statistics(network: WanVaeNetwork, clips: Tensor) -> None:
+def fold_statistics(network: WanVaeNetwork, clips: Iterable[Tensor]) -> None:
     """Makes the latents of `clips` have the mean and deviation that Wan's constants promise, channel by channel.
 
     Whoever normalises with those constants, here or elsewhere, then gets latents of mean 0 and deviation 1. Both sides
     of the latents are convolutions of size 1, which take a change of scale exactly.
+
+    Args:
+        clips: Each `(T, H, W, 3)` uint8.
     """
-    means: list[Tensor] = []
-    for clip in clips:
-        means.append(network.encode((clip.permute(3, 0, 1, 2)[None].float() / 127.5 - 1), {})[0].flatten(2))
+    means = [network.encode(as_frames(clip)[None], {})[0].flatten(2) for clip in clips]
     raw = torch.cat(means, dim=2)[0]
     mean, deviation = raw.mean(dim=1), raw.std(dim=1)
     wanted_mean, wanted_deviation = torch.tensor(LATENTS.latents_mean), torch.tensor(LATENTS.latents_std)
@@ -151,94 +155,117 @@ def fold_statistics(network: WanVaeNetwork, clips: Tensor) -> None:
     network.conv2.weight /= gain.view(1, -1, 1, 1, 1)
 
 
-def draw_crops(clips: Tensor, crops: tuple[tuple[int, int, int, float], ...], seed: int) -> Tensor:
-    """Random crops of `clips` `(N, 17, 64, 64, 3)` uint8 as frames `(B, 3, T, H, W)`; one seed, one batch."""
-    generator = torch.Generator().manual_seed(seed)
-    kind = int(torch.multinomial(torch.tensor([crop[3] for crop in crops]), 1, generator=generator))
-    length, side, count, _ = crops[kind]
-    _, num_frames, height, width, _ = clips.shape
-
-    def upto(limit: int) -> int:
-        return int(torch.randint(limit + 1, (1,), generator=generator))
-
+def draw_crops(draw: DrawClip, crops: Sequence[tuple[int, int, int, float]], seed: int) -> Tensor:
+    """Random crops of drawn clips as frames `(B, 3, T, H, W)`; one seed, one batch. Smaller clips are drawn anew."""
+    rng = random.Random(f"crops {seed}")
+    length, side, count, _ = rng.choices(crops, weights=[crop[3] for crop in crops])[0]
     cut: list[Tensor] = []
-    for _ in range(count):
-        clip = clips[upto(len(clips) - 1)]
-        t, y, x = upto(num_frames - length), upto(height - side), upto(width - side)
-        cut.append(clip[t : t + length, y : y + side, x : x + side])
-    batch = torch.stack(cut).permute(0, 4, 1, 2, 3)
-    return (batch.float() / 127.5 - 1).contiguous(memory_format=torch.channels_last_3d)
+    while len(cut) < count:
+        clip = draw(rng.randrange(HELD_OUT))
+        spare = [have - want for have, want in zip(clip.shape, (length, side, side), strict=False)]
+        if min(spare) >= 0:
+            t, y, x = (rng.randint(0, most) for most in spare)
+            cut.append(as_frames(clip[t : t + length, y : y + side, x : x + side]))
+    return torch.stack(cut).contiguous(memory_format=torch.channels_last_3d)
+
+
+def as_frames(clip: Tensor) -> Tensor:
+    """`(T, H, W, 3)` uint8 as `(3, T, H, W)` in −1..1."""
+    return clip.permute(3, 0, 1, 2).float() / 127.5 - 1
 
 
 def _chroma(frames: Tensor) -> Tensor:
     return frames - frames.mean(dim=1, keepdim=True)
 
 
-def psnr(got: Tensor, wanted: Tensor) -> float:
-    """Decibels between two sets of frames in −1..1."""
-    return float(10 * torch.log10(4 / (got - wanted).square().mean()))
-
-
 @torch.no_grad()
-def reconstruct(network: WanVaeNetwork, clips: Tensor) -> Tensor:
-    """What `clips` `(N, T, H, W, 3)` uint8 look like after one trip through the VAE, `(N, 3, T, H, W)`."""
-    results: list[Tensor] = []
+def reconstruction(network: WanVaeNetwork, clips: Sequence[Tensor]) -> float:
+    """Decibels between `clips`, each `(T, H, W, 3)` uint8, and what comes back of them through the VAE."""
+    errors: list[Tensor] = []
     for clip in clips:
-        frames = (clip.permute(3, 0, 1, 2)[None].float() / 127.5 - 1).contiguous(memory_format=torch.channels_last_3d)
+        frames = as_frames(clip)[None].contiguous(memory_format=torch.channels_last_3d)
         with mixed_precision(frames.device):
             mean, _ = network.encode(frames, {})
-            results.append(network.decode(mean, {}).float().clamp(-1, 1))
-    return torch.cat(results)
+            errors.append((network.decode(mean, {}).float().clamp(-1, 1) - frames).square().flatten())
+    return float(10 * torch.log10(4 / torch.cat(errors).mean()))
+
+
+class AutoEncoder(nn.Module):
+    """A VAE's way from frames to frames as one call, and how far its latents are from a standard normal."""
+
+    def __init__(self, network: WanVaeNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, frames: Tensor, noise: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Frames `(B, 3, T, H, W)` as they come back, and the divergence of the latents."""
+        with mixed_precision(frames.device):
+            mean, log_variance = self.network.encode(frames, {})
+            mean, log_variance = mean.float(), log_variance.float().clamp(-20, 10)
+            spread = torch.randn(mean.shape, generator=noise).to(mean.device)
+            got = self.network.decode(mean + spread * (0.5 * log_variance).exp(), {}).float()
+        return got, 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
 
 
 def train_vae(
-    clips: Tensor, held_out: dict[str, Tensor], checkpoint: Path, stages: Sequence[Stage] = STAGES, *, seed: int = 0
-) -> WanVaeNetwork:
-    """Trains on `clips` and returns the network with averaged weights.
+    draw: DrawClip,
+    held_out: Mapping[str, Sequence[Tensor]],
+    folder: Path,
+    stages: Sequence[Stage] = STAGES,
+    *,
+    seed: int = 0,
+    processes: Any = None,
+    stop_after: float | None = None,
+) -> WanVaeNetwork | None:
+    """Trains on crops of clips, and returns the network with averaged weights; None if it was stopped before its end.
 
     Args:
-        clips: `(N, 17, 64, 64, 3)` uint8.
-        held_out: Sets of clips of the same form, whose reconstruction is logged in decibels.
-        checkpoint: Where the run is saved, and resumed from; each stage adds its number to the name.
+        draw: Makes the clips; its seeds are below `HELD_OUT`.
+        held_out: Sets of clips `(T, H, W, 3)` uint8, whose reconstruction is logged in decibels.
+        folder: Where the run is saved, and resumed from; each stage adds its number to the name.
         stages: Parts of the training, one after the other.
-        seed: Of the first weights.
+        seed: Of the first weights, and of what is drawn.
+        processes: As for `engine.train`.
+        stop_after: As for `engine.train`.
     """
     with seeded(seed):
         network = WanVaeNetwork(width=WIDTH, blocks=1)
     initialise(network, seed)
     channels_last(network)
+    whole = AutoEncoder(network)
 
-    def evaluate() -> dict[str, float]:
-        return {
-            name: psnr(reconstruct(network, some), some.permute(0, 4, 1, 2, 3) / 127.5 - 1)
-            for name, some in held_out.items()
-        }
+    def validate(_: nn.Module) -> dict[str, float]:
+        return {name: reconstruction(network, clips) for name, clips in held_out.items()}
 
     done = 0
     for number, stage in enumerate(stages, start=1):
-        path = checkpoint.with_stem(f"{checkpoint.stem}-{number}")
-        weights = train(network, _loss(network, clips, stage, done), stage.schedule, checkpoint=path, evaluate=evaluate)
-        network.load_state_dict(weights, strict=False)
+
+        def losses_of(module: nn.Module, which: Draw, stage: Stage = stage, done: int = done) -> Tensor:
+            drawn = seed + done + which.number
+            frames = draw_crops(draw, stage.crops, drawn)
+            got, divergence = module(frames, torch.Generator().manual_seed(drawn))
+            loss = _unlikeness(got, frames)
+            return (loss + KL_WEIGHT * min((done + which.step) / 1000, 1.0) * divergence)[None]
+
+        outcome = train(
+            whole,
+            losses_of,
+            stage.schedule,
+            folder=folder.with_name(f"{folder.name}-{number}"),
+            recipe={"stage": plain(stage), "seed": seed},
+            names_of=lambda which: [f"the crops of step {which.step + 1}"],
+            validate=validate if held_out else None,
+            processes=processes,
+            stop_after=stop_after,
+        )
+        if not outcome.finished:
+            return None
+        whole.load_state_dict(outcome.weights, strict=False)
         done += stage.schedule.steps
     return network
 
 
-def _loss(network: WanVaeNetwork, clips: Tensor, stage: Stage, done: int) -> Callable[[int], LossAndFigures]:
-    """The loss of each step of `stage`, before which `done` steps were made."""
-
-    def loss_of(step: int) -> LossAndFigures:
-        seed = done + step
-        frames = draw_crops(clips, stage.crops, seed)
-        noise = torch.Generator().manual_seed(seed)
-        with mixed_precision(frames.device):
-            mean, log_variance = network.encode(frames, {})
-            mean, log_variance = mean.float(), log_variance.float().clamp(-20, 10)
-            latents = mean + torch.randn(mean.shape, generator=noise) * (0.5 * log_variance).exp()
-            got = network.decode(latents, {}).float()
-        divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean()
-        error = F.mse_loss(got, frames)
-        loss = F.l1_loss(got, frames) + 2 * error + CHROMA_WEIGHT * F.mse_loss(_chroma(got), _chroma(frames))
-        loss = loss + KL_WEIGHT * min(seed / 1000, 1.0) * divergence
-        return loss, {"psnr": float(10 * torch.log10(4 / error.detach()))}
-
-    return loss_of
+def _unlikeness(got: Tensor, frames: Tensor) -> Tensor:
+    """How far frames are from those they were made of: in every pixel, and in colour once more."""
+    loss = F.l1_loss(got, frames) + 2 * F.mse_loss(got, frames)
+    return loss + CHROMA_WEIGHT * F.mse_loss(_chroma(got), _chroma(frames))

@@ -1,0 +1,151 @@
+"""The engine's promises: the same to the bit whenever it was stopped, a good state whatever goes wrong."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+import torch
+
+from vace_core.errors import InputError
+from vace_core.training import engine
+from vace_core.training.engine import CHECKPOINT, LOSSES, Draw, TrainingError, train
+from vace_core.training.precision import mixed_precision, seeded, training_dtype
+from vace_core.training.schedule import Schedule
+
+SCHEDULE = Schedule(steps=12, learning_rate=0.05, batch=8, warmup=2, save_every=4, weight_decay=0.01)
+
+
+def layer() -> torch.nn.Linear:
+    with seeded(0):
+        return torch.nn.Linear(3, 2)
+
+
+def losses_of(module: torch.nn.Module, draw: Draw, size: int = 8) -> torch.Tensor:
+    """Clips `number * size` and following of one endless row, whatever the size of a micro-batch."""
+    places = range(draw.number * size, (draw.number + 1) * size)
+    x = torch.stack([torch.randn(3, generator=torch.Generator().manual_seed(place)) for place in places])
+    return (module(x) - x[:, :2]).square().mean(1)
+
+
+def lines(folder) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (folder / LOSSES).read_text().splitlines()]
+
+
+def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(tmp_path):
+    whole = train(layer(), losses_of, SCHEDULE, folder=tmp_path / "whole")
+    for done in range(1, 13):
+        parts = train(layer(), losses_of, SCHEDULE, folder=tmp_path / "parts", stop_after=0)
+        assert (parts.steps, parts.finished) == (done, done == 12)
+    assert all(torch.equal(parts.weights[name], whole.weights[name]) for name in whole.weights)
+    assert lines(tmp_path / "parts") == lines(tmp_path / "whole")
+
+
+def test_a_killed_run_goes_on_from_its_last_checkpoint(tmp_path):
+    whole = train(layer(), losses_of, SCHEDULE, folder=tmp_path / "whole")
+
+    def killed(module, draw):
+        if draw.step == 6:
+            raise KeyboardInterrupt
+        return losses_of(module, draw)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(layer(), killed, SCHEDULE, folder=tmp_path / "parts")
+    assert len(lines(tmp_path / "parts")) == 6
+    parts = train(layer(), losses_of, SCHEDULE, folder=tmp_path / "parts")
+    assert all(torch.equal(parts.weights[name], whole.weights[name]) for name in whole.weights)
+    assert lines(tmp_path / "parts") == lines(tmp_path / "whole")
+
+
+def test_micro_batches_add_up_to_the_batch(tmp_path):
+    whole = train(layer(), losses_of, SCHEDULE, folder=tmp_path / "whole")
+    small = Schedule(**{**vars(SCHEDULE), "micro_batch": 2})
+    parts = train(layer(), lambda module, draw: losses_of(module, draw, 2), small, folder=tmp_path / "parts")
+    assert all(torch.allclose(parts.weights[name], whole.weights[name], atol=1e-6) for name in whole.weights)
+
+
+def test_a_loss_that_is_no_number_keeps_the_last_good_state_and_names_the_clip(tmp_path):
+    def spoiled(module, draw):
+        losses = losses_of(module, draw)
+        return torch.where(torch.arange(8) == 3, math.nan, losses) if draw.step == 6 else losses
+
+    folder = tmp_path / "run"
+    with pytest.raises(TrainingError) as error:
+        train(
+            layer(), spoiled, SCHEDULE, folder=folder, names_of=lambda draw: [f"clip {number}" for number in range(8)]
+        )
+    assert str(error.value) == (
+        "The loss or its gradient is not a number (NaN or infinite) in step 7; the state after step 6 is kept in "
+        f"{folder / CHECKPOINT}. The clips were clip 3. A finite one is needed. Take such clips out of the data, lower "
+        "the learning rate, or train in float32."
+    )
+    whole = train(layer(), losses_of, SCHEDULE, folder=tmp_path / "whole")
+    mended = train(layer(), losses_of, SCHEDULE, folder=folder)
+    assert all(torch.equal(mended.weights[name], whole.weights[name]) for name in whole.weights)
+
+
+def test_a_checkpoint_of_another_recipe_is_refused_by_what_differs(tmp_path):
+    recipe = {"schedule": {"steps": 12, "learning_rate": 0.05}, "tasks": ["inpaint"]}
+    train(layer(), losses_of, SCHEDULE, folder=tmp_path, recipe=recipe, stop_after=0)
+    other = {"schedule": {"steps": 12, "learning_rate": 0.1}, "tasks": ["inpaint"]}
+    with pytest.raises(InputError, match=r"schedule\.learning_rate was 0\.05 and is 0\.1"):
+        train(layer(), losses_of, SCHEDULE, folder=tmp_path, recipe=other)
+    with pytest.raises(InputError, match="is of another network"):
+        train(torch.nn.Linear(3, 3), losses_of, SCHEDULE, folder=tmp_path, recipe=recipe)
+
+
+def test_a_full_disk_is_said_before_anything_is_computed(tmp_path, monkeypatch):
+    monkeypatch.setattr(engine.check_disk.__globals__["shutil"], "disk_usage", lambda _: type("", (), {"free": 9}))
+    with pytest.raises(InputError, match="free space"):
+        train(layer(), losses_of, SCHEDULE, folder=tmp_path / "run")
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_validation_sees_the_average_and_changes_nothing(tmp_path):
+    seen: list[torch.Tensor] = []
+
+    def validate(module):
+        seen.append(module.weight.detach().clone())
+        return {"validation": float(module.weight.sum())}
+
+    schedule = Schedule(**{**vars(SCHEDULE), "validate_every": 4})
+    plain = train(layer(), losses_of, SCHEDULE, folder=tmp_path / "plain")
+    watched = train(layer(), losses_of, schedule, folder=tmp_path / "watched", validate=validate)
+    assert all(torch.equal(watched.weights[name], plain.weights[name]) for name in plain.weights)
+    assert torch.equal(seen[-1], watched.weights["weight"])
+    assert [line["step"] for line in lines(tmp_path / "watched") if "validation" in line] == [4, 8, 12]
+
+
+def test_a_batch_that_cannot_be_divided_is_refused(tmp_path):
+    with pytest.raises(InputError, match="As many pieces for each"):
+        engine._share(SCHEDULE, 3)
+    with pytest.raises(InputError, match="divides the other"):
+        Schedule(steps=1, learning_rate=1, batch=4, micro_batch=3)
+
+
+def test_the_learning_rate_rises_holds_and_falls():
+    schedule = Schedule(steps=100, learning_rate=1.0, warmup=10, decay_from=0.5)
+    rates = [schedule.rate(step) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[10:50] == [1.0] * 40
+    assert rates[51:] == sorted(rates[51:], reverse=True)
+    assert rates[-1] < 0.01
+
+
+def test_training_leaves_the_dice_of_the_process_alone():
+    torch.manual_seed(3)
+    expected = torch.rand(4)
+    torch.manual_seed(3)
+    with seeded(9):
+        torch.rand(100)
+    assert torch.equal(torch.rand(4), expected)
+
+
+@pytest.mark.parametrize(("fast", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_training_computes_in_what_the_processor_is_fast_at(monkeypatch, fast, dtype):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": fast}, raising=False)
+    assert training_dtype() == dtype
+    linear, x = torch.nn.Linear(4, 4), torch.ones(2, 4)
+    with mixed_precision():
+        assert linear(x).dtype == dtype

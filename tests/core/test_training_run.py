@@ -1,0 +1,155 @@
+"""A whole training's promises: from a folder of clips to an adapter that loads, for every family, to the bit."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import clip_folders
+import pytest
+import tiny
+import tiny_ltx
+import torch
+from filling import fill
+from safetensors.torch import load_file, save_file
+
+from vace_core.adapter import Attachment
+from vace_core.errors import InputError
+from vace_core.loading.load import load_adapter, load_base
+from vace_core.models import FAMILIES
+from vace_core.models.ltx import dit as ltx
+from vace_core.models.wan import dit as wan
+from vace_core.models.wan.vae import WanVaeNetwork
+from vace_core.training.data.batches import Stage
+from vace_core.training.data.derive import KINDS
+from vace_core.training.data.material import Bucket, read_material
+from vace_core.training.data.sources import clips_in
+from vace_core.training.objective import Objective
+from vace_core.training.recipe import Data, Recipe, Tuning, read_recipe
+from vace_core.training.run import Files, train_model
+from vace_core.training.schedule import Schedule
+
+SCHEDULE = Schedule(steps=4, learning_rate=1e-2, batch=2, warmup=1, save_every=2, validate_every=2, average=0.5)
+TASKS = {"inpaint": 1.0, "extend": 1.0, "reference": 1.0, "swap": 1.0, "animate": 1.0}
+
+
+def write_wan(folder):
+    base = fill(wan.WanDit(tiny.SIZES), 1).state_dict()
+    vae = fill(WanVaeNetwork(width=4, blocks=1), 3).state_dict()
+    return base, vae, Bucket(frames=5, height=32, width=48)
+
+
+def write_ltx(folder):
+    base = fill(ltx.LtxDit(ltx.LtxSizes(width=64, ffn=256, layers=4, text_width=32)), 1).state_dict()
+    return base, tiny_ltx.vae_network(4).state_dict(), Bucket(frames=9, height=32, width=64)
+
+
+WRITERS = {"Wan 2.1": write_wan, "LTX-Video 0.9": write_ltx}
+
+
+@pytest.fixture(params=["Wan 2.1"])
+def case(request, tmp_path):
+    base, vae, bucket = WRITERS[request.param](tmp_path)
+    for name, weights in (("base", base), ("vae", vae)):
+        save_file({key: value.contiguous() for key, value in weights.items()}, tmp_path / f"{name}.safetensors")
+    data = clip_folders.write(tmp_path / "clips")
+    files = Files(base=tmp_path / "base.safetensors", vae=tmp_path / "vae.safetensors", data=data)
+    recipe = Recipe(
+        tuning=Tuning(context_layers=(0, 2), stored="float32", save_memory=True),
+        data=Data(examples=8, held_out=2, share_held_out=0.3, buckets=(bucket,), tasks=TASKS),
+        schedule=SCHEDULE,
+        stages=(Stage(drop_references=0.3),),
+    )
+    family = next(family for family in FAMILIES if family.name == request.param)
+    return family, files, recipe
+
+
+def trained(case, folder, **changes):
+    _, files, recipe = case
+    return train_model(replace(recipe, **changes), files, folder, text=tiny.LetterText, cpu=True)
+
+
+@pytest.mark.parametrize("case", sorted(WRITERS), indirect=True)
+def test_an_adapter_is_trained_from_clips_and_loads(case, tmp_path):
+    family, files, recipe = case
+    before = files.base.read_bytes()
+    result = trained(case, tmp_path / "run")
+    assert result.path is not None
+    assert sum(result.used.values()) + len(result.left_out) == 8
+    assert files.base.read_bytes() == before
+    assert read_recipe(tmp_path / "run" / "recipe.toml") == recipe
+    base, adapter = load_base(files.base), load_adapter(result.path)
+    assert adapter.context_layers == (0, 2)
+    channels = family.latent_channels
+    latents = torch.randn(1, channels, 2, 4, 4, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        text = base.prepare_text(tiny.LetterText().encode("a"), fps=16.0)
+        context = torch.randn(1, adapter_channels(adapter), 2, 4, 4, generator=torch.Generator().manual_seed(1))
+        with_it = base(
+            latents, torch.tensor([0.5]), text, [Attachment(adapter=adapter, context=adapter.embed(context))]
+        )
+        without = base(latents, torch.tensor([0.5]), text)
+    assert not torch.equal(with_it, without)
+
+
+def adapter_channels(adapter):
+    return adapter.context_embedder.weight.shape[1]
+
+
+def test_the_same_run_gives_the_same_file_stopped_or_not(case, tmp_path):
+    _, files, recipe = case
+    whole = trained(case, tmp_path / "whole").path
+    for step in range(1, 4):
+        part = train_model(recipe, files, tmp_path / "parts", text=tiny.LetterText, cpu=True, stop_after=0)
+        assert (part.path, part.steps) == (None, step)
+    parts = trained(case, tmp_path / "parts").path
+    assert whole.read_bytes() == parts.read_bytes()
+
+
+def test_a_trained_adapter_is_trained_on(case, tmp_path):
+    _, files, _ = case
+    first = trained(case, tmp_path / "first").path
+    warm = replace(files, adapter=first)
+    second = trained((case[0], warm, case[2]), tmp_path / "second").path
+    was, now = load_file(first), load_file(second)
+    assert was.keys() == now.keys()
+    assert any(not torch.equal(was[name], now[name]) for name in was)
+
+
+def test_a_run_of_another_recipe_or_of_other_clips_is_refused(case, tmp_path):
+    _, files, recipe = case
+    train_model(recipe, files, tmp_path / "run", text=tiny.LetterText, cpu=True, stop_after=0)
+    with pytest.raises(InputError, match=r"objective\.shift was 5\.0 and is 3\.0"):
+        trained(case, tmp_path / "run", objective=Objective(shift=3.0))
+    clip_folders.write(files.data, count=4)
+    with pytest.raises(InputError, match="another recipe"):
+        trained(case, tmp_path / "run")
+
+
+def test_clips_that_cannot_be_read_are_named_and_left_out(case, tmp_path):
+    _, files, _ = case
+    (files.data / "broken.mp4").write_bytes(b"no video")
+    (files.data / "broken.txt").write_text("a fault")
+    (files.data / "silent.mp4").write_bytes((files.data / "clip0.mp4").read_bytes())
+    (files.data / "foreign.mp4").write_bytes((files.data / "clip0.mp4").read_bytes())
+    (files.data / "foreign.txt").write_bytes("ein Kreis, grün".encode("cp1252"))
+    result = trained(case, tmp_path / "run")
+    assert result.path is not None
+    told = " ".join(result.left_out)
+    assert "silent.mp4 has no prompt" in told
+    assert "foreign.txt is no text in UTF-8" in told
+    assert "broken.mp4" in told
+
+
+def test_every_kind_of_task_can_be_made_and_is_fulfilled_by_its_clip(tmp_path):
+    clips, _ = clips_in(clip_folders.write(tmp_path, count=1))
+    rng = random.Random(0)
+    material = read_material(clips[0], [Bucket(frames=9, height=32, width=48)], wan.GRID, rng)
+    able = {name for name, kind in KINDS.items() if kind.suits(material)}
+    assert set(KINDS) - able == {"depth", "control", "references"}
+    for name in sorted(able):
+        for _ in range(8):
+            unit = KINDS[name].build(material, rng)
+            kept = (unit.masks == 0).expand_as(material.frames)
+            assert torch.equal(unit.frames[kept], material.frames[kept]), name
+            assert bool((unit.masks > 0).any()), name

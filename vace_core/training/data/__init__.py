@@ -1,0 +1,1 @@
+"""Training data: examples of every task, encoded once, drawn in batches."""

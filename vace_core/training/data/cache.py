@@ -1,0 +1,180 @@
+"""Examples as latents on disk: encoded once, in shards, so that a stopped run goes on with the shard it was in."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from ...context import encode_context
+from ...errors import InputError
+from ...files import strict_json
+from ...files.safetensors_format import SafetensorsFile, save
+from ...protocols import FoldMasks, VideoVae
+from ..state import check_recipe
+from .example import Example, Examples, stack_units
+
+log = logging.getLogger("vace")
+
+SHARD = 64
+ITEMS, SKIPPED, CACHE = "items", "skipped", "cache"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """What is known of one example without reading its latents.
+
+    Attributes:
+        number: Of the example.
+        name: As in `Example`.
+        task: As in `Example`.
+        prompts: As in `Example`.
+        references: How many latent frames in front are references.
+        fps: Frames per second.
+        size: `(t, h, w)` of the video's latents, references not counted.
+    """
+
+    number: int
+    name: str
+    task: str
+    prompts: tuple[str, ...]
+    references: int
+    fps: float
+    size: tuple[int, int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoder:
+    """How examples become latents.
+
+    Attributes:
+        vae: Encodes clips and pictures.
+        fold_masks: How the base's adapters see masks; None = no contexts are made, for training a base.
+        together: Small clips that are encoded at once, which keeps a processor busy.
+    """
+
+    vae: VideoVae
+    fold_masks: FoldMasks | None
+    together: int = 1
+
+    @torch.no_grad()
+    def encode(self, examples: Sequence[Example]) -> dict[int, dict[str, Tensor]]:
+        """`target` `(C, R+t, h, w)` and, with contexts, `context` `(C', R+t, h, w)` of each, by place."""
+        found: dict[int, dict[str, Tensor]] = {}
+        for alike in self._alike(examples):
+            unit = stack_units([examples[place].unit for place in alike])
+            video = self.vae.encode(torch.cat([examples[place].target for place in alike]))
+            if self.fold_masks is None:
+                pictures = [self.vae.encode(picture) for picture in unit.references]
+                context = None
+            else:
+                context = encode_context(unit, self.vae, self.fold_masks)
+                # The target of a reference is the reference itself, which is its inactive half.
+                pictures = [context[:, : video.shape[1], : unit.num_references]]
+            targets = torch.cat([*pictures, video], dim=2)
+            for row, place in enumerate(alike):
+                found[place] = {"target": targets[row]} | ({} if context is None else {"context": context[row]})
+        return found
+
+    def _alike(self, examples: Sequence[Example]) -> Iterator[list[int]]:
+        """Places of examples whose units can be stacked, as many at once as may be."""
+        groups: dict[tuple[object, ...], list[int]] = {}
+        for place, example in enumerate(examples):
+            unit = example.unit
+            kind = (unit.source is None, unit.control is None, unit.num_references, unit.roles.shape, unit.fps)
+            groups.setdefault(kind, []).append(place)
+        for group in groups.values():
+            for start in range(0, len(group), self.together):
+                yield group[start : start + self.together]
+
+
+class Cache:
+    """Latents of many examples in one folder, float16.
+
+    Attributes:
+        items: What is known of each.
+        skipped: Name of what could not be used and why, by number.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.items: list[Item] = []
+        self.skipped: dict[int, str] = {}
+        self._shards: list[tuple[SafetensorsFile, str]] = []
+        for path in sorted(folder.glob("examples-*.safetensors")):
+            file = SafetensorsFile(path)
+            told = strict_json.parse_table(file.metadata.get(ITEMS, ""))
+            for number, entry in told.get(ITEMS, {}).items():
+                entry = entry | {"prompts": tuple(entry["prompts"]), "size": tuple(entry["size"])}
+                self.items.append(Item(**entry))
+                self._shards.append((file, number))
+            self.skipped |= {int(number): reason for number, reason in told.get(SKIPPED, {}).items()}
+
+    def read(self, place: int) -> tuple[Tensor, Tensor | None]:
+        """Target `(C, R+t, h, w)` and context `(C', R+t, h, w)` of the item at `place`, float32."""
+        file, number = self._shards[place]
+        context = f"{number}.context"
+        return file.read(f"{number}.target").float(), file.read(context).float() if context in file.tensors else None
+
+
+def fill_cache(
+    folder: Path,
+    examples: Examples,
+    numbers: Sequence[int],
+    encoder: Encoder,
+    *,
+    process: int = 0,
+    processes: int = 1,
+) -> None:
+    """Encodes the examples of these numbers into `folder`; shards that are there are left as they are.
+
+    Args:
+        process: Which of `processes` this one is; they divide the shards between them.
+
+    Raises:
+        InputError: the folder holds a cache of something else, or cannot be written.
+    """
+    identity = {"examples": examples.identity, "contexts": encoder.fold_masks is not None}
+    wanted = identity | {"numbers": f"{len(numbers)} from {numbers[0]}"}
+    shards = range(0, len(numbers), SHARD)
+    for shard in tqdm(shards[process::processes], desc=f"encoding {folder.name}", mininterval=5, disable=process > 0):
+        path = folder / f"examples-{shard // SHARD:05}.safetensors"
+        if path.exists():
+            check_recipe(path, strict_json.parse_table(SafetensorsFile(path).metadata.get(CACHE, "")), wanted)
+            continue
+        folder.mkdir(parents=True, exist_ok=True)
+        tensors, metadata = _shard(examples, numbers[shard : shard + SHARD], encoder)
+        save(path, tensors, metadata | {CACHE: json.dumps(wanted)})
+
+
+def _shard(examples: Examples, numbers: Sequence[int], encoder: Encoder) -> tuple[dict[str, Tensor], dict[str, str]]:
+    drawn: dict[int, Example] = {}
+    skipped: dict[int, str] = {}
+    for number in numbers:
+        try:
+            drawn[number] = examples.draw(number)
+        except InputError as error:
+            log.warning("example %d is left out: %s", number, error)
+            skipped[number] = str(error)
+    order, tensors, items = list(drawn), dict[str, Tensor](), dict[str, dict[str, object]]()
+    for place, latents in sorted(encoder.encode(list(drawn.values())).items()):
+        number, example = order[place], drawn[order[place]]
+        tensors |= {f"{number}.{kind}": value.half() for kind, value in latents.items()}
+        references = example.unit.num_references
+        frames, *sides = latents["target"].shape[1:]
+        item = Item(
+            number=number,
+            name=example.name,
+            task=example.task,
+            prompts=example.prompts,
+            references=references,
+            fps=example.unit.fps,
+            size=(frames - references, sides[0], sides[1]),
+        )
+        items[str(number)] = asdict(item)
+    return tensors, {ITEMS: json.dumps({ITEMS: items, SKIPPED: skipped})}

@@ -1,0 +1,79 @@
+"""Real clips as examples: a clip, a size and a task are drawn, and the task is made of the clip."""
+
+from __future__ import annotations
+
+import random
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ...errors import InputError
+from ...geometry import Grid
+from .derive import KINDS
+from .example import Example
+from .material import Bucket, read_material
+from .sources import ClipFiles
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipExamples:
+    """Examples of every task that the clips give.
+
+    Attributes:
+        path: Where the clips are, for messages.
+        clips: Their files.
+        buckets: Sizes that are trained.
+        tasks: How often each task is drawn relative to the others.
+        grid: How the base divides a clip.
+        seed: Of what is drawn.
+    """
+
+    path: str
+    clips: Sequence[ClipFiles]
+    buckets: Sequence[Bucket]
+    tasks: Mapping[str, float]
+    grid: Grid
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if unknown := sorted(set(self.tasks) - set(KINDS)):
+            raise InputError(
+                f"The recipe names the task {unknown[0]}, which cannot be made of clips. Known are "
+                f"{', '.join(KINDS)}. Mend its name."
+            )
+        for bucket in self.buckets:
+            self.grid.check(bucket.frames, bucket.height, bucket.width)
+
+    @property
+    def identity(self) -> str:
+        told = repr(
+            (sorted(clip.name for clip in self.clips), list(self.buckets), sorted(self.tasks.items()), self.seed)
+        )
+        return f"{len(self.clips)} clips of {self.path}, {zlib.crc32(told.encode()):08x}"
+
+    def draw(self, number: int) -> Example:
+        rng = random.Random(f"{self.seed} {number}")
+        clip = rng.choice(list(self.clips))
+        material = read_material(clip, self.buckets, self.grid, rng)
+        able = [name for name, share in self.tasks.items() if share and KINDS[name].suits(material)]
+        if not able:
+            raise InputError(
+                f"The clip {clip.name} gives none of the tasks {', '.join(self.tasks)}. Masks, references or controls "
+                "beside it may be needed. Add them, or take it out."
+            )
+        task = rng.choices(able, weights=[self.tasks[name] for name in able])[0]
+        unit = KINDS[task].build(material, rng)
+        return Example(name=f"{clip.name}, {task}", task=task, unit=unit, target=material.frames, prompts=clip.prompts)
+
+
+def divided(examples: ClipExamples, share: float) -> tuple[ClipExamples, ClipExamples | None]:
+    """The clips that are trained on, and those that are held out for the validation; always the same ones.
+
+    Args:
+        share: Of the clips, 0..1. At least one is held out unless it is 0 or there is but one.
+    """
+    clips = sorted(examples.clips, key=lambda clip: (zlib.crc32(clip.name.encode()), clip.name))
+    count = max(round(len(clips) * share), 1) if share and len(clips) > 1 else 0
+    if not count:
+        return examples, None
+    return replace(examples, clips=clips[count:]), replace(examples, clips=clips[:count])

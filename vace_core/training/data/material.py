@@ -1,0 +1,165 @@
+"""A clip and what belongs to it, cut and resized to one of the sizes that are trained."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ...errors import InputError
+from ...geometry import Grid
+from ...inputs import fitting
+from ...inputs.references import on_white
+from ...media.pictures import PICTURES, read_image, read_mask
+from ...media.video import Clip, from_uint8, read_video
+from ...sampling.options import check_number, check_whole
+from .sources import ClipFiles
+
+MOST_ENLARGED = 1.25
+STILL_FPS = 16.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bucket:
+    """One size of clip that is trained, checked where it is born.
+
+    Attributes:
+        frames: Length, of the grid of the base; 1 = pictures.
+        height: Pixels.
+        width: Pixels.
+        fps: Frames per second; clips of a higher rate are thinned out to it, clips of a lower rate keep theirs.
+
+    Raises:
+        InputError: a value out of range.
+    """
+
+    frames: int
+    height: int
+    width: int
+    fps: float = 16.0
+
+    def __post_init__(self) -> None:
+        for name, value in (("frames", self.frames), ("height", self.height), ("width", self.width)):
+            check_whole(f"{name} of a bucket", value, least=1)
+        check_number("fps of a bucket", self.fps, above=0)
+
+    def step(self, fps: float) -> float:
+        """Frames of a clip of `fps` from one frame that is taken to the next, ≥ 1."""
+        return max(fps / self.fps, 1.0)
+
+    def span(self, fps: float) -> int:
+        """Frames that a clip of `fps` must have."""
+        return math.floor((self.frames - 1) * self.step(fps)) + 1
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Material:
+    """A part of a clip with everything that tasks are made of.
+
+    Attributes:
+        frames: `(1, 3, T, H, W)` in −1..1.
+        fps: Frames per second.
+        masks: One for each object, `(1, 1, T, H, W)`, 1 = object.
+        references: Pictures `(1, 3, 1, h, w)` in −1..1, of any size.
+        controls: Signals `(1, 3, T, H, W)` in −1..1 by kind.
+    """
+
+    frames: Tensor
+    fps: float
+    masks: tuple[Tensor, ...] = ()
+    references: tuple[Tensor, ...] = ()
+    controls: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
+
+
+def read_material(files: ClipFiles, buckets: Sequence[Bucket], grid: Grid, rng: random.Random) -> Material:
+    """A part of a clip in the size of the bucket that suits it best.
+
+    Of the buckets for which the clip is long and large enough, those of the nearest shape are drawn from.
+
+    Raises:
+        InputError: a file cannot be read, does not belong to the clip, or no bucket suits.
+    """
+    clip = _read(files.video)
+    count, height, width = clip.frames.shape[:3]
+    bucket = _choose(files.name, clip, buckets, rng)
+    first = rng.randint(0, count - bucket.span(clip.fps))
+    step = bucket.step(clip.fps)
+    at = [first + math.floor(frame * step) for frame in range(bucket.frames)]
+    fps = clip.fps / step
+    plan = fitting.plan_exact(len(at), height, width, grid, size=(bucket.height, bucket.width), fps=fps)
+    return Material(
+        frames=fitting.apply(clip.frames[at], plan),
+        fps=fps,
+        masks=tuple(_mask(path, at, plan, count) for path in files.masks),
+        references=tuple(_picture(path) for path in files.references),
+        controls={kind: _control(path, at, plan, count) for kind, path in files.controls.items()},
+    )
+
+
+def _choose(name: str, clip: Clip, buckets: Sequence[Bucket], rng: random.Random) -> Bucket:
+    count, height, width = clip.frames.shape[:3]
+    able = [
+        bucket
+        for bucket in buckets
+        if bucket.span(clip.fps) <= count and max(bucket.height / height, bucket.width / width) <= MOST_ENLARGED
+    ]
+    if not able:
+        raise InputError(
+            f"The clip {name} has {count} frames of {width}x{height} at {clip.fps:.4g} fps, which is too short or too "
+            f"small for every size that is trained. Add a bucket that suits it, or take it out."
+        )
+    shapes = {bucket: abs(math.log(bucket.height / bucket.width * width / height)) for bucket in able}
+    nearest = min(shapes.values())
+    return rng.choice([bucket for bucket, shape in shapes.items() if shape <= nearest + 1e-9])
+
+
+def _read(path: Path) -> Clip:
+    if path.suffix.lower() not in PICTURES:
+        return read_video(path)
+    frames = _opaque(path)
+    return Clip(
+        frames=frames, alpha=None, fps=STILL_FPS, times=torch.tensor([[0.0, 1 / STILL_FPS]]).double(), path=path
+    )
+
+
+def _opaque(path: Path) -> Tensor:
+    picture, _ = read_image(path)
+    return picture[None]
+
+
+def _picture(path: Path) -> Tensor:
+    picture, alpha = read_image(path)
+    frames = from_uint8(picture)
+    return frames if alpha is None else on_white(frames, alpha[None, None, None].float() / 255)
+
+
+def _mask(path: Path, at: Sequence[int], plan: fitting.FitPlan, count: int) -> Tensor:
+    masks = read_mask(path)
+    if len(masks) > 1:
+        _check_length(path, len(masks), count)
+        masks = masks[list(at)]
+    return fitting.apply_masks(masks[None, None], plan)
+
+
+def _control(path: Path, at: Sequence[int], plan: fitting.FitPlan, count: int) -> Tensor:
+    frames = _read(path).frames
+    _check_length(path, len(frames), count)
+    _, height, width = frames.shape[:3]
+    own = fitting.plan_exact(len(at), height, width, _Any, length=len(at), size=(plan.height, plan.width), fps=plan.fps)
+    return fitting.apply(frames[list(at)], own)
+
+
+_Any = Grid(frames=1, pixels=1, patch=1)
+
+
+def _check_length(path: Path, came: int, count: int) -> None:
+    if came != count:
+        raise InputError(
+            f"{path} has {came} frames, and its clip {count}. As many are needed, frame by frame. Make it from the "
+            "same clip."
+        )

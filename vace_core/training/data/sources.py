@@ -1,0 +1,176 @@
+"""Which files belong to a clip: in a folder of clips, and in the CSV that DiffSynth-Studio trains from."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ...errors import InputError, shortened
+from ...files.replacing import reason
+from ...media.pictures import PICTURES
+
+VIDEOS = (".mp4", ".mkv", ".mov", ".webm", ".avi", ".gif")
+CLIPS = (*VIDEOS, *PICTURES)
+# What may stand between the name of a clip and the ending: fox.mask-2.png. Numbers tell several of a kind apart.
+PART = re.compile(r"(?P<clip>.+)\.(?P<kind>mask|reference|depth|pose|control)(-(?P<number>\d+))?", re.IGNORECASE)
+COLUMNS = ("video", "prompt")
+OPTIONAL = ("vace_video", "vace_video_mask", "vace_reference_image")
+MAX_TEXT = 100_000_000  # bytes of captions or a table
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipFiles:
+    """The files of one clip.
+
+    Attributes:
+        name: What messages call it.
+        video: The clip; a picture is a clip of one frame.
+        prompts: What it shows, in one wording or several.
+        masks: One for each object: videos, or pictures that count for the whole clip; white = object.
+        references: Pictures of what is in the clip.
+        controls: Signals to follow, made elsewhere, by kind: "depth", "pose", "control".
+    """
+
+    name: str
+    video: Path
+    prompts: tuple[str, ...]
+    masks: tuple[Path, ...] = ()
+    references: tuple[Path, ...] = ()
+    controls: Mapping[str, Path] = field(default_factory=dict[str, Path])
+
+
+def clips_in(path: Path) -> tuple[list[ClipFiles], list[str]]:
+    """The clips of a folder or of a CSV file, and what is wrong with those that are left out.
+
+    A folder holds clips, and beside each fox.mp4 what belongs to it: fox.txt (its prompt; every line is a wording),
+    fox.mask.mp4 or fox.mask-1.png and so on (objects), fox.reference-1.png and so on, fox.depth.mp4, fox.pose.mp4,
+    fox.control.mp4. Folders in it are looked through too.
+
+    Raises:
+        InputError: there are none, or the table lacks a column.
+    """
+    if path.is_dir():
+        clips, faults = _in_folder(path)
+    elif path.suffix.lower() == ".csv":
+        clips, faults = _in_table(path)
+    else:
+        raise InputError(
+            f"The data is {path}, which is neither a folder nor a .csv file. One of these is needed. Choose one."
+        )
+    if not clips:
+        raise InputError(f"{path} holds no clip that can be trained on. {' '.join(faults[:3])} Add clips with prompts.")
+    return clips, faults
+
+
+def _in_folder(folder: Path) -> tuple[list[ClipFiles], list[str]]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    parts: dict[Path, list[tuple[str, int, Path]]] = {}
+    videos: list[Path] = []
+    for file in files:
+        if file.suffix.lower() not in CLIPS:
+            continue
+        if match := PART.fullmatch(file.stem):
+            place = file.with_name(match["clip"])
+            parts.setdefault(place, []).append((match["kind"].lower(), int(match["number"] or 0), file))
+        else:
+            videos.append(file)
+    clips, faults = list[ClipFiles](), list[str]()
+    for video in videos:
+        try:
+            clips.append(_with_parts(folder, video, sorted(parts.get(video.with_suffix(""), []))))
+        except InputError as error:
+            faults.append(str(error))
+    return clips, faults
+
+
+def _with_parts(folder: Path, video: Path, parts: Sequence[tuple[str, int, Path]]) -> ClipFiles:
+    caption = video.with_suffix(".txt")
+    lines = _text(caption).splitlines() if caption.is_file() else []
+    prompts = tuple(line.strip() for line in lines if line.strip())
+    if not prompts:
+        raise InputError(f"The clip {video} has no prompt. One in {caption.name} beside it is needed. Write it.")
+    return ClipFiles(
+        name=video.relative_to(folder).as_posix(),
+        video=video,
+        prompts=prompts,
+        masks=tuple(file for kind, _, file in parts if kind == "mask"),
+        references=tuple(file for kind, _, file in parts if kind == "reference"),
+        controls={kind: file for kind, _, file in parts if kind not in ("mask", "reference")},
+    )
+
+
+def _in_table(path: Path) -> tuple[list[ClipFiles], list[str]]:
+    """Source of the columns: modelscope/DiffSynth-Studio, examples/wanvideo/model_training."""
+    rows = csv.DictReader(io.StringIO(_text(path), newline=""), strict=True)
+    known = rows.fieldnames or ()
+    if lacking := [column for column in COLUMNS if column not in known]:
+        raise InputError(
+            f"The table {path} lacks the column {' and '.join(lacking)}. The columns {', '.join(COLUMNS)} are needed, "
+            f"and {', '.join(OPTIONAL)} are read where they are there. Add it."
+        )
+    clips, faults = list[ClipFiles](), list[str]()
+    try:
+        for number, row in enumerate(rows, start=2):
+            try:
+                clips.append(_row(path, number, {key: value or "" for key, value in row.items() if key in known}))
+            except InputError as error:
+                faults.append(str(error))
+    except csv.Error as error:
+        raise InputError(
+            f"The table {path} cannot be read ({error}, in line {rows.line_num}). Comma-separated values with "
+            "a name above each column are needed. Mend that line."
+        ) from error
+    return clips, faults
+
+
+def _row(table: Path, number: int, row: Mapping[str, str]) -> ClipFiles:
+    if not row["video"].strip() or not row["prompt"].strip():
+        raise InputError(f"Line {number} of {table} names no video or no prompt. Both are needed. Fill them in.")
+
+    def file(column: str) -> tuple[Path, ...]:
+        # Several pictures are separated by commas inside the quotes.
+        names = [name.strip() for name in row.get(column, "").split(",") if name.strip()]
+        return tuple(_inside(table.parent, name, f"Line {number} of {table}") for name in names)
+
+    (video, *_), controls = file("video"), file("vace_video")
+    return ClipFiles(
+        name=row["video"].strip(),
+        video=video,
+        prompts=(row["prompt"].strip(),),
+        masks=file("vace_video_mask"),
+        references=file("vace_reference_image"),
+        controls={"control": controls[0]} if controls else {},
+    )
+
+
+def _inside(folder: Path, name: str, where: str) -> Path:
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise InputError(
+            f"{where} names {shortened(name)}, which is not in the folder of the table. Files beside or below it are "
+            "needed. Move it there."
+        )
+    return path
+
+
+def _text(path: Path) -> str:
+    """A text in UTF-8, or in UTF-16 with its mark."""
+    try:
+        if path.stat().st_size > MAX_TEXT:
+            raise InputError(f"{path} has more than {MAX_TEXT:,} bytes. A text of prompts is needed. Divide it.")
+        content = path.read_bytes()
+        wide = content.startswith((b"\xff\xfe", b"\xfe\xff"))
+        return content.decode("utf-16" if wide else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path} is no text in UTF-8 (byte {error.start} is no part of one), and which letters are meant cannot be "
+            "told. UTF-8 is needed. Save it so."
+        ) from error
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read ({reason(error)}). A file that can be read is needed. Check it."
+        ) from error

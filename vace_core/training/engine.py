@@ -1,0 +1,336 @@
+"""The engine: steps of an optimiser on one process or many, that can be stopped at any time and repeated to the bit.
+
+What is drawn for a step depends on its number and the seed alone, and not on what came before or on how many processes
+there are. Processes, their devices and how weights are spread over them are accelerate's business.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from ..errors import InputError, ModelError, VaceError
+from ..files.replacing import replacing, unwritable
+from .schedule import Schedule
+from .state import STEP, Average, check_disk, load_state, save_state, trainable, whole
+
+log = logging.getLogger("vace")
+
+CHECKPOINT, LOSSES = "checkpoint.safetensors", "losses.jsonl"
+MOST_NAMES = 8
+
+
+class TrainingError(VaceError, RuntimeError):
+    """Training cannot go on; the last good state is on disk."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draw:
+    """Which micro-batch is to be computed.
+
+    Attributes:
+        step: Of the optimiser, 0-based.
+        number: Of the micro-batch in the whole run, over all processes, 0-based. Everything that is drawn for it comes
+            from the seed and this.
+    """
+
+    step: int
+    number: int
+
+
+LossesOf = Callable[[nn.Module, Draw], Tensor]
+"""Network and draw → losses `(N,)` of the clips of the micro-batch; the step follows their mean."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a run has come to.
+
+    Attributes:
+        weights: The running average of the trained weights, by name, on the CPU.
+        steps: Steps that are done.
+        finished: Whether those are all.
+    """
+
+    weights: dict[str, Tensor]
+    steps: int
+    finished: bool
+
+
+def accelerator(
+    *,
+    cpu: bool = False,
+    trackers: Sequence[str] = (),
+    folder: Path | None = None,
+    shard: Sequence[type[nn.Module]] = (),
+) -> Any:
+    """What accelerate knows of this process and the others.
+
+    Args:
+        cpu: Whether to leave a GPU alone.
+        trackers: Names of programs that draw curves, as accelerate knows them: "tensorboard", "wandb", ...
+        folder: Where those keep their files.
+        shard: Blocks whose weights are spread over the processes (FSDP2); none = every process holds all weights.
+
+    Raises:
+        ModelError: accelerate is not installed.
+    """
+    try:
+        accelerate = importlib.import_module("accelerate")
+    except ImportError as error:
+        raise ModelError(
+            "The Python package accelerate is not installed. Training is done with it. "
+            'Install it with: pip install "vace[train]"'
+        ) from error
+    plugin = None
+    if shard:
+        plugin = accelerate.FullyShardedDataParallelPlugin(
+            fsdp_version=2,
+            auto_wrap_policy="transformer_based_wrap",
+            transformer_cls_names_to_wrap=sorted({kind.__name__ for kind in shard}),
+            cpu_ram_efficient_loading=False,
+        )
+    # Precision is ours: `precision.mixed_precision`.
+    return accelerate.Accelerator(
+        cpu=cpu, mixed_precision="no", log_with=list(trackers) or None, project_dir=folder, fsdp_plugin=plugin
+    )
+
+
+def train(
+    module: nn.Module,
+    losses_of: LossesOf,
+    schedule: Schedule,
+    *,
+    folder: Path,
+    recipe: Mapping[str, Any] | None = None,
+    names_of: Callable[[Draw], Sequence[str]] | None = None,
+    validate: Callable[[nn.Module], Mapping[str, float]] | None = None,
+    processes: Any = None,
+    stop_after: float | None = None,
+) -> Outcome:
+    """Trains the weights of `module` that require gradients.
+
+    Args:
+        losses_of: See `LossesOf`. It calls the module that it is given, which may be `module` wrapped.
+        folder: Holds the checkpoint, from which the run goes on if there is one, and the losses of every step.
+        recipe: What the run was told, as JSON has it. A checkpoint of another one is refused.
+        names_of: What the clips of a micro-batch are called, for the message if a loss is no number.
+        validate: Called every `schedule.validate_every` steps and at the end with the averaged weights in place; its
+            numbers go to the losses and trackers.
+        processes: From `accelerator`; None = this process alone.
+        stop_after: Seconds after which the run is saved and left; None = not before its end.
+
+    Raises:
+        InputError: the folder cannot be written or has too little space, a checkpoint of something else, or a batch
+            that cannot be divided between the processes.
+        TrainingError: a loss or gradient is not a number.
+    """
+    processes = processes or accelerator()
+    share = _share(schedule, processes.num_processes)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    check_disk(folder, module)
+    device = processes.device.type
+    optimiser = torch.optim.AdamW(
+        list(trainable(module).values()),
+        lr=schedule.learning_rate,
+        weight_decay=schedule.weight_decay,
+        fused=device in ("cpu", "cuda"),
+    )
+    wrapped, prepared = processes.prepare(module, optimiser)
+    run = _Run(
+        wrapped, _bare(wrapped), prepared.optimizer, schedule, processes, folder, dict(recipe or {}), validate, names_of
+    )
+    return run.go(losses_of, share, stop_after)
+
+
+class _Run:
+    """One run, in the middle of its steps."""
+
+    def __init__(
+        self,
+        wrapped: nn.Module,
+        bare: nn.Module,
+        optimiser: torch.optim.Optimizer,
+        schedule: Schedule,
+        processes: Any,
+        folder: Path,
+        recipe: dict[str, Any],
+        validate: Callable[[nn.Module], Mapping[str, float]] | None,
+        names_of: Callable[[Draw], Sequence[str]] | None,
+    ) -> None:
+        self.wrapped, self.bare, self.optimiser = wrapped, bare, optimiser
+        self.schedule, self.processes, self.folder, self.recipe = schedule, processes, folder, recipe
+        self.validate, self.names_of = validate, names_of
+        self.trained = list(trainable(bare).values())
+        self.average = Average(bare, schedule.average)
+        self.losses = _Losses(folder / LOSSES, writes=processes.is_main_process)
+
+    def go(self, losses_of: LossesOf, share: int, stop_after: float | None) -> Outcome:
+        schedule, path = self.schedule, self.folder / CHECKPOINT
+        first = load_state(path, self.bare, self.optimiser, self.average, recipe=self.recipe)
+        if first:
+            log.info("%s goes on at step %d", self.folder, first)
+        self.losses.keep(first)
+        begun = time.monotonic()
+        bar = tqdm(
+            range(first, schedule.steps),
+            initial=first,
+            total=schedule.steps,
+            desc=self.folder.name,
+            mininterval=5,
+            disable=not self.processes.is_main_process,
+        )
+        for step in bar:
+            figures = {"loss": self._step(losses_of, step, share), "rate": schedule.rate(step)}
+            bar.set_postfix(figures)
+            done = step + 1
+            last = done == schedule.steps
+            if self.validate is not None and schedule.validate_every and (last or done % schedule.validate_every == 0):
+                figures |= self._validated(done)
+            self.losses.add(done, figures)
+            self.processes.log(figures, step=done)
+            stops = stop_after is not None and self._agreed(time.monotonic() - begun > stop_after)
+            if last or stops or done % schedule.save_every == 0:
+                self._save(done)
+            if stops and not last:
+                return self._outcome(done)
+        return self._outcome(schedule.steps)
+
+    def _step(self, losses_of: LossesOf, step: int, share: int) -> float:
+        """One step of the optimiser on `share` micro-batches of this process; returns the mean loss over all."""
+        schedule, processes = self.schedule, self.processes
+        for group in self.optimiser.param_groups:
+            group["lr"] = schedule.rate(step)
+        self.optimiser.zero_grad(set_to_none=True)
+        total, faulty = torch.zeros((), device=processes.device), list[str]()
+        for number in range(share):
+            # Neighbouring numbers go to different processes, so that all of them draw from the same stage.
+            draw = Draw(step=step, number=(step * share + number) * processes.num_processes + processes.process_index)
+            if number < share - 1:
+                with processes.no_sync(self.wrapped):
+                    losses = self._backward(losses_of, draw, share)
+            else:
+                losses = self._backward(losses_of, draw, share)
+            total += losses.mean().float() / share
+            faulty += self._faulty(draw, losses)
+        loss = float(processes.reduce(total, "mean"))
+        norm = float(processes.clip_grad_norm_(self.trained, schedule.clip))
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            self._give_up(step, faulty)
+        self.optimiser.step()
+        self.average.update(self.bare, step)
+        return loss
+
+    def _backward(self, losses_of: LossesOf, draw: Draw, share: int) -> Tensor:
+        losses = losses_of(self.wrapped, draw)
+        self.processes.backward(losses.mean() / share)
+        return losses.detach()
+
+    def _faulty(self, draw: Draw, losses: Tensor) -> list[str]:
+        fine = losses.isfinite()
+        if bool(fine.all()) or self.names_of is None:
+            return []
+        return [name for name, good in zip(self.names_of(draw), fine.tolist(), strict=True) if not good]
+
+    def _give_up(self, step: int, faulty: list[str]) -> None:
+        """Keeps the state before this step, which is good, and stops."""
+        if step:
+            self._save(step)
+        gather = importlib.import_module("accelerate.utils").gather_object
+        names: list[str] = gather(faulty) if self.processes.num_processes > 1 else faulty
+        which = f"The clips were {'; '.join(names[:MOST_NAMES])}" if names else "No single clip is to blame"
+        kept = (
+            f"the state after step {step} is kept in {self.folder / CHECKPOINT}" if step else "nothing was learned yet"
+        )
+        raise TrainingError(
+            f"The loss or its gradient is not a number (NaN or infinite) in step {step + 1}; {kept}. {which}. A finite "
+            "one is needed. Take such clips out of the data, lower the learning rate, or train in float32."
+        )
+
+    def _validated(self, step: int) -> dict[str, float]:
+        assert self.validate is not None
+        self.average.swap(self.bare)
+        with torch.no_grad():
+            figures = dict(self.validate(self.wrapped))
+        self.average.swap(self.bare)
+        log.info("step %d: %s", step, ", ".join(f"{name} {value:.4f}" for name, value in figures.items()))
+        return figures
+
+    def _agreed(self, stop: bool) -> bool:
+        """Whether any process wants to stop; all of them must, at the same step."""
+        wish = torch.tensor(float(stop), device=self.processes.device)
+        return float(self.processes.reduce(wish, "sum")) > 0
+
+    def _save(self, step: int) -> None:
+        save_state(
+            self.folder / CHECKPOINT,
+            self.bare,
+            self.optimiser,
+            self.average,
+            step=step,
+            recipe=self.recipe,
+            writes=self.processes.is_main_process,
+        )
+
+    def _outcome(self, steps: int) -> Outcome:
+        weights = {name: whole(value).cpu() for name, value in self.average.weights.items()}
+        return Outcome(weights=weights, steps=steps, finished=steps == self.schedule.steps)
+
+
+class _Losses:
+    """The numbers of every step as lines of JSON."""
+
+    def __init__(self, path: Path, *, writes: bool) -> None:
+        self.path, self.writes = path, writes
+
+    def keep(self, steps: int) -> None:
+        """Forgets what came after `steps`: a run that goes on from there says it again."""
+        if not self.writes:
+            return
+        lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() and steps else []
+        with replacing(self.path) as part:
+            part.write_text("".join(f"{line}\n" for line in lines if _step_in(line) <= steps), encoding="utf-8")
+
+    def add(self, step: int, figures: Mapping[str, float]) -> None:
+        if not self.writes:
+            return
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps({STEP: step, **figures}) + "\n")
+        except OSError as error:
+            raise unwritable(self.path, error) from error
+
+
+def _step_in(line: str) -> float:
+    try:
+        return float(json.loads(line)[STEP])
+    except (ValueError, KeyError, TypeError):  # half a line of a run that was killed
+        return math.inf
+
+
+def _share(schedule: Schedule, processes: int) -> int:
+    """How many micro-batches of one step each process computes."""
+    if schedule.pieces % processes:
+        raise InputError(
+            f"The batch of {schedule.batch} is read {schedule.at_a_time} at a time, in {schedule.pieces} pieces, by "
+            f"{processes} processes. As many pieces for each are needed. Change batch, micro_batch or the processes."
+        )
+    return schedule.pieces // processes
+
+
+def _bare(module: nn.Module) -> nn.Module:
+    return module.module if isinstance(module, nn.parallel.DistributedDataParallel) else module
