@@ -42,8 +42,20 @@ FACE_PARTS: dict[str, tuple[float, float, float, float]] = {
 }
 """Where the parts of a face are: left, top, right, bottom in radii around its centre."""
 
-FACE_EXTENT = torch.tensor([[-0.9, 0.0], [0.9, 0.0], [0.0, -1.0], [0.0, 1.0], [-0.68, 0.74], [0.68, 0.74]])
-"""`(6, 2)`: farthest points of a face in radii."""
+_HAIR, _SKIN, _EARS = (
+    (0.0, -0.12, 0.88, 0.88),
+    (0.0, 0.16, 0.72, 0.82),
+    ((-0.76, 0.12, 0.13, 0.2), (0.76, 0.12, 0.13, 0.2)),
+)
+
+
+def _edge(cx: float, cy: float, rx: float, ry: float) -> Tensor:
+    angles = torch.arange(48) * (2 * math.pi / 48)
+    return torch.stack([cx + rx * angles.cos(), cy + ry * angles.sin()], dim=1)
+
+
+FACE_OUTLINE = torch.cat([_edge(*oval) for oval in (_HAIR, _SKIN, *_EARS)])
+"""`(N, 2)`: points on the edges of hair, skin and ears, in radii."""
 
 
 class _Oval(Protocol):
@@ -76,9 +88,9 @@ def draw_face(region: Region, place: Place, hair: str, face: Face) -> Layer:
         thick = (width * radius).clamp(min=0.45)
         return [Layer(coverage(capsule(region, a, b, thick)), colour, flow) for a, b in pairs]
 
-    parts = [oval(0, -0.12, 0.88, 0.88, lock, edge=True)]
-    parts += [oval(side * 0.76, 0.12, 0.13, 0.2, shade) for side in (-1, 1)]
-    parts += [oval(0, 0.16, 0.72, 0.82, skin, edge=True), _fringe(x, y, radius, lock, flow)]
+    parts = [oval(*_HAIR, lock, edge=True)]
+    parts += [oval(*ear, shade) for ear in _EARS]
+    parts += [oval(*_SKIN, skin, edge=True), _fringe(x, y, radius, lock, flow)]
     iris = rgb(EYES[face.eyes])
     for side in (-0.3, 0.3):
         parts += [oval(side, 0.03, 0.175, 0.14, rgb((0.98, 0.98, 0.97))), oval(side, 0.03, 0.115, 0.125, iris)]
@@ -123,6 +135,7 @@ def _ring(
 # Joints in the order of OpenPose, then the middles of the head and of the hips.
 _NECK, _R_ARM, _L_ARM, _R_LEG, _L_LEG, _HEAD, _HIPS = 1, 2, 5, 8, 11, 14, 15
 _ARM, _LEG, _TORSO, _SKULL = 0.085, 0.105, 0.20, 0.235
+_HAND, _TOE = 0.12, 0.05  # of the forearm and the shin, beyond the joint
 
 
 def joints_of(motion: str, seconds: Tensor, variant: int, place: Place) -> Tensor:
@@ -143,13 +156,24 @@ def _lift(seconds: Tensor) -> Tensor:
     return (math.pi * seconds).sin().abs()
 
 
+def _tip(joints: Tensor, first: int, beyond: float) -> Tensor:
+    """`(T, 2)`: where a hand or foot ends, a part of the limb beyond its last joint."""
+    return joints[:, first + 2] + beyond * (joints[:, first + 2] - joints[:, first + 1])
+
+
 def person_extent(joints: Tensor, place: Place) -> Tensor:
     """`(T, 4)`: left, top, right, bottom of a drawn person in pixels; `joints` in pixels."""
     width = torch.full((16, 1), _LEG)
-    width[_HEAD], width[_HIPS], width[0] = _SKULL, _TORSO * 0.9, 0.02
-    reach = width * place.radius
-    drawn = [index for index in range(16) if index != _NECK]
-    low, high = (joints - reach)[:, drawn].amin(1), (joints + reach)[:, drawn].amax(1)
+    width[_HEAD], width[_HIPS], width[0], width[_NECK] = _SKULL, _TORSO, 0.0, 0.0
+    ends = [
+        _tip(joints, _R_ARM, _HAND),
+        _tip(joints, _L_ARM, _HAND),
+        _tip(joints, _R_LEG, _TOE),
+        _tip(joints, _L_LEG, _TOE),
+    ]
+    points = torch.cat([joints, torch.stack(ends, dim=1)], dim=1)
+    reach = torch.cat([width, torch.full((4, 1), _LEG * 1.05)]) * place.radius
+    low, high = (points - reach).amin(1), (points + reach).amax(1)
     return torch.cat([low, high], dim=1)
 
 
@@ -171,13 +195,13 @@ def draw_person(
 
     def arm(first: int, tone: float) -> list[Layer]:
         shoulder, elbow, wrist = joints[:, first : first + 3].unbind(1)
-        cuff, hand = elbow + 0.5 * (wrist - elbow), wrist + 0.12 * (wrist - elbow)
-        bare = part([cuff, hand], [_ARM * 0.9], SKINS[skin], tone)
+        cuff = elbow + 0.5 * (wrist - elbow)
+        bare = part([cuff, _tip(joints, first, _HAND)], [_ARM * 0.9], SKINS[skin], tone)
         return [bare, part([shoulder, elbow, cuff], [_ARM, _ARM], COLOURS[shirt], tone)]
 
     def leg(first: int, tone: float) -> list[Layer]:
         hip, knee, ankle = joints[:, first : first + 3].unbind(1)
-        shoe = part([ankle, ankle + 0.05 * (ankle - knee)], [_LEG * 1.05], (0.30, 0.24, 0.22), tone)
+        shoe = part([ankle, _tip(joints, first, _TOE)], [_LEG * 1.05], (0.30, 0.24, 0.22), tone)
         return [shoe, part([hip, knee, ankle], [_LEG, _LEG * 0.92], COLOURS[trousers], tone)]
 
     far, near = ((_R_ARM, _R_LEG), (_L_ARM, _L_LEG))

@@ -14,7 +14,7 @@ from ..figures import draw_pose
 from .backdrops import draw_backdrop
 from .captions import caption
 from .paths import Keyframe, Shot, shot, track
-from .people import FACE_EXTENT, draw_face, draw_person, joints_of, person_extent
+from .people import FACE_OUTLINE, draw_face, draw_person, joints_of, person_extent
 from .scene import Scene, SceneObject
 from .shapes import Place, draw_shape, extent, outline
 
@@ -172,7 +172,7 @@ def _draw_at(item: SceneObject, place: Place, seconds: Tensor, size: tuple[int, 
         joints = joints_of(item.motion, seconds, item.variant, place)
         boxes = person_extent(joints, place)
     else:
-        boxes = extent(place.points(FACE_EXTENT if item.shape == "face" else outline(item.shape)))
+        boxes = extent(place.points(FACE_OUTLINE if item.shape == "face" else outline(item.shape)))
     region = Region.around(boxes, height, width)
     if joints is not None:
         layer = draw_person(region, place, joints, item.colour, item.trousers, item.face.skin, item.motion)

@@ -71,8 +71,14 @@ def _heart(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _moon(x: Tensor, y: Tensor) -> Tensor:
-    x = x + 0.12
-    return torch.maximum((x * x + y * y).sqrt() - 0.98, 0.80 - ((x - 0.46) ** 2 + y * y).sqrt())
+    # A disc without another; beyond its tips the distance is that to a tip. Exact, after Inigo Quilez.
+    outer, inner, apart = 0.98, 0.80, 0.46
+    x, y = x + 0.12, y.abs()
+    tip_x = (outer**2 - inner**2 + apart**2) / (2 * apart)
+    tip_y = math.sqrt(outer**2 - tip_x**2)
+    beyond = x * tip_y - y * tip_x > apart * (tip_y - y).clamp(min=0)
+    rest = torch.maximum((x * x + y * y).sqrt() - outer, inner - ((x - apart) ** 2 + y * y).sqrt())
+    return torch.where(beyond, ((x - tip_x) ** 2 + (y - tip_y) ** 2).sqrt(), rest)
 
 
 def _star(x: Tensor, y: Tensor) -> Tensor:
