@@ -19,10 +19,12 @@ from vace_core.starter.scenes.palette import COLOURS, TINTS
 from vace_core.starter.scenes.paths import CAMERAS, Keyframe
 from vace_core.starter.scenes.people import MOUTHS
 from vace_core.starter.scenes.render import SceneClip, render
+from vace_core.starter.scenes.samples import TASKS, draw_bucket, draw_sample, draw_task
 from vace_core.starter.scenes.scene import MOST_OBJECTS, Scene, SceneObject, random_scene
 from vace_core.starter.scenes.shapes import PATTERNS, SHAPES, outline
 from vace_core.starter.scenes.split import UNSEEN_PAIRS, unseen_pair
 from vace_core.starter.scenes.styles import PALETTES, TEXTURES, Style, random_style, stylise
+from vace_core.starter.scenes.text import SceneText
 
 SMALL = Bucket(num_frames=5, height=64, width=64)
 PLAIN = Backdrop(kind="plain", colour="gray")
@@ -475,3 +477,66 @@ def test_crops_of_a_step_come_from_its_number():
     assert batch.shape == (4, 3, 5, 32, 32)
     assert torch.equal(batch, draw_crops(kinds, 3))
     assert not torch.equal(batch, draw_crops(kinds, 4))
+
+
+# Tasks and text
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_examples_of_every_task_are_what_their_clip_fulfils(task):
+    for seed, bucket in ((0, SMALL), (1, Bucket(num_frames=9, height=64, width=96))):
+        sample = draw_sample(task, seed, bucket)
+        unit, truth = sample.vcu, sample.clip.frames
+        assert (unit.num_frames, unit.height, unit.width) == (bucket.num_frames, bucket.height, bucket.width)
+        assert truth.shape == (1, 3, bucket.num_frames, bucket.height, bucket.width)
+        if unit.source is not None:
+            kept = (unit.masks == 0).expand_as(truth)
+            assert torch.equal(unit.source[kept], truth[kept])
+        again = draw_sample(task, seed, bucket)
+        assert torch.equal(again.vcu.frames, unit.frames)
+        assert again.vcu.prompt == unit.prompt
+        assert unit.num_references <= 2
+    assert SceneText().unknown(unit.prompt) == []
+
+
+def test_the_thirteenth_task_keeps_where_things_are_and_tells_the_look():
+    told = shown_by_picture = 0
+    for seed in range(12):
+        sample = draw_sample("stylization", seed, SMALL)
+        plain = render(sample.clip.scene, num_frames=5, height=64, width=64)
+        assert torch.equal(plain.masks, sample.clip.masks)
+        assert not torch.equal(plain.frames, sample.clip.frames)
+        says = "style" in sample.vcu.prompt
+        assert says or sample.vcu.references, "something must tell the style"
+        told, shown_by_picture = told + says, shown_by_picture + bool(sample.vcu.references)
+    assert min(told, shown_by_picture) > 2
+
+
+def test_tasks_and_sizes_are_drawn_by_their_shares():
+    assert {draw_task(seed) for seed in range(600)} == set(TASKS)
+    assert {draw_bucket(seed) for seed in range(300)} == set(BUCKETS)
+
+
+def test_a_prompt_is_a_row_a_word_with_its_clause(caplog):
+    text = SceneText()
+    rows = text.encode("a red star and a blue ring")
+    assert rows.shape == (1, 6, 4096)
+    red, star, _, blue, _, end = rows[0]
+    used = 2 * len(VOCABULARY) + 9
+    assert not rows[..., used:].any()
+    assert red[VOCABULARY.index("red")] > 0
+    assert star[len(VOCABULARY) + VOCABULARY.index("red")] > 0
+    assert blue[len(VOCABULARY) + VOCABULARY.index("red")] == 0
+    assert torch.equal(text.encode("")[0, 0], end)
+    assert torch.equal(text.encode("the scarlet star"), text.encode("a red star"))
+    assert caplog.text == ""
+
+
+def test_what_the_encoder_does_not_know_it_says(caplog):
+    text = SceneText()
+    text.encode("a glittering red star")
+    assert "does not know glittering; it follows the rest" in caplog.text
+    caplog.clear()
+    rows = text.encode("赤い星")
+    assert "knows no word of the prompt (赤い星)" in caplog.text
+    assert torch.equal(rows, text.encode(""))
