@@ -20,7 +20,7 @@ from ..checks.numbers import check_number, check_whole
 from ..checks.room import check_room
 from ..errors import InputError, shown
 from ..geometry import Box
-from .masks import opencv
+from .masks import each_frame, opencv
 
 FARTHEST = 10
 """Frames: far enough to leave any frame, near enough for OpenCV's whole numbers."""
@@ -187,9 +187,9 @@ def _white(num_frames: int, height: int, width: int) -> NDArray[np.uint8]:
     return np.full((num_frames, height, width, 3), 255, np.uint8)
 
 
-def _to_frames(clip: NDArray[np.uint8]) -> Tensor:
+def _to_frames(clip: NDArray[np.uint8], batch: int = 1) -> Tensor:
     frames = torch.from_numpy(clip).float() / 127.5 - 1
-    return frames.permute(3, 0, 1, 2)[None].contiguous()
+    return frames.unflatten(0, (batch, -1)).permute(0, 4, 1, 2, 3).contiguous()
 
 
 def _check_size(num_frames: int, height: int = 1, width: int = 1) -> None:
