@@ -16,7 +16,7 @@ class Grid:
         pixels: Pixels along one side of a latent cell. Wan 8, LTX 32.
         patch: Latent cells along one side of a token. Wan 2, LTX 1.
         latents: Latent frames that these `frames` are.
-        shortest: Pixel frames and latent frames of the shortest clip. A picture is one of each in any case.
+        shortest: Pixel frames and latent frames of the shortest clip. An image is one of each in any case.
     """
 
     frames: int

@@ -44,7 +44,7 @@ class Target:
         return self.takes.grid if isinstance(self.takes, FitRule) else self.takes
 
     def still(self) -> Target:
-        """The same for a picture: length and rate are those of what will be made of it."""
+        """The same for an image: length and rate are those of what will be made of it."""
         return replace(self, length=None, fps=None)
 
     def like(self, fitted: Fitted) -> Target:
@@ -131,7 +131,7 @@ class Fitted:
 
     @property
     def fps(self) -> float | None:
-        """Frames per second; None for a picture, which has none."""
+        """Frames per second; None for an image, which has none."""
         return self.plan.fps if self.source.shape[0] > 1 else None
 
 
@@ -176,7 +176,7 @@ def fit_clip(source: Source, target: Target, *, growth: float = 1.0) -> Fitted:
 
 
 def fit_pictures(sources: Sequence[Source], target: Target) -> list[Fitted]:
-    """Pictures for one clip: the first decides the size of all."""
+    """Images for one clip: the first decides the size of all."""
     first = fit_clip(sources[0], target.still())
     return [first, *(fit_clip(source, target.like(first).still()) for source in sources[1:])]
 
