@@ -286,8 +286,10 @@ def subjects_of(image: Any | None, mask: Any | None, ending: str = "") -> tuple[
     if image is None:
         if masks is not None:
             raise InputError(
-                f"mask{ending} came without image{ending}. The picture it belongs to is needed. Connect it, or leave "
-                "the mask out."
+                "subject-mask-without-image",
+                "mask{ending} came without image{ending}. The picture it belongs to is needed. Connect it, or "
+                "leave the mask out.",
+                ending=ending,
             )
         return ()
     pictures = pictures_of(image, f"image{ending}")
@@ -296,8 +298,16 @@ def subjects_of(image: Any | None, mask: Any | None, ending: str = "") -> tuple[
     hard = (masks > 0.5).float()[:, None, None, None]
     if len(hard) not in (1, len(pictures)) or hard.shape[4:] != pictures[0].shape[3:]:
         raise ShapeError(
-            f"mask{ending} has {len(hard)} frames of {hard.shape[5]} x {hard.shape[4]} pixels, image{ending} "
-            f"{len(pictures)} of {pictures[0].shape[4]} x {pictures[0].shape[3]}. A mask needs the size of its "
-            "picture, and one frame or as many. Connect the mask of this very picture."
+            "subject-mask-size",
+            "mask{ending} has {num_hard} frames of {width} x {hard_width} pixels, image{ending} {num_pictures} "
+            "of {pictures_width} x {height}. A mask needs the size of its picture, and one frame or as many. "
+            "Connect the mask of this very picture.",
+            ending=ending,
+            num_hard=len(hard),
+            width=hard.shape[5],
+            hard_width=hard.shape[4],
+            num_pictures=len(pictures),
+            pictures_width=pictures[0].shape[4],
+            height=pictures[0].shape[3],
         )
     return tuple(crop_subject(picture, hard[n if len(hard) > 1 else 0]) for n, picture in enumerate(pictures))

@@ -149,8 +149,12 @@ def _plug_for(model: Any, family: Family) -> Plug:
         known = next((other.family.name for other in COMFY_FAMILIES if other.plug.owns(network)), None)
         kind = type(model.model.model_config).__name__
         raise InputError(
-            f"The adapter is for {family.name}, the model is {known or f'of another kind ({kind})'}. Both must be of "
-            f"one kind. Connect {family.base_name}, or choose an adapter that was made for this model."
+            "adapter-for-another-model",
+            "The adapter is for {name}, the model is {known}. Both must be of one kind. Connect {base_name}, "
+            "or choose an adapter that was made for this model.",
+            name=family.name,
+            known=known or f"of another kind ({kind})",
+            base_name=family.base_name,
         )
     plug.check(network)
     return plug
@@ -194,8 +198,11 @@ def _check_vae(vae: Any, family: Family) -> None:
         native.NativeVae(vae.vae if isinstance(vae, NativeModel) else vae, family)
     elif vae.family.name != family.name:
         raise InputError(
-            f"The VAE is that of {vae.family.name}. That of {family.name} is needed by the adapter. Connect the VAE "
-            "that belongs to the model."
+            "vae-for-another-model",
+            "The VAE is that of {name}. That of {family_name} is needed by the adapter. Connect the VAE that "
+            "belongs to the model.",
+            name=vae.family.name,
+            family_name=family.name,
         )
 
 

@@ -215,8 +215,9 @@ def _first(mask: Any | None, boxes: Any | None, paths: str | None, images: Any |
     if boxes is not None or paths is not None:
         if size is None:
             raise InputError(
+                "boxes-without-size",
                 "Boxes came without a picture size. A mask or the video they were drawn on is needed too. Connect "
-                "images."
+                "images.",
             )
         length, height, width = size
         if boxes is not None:
@@ -227,8 +228,9 @@ def _first(mask: Any | None, boxes: Any | None, paths: str | None, images: Any |
     there = [part for part in parts if part is not None]
     if not there:
         raise InputError(
-            "No mask came, or only the black one that Load Image gives for a picture without transparency. A mask, "
-            "boxes or paths are needed. Connect one of them."
+            "no-mask",
+            "No mask came, or only the black one that Load Image gives for a picture without transparency. A "
+            "mask, boxes or paths are needed. Connect one of them.",
         )
     return shapes.union(*_alike(*there))
 
@@ -248,7 +250,10 @@ def _alike(*masks: Tensor) -> Sequence[Tensor]:
         if one.shape[2] not in (1, length) or one.shape[3:] != masks[0].shape[3:]:
             first, other = (f"{m.shape[2]} frames of {m.shape[4]} x {m.shape[3]}" for m in (masks[0], one))
             raise ShapeError(
-                f"One mask has {first}, another {other}. They need the same size, and the same length or one frame. "
-                "Make them from the same video."
+                "masks-differ",
+                "One mask has {first}, another {other}. They need the same size, and the same length or one frame. "
+                "Make them from the same video.",
+                first=first,
+                other=other,
             )
     return [one.expand(-1, -1, length, -1, -1) for one in masks]

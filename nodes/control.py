@@ -205,6 +205,6 @@ def paths_typed(text: str, size: tuple[int, int], box_size: float) -> tuple[BoxP
         InputError: there is no box, or the text cannot be read.
     """
     if no_boxes(text):
-        raise InputError(NO_BOXES)
+        raise InputError("no-boxes", NO_BOXES)
     width, height = size
     return paths_from_json(text, size=size, box=(box_size * width, box_size * height))

@@ -305,17 +305,23 @@ def _positions(text: str, length: int, pictures: int) -> list[int]:
         typed = [int(part) for part in text.replace(";", ",").split(",") if part.strip()]
     except ValueError:
         raise InputError(
-            f'positions is "{shortened(text)}". Whole numbers separated by commas are needed, such as 0, 40, -1. '
-            "Change it."
+            "positions-unreadable",
+            'positions is "{text_}". Whole numbers separated by commas are needed, such as 0, 40, -1. Change it.',
+            text_=shortened(text),
         ) from None
     if len(typed) != pictures:
         raise InputError(
-            f"There are {len(typed)} positions and {pictures} pictures. One for each is needed. Change positions, or "
-            "connect as many pictures."
+            "positions-count",
+            "There are {num_typed} positions and {pictures} pictures. One for each is needed. Change "
+            "positions, or connect as many pictures.",
+            num_typed=len(typed),
+            pictures=pictures,
         )
     places = [place + length if place < 0 else place for place in typed]
     if len(set(places)) < len(places):
         raise InputError(
-            f"positions says {shortened(text)}, which names a frame twice. Each picture needs its own. Change it."
+            "positions-twice",
+            "positions says {text_}, which names a frame twice. Each picture needs its own. Change it.",
+            text_=shortened(text),
         )
     return places

@@ -114,10 +114,16 @@ class VaceCompositeVideo(Node):
         frames = frames_of(images, "images")
         if frames.shape[2:] != vcu.roles.shape[2:]:
             raise ShapeError(
-                f"The images are {frames.shape[2]} frames of {frames.shape[4]} x {frames.shape[3]} pixels, the unit "
-                f"{vcu.num_frames} of {vcu.width} x {vcu.height}. Both need the same. Drop the references from the "
-                "latent with Trim Video Latent before it is decoded, or connect the images that were made from this "
-                "very unit."
+                "images-size",
+                "The images are {frames} frames of {width} x {height} pixels, the unit {num_frames} of {vcu_width} "
+                "x {vcu_height}. Both need the same. Drop the references from the latent with Trim Video Latent "
+                "before it is decoded, or connect the images that were made from this very unit.",
+                frames=frames.shape[2],
+                width=frames.shape[4],
+                height=frames.shape[3],
+                num_frames=vcu.num_frames,
+                vcu_width=vcu.width,
+                vcu_height=vcu.height,
             )
         result = composite_unit(frames, vcu, feather=feather, match_colour=match_colour)
         said = _kept_note(result, vcu)
@@ -159,8 +165,13 @@ def _check_same_size(latents: Tensor, vcu: VideoConditionUnit, grid: Grid) -> No
     height, width = (side * grid.pixels for side in latents.shape[3:])
     if (height, width) != (vcu.height, vcu.width):
         raise ShapeError(
-            f"The samples are of a video of {width} x {height} pixels, the unit is {vcu.width} x {vcu.height}. Both "
-            "need the same size. Connect the samples that were made from this very unit."
+            "latents-size",
+            "The samples are of a video of {width} x {height} pixels, the unit is {vcu_width} x {vcu_height}. "
+            "Both need the same size. Connect the samples that were made from this very unit.",
+            width=width,
+            height=height,
+            vcu_width=vcu.width,
+            vcu_height=vcu.height,
         )
 
 
@@ -182,9 +193,16 @@ def _joined(before: Any | None, images: Tensor, after: Any | None) -> Tensor:
         part = part[None] if part.dim() == 3 else part
         if part.shape[1:] != images.shape[1:]:
             raise ShapeError(
-                f"The {name} is {part.shape[2]} x {part.shape[1]} pixels with {part.shape[3]} channels, the result "
-                f"{images.shape[2]} x {images.shape[1]} with 3. Both need the same. Connect the output {name} of the "
-                "task that the unit comes from."
+                "joined-size",
+                "The {name} is {frames} x {channels} pixels with {height} channels, the result {images_frames} x "
+                "{images_channels} with 3. Both need the same. Connect the output {name} of the task that the unit "
+                "comes from.",
+                name=name,
+                frames=part.shape[2],
+                channels=part.shape[1],
+                height=part.shape[3],
+                images_frames=images.shape[2],
+                images_channels=images.shape[1],
             )
         parts = [part.cpu(), *parts] if name == "before" else [*parts, part.cpu()]
     return torch.cat(parts) if len(parts) > 1 else images

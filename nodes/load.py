@@ -200,7 +200,10 @@ class VaceLoadAdapter(Node):
         file = inspect(path)
         if "adapter" not in file.parameters:
             raise ModelError(
-                f"{adapter} holds {HELD[file.kind]}. A VACE adapter is needed here. Choose a file that holds one."
+                "not-an-adapter",
+                "{adapter} holds {file}. A VACE adapter is needed here. Choose a file that holds one.",
+                adapter=adapter,
+                file=HELD[file.kind],
             )
         blocks = "" if file.context_layers is None else f" of {len(file.context_layers)} context blocks"
         said = f"An adapter{blocks} for bases of {family_in(path).name} of width {file.width}."
@@ -239,8 +242,10 @@ class VaceUseNativeModel(Node):
         for name, one in (("model", model), ("low_noise_model", low_noise_model)):
             if one is not None and not host.has_vace(one):
                 raise InputError(
-                    f"The {name} has no VACE blocks. A MODEL loaded from a Wan VACE file is needed here. Choose "
-                    "wan2.1_vace_*.safetensors in Load Diffusion Model, or use VACE Load Model with an adapter."
+                    "model-without-vace",
+                    "The {name} has no VACE blocks. A MODEL loaded from a Wan VACE file is needed here. Choose "
+                    "wan2.1_vace_*.safetensors in Load Diffusion Model, or use VACE Load Model with an adapter.",
+                    name=name,
                 )
         native.NativeVae(vae)  # says so now if it is another one
         made = NativeModel(model=model, clip=clip, vae=vae, low_noise=low_noise_model, boundary=boundary)
@@ -267,8 +272,10 @@ def _adapter(path: Path, own: AdapterFile | None) -> Path:
     file = inspect(path)
     if "adapter" not in file.parameters:
         raise ModelError(
-            f"{path.name} holds {HELD[file.kind]}. An adapter is needed too. Connect VACE Load Adapter, or choose a "
-            "VACE model."
+            "adapter-missing",
+            "{name} holds {file}. An adapter is needed too. Connect VACE Load Adapter, or choose a VACE model.",
+            name=path.name,
+            file=HELD[file.kind],
         )
     return path
 
@@ -277,8 +284,14 @@ def _check_text(path: Path, family: Family) -> None:
     found = identify(open_checkpoint(path, "text_encoder"), "text_encoder")
     if found.kind != "text" or found.family.text.name != family.text.name:
         raise ModelError(
-            f"{path.name} holds {found.title}. {family.name} reads prompts with the {family.text.released} text "
-            f"encoder. Choose a file such as {family.text.example}."
+            "text-encoder-other",
+            "{name} holds {title}. {family_name} reads prompts with the {released} text encoder. Choose a file "
+            "such as {example}.",
+            name=path.name,
+            title=found.title,
+            family_name=family.name,
+            released=family.text.released,
+            example=family.text.example,
         )
 
 

@@ -189,8 +189,11 @@ class VaceApplyVCU(Node):
         if family is not None and family is not NATIVE_VACE:
             kind = family.text.reader
             raise InputError(
-                f"The VAE is that of {kind}, on which ComfyUI's own models know no VACE. That of {NATIVE_VACE.name} is "
-                f"needed here. For {kind} use VACE Sample Video, or VACE Attach Adapter on a MODEL."
+                "native-without-vace",
+                "The VAE is that of {kind}, on which ComfyUI's own models know no VACE. That of {name} is needed "
+                "here. For {kind} use VACE Sample Video, or VACE Attach Adapter on a MODEL.",
+                kind=kind,
+                name=NATIVE_VACE.name,
             )
         check_for_model(vcu, NATIVE_VACE.grid)
         with memory.said("encoding", vcu):

@@ -28,6 +28,8 @@ FUSED = (F.scaled_dot_product_attention, F.rms_norm, torch.rms_norm)
 SMALL = 4096  # numbers of a tensor that has values on a card of shadows too: noise levels and the like
 ASKED = (aten._local_scalar_dense.default, aten.is_nonzero.default, aten.equal.default)
 _setup_privateuseone_for_python_backend("gpu")
+# What torch's checkpointing asks any accelerator that there is, also where it computes on the CPU.
+torch.gpu.get_amp_supported_dtype = lambda: [torch.float32]  # type: ignore[attr-defined]
 
 
 class OnCard(Tensor):

@@ -42,8 +42,11 @@ class ContextAdapter(nn.Module):
         super().__init__()
         if len(blocks) != len(context_layers):
             raise AdapterMismatchError(
-                f"The adapter has {len(blocks)} context blocks for {len(context_layers)} context layers. "
-                "Each layer needs one block. Check vace_layers in the model's configuration."
+                "adapter-layers",
+                "The adapter has {num_blocks} context blocks for {num_context_layers} context layers. Each layer "
+                "needs one block. Check vace_layers in the model's configuration.",
+                num_blocks=len(blocks),
+                num_context_layers=len(context_layers),
             )
         self.width = width
         self.context_layers = tuple(context_layers)
@@ -64,8 +67,13 @@ class ContextAdapter(nn.Module):
         """
         if self.width != width or max(self.context_layers) >= layers:
             raise AdapterMismatchError(
-                f"This adapter is made for a base of width {self.width} with at least {max(self.context_layers) + 1} "
-                f"blocks. The base has width {width} and {layers} blocks. Choose the adapter that belongs to this base."
+                "adapter-width",
+                "This adapter is made for a base of width {width} with at least {max} blocks. The base has width "
+                "{width_2} and {layers} blocks. Choose the adapter that belongs to this base.",
+                width=self.width,
+                max=max(self.context_layers) + 1,
+                width_2=width,
+                layers=layers,
             )
 
 

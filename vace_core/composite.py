@@ -39,8 +39,9 @@ def composite_unit(
     """
     if vcu.source is None:
         raise InputError(
+            "nothing-kept",
             "This unit keeps no pixels, so there is nothing to put back. A unit with a source video is needed. "
-            "Use the images as they are."
+            "Use the images as they are.",
         )
     masks, source = vcu.masks, vcu.source
     blend = soften(masks, feather) if feather else None
@@ -120,9 +121,12 @@ def _matched(generated: Tensor, source: Tensor, masks: Tensor) -> Tensor:
     for made, kept, where in zip(generated, source, beside, strict=True):
         if int(where.sum()) < _LEAST:
             raise InputError(
-                f"Fewer than {_LEAST} kept pixels beside the mask were made by the model too, so its colours cannot be "
-                f"compared with the source's. That many are needed. Decode a margin of {RING} pixels around the mask, "
-                "or turn colour matching off."
+                "colours-not-comparable",
+                "Fewer than {least} kept pixels beside the mask were made by the model too, so its colours cannot "
+                "be compared with the source's. That many are needed. Decode a margin of {ring} pixels around the "
+                "mask, or turn colour matching off.",
+                least=_LEAST,
+                ring=RING,
             )
         ours, theirs = (clip[:, where[0]].double() for clip in (made, kept))
         gain = _gain(ours, theirs)
@@ -154,8 +158,12 @@ def _checked(frames: Tensor, source: Tensor, masks: Tensor, name: str) -> tuple[
     for shape, needed, what in ((frames.shape, (b, 3, t, h, w), name), (masks.shape, (b, 1, t, h, w), "mask")):
         if shape != needed:
             raise ShapeError(
-                f"The {what} has shape {tuple(shape)}, the source clip {tuple(source.shape)}. Both need the same "
-                "batch, length, height and width. Give those of the same unit."
+                "composite-size",
+                "The {what} has shape {tuple}, the source clip {source_shape}. Both need the same batch, length, "
+                "height and width. Give those of the same unit.",
+                what=what,
+                tuple=tuple(shape),
+                source_shape=tuple(source.shape),
             )
     return frames.to(source), masks > 0
 
@@ -163,18 +171,27 @@ def _checked(frames: Tensor, source: Tensor, masks: Tensor, name: str) -> tuple[
 def _check_blend(blend: Tensor, masks: Tensor) -> None:
     if blend.shape != masks.shape:
         raise ShapeError(
-            f"The blend has shape {tuple(blend.shape)}, the mask {tuple(masks.shape)}. Both need the same. "
-            "Make the blend from this mask, with vace_core.inputs.masks.soften."
+            "blend-size",
+            "The blend has shape {blend_shape}, the mask {masks_shape}. Both need the same. Make the blend "
+            "from this mask, with vace_core.inputs.masks.soften.",
+            blend_shape=tuple(blend.shape),
+            masks_shape=tuple(masks.shape),
         )
     low, high = (float(value) for value in torch.aminmax(blend))
     if not (low >= 0 and high <= 1):
         raise InputError(
-            f"The blend holds values from {low:g} to {high:g}. Values from 0 (source) to 1 (generated) are needed. "
-            "Make it with vace_core.inputs.masks.soften."
+            "blend-values",
+            "The blend holds values from {low:g} to {high:g}. Values from 0 (source) to 1 (generated) are "
+            "needed. Make it with vace_core.inputs.masks.soften.",
+            low=low,
+            high=high,
         )
     outside = int(((masks == 0) & (blend > 0)).sum())
     if outside:
         raise InputError(
-            f"The blend is above 0 on {outside} pixels that are kept. It must be 0 wherever the mask is 0, so that "
-            "kept pixels stay as they are. Feather inwards, as vace_core.inputs.masks.soften does, or grow the mask."
+            "blend-outside-mask",
+            "The blend is above 0 on {outside} pixels that are kept. It must be 0 wherever the mask is 0, so "
+            "that kept pixels stay as they are. Feather inwards, as vace_core.inputs.masks.soften does, or "
+            "grow the mask.",
+            outside=outside,
         )

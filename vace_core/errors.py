@@ -3,6 +3,7 @@
 VaceError
 ├── InputError              what the user connected or typed
 │   └── ShapeError          sizes, lengths or channels that do not fit together
+├── TrainingError           training that cannot go on
 └── ModelError              the files
     ├── UnsupportedModelError   no known model matches these weights
     ├── WeightsError            keys missing or unexpected
@@ -48,9 +49,17 @@ def shown(value: object) -> str:
 
 
 class VaceError(Exception):
-    """The root: catch it to catch everything the library says about inputs and files."""
+    """The root: catch it to catch everything the library says about inputs and files.
 
-    def __init__(self, message: str = "") -> None:
+    Attributes:
+        code: What is wrong, in a few words that stay the same when the message is reworded: "video-cut-short".
+        fields: What the message names, such as a path or a number of frames, by name.
+    """
+
+    def __init__(self, code: str, text: str, /, **fields: object) -> None:
+        """The message is `text` with its `{names}` replaced by `fields`, as `str.format` does."""
+        self.code, self.fields = code, fields
+        message = text.format(**fields)
         if len(message) > LONGEST:  # the end says what to do
             half = (LONGEST - len(_CUT)) // 2
             message = f"{message[:half]}{_CUT}{message[-half:]}"
@@ -79,3 +88,7 @@ class WeightsError(ModelError):
 
 class AdapterMismatchError(ModelError):
     """An adapter belongs to another base model than the one it is attached to."""
+
+
+class TrainingError(VaceError, RuntimeError):
+    """Training cannot go on; the last good state is on disk."""

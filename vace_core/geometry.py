@@ -76,16 +76,25 @@ class Grid:
             choice = f"{above}" if num_frames < below else f"{below} or {above}"
             some = ", ".join(str(self.shortest[0] + n * self.frames) for n in range(3))
             raise ShapeError(
-                f"The clip has {num_frames} frames. This model needs {self.lengths} frames ({some}, ...). "
-                f"Set the length to {choice}."
+                "length-for-model",
+                "The clip has {num_frames} frames. This model needs {lengths} frames ({some}, ...). Set the length "
+                "to {choice}.",
+                num_frames=num_frames,
+                lengths=self.lengths,
+                some=some,
+                choice=choice,
             )
         for name, size in (("width", width), ("height", height)):
             if size < self.step or size % self.step:
                 down = size // self.step * self.step
                 choice = f"{down} or {down + self.step}" if down else f"{self.step}"
                 raise ShapeError(
-                    f"The {name} is {size} pixels. This model needs a multiple of {self.step}. "
-                    f"Set the {name} to {choice}."
+                    "size-for-model",
+                    "The {name} is {size} pixels. This model needs a multiple of {step}. Set the {name} to {choice}.",
+                    name=name,
+                    size=size,
+                    step=self.step,
+                    choice=choice,
                 )
 
 

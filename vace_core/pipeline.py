@@ -73,7 +73,12 @@ class VaceModel:
         """
         if (low_noise is None) != (self.low_noise is None):
             came, needed = ("two adapters", "one") if low_noise else ("one adapter", "two (high and low noise)")
-            raise InputError(f"{came.capitalize()} came. This model needs {needed}. Give as many as it has bases.")
+            raise InputError(
+                "adapters-count",
+                "{capitalize} came. This model needs {needed}. Give as many as it has bases.",
+                capitalize=came.capitalize(),
+                needed=needed,
+            )
         expert = _attached(self.expert, adapter)
         if self.low_noise is None or low_noise is None:
             return replace(self, expert=expert)
@@ -145,8 +150,9 @@ def finish(
     if vcu.source is None:
         if feather or match_colour:
             raise InputError(
-                "This unit keeps no pixels, and a soft edge or matching colours came, which join what is made to what "
-                "is kept. A unit with a source is needed for them. Leave them out."
+                "finish-without-source",
+                "This unit keeps no pixels, and a soft edge or matching colours came, which join what is made to "
+                "what is kept. A unit with a source is needed for them. Leave them out.",
             )
         frames = vae.decode(latents, on_chunk=on_chunk).to(vcu.roles.device)
         check_finite(frames, "Decoding", VAE_CURE)
@@ -206,8 +212,9 @@ def check_unit(vcu: VideoConditionUnit, grid: Grid) -> None:
     grid.check(vcu.num_frames, vcu.height, vcu.width)
     if generated_box(vcu) == EMPTY:
         raise InputError(
-            "The mask keeps every pixel of every frame. At least one pixel to generate (mask 1, white) is needed. "
-            "Invert the mask if it is the wrong way round."
+            "nothing-to-generate",
+            "The mask keeps every pixel of every frame. At least one pixel to generate (mask 1, white) is "
+            "needed. Invert the mask if it is the wrong way round.",
         )
 
 
@@ -222,8 +229,10 @@ def check_adapter(vcu: VideoConditionUnit, options: SamplingOptions, *, attached
         return
     if options.strength:
         raise InputError(
-            f"The unit has {said}, and the model has no adapter, which alone reads them. A VACE adapter is needed. "
-            "Attach one, or set the strength to 0 to see what the base makes of the prompt alone."
+            "no-adapter",
+            "The unit has {said}, and the model has no adapter, which alone reads them. A VACE adapter is "
+            "needed. Attach one, or set the strength to 0 to see what the base makes of the prompt alone.",
+            said=said,
         )
     log.warning("the strength is 0, so the model reads the prompt alone: it sees nothing of the VCU's %s", said)
 
@@ -237,9 +246,13 @@ def check_steps(options: SamplingOptions, schedule: NoiseSchedule) -> None:
     acting = options.adapter.sigma_range(schedule.at)
     if options.strength and not any(level in acting for level in schedule.sigmas()[:-1]):
         raise InputError(
-            f"None of the {options.steps} steps lies between {options.start_percent:g} and {options.end_percent:g} of "
-            "the schedule, where the adapter is to act. At least one is needed. Set start and end further apart, more "
-            "steps, or the strength to 0 to go without the adapter."
+            "adapter-never-acts",
+            "None of the {steps} steps lies between {start_percent:g} and {end_percent:g} of the schedule, "
+            "where the adapter is to act. At least one is needed. Set start and end further apart, more steps, "
+            "or the strength to 0 to go without the adapter.",
+            steps=options.steps,
+            start_percent=options.start_percent,
+            end_percent=options.end_percent,
         )
 
 
@@ -262,7 +275,12 @@ def solver_named(name: str) -> Solver:
         InputError: there is none.
     """
     if name not in SOLVERS:
-        raise InputError(f'The solver is "{name}". One of {", ".join(SOLVERS)} is needed. Choose one of these.')
+        raise InputError(
+            "solver-unknown",
+            'The solver is "{name}". One of {solvers} is needed. Choose one of these.',
+            name=name,
+            solvers=", ".join(SOLVERS),
+        )
     return SOLVERS[name]
 
 

@@ -55,7 +55,9 @@ class VideoConditionUnit:
             _check_text(words, name)
         if not (math.isfinite(self.fps) and self.fps > 0):
             raise InputError(
-                f"The frame rate is {self.fps}. A number of frames per second above 0 is needed. Set fps, e.g. to 16."
+                "fps-range",
+                "The frame rate is {fps}. A number of frames per second above 0 is needed. Set fps, e.g. to 16.",
+                fps=self.fps,
             )
         b, _, t, h, w = self.roles.shape
         for bit, name, frames in ((KEEP, "source", self.source), (FOLLOW, "control", self.control)):
@@ -64,22 +66,33 @@ class VideoConditionUnit:
                 check_frames(frames, name)
                 if frames.shape != (b, 3, t, h, w):
                     raise ShapeError(
-                        f"The {name} clip has shape {tuple(frames.shape)}, the mask {tuple(self.roles.shape)}. "
-                        "Both need the same batch, length, height and width. Resize or cut one of them."
+                        "clip-mask-size",
+                        "The {name} clip has shape {frames_shape}, the mask {roles_shape}. Both need the same batch, "
+                        "length, height and width. Resize or cut one of them.",
+                        name=name,
+                        frames_shape=tuple(frames.shape),
+                        roles_shape=tuple(self.roles.shape),
                     )
                 if not used:  # a clip that counts nowhere is none, or it would turn up in a composition
                     object.__setattr__(self, name, None)
             elif used:
                 raise InputError(
-                    f"The mask has pixels that use the {name} clip, but no {name} clip was given. "
-                    f"A clip of shape {(b, 3, t, h, w)} is needed. Give one, or generate these pixels freely."
+                    "clip-missing",
+                    "The mask has pixels that use the {name} clip, but no {name} clip was given. A clip of shape "
+                    "{value} is needed. Give one, or generate these pixels freely.",
+                    name=name,
+                    value=(b, 3, t, h, w),
                 )
         for number, picture in enumerate(self.references, start=1):
             check_frames(picture, f"reference {number}")
             if picture.shape != (b, 3, 1, h, w):
                 raise ShapeError(
-                    f"Reference {number} has shape {tuple(picture.shape)}. {(b, 3, 1, h, w)} is needed. "
-                    "Fit it to the frame with vace_core.inputs.references.letterbox."
+                    "reference-shape",
+                    "Reference {number} has shape {picture_shape}. {value} is needed. Fit it to the frame with "
+                    "vace_core.inputs.references.letterbox.",
+                    number=number,
+                    picture_shape=tuple(picture.shape),
+                    value=(b, 3, 1, h, w),
                 )
 
     @property
@@ -160,7 +173,9 @@ def compose(*units: VideoConditionUnit) -> VideoConditionUnit:
         ShapeError: different sizes or lengths.
     """
     if not units:
-        raise InputError("There are no units to compose. At least one is needed. Give one or more.")
+        raise InputError(
+            "nothing-to-compose", "There are no units to compose. At least one is needed. Give one or more."
+        )
     result = units[0]
     for unit in units[1:]:
         result = _compose_two(result, unit)
@@ -194,13 +209,19 @@ def check_alike(first: VideoConditionUnit, second: VideoConditionUnit) -> None:
             for unit in (first, second)
         )
         raise ShapeError(
-            f"The first unit has {first_has}, the second {second_has}. Units need the same batch, length and size to "
-            "become one. Build both alike."
+            "units-differ",
+            "The first unit has {first_has}, the second {second_has}. Units need the same batch, length and "
+            "size to become one. Build both alike.",
+            first_has=first_has,
+            second_has=second_has,
         )
     if abs(first.fps / second.fps - 1) >= SAME_RATE:
         raise InputError(
-            f"The first unit runs at {first.fps:.7g} frames per second, the second at {second.fps:.7g}. They need the "
-            "same rate to become one. Build both with the same fps."
+            "units-fps",
+            "The first unit runs at {fps:.7g} frames per second, the second at {second_fps:.7g}. They need the "
+            "same rate to become one. Build both with the same fps.",
+            fps=first.fps,
+            second_fps=second.fps,
         )
 
 
@@ -213,44 +234,65 @@ def check_frames(frames: Tensor, name: str) -> None:
     """
     if frames.dim() != 5 or frames.shape[1] != 3 or not frames.numel():
         raise ShapeError(
-            f"The {name} has shape {tuple(frames.shape)}. (batch, 3, frames, height, width) is needed. "
-            "Reorder its dimensions, or drop its alpha channel."
+            "frames-shape",
+            "The {name} has shape {frames_shape}. (batch, 3, frames, height, width) is needed. Reorder its "
+            "dimensions, or drop its alpha channel.",
+            name=name,
+            frames_shape=tuple(frames.shape),
         )
     if not frames.is_floating_point():
         raise InputError(
-            f"The {name} holds {frames.dtype} values. Floating-point values from -1 to 1 are needed. "
-            "Divide 0..255 by 127.5 and subtract 1."
+            "frames-dtype",
+            "The {name} holds {dtype} values. Floating-point values from -1 to 1 are needed. Divide 0..255 by "
+            "127.5 and subtract 1.",
+            name=name,
+            dtype=frames.dtype,
         )
     low, high = (float(value) for value in torch.aminmax(frames))
     if not (math.isfinite(low) and math.isfinite(high)):
         raise InputError(
-            f"The {name} holds values that are not numbers (NaN or infinite). Values from -1 to 1 are needed. "
-            "Mend the step that made it; half precision overflowing is the usual cause."
+            "frames-not-finite",
+            "The {name} holds values that are not numbers (NaN or infinite). Values from -1 to 1 are needed. "
+            "Mend the step that made it; half precision overflowing is the usual cause.",
+            name=name,
         )
     if low < -1.001 or high > 1.001:
         raise InputError(
-            f"The {name} holds values from {low:.4g} to {high:.4g}. Values from -1 (black) to 1 (white) are needed. "
-            "Divide 0..255 by 127.5 and subtract 1, or double 0..1 and subtract 1."
+            "frames-values",
+            "The {name} holds values from {low:.4g} to {high:.4g}. Values from -1 (black) to 1 (white) are "
+            "needed. Divide 0..255 by 127.5 and subtract 1, or double 0..1 and subtract 1.",
+            name=name,
+            low=low,
+            high=high,
         )
 
 
 def _check_roles(roles: Tensor) -> None:
     if roles.dim() != 5 or roles.shape[1] != 1 or not roles.numel() or roles.dtype != torch.uint8:
         raise ShapeError(
-            f"The roles have shape {tuple(roles.shape)} and type {roles.dtype}. (batch, 1, frames, height, width) in "
-            "uint8 is needed. Build the unit with a function of vace_core.tasks."
+            "roles-shape",
+            "The roles have shape {roles_shape} and type {dtype}. (batch, 1, frames, height, width) in uint8 "
+            "is needed. Build the unit with a function of vace_core.tasks.",
+            roles_shape=tuple(roles.shape),
+            dtype=roles.dtype,
         )
     if int(roles.max()) > (KEEP | REPAINT | FOLLOW):
         raise InputError(
-            f"The roles hold the value {int(roles.max())}. Sums of KEEP 1, REPAINT 2 and FOLLOW 4 are needed. "
-            "Build the unit with a function of vace_core.tasks."
+            "roles-values",
+            "The roles hold the value {int}. Sums of KEEP 1, REPAINT 2 and FOLLOW 4 are needed. Build the unit "
+            "with a function of vace_core.tasks.",
+            int=int(roles.max()),
         )
 
 
 def _check_text(words: object, name: str) -> None:
     if not isinstance(words, str):
         raise InputError(
-            f'The {name} is {words!r:.60} ({type(words).__name__}). A text is needed. Give one; "" says nothing.'
+            "text-type",
+            'The {name} is {words!r:.60} ({type}). A text is needed. Give one; "" says nothing.',
+            name=name,
+            words=words,
+            type=type(words).__name__,
         )
 
 

@@ -34,8 +34,11 @@ def boxes_of(value: Any, num_frames: int) -> list[list[Box]]:
         raise _unreadable(value)
     if len(value) not in (1, num_frames):
         raise InputError(
-            f"The boxes are lists for {len(value)} frames, and the video has {num_frames}. One list, which counts for "
-            "all, or as many are needed. Make the boxes from this very video."
+            "boxes-length",
+            "The boxes are lists for {num_value} frames, and the video has {num_frames}. One list, which "
+            "counts for all, or as many are needed. Make the boxes from this very video.",
+            num_value=len(value),
+            num_frames=num_frames,
         )
     frames = [[_box(one) for one in boxes] for boxes in value]
     return frames * num_frames if len(frames) == 1 else frames
@@ -68,14 +71,22 @@ def _box(value: Any) -> Box:
         left, top, right, bottom = value
     if right <= left or bottom <= top:
         raise InputError(
-            f"A box reaches from {left:g}, {top:g} to {right:g}, {bottom:g}. Its right and bottom must lie beyond its "
-            "left and top. Connect boxes of corners (BBOX), or of x, y, width and height (BOUNDING_BOX)."
+            "box-corners",
+            "A box reaches from {left:g}, {top:g} to {right:g}, {bottom:g}. Its right and bottom must lie "
+            "beyond its left and top. Connect boxes of corners (BBOX), or of x, y, width and height "
+            "(BOUNDING_BOX).",
+            left=left,
+            top=top,
+            right=right,
+            bottom=bottom,
         )
     return Box(round(left), round(top), round(right), round(bottom))
 
 
 def _unreadable(value: Any) -> InputError:
     return InputError(
-        f"The boxes are {shown(value)}. Lists of four numbers, or of x, y, width and height, are needed, for all "
-        "frames or a list for each. Connect a BBOX or BOUNDING_BOX output."
+        "boxes-unreadable",
+        "The boxes are {value}. Lists of four numbers, or of x, y, width and height, are needed, for all "
+        "frames or a list for each. Connect a BBOX or BOUNDING_BOX output.",
+        value=shown(value),
     )

@@ -37,8 +37,10 @@ def frames_of(images: Any, name: str) -> Tensor:
     pixels, alpha = _checked(images, name)
     if alpha is not None and float(alpha.min()) < 1 - 1 / LEVELS:
         raise InputError(
-            f'The input "{name}" has an alpha channel that is transparent in places. An opaque IMAGE is needed. Lay it '
-            "on a background first, or leave its alpha channel out."
+            "image-transparent",
+            'The input "{name}" has an alpha channel that is transparent in places. An opaque IMAGE is '
+            "needed. Lay it on a background first, or leave its alpha channel out.",
+            name=name,
         )
     return _as_frames(pixels)
 
@@ -94,7 +96,12 @@ def masks_of(mask: Any, name: str = "mask") -> Tensor | None:
     if mask is None:
         return None
     if not isinstance(mask, Tensor):
-        raise InputError(f'The input "{name}" is a {type(mask).__name__}. A MASK is needed. Connect a MASK output.')
+        raise InputError(
+            "not-a-mask",
+            'The input "{name}" is a {type}. A MASK is needed. Connect a MASK output.',
+            name=name,
+            type=type(mask).__name__,
+        )
     flat = _three_dimensional(mask, name)
     values = flat.to("cpu", torch.float32)
     low, high = (float(value) for value in torch.aminmax(values))
@@ -102,8 +109,11 @@ def masks_of(mask: Any, name: str = "mask") -> Tensor | None:
         numbers = math.isfinite(low) and math.isfinite(high)
         came = f"values from {low:g} to {high:g}" if numbers else "values that are not numbers (NaN or infinite)"
         raise InputError(
-            f'The input "{name}" holds {came}. Values from 0 (keep) to 1 (make anew) are needed. Divide 0..255 by 255, '
-            "or mend the node that made it."
+            "mask-values",
+            'The input "{name}" holds {came}. Values from 0 (keep) to 1 (make anew) are needed. Divide '
+            "0..255 by 255, or mend the node that made it.",
+            name=name,
+            came=came,
         )
     if high <= 0 and flat.shape[1:] == (NO_MASK, NO_MASK):
         return None
@@ -126,7 +136,11 @@ def _three_dimensional(mask: Tensor, name: str) -> Tensor:
             else "Connect a MASK output"
         )
         raise ShapeError(
-            f'The input "{name}" has the shape {shape}. (frames, height, width) is needed, none of them 0. {fix}.'
+            "mask-shape",
+            'The input "{name}" has the shape {shape}. (frames, height, width) is needed, none of them 0. {fix}.',
+            name=name,
+            shape=shape,
+            fix=fix,
         )
     return mask
 
@@ -149,26 +163,37 @@ def latents_of(latent: Any, family: Family, num_frames: int, num_references: int
     if not isinstance(samples, Tensor) or samples.dim() != 5 or samples.shape[1] != channels:
         came = tuple(samples.shape) if isinstance(samples, Tensor) else type(latent).__name__
         raise ShapeError(
-            f"The samples are {came}. Video latents of {family.name}, (batch, {channels}, frames, height, width), are "
-            "needed here. Connect the LATENT of VACE Sample Video, or of a sampler after VACE Apply VCU, and the model "
-            "or VAE that belongs to it."
+            "latents-shape",
+            "The samples are {came}. Video latents of {name}, (batch, {channels}, frames, height, width), are "
+            "needed here. Connect the LATENT of VACE Sample Video, or of a sampler after VACE Apply VCU, and "
+            "the model or VAE that belongs to it.",
+            came=came,
+            name=family.name,
+            channels=channels,
         )
     if len(samples) != 1:
         raise ShapeError(
-            f"The samples are a batch of {len(samples)} videos. One is needed: a unit is one video. Take one of them "
-            "with Latent From Batch, or leave out what repeats the latent."
+            "latents-batch",
+            "The samples are a batch of {num_samples} videos. One is needed: a unit is one video. Take one of "
+            "them with Latent From Batch, or leave out what repeats the latent.",
+            num_samples=len(samples),
         )
     if not bool(torch.isfinite(samples).all()):
         raise InputError(
-            "The samples hold values that are not numbers (NaN): sampling overflowed. Finite latents are needed. "
-            "Load the model in bf16 or fp32, or lower cfg and strength."
+            "latents-not-finite",
+            "The samples hold values that are not numbers (NaN): sampling overflowed. Finite latents are "
+            "needed. Load the model in bf16 or fp32, or lower cfg and strength.",
         )
     if samples.shape[2] == num_frames + num_references:
         samples = samples[:, :, num_references:]
     if samples.shape[2] != num_frames:
         raise ShapeError(
-            f"The samples have {samples.shape[2]} latent frames. The unit has {num_frames}, and {num_references} "
-            "references in front of them. Connect the samples that were made from this very unit."
+            "latents-length",
+            "The samples have {frames} latent frames. The unit has {num_frames}, and {num_references} "
+            "references in front of them. Connect the samples that were made from this very unit.",
+            frames=samples.shape[2],
+            num_frames=num_frames,
+            num_references=num_references,
         )
     return family.latents.from_comfyui(samples)
 
@@ -177,26 +202,41 @@ def _checked(images: Any, name: str) -> tuple[Tensor, Tensor | None]:
     """Pixels `[T, H, W, 3]` float32 in 0..1 and, where there is a fourth channel, alpha `[T, H, W, 1]`."""
     if not isinstance(images, Tensor) or not images.is_floating_point():
         came = f"{images.dtype} tensor" if isinstance(images, Tensor) else type(images).__name__
-        raise InputError(f'The input "{name}" is a {came}. An IMAGE is needed. Connect an IMAGE output.')
+        raise InputError(
+            "not-an-image",
+            'The input "{name}" is a {came}. An IMAGE is needed. Connect an IMAGE output.',
+            name=name,
+            came=came,
+        )
     pixels = images[None] if images.dim() == 3 else images
     if pixels.dim() != 4 or not pixels.numel() or pixels.shape[3] not in (1, 3, 4):
         raise ShapeError(
-            f'The input "{name}" has the shape {tuple(images.shape)}. (frames, height, width, channels) is needed, '
-            "none of them 0, with 1, 3 or 4 channels. Connect an IMAGE output that holds a picture."
+            "image-shape",
+            'The input "{name}" has the shape {images_shape}. (frames, height, width, channels) is needed, '
+            "none of them 0, with 1, 3 or 4 channels. Connect an IMAGE output that holds a picture.",
+            name=name,
+            images_shape=tuple(images.shape),
         )
     pixels = pixels.to("cpu", torch.float32)
     bad = ~torch.isfinite(pixels).flatten(1).all(dim=1)
     if bool(bad.any()):
         raise InputError(
-            f'The input "{name}" holds values that are not numbers (NaN or infinite), first in frame '
-            f"{int(bad.nonzero()[0])}. "
-            "Values from 0 to 1 are needed. Mend the node that made it; half precision overflowing is the usual cause."
+            "image-not-finite",
+            'The input "{name}" holds values that are not numbers (NaN or infinite), first in frame {int}. '
+            "Values from 0 to 1 are needed. Mend the node that made it; half precision overflowing is the "
+            "usual cause.",
+            name=name,
+            int=int(bad.nonzero()[0]),
         )
     low, high = (float(value) for value in torch.aminmax(pixels))
     if low < -OVERSHOOT or high > 1 + OVERSHOOT:
         raise InputError(
-            f'The input "{name}" holds values from {low:.4g} to {high:.4g}. Values from 0 (black) to 1 (white) are '
-            "needed. Divide 0..255 by 255, or add 1 to -1..1 and halve it."
+            "image-values",
+            'The input "{name}" holds values from {low:.4g} to {high:.4g}. Values from 0 (black) to 1 '
+            "(white) are needed. Divide 0..255 by 255, or add 1 to -1..1 and halve it.",
+            name=name,
+            low=low,
+            high=high,
         )
     pixels = pixels.clamp(0, 1)
     if pixels.shape[3] == 1:

@@ -13,6 +13,7 @@ from ...vace_core.inputs import fitted as core
 from ...vace_core.inputs import fitting
 from ...vace_core.inputs.fitted import Fitted, Source, Target
 from ...vace_core.inputs.fitting import FitPlan
+from ...vace_core.inputs.resizing import resize_frames
 from ...vace_core.models import FAMILIES
 from ...vace_core.pipeline import check_unit
 from ...vace_core.vcu import VideoConditionUnit
@@ -45,7 +46,10 @@ def check_for_model(vcu: VideoConditionUnit, grid: Grid) -> None:
     except ShapeError as error:
         named = " or ".join(f'"{name}"' for name, rule in FITS.items() if rule is not None and rule.grid == grid)
         raise ShapeError(
-            f"{error} Where a video or picture comes in, the task does it by itself with fit set to {named}."
+            "size-for-model",
+            "{error} Where a video or picture comes in, the task does it by itself with fit set to {named}.",
+            error=error,
+            named=named,
         ) from None
 
 
@@ -63,7 +67,10 @@ def picture_of(image: Any, fps: float, name: str = "image") -> Source:
     source = source_of(image, fps, name)
     if source.shape[0] != 1:
         raise InputError(
-            f"The {name} holds {source.shape[0]} pictures. A single one is needed. Choose one with Image From Batch."
+            "several-images",
+            "The {name} holds {batch} pictures. A single one is needed. Choose one with Image From Batch.",
+            name=name,
+            batch=source.shape[0],
         )
     return source
 
@@ -93,16 +100,17 @@ def needed_mask(mask: Any, clip: Fitted) -> tuple[Tensor, tuple[str, ...]]:
     found = fit_mask(mask, clip)
     if found is None:
         raise InputError(
-            "The mask is empty: it is the black one that Load Image gives for a picture without transparency. A "
-            "mask that is white where something is to be made is needed. Paint one in the mask editor, or connect "
-            "another."
+            "mask-empty",
+            "The mask is empty: it is the black one that Load Image gives for a picture without transparency. "
+            "A mask that is white where something is to be made is needed. Paint one in the mask editor, or "
+            "connect another.",
         )
     return found
 
 
 def rest_of(end: Fitted | None) -> Tensor | None:
     """The frames of a clip that the model is not shown, as IMAGE of the same size; None = there are none."""
-    return None if end is None or end.rest is None else images_of(fitting.apply(end.source.frames, end.rest))
+    return None if end is None or end.rest is None else images_of(resize_frames(end.source.frames, end.rest))
 
 
 def notes_of(clip: Fitted) -> tuple[str, ...]:

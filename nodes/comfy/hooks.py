@@ -121,9 +121,12 @@ class Pass:
         embedded = self._adapter.embed(self._latents.to(tokens.dtype))
         if embedded.shape[1] != tokens.shape[1]:
             raise InputError(
-                f"The model works on {tokens.shape[1]} tokens, the latent has {embedded.shape[1]}. Both need as many: "
-                "pictures that other nodes add as conditioning cannot go together with a VACE adapter. Give them to "
-                "the unit as references instead."
+                "tokens-differ",
+                "The model works on {channels} tokens, the latent has {embedded_channels}. Both need as many: "
+                "pictures that other nodes add as conditioning cannot go together with a VACE adapter. Give them "
+                "to the unit as references instead.",
+                channels=tokens.shape[1],
+                embedded_channels=embedded.shape[1],
             )
         self._chain = NativeHintChain(self._adapter, embedded + tokens, strength=self._strength)
 
@@ -135,8 +138,9 @@ class Pass:
         """
         if self._chain is None:
             raise InputError(
-                "Another node replaced the first block of the model after the VACE adapter was attached. The adapter "
-                "needs that block. Put VACE Attach Adapter behind that node."
+                "block-replaced",
+                "Another node replaced the first block of the model after the VACE adapter was attached. The "
+                "adapter needs that block. Put VACE Attach Adapter behind that node.",
             )
         return self._chain.add_hint(layer, tokens, args)
 
@@ -200,9 +204,12 @@ def _seen(context: Tensor, latents: Tensor, window: Any | None, base: Any) -> Te
     clips, rest = divmod(len(latents), len(context))
     if rest or not fits or context.shape[2:] != latents.shape[2:]:
         raise ShapeError(
-            f"The latent is {_by(latents.shape[2:])}, that of the unit {_by(context.shape[2:])} (frames x height x "
-            "width, references included). Both need the same. Connect the latent of VACE Attach Adapter to the "
-            "sampler, and with several adapters attach units of one size and as many references."
+            "latent-size",
+            "The latent is {by}, that of the unit {by_by} (frames x height x width, references included). Both "
+            "need the same. Connect the latent of VACE Attach Adapter to the sampler, and with several "
+            "adapters attach units of one size and as many references.",
+            by=_by(latents.shape[2:]),
+            by_by=_by(context.shape[2:]),
         )
     return context.to(latents.device).repeat(clips, 1, 1, 1, 1)
 

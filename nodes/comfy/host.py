@@ -39,8 +39,10 @@ def asked_for() -> Generator[None, None, None]:
         yield
     except ImportError as error:
         raise ModelError(
-            f"This ComfyUI lacks a part that VACE works with ({error}). ComfyUI 0.3.64 or newer is needed, and one "
-            "that this version of the pack knows. Update ComfyUI and the pack."
+            "comfyui-too-old",
+            "This ComfyUI lacks a part that VACE works with ({error}). ComfyUI 0.3.64 or newer is needed, and "
+            "one that this version of the pack knows. Update ComfyUI and the pack.",
+            error=error,
         ) from error
 
 
@@ -70,8 +72,11 @@ def model_path(name: str, *folders: str) -> Path:
         if path is not None:
             return Path(path)
     raise ModelError(
-        f'The file "{shortened(name)}" is not in ComfyUI\'s model folder {folders[0]}. It is needed there. Put it into '
-        "that folder and press R, or choose another file."
+        "model-file-missing",
+        'The file "{name}" is not in ComfyUI\'s model folder {folders}. It is needed there. Put it into '
+        "that folder and press R, or choose another file.",
+        name=shortened(name),
+        folders=folders[0],
     )
 
 

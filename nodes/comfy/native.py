@@ -64,8 +64,10 @@ def family_of(vae: Any) -> Family:
     if kind.family is None:
         known = " or ".join(family.name for family in FAMILIES)
         raise InputError(
-            f"The VAE is {kind.said}. That of {known} is needed. Load it with Load VAE, or connect the VACE model "
-            "itself."
+            "vae-unknown",
+            "The VAE is {said}. That of {known} is needed. Load it with Load VAE, or connect the VACE model itself.",
+            said=kind.said,
+            known=known,
         )
     return kind.family
 
@@ -81,8 +83,11 @@ class NativeVae:
         kind = kind_of(vae)
         if kind.family is not family:
             raise InputError(
-                f"The VAE is {kind.said}. That of {family.name} is needed. Load "
-                f"{comfy_family(family).vae_file} with Load VAE."
+                "vae-for-another-model",
+                "The VAE is {said}. That of {name} is needed. Load {comfy_family} with Load VAE.",
+                said=kind.said,
+                name=family.name,
+                comfy_family=comfy_family(family).vae_file,
             )
         self._vae, self._family = vae, family
         self.latent_channels = family.latent_channels

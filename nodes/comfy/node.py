@@ -183,7 +183,13 @@ def _value(form: Any, value: Any, files: frozenset[str]) -> Any:
         return _text(form, value, () if kind == "STRING" or form.id in files else form.options)
     fitting = [SOCKETS.get(one, (lambda _: True, "")) for one in kind.split(",")]
     if not any(is_one(value) for is_one, _ in fitting):
-        raise InputError(f'The input "{form.id}" is {_came(value)}. {fitting[0][1]}')
+        raise InputError(
+            "input-type",
+            'The input "{id}" is {value}. {fitting}',
+            id=form.id,
+            value=_came(value),
+            fitting=fitting[0][1],
+        )
     return value
 
 
@@ -218,7 +224,9 @@ def _float(value: Any) -> float:
 
 def _switch(name: str, value: Any) -> bool:
     if not isinstance(value, (bool, np.bool_)):
-        raise InputError(f"{name} is {_came(value)}. True or false is needed. Change it.")
+        raise InputError(
+            "not-a-switch", "{name} is {value}. True or false is needed. Change it.", name=name, value=_came(value)
+        )
     return bool(value)
 
 
@@ -226,13 +234,23 @@ def _text(form: Any, value: Any, options: Sequence[str]) -> str:
     """A text of whole characters, one of `options` where there are some."""
     name = form.id
     if not isinstance(value, str):
-        raise InputError(f"{name} is {_came(value)}. A text is needed. Change it.")
+        raise InputError("not-a-text", "{name} is {value}. A text is needed. Change it.", name=name, value=_came(value))
     if options and value not in options:
-        raise InputError(f'{name} is "{shortened(value)}". One of {", ".join(options)} is needed. Choose one of these.')
+        raise InputError(
+            "not-an-option",
+            '{name} is "{value}". One of {options} is needed. Choose one of these.',
+            name=name,
+            value=shortened(value),
+            options=", ".join(options),
+        )
     broken = next((n for n, letter in enumerate(value) if "\ud800" <= letter <= "\udfff"), None)
     if broken is not None:
         raise InputError(
-            f"{name} holds half of a character ({value[broken]}, at place {broken + 1}). Whole characters are needed: "
-            "this is what is left where a text was cut or sent in pieces. Type it again."
+            "text-broken",
+            "{name} holds half of a character ({value}, at place {broken}). Whole characters are needed: this "
+            "is what is left where a text was cut or sent in pieces. Type it again.",
+            name=name,
+            value=value[broken],
+            broken=broken + 1,
         )
     return value

@@ -129,8 +129,11 @@ def saying_short_memory(doing: str, cure: str) -> Generator[None, None, None]:
         return
     free_device()
     raise ModelError(
-        f"Memory ran out while {doing}, also with all other models taken off the device. More free memory is needed. "
-        f"{cure}, or close other programs that use it."
+        "out-of-memory",
+        "Memory ran out while {doing}, also with all other models taken off the device. More free memory "
+        "is needed. {cure}, or close other programs that use it.",
+        doing=doing,
+        cure=cure,
     )
 
 

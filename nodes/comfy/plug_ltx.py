@@ -39,9 +39,10 @@ class LtxPlug:
         later = network.causal_temporal_positioning or getattr(network, "cross_attention_adaln", False)
         if later or channels != LTX.latent_channels:
             raise InputError(
-                "The model is an LTX-Video of another version, which places frames or reads prompts in another way. "
-                "LTX-Video 2B v0.9 or 0.9.1 is needed by this adapter. Choose one of these, such as "
-                "ltx-video-2b-v0.9.safetensors."
+                "ltx-version",
+                "The model is an LTX-Video of another version, which places frames or reads prompts in another "
+                "way. LTX-Video 2B v0.9 or 0.9.1 is needed by this adapter. Choose one of these, such as "
+                "ltx-video-2b-v0.9.safetensors.",
             )
 
     def sizes(self, network: Any) -> Mapping[str, int]:

@@ -33,26 +33,33 @@ class WanPlug:
     def check(self, network: Any) -> None:
         if hasattr(network, "vace_patch_embedding"):
             raise InputError(
+                "model-has-vace",
                 "The model has VACE blocks of its own. A text-to-video model without them is needed to attach an "
-                "adapter. Connect the plain base, or use this model as it is with VACE Apply VCU."
+                "adapter. Connect the plain base, or use this model as it is with VACE Apply VCU.",
             )
         if network.out_dim != CHANNELS:
             raise InputError(
-                f"The model makes latents of {network.out_dim} channels. A Wan model that makes {CHANNELS} is needed "
-                "by this adapter. Choose a Wan 2.1 or a Wan 2.2 14B one."
+                "model-latents",
+                "The model makes latents of {out_dim} channels. A Wan model that makes {channels} is needed by "
+                "this adapter. Choose a Wan 2.1 or a Wan 2.2 14B one.",
+                out_dim=network.out_dim,
+                channels=CHANNELS,
             )
         if network.img_emb is not None:
             raise InputError(
+                "model-image-attention",
                 "The blocks of the model attend to a picture beside the text (CLIP vision, as in Wan 2.1 "
                 "image-to-video), and those of the adapter do not. A model whose blocks read text alone is needed. "
-                "Choose a Wan 2.1 T2V model, or a Wan 2.2 14B one."
+                "Choose a Wan 2.1 T2V model, or a Wan 2.2 14B one.",
             )
         block = type(getattr(network.blocks[0], "_orig_mod", network.blocks[0]))
         if block is not _classes()[1]:
             raise InputError(
-                f"The blocks of the model are of another kind ({block.__name__}) than those of the adapter "
-                f"({_classes()[1].__name__}). A model of the same blocks is needed. Choose a Wan 2.1 T2V model, or a "
-                "Wan 2.2 14B one."
+                "model-blocks",
+                "The blocks of the model are of another kind ({name__}) than those of the adapter ({classes}). A "
+                "model of the same blocks is needed. Choose a Wan 2.1 T2V model, or a Wan 2.2 14B one.",
+                name__=block.__name__,
+                classes=_classes()[1].__name__,
             )
 
     def sizes(self, network: Any) -> Mapping[str, int]:

@@ -19,6 +19,7 @@ from vace_core.composite import composite
 from vace_core.inputs import fitting
 from vace_core.inputs.fitted import Source, rest_of
 from vace_core.inputs.fitting import FitPlan
+from vace_core.inputs.resizing import resize_frames
 from vace_core.media.pictures import write_image
 from vace_core.media.video import read_video, to_uint8
 from vace_core.media.write import write_video
@@ -50,7 +51,7 @@ def fitted(path: Path) -> torch.Tensor:
         source_frames=len(frames), source_height=48, source_width=80, source_fps=8, indices=tuple(range(len(frames))),
         height=32, width=48, fps=8,
     )  # fmt: skip
-    return to_uint8(fitting.apply(frames, plan))
+    return to_uint8(resize_frames(frames, plan))
 
 
 def film_of(request: Request, clip: torch.Tensor) -> torch.Tensor:
@@ -155,6 +156,6 @@ def test_a_rest_longer_than_one_piece_is_fitted_as_a_whole(clips):
     request = tasks.extend(clips[0], keep=1, wanted=WANTED)
     assert request.before is not None
     assert request.before.plan.num_frames == 29 > PIECE
-    whole = to_uint8(fitting.apply(request.before.pictures, request.before.plan))
+    whole = to_uint8(resize_frames(request.before.pictures, request.before.plan))
 
     assert torch.equal(film_of(request, made(request))[:29], whole)

@@ -13,7 +13,8 @@ from torch.nn import functional
 
 from vace_core.errors import InputError, ShapeError
 from vace_core.geometry import Grid
-from vace_core.inputs.fitting import FitPlan, FitRule, apply, apply_masks, plan, plan_exact, report
+from vace_core.inputs.fitting import FitPlan, FitRule, plan, plan_exact, report
+from vace_core.inputs.resizing import resize_frames, resize_masks
 from vace_core.models import FAMILIES
 
 WAN = Grid(frames=4, pixels=8, patch=2)
@@ -157,21 +158,22 @@ def test_bytes_are_scaled_as_the_official_processor_scales_them():
         frames[list(fit.indices)].permute(0, 3, 1, 2), size=(34, 48), mode="bicubic", antialias=True
     )
     expected = scaled[:, :, 1:33].transpose(0, 1)[None].float() / 127.5 - 1
-    assert torch.equal(apply(frames, fit), expected)
+    assert torch.equal(resize_frames(frames, fit), expected)
 
 
 def test_numbers_that_stand_for_bytes_are_scaled_as_bytes():
     frames = noise(6, 50, 70, 3)
     as_numbers = frames.permute(3, 0, 1, 2)[None].float() / 127.5 - 1
-    assert torch.equal(apply(as_numbers, small_plan()), apply(frames, small_plan()))
-    both = apply(torch.cat([as_numbers, -as_numbers]), small_plan())
-    assert torch.equal(both, torch.cat([apply(frames, small_plan()), apply(255 - frames, small_plan())]))
+    assert torch.equal(resize_frames(as_numbers, small_plan()), resize_frames(frames, small_plan()))
+    both = resize_frames(torch.cat([as_numbers, -as_numbers]), small_plan())
+    halves = [resize_frames(one, small_plan()) for one in (frames, 255 - frames)]
+    assert torch.equal(both, torch.cat(halves))
 
 
 def test_other_numbers_are_scaled_as_numbers():
     ramp = torch.linspace(0, 255, 70)[None, None, :, None].expand(6, 50, 70, 3) * torch.tensor([1.0, 0.5, 0.2])
-    as_bytes = apply(ramp.round().to(torch.uint8), small_plan())
-    fitted = apply(ramp.permute(3, 0, 1, 2)[None] / 127.5 - 1, small_plan())
+    as_bytes = resize_frames(ramp.round().to(torch.uint8), small_plan())
+    fitted = resize_frames(ramp.permute(3, 0, 1, 2)[None] / 127.5 - 1, small_plan())
     assert 0 < (fitted - as_bytes).abs().max() <= 2 / 255
     levels = (fitted + 1) * 127.5
     assert (levels - levels.round()).abs().max() > 0.1
@@ -179,7 +181,7 @@ def test_other_numbers_are_scaled_as_numbers():
 
 def test_numbers_never_leave_the_range():
     frames = (noise(1, 3, 6, 50, 70).float() > 127).float() * 2 - 1
-    fitted = apply(frames, small_plan())
+    fitted = resize_frames(frames, small_plan())
     assert (fitted.min().item(), fitted.max().item()) == (-1.0, 1.0)
 
 
@@ -187,19 +189,19 @@ def test_frames_that_keep_their_size_keep_every_value():
     frames = noise(6, 32, 48, 3)
     fit = plan_exact(6, 32, 48, WAN, length=5, fps=10)
     expected = frames[list(fit.indices)].permute(3, 0, 1, 2)[None].float() / 127.5 - 1
-    assert torch.equal(apply(frames, fit), expected)
+    assert torch.equal(resize_frames(frames, fit), expected)
     assert torch.equal(
-        apply(expected.repeat(2, 1, 1, 1, 1), plan(5, 32, 48, SMALL, fps=10)), expected.repeat(2, 1, 1, 1, 1)
+        resize_frames(expected.repeat(2, 1, 1, 1, 1), plan(5, 32, 48, SMALL, fps=10)), expected.repeat(2, 1, 1, 1, 1)
     )
 
 
 def test_the_input_is_not_changed():
     frames, masks = noise(6, 50, 70, 3), noise(6, 50, 70).float() / 255
     before = frames.clone(), masks.clone()
-    numbers = apply(frames, plan_exact(6, 50, 70, WAN, length=5, size=(32, 48), fps=10))
+    numbers = resize_frames(frames, plan_exact(6, 50, 70, WAN, length=5, size=(32, 48), fps=10))
     kept = numbers.clone()
-    apply(numbers, plan_exact(5, 32, 48, WAN, fps=10)).zero_()
-    apply_masks(masks, small_plan())
+    resize_frames(numbers, plan_exact(5, 32, 48, WAN, fps=10)).zero_()
+    resize_masks(masks, small_plan())
     for after, original in zip((frames, masks, numbers), (*before, kept), strict=True):
         assert torch.equal(after, original)
 
@@ -210,17 +212,17 @@ def test_masks_go_through_the_geometry_of_the_frames(seed: int, height: int, wid
     fit = plan_exact(6, height, width, WAN, length=5, size=(32, 48), fps=10)
     levels = noise(6, height, width, seed=seed)
     frames = levels[..., None].expand(-1, -1, -1, 3)
-    expected = (apply(frames, fit)[:, :1] > 0).float()
-    assert torch.equal(apply_masks(levels.float() / 255, fit), expected)
+    expected = (resize_frames(frames, fit)[:, :1] > 0).float()
+    assert torch.equal(resize_masks(levels.float() / 255, fit), expected)
 
 
 def test_one_mask_counts_for_the_whole_clip():
     mask = torch.zeros(1, 50, 70)
     mask[:, :, 35:] = 1
-    fitted = apply_masks(mask, small_plan())
+    fitted = resize_masks(mask, small_plan())
     assert fitted.shape == (1, 1, 5, 32, 48)
-    assert torch.equal(fitted, apply_masks(mask.expand(6, -1, -1), small_plan()))
-    assert torch.equal(fitted, apply_masks(mask.expand(6, -1, -1)[None, None].bool(), small_plan()))
+    assert torch.equal(fitted, resize_masks(mask.expand(6, -1, -1), small_plan()))
+    assert torch.equal(fitted, resize_masks(mask.expand(6, -1, -1)[None, None].bool(), small_plan()))
     assert fitted.unique().tolist() == [0, 1]
 
 
@@ -262,12 +264,12 @@ def test_one_mask_counts_for_the_whole_clip():
             "The clip has 5 frames of 32 x 0 pixels. At least one frame of one pixel is needed. Use another clip.",
         ),
         (
-            lambda: apply_masks(torch.full((6, 50, 70), 255.0), small_plan()),
+            lambda: resize_masks(torch.full((6, 50, 70), 255.0), small_plan()),
             "The masks reach from 255 to 255. A mask needs values between 0 (keep) and 1 (generate). "
             "Divide it by its largest value.",
         ),
         (
-            lambda: apply_masks(torch.full((6, 50, 70), math.nan), small_plan()),
+            lambda: resize_masks(torch.full((6, 50, 70), math.nan), small_plan()),
             "The masks reach from nan to nan. A mask needs values between 0 (keep) and 1 (generate). "
             "Divide it by its largest value.",
         ),
@@ -296,27 +298,27 @@ def test_input_errors_say_what_came_and_what_to_do(call: object, message: str):
             "The width is 40 pixels. This model needs a multiple of 16. Set the width to 32 or 48.",
         ),
         (
-            lambda: apply(noise(5, 50, 70, 3), small_plan()),
+            lambda: resize_frames(noise(5, 50, 70, 3), small_plan()),
             "The frames have the shape (5, 50, 70, 3). This plan was made for (6, 50, 70, 3). Plan again for the clip "
             "that is fitted, or pass frames of that length and size.",
         ),
         (
-            lambda: apply(torch.zeros(0, 3, 6, 50, 70), small_plan()),
+            lambda: resize_frames(torch.zeros(0, 3, 6, 50, 70), small_plan()),
             "The frames have the shape (0, 3, 6, 50, 70). This plan was made for (B, 3, 6, 50, 70). Plan again for "
             "the clip that is fitted, or pass frames of that length and size.",
         ),
         (
-            lambda: apply(torch.zeros(1, 1, 6, 50, 70), small_plan()),
+            lambda: resize_frames(torch.zeros(1, 1, 6, 50, 70), small_plan()),
             "The frames have the shape (1, 1, 6, 50, 70). This plan was made for (B, 3, 6, 50, 70). Plan again for "
             "the clip that is fitted, or pass frames of that length and size.",
         ),
         (
-            lambda: apply_masks(torch.zeros(6, 50, 64), small_plan()),
+            lambda: resize_masks(torch.zeros(6, 50, 64), small_plan()),
             "The masks have the shape (1, 1, 6, 50, 64). This plan was made for (B, 1, 6, 50, 70). Plan again for the "
             "clip that is fitted, or pass masks of that length and size.",
         ),
         (
-            lambda: apply_masks(torch.zeros(50, 70), small_plan()),
+            lambda: resize_masks(torch.zeros(50, 70), small_plan()),
             "The masks have the shape (50, 70). This plan was made for (B, 1, 6, 50, 70). Plan again for the clip "
             "that is fitted, or pass masks of that length and size.",
         ),

@@ -14,7 +14,8 @@ from PIL import Image
 from video_files import encode, message, noise
 
 from vace_core.errors import InputError
-from vace_core.inputs.fitting import apply_masks, plan
+from vace_core.inputs.fitting import plan
+from vace_core.inputs.resizing import resize_masks
 from vace_core.media.pictures import read_animation, read_image, read_mask, write_image
 from vace_core.media.video import from_uint8
 from vace_core.models.wan.family import WAN
@@ -120,7 +121,7 @@ def test_a_video_is_a_mask_for_each_frame(tmp_path: Path):
     mask = read_mask(encode(tmp_path / "a.mp4", pictures))
     assert torch.equal(mask, (pictures[..., 0] > 127).float())
     fit = plan(5, 32, 48, WAN.presets["wan-480p"], fps=16)
-    assert torch.equal(apply_masks(mask, fit)[0, 0], mask)
+    assert torch.equal(resize_masks(mask, fit)[0, 0], mask)
 
 
 @pytest.mark.parametrize("colour", [0, 255])

@@ -18,9 +18,10 @@ from vace_core.checks.room import SMALL, advice, check_room, free_bytes, most_by
 from vace_core.context import encode_context
 from vace_core.errors import InputError
 from vace_core.inputs import fitting, layout
-from vace_core.inputs.fitting import apply, apply_masks, plan, plan_exact
+from vace_core.inputs.fitting import plan, plan_exact
 from vace_core.inputs.layout import BoxKey, BoxPath
 from vace_core.inputs.references import letterbox
+from vace_core.inputs.resizing import resize_frames, resize_masks
 from vace_core.models.wan import dit as wan
 from vace_core.models.wan.vae import WanVaeNetwork
 from vace_core.models.wan.vae_stream import WanVae
@@ -113,8 +114,8 @@ TYPED = {
     "letterbox": partial(letterbox, STILL, 1 << 22, 1 << 22),
     "plan": partial(plan, 10**12, 16, 16, fitting.FitRule(grid=wan.GRID, max_area=256, max_tokens=1, fps=16), fps=16),
     "plan_exact": partial(plan_exact, 10**12 + 1, 16, 16, wan.GRID, fps=16),
-    "apply": partial(apply, STILL, LARGE),
-    "apply_masks": partial(apply_masks, MASK, LARGE),
+    "apply": partial(resize_frames, STILL, LARGE),
+    "resize_masks": partial(resize_masks, MASK, LARGE),
     "make_noise": partial(make_noise, (1, 16, 2049, 1024, 1024 << 10), 0),
 }
 

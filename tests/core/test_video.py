@@ -16,7 +16,8 @@ from PIL import Image
 from video_files import EXACT, encode, encode_sound, message, noise
 
 from vace_core.errors import InputError, ShapeError
-from vace_core.inputs.fitting import apply, apply_masks, plan
+from vace_core.inputs.fitting import plan
+from vace_core.inputs.resizing import resize_frames, resize_masks
 from vace_core.media.pictures import read_mask, write_image
 from vace_core.media.video import from_uint8, read_video, to_uint8
 from vace_core.models.wan.family import WAN
@@ -46,7 +47,7 @@ def test_numbers_are_rounded_to_the_nearest_byte_and_saturate():
 def test_frames_and_fitting_agree_on_the_range():
     levels = noise(5, 32, 48, 3)
     fit = plan(5, 32, 48, WAN.presets["wan-480p"], fps=16)
-    assert torch.equal(from_uint8(levels), apply(levels, fit))
+    assert torch.equal(from_uint8(levels), resize_frames(levels, fit))
 
 
 BAD_VALUES = [
@@ -331,6 +332,6 @@ def test_real_videos(name: str, shape: tuple[int, ...], fps: float, notes: tuple
 def test_a_real_clip_and_its_mask_go_through_fitting_together():
     clip, mask = read_video(DATA / "test.mp4", max_frames=2), read_mask(DATA / "mask_test.png")
     fit = plan(2, *clip.frames.shape[1:3], WAN.presets["wan-480p"], fps=clip.fps, times=clip.times)
-    frames, masks = apply(clip.frames, fit), apply_masks(mask, fit)
+    frames, masks = resize_frames(clip.frames, fit), resize_masks(mask, fit)
     assert (frames.shape, masks.shape) == ((1, 3, 1, 480, 832), (1, 1, 1, 480, 832))
     assert masks.mean().item() == pytest.approx(mask.mean().item(), abs=0.02)

@@ -147,7 +147,7 @@ class TestMasks:
         mask[:, :2] = 0
         vcu = run("VaceInpaintVideo", images=noise(5, 32, 48, 3), mask=mask)[0]
         (said,) = run("VacePreviewVCU", vcu=vcu).ui["text"]
-        assert "If the small part is to change, invert the mask." in said
+        assert "If the small part should change, invert the mask." in said
 
 
 class TestLatents:

@@ -19,8 +19,6 @@ COMFYUI = ("comfy", "comfy_api", "comfy_execution", "comfy_extras", "execution",
 
 # Every symbol of ComfyUI that is imported. It moves between versions, so: think twice before adding one.
 WANTED = {
-    ("comfy.latent_formats", "LTXV"),
-    ("comfy.latent_formats", "Wan21"),
     ("comfy.ldm.lightricks.model", "BasicTransformerBlock"),
     ("comfy.ldm.lightricks.model", "LTXVModel"),
     ("comfy.ldm.wan.model", "WanAttentionBlock"),

@@ -30,7 +30,7 @@ WORDS = {
     "transition": {"VaceJoinVideos"},
     "keyframe": {"VacePlaceKeyframes"},
     "v2v": {"VaceControlVideo"},
-    "controlnet": {"VaceControlVideo", "VaceAttachAdapter"},
+    "controlnet": {"VaceControlVideo", "VaceAttachAdapter", "VaceComposeVCUs"},
     "scribble": {"VaceControlVideo"},
     "sketch": {"VaceControlVideo"},
     "canny": {"VaceControlVideo"},

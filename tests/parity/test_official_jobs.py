@@ -21,6 +21,7 @@ from safetensors.torch import load_file
 
 from vace_core import pipeline, tasks
 from vace_core.inputs import fitting
+from vace_core.inputs.resizing import resize_frames
 from vace_core.media.pictures import read_image
 from vace_core.media.video import from_uint8, read_video
 from vace_core.models.ltx import dit as ltx
@@ -47,7 +48,7 @@ def wan_unit(job, folder):
     if job.task == "control":
         clip = read_video(job_cases.write_control(folder))
         plan = fitting.plan(*clip.frames.shape[:3], WAN.presets["wan-480p"], fps=clip.fps, times=clip.times)
-        unit = tasks.control(fitting.apply(clip.frames, plan))
+        unit = tasks.control(resize_frames(clip.frames, plan))
     elif job.task == "inpaint":
         unit = tasks.inpaint(job_cases.source(), job_cases.mask())
     elif job.task == "first frame":

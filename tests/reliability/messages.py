@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from typing import Any
 
-from .pack import ROOT
+from tests.messages import messages
+
 from .row import Row
 
-KINDS = {"VaceError", "InputError", "ShapeError", "ModelError", "UnsupportedModelError", "WeightsError",
-         "AdapterMismatchError"}  # fmt: skip
-ELSEWHERE = re.compile(r"^WORD: WORD$|^WORD [A-Z]|\. WORD$")  # another message with its place, or what is needed
+# Another message with its place, or with what is needed.
+ELSEWHERE = re.compile(r"^\{\w+\}: \{\w+\}$|^\{\w+\} [A-Z]|\. \{\w+\}$")
 
 
 def parts(message: str) -> int:
@@ -21,38 +20,14 @@ def parts(message: str) -> int:
 
 def written() -> dict[str, Any]:
     """Messages in the sources; what is put in at run time counts as one word."""
-    found, short, unread = 0, [], []
-    for path in [*(ROOT / "vace_core").rglob("*.py"), *(ROOT / "nodes").rglob("*.py")]:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        constants = {
-            target.id: _text(node.value)
-            for node in tree.body
-            if isinstance(node, ast.Assign)
-            for target in node.targets
-            if isinstance(target, ast.Name)
-        }
-        for node in ast.walk(tree):
-            if not (isinstance(node, ast.Call) and getattr(node.func, "id", "") in KINDS and node.args):
-                continue
-            argument = node.args[0]
-            text = constants.get(argument.id) if isinstance(argument, ast.Name) else _text(argument)
-            where = f"{path.relative_to(ROOT)}:{node.lineno}"
-            found += 1
-            if text is None:
-                unread.append(where)
-            elif parts(text) < 3 and not ELSEWHERE.search(text):
-                short.append(f"{where}: {text}")
-    return {"messages": found, "short": short, "unread": unread}
-
-
-def _text(node: ast.expr) -> str | None:
-    if isinstance(node, ast.Constant):
-        return str(node.value)
-    if isinstance(node, ast.JoinedStr):
-        return "".join(str(one.value) if isinstance(one, ast.Constant) else "WORD" for one in node.values)
-    if isinstance(node, ast.IfExp):
-        return _text(node.body)
-    return None
+    found = list(messages())
+    return {
+        "messages": len(found),
+        "short": [
+            f"{one.place}: {one.text}" for one in found if parts(one.text) < 3 and not ELSEWHERE.search(one.text)
+        ],
+        "unread": [one.place for one in found if not one.text],
+    }
 
 
 def row_25(found: dict[str, Any], said: list[str]) -> Row:

@@ -52,8 +52,11 @@ def check_finite(values: Tensor, step: str, cure: str) -> None:
     """
     if not bool(torch.isfinite(values).all()):
         raise InputError(
-            f"{step} gave values that are not numbers (NaN or infinite): the network overflowed, or its weights are "
-            f"damaged. Finite values are needed. {cure}."
+            "not-finite",
+            "{step} gave values that are not numbers (NaN or infinite): the network overflowed, or its weights "
+            "are damaged. Finite values are needed. {cure}.",
+            step=step,
+            cure=cure,
         )
 
 
@@ -78,4 +81,10 @@ def _range(least: float, most: float, above: float = -math.inf) -> str:
 
 
 def _refused(what: str, value: object, needed: str) -> InputError:
-    return InputError(f"{what} is {shown(value)}. {needed} is needed. Change it.")
+    return InputError(
+        "number-range",
+        "{what} is {value}. {needed} is needed. Change it.",
+        what=what,
+        value=shown(value),
+        needed=needed,
+    )

@@ -49,8 +49,13 @@ def check_room(
         + ([f"{_number(width)} x {_number(height)} pixels"] if height is not None and width is not None else [])
     )
     raise InputError(
-        f"{what} {f'has {size} and ' if size else ''}needs {_bytes(needed_bytes)} of memory. "
-        f"At most {_bytes(free)} are free here. {advice(needed_bytes, free, frames=frames, height=height, width=width)}"
+        "out-of-room",
+        "{what} {has}needs {needed_bytes} of memory. At most {free} are free here. {advice}",
+        what=what,
+        has=f"has {size} and " if size else "",
+        needed_bytes=_bytes(needed_bytes),
+        free=_bytes(free),
+        advice=advice(needed_bytes, free, frames=frames, height=height, width=width),
     )
 
 

@@ -79,7 +79,11 @@ def _given(path: Path, wanted: Wanted) -> tuple[Tensor, Tensor, float]:
     """A clip with a mask in its middle."""
     fitted = fit_file(path, wanted)
     if fitted.plan.num_frames < 2:
-        raise InputError(f"{path} has a single frame. The demo needs a clip. Choose a video, or leave it out.")
+        raise InputError(
+            "demo-single-frame",
+            "{path} has a single frame. The demo needs a clip. Choose a video, or leave it out.",
+            path=path,
+        )
     height, width = fitted.size
     masks = torch.zeros_like(fitted.frames[:, :1])
     masks[..., height // 4 : height - height // 4, width // 4 : width - width // 4] = 1
@@ -116,8 +120,11 @@ def _make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
-            f"The folder {path} cannot be made ({error.strerror}). A place that can be written to is needed. Choose "
-            "another one."
+            "folder-not-made",
+            "The folder {path} cannot be made ({strerror}). A place that can be written to is needed. Choose "
+            "another one.",
+            path=path,
+            strerror=error.strerror,
         ) from error
 
 

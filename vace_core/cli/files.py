@@ -67,8 +67,9 @@ def find_files(wanted: Wanted, run: Run) -> Files:
     if folder := starter_folder(wanted.model):
         if run.low_noise is not None:
             raise InputError(
-                "The starter is one network for all noise levels, and --low-noise came. "
-                "A model in two networks is needed for it. Leave it out."
+                "starter-low-noise",
+                "The starter is one network for all noise levels, and --low-noise came. A model in two networks is "
+                "needed for it. Leave it out.",
             )
         vae, base, adapter = (part_file(folder, part) for part in ("vae", "base", "adapter"))
         return Files(base=base, adapter=run.adapter or adapter, vae=run.vae or vae, text=None, is_starter=True)
@@ -128,8 +129,10 @@ def _adapters(base: Path, low_noise: Path | None, run: Run) -> tuple[Path | None
         raise _missing(base, "VACE adapter", "--adapter")
     if low_noise is not None and low is None:
         raise InputError(
-            f"The low-noise model {low_noise} comes without a VACE adapter. One is needed. Give that for high noise as "
-            "--adapter, and put that for low noise beside it, named the same with low instead of high."
+            "low-noise-adapter",
+            "The low-noise model {low_noise} comes without a VACE adapter. One is needed. Give that for high "
+            "noise as --adapter, and put that for low noise beside it, named the same with low instead of high.",
+            low_noise=low_noise,
         )
     return high, low if low_noise else None
 
@@ -140,4 +143,10 @@ def _holding(path: Path) -> Path | None:
 
 
 def _missing(path: Path, what: str, option: str) -> InputError:
-    return InputError(f"The model {path} comes without a {what}. One is needed. Give its file or folder as {option}.")
+    return InputError(
+        "part-missing",
+        "The model {path} comes without a {what}. One is needed. Give its file or folder as {option}.",
+        path=path,
+        what=what,
+        option=option,
+    )

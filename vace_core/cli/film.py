@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from ..inputs import fitting
 from ..inputs.fitted import Fitted
 from ..inputs.fitting import FitPlan
+from ..inputs.resizing import resize_frames
 from ..media.video import to_uint8
 
 PIECE = 16  # frames fitted at once: what a scaled frame takes in between is not held for a whole film
@@ -31,7 +31,7 @@ class Rest:
         indices = self.plan.indices
         for begin in range(0, len(indices), PIECE):
             piece = replace(self.plan, indices=indices[begin : begin + PIECE])
-            film[begin : begin + PIECE] = to_uint8(fitting.apply(self.pictures, piece))
+            film[begin : begin + PIECE] = to_uint8(resize_frames(self.pictures, piece))
 
 
 def rest_of(end: Fitted | None) -> Rest | None:

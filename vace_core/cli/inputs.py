@@ -86,8 +86,11 @@ def read_still(path: Path, wanted: Wanted) -> Source:
     source = read_source(path, wanted)
     if source.shape[0] != 1:
         raise InputError(
-            f"{path} has {source.shape[0]} frames. A single picture is needed here. Choose a picture, or save one "
-            "frame as a .png."
+            "several-images",
+            "{path} has {batch} frames. A single picture is needed here. Choose a picture, or save one frame "
+            "as a .png.",
+            path=path,
+            batch=source.shape[0],
         )
     return source
 
@@ -112,8 +115,11 @@ def read_references(given: References) -> list[Tensor]:
     pictures, subjects = given.reference or [], given.subject or []
     if subjects and len(subjects) != len(pictures):
         raise InputError(
-            f"There are {len(pictures)} --reference and {len(subjects)} --subject. One mask for each picture is "
-            "needed, or none. Give as many."
+            "subjects-count",
+            "There are {num_pictures} --reference and {num_subjects} --subject. One mask for each picture is "
+            "needed, or none. Give as many.",
+            num_pictures=len(pictures),
+            num_subjects=len(subjects),
         )
     found = [_read_reference(path) for path in pictures]
     if not subjects:
@@ -157,7 +163,10 @@ def _read_text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise InputError(
-            f"The paths {path} cannot be read ({error}). A JSON file of box paths is needed. Check the name."
+            "paths-unreadable",
+            "The paths {path} cannot be read ({error}). A JSON file of box paths is needed. Check the name.",
+            path=path,
+            error=error,
         ) from error
 
 
@@ -165,5 +174,11 @@ def _pair(text: str, between: str, option: str, example: str) -> tuple[float, fl
     try:
         first, second = (float(part) for part in text.split(between))
     except ValueError:
-        raise InputError(f'{option} has "{text}". Two numbers as in "{example}" are needed. Change it.') from None
+        raise InputError(
+            "not-two-numbers",
+            '{option} has "{text_}". Two numbers as in "{example}" are needed. Change it.',
+            option=option,
+            text_=text,
+            example=example,
+        ) from None
     return first, second

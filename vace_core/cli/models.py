@@ -140,8 +140,10 @@ def device_of(run: Run) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         raise InputError(
-            f'The device is "{run.device}", which is not available here. One that torch can use is needed. '
-            "Choose auto or cpu."
+            "device-unknown",
+            'The device is "{device}", which is not available here. One that torch can use is needed. Choose '
+            "auto or cpu.",
+            device=run.device,
         ) from error
     return device
 

@@ -96,7 +96,13 @@ def write_result(path: Path, frames: Tensor, request: Request, *, lossless: bool
         if saved is None:
             raise
         silent = ", without its sound" if request.sound else ""
-        raise InputError(f"{error} The finished result is not lost: it is {saved}{silent}.") from error
+        raise InputError(
+            "result-saved-aside",
+            "{error} The finished result is not lost: it is {saved}{silent}.",
+            error=error,
+            saved=saved,
+            silent=silent,
+        ) from error
 
 
 def _saved_elsewhere(path: Path, frames: Tensor, request: Request, lossless: bool) -> Path | None:
@@ -134,18 +140,22 @@ def _check(request: Request, options: SamplingOptions, run: Run) -> None:
     device_of(run)
     if options.stg_scale and not family.options.stg_scale:
         raise InputError(
-            f"--stg came, and the model is {family.base_name}, which has no spatio-temporal guidance. A model such as "
-            "LTX-Video is needed for it. Leave it out."
+            "stg-unknown",
+            "--stg came, and the model is {base_name}, which has no spatio-temporal guidance. A model such as "
+            "LTX-Video is needed for it. Leave it out.",
+            base_name=family.base_name,
         )
     if run.rescale and not options.stg_scale:
         raise InputError(
-            "--rescale came, which acts on spatio-temporal guidance, and there is none. --stg above 0 and a model such "
-            "as LTX-Video are needed for it. Leave it out."
+            "rescale-without-stg",
+            "--rescale came, which acts on spatio-temporal guidance, and there is none. --stg above 0 and a "
+            "model such as LTX-Video are needed for it. Leave it out.",
         )
     if request.vcu.source is None and (run.feather or run.match_colour):
         raise InputError(
-            "This task keeps no pixels, and --feather or --match-colour came, which join what is made to what is kept. "
-            "A task with a source clip is needed for them. Leave them out."
+            "finish-without-source",
+            "This task keeps no pixels, and --feather or --match-colour came, which join what is made to what "
+            "is kept. A task with a source clip is needed for them. Leave them out.",
         )
     if run.preview is not None:
         check_target(run.preview, ".png")

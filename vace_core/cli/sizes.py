@@ -66,5 +66,8 @@ def amount(text: str, side: int, name: str) -> float:
         return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     except ValueError:
         raise InputError(
-            f"--{name} is {text}. A ratio such as 0.25 or 25%, or pixels such as 64px, is needed. Change it."
+            "margin-unreadable",
+            "--{name} is {text_}. A ratio such as 0.25 or 25%, or pixels such as 64px, is needed. Change it.",
+            name=name,
+            text_=text,
         ) from None

@@ -105,7 +105,10 @@ def extend(
     before, after = fit_ends(first, second, target_of(wanted), keep=keep)
     ends = {name: end for name, end in (("first", before), ("last", after)) if end}
     if not ends:
-        raise InputError("Neither a clip nor --last came. At least one is needed. Give what is to be made longer.")
+        raise InputError(
+            "nothing-to-extend",
+            "Neither a clip nor --last came. At least one is needed. Give what is to be made longer.",
+        )
     vcu = tasks.extend(
         None if before is None else before.frames,
         None if after is None else after.frames,
@@ -142,7 +145,10 @@ def keyframes(
     """Keyframes: generate a clip that shows images at given frames."""
     placed = [(index, read_still(path, wanted)) for index, path in map(_keyframe, pictures)]
     if len({index for index, _ in placed}) < len(placed):
-        raise InputError("Two keyframes have the same index. One picture for each frame is needed. Change one index.")
+        raise InputError(
+            "keyframes-twice",
+            "Two keyframes have the same index. One picture for each frame is needed. Change one index.",
+        )
     pictures_fitted = fit_pictures([picture for _, picture in placed], target_of(wanted))
     fitted = {index: picture for (index, _), picture in zip(placed, pictures_fitted, strict=True)}
     vcu = tasks.keyframes(
@@ -289,7 +295,7 @@ def _seen(pictures: References, found: list[Tensor]) -> list[tuple[str, str]]:
 
 def _some(pictures: References) -> References:
     if not pictures.reference:
-        raise InputError("No reference picture came. At least one is needed. Give it as --reference.")
+        raise InputError("no-reference", "No reference picture came. At least one is needed. Give it as --reference.")
     return pictures
 
 
@@ -297,6 +303,8 @@ def _keyframe(text: str) -> tuple[int, Path]:
     index, equals, path = text.partition("=")
     if not (equals and path and index.isdigit()):
         raise InputError(
-            f'The keyframe is "{text}". An index and a picture, such as 0=first.png, are needed. Change it.'
+            "keyframe-unreadable",
+            'The keyframe is "{text_}". An index and a picture, such as 0=first.png, are needed. Change it.',
+            text_=text,
         )
     return int(index), Path(path)

@@ -78,15 +78,27 @@ def _recipe(name: str, steps: int | None) -> Recipe:
 
 def _given(path: Path | None, what: str, option: str) -> Path:
     if path is None:
-        raise InputError(f"No {what} came. Training needs one. Give it as {option}.")
+        raise InputError(
+            "training-input-missing",
+            "No {what} came. Training needs one. Give it as {option}.",
+            what=what,
+            option=option,
+        )
     return path
 
 
 def _text(name: str | None) -> TextEncoder:
     if name is None:
-        raise InputError("No text encoder came, and there are prompts to encode. Give one as --text-encoder.")
+        raise InputError(
+            "text-encoder-missing",
+            "There are prompts to encode, and no text encoder came. Training needs one. Give it as --text-encoder.",
+        )
     if name == STARTER_NAME:
         return StarterText()
     if not Path(name).exists():
-        raise InputError(f"There is no text encoder {shortened(name)}. A file or folder is needed. Check its name.")
+        raise InputError(
+            "text-encoder-not-found",
+            "There is no text encoder {name}. A file or folder is needed. Check its name.",
+            name=shortened(name),
+        )
     return load_text(Path(name))

@@ -43,8 +43,11 @@ def open_checkpoint(path: str | Path, part: Part = "transformer") -> TensorFile:
         return _open(find_file(path, part))
     except OSError as error:
         raise WeightsError(
-            f"{path} cannot be read: {error.strerror or error}. A readable file or folder of weights is needed. "
-            "Check the path and its permissions."
+            "weights-unreadable",
+            "{path} cannot be read: {error}. A readable file or folder of weights is needed. Check the path "
+            "and its permissions.",
+            path=path,
+            error=error.strerror or error,
         ) from error
 
 
@@ -54,8 +57,10 @@ def find_file(path: Path, part: Part = "transformer") -> Path:
         return path
     if not path.is_dir():
         raise WeightsError(
-            f"There is no file at {path}. A .safetensors or .gguf file, or a folder with one, is needed. "
-            "Check the path."
+            "weights-missing",
+            "There is no file at {path}. A .safetensors or .gguf file, or a folder with one, is needed. Check "
+            "the path.",
+            path=path,
         )
     if part == "transformer":
         _refuse_experts(path)
@@ -68,8 +73,11 @@ def find_file(path: Path, part: Part = "transformer") -> Path:
     if not found and pickles:
         raise _pickled(pickles[0])
     raise WeightsError(
-        f"{folder} holds {_listed(found)}. One model is needed: a .safetensors or .gguf file, or an index of shards. "
-        "Give the path of the file you mean."
+        "weights-ambiguous",
+        "{folder} holds {listed}. One model is needed: a .safetensors or .gguf file, or an index of "
+        "shards. Give the path of the file you mean.",
+        folder=folder,
+        listed=_listed(found),
     )
 
 
@@ -87,7 +95,9 @@ def read_json(path: Path) -> dict[str, Any]:
         found = None
     if not isinstance(found, dict):
         raise WeightsError(
-            f"{path} is not a JSON table. One as it was published with the weights is needed. Download it again."
+            "weights-json",
+            "{path} is not a JSON table. One as it was published with the weights is needed. Download it again.",
+            path=path,
         )
     return cast("dict[str, Any]", found)
 
@@ -138,7 +148,10 @@ def _open(path: Path) -> TensorFile:
         raise _pickled(path)
     if _is_indexed(path):
         raise WeightsError(
-            f"{path} is one shard of several. All of them are needed. Choose {_index_of(path).name} or the folder."
+            "weights-shard",
+            "{path} is one shard of several. All of them are needed. Choose {index_of} or the folder.",
+            path=path,
+            index_of=_index_of(path).name,
         )
     return SafetensorsFile(path)
 
@@ -146,10 +159,15 @@ def _open(path: Path) -> TensorFile:
 def _pickled(path: Path) -> WeightsError:
     name = path.with_suffix(".safetensors").name
     return WeightsError(
-        f"{path} is a pickle file; opening one can run code hidden in it, so it was not opened. "
-        "The same weights as .safetensors are needed. Download those, or convert the file once if you trust it:\n"
-        f'    import torch, safetensors.torch as st; weights = torch.load("{path.name}", "cpu", weights_only=True)\n'
-        f'    st.save_file({{k: v.contiguous() for k, v in weights.items()}}, "{name}")'
+        "weights-pickled",
+        "{path} is a pickle file; opening one can run code hidden in it, so it was not opened. The same "
+        "weights as .safetensors are needed. Download those, or convert the file once if you trust "
+        'it:\n    import torch, safetensors.torch as st; weights = torch.load("{name}", "cpu", '
+        "weights_only=True)\n    st.save_file({{k: v.contiguous() for k, v in weights.items()}}, "
+        '"{name_2}")',
+        path=path,
+        name=path.name,
+        name_2=name,
     )
 
 
@@ -157,8 +175,12 @@ def _refuse_experts(path: Path) -> None:
     for high, low in (("high_noise_model", "low_noise_model"), ("transformer", "transformer_2")):
         if (path / high).is_dir() and (path / low).is_dir():
             raise WeightsError(
-                f"{path} holds two models, one for high noise and one for low. One of them is needed here. "
-                f"Give {path / high} or {path / low}."
+                "weights-experts",
+                "{path} holds two models, one for high noise and one for low. One of them is needed here. Give "
+                "{path_2} or {path_3}.",
+                path=path,
+                path_2=path / high,
+                path_3=path / low,
             )
 
 

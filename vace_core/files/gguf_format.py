@@ -196,8 +196,11 @@ def _block_type(path: Path, gguf: ModuleType, number: int) -> tuple[str, int, in
             gguf.quants.dequantize(np.zeros((1, width), np.uint8), kind)
     except NotImplementedError:
         raise UnsupportedModelError(
-            f"{path} stores weights as {kind.name}, which cannot be turned back into numbers here. "
-            "Types that can are Q8_0, Q6_K, Q5_K, Q4_K, F16, BF16 and their like. Choose a version in one of these."
+            "gguf-type",
+            "{path} stores weights as {name}, which cannot be turned back into numbers here. Types that can "
+            "are Q8_0, Q6_K, Q5_K, Q4_K, F16, BF16 and their like. Choose a version in one of these.",
+            path=path,
+            name=kind.name,
         ) from None
     return kind.name, block, width
 
@@ -218,7 +221,8 @@ def _gguf() -> ModuleType:
         import gguf
     except ImportError:
         raise ModelError(
-            "This is a GGUF file, and the Python package gguf that turns its blocks into numbers is not installed. "
-            "It is needed for GGUF files only. Install gguf, or choose a .safetensors file."
+            "gguf-not-installed",
+            "This is a GGUF file, and the Python package gguf that turns its blocks into numbers is not "
+            "installed. It is needed for GGUF files only. Install gguf, or choose a .safetensors file.",
         ) from None
     return gguf

@@ -49,8 +49,10 @@ def replacing(
 def unwritable(path: Path, error: BaseException) -> InputError:
     """What is said of a `path` that `error` keeps from being written."""
     return InputError(
-        f"The file {path} cannot be written ({reason(error)}). A writable folder with free space is needed. "
-        "Choose another one."
+        "file-unwritable",
+        "The file {path} cannot be written ({error}). A writable folder with free space is needed. Choose another one.",
+        path=path,
+        error=reason(error),
     )
 
 

@@ -59,8 +59,13 @@ class SafetensorsFile:
         info = self.tensors[name]
         if info.dtype not in TORCH_DTYPES:
             raise UnsupportedModelError(
-                f"{self.path} stores {shortened(name)} as {shortened(info.dtype)}. "
-                f"Types that can be read are {', '.join(TORCH_DTYPES)}. Choose a version in one of these."
+                "weights-dtype",
+                "{path} stores {name} as {dtype}. Types that can be read are {torch_dtypes}. Choose a version in "
+                "one of these.",
+                path=self.path,
+                name=shortened(name),
+                dtype=shortened(info.dtype),
+                torch_dtypes=", ".join(TORCH_DTYPES),
             )
         return as_stored(self.read_bytes(name), info)
 

@@ -93,7 +93,10 @@ class TensorFile(Protocol):
 def damaged(path: Path, reason: str) -> WeightsError:
     """The error for a file that is not what its format demands; `reason` is a clause without a full stop."""
     return WeightsError(
-        f"{path} cannot be read: {reason}. A complete safetensors or GGUF file is needed. Download or copy it again."
+        "weights-damaged",
+        "{path} cannot be read: {reason}. A complete safetensors or GGUF file is needed. Download or copy it again.",
+        path=path,
+        reason=reason,
     )
 
 

@@ -185,6 +185,9 @@ def _format_in(table: Any) -> str:
 
 def _unknown_quantisation(weights: Weights, what: str) -> UnsupportedModelError:
     return UnsupportedModelError(
-        f"{weights.file.path} is quantised as {what}, which is not known here. Known are fp8 with or without one scale "
-        "per weight, and GGUF. Choose a version in one of these, or in fp16 or bf16."
+        "weights-quantisation",
+        "{path} is quantised as {what}, which is not known here. Known are fp8 with or without one scale "
+        "per weight, and GGUF. Choose a version in one of these, or in fp16 or bf16.",
+        path=weights.file.path,
+        what=what,
     )

@@ -54,7 +54,10 @@ def paths_from_json(
 def _parsed(text: str) -> object:
     if len(text) > _LONGEST_TEXT:
         raise InputError(
-            f"The boxes are {len(text):,} characters of JSON. At most {_LONGEST_TEXT:,} are read. Use fewer keys."
+            "boxes-too-long",
+            "The boxes are {num_text:,} characters of JSON. At most {longest_text:,} are read. Use fewer keys.",
+            num_text=len(text),
+            longest_text=_LONGEST_TEXT,
         )
 
     def whole(digits: str) -> float:
@@ -67,13 +70,19 @@ def _parsed(text: str) -> object:
         reason = str(error)
     except RecursionError:
         reason = "it is nested too deeply"
-    raise InputError(f"The boxes cannot be read as JSON: {reason}. Copy the text again from where it was made.")
+    raise InputError(
+        "boxes-not-json",
+        "The boxes cannot be read as JSON: {reason}. Copy the text again from where it was made.",
+        reason=reason,
+    )
 
 
 def _from_own(data: dict[str, Any]) -> tuple[BoxPath, ...]:
     if data.get("version") != 1:
         raise InputError(
-            f"The boxes are JSON of version {shown(data.get('version'))}. Version 1 is needed. Make the boxes again."
+            "boxes-version",
+            "The boxes are JSON of version {shown}. Version 1 is needed. Make the boxes again.",
+            shown=shown(data.get("version")),
         )
     found: list[BoxPath] = []
     room = _MOST_KEYS
@@ -93,8 +102,9 @@ def _from_points(data: object, size: tuple[int, int] | None, box: tuple[float, f
     lists = _listed("The boxes", data, "points", _MOST_KEYS)
     if size is None or box is None or min(*size, *box) <= 0:
         raise InputError(
-            "The boxes are points in pixels. To read them, the size of the picture they were drawn on and the size of "
-            "the box, in pixels, are needed. Set both to more than 0."
+            "boxes-points-size",
+            "The boxes are points in pixels. To read them, the size of the picture they were drawn on and the "
+            "size of the box, in pixels, are needed. Set both to more than 0.",
         )
     (width, height), found, room = size, list[BoxPath](), _MOST_KEYS
     lists = lists if isinstance(lists[0], list) else [lists]
@@ -114,16 +124,34 @@ def _from_points(data: object, size: tuple[int, int] | None, box: tuple[float, f
 
 def _listed(where: str, value: object, what: str, most: int) -> list[Any]:
     if not isinstance(value, list) or not value:
-        raise InputError(f"{where}: {what} are {shown(value)}. A list of at least one is needed. Correct them.")
+        raise InputError(
+            "boxes-list",
+            "{where}: {what} are {value}. A list of at least one is needed. Correct them.",
+            where=where,
+            what=what,
+            value=shown(value),
+        )
     listed = cast("list[Any]", value)
     if len(listed) > most:
-        raise InputError(f"{where}: there are {len(listed):,} {what} and room for {most:,}. Use fewer.")
+        raise InputError(
+            "boxes-too-many",
+            "{where}: there are {num_listed:,} {what} and room for {most:,}. Use fewer.",
+            where=where,
+            num_listed=len(listed),
+            what=what,
+            most=most,
+        )
     return listed
 
 
 def _object(where: str, value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise InputError(f"{where}: it is {shown(value)}. An object in braces is needed. Correct it.")
+        raise InputError(
+            "boxes-object",
+            "{where}: it is {value}. An object in braces is needed. Correct it.",
+            where=where,
+            value=shown(value),
+        )
     return cast("dict[str, Any]", value)
 
 
@@ -134,8 +162,14 @@ def _made(kind: type[Made], where: str, values: dict[str, Any]) -> Made:
     missing = [name for name, needed in known.items() if needed and name not in values]
     if unknown or missing:
         came = f"has the unknown field {shown(unknown[0])}" if unknown else f"lacks {shown(missing[0])}"
-        raise InputError(f"{where} {came}. Its fields are {', '.join(known)}. Correct it.")
+        raise InputError(
+            "boxes-fields",
+            "{where} {came}. Its fields are {known}. Correct it.",
+            where=where,
+            came=came,
+            known=", ".join(known),
+        )
     try:
         return kind(**values)
     except InputError as error:
-        raise InputError(f"{where}: {error}") from None
+        raise InputError("boxes-invalid", "{where}: {error}", where=where, error=error) from None

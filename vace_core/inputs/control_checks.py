@@ -57,7 +57,12 @@ class _Fault(NamedTuple):
 
 def _faults(frames: Tensor, kind: ControlKind) -> list[_Fault]:
     if kind not in _CHECKS:
-        raise InputError(f'The control kind is "{kind}". Known kinds are {", ".join(_CHECKS)}. Choose one of them.')
+        raise InputError(
+            "control-kind",
+            'The control kind is "{kind}". Known kinds are {checks}. Choose one of them.',
+            kind=kind,
+            checks=", ".join(_CHECKS),
+        )
     check_float_frames(frames)
     return list(_CHECKS[kind](opencv_images(frames[:, :, :: -(-frames.shape[2] // 8)])))
 

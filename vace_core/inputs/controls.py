@@ -77,11 +77,16 @@ def flow(frames: Tensor) -> Tensor:
     cv2 = opencv()
     images = opencv_images(frames)
     if frames.shape[2] < 2:
-        raise InputError("The clip has 1 frame. At least 2 are needed to see motion. Connect a longer clip.")
+        raise InputError(
+            "flow-length", "The clip has 1 frame. At least 2 are needed to see motion. Connect a longer clip."
+        )
     if min(frames.shape[3:]) < 16:
         raise InputError(
-            f"The frames are {frames.shape[4]} x {frames.shape[3]} pixels. At least 16 x 16 are needed to see motion. "
-            "Connect larger frames."
+            "flow-size",
+            "The frames are {width} x {height} pixels. At least 16 x 16 are needed to see motion. Connect "
+            "larger frames.",
+            width=frames.shape[4],
+            height=frames.shape[3],
         )
     search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     light = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in images]
@@ -107,11 +112,15 @@ def flow_image(flow: Tensor) -> Tensor:
     """
     if flow.ndim != 4 or flow.shape[0] != 2 or not flow.numel():
         raise ShapeError(
-            f"The flow has the shape {tuple(flow.shape)}. (2, frames, height, width) is needed. "
-            "Connect motion to the right and down, in pixels."
+            "flow-shape",
+            "The flow has the shape {flow_shape}. (2, frames, height, width) is needed. Connect motion to the "
+            "right and down, in pixels.",
+            flow_shape=tuple(flow.shape),
         )
     if not flow.isfinite().all():
-        raise InputError("The flow holds infinite or undefined numbers. Finite ones are needed. Compute it again.")
+        raise InputError(
+            "flow-not-finite", "The flow holds infinite or undefined numbers. Finite ones are needed. Compute it again."
+        )
     pictures = [_on_wheel(right, down) for right, down in flow.float().cpu().transpose(0, 1).numpy()]
     return (torch.from_numpy(np.stack(pictures)) / 127.5 - 1).permute(3, 0, 1, 2)[None].contiguous().to(flow.device)
 
@@ -171,15 +180,24 @@ def check_float_frames(frames: Tensor) -> None:
     shape = tuple(frames.shape)
     if len(shape) != 5 or shape[1] != 3 or not frames.numel():
         raise ShapeError(
-            f"The frames have the shape {shape}. (batch, 3, frames, height, width) is needed, none of them 0. "
-            "Connect frames with three channels."
+            "frames-shape",
+            "The frames have the shape {shape}. (batch, 3, frames, height, width) is needed, none of them 0. "
+            "Connect frames with three channels.",
+            shape=shape,
         )
     if frames.dtype != torch.float32:
-        raise InputError(f"The frames hold {frames.dtype} numbers. torch.float32 is needed. Convert them to it first.")
+        raise InputError(
+            "frames-dtype",
+            "The frames hold {dtype} numbers. torch.float32 is needed. Convert them to it first.",
+            dtype=frames.dtype,
+        )
     low, high = frames.aminmax()
     if not (low >= -1.001 and high <= 1.001):
         raise InputError(
-            f"The frames hold values from {low:g} to {high:g}. -1 (black) to 1 (white) is needed. Rescale them first."
+            "frames-values",
+            "The frames hold values from {low:g} to {high:g}. -1 (black) to 1 (white) is needed. Rescale them first.",
+            low=low,
+            high=high,
         )
 
 

@@ -17,6 +17,7 @@ from ..errors import InputError, ShapeError
 from ..geometry import Grid
 from . import fitting
 from .fitting import FitPlan, FitRule
+from .resizing import resize_frames, resize_masks
 
 SAME_RATE = 0.01  # rates that differ by less, as a ratio, are one
 
@@ -172,7 +173,7 @@ def fit_clip(source: Source, target: Target, *, growth: float = 1.0) -> Fitted:
     if target.length and target.fps:
         part = source.part(0, _count_in(source, target.length / target.fps))
     plan = plan_of(part, target, growth=growth)
-    return Fitted(frames=fitting.apply(part.frames, plan), plan=plan, source=source)
+    return Fitted(frames=resize_frames(part.frames, plan), plan=plan, source=source)
 
 
 def fit_pictures(sources: Sequence[Source], target: Target) -> list[Fitted]:
@@ -201,8 +202,14 @@ def fit_ends(
     if before and last and isinstance(target.takes, Grid) and before.size != last.shape[1:]:
         (height, width), (_, other_height, other_width) = before.size, last.shape
         raise ShapeError(
-            f"The {last.called} is {other_width} x {other_height} pixels, the other clip {width} x {height}. Both need "
-            "the same size where nothing is fitted. Resize one of them, or have them fitted to a model."
+            "end-size",
+            "The {called} is {other_width} x {other_height} pixels, the other clip {width} x {height}. Both "
+            "need the same size where nothing is fitted. Resize one of them, or have them fitted to a model.",
+            called=last.called,
+            other_width=other_width,
+            other_height=other_height,
+            width=width,
+            height=height,
         )
     after = None
     if last is not None:
@@ -228,8 +235,13 @@ def fit_mask(masks: Tensor, fitted: Fitted, *, name: str = "mask") -> tuple[Tens
     total, *size = source.shape
     if count not in (1, total):
         raise ShapeError(
-            f"The {name} has {count} frames, the {source.called} {total}. One frame, which counts for all, or as many "
-            "as the clip are needed. Use the mask of this very clip."
+            "mask-length",
+            "The {name} has {count} frames, the {called} {total}. One frame, which counts for all, or as many "
+            "as the clip are needed. Use the mask of this very clip.",
+            name=name,
+            count=count,
+            called=source.called,
+            total=total,
         )
     if count > 1:
         masks = masks[fitted.begin : fitted.begin + fitted.plan.source_frames]
@@ -238,7 +250,7 @@ def fit_mask(masks: Tensor, fitted: Fitted, *, name: str = "mask") -> tuple[Tens
         notes.append(f"The {name} of {width} x {height} was scaled to its clip's {size[1]} x {size[0]}.")
     if bool(((masks > 0) & (masks < 1)).any()):
         notes.append(f"The {name} has soft values: above one half is generated.")
-    return fitting.apply_masks(masks[None, None], fitted.plan), tuple(notes)
+    return resize_masks(masks[None, None], fitted.plan), tuple(notes)
 
 
 def fit_control(control: Source, fitted: Fitted) -> Tensor:
@@ -250,11 +262,16 @@ def fit_control(control: Source, fitted: Fitted) -> Tensor:
     (count, height, width), total = control.shape, fitted.source.shape[0]
     if count != total:
         raise InputError(
-            f"The {control.called} has {count} frames, the {fitted.source.called} {total}. Both need the same. Make "
-            "the control from this very clip."
+            "control-length",
+            "The {called} has {count} frames, the {fitted_called} {total}. Both need the same. Make the "
+            "control from this very clip.",
+            called=control.called,
+            count=count,
+            fitted_called=fitted.source.called,
+            total=total,
         )
     part = control.part(fitted.begin, fitted.begin + fitted.plan.source_frames)
-    return fitting.apply(part.frames, replace(fitted.plan, source_height=height, source_width=width))
+    return resize_frames(part.frames, replace(fitted.plan, source_height=height, source_width=width))
 
 
 def rest_of(source: Source, begin: int, end: int, plan: FitPlan, fps: float) -> FitPlan | None:
@@ -290,7 +307,7 @@ def _fit_end(source: Source, target: Target, keep: int | None, share: int, *, at
     rest = rest_of(source, *left, plan, plan.fps if same else fps)
     notes = (_said_of_keep(source, keep, length, there, fps),) if keep and keep != length else ()
     return Fitted(
-        frames=fitting.apply(part.frames, plan), plan=plan, source=source, begin=begin, rest=rest, notes=notes
+        frames=resize_frames(part.frames, plan), plan=plan, source=source, begin=begin, rest=rest, notes=notes
     )
 
 
@@ -319,8 +336,12 @@ def _count_in(source: Source, seconds: float) -> int:
     there = float(times[-1, 1])
     if seconds > there + 1 / source.fps:
         raise InputError(
-            f"The {source.called} is {there:.2f} s long, and {seconds:.2f} s were asked for with length and fps. "
-            "Not more than there is can be taken. Set a smaller length or a higher rate."
+            "clip-too-short",
+            "The {called} is {there:.2f} s long, and {seconds:.2f} s were asked for with length and fps. Not "
+            "more than there is can be taken. Set a smaller length or a higher rate.",
+            called=source.called,
+            there=there,
+            seconds=seconds,
         )
     return int((times[:, 0] < seconds - 0.01 / source.fps).sum())
 
@@ -331,7 +352,14 @@ def _same_size(masks: Tensor, size: tuple[int, int], name: str, clip: str) -> Te
     scale = size[1] / width
     if abs(height * scale - size[0]) > max(scale, 1.0):
         raise ShapeError(
-            f"The {name} is {width} x {height} pixels, the {clip} {size[1]} x {size[0]}, which is another shape. "
-            "A mask of its clip is needed. Make it from this very clip, or resize it."
+            "mask-aspect",
+            "The {name} is {width} x {height} pixels, the {clip} {size} x {size_2}, which is another shape. A "
+            "mask of its clip is needed. Make it from this very clip, or resize it.",
+            name=name,
+            width=width,
+            height=height,
+            clip=clip,
+            size=size[1],
+            size_2=size[0],
         )
     return functional.interpolate(masks[:, None], size=size, mode="bilinear", align_corners=False)[:, 0].clamp(0, 1)

@@ -1,6 +1,6 @@
 """Which size, length and rate a clip goes to the model with, and the resampling that gets it there.
 
-`plan` decides, `report` says it in words, `apply` and `apply_masks` do it. Nothing else in the library resizes a clip.
+`plan` decides, `report` says it in words, `resizing` does it. Nothing else in the library resizes a clip.
 """
 
 from __future__ import annotations
@@ -11,15 +11,12 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from ..checks.room import FRAMES, check_room
+from ..checks.room import check_room
 from ..errors import InputError, ShapeError
 from ..geometry import Box, Grid
-from ..media.video import levels, stand_for_bytes
 
 MOST_THINNED = 0.9  # of a clip's frames per second; below this the loss is pointed out
-_MASK_BYTES = 10  # of a pixel of a fitted mask: one frame in three channels, whether it is kept, and the number twice
 _TIMES_BYTES = 100  # of a frame: when it begins and ends, and where it goes
 
 
@@ -142,8 +139,13 @@ def plan(
     cells = (height // step) * (width // step)
     if num_frames < 1 or cells < 1:
         raise InputError(
-            f"The clip has {num_frames} frames of {width} x {height} pixels. This model needs at least one frame of "
-            f"{step} x {step}. Use a larger clip."
+            "clip-too-small",
+            "The clip has {num_frames} frames of {width} x {height} pixels. This model needs at least one "
+            "frame of {step} x {step}. Use a larger clip.",
+            num_frames=num_frames,
+            width=width,
+            height=height,
+            step=step,
         )
     area = min(rule.max_tokens, rule.max_area / step**2, cells)
     latent_frames = min(rule.grid.latent_frames(num_frames), int(rule.max_tokens / area))
@@ -152,8 +154,13 @@ def plan(
     columns = int(area / rows) if rows else 0
     if not columns:
         raise InputError(
-            f"The clip is {width} x {height} pixels, too long and narrow: this model works on blocks of "
-            f"{step} x {step} and at most {rule.max_area} pixels. Crop the clip to a squarer shape."
+            "clip-too-narrow",
+            "The clip is {width} x {height} pixels, too long and narrow: this model works on blocks of {step} "
+            "x {step} and at most {max_area} pixels. Crop the clip to a squarer shape.",
+            width=width,
+            height=height,
+            step=step,
+            max_area=rule.max_area,
         )
     length = rule.grid.pixel_frames(latent_frames)
     return _plan(
@@ -193,13 +200,21 @@ def plan_exact(
     grid.check(length, *size)
     if min(num_frames, height, width) < 1:
         raise InputError(
-            f"The clip has {num_frames} frames of {width} x {height} pixels. At least one frame of one pixel is "
-            "needed. Use another clip."
+            "clip-empty",
+            "The clip has {num_frames} frames of {width} x {height} pixels. At least one frame of one pixel is "
+            "needed. Use another clip.",
+            num_frames=num_frames,
+            width=width,
+            height=height,
         )
     if length > num_frames:
         raise InputError(
-            f"The clip has {num_frames} frames, and {length} were asked for. Fitting never makes a clip longer. "
-            f"Set the length to {grid.nearest_lengths(num_frames)[0]}, or add frames with an extension task."
+            "clip-too-short",
+            "The clip has {num_frames} frames, and {length} were asked for. Fitting never makes a clip longer. "
+            "Set the length to {grid}, or add frames with an extension task.",
+            num_frames=num_frames,
+            length=length,
+            grid=grid.nearest_lengths(num_frames)[0],
         )
     return _plan(num_frames, (height, width), length, size, frame_times(num_frames, fps, times))
 
@@ -234,75 +249,6 @@ def thinning(plan: FitPlan) -> str | None:
         f"The clip is thinned out in time: {_count(plan.source_frames)} at {plan.source_fps:.4g} fps become "
         f"{plan.num_frames} at {plan.fps:.4g} fps. Motion becomes coarser."
     )
-
-
-def apply(frames: Tensor, plan: FitPlan) -> Tensor:
-    """`(B, 3, T, H, W)` float32 in -1..1: the planned frames, scaled to cover and cropped to the centre.
-
-    Args:
-        frames: `(T, H, W, 3)` uint8 as decoded (B becomes 1), or `(B, 3, T, H, W)` in -1..1. Bytes, and numbers on
-            the CPU that all stand for bytes, are scaled as bytes, so that the result equals the official processor's;
-            other numbers are scaled as numbers, and clamped to -1..1 where bicubic overshoots. Frames that keep their
-            size keep every value.
-        plan: Made for a clip of this length and size.
-
-    Raises:
-        ShapeError: the frames are not laid out like this, or are not the clip of the plan.
-    """
-    as_bytes, size = frames.dtype == torch.uint8, (plan.source_frames, plan.source_height, plan.source_width)
-    _check_clip(tuple(frames.shape), (*size, 3) if as_bytes else (3, *size), "frames", 0 if as_bytes else 1)
-    batch = 1 if as_bytes else frames.shape[0]
-    _check_room(plan, batch, FRAMES, "clip")
-    fitted = torch.empty(batch, 3, plan.num_frames, plan.height, plan.width, device=frames.device)
-    same_as_bytes = not as_bytes and plan.resizes and stand_for_bytes(frames, plan.indices)
-    for n, i in enumerate(plan.indices):
-        picture = frames[i].permute(2, 0, 1)[None] if as_bytes else frames[:, :, i].float()
-        if same_as_bytes:
-            picture = levels(picture).round_().to(torch.uint8)
-        if picture.dtype == torch.uint8:
-            fitted[:, :, n] = _cover(picture, plan).float().div_(127.5).sub_(1.0)
-        else:
-            fitted[:, :, n] = _cover(picture, plan).clamp(-1, 1) if plan.resizes else picture
-    return fitted
-
-
-def apply_masks(masks: Tensor, plan: FitPlan) -> Tensor:
-    """`(B, 1, T, H, W)` float32 of 0 and 1, through the same geometry as the frames.
-
-    Scaled like the official mask video, bicubic on bytes, and 1 where the result exceeds one half.
-
-    Args:
-        masks: `(T, H, W)` or `(B, 1, T, H, W)` in 0..1, 1 = generate, 0 = keep. One frame counts for the whole clip.
-        plan: Made for the clip that the masks belong to.
-
-    Raises:
-        ShapeError: the masks are not laid out like this, or are not those of the plan's clip.
-        InputError: a value lies outside 0..1.
-    """
-    if masks.ndim == 3:
-        masks = masks[None, None]
-    length = 1 if masks.ndim == 5 and masks.shape[2] == 1 else plan.source_frames
-    _check_clip(tuple(masks.shape), (1, length, plan.source_height, plan.source_width), "masks", 1)
-    masks = masks.float()
-    low, high = masks.min().item(), masks.max().item()
-    if not (low >= 0 and high <= 1):
-        raise InputError(
-            f"The masks reach from {low:g} to {high:g}. A mask needs values between 0 (keep) and 1 (generate). "
-            "Divide it by its largest value."
-        )
-    _check_room(plan, len(masks), _MASK_BYTES, "mask")
-    # Three channels, since the byte kernel for pictures rounds differently from the one for a single channel.
-    levels = (masks * 255).round().to(torch.uint8).expand(-1, 3, -1, -1, -1)
-    fitted = [_cover(levels[:, :, i], plan)[:, :1] for i in (plan.indices if length > 1 else (0,))]
-    kept = torch.stack(fitted, dim=2) > 127
-    return kept.float().expand(-1, -1, plan.num_frames, -1, -1).contiguous()
-
-
-def _check_room(plan: FitPlan, batch: int, pixel: int, what: str) -> None:
-    """Accepts a result of `pixel` bytes a pixel, and one frame on its way there, if they fit into memory."""
-    on_its_way = 2 * FRAMES * math.prod(plan.scaled_size) if plan.resizes else 0
-    needed = batch * (plan.num_frames * plan.height * plan.width * pixel + on_its_way)
-    check_room(needed, f"The fitted {what}", frames=plan.num_frames, height=plan.height, width=plan.width)
 
 
 def _count(frames: int) -> str:
@@ -348,8 +294,10 @@ def frame_times(num_frames: int, fps: float | None, times: Tensor | None) -> tup
         fps = num_frames / float(times[-1, 1] - times[0, 0]) if fps is None else fps
     if fps is None or not (math.isfinite(fps) and fps > 0):
         raise InputError(
-            f"The frame rate is {fps}. Fitting a clip needs frames per second above 0, or the times of its frames. "
-            "Set fps; if the rate is unknown, use the rate of the model's training videos."
+            "fps-unknown",
+            "The frame rate is {fps}. Fitting a clip needs frames per second above 0, or the times of its "
+            "frames. Set fps; if the rate is unknown, use the rate of the model's training videos.",
+            fps=fps,
         )
     if times is None:
         check_room(num_frames * _TIMES_BYTES, "The clip", frames=num_frames)
@@ -362,29 +310,15 @@ def frame_times(num_frames: int, fps: float | None, times: Tensor | None) -> tup
 def _check_times(times: Tensor, num_frames: int) -> None:
     if tuple(times.shape) != (num_frames, 2):
         raise ShapeError(
-            f"The times are {tuple(times.shape)} numbers. A clip of {num_frames} frames needs ({num_frames}, 2): "
-            "the start and the end of each frame in seconds. Pass the times of this clip."
+            "times-shape",
+            "The times are {times_shape} numbers. A clip of {num_frames} frames needs ({num_frames}, 2): the "
+            "start and the end of each frame in seconds. Pass the times of this clip.",
+            times_shape=tuple(times.shape),
+            num_frames=num_frames,
         )
     if not (times.isfinite().all() and (times.flatten().diff() >= 0).all() and (times.diff(dim=1) > 0).all()):
         raise InputError(
-            "The times of the frames do not increase. Each frame needs a start and a later end, none before the end "
-            "of the frame before it. Pass fps instead."
+            "times-order",
+            "The times of the frames do not increase. Each frame needs a start and a later end, none before "
+            "the end of the frame before it. Pass fps instead.",
         )
-
-
-def _check_clip(shape: tuple[int, ...], expected: tuple[int, ...], name: str, batch_axes: int) -> None:
-    if len(shape) != len(expected) + batch_axes or shape[batch_axes:] != expected or 0 in shape:
-        needed = ", ".join(["B"] * batch_axes + [str(n) for n in expected])
-        raise ShapeError(
-            f"The {name} have the shape {shape}. This plan was made for ({needed}). Plan again for the clip that "
-            f"is fitted, or pass {name} of that length and size."
-        )
-
-
-def _cover(pictures: Tensor, plan: FitPlan) -> Tensor:
-    """`(N, C, H, W)` bytes or numbers, scaled to cover the result and cropped to its centre."""
-    if not plan.resizes:
-        return pictures
-    scaled = functional.interpolate(pictures, size=plan.scaled_size, mode="bicubic", antialias=True)
-    crop = plan.crop
-    return scaled[:, :, crop.top : crop.bottom, crop.left : crop.right]

@@ -78,12 +78,17 @@ class BoxPath:
 
     def __post_init__(self) -> None:
         if not self.keys:
-            raise InputError("A box path has no keys. At least one is needed. Place the box in at least one frame.")
+            raise InputError(
+                "path-empty", "A box path has no keys. At least one is needed. Place the box in at least one frame."
+            )
         for before, after in pairwise(self.keys):
             if after.time <= before.time:
                 raise InputError(
-                    f"A box path has a key at time {after.time:g} after one at {before.time:g}. "
-                    "Times must rise. Sort the keys and keep one per time."
+                    "path-order",
+                    "A box path has a key at time {time:g} after one at {before_time:g}. Times must rise. Sort the "
+                    "keys and keep one per time.",
+                    time=after.time,
+                    before_time=before.time,
                 )
         _check_type("order", self.order, int, "A whole number")
         _check_type("label", self.label, str, "A text")
@@ -199,12 +204,16 @@ def _check_size(num_frames: int, height: int = 1, width: int = 1) -> None:
 
 def _check_type(name: str, value: object, kind: type, words: str) -> None:
     if type(value) is not kind:
-        raise InputError(f"{name} is {shown(value)}. {words} is needed. Change it.")
+        raise InputError(
+            "value-type", "{name} is {value}. {words} is needed. Change it.", name=name, value=shown(value), words=words
+        )
 
 
 def _check_colour(colour: object) -> None:
     parts = cast("tuple[object, ...]", colour) if isinstance(colour, tuple) else ()
     if len(parts) != 3 or not all(type(part) is int and 0 <= part <= 255 for part in parts):
         raise InputError(
-            f"colour is {shown(colour)}. Three whole numbers from 0 to 255 are needed: red, green, blue. Change colour."
+            "colour-range",
+            "colour is {colour}. Three whole numbers from 0 to 255 are needed: red, green, blue. Change colour.",
+            colour=shown(colour),
         )

@@ -42,8 +42,9 @@ def opencv() -> ModuleType:
         import cv2
     except ImportError as error:
         raise VaceError(
-            "OpenCV is not installed. Masks, layouts and control signals are drawn with it. "
-            "Install it with: pip install opencv-python-headless"
+            "opencv-not-installed",
+            "OpenCV is not installed. Masks, layouts and control signals are drawn with it. Install it with: "
+            "pip install opencv-python-headless",
         ) from error
     return cv2
 
@@ -58,15 +59,24 @@ def check(masks: Tensor) -> None:
     shape = tuple(masks.shape)
     if len(shape) != 5 or shape[1] != 1 or not masks.numel():
         raise ShapeError(
-            f"The mask has the shape {shape}. (batch, 1, frames, height, width) is needed, none of them 0. "
-            "Connect a mask with one channel."
+            "mask-shape",
+            "The mask has the shape {shape}. (batch, 1, frames, height, width) is needed, none of them 0. "
+            "Connect a mask with one channel.",
+            shape=shape,
         )
     if masks.dtype != torch.float32:
-        raise InputError(f"The mask holds {masks.dtype} numbers. torch.float32 is needed. Convert it with .float().")
+        raise InputError(
+            "mask-dtype",
+            "The mask holds {dtype} numbers. torch.float32 is needed. Convert it with .float().",
+            dtype=masks.dtype,
+        )
     if not ((masks == 0) | (masks == 1)).all():
         raise InputError(
-            f"The mask holds values from {masks.min():g} to {masks.max():g}. Only 0 (keep) and 1 (generate) are "
-            "possible. Threshold it first, for example at 0.5."
+            "mask-values",
+            "The mask holds values from {min:g} to {max:g}. Only 0 (keep) and 1 (generate) are possible. "
+            "Threshold it first, for example at 0.5.",
+            min=masks.min(),
+            max=masks.max(),
         )
 
 
@@ -202,11 +212,18 @@ def augment(
     Source: ali-vilab/VACE, annotators/maskaug.py.
     """
     if mode not in AUGMENT_MODES:
-        raise InputError(f'The mask mode is "{mode}". Known modes are {", ".join(AUGMENT_MODES)}. Choose one of them.')
+        raise InputError(
+            "mask-mode",
+            'The mask mode is "{mode}". Known modes are {augment_modes}. Choose one of them.',
+            mode=mode,
+            augment_modes=", ".join(AUGMENT_MODES),
+        )
     check_number("expand_ratio", expand_ratio, least=0)
     if expand_lrtp is not None and not (len(expand_lrtp) == 4 and all(0 <= part <= 1 for part in expand_lrtp)):
         raise InputError(
-            f"expand_lrtp is {expand_lrtp}. Four numbers from 0 to 1 are needed: left, right, top, bottom. Change them."
+            "expand-lrtp",
+            "expand_lrtp is {expand_lrtp}. Four numbers from 0 to 1 are needed: left, right, top, bottom. Change them.",
+            expand_lrtp=expand_lrtp,
         )
     if expand_iters is not None:
         check_whole("expand_iters", expand_iters, least=1)
@@ -232,13 +249,16 @@ def augment(
 
 def _check_all(masks: tuple[Tensor, ...]) -> None:
     if not masks:
-        raise InputError("No mask came. At least one is needed. Connect a mask.")
+        raise InputError("no-mask", "No mask came. At least one is needed. Connect a mask.")
     for one in masks:
         check(one)
         if one.shape != masks[0].shape:
             raise ShapeError(
-                f"The masks have the shapes {tuple(masks[0].shape)} and {tuple(one.shape)} (batch, 1, frames, height, "
-                "width). They must be the same. Bring them to the same size and length."
+                "masks-differ",
+                "The masks have the shapes {tuple} and {one_shape} (batch, 1, frames, height, width). They must be "
+                "the same. Bring them to the same size and length.",
+                tuple=tuple(masks[0].shape),
+                one_shape=tuple(one.shape),
             )
 
 

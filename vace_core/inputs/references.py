@@ -65,8 +65,11 @@ def on_white(picture: Tensor, alpha: Tensor) -> Tensor:
     low, high = (float(value) for value in torch.aminmax(alpha))
     if not (low >= 0 and high <= 1):
         raise InputError(
-            f"The alpha channel holds values from {low:g} to {high:g}. Values from 0 (transparent) to 1 (opaque) are "
-            "needed. Divide 0..255 by 255."
+            "alpha-values",
+            "The alpha channel holds values from {low:g} to {high:g}. Values from 0 (transparent) to 1 "
+            "(opaque) are needed. Divide 0..255 by 255.",
+            low=low,
+            high=high,
         )
     # Written so that an opaque pixel stays as it is, to the bit.
     return picture * alpha + WHITE * (1 - alpha)
@@ -93,7 +96,8 @@ def crop_subject(picture: Tensor, mask: Tensor) -> Tensor:
     box = bounding_box(mask)
     if box is None:
         raise InputError(
-            "The subject mask is empty. At least one pixel must mark the subject. Paint it, or leave the mask out."
+            "subject-mask-empty",
+            "The subject mask is empty. At least one pixel must mark the subject. Paint it, or leave the mask out.",
         )
     subject = torch.where(mask > 0, picture, WHITE)
     return subject[..., box.top : box.bottom, box.left : box.right].contiguous()
@@ -102,7 +106,12 @@ def crop_subject(picture: Tensor, mask: Tensor) -> Tensor:
 def _letterbox(picture: Tensor, height: int, width: int, name: str) -> Tensor:
     _check_picture(picture, name)
     if height < 1 or width < 1:
-        raise ShapeError(f"The frame is {width} x {height} pixels. At least 1 x 1 is needed. Set both sides.")
+        raise ShapeError(
+            "frame-size",
+            "The frame is {width} x {height} pixels. At least 1 x 1 is needed. Set both sides.",
+            width=width,
+            height=height,
+        )
     own_height, own_width = picture.shape[3:]
     if (own_height, own_width) == (height, width):
         return picture
@@ -113,8 +122,14 @@ def _letterbox(picture: Tensor, height: int, width: int, name: str) -> Tensor:
     new_height, new_width = int(own_height * scale), int(own_width * scale)
     if not (new_height and new_width):
         raise ShapeError(
-            f"The {name} is {own_width} x {own_height} pixels. Fitted into {width} x {height} it would be thinner than "
-            "a pixel. Crop it to a squarer shape."
+            "reference-too-narrow",
+            "The {name} is {own_width} x {own_height} pixels. Fitted into {width} x {height} it would be "
+            "thinner than a pixel. Crop it to a squarer shape.",
+            name=name,
+            own_width=own_width,
+            own_height=own_height,
+            width=width,
+            height=height,
         )
     resized = functional.interpolate(
         picture[:, :, 0], size=(new_height, new_width), mode="bilinear", align_corners=False
@@ -128,14 +143,20 @@ def _letterbox(picture: Tensor, height: int, width: int, name: str) -> Tensor:
 def _check_picture(picture: Tensor, name: str) -> None:
     if picture.dim() == 5 and picture.shape[1] == 4:
         raise ShapeError(
-            f"The {name} has shape {tuple(picture.shape)}, with a fourth channel. Three are needed. "
-            "If the fourth is transparency, lay it on white with vace_core.inputs.references.on_white."
+            "reference-channels",
+            "The {name} has shape {picture_shape}, with a fourth channel. Three are needed. If the fourth is "
+            "transparency, lay it on white with vace_core.inputs.references.on_white.",
+            name=name,
+            picture_shape=tuple(picture.shape),
         )
     check_frames(picture, name)
     if picture.shape[2] != 1:
         raise ShapeError(
-            f"The {name} has {picture.shape[2]} frames. A reference is a single picture. "
-            "Choose one frame, or give each as a picture of its own."
+            "reference-several",
+            "The {name} has {frames} frames. A reference is a single picture. Choose one frame, or give each "
+            "as a picture of its own.",
+            name=name,
+            frames=picture.shape[2],
         )
 
 
@@ -143,6 +164,9 @@ def _check_size(given: Tensor, picture: Tensor, name: str) -> None:
     b, _, _, h, w = picture.shape
     if given.shape != (b, 1, 1, h, w):
         raise ShapeError(
-            f"The {name} has shape {tuple(given.shape)}. {(b, 1, 1, h, w)} is needed, as the picture has. "
-            "Resize it to the picture."
+            "reference-mask-size",
+            "The {name} has shape {given_shape}. {value} is needed, as the picture has. Resize it to the picture.",
+            name=name,
+            given_shape=tuple(given.shape),
+            value=(b, 1, 1, h, w),
         )

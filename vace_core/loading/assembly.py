@@ -95,20 +95,34 @@ def check_family(
     found = _found(vae, "vae")
     if found.family is not family:
         raise ModelError(
-            f"{vae} holds {found.title}, and the model is {family.base_name}, which needs {family.vae_name}. "
-            "Choose the VAE that belongs to this model."
+            "vae-other-family",
+            "{vae} holds {title}, and the model is {base_name}, which needs {vae_name}. Choose the VAE that "
+            "belongs to this model.",
+            vae=vae,
+            title=found.title,
+            base_name=family.base_name,
+            vae_name=family.vae_name,
         )
     for path in bases:
         if (other := family_in(path)) is not family:
             raise ModelError(
-                f"{path} holds {other.base_name}, and the model for high noise is {family.base_name}. Both need to be "
-                "of one kind. Choose the two files of one pair."
+                "experts-differ",
+                "{path} holds {base_name}, and the model for high noise is {family_base_name}. Both need to be of "
+                "one kind. Choose the two files of one pair.",
+                path=path,
+                base_name=other.base_name,
+                family_base_name=family.base_name,
             )
     for path in adapters:
         if (other := family_in(path)) is not family:
             raise AdapterMismatchError(
-                f"The adapter in {path} is made for {other.name}, and the model is {family.base_name}. An adapter for "
-                f"{family.name} is needed. Choose the adapter that belongs to this model."
+                "adapter-other-family",
+                "The adapter in {path} is made for {name}, and the model is {base_name}. An adapter for "
+                "{family_name} is needed. Choose the adapter that belongs to this model.",
+                path=path,
+                name=other.name,
+                base_name=family.base_name,
+                family_name=family.name,
             )
 
 
@@ -119,8 +133,12 @@ def _load_base(
     width = found.family.base_sizes(found.weights).text_width if "base" in found.parts else text_width
     if text_width not in (None, width):
         raise ModelError(
-            f"The text encoder gives {text_width} numbers a token, and {path} reads {width}. "
-            "Both need the same. Choose the text encoder that belongs to this model."
+            "text-width",
+            "The text encoder gives {text_width} numbers a token, and {path} reads {width}. Both need the "
+            "same. Choose the text encoder that belongs to this model.",
+            text_width=text_width,
+            path=path,
+            width=width,
         )
     return load_base(path, dtype=dtype, device=device, ops=ops)
 

@@ -85,8 +85,12 @@ def identify(file: TensorFile, part: Part = "transformer") -> Found:
 def unsupported(file: TensorFile, what: str) -> UnsupportedModelError:
     names = " and ".join(family.name for family in FAMILIES)
     return UnsupportedModelError(
-        f"{file.path} holds {what}. Known are the text-to-video models, VACE adapters, VAEs and text encoders of "
-        f"{names}. Choose a file of one of these."
+        "model-unsupported",
+        "{path} holds {what}. Known are the text-to-video models, VACE adapters, VAEs and text encoders of "
+        "{names}. Choose a file of one of these.",
+        path=file.path,
+        what=what,
+        names=names,
     )
 
 

@@ -244,8 +244,15 @@ def _checked(said: Any, blocks: int, layers: int | None, where: Path) -> tuple[i
     if not are_context_layers(numbers, blocks, layers):
         below = f" below {layers}" if layers else ""
         raise WeightsError(
-            f"{where} gives {shortened(said)} as {CONTEXT_LAYERS_KEY}. The adapter has {blocks} context blocks, "
-            f"so {blocks} ascending numbers from 0{below} are needed. Use the configuration that belongs to this model."
+            "context-layers-config",
+            "{where} gives {said} as {context_layers_key}. The adapter has {blocks} context blocks, so "
+            "{blocks} ascending numbers from 0{below} are needed. Use the configuration that belongs to this "
+            "model.",
+            where=where,
+            said=shortened(said),
+            context_layers_key=CONTEXT_LAYERS_KEY,
+            blocks=blocks,
+            below=below,
         )
     return tuple(numbers)
 

@@ -89,13 +89,21 @@ def load_adapter(
     chosen = context_layers_of(found) if context_layers is None else tuple(context_layers)
     if chosen is None:
         raise InputError(
-            f"{found.weights.file.path} holds an adapter of {blocks} context blocks of width {sizes.width}, and "
-            "nothing tells which blocks of its base they belong to. The list is needed. Give it as context_layers."
+            "context-layers-missing",
+            "{path} holds an adapter of {blocks} context blocks of width {width}, and nothing tells which "
+            "blocks of its base they belong to. The list is needed. Give it as context_layers.",
+            path=found.weights.file.path,
+            blocks=blocks,
+            width=sizes.width,
         )
     if not are_context_layers(chosen, blocks):
         raise InputError(
-            f"context_layers is {chosen}. The adapter in {found.weights.file.path} has {blocks} context blocks, so "
-            f"{blocks} ascending numbers from 0 are needed. Give the ones that it was trained with."
+            "context-layers-wrong",
+            "context_layers is {chosen}. The adapter in {path} has {blocks} context blocks, so {blocks} "
+            "ascending numbers from 0 are needed. Give the ones that it was trained with.",
+            chosen=chosen,
+            path=found.weights.file.path,
+            blocks=blocks,
         )
     return _filled(
         lambda ops: family.build_adapter(sizes, chosen, ops),
@@ -142,8 +150,11 @@ def _find(path: str | Path, part: str) -> Found:
     found = identify(open_checkpoint(path, FOLDERS[part]), FOLDERS[part])
     if part not in found.parts:
         raise WeightsError(
-            f"{found.weights.file.path} holds {found.title}. What is needed here is {_title(found.family, part)}. "
-            "Choose a file that holds it."
+            "weights-other-part",
+            "{path} holds {title}. What is needed here is {title_title}. Choose a file that holds it.",
+            path=found.weights.file.path,
+            title=found.title,
+            title_title=_title(found.family, part),
         )
     return found
 
@@ -187,8 +198,13 @@ def _check(found: Found, part: str, shapes: Mapping[str, tuple[int, ...]]) -> No
     ]
     if any(faults):
         raise WeightsError(
-            f"{path} {' and '.join(filter(None, faults))}. Exactly the {len(shapes)} weights of "
-            f"{_title(found.family, part)} are needed. {_advice(found, shapes)}"
+            "weights-keys",
+            "{path} {faults}. Exactly the {num_shapes} weights of {title} are needed. {advice}",
+            path=path,
+            faults=" and ".join(filter(None, faults)),
+            num_shapes=len(shapes),
+            title=_title(found.family, part),
+            advice=_advice(found, shapes),
         )
     for name, shape in shapes.items():
         if weights.shape(name) != shape:

@@ -38,8 +38,12 @@ def split_model(path: str | Path, base_out: Path, adapter_out: Path) -> None:
     outputs = {base_out.resolve(), adapter_out.resolve()}
     if len(outputs) < 2 or outputs & {source.resolve() for source in found.weights.file.paths}:
         raise InputError(
-            f"{path} would be split into {base_out} and {adapter_out}. Two files other than the model itself are "
-            "needed. Change the names."
+            "split-onto-itself",
+            "{path} would be split into {base_out} and {adapter_out}. Two files other than the model itself "
+            "are needed. Change the names.",
+            path=path,
+            base_out=base_out,
+            adapter_out=adapter_out,
         )
     layers = context_layers_of(found)
     places, others = _places(found), _others(found)
@@ -72,15 +76,27 @@ def join_model(base: str | Path, adapter: str | Path, out: Path) -> None:
     family, theirs = base_found.family, adapter_found.family
     if family is not theirs:
         raise AdapterMismatchError(
-            f"{adapter} is made for {theirs.name}, and {base} holds {family.base_name}. Both need to be of one kind. "
-            "Choose the adapter that belongs to it."
+            "adapter-other-family",
+            "{adapter} is made for {name}, and {base} holds {base_name}. Both need to be of one kind. Choose "
+            "the adapter that belongs to it.",
+            adapter=adapter,
+            name=theirs.name,
+            base=base,
+            base_name=family.base_name,
         )
     sizes, (needed, blocks) = family.base_sizes(base_found.weights), family.adapter_sizes(adapter_found.weights)
     layers = context_layers_of(adapter_found)
     if (sizes.width, sizes.ffn) != (needed.width, needed.ffn) or max(layers or (blocks - 1,)) >= sizes.layers:
         raise AdapterMismatchError(
-            f"{adapter} is made for a base of width {needed.width} with at least {max(layers or (blocks - 1,)) + 1} "
-            f"blocks. {base} has width {sizes.width} and {sizes.layers} blocks. Choose the adapter that belongs to it."
+            "adapter-width",
+            "{adapter} is made for a base of width {width} with at least {max} blocks. {base} has width "
+            "{sizes_width} and {layers} blocks. Choose the adapter that belongs to it.",
+            adapter=adapter,
+            width=needed.width,
+            max=max(layers or (blocks - 1,)) + 1,
+            base=base,
+            sizes_width=sizes.width,
+            layers=sizes.layers,
         )
     metadata = {**adapter_found.weights.file.metadata, **base_found.weights.file.metadata}
     if layers is not None:
@@ -93,11 +109,18 @@ def _open(path: str | Path, kind: str, needed: str) -> Found:
     found = identify(open_checkpoint(path))
     file = found.weights.file
     if found.kind != kind:
-        raise WeightsError(f"{file.path} is not what is needed here: {needed}. Choose a file that holds that.")
+        raise WeightsError(
+            "weights-other-part",
+            "{path} is not what is needed here: {needed}. Choose a file that holds that.",
+            path=file.path,
+            needed=needed,
+        )
     if isinstance(file, GgufFile):
         raise UnsupportedModelError(
-            f"{file.path} is a GGUF file, whose weights cannot be copied to safetensors as they are. "
-            "A safetensors file is needed. Choose one."
+            "gguf-not-copied",
+            "{path} is a GGUF file, whose weights cannot be copied to safetensors as they are. A safetensors "
+            "file is needed. Choose one.",
+            path=file.path,
         )
     return found
 

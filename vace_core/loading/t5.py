@@ -116,8 +116,13 @@ def load_text(
     if found.kind != "text" or found.family.text.name != kind.name:
         what = f"the {found.family.text.name} text encoder" if found.kind == "text" else found.kind
         raise WeightsError(
-            f"{weights.file.path} holds another part of a model ({what}). The {kind.name} text encoder is needed here. "
-            f"Choose a file such as {kind.example}."
+            "text-encoder-wrong-part",
+            "{path} holds another part of a model ({what}). The {name} text encoder is needed here. Choose a "
+            "file such as {example}.",
+            path=weights.file.path,
+            what=what,
+            name=kind.name,
+            example=kind.example,
         )
     if not isinstance(kind, EncoderKind):
         itself: LoadsItself = kind  # type: ignore[assignment]
@@ -185,8 +190,13 @@ def _empty_model(weights: Weights, names: Mapping[str, str], kind: EncoderKind) 
 def _unfit(weights: Weights, kind: EncoderKind, problem: str, names: list[str]) -> WeightsError:
     listed = ", ".join(map(shortened, names[:5])) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
     return WeightsError(
-        f"{weights.file.path} is not a whole {kind.name} text encoder; {problem}: {listed}. "
-        "Exactly the weights of one are needed. Download it again, or choose another file."
+        "text-encoder-keys",
+        "{path} is not a whole {name} text encoder; {problem}: {listed}. Exactly the weights of one are "
+        "needed. Download it again, or choose another file.",
+        path=weights.file.path,
+        name=kind.name,
+        problem=problem,
+        listed=listed,
     )
 
 
@@ -203,8 +213,12 @@ def _find_tokenizer(weights: Weights, rows: int, kind: EncoderKind, given: Path 
     found = next((path for path in [given or here, *choices] if path.is_file()), None)
     if found is None:
         raise WeightsError(
-            f"There is no tokenizer in {given or here}. That of {kind.name} ({kind.tokenizer}) is needed: "
-            "tokenizer.json or spiece.model. Put one there, or give its path as the tokenizer."
+            "tokenizer-missing",
+            "There is no tokenizer in {given}. That of {name} ({tokenizer}) is needed: tokenizer.json or "
+            "spiece.model. Put one there, or give its path as the tokenizer.",
+            given=given or here,
+            name=kind.name,
+            tokenizer=kind.tokenizer,
         )
     _check_length(found, found.stat().st_size)
     return _read_tokenizer(found, found.read_bytes(), rows, kind)
@@ -213,7 +227,11 @@ def _find_tokenizer(weights: Weights, rows: int, kind: EncoderKind, given: Path 
 def _check_length(path: Path, length: int) -> None:
     if length > MAX_TOKENIZER:
         raise WeightsError(
-            f"The tokenizer in {path} has {length:,} bytes. At most {MAX_TOKENIZER:,} are read. Choose another file."
+            "tokenizer-too-large",
+            "The tokenizer in {path} has {length:,} bytes. At most {max_tokenizer:,} are read. Choose another file.",
+            path=path,
+            length=length,
+            max_tokenizer=MAX_TOKENIZER,
         )
 
 
@@ -225,13 +243,21 @@ def _read_tokenizer(path: Path, content: bytes, rows: int, kind: EncoderKind) ->
         raise
     except Exception as error:  # the packages raise nothing narrower
         raise WeightsError(
-            f"The tokenizer in {path} cannot be read. A tokenizer.json or SentencePiece model of {kind.name} "
-            "is needed. Download it again."
+            "tokenizer-unreadable",
+            "The tokenizer in {path} cannot be read. A tokenizer.json or SentencePiece model of {name} is "
+            "needed. Download it again.",
+            path=path,
+            name=kind.name,
         ) from error
     if not rows - kind.spare_rows <= size <= rows or end != END_NUMBER:
         raise WeightsError(
-            f"The tokenizer in {path} has {size:,} tokens, and its end token is number {end}. One for {rows:,} rows "
-            "whose end token is number 1 is needed. Choose the tokenizer that belongs to this encoder."
+            "tokenizer-other",
+            "The tokenizer in {path} has {size:,} tokens, and its end token is number {end}. One for {rows:,} "
+            "rows whose end token is number 1 is needed. Choose the tokenizer that belongs to this encoder.",
+            path=path,
+            size=size,
+            end=end,
+            rows=rows,
         )
     return tokenize
 

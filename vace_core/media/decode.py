@@ -46,8 +46,12 @@ def decoded_frames(
                 yield frame
     except (av.FFmpegError, OSError, ValueError) as error:
         raise InputError(
-            f"The video {path} cannot be decoded beyond its first {count} frames ({reason(error)}); it is cut short "
-            "or damaged. A complete video file is needed. Export or download it again."
+            "video-cut-short",
+            "The video {path} cannot be decoded beyond its first {count} frames ({error}); it is cut short or "
+            "damaged. A complete video file is needed. Export or download it again.",
+            path=path,
+            count=count,
+            error=reason(error),
         ) from error
 
 
@@ -88,10 +92,16 @@ def _check_dynamic_range(path: Path, stream: VideoStream) -> None:
     transfer = int(stream.codec_context.color_trc)
     if transfer in _HDR:
         raise InputError(
-            f"The video {path} is HDR, {_HDR[transfer]}. A video of standard dynamic range is needed. Convert it "
-            f'first: ffmpeg -i "{path.name}" -vf "zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,'
-            'tonemap=hable,zscale=t=bt709:m=bt709:r=tv,format=yuv420p" -c:v libx264 -crf 10 -c:a copy '
-            f'"{path.stem}-sdr.mp4"'
+            "video-hdr",
+            "The video {path} is HDR, {transfer}. A video of standard dynamic range is needed. Convert it "
+            'first: ffmpeg -i "{name}" -vf '
+            '"zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,tonemap=hable,'
+            'zscale=t=bt709:m=bt709:r=tv,format=yuv420p" '
+            '-c:v libx264 -crf 10 -c:a copy "{stem}-sdr.mp4"',
+            path=path,
+            transfer=_HDR[transfer],
+            name=path.name,
+            stem=path.stem,
         )
 
 

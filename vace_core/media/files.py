@@ -29,7 +29,8 @@ def pyav() -> ModuleType:
         import av
     except ImportError as error:
         raise InputError(
-            "Video files came, and PyAV is not installed. It is needed to read and write them. Run: pip install av"
+            "pyav-not-installed",
+            "Video files came, and PyAV is not installed. It is needed to read and write them. Run: pip install av",
         ) from error
     return av
 
@@ -40,8 +41,9 @@ def pillow() -> ModuleType:
         from PIL import Image
     except ImportError as error:
         raise InputError(
-            "Picture files came, and Pillow is not installed. It is needed to read and write them. "
-            "Run: pip install pillow"
+            "pillow-not-installed",
+            "Picture files came, and Pillow is not installed. It is needed to read and write them. Run: pip "
+            "install pillow",
         ) from error
     return Image
 
@@ -57,9 +59,17 @@ def check_file(path: Path) -> None:
     except (OSError, ValueError):  # a name that no file can have
         size = None
     if size is None:
-        raise InputError(f"There is no file {path}. An existing file is needed. Check the folder and the name.")
+        raise InputError(
+            "file-missing",
+            "There is no file {path}. An existing file is needed. Check the folder and the name.",
+            path=path,
+        )
     if size == 0:
-        raise InputError(f"The file {path} is empty (0 bytes). A complete file is needed. Export or download it again.")
+        raise InputError(
+            "file-empty",
+            "The file {path} is empty (0 bytes). A complete file is needed. Export or download it again.",
+            path=path,
+        )
 
 
 def check_target(path: Path, *suffixes: str, room: int = 0) -> None:
@@ -75,11 +85,23 @@ def check_target(path: Path, *suffixes: str, room: int = 0) -> None:
     """
     if path.suffix.lower() not in suffixes:
         known = " or ".join(suffixes)
-        raise InputError(f"The name {path} ends in {path.suffix!r}. This is written as {known}. Change the ending.")
+        raise InputError(
+            "file-ending",
+            "The name {path} ends in {suffix!r}. This is written as {known}. Change the ending.",
+            path=path,
+            suffix=path.suffix,
+            known=known,
+        )
     if not os.path.isdir(path.parent):
-        raise InputError(f"There is no folder {path.parent}. The folder of the result must exist. Create it first.")
+        raise InputError(
+            "folder-missing",
+            "There is no folder {parent}. The folder of the result must exist. Create it first.",
+            parent=path.parent,
+        )
     if os.path.isdir(path):
-        raise InputError(f"{path} is a folder. A file is written there. Choose another name.")
+        raise InputError(
+            "file-is-folder", "{path} is a folder. A file is written there. Choose another name.", path=path
+        )
     try:
         with suppress(FileNotFoundError):
             path.lstat()  # a name that is too long is found out here
@@ -89,6 +111,10 @@ def check_target(path: Path, *suffixes: str, room: int = 0) -> None:
         raise unwritable(path, error) from error
     if free < room:
         raise InputError(
-            f"The disk of {path.parent} has {free / 2**20:,.0f} MiB free, and the result takes about "
-            f"{room / 2**20:,.0f} MiB. More free space is needed. Make room, or choose another folder."
+            "disk-full",
+            "The disk of {parent} has {free:,.0f} MiB free, and the result takes about {room:,.0f} MiB. More "
+            "free space is needed. Make room, or choose another folder.",
+            parent=path.parent,
+            free=free / 2**20,
+            room=room / 2**20,
         )

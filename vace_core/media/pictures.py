@@ -48,8 +48,11 @@ def read_image(path: str | Path) -> tuple[Tensor, Tensor | None]:
         if count == 1:
             return _picture_bytes(image)
     raise InputError(
-        f"The picture {path} is an animation of {count} frames. A single picture is needed here. Save the frame that "
-        "is meant as a .png."
+        "image-animated",
+        "The picture {path} is an animation of {count} frames. A single picture is needed here. Save the "
+        "frame that is meant as a .png.",
+        path=path,
+        count=count,
     )
 
 
@@ -134,7 +137,11 @@ def write_image(path: str | Path, frames: Tensor) -> None:
     check_target(path, ".png")
     pictures = to_uint8(frames)
     if len(pictures) != 1:
-        raise ShapeError(f"{len(pictures)} frames came. A picture holds one. Choose one frame, or write a video.")
+        raise ShapeError(
+            "image-several-frames",
+            "{num_pictures} frames came. A picture holds one. Choose one frame, or write a video.",
+            num_pictures=len(pictures),
+        )
     with replacing(path, OSError) as part:
         size = pictures.shape[2], pictures.shape[1]
         image_module.frombytes("RGB", size, pictures[0].numpy().tobytes()).save(part, format="PNG")
@@ -159,13 +166,19 @@ def _opened(path: Path) -> Generator[Image, None, None]:
         raise
     except image_module.DecompressionBombError as error:
         raise InputError(
-            f"The picture {path} has more than {_MAX_PICTURE:,} pixels. Pictures up to that size are read. "
-            "Scale it down first."
+            "image-too-large",
+            "The picture {path} has more than {max_picture:,} pixels. Pictures up to that size are read. Scale "
+            "it down first.",
+            path=path,
+            max_picture=_MAX_PICTURE,
         ) from error
     except Exception as error:  # a damaged picture can fail in any way inside Pillow's decoders
         raise InputError(
-            f"The file {path} cannot be read as a picture ({reason(error)}). A complete PNG, JPEG or WebP file of "
-            "8 or 16 bits is needed. Export or download it again."
+            "image-unreadable",
+            "The file {path} cannot be read as a picture ({error}). A complete PNG, JPEG or WebP file of 8 or "
+            "16 bits is needed. Export or download it again.",
+            path=path,
+            error=reason(error),
         ) from error
 
 

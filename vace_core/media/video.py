@@ -83,20 +83,27 @@ def to_uint8(frames: Tensor) -> Tensor:
     """
     if frames.ndim != 5 or tuple(frames.shape[:2]) != (1, 3) or 0 in frames.shape:
         raise ShapeError(
-            f"The frames have the shape {tuple(frames.shape)}. One clip of (1, 3, T, H, W) is needed. "
-            "Pass the clips of a batch one by one."
+            "frames-shape",
+            "The frames have the shape {frames_shape}. One clip of (1, 3, T, H, W) is needed. Pass the clips "
+            "of a batch one by one.",
+            frames_shape=tuple(frames.shape),
         )
     pictures = torch.empty(*frames.shape[2:], 3, dtype=torch.uint8)
     for index, frame in enumerate(frames[0].detach().unbind(1)):
         peak = frame.abs().max().item()
         if not math.isfinite(peak):
             raise InputError(
-                f"Frame {index} holds NaN or infinite values. Finite values in -1..1 are needed. "
-                "Look for the step that produced them; a half-precision overflow is the usual reason."
+                "frames-not-finite",
+                "Frame {index} holds NaN or infinite values. Finite values in -1..1 are needed. Look for the step "
+                "that produced them; a half-precision overflow is the usual reason.",
+                index=index,
             )
         if peak > 2:
             raise InputError(
-                f"Frame {index} reaches {peak:g}. Values in -1..1 are needed. Bring the frames to that range first."
+                "frames-values",
+                "Frame {index} reaches {peak:g}. Values in -1..1 are needed. Bring the frames to that range first.",
+                index=index,
+                peak=peak,
             )
         pictures[index] = frame.float().add(1.0).mul(127.5).round().clamp(0, 255).permute(1, 2, 0)
     return pictures
@@ -127,21 +134,28 @@ def read_video(path: str | Path, *, max_frames: int | None = None, max_bytes: in
             streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
             if not streams:
                 raise InputError(
-                    f"The file {path} holds no moving picture, only sound or data. A video is needed. "
-                    "Choose another file."
+                    "video-without-picture",
+                    "The file {path} holds no moving picture, only sound or data. A video is needed. Choose another "
+                    "file.",
+                    path=path,
                 )
             if getattr(streams[0], "codec_context", None) is None:
                 raise InputError(
-                    f"The video {path} is coded in a way that this FFmpeg cannot decode. H.264 is the safest choice. "
-                    "Convert it to MP4."
+                    "video-codec",
+                    "The video {path} is coded in a way that this FFmpeg cannot decode. H.264 is the safest choice. "
+                    "Convert it to MP4.",
+                    path=path,
                 )
             return _read(path, container, streams[0], max_frames, max_bytes)
     except InputError:
         raise
     except (av.FFmpegError, OSError, ValueError) as error:
         raise InputError(
-            f"The file {path} cannot be opened as a video ({reason(error)}). A complete video file is needed. "
-            "Export or download it again, or convert it to MP4."
+            "video-unreadable",
+            "The file {path} cannot be opened as a video ({error}). A complete video file is needed. Export or "
+            "download it again, or convert it to MP4.",
+            path=path,
+            error=reason(error),
         ) from error
 
 
@@ -158,8 +172,15 @@ def _read(path: Path, container: InputContainer, stream: VideoStream, max_frames
         shape = shape if pictures else (frame.height, frame.width)
         if (frame.height, frame.width) != shape:
             raise InputError(
-                f"The video {path} changes from {shape[1]} x {shape[0]} to {frame.width} x {frame.height} pixels at "
-                f"frame {len(pictures)}. One size is needed. Export it again, or read its first {len(pictures)} frames."
+                "video-size-changes",
+                "The video {path} changes from {shape_1} x {shape_0} to {width} x {height} pixels at frame "
+                "{num_pictures}. One size is needed. Export it again, or read its first {num_pictures} frames.",
+                path=path,
+                shape_1=shape[1],
+                shape_0=shape[0],
+                width=frame.width,
+                height=frame.height,
+                num_pictures=len(pictures),
             )
         check_memory(path, frame.width, frame.height, len(pictures) + 1, bound)
         pictures.append(frame_bytes(frame, notes))
@@ -169,7 +190,11 @@ def _read(path: Path, container: InputContainer, stream: VideoStream, max_frames
         if len(pictures) == max_frames:
             break
     if not pictures:
-        raise InputError(f"The video {path} holds no frames. At least one is needed. Export or download it again.")
+        raise InputError(
+            "video-without-frames",
+            "The video {path} holds no frames. At least one is needed. Export or download it again.",
+            path=path,
+        )
     if len(pictures) != max_frames and starts[-1] is not None:
         _check_complete(path, container, stream, len(pictures), starts[-1] + last)
     fps, times = frame_times(starts, stream, last, notes)
@@ -203,9 +228,16 @@ def check_memory(path: Path, width: int, height: int, frames: int, max_bytes: in
     needed = width * height * frames * 3
     if needed > max_bytes:
         raise InputError(
-            f"The video {path} has {frames} or more frames of {width} x {height} pixels: {needed / 2**30:.2f} GiB "
-            f"once decoded. At most {max_bytes / 2**30:.2f} GiB are read. Read fewer frames (max_frames) or scale it "
-            "down first."
+            "video-too-large",
+            "The video {path} has {frames} or more frames of {width} x {height} pixels: {needed:.2f} GiB once "
+            "decoded. At most {max_bytes:.2f} GiB are read. Read fewer frames (max_frames) or scale it down "
+            "first.",
+            path=path,
+            frames=frames,
+            width=width,
+            height=height,
+            needed=needed / 2**30,
+            max_bytes=max_bytes / 2**30,
         )
 
 
@@ -218,7 +250,12 @@ def _check_complete(path: Path, container: InputContainer, stream: VideoStream, 
         stated = Fraction(clock[1]) * 3600 + Fraction(clock[2]) * 60 + Fraction(clock[3])
     if stated - end > 2 * end / count:
         raise InputError(
-            f"The video {path} is cut short: its header states {float(stated):.2f} s, its {count} frames end at "
-            f"{float(end):.2f} s. A complete video file is needed. Export or download it again, or read its first "
-            f"{count} frames."
+            "video-cut-short",
+            "The video {path} is cut short: its header states {stated:.2f} s, its {count} frames end at "
+            "{end:.2f} s. A complete video file is needed. Export or download it again, or read its first "
+            "{count} frames.",
+            path=path,
+            stated=float(stated),
+            count=count,
+            end=float(end),
         )

@@ -58,9 +58,15 @@ def write_video(
     path, av = Path(path), pyav()
     check_video_target(path, lossless=lossless)
     if not 0.1 <= fps <= 1000:
-        raise InputError(f"The frame rate is {fps:g}. Between 0.1 and 1000 frames per second are needed. Set fps.")
+        raise InputError(
+            "fps-range",
+            "The frame rate is {fps:g}. Between 0.1 and 1000 frames per second are needed. Set fps.",
+            fps=fps,
+        )
     if not 0 <= crf <= 51:
-        raise InputError(f"crf is {crf}. It must lie between 0 (best) and 51 (smallest file). Use 10 to 23.")
+        raise InputError(
+            "crf-range", "crf is {crf}. It must lie between 0 (best) and 51 (smallest file). Use 10 to 23.", crf=crf
+        )
     pictures, rate = _pictures(frames), Fraction(fps).limit_denominator(1001)
     height, width = pictures.shape[1:3]
     if not lossless and (height % 2 or width % 2):
@@ -86,8 +92,11 @@ def check_video_target(path: Path, *, lossless: bool, pixels: int = 0) -> None:
     check_target(path, ".mkv" if lossless else ".mp4", room=3 * pixels // (4 if lossless else 16))
     if codec not in av.codecs_available:
         raise InputError(
-            f"This FFmpeg has no {codec}, which {path} is to be written with. It is part of PyAV as it is published. "
-            "Run: pip install av"
+            "encoder-missing",
+            "This FFmpeg has no {codec}, which {path} is to be written with. It is part of PyAV as it is "
+            "published. Run: pip install av",
+            codec=codec,
+            path=path,
         )
 
 
@@ -97,8 +106,10 @@ def _pictures(frames: Tensor) -> Tensor:
         return to_uint8(frames)
     if frames.ndim != 4 or frames.shape[3] != 3 or 0 in frames.shape:
         raise ShapeError(
-            f"The pictures have the shape {tuple(frames.shape)}. Bytes of (T, H, W, 3) are needed, or one clip of "
-            "(1, 3, T, H, W) in -1..1. Bring them into one of these forms."
+            "pictures-shape",
+            "The pictures have the shape {frames_shape}. Bytes of (T, H, W, 3) are needed, or one clip of (1, "
+            "3, T, H, W) in -1..1. Bring them into one of these forms.",
+            frames_shape=tuple(frames.shape),
         )
     return frames.cpu()
 
@@ -168,6 +179,9 @@ def _read_audio(path: Path, seconds: Fraction) -> tuple[Tensor, str] | None:
             return track, layout
     except (av.FFmpegError, OSError, ValueError) as error:
         raise InputError(
-            f"The sound of {path} cannot be read ({reason(error)}). A complete file is needed. Export it again, or "
-            "leave copy_audio_from empty."
+            "sound-unreadable",
+            "The sound of {path} cannot be read ({error}). A complete file is needed. Export it again, or "
+            "leave copy_audio_from empty.",
+            path=path,
+            error=reason(error),
         ) from error

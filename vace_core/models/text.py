@@ -169,6 +169,9 @@ def package(name: str, reader: str) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         raise ModelError(
-            f"The Python package {name} is not installed. Prompts for {reader} are read with it. "
-            "Install it with: pip install transformers sentencepiece ftfy"
+            "transformers-not-installed",
+            "The Python package {name} is not installed. Prompts for {reader} are read with it. Install it "
+            "with: pip install transformers sentencepiece ftfy",
+            name=name,
+            reader=reader,
         ) from error

@@ -56,7 +56,9 @@ def contact_sheet(
     """
     if not 2 <= columns <= 24:
         raise InputError(
-            f"The sheet is to have {columns} columns. 2 to 24 are possible. Set columns within that range."
+            "sheet-columns",
+            "The sheet is to have {columns} columns. 2 to 24 are possible. Set columns within that range.",
+            columns=columns,
         )
     # The frames that are shown: a unit of them, and its clips; and for every pixel of all frames whether it is kept.
     pixel = min(columns, vcu.num_frames) * (UNIT + 2 * FRAMES) + 4 * vcu.num_frames

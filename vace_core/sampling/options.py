@@ -47,8 +47,12 @@ class AdapterOptions:
         check_number("The end percent", self.end_percent, least=0, most=1)
         if self.start_percent >= self.end_percent:
             raise InputError(
-                f"The adapter is to act from {self.start_percent:g} to {self.end_percent:g} of the schedule, which is "
-                "nowhere. A start below the end is needed. Set both so, or the strength to 0 to go without the adapter."
+                "adapter-never-acts",
+                "The adapter is to act from {start_percent:g} to {end_percent:g} of the schedule, which is "
+                "nowhere. A start below the end is needed. Set both so, or the strength to 0 to go without the "
+                "adapter.",
+                start_percent=self.start_percent,
+                end_percent=self.end_percent,
             )
 
     def sigma_range(self, percent_to_sigma: Callable[[float], float]) -> SigmaRange:

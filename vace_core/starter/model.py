@@ -69,7 +69,9 @@ def part_file(folder: Path, part: str) -> Path:
     path = folder / f"{part}.safetensors"
     if not path.is_file():
         raise ModelError(
-            f"The starter model lacks its file {path}. The three files vae, base and adapter (.safetensors) are "
-            "needed. Install the package again, or choose another model."
+            "starter-file-missing",
+            "The starter model lacks its file {path}. The three files vae, base and adapter (.safetensors) are "
+            "needed. Install the package again, or choose another model.",
+            path=path,
         )
     return path

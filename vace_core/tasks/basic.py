@@ -60,7 +60,9 @@ def reference(
         width: Pixels, ≥ 1.
     """
     if not pictures:
-        raise InputError("No reference picture came. At least one is needed. Give one, or leave references out.")
+        raise InputError(
+            "no-reference", "No reference picture came. At least one is needed. Give one, or leave references out."
+        )
     _check_size(1, num_frames, height, width)  # before the pictures are made as large
     references = stack(pictures, height, width)
     return VideoConditionUnit(
@@ -122,7 +124,10 @@ def outpaint(
     across = _margins("width", width, {"left": left, "right": right}, step)
     down = _margins("height", height, {"top": top, "bottom": bottom}, step)
     if not (any(across) or any(down)):
-        raise InputError("Nothing is added on any side. Outpainting needs a border to fill. Set at least one side.")
+        raise InputError(
+            "nothing-to-outpaint",
+            "Nothing is added on any side. Outpainting needs a border to fill. Set at least one side.",
+        )
     size = source.shape[2], height + sum(down), width + sum(across)
     check_unit_room(len(source), *size, what="The canvas", clips=1)
     roles = torch.full_like(source[:, :1], KEEP, dtype=torch.uint8)
@@ -158,7 +163,9 @@ def extend(
     """
     clips = {name: clip for name, clip in (("first clip", first), ("last clip", last)) if clip is not None}
     if not clips:
-        raise InputError("Neither a first nor a last clip came. At least one is needed. Give one of them.")
+        raise InputError(
+            "nothing-to-extend", "Neither a first nor a last clip came. At least one is needed. Give one of them."
+        )
     for name, clip in clips.items():
         check_frames(clip, name)
     check_longer(sum(clip.shape[2] for clip in clips.values()), num_frames)
@@ -179,18 +186,24 @@ def keyframes(
         num_frames: Length of the result.
     """
     if not pictures:
-        raise InputError("No keyframe came. At least one is needed. Give one, or use the text task.")
+        raise InputError("no-keyframe", "No keyframe came. At least one is needed. Give one, or use the text task.")
     for index, picture in sorted(pictures.items()):
         check_frames(picture, f"keyframe {index}")
         if not 0 <= index < num_frames:
             raise InputError(
-                f"There is a keyframe at {index}, and the result has the frames 0 to {num_frames - 1}. "
-                "Keyframes must lie among them. Move it, or set another length."
+                "keyframe-outside",
+                "There is a keyframe at {index}, and the result has the frames 0 to {num_frames}. Keyframes must "
+                "lie among them. Move it, or set another length.",
+                index=index,
+                num_frames=num_frames - 1,
             )
         if picture.shape[2] != 1:
             raise ShapeError(
-                f"The keyframe {index} has {picture.shape[2]} frames. A single picture is needed. "
-                "Give its frames as keyframes of their own, or use the extend task."
+                "keyframe-several",
+                "The keyframe {index} has {frames} frames. A single picture is needed. Give its frames as "
+                "keyframes of their own, or use the extend task.",
+                index=index,
+                frames=picture.shape[2],
             )
     placed = {f"keyframe {index}": (index, picture) for index, picture in sorted(pictures.items())}
     source, roles = _placed(placed, num_frames)
@@ -290,7 +303,13 @@ def _check_size(batch: int, num_frames: int, height: int, width: int, clips: int
         ("width", width, "pixels"),
     ):
         if size < 1:
-            raise ShapeError(f"The {name} is {size} {what}. At least 1 is needed. Set the {name} to 1 or more.")
+            raise ShapeError(
+                "size-too-small",
+                "The {name} is {size} {what}. At least 1 is needed. Set the {name} to 1 or more.",
+                name=name,
+                size=size,
+                what=what,
+            )
     check_unit_room(batch, num_frames, height, width, clips=clips)
 
 
@@ -302,8 +321,12 @@ def check_longer(given: int, num_frames: int) -> None:
     """
     if given >= num_frames:
         raise ShapeError(
-            f"The length is {num_frames}, and the frames given are {given}. At least one more is needed, so that "
-            f"there is something to make. Set the length to {given + 1} or more, or give fewer frames."
+            "length-too-short",
+            "The length is {num_frames}, and the frames given are {given}. At least one more is needed, so "
+            "that there is something to make. Set the length to {given_2} or more, or give fewer frames.",
+            num_frames=num_frames,
+            given=given,
+            given_2=given + 1,
         )
 
 
@@ -323,8 +346,17 @@ def _placed(clips: Mapping[str, tuple[int, Tensor]], num_frames: int) -> tuple[T
     for other, (start, clip) in clips.items():
         if clip.shape[0] != b or clip.shape[3:] != (h, w):
             raise ShapeError(
-                f"The {name} is {w} x {h} pixels (batch {b}), the {other} {clip.shape[4]} x {clip.shape[3]} (batch "
-                f"{clip.shape[0]}). Both need the same size. Resize one of them."
+                "clips-differ",
+                "The {name} is {w} x {h} pixels (batch {b}), the {other} {width} x {height} (batch {batch}). Both "
+                "need the same size. Resize one of them.",
+                name=name,
+                w=w,
+                h=h,
+                b=b,
+                other=other,
+                width=clip.shape[4],
+                height=clip.shape[3],
+                batch=clip.shape[0],
             )
         source[:, :, start : start + clip.shape[2]] = clip
         roles[:, :, start : start + clip.shape[2]] = KEEP
@@ -338,8 +370,15 @@ def _margins(side: str, size: int, wanted: Mapping[str, float], step: int) -> tu
     extra = -(size + before + after) % step
     if extra and not before + after:
         raise ShapeError(
-            f"The {side} is {size} pixels, nothing is added to it, and the canvas must be a multiple of {step}. "
-            f"{extra} more are needed. Add some {' or '.join(wanted)}, or crop the clip to {size // step * step}."
+            "margin-multiple",
+            "The {side} is {size} pixels, nothing is added to it, and the canvas must be a multiple of {step}. "
+            "{extra} more are needed. Add some {wanted}, or crop the clip to {size_2}.",
+            side=side,
+            size=size,
+            step=step,
+            extra=extra,
+            wanted=" or ".join(wanted),
+            size_2=size // step * step,
         )
     total = before + after + extra
     before = before * total // (before + after) if before else 0
@@ -353,7 +392,10 @@ def _pixels(name: str, amount: float, size: int) -> int:
         return amount
     if not 0 <= amount <= _LARGEST_RATIO:
         raise InputError(
-            f"{name} is {amount:g}, a ratio of the side. A ratio from 0 to {_LARGEST_RATIO:g}, or pixels as a whole "
-            "number, is needed. Change it; pixels are written without a point."
+            "margin-ratio",
+            "{name} is {amount:g}. A ratio of the side up to {largest_ratio:g}, or whole pixels, is needed. Change it.",
+            name=name,
+            amount=amount,
+            largest_ratio=_LARGEST_RATIO,
         )
     return int(amount * size)

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ..errors import InputError, ModelError, VaceError
+from ..errors import InputError, ModelError, TrainingError
 from ..files.replacing import replacing, unwritable
 from .schedule import Schedule
 from .state import STEP, Average, check_disk, load_state, save_state, trainable, whole
@@ -29,10 +29,6 @@ log = logging.getLogger("vace")
 
 CHECKPOINT, LOSSES = "checkpoint.safetensors", "losses.jsonl"
 MOST_NAMES = 8
-
-
-class TrainingError(VaceError, RuntimeError):
-    """Training cannot go on; the last good state is on disk."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,8 +86,9 @@ def accelerator(
         accelerate = importlib.import_module("accelerate")
     except ImportError as error:
         raise ModelError(
-            "The Python package accelerate is not installed. Training is done with it. "
-            'Install it with: pip install "vace[train]"'
+            "accelerate-not-installed",
+            "The Python package accelerate is not installed. Training is done with it. Install it with: pip "
+            'install "vace[train]"',
         ) from error
     plugin = None
     if shard:
@@ -143,12 +140,11 @@ def train(
     except OSError as error:
         raise unwritable(folder, error) from error
     check_disk(folder, module)
-    device = processes.device.type
     optimiser = torch.optim.AdamW(
         list(trainable(module).values()),
         lr=schedule.learning_rate,
         weight_decay=schedule.weight_decay,
-        fused=device in ("cpu", "cuda"),
+        fused=True,
     )
     wrapped, prepared = processes.prepare(module, optimiser)
     run = _Run(
@@ -257,8 +253,12 @@ class _Run:
             f"the state after step {step} is kept in {self.folder / CHECKPOINT}" if step else "nothing was learned yet"
         )
         raise TrainingError(
-            f"The loss or its gradient is not a number (NaN or infinite) in step {step + 1}; {kept}. {which}. A finite "
-            "one is needed. Take such clips out of the data, lower the learning rate, or train in float32."
+            "loss-not-finite",
+            "The loss or its gradient is not a number (NaN or infinite) in step {step}; {kept}. {which}. Take such "
+            "clips out of the data, lower the learning rate, or train in float32.",
+            step=step + 1,
+            kept=kept,
+            which=which,
         )
 
     def _validated(self, step: int) -> dict[str, float]:
@@ -326,8 +326,13 @@ def _share(schedule: Schedule, processes: int) -> int:
     """How many micro-batches of one step each process computes."""
     if schedule.pieces % processes:
         raise InputError(
-            f"The batch of {schedule.batch} is read {schedule.at_a_time} at a time, in {schedule.pieces} pieces, by "
-            f"{processes} processes. As many pieces for each are needed. Change batch, micro_batch or the processes."
+            "batch-indivisible",
+            "The batch of {batch} is read {at_a_time} at a time, in {pieces} pieces, by {processes} processes. "
+            "As many pieces for each are needed. Change batch, micro_batch or the processes.",
+            batch=schedule.batch,
+            at_a_time=schedule.at_a_time,
+            pieces=schedule.pieces,
+            processes=processes,
         )
     return schedule.pieces // processes
 

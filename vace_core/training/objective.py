@@ -56,8 +56,11 @@ class Objective:
             check_number(name, value, least=0, most=1)
         if self.lowest >= self.highest:
             raise InputError(
-                f"Noise levels from {self.lowest:g} to {self.highest:g} are to be trained, which are none. "
-                "A lowest below the highest is needed. Set both so."
+                "sigma-range",
+                "Noise levels from {lowest:g} to {highest:g} are to be trained, which are none. A lowest below the "
+                "highest is needed. Set both so.",
+                lowest=self.lowest,
+                highest=self.highest,
             )
 
     def draw_sigmas(self, count: int, generator: torch.Generator) -> Tensor:

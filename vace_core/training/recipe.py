@@ -95,8 +95,9 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.stages and min(stage.start for stage in self.stages) > 0:
             raise InputError(
+                "stage-starts-late",
                 "The first stage of the recipe starts later than the training. One that starts at 0 is needed. Set "
-                "the start of the first stage to 0."
+                "the start of the first stage to 0.",
             )
 
     def told(self) -> dict[str, Any]:

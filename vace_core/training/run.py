@@ -148,8 +148,11 @@ def layers_for(recipe: Recipe, found: Found) -> tuple[int, ...]:
     chosen = recipe.tuning.context_layers or found.family.usual_layers(layers, min(recipe.tuning.blocks, layers))
     if not are_context_layers(chosen, len(chosen), layers):
         raise InputError(
-            f"The recipe gives context_layers as {list(chosen)}, and the base has {layers} blocks. Ascending numbers "
-            f"from 0 below {layers} are needed. Set them so."
+            "context-layers-recipe",
+            "The recipe gives context_layers as {list}, and the base has {layers} blocks. Ascending numbers "
+            "from 0 below {layers} are needed. Set them so.",
+            list=list(chosen),
+            layers=layers,
         )
     return tuple(chosen)
 
@@ -199,7 +202,8 @@ def _examples(recipe: Recipe, files: Files, family: Family) -> tuple[ClipExample
         log.warning("left out: %s", fault)
     if not recipe.data.buckets or not recipe.data.tasks:
         raise InputError(
-            "The recipe names no sizes or no tasks. At least one of each is needed. Add data.buckets and data.tasks."
+            "recipe-empty",
+            "The recipe names no sizes or no tasks. At least one of each is needed. Add data.buckets and data.tasks.",
         )
     examples = ClipExamples(
         path=str(files.data),

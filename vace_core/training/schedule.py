@@ -65,8 +65,11 @@ class Schedule:
         check_number("average", self.average, least=0, most=1)
         if self.batch % self.at_a_time:
             raise InputError(
-                f"The batch is {self.batch} and the micro_batch {self.at_a_time}. One that divides the other is "
-                "needed. Change one of them."
+                "micro-batch",
+                "The batch is {batch} and the micro_batch {at_a_time}. One that divides the other is needed. "
+                "Change one of them.",
+                batch=self.batch,
+                at_a_time=self.at_a_time,
             )
 
     @property

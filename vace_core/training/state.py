@@ -126,8 +126,11 @@ def load_state(
     step = file.metadata.get(STEP, "")
     if {name: info.shape for name, info in file.tensors.items()} != shapes or not step.isdecimal():
         raise InputError(
-            f"The checkpoint {path} is of another network than the one that is to be trained. One of the same recipe "
-            "and base is needed. Choose another folder to begin anew, or bring back the files it was begun with."
+            "checkpoint-other-network",
+            "The checkpoint {path} is of another network than the one that is to be trained. One of the same "
+            "recipe and base is needed. Choose another folder to begin anew, or bring back the files it was "
+            "begun with.",
+            path=path,
         )
     for name, parameter in weights.items():
         parameter.copy_(_like(file.read(f"weight.{name}"), parameter))
@@ -148,8 +151,11 @@ def check_recipe(path: Path, came: Mapping[str, Any], wanted: Mapping[str, Any])
     if differing:
         told = "; ".join(f"{name} was {was.get(name)!r:.60} and is {now.get(name)!r:.60}" for name in differing[:5])
         raise InputError(
-            f"{path} was begun with another recipe: {told}. The same recipe is needed to go on. Choose another folder "
-            "to begin anew, or set these back."
+            "checkpoint-other-recipe",
+            "{path} was begun with another recipe: {told}. The same recipe is needed to go on. Choose another "
+            "folder to begin anew, or set these back.",
+            path=path,
+            told=told,
         )
 
 
@@ -163,8 +169,12 @@ def check_disk(folder: Path, module: nn.Module) -> None:
     free = shutil.disk_usage(folder).free
     if free < 2 * one:
         raise InputError(
-            f"{folder} has {free / 2**30:.1f} GiB of free space. {2 * one / 2**30:.1f} GiB are needed, for a "
-            "checkpoint and the one that replaces it. Free some space, or choose another folder."
+            "disk-full",
+            "{folder} has {free:.1f} GiB of free space. {one:.1f} GiB are needed, for a checkpoint and the one "
+            "that replaces it. Free some space, or choose another folder.",
+            folder=folder,
+            free=free / 2**30,
+            one=2 * one / 2**30,
         )
 
 

@@ -30,8 +30,9 @@ def read_toml(path: Path) -> dict[str, Any]:
         toml = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
     except ImportError as error:
         raise ModelError(
-            "The Python package tomli is not installed. Python before 3.11 reads recipes with it. "
-            'Install it with: pip install "vace[train]"'
+            "tomli-not-installed",
+            "The Python package tomli is not installed. Python before 3.11 reads recipes with it. Install it "
+            'with: pip install "vace[train]"',
         ) from error
     try:
         if path.stat().st_size > MAX_BYTES:
@@ -39,11 +40,17 @@ def read_toml(path: Path) -> dict[str, Any]:
         return toml.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(
-            f"The recipe {path} cannot be read ({error.strerror}). A TOML file is needed. Choose one that is there."
+            "recipe-unreadable",
+            "The recipe {path} cannot be read ({strerror}). A TOML file is needed. Choose one that is there.",
+            path=path,
+            strerror=error.strerror,
         ) from error
     except (ValueError, RecursionError) as error:
         raise InputError(
-            f"The recipe {path} is no TOML ({shortened(error)}). A recipe as in docs/training.md is needed. Mend it."
+            "recipe-not-toml",
+            "The recipe {path} is no TOML ({error}). A recipe as in docs/training.md is needed. Mend it.",
+            path=path,
+            error=shortened(error),
         ) from error
 
 
@@ -62,12 +69,20 @@ def build(kind: type[Made], table: Mapping[str, Any], where: str = "") -> Made:
     for name in table:
         if name not in known:
             raise InputError(
-                f"The recipe has the entry {shortened(f'{start}{name}')}, which is not known. "
-                f"Known there are {', '.join(known)}. Take it out, or mend its name."
+                "recipe-entry-unknown",
+                "The recipe has the entry {shortened}, which is not known. Known there are {known}. Take it out, "
+                "or mend its name.",
+                shortened=shortened(f"{start}{name}"),
+                known=", ".join(known),
             )
     for name, field in known.items():
         if name not in table and field.default is MISSING and field.default_factory is MISSING:
-            raise InputError(f"The recipe lacks the entry {start}{name}. It is needed. Add it.")
+            raise InputError(
+                "recipe-entry-missing",
+                "The recipe lacks the entry {start}{name}. It is needed. Add it.",
+                start=start,
+                name=name,
+            )
     return kind(**{name: _value(value, hints[name], f"{start}{name}") for name, value in table.items()})
 
 
@@ -150,4 +165,10 @@ def _scalar(value: Any, hint: Any, where: str) -> Any:
 
 
 def _wrong(where: str, value: Any, needed: str) -> InputError:
-    return InputError(f"The recipe gives {where} as {shortened(value)}. {needed} is needed. Mend it.")
+    return InputError(
+        "recipe-value",
+        "The recipe gives {where} as {value}. {needed} is needed. Mend it.",
+        where=where,
+        value=shortened(value),
+        needed=needed,
+    )

@@ -116,9 +116,13 @@ def _embedder_of(base: nn.Module, adapter: ContextAdapter) -> Any:
 
 def _unlike(base: nn.Module, adapter: ContextAdapter) -> AdapterMismatchError:
     return AdapterMismatchError(
-        f"A base of {type(base).__name__} has no blocks or no embedder as the adapter's, which are of "
-        f"{type(adapter.context_blocks[0]).__name__} and {type(adapter.context_embedder).__name__}. An adapter made of "
-        "the base's own parts is needed. Build it with the family of this base."
+        "adapter-blocks",
+        "A base of {type} has no blocks or no embedder as the adapter's, which are of {type_2} and "
+        "{type_3}. An adapter made of the base's own parts is needed. Build it with the family of this "
+        "base.",
+        type=type(base).__name__,
+        type_2=type(adapter.context_blocks[0]).__name__,
+        type_3=type(adapter.context_embedder).__name__,
     )
 
 

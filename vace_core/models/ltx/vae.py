@@ -301,8 +301,11 @@ class LtxVae:
     def decode(self, latents: Tensor, *, window: Box | None = None, on_chunk: OnChunk | None = None) -> Tensor:
         if latents.shape[1] != LATENTS.channels:
             raise ShapeError(
-                f"The latents have {latents.shape[1]} channels. The LTX-Video VAE needs {LATENTS.channels}. "
-                "Use the VAE that belongs to the model that made them."
+                "latents-channels",
+                "The latents have {channels} channels. The LTX-Video VAE needs {channels_2}. Use the VAE that "
+                "belongs to the model that made them.",
+                channels=latents.shape[1],
+                channels_2=LATENTS.channels,
             )
         mean, std = self.network.statistics
         raw = self._place(latents.to(std) * std + mean)

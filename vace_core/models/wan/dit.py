@@ -220,8 +220,11 @@ class WanDit(nn.Module):
         spare = TEXT_TOKENS - text_embeds.shape[1]
         if spare < 0:
             raise ShapeError(
-                f"A prompt comes as {text_embeds.shape[1]} tokens. Wan reads {TEXT_TOKENS}. Let the text encoder cut "
-                "it, as vace_core.loading.t5 does, or shorten the prompt."
+                "prompt-tokens",
+                "A prompt comes as {channels} tokens. Wan reads {text_tokens}. Let the text encoder cut it, as "
+                "vace_core.loading.t5 does, or shorten the prompt.",
+                channels=text_embeds.shape[1],
+                text_tokens=TEXT_TOKENS,
             )
         embeds = text_embeds.to(self.head.modulation.dtype)
         if spare < 1:

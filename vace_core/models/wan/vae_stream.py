@@ -76,8 +76,11 @@ class WanVae:
         b, channels, t, h, w = latents.shape
         if channels != self.latent_channels:
             raise ShapeError(
-                f"The latents have {channels} channels. The Wan 2.1 VAE needs {self.latent_channels}. "
-                "Use the VAE that belongs to the model that made them."
+                "latents-channels",
+                "The latents have {channels} channels. The Wan 2.1 VAE needs {latent_channels}. Use the VAE that "
+                "belongs to the model that made them.",
+                channels=channels,
+                latent_channels=self.latent_channels,
             )
         height, width = h * GRID.pixels, w * GRID.pixels
         window = window or Box(0, 0, width, height)

@@ -57,16 +57,22 @@ def evaluate(
 def _check(model: VaceModel, tasks: Sequence[str], clips: int, noise_seeds: Sequence[int]) -> None:
     if unknown := [task for task in tasks if task not in PLANS]:
         raise InputError(
-            f"The tasks to evaluate include {', '.join(unknown)}. Tasks among {', '.join(PLANS)} are needed. "
-            "Choose from these."
+            "tasks-unknown",
+            "The tasks to evaluate include {unknown}. Tasks among {plans} are needed. Choose from these.",
+            unknown=", ".join(unknown),
+            plans=", ".join(PLANS),
         )
     if clips < 1 or not noise_seeds:
         raise InputError(
-            f"There are {clips} clips and {len(noise_seeds)} noise seeds. At least one of each is needed. Ask for more."
+            "evaluation-empty",
+            "There are {clips} clips and {num_noise_seeds} noise seeds. At least one of each is needed. Ask for more.",
+            clips=clips,
+            num_noise_seeds=len(noise_seeds),
         )
     if model.expert.adapter is None:
         raise InputError(
-            "The model has no adapter. One is needed to compare it with the base alone. Attach it before evaluating."
+            "no-adapter",
+            "The model has no adapter. One is needed to compare it with the base alone. Attach it before evaluating.",
         )
 
 

@@ -120,8 +120,11 @@ class _Groups:
             [] if taken else ["any task"]
         ):
             raise InputError(
-                f'The stage "{stage.name}" trains {", ".join(lacking)}, of which there are no examples that it takes. '
-                "At least one is needed. Add clips, draw more examples, or take the task out of the stage."
+                "stage-without-examples",
+                'The stage "{name}" trains {lacking}, of which there are no examples that it takes. At least one '
+                "is needed. Add clips, draw more examples, or take the task out of the stage.",
+                name=stage.name,
+                lacking=", ".join(lacking),
             )
         self._groups: dict[tuple[object, ...], tuple[list[int], list[float]]] = {}
         for place, item in taken:

@@ -38,8 +38,10 @@ class ClipExamples:
     def __post_init__(self) -> None:
         if unknown := sorted(set(self.tasks) - set(KINDS)):
             raise InputError(
-                f"The recipe names the task {unknown[0]}, which cannot be made of clips. Known are "
-                f"{', '.join(KINDS)}. Mend its name."
+                "task-unknown",
+                "The recipe names the task {unknown}, which cannot be made of clips. Known are {kinds}. Mend its name.",
+                unknown=unknown[0],
+                kinds=", ".join(KINDS),
             )
         for bucket in self.buckets:
             self.grid.check(bucket.frames, bucket.height, bucket.width)
@@ -58,8 +60,11 @@ class ClipExamples:
         able = [name for name, share in self.tasks.items() if share and KINDS[name].suits(material)]
         if not able:
             raise InputError(
-                f"The clip {clip.name} gives none of the tasks {', '.join(self.tasks)}. Masks, references or controls "
-                "beside it may be needed. Add them, or take it out."
+                "clip-without-task",
+                "The clip {name} gives none of the tasks {tasks}. Masks, references or controls beside it may be "
+                "needed. Add them, or take it out.",
+                name=clip.name,
+                tasks=", ".join(self.tasks),
             )
         task = rng.choices(able, weights=[self.tasks[name] for name in able])[0]
         unit = KINDS[task].build(material, rng)

@@ -152,7 +152,11 @@ def pictures(clip: Material, most: int, rng: random.Random) -> list[Tensor]:
             frame = slice(at := rng.choice(large), at + 1)
             found.append(crop_subject(clip.frames[:, :, frame], mask[:, :, frame]))
     if not found:
-        raise InputError("No object of the clip is large enough for a reference. Take its masks out, or the clip.")
+        raise InputError(
+            "object-too-small",
+            "No object of the clip is large enough for a reference. One of a hundredth of the frame is needed. Take "
+            "the clip out.",
+        )
     return found[:most]
 
 

@@ -15,6 +15,7 @@ from ...errors import InputError
 from ...geometry import Grid
 from ...inputs import fitting
 from ...inputs.references import on_white
+from ...inputs.resizing import resize_frames, resize_masks
 from ...media.pictures import PICTURES, read_image, read_mask
 from ...media.video import Clip, from_uint8, read_video
 from ...sampling.options import check_number, check_whole
@@ -93,7 +94,7 @@ def read_material(files: ClipFiles, buckets: Sequence[Bucket], grid: Grid, rng: 
     fps = clip.fps / step
     plan = fitting.plan_exact(len(at), height, width, grid, size=(bucket.height, bucket.width), fps=fps)
     return Material(
-        frames=fitting.apply(clip.frames[at], plan),
+        frames=resize_frames(clip.frames[at], plan),
         fps=fps,
         masks=tuple(_mask(path, at, plan, count) for path in files.masks),
         references=tuple(_picture(path) for path in files.references),
@@ -110,8 +111,14 @@ def _choose(name: str, clip: Clip, buckets: Sequence[Bucket], rng: random.Random
     ]
     if not able:
         raise InputError(
-            f"The clip {name} has {count} frames of {width}x{height} at {clip.fps:.4g} fps, which is too short or too "
-            f"small for every size that is trained. Add a bucket that suits it, or take it out."
+            "clip-too-small",
+            "The clip {name} has {count} frames of {width}x{height} at {fps:.4g} fps, which is too short or "
+            "too small. One that fits a size that is trained is needed. Add a bucket that suits it, or take it out.",
+            name=name,
+            count=count,
+            width=width,
+            height=height,
+            fps=clip.fps,
         )
     shapes = {bucket: abs(math.log(bucket.height / bucket.width * width / height)) for bucket in able}
     nearest = min(shapes.values())
@@ -143,7 +150,7 @@ def _mask(path: Path, at: Sequence[int], plan: fitting.FitPlan, count: int) -> T
     if len(masks) > 1:
         _check_length(path, len(masks), count)
         masks = masks[list(at)]
-    return fitting.apply_masks(masks[None, None], plan)
+    return resize_masks(masks[None, None], plan)
 
 
 def _control(path: Path, at: Sequence[int], plan: fitting.FitPlan, count: int) -> Tensor:
@@ -151,7 +158,7 @@ def _control(path: Path, at: Sequence[int], plan: fitting.FitPlan, count: int) -
     _check_length(path, len(frames), count)
     _, height, width = frames.shape[:3]
     own = fitting.plan_exact(len(at), height, width, _Any, length=len(at), size=(plan.height, plan.width), fps=plan.fps)
-    return fitting.apply(frames[list(at)], own)
+    return resize_frames(frames[list(at)], own)
 
 
 _Any = Grid(frames=1, pixels=1, patch=1)
@@ -160,6 +167,10 @@ _Any = Grid(frames=1, pixels=1, patch=1)
 def _check_length(path: Path, came: int, count: int) -> None:
     if came != count:
         raise InputError(
-            f"{path} has {came} frames, and its clip {count}. As many are needed, frame by frame. Make it from the "
-            "same clip."
+            "control-length",
+            "{path} has {came} frames, and its clip {count}. As many are needed, frame by frame. Make it from "
+            "the same clip.",
+            path=path,
+            came=came,
+            count=count,
         )

@@ -47,8 +47,10 @@ class CachedPrompts:
         """
         if prompt not in self._places:
             raise InputError(
-                f"The prompt {shortened(prompt)!r} is not among those that were encoded. All prompts of the data are "
-                "needed. Delete the folder of encoded prompts to encode them anew."
+                "prompt-not-encoded",
+                "The prompt {prompt!r} is not among those that were encoded. All prompts of the data are needed. "
+                "Delete the folder of encoded prompts to encode them anew.",
+                prompt=shortened(prompt),
             )
         file, names = self._places[prompt]
         parts = tuple(file.read(name).float() for name in names)

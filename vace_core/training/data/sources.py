@@ -59,10 +59,17 @@ def clips_in(path: Path) -> tuple[list[ClipFiles], list[str]]:
         clips, faults = _in_table(path)
     else:
         raise InputError(
-            f"The data is {path}, which is neither a folder nor a .csv file. One of these is needed. Choose one."
+            "data-kind",
+            "The data is {path}, which is neither a folder nor a .csv file. One of these is needed. Choose one.",
+            path=path,
         )
     if not clips:
-        raise InputError(f"{path} holds no clip that can be trained on. {' '.join(faults[:3])} Add clips with prompts.")
+        raise InputError(
+            "data-empty",
+            "{path} holds no clip that can be trained on. {faults} Clips with prompts are needed. Add some.",
+            path=path,
+            faults=" ".join(faults[:3]),
+        )
     return clips, faults
 
 
@@ -92,7 +99,12 @@ def _with_parts(folder: Path, video: Path, parts: Sequence[tuple[str, int, Path]
     lines = _text(caption).splitlines() if caption.is_file() else []
     prompts = tuple(line.strip() for line in lines if line.strip())
     if not prompts:
-        raise InputError(f"The clip {video} has no prompt. One in {caption.name} beside it is needed. Write it.")
+        raise InputError(
+            "prompt-missing",
+            "The clip {video} has no prompt. One in {name} beside it is needed. Write it.",
+            video=video,
+            name=caption.name,
+        )
     return ClipFiles(
         name=video.relative_to(folder).as_posix(),
         video=video,
@@ -109,8 +121,13 @@ def _in_table(path: Path) -> tuple[list[ClipFiles], list[str]]:
     known = rows.fieldnames or ()
     if lacking := [column for column in COLUMNS if column not in known]:
         raise InputError(
-            f"The table {path} lacks the column {' and '.join(lacking)}. The columns {', '.join(COLUMNS)} are needed, "
-            f"and {', '.join(OPTIONAL)} are read where they are there. Add it."
+            "column-missing",
+            "The table {path} lacks the column {lacking}. The columns {columns} are needed, and {optional} are "
+            "read where they are there. Add it.",
+            path=path,
+            lacking=" and ".join(lacking),
+            columns=", ".join(COLUMNS),
+            optional=", ".join(OPTIONAL),
         )
     clips, faults = list[ClipFiles](), list[str]()
     try:
@@ -121,15 +138,24 @@ def _in_table(path: Path) -> tuple[list[ClipFiles], list[str]]:
                 faults.append(str(error))
     except csv.Error as error:
         raise InputError(
-            f"The table {path} cannot be read ({error}, in line {rows.line_num}). Comma-separated values with "
-            "a name above each column are needed. Mend that line."
+            "table-unreadable",
+            "The table {path} cannot be read ({error}, in line {line_num}). Comma-separated values with a name "
+            "above each column are needed. Mend that line.",
+            path=path,
+            error=error,
+            line_num=rows.line_num,
         ) from error
     return clips, faults
 
 
 def _row(table: Path, number: int, row: Mapping[str, str]) -> ClipFiles:
     if not row["video"].strip() or not row["prompt"].strip():
-        raise InputError(f"Line {number} of {table} names no video or no prompt. Both are needed. Fill them in.")
+        raise InputError(
+            "line-incomplete",
+            "Line {number} of {table} names no video or no prompt. Both are needed. Fill them in.",
+            number=number,
+            table=table,
+        )
 
     def file(column: str) -> tuple[Path, ...]:
         # Several pictures are separated by commas inside the quotes.
@@ -151,8 +177,11 @@ def _inside(folder: Path, name: str, where: str) -> Path:
     path = folder / name
     if not path.resolve().is_relative_to(folder.resolve()):
         raise InputError(
-            f"{where} names {shortened(name)}, which is not in the folder of the table. Files beside or below it are "
-            "needed. Move it there."
+            "file-outside",
+            "{where} names {name}, which is not in the folder of the table. Files beside or below it are "
+            "needed. Move it there.",
+            where=where,
+            name=shortened(name),
         )
     return path
 
@@ -161,16 +190,27 @@ def _text(path: Path) -> str:
     """A text in UTF-8, or in UTF-16 with its mark."""
     try:
         if path.stat().st_size > MAX_TEXT:
-            raise InputError(f"{path} has more than {MAX_TEXT:,} bytes. A text of prompts is needed. Divide it.")
+            raise InputError(
+                "text-too-long",
+                "{path} has more than {max_text:,} bytes. A text of prompts is needed. Divide it.",
+                path=path,
+                max_text=MAX_TEXT,
+            )
         content = path.read_bytes()
         wide = content.startswith((b"\xff\xfe", b"\xfe\xff"))
         return content.decode("utf-16" if wide else "utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(
-            f"{path} is no text in UTF-8 (byte {error.start} is no part of one), and which letters are meant cannot be "
-            "told. UTF-8 is needed. Save it so."
+            "text-encoding",
+            "{path} is no text in UTF-8 (byte {start} is no part of one), and which letters are meant cannot "
+            "be told. UTF-8 is needed. Save it so.",
+            path=path,
+            start=error.start,
         ) from error
     except OSError as error:
         raise InputError(
-            f"{path} cannot be read ({reason(error)}). A file that can be read is needed. Check it."
+            "file-unreadable",
+            "{path} cannot be read ({error}). A file that can be read is needed. Check it.",
+            path=path,
+            error=reason(error),
         ) from error

@@ -1,0 +1,28 @@
+"""Every error has a code and fields, and its wording stands in one file."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from messages import FILE, golden, messages
+
+MESSAGES = list(messages())
+
+
+def test_the_wording_is_that_of_the_file():
+    assert golden() == FILE.read_text(encoding="utf-8"), "after a change of words: python -m tests.messages"
+
+
+@pytest.mark.parametrize("one", MESSAGES, ids=[one.place for one in MESSAGES])
+def test_a_message_can_be_told_by_code_and_names_what_it_is_given(one):
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)+", one.code)
+    if one.text:
+        assert one.named == set(one.fields)
+
+
+def test_one_code_is_one_kind_of_error():
+    kinds: dict[str, set[str]] = {}
+    for one in MESSAGES:
+        kinds.setdefault(one.code, set()).add(one.error)
+    assert {code: found for code, found in kinds.items() if len(found) > 1} == {}
