@@ -229,7 +229,7 @@ class TestEachIsItsOwn:
         other = pack.nodes.comfy.sockets.AdapterFile(
             path=write_starter(tmp_path, core, seed=21) / "adapter.safetensors"
         )
-        plug, part = pack.nodes.attach.WAN_PLUG, pack.vace_core.sampling.options.AdapterOptions(strength=0.5)
+        plug, part = pack.nodes.comfy.plug_wan.WAN_PLUG, pack.vace_core.sampling.options.AdapterOptions(strength=0.5)
         handle = pack.nodes.attach._read(other, (0, 2), plug, models[which])
         models[which] = pack.nodes.comfy.hooks.attach(
             models[which], handle, plug.context(models[which], context), part, plug.room

@@ -12,7 +12,7 @@ from .family import MINIMAX
 from .text import QWEN3_MARK, TABLE, Qwen3Text
 from .vae import MiniMaxVaeSizes
 
-WIDTH = 32
+WIDTH = 24  # another than that of the base, by which ComfyUI tells whether a prompt is embedded
 
 
 def tables() -> dict[str, torch.Tensor]:

@@ -173,7 +173,7 @@ def test_each_context_window_gets_the_hints_of_its_own_frames(run, pack, base, o
     made = native_sample(windowed, vcu, latent, options, [1.0, 0.0])
 
     context = pack.vace_core.context.encode_context(vcu, ours.core.vae, ours.family.fold_masks)
-    plug, (handle,) = pack.nodes.attach.LTX_PLUG, whole.additional_models["vace 1"]
+    plug, (handle,) = pack.nodes.comfy.plug_ltx.LTX_PLUG, whole.additional_models["vace 1"]
     noise = torch.randn(latent["samples"].shape, generator=torch.Generator().manual_seed(options.seed))
     for half in (slice(0, 2), slice(2, 4)):
         always = pack.vace_core.sampling.options.AdapterOptions()
