@@ -26,7 +26,7 @@ from vace_core.models.wan.vae import WanVaeNetwork
 from vace_core.models.wan.vae_stream import WanVae
 from vace_core.pipeline import finish, make_noise
 from vace_core.preview.sheet import contact_sheet
-from vace_core.room import advice, check_room, free_bytes
+from vace_core.room import advice, check_room, check_unit, free_bytes
 from vace_core.tasks import anything
 
 ENDLESS = 8192**3 * 29  # a clip of the largest length, height and width that a widget offers
@@ -67,6 +67,56 @@ def test_the_largest_length_and_size_are_named():
     nothing = "Make it smaller or shorter, close other programs, or use a machine with more memory."
     assert advice(2 << 30, 1, frames=8192, height=16, width=16) == nothing
     assert advice(2 << 30, 1 << 30, frames=None, height=None, width=None) == nothing
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        ((81, 480, 832), "17 frames of this size or 384 x 192 pixels at 81 frames"),
+        ((81, 832, 480), "17 frames of this size or 192 x 384 pixels at 81 frames"),
+        ((1, 832, 480), "192 x 384 pixels"),
+        ((2, 512, 512), "224 x 224 pixels at 2 frames"),
+        ((82, None, 832), "17 frames"),
+        ((9, None, None), "1 frame"),
+    ],
+)
+def test_a_quarter_of_what_is_needed_gives_half_the_sides_or_a_quarter_of_the_length(size, said):
+    """A little less, since what is free changes; in whole steps of every model, of the same shape."""
+    frames, height, width = size
+    wanted = f"The largest that fit are {said}. Choose one of these, or free some memory."
+    assert advice(4 << 30, 1 << 30, frames=frames, height=height, width=width) == wanted
+
+
+@pytest.mark.parametrize(
+    ("needed", "said"),
+    [
+        (partial(check_room, 1 << 60, "The noise"), "The noise needs 1.00 EiB of memory. "),
+        (partial(check_room, 3 << 59, "The clip", frames=1), "The clip has 1 frame and needs 1.50 EiB of memory. "),
+        (partial(check_room, 1023 << 40, "The clip", height=9), "The clip needs 1023.00 TiB of memory. "),
+        (partial(check_room, 5 << 49, "The sheet", height=3, width=2), "The sheet has 2 x 3 pixels and needs 2.50 PiB"),
+        (partial(check_room, 1 << 70, "The clip"), "The clip needs more than 1024 EiB of memory. "),
+        (partial(check_unit, 1, 1 << 14, 1 << 13, 1 << 13), "The clip has 16384 frames of 8192 x 8192 pixels and needs "
+                                                           "29.00 TiB of memory. "),
+        (partial(check_unit, 2, 1 << 14, 1 << 13, 1 << 13, what="The unit", clips=2), "The unit has 16384 frames of "
+                                                           "8192 x 8192 pixels and needs 106.00 TiB of memory. "),
+    ],
+)  # fmt: skip
+def test_a_refusal_begins_with_what_came_and_what_it_takes(needed, said):
+    """A unit takes 29 bytes a pixel, and 12 more for each clip that is made for it."""
+    with pytest.raises(InputError) as error:
+        needed()
+    assert str(error.value).startswith(said)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the limit is set by a call of Linux")
+class TestWithinALimitOfTheProcess:
+    def test_it_counts(self):
+        child = forked(lambda: free_bytes() >> 20, memory=300 << 20)
+        assert 200 <= int(child.text) <= 300, child
+
+    def test_what_is_small_passes_all_the_same(self):
+        assert forked(lambda: check_room(64 << 20, "The clip"), memory=8 << 20).error == ""
+        assert forked(lambda: check_room((64 << 20) + 1, "The clip"), memory=8 << 20).error == "InputError"
 
 
 @given(frames=st.integers(1, 8192), height=SIDES, width=SIDES, free=st.integers(1, 1 << 40), each=st.integers(1, 64))
