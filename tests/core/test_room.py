@@ -42,6 +42,38 @@ def test_the_system_tells_what_is_free():
     assert 16 << 20 < free_bytes() < 1 << 60
 
 
+MEMORY = "MemTotal: 9000 kB\nMemFree: 500 kB\nMemAvailable: 1000 kB\nSwapTotal: 90 kB\nSwapFree: 24 kB\n"
+STATS = "anon 100000\nfile 700000\nshmem 50000\ntotal_rss 3000\ntotal_shmem 4000\n"
+SYSTEMS = {
+    "what is available, and free swap": ({"proc/meminfo": MEMORY}, 1024 << 10),
+    "an old system, without copies of files": (
+        {"proc/meminfo": "MemFree: 500 kB\nSwapFree: 24 kB\nHugePages: many\n"}, 524 << 10
+    ),
+    "a control group": ({"proc/meminfo": MEMORY, "sys/fs/cgroup/memory.max": "900000\n",
+                         "sys/fs/cgroup/memory.stat": STATS}, 750000),
+    "a control group that is full": ({"proc/meminfo": MEMORY, "sys/fs/cgroup/memory.max": "90000",
+                                      "sys/fs/cgroup/memory.stat": STATS}, 0),
+    "a control group without a limit": ({"proc/meminfo": MEMORY, "sys/fs/cgroup/memory.max": "max\n"}, 1024 << 10),
+    "a control group of the first version": (
+        {"proc/meminfo": MEMORY, "sys/fs/cgroup/memory/memory.limit_in_bytes": "400000",
+         "sys/fs/cgroup/memory/memory.stat": STATS}, 393000
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_what_linux_tells_is_read(tmp_path, name):
+    files, wanted = SYSTEMS[name]
+    for file, text in files.items():
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text(text)
+    assert free_bytes(tmp_path) == wanted
+
+
+def test_a_system_that_tells_nothing_has_some_memory_all_the_same(tmp_path):
+    assert 16 << 20 < free_bytes(tmp_path) < 1 << 60
+
+
 def test_a_refusal_says_what_came_what_fits_and_what_to_do():
     with pytest.raises(InputError) as error:
         check_room(ENDLESS, "The clip", frames=8192, height=8192, width=8192)
