@@ -170,5 +170,6 @@ def test_an_unknown_kind_is_named():
 @pytest.mark.parametrize(("off", "said"), [(0, []), (1, []), (2, ["The gray control has colour."])])
 def test_channels_that_differ_by_rounding_are_gray(off, said):
     """A codec's colours come back one level off."""
-    picture = np.tile(np.linspace(0, 250, WIDTH).round()[:, None], (HEIGHT, 1, 3)) + (0, off, 0)
+    picture = np.tile(np.linspace(0, 250, WIDTH).round()[:, None], (HEIGHT, 1, 3))
+    picture[..., 1] += off
     assert [one.split(". ")[0] + "." for one in inspect_control(frames_of(picture), "gray")] == said
