@@ -127,6 +127,8 @@ def test_a_quarter_of_what_is_needed_gives_half_the_sides_or_a_quarter_of_the_le
         (partial(check_room, 1023 << 40, "The clip", height=9), "The clip needs 1023.00 TiB of memory. "),
         (partial(check_room, 5 << 49, "The sheet", height=3, width=2), "The sheet has 2 x 3 pixels and needs 2.50 PiB"),
         (partial(check_room, 1 << 70, "The clip"), "The clip needs more than 1024 EiB of memory. "),
+        (partial(tasks.text, num_frames=1 << 14, height=1 << 13, width=1 << 13), "The clip has 16384 frames of "
+                                                           "8192 x 8192 pixels and needs 29.00 TiB of memory. "),
         (partial(check_unit, 1, 1 << 14, 1 << 13, 1 << 13), "The clip has 16384 frames of 8192 x 8192 pixels and needs "
                                                            "29.00 TiB of memory. "),
         (partial(check_unit, 2, 1 << 14, 1 << 13, 1 << 13, what="The unit", clips=2), "The unit has 16384 frames of "
