@@ -140,6 +140,8 @@ def _left_alone(node: ast.AST) -> bool:
             and getattr(node.targets[0], "id", "_")[0].isupper()
             and (getattr(node.value.value, "id", "") in ("Callable", "Mapping", "Sequence", "Literal", "tuple", "dict"))
         )
+    if isinstance(node, ast.Assign) and getattr(getattr(node.value, "func", None), "id", "") == "cast":
+        return True
     if isinstance(node, ast.keyword):  # zip(…, strict=True) asserts
         return node.arg == "strict"
     docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
