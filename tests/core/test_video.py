@@ -336,13 +336,10 @@ def test_a_real_clip_and_its_mask_go_through_fitting_together():
     assert masks.mean().item() == pytest.approx(mask.mean().item(), abs=0.02)
 
 
-@pytest.mark.parametrize(
-    ("pix_fmt", "notes"), [("gray", ()), ("gray10le", ("Its 10 bits per channel are reduced to 8.",))]
-)
-def test_a_video_without_colours_is_gray(tmp_path: Path, pix_fmt: str, notes: tuple[str, ...]):
+@pytest.mark.parametrize(("pix_fmt", "bits"), [("gray", 8), ("gray10le", 10)])
+def test_a_video_without_colours_is_gray(tmp_path: Path, pix_fmt: str, bits: int):
     clip = read_video(encode(tmp_path / "a.mkv", noise(3, 32, 48, 3), codec="ffv1", pix_fmt=pix_fmt))
     assert clip.frames.shape == (3, 32, 48, 3)
     assert torch.equal(clip.frames[..., 0], clip.frames[..., 2])
-    assert [note for note in clip.notes if "bits" in note] == [
-        f"Its {one} per channel are reduced to 8." for one in notes
-    ]
+    said = [note for note in clip.notes if f"{bits} bits per channel are reduced to 8" in note]
+    assert len(said) == (bits > 8), clip.notes
