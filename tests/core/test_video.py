@@ -343,3 +343,12 @@ def test_a_video_without_colours_is_gray(tmp_path: Path, pix_fmt: str, bits: int
     assert torch.equal(clip.frames[..., 0], clip.frames[..., 2])
     said = [note for note in clip.notes if f"{bits} bits per channel are reduced to 8" in note]
     assert len(said) == (bits > 8), clip.notes
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 9])
+def test_as_many_frames_as_wanted_are_read(tmp_path: Path, most: int):
+    pictures = noise(3, 32, 48, 3)
+    path = encode(tmp_path / "a.mkv", pictures, codec="ffv1", pix_fmt="bgr0")
+    assert torch.equal(read_video(path, max_frames=most).frames, pictures[:most])
+    with pytest.raises(InputError, match="max_frames is 0"):
+        read_video(path, max_frames=0)
