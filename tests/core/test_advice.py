@@ -128,6 +128,14 @@ UNUSUAL = [
 ]
 
 
+def test_a_photo_whose_grain_is_another_in_every_frame_is_one_too():
+    """As a camera's is: frames must be looked at one by one, for their mean has no grain."""
+    still = photo(1, 1)
+    grain = torch.rand(1, 3, T, H, W, generator=torch.Generator().manual_seed(0)) * 0.3 - 0.15
+    (message,) = warnings(tasks.depth((still + grain).clamp(-1, 1)), seen_frames=seen_frames(T))
+    assert message.startswith("The control has the many colours and the fine detail of a photo.")
+
+
 @pytest.mark.parametrize(("unit", "message"), UNUSUAL)
 def test_what_is_usually_a_mistake_is_named(unit, message):
     assert warnings(unit(), seen_frames=seen_frames(T)) == [message]

@@ -197,3 +197,10 @@ def test_what_the_system_refuses_is_said_in_its_words(tmp_path):
         f"{path} cannot be read: File name too long. A readable file or folder of weights is needed. Check the path "
         "and its permissions."
     )
+
+
+@pytest.mark.parametrize("dims", range(9))
+def test_weights_of_up_to_eight_dimensions_are_read(tmp_path, dims):
+    weight = torch.arange(2.0 if dims else 1.0).reshape((*(1,) * (dims - 1), 2) if dims else ())
+    save(tmp_path / "a.safetensors", {"a": weight})
+    assert torch.equal(open_checkpoint(tmp_path / "a.safetensors").read("a"), weight)

@@ -165,3 +165,11 @@ def test_an_unknown_kind_is_named():
     assert str(caught.value) == (
         'The control kind is "canny". Known kinds are depth, pose, scribble, flow, layout, gray. Choose one of them.'
     )
+
+
+@pytest.mark.parametrize(("off", "said"), [(0, []), (1, []), (2, ["The gray control has colour."])])
+def test_channels_that_differ_by_rounding_are_gray(off, said):
+    """A codec's colours come back one level off."""
+    picture = np.tile(np.linspace(0, 250, WIDTH).round()[:, None], (HEIGHT, 1, 3))
+    picture[..., 1] += off
+    assert [one.split(". ")[0] + "." for one in inspect_control(frames_of(picture), "gray")] == said

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from vace_core.errors import InputError
-from vace_core.sampling.guidance import guide
+from vace_core.sampling.guidance import by_noise_level, guide
 from vace_core.sampling.solvers import SOLVERS
 
 
@@ -87,3 +87,11 @@ def test_a_model_that_cannot_is_named():
         "Spatio-temporal guidance came with a model that it is not known for. A model such as LTX-Video is needed. "
         "Set its scale to 0, or choose such a model."
     )
+
+
+def test_of_a_pair_the_high_one_is_asked_down_to_the_boundary_and_at_it():
+    def expert(value):
+        return lambda latents, sigma: latents + value
+
+    pair = by_noise_level(expert(1), expert(2), 0.875)
+    assert [float(pair(LATENTS, sigma).max()) for sigma in (1.0, 0.876, 0.875, 0.874, 0.0)] == [1, 1, 1, 2, 2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -77,6 +78,16 @@ def test_the_adapter_acts_in_its_part_of_the_schedule(model, unit):
     assert not torch.equal(late, never)
     one_step = [sample(model, unit, replace(OPTIONS, steps=1, end_percent=end)) for end in (0.5, 1.0)]
     assert torch.equal(*one_step)
+
+
+def test_a_shift_that_grows_counts_the_tokens_of_the_clip_and_its_references(model):
+    """1024 tokens have the shift that is given: shift * exp(growth * (tokens - 1024))."""
+    references = [tiny.clip(1, seed=4), tiny.clip(1, seed=5)]
+    unit = tasks.reference(references, num_frames=5, height=32, width=48)
+    tokens = (2 + 2) * 2 * 3
+    growing = replace(OPTIONS, shift=3.0, shift_growth=0.001)
+    same = replace(OPTIONS, shift=3.0 * math.exp(0.001 * (tokens - 1024)), shift_growth=0.0)
+    assert torch.equal(sample(model, unit, growing), sample(model, unit, same))
 
 
 def test_stopping_leaves_nothing_behind(model, unit):

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vace_core import tasks
-from vace_core.checks.room import SMALL, advice, check_room, free_bytes, most_bytes
+from vace_core.checks.room import SMALL, advice, check_room, check_unit_room, free_bytes, most_bytes
 from vace_core.context import encode_context
 from vace_core.errors import InputError
 from vace_core.inputs import fitting, layout
@@ -48,6 +48,38 @@ def test_no_more_is_filled_than_is_free_or_was_allowed():
     assert SMALL <= most_bytes(1 << 60) < 1 << 60
 
 
+MEMORY = "MemTotal: 9000 kB\nMemFree: 500 kB\nMemAvailable: 1000 kB\nSwapTotal: 90 kB\nSwapFree: 24 kB\n"
+STATS = "anon 100000\nfile 700000\nshmem 50000\ntotal_rss 3000\ntotal_shmem 4000\n"
+SYSTEMS = {
+    "what is available, and free swap": ({"proc/meminfo": MEMORY}, 1024 << 10),
+    "an old system, without copies of files": (
+        {"proc/meminfo": "MemFree: 500 kB\nSwapFree: 24 kB\nHugePages: many\n"}, 524 << 10
+    ),
+    "a control group": ({"proc/meminfo": MEMORY, "sys/fs/cgroup/memory.max": "900000\n",
+                         "sys/fs/cgroup/memory.stat": STATS}, 750000),
+    "a control group that is full": ({"proc/meminfo": MEMORY, "sys/fs/cgroup/memory.max": "90000",
+                                      "sys/fs/cgroup/memory.stat": STATS}, 0),
+    "a control group without a limit": ({"proc/meminfo": MEMORY, "sys/fs/cgroup/memory.max": "max\n"}, 1024 << 10),
+    "a control group of the first version": (
+        {"proc/meminfo": MEMORY, "sys/fs/cgroup/memory/memory.limit_in_bytes": "400000",
+         "sys/fs/cgroup/memory/memory.stat": STATS}, 393000
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_what_linux_tells_is_read(tmp_path, name):
+    files, wanted = SYSTEMS[name]
+    for file, text in files.items():
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text(text)
+    assert free_bytes(tmp_path) == wanted
+
+
+def test_a_system_that_tells_nothing_has_some_memory_all_the_same(tmp_path):
+    assert 16 << 20 < free_bytes(tmp_path) < 1 << 60
+
+
 def test_a_refusal_says_what_came_what_fits_and_what_to_do():
     with pytest.raises(InputError) as error:
         check_room(ENDLESS, "The clip", frames=8192, height=8192, width=8192)
@@ -73,6 +105,58 @@ def test_the_largest_length_and_size_are_named():
     nothing = "Make it smaller or shorter, close other programs, or use a machine with more memory."
     assert advice(2 << 30, 1, frames=8192, height=16, width=16) == nothing
     assert advice(2 << 30, 1 << 30, frames=None, height=None, width=None) == nothing
+
+
+@pytest.mark.parametrize(
+    ("size", "said"),
+    [
+        ((81, 480, 832), "17 frames of this size or 384 x 192 pixels at 81 frames"),
+        ((81, 832, 480), "17 frames of this size or 192 x 384 pixels at 81 frames"),
+        ((1, 832, 480), "192 x 384 pixels"),
+        ((2, 512, 512), "224 x 224 pixels at 2 frames"),
+        ((82, None, 832), "17 frames"),
+        ((9, None, None), "1 frame"),
+    ],
+)
+def test_a_quarter_of_what_is_needed_gives_half_the_sides_or_a_quarter_of_the_length(size, said):
+    """A little less, since what is free changes; in whole steps of every model, of the same shape."""
+    frames, height, width = size
+    wanted = f"The largest that fit are {said}. Choose one of these, or free some memory."
+    assert advice(4 << 30, 1 << 30, frames=frames, height=height, width=width) == wanted
+
+
+@pytest.mark.parametrize(
+    ("needed", "said"),
+    [
+        (partial(check_room, 1 << 60, "The noise"), "The noise needs 1.00 EiB of memory. "),
+        (partial(check_room, 3 << 59, "The clip", frames=1), "The clip has 1 frame and needs 1.50 EiB of memory. "),
+        (partial(check_room, 1023 << 40, "The clip", height=9), "The clip needs 1023.00 TiB of memory. "),
+        (partial(check_room, 5 << 49, "The sheet", height=3, width=2), "The sheet has 2 x 3 pixels and needs 2.50 PiB"),
+        (partial(check_room, 1 << 70, "The clip"), "The clip needs more than 1024 EiB of memory. "),
+        (partial(tasks.text, num_frames=1 << 14, height=1 << 13, width=1 << 13), "The clip has 16384 frames of "
+                                                           "8192 x 8192 pixels and needs 29.00 TiB of memory. "),
+        (partial(check_unit_room, 1, 1 << 14, 1 << 13, 1 << 13), "The clip has 16384 frames of 8192 x 8192 pixels and needs "
+                                                           "29.00 TiB of memory. "),
+        (partial(check_unit_room, 2, 1 << 14, 1 << 13, 1 << 13, what="The unit", clips=2), "The unit has 16384 frames of "
+                                                           "8192 x 8192 pixels and needs 106.00 TiB of memory. "),
+    ],
+)  # fmt: skip
+def test_a_refusal_begins_with_what_came_and_what_it_takes(needed, said):
+    """A unit takes 29 bytes a pixel, and 12 more for each clip that is made for it."""
+    with pytest.raises(InputError) as error:
+        needed()
+    assert str(error.value).startswith(said)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the limit is set by a call of Linux")
+class TestWithinALimitOfTheProcess:
+    def test_it_counts(self):
+        child = forked(lambda: free_bytes() >> 20, memory=300 << 20)
+        assert 200 <= int(child.text) <= 300, child
+
+    def test_what_is_small_passes_all_the_same(self):
+        assert forked(lambda: check_room(64 << 20, "The clip"), memory=8 << 20).error == ""
+        assert forked(lambda: check_room((64 << 20) + 1, "The clip"), memory=8 << 20).error == "InputError"
 
 
 @given(frames=st.integers(1, 8192), height=SIDES, width=SIDES, free=st.integers(1, 1 << 40), each=st.integers(1, 64))

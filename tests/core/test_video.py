@@ -335,3 +335,21 @@ def test_a_real_clip_and_its_mask_go_through_fitting_together():
     frames, masks = resize_frames(clip.frames, fit), resize_masks(mask, fit)
     assert (frames.shape, masks.shape) == ((1, 3, 1, 480, 832), (1, 1, 1, 480, 832))
     assert masks.mean().item() == pytest.approx(mask.mean().item(), abs=0.02)
+
+
+@pytest.mark.parametrize(("pix_fmt", "bits"), [("gray", 8), ("gray10le", 10)])
+def test_a_video_without_colours_is_gray(tmp_path: Path, pix_fmt: str, bits: int):
+    clip = read_video(encode(tmp_path / "a.mkv", noise(3, 32, 48, 3), codec="ffv1", pix_fmt=pix_fmt))
+    assert clip.frames.shape == (3, 32, 48, 3)
+    assert torch.equal(clip.frames[..., 0], clip.frames[..., 2])
+    said = [note for note in clip.notes if f"{bits} bits per channel are reduced to 8" in note]
+    assert len(said) == (bits > 8), clip.notes
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 9])
+def test_as_many_frames_as_wanted_are_read(tmp_path: Path, most: int):
+    pictures = noise(3, 32, 48, 3)
+    path = encode(tmp_path / "a.mkv", pictures, codec="ffv1", pix_fmt="bgr0")
+    assert torch.equal(read_video(path, max_frames=most).frames, pictures[:most])
+    with pytest.raises(InputError, match="max_frames is 0"):
+        read_video(path, max_frames=0)

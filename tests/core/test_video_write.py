@@ -176,3 +176,18 @@ def test_broken_sound_is_named(tmp_path: Path):
         f"The sound of {tmp_path / 'a.mp3'} cannot be read (Invalid data found when processing input). A complete file "
         "is needed. Export it again, or leave copy_audio_from empty."
     )
+
+
+@pytest.mark.parametrize("fps", [0.1, 1000])
+@pytest.mark.parametrize("crf", [0, 51])
+def test_the_ends_of_what_can_be_asked_for_are_written(tmp_path: Path, fps: float, crf: int):
+    write_video(tmp_path / "a.mp4", noise(3, 32, 48, 3), fps=fps, crf=crf)
+    clip = read_video(tmp_path / "a.mp4")
+    assert (len(clip.frames), clip.fps) == (3, pytest.approx(fps, rel=1e-3))
+
+
+@pytest.mark.parametrize("wrong", [{"fps": 0.09}, {"fps": 1000.5}, {"fps": 16, "crf": -1}, {"fps": 16, "crf": 52}])
+def test_and_nothing_beyond_them(tmp_path: Path, wrong: dict[str, float]):
+    with pytest.raises(InputError, match=r"^The frame rate is|^crf is"):
+        write_video(tmp_path / "a.mp4", noise(3, 32, 48, 3), **wrong)
+    assert not list(tmp_path.iterdir())

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 FROZEN = Path(__file__).with_name("forms.json")
+WIDGET_VALUES = Path(__file__).with_name("widgets.json")
 DOCS = Path(__file__).parents[2] / "web" / "docs"
 SAID = ("input", "input_order", "output", "output_name", "output_tooltips", "name", "display_name", "category",
         "description", "output_node")  # fmt: skip
@@ -39,6 +40,18 @@ def test_forms_are_those_that_graphs_were_saved_with(forms_of_standin):
         for node_id, form in forms_of_standin.items()
     }
     assert plain(ours) == json.loads(FROZEN.read_text())
+
+
+def test_widgets_begin_and_end_where_they_did(forms_of_standin):
+    """A graph that leaves a widget alone must go on to mean the same. What a computer's folders hold is left out."""
+    ours = {
+        f"{node_id}.{name}": {key: said[key] for key in ("default", "min", "max", "step", "options") if said.get(key)}
+        for node_id, form in forms_of_standin.items()
+        for group in ("required", "optional")
+        for name, (kind, said) in form["input"].get(group, {}).items()
+        if kind in WIDGETS
+    }
+    assert plain(ours) == json.loads(WIDGET_VALUES.read_text())
 
 
 @pytest.fixture

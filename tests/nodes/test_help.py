@@ -74,8 +74,8 @@ def test_every_page_shows_the_picture_of_its_node(nodes):
 
 
 def test_pictures_can_be_drawn_anew(nodes):
-    """By `python tests/pictures/draw.py`, of every node."""
-    cases = (Path(__file__).parents[1] / "pictures" / "cases.py").read_text(encoding="utf-8")
+    """By `python -m tools.pictures`, of every node."""
+    cases = (Path(__file__).parents[2] / "tools" / "pictures" / "cases.py").read_text(encoding="utf-8")
     assert sorted(re.findall(r'^@case\("(\w+)"\)', cases, re.MULTILINE)) == sorted(nodes)
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from filling import fill, relative
 
-from vace_core.models.wan.vae import WanVaeNetwork
+from vace_core.models.wan.vae import LATENT_MEAN, LATENT_STD, WanVaeNetwork
 
 diffusers = pytest.importorskip("diffusers")
 
@@ -51,3 +51,9 @@ def test_the_full_size_has_the_official_number_of_weights():
         network = WanVaeNetwork()
     state = network.state_dict()
     assert (len(state), sum(value.numel() for value in state.values())) == (194, 126_892_531)
+
+
+def test_the_statistics_of_the_latents_are_those_of_diffusers(networks):
+    _, theirs = networks
+    assert list(LATENT_MEAN) == list(theirs.config.latents_mean)
+    assert list(LATENT_STD) == list(theirs.config.latents_std)

@@ -99,14 +99,18 @@ def advice(needed_bytes: int, free: int, *, frames: int | None, height: int | No
     return f"The largest that fit are {' or '.join(choices)}. Choose one of these, or free some memory."
 
 
-def free_bytes() -> int:
-    """The memory that this process can still be given: free memory and free swap, within its own limits."""
-    return min(_free_in_system(), *_free_in_containers(), *_free_in_process())
+def free_bytes(system: Path = Path("/")) -> int:
+    """The memory that this process can still be given: free memory and free swap, within its own limits.
+
+    Args:
+        system: Where Linux tells of itself, in the folders proc and sys.
+    """
+    return min([_free_in_system(system), *_free_in_containers(system), *_free_in_process()])
 
 
-def _free_in_system() -> int:
+def _free_in_system(system: Path) -> int:
     # Memory that holds copies of files counts as free: the system drops them when it is asked for more.
-    if told := _table(Path("/proc/meminfo")):
+    if told := _table(system / "proc" / "meminfo"):
         return (told.get("MemAvailable", told.get("MemFree", 0)) + told.get("SwapFree", 0)) << 10
     try:
         import psutil
@@ -120,9 +124,9 @@ def _free_in_system() -> int:
         return UNTOLD
 
 
-def _free_in_containers() -> list[int]:
+def _free_in_containers(system: Path) -> list[int]:
     """What is left of the limit of a control group, of either version; empty where there is none."""
-    group, found = Path("/sys/fs/cgroup"), list[int]()
+    group, found = system / "sys" / "fs" / "cgroup", list[int]()
     for folder, limit, used in (
         (group, "memory.max", ("anon", "shmem")),
         (group / "memory", "memory.limit_in_bytes", ("total_rss", "total_shmem")),

@@ -168,7 +168,7 @@ def _eased(times: NDArray[np.float64], keys: NDArray[np.float64], moments: NDArr
     inner = np.where(rises[:-1] * rises[1:] > 0, mean, 0.0)  # a turning point is passed level
     slopes = np.concatenate((rises[:1], inner, rises[-1:]))
     moments = np.clip(moments, times[0], times[-1])
-    i = np.clip(np.searchsorted(times, moments, side="right") - 1, 0, len(gaps) - 1)
+    i = np.minimum(np.searchsorted(times, moments, side="right"), len(gaps)) - 1
     s = (moments - times[i])[:, None] / gaps[i]
     return (
         (2 * s**3 - 3 * s**2 + 1) * keys[i]

@@ -17,9 +17,9 @@ MAX_TEXT_TOKENS: int = TEXT_TOKENS
 FEED_FORWARD_TENSORS, ATTENTION_TENSORS, ADAPTER_TENSORS = 3, 5, 1
 STREAM_BYTES = 4  # tokens between the parts of a block are float32: those of the base, and those of the adapter
 BYTES_OF_ROTATION = 512  # of a token, in any precision
-# In the VAE, as features of full size and least width; and what of that is remembered of frames before, by all tiles.
-ENCODE_TENSORS, DECODE_TENSORS = 33, 42
-ENCODE_KEPT, DECODE_KEPT = 20, 27
+# In the VAE while it decodes, which takes more than encoding, as features of full size and least width; and what of
+# that is remembered of frames before, by all tiles.
+DECODE_TENSORS, DECODE_KEPT = 42, 27
 # Pixels around a tile that it is computed with, those that count most; and those that are remembered.
 TILE_RIM, KEPT_RIM = 20, 7
 
@@ -70,12 +70,8 @@ def peak_of_vae(vae: VaeSizes, size: Sequence[int], bytes_per_number: int, tile:
     if tile is not None and tile < max(height, width):
         now = min(height, tile + 2 * TILE_RIM) * min(width, tile + 2 * TILE_RIM)
         kept = int(whole * (1 + 2 * KEPT_RIM / tile) ** 2)
-    encode, decode = (
-        (past * kept + (tensors - past) * now) * vae.width * bytes_per_number
-        for past, tensors in ((ENCODE_KEPT, ENCODE_TENSORS), (DECODE_KEPT, DECODE_TENSORS))
-    )
-    clip = num_frames * whole * 3 * 4
-    return max(encode + clip, decode + 2 * clip)
+    features = (DECODE_KEPT * kept + (DECODE_TENSORS - DECODE_KEPT) * now) * vae.width * bytes_per_number
+    return features + 2 * num_frames * whole * 3 * 4  # the decoded clip, twice
 
 
 def _block_flop(sizes: WanSizes, tokens: int, text_tokens: int) -> int:

@@ -1,4 +1,4 @@
-"""Draws the pictures of the help pages with the real nodes and the starter: `python tests/pictures/draw.py`.
+"""Draws the pictures of the help pages with the real nodes and the starter: `python -m tools.pictures`.
 
 Every picture is written to `web/docs/pictures` and put into its page, after the first paragraph.
 """
@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 from pathlib import Path
 
 import torch
 
-sys.path.insert(0, str(Path(__file__).parent))
-from cases import CASES
-from sheet import Sheet
-from studio import Studio
+from .cases import CASES
+from .sheet import Sheet
+from .studio import Studio
 
 DOCS = Path(__file__).parents[2] / "web" / "docs"
 PICTURES = DOCS / "pictures"

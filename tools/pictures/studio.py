@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from sheet import COLUMNS
 from torch import Tensor
 
-TESTS = Path(__file__).parents[1]
+from .sheet import COLUMNS
+
+TESTS = Path(__file__).parents[2] / "tests"
 KEPT, MADE = (245, 245, 245), (214, 62, 54)
 WORDS = {"fit": "starter"}
 KINDS = {"vae": "a VAE", "base": "a base without VACE", "adapter": "a VACE adapter"}

@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from sheet import Sheet
-from studio import SIZE, WORDS, Studio, frames, images, masks, roles
+from .sheet import Sheet
+from .studio import SIZE, WORDS, Studio, frames, images, masks, roles
 
 GETS, IN, OUT, MADE = "What the model gets", "In", "Out", "What the starter generates"
 ONE, TWO, WALKER = "circle that moves right", "star and triangle that pass", "figure that walks"
