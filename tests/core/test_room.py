@@ -135,10 +135,14 @@ def test_a_quarter_of_what_is_needed_gives_half_the_sides_or_a_quarter_of_the_le
         (partial(check_room, 1 << 70, "The clip"), "The clip needs more than 1024 EiB of memory. "),
         (partial(tasks.text, num_frames=1 << 14, height=1 << 13, width=1 << 13), "The clip has 16384 frames of "
                                                            "8192 x 8192 pixels and needs 29.00 TiB of memory. "),
-        (partial(check_unit_room, 1, 1 << 14, 1 << 13, 1 << 13), "The clip has 16384 frames of 8192 x 8192 pixels and needs "
-                                                           "29.00 TiB of memory. "),
-        (partial(check_unit_room, 2, 1 << 14, 1 << 13, 1 << 13, what="The unit", clips=2), "The unit has 16384 frames of "
-                                                           "8192 x 8192 pixels and needs 106.00 TiB of memory. "),
+        (
+            partial(check_unit_room, 1, 1 << 14, 1 << 13, 1 << 13),
+            "The clip has 16384 frames of 8192 x 8192 pixels and needs 29.00 TiB of memory. ",
+        ),
+        (
+            partial(check_unit_room, 2, 1 << 14, 1 << 13, 1 << 13, what="The unit", clips=2),
+            "The unit has 16384 frames of 8192 x 8192 pixels and needs 106.00 TiB of memory. ",
+        ),
     ],
 )  # fmt: skip
 def test_a_refusal_begins_with_what_came_and_what_it_takes(needed, said):
