@@ -12,8 +12,10 @@ import tiny_ltx
 import torch
 from filling import fill
 from safetensors.torch import load_file, save_file
+from typer.testing import CliRunner
 
 from vace_core.adapter import Attachment
+from vace_core.cli import app
 from vace_core.errors import InputError
 from vace_core.loading.load import load_adapter, load_base
 from vace_core.models import FAMILIES
@@ -25,9 +27,10 @@ from vace_core.training.data.derive import KINDS
 from vace_core.training.data.material import Bucket, read_material
 from vace_core.training.data.sources import clips_in
 from vace_core.training.objective import Objective
-from vace_core.training.recipe import Data, Recipe, Tuning, read_recipe
+from vace_core.training.recipe import RECIPES, Data, Recipe, Tuning, read_recipe
 from vace_core.training.run import Files, train_model
 from vace_core.training.schedule import Schedule
+from vace_core.training.tables import to_toml
 
 SCHEDULE = Schedule(steps=4, learning_rate=1e-2, batch=2, warmup=1, save_every=2, validate_every=2, average=0.5)
 TASKS = {"inpaint": 1.0, "extend": 1.0, "reference": 1.0, "swap": 1.0, "animate": 1.0}
@@ -153,3 +156,42 @@ def test_every_kind_of_task_can_be_made_and_is_fulfilled_by_its_clip(tmp_path):
             kept = (unit.masks == 0).expand_as(material.frames)
             assert torch.equal(unit.frames[kept], material.frames[kept]), name
             assert bool((unit.masks > 0).any()), name
+
+
+def test_the_command_trains_by_a_recipe_file(case, tmp_path):
+    _, files, recipe = case
+    (tmp_path / "mine.toml").write_text(to_toml(recipe.told()), encoding="utf-8")
+    given = ["--base", str(files.base), "--vae", str(files.vae), "--data", str(files.data), "--cpu"]
+    command = ["train", str(tmp_path / "mine.toml"), "--output", str(tmp_path / "run"), *given]
+    missing = CliRunner().invoke(app, command)
+    assert missing.exit_code == 3
+    assert "Give one as --text-encoder" in " ".join(missing.output.split())
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_the_recipes_that_come_along_are_whole_and_fit_their_grid(name):
+    recipe = read_recipe(RECIPES[name])
+    grid = ltx.GRID if name.startswith("ltx") else wan.GRID
+    for bucket in recipe.data.buckets:
+        grid.check(bucket.frames, bucket.height, bucket.width)
+    assert set(recipe.data.tasks) <= set(KINDS)
+    for stage in recipe.stages:
+        assert set(stage.tasks) <= set(recipe.data.tasks)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[data]\nexamples = 1", "The recipe lacks the entry schedule"),
+        ("[data]\nexamples = 1\n[schedule]\nsteps = 1\nlearning_rate = 1\nspeed = 2", "schedule.speed, which is not"),
+        ('[data]\nexamples = "many"\n[schedule]\nsteps = 1', "gives data.examples as many. A whole number is needed"),
+        ("[data]\nexamples = true\n[schedule]\nsteps = 1\nlearning_rate = 1", "A whole number is needed"),
+        ("[data]\nexamples = 1\n[schedule]\nsteps = 0\nlearning_rate = 1", "A whole number of 1 or more is needed"),
+        ("[data", "is no TOML"),
+    ],
+)
+def test_a_recipe_that_is_wrong_is_a_sentence(tmp_path, text, said):
+    path = tmp_path / "recipe.toml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=said):
+        read_recipe(path)

@@ -122,7 +122,7 @@ def train_model(
         schedule=recipe.schedule,
         stages=recipe.stages,
         folder=folder,
-        held_out=held_out,
+        held_out=held_out if held_out and held_out.items else None,
         recipe=recipe.told() | {"data path": known.identity},
         processes=processes,
         stop_after=stop_after,
@@ -230,8 +230,7 @@ def _caches(
         numbers = range(HELD_OUT, HELD_OUT + recipe.data.held_out)
         fill_cache(folder / "held-out", unknown, numbers, encoder, **which)
     processes.wait_for_everyone()
-    held_out = Cache(folder / "held-out") if unknown is not None else None
-    return Cache(folder / "examples"), held_out if held_out and held_out.items else None
+    return Cache(folder / "examples"), None if unknown is None else Cache(folder / "held-out")
 
 
 def _prompts(
