@@ -17,11 +17,14 @@ from typer.testing import CliRunner
 from vace_core.adapter import Attachment
 from vace_core.cli import app
 from vace_core.errors import InputError
+from vace_core.files.checkpoint import open_checkpoint
+from vace_core.loading.detection import identify
 from vace_core.loading.load import load_adapter, load_base
 from vace_core.models import FAMILIES
 from vace_core.models.ltx import dit as ltx
 from vace_core.models.wan import dit as wan
 from vace_core.models.wan.vae import WanVaeNetwork
+from vace_core.training.cost import TEXT_TOKENS, counted, training_cost
 from vace_core.training.data.batches import Stage
 from vace_core.training.data.derive import KINDS
 from vace_core.training.data.material import Bucket, read_material
@@ -31,6 +34,7 @@ from vace_core.training.recipe import RECIPES, Data, Recipe, Tuning, read_recipe
 from vace_core.training.run import Files, train_model
 from vace_core.training.schedule import Schedule
 from vace_core.training.tables import to_toml
+from vace_core.training.tuning import Tuned, save_memory
 
 SCHEDULE = Schedule(steps=4, learning_rate=1e-2, batch=2, warmup=1, save_every=2, validate_every=2, average=0.5)
 TASKS = {"inpaint": 1.0, "extend": 1.0, "reference": 1.0, "swap": 1.0, "animate": 1.0}
@@ -195,3 +199,28 @@ def test_a_recipe_that_is_wrong_is_a_sentence(tmp_path, text, said):
     path.write_text(text)
     with pytest.raises(InputError, match=said):
         read_recipe(path)
+
+
+@pytest.mark.parametrize("saves", [True, False])
+def test_the_cost_that_is_told_is_that_of_a_step(tmp_path, saves):
+    sizes = wan.WanSizes(width=128, ffn=512, layers=7, text_width=32)
+    base = wan.WanDit(sizes).requires_grad_(False)
+    save_file(base.state_dict(), tmp_path / "base.safetensors")
+    adapter = wan.build_adapter(sizes, (0, 2, 4, 6))
+    bucket = Bucket(frames=9, height=64, width=64)
+    recipe = Recipe(
+        tuning=Tuning(context_layers=(0, 2, 4, 6), save_memory=saves),
+        data=Data(examples=1, buckets=(Bucket(frames=1, height=64, width=64), bucket)),
+        schedule=Schedule(steps=1, learning_rate=1, batch=4, micro_batch=2),
+    )
+    told = training_cost(recipe, identify(open_checkpoint(tmp_path / "base.safetensors")), torch.device("cpu"))
+    tuned = Tuned(base, adapter)
+    if saves:
+        save_memory(base.blocks, adapter.context_blocks)
+    latents, context = torch.zeros(2, 16, 3, 8, 8), torch.zeros(2, 96, 3, 8, 8)
+    prompts = [torch.zeros(1, TEXT_TOKENS, 32)] * 2
+    tflop, working = counted(tuned, lambda: tuned(latents, torch.tensor([0.2, 0.5]), prompts, 16.0, context))
+    assert (told.bucket, told.tokens) == (bucket, 48)
+    assert told.trained == sum(value.numel() for value in adapter.parameters())
+    assert told.tflop == pytest.approx(tflop, rel=1e-6)
+    assert told.working == pytest.approx(working, rel=0.1)

@@ -25,6 +25,7 @@ from ..models.family import Family
 from ..models.text import TextEncoder
 from .data.cache import Cache, Encoder, fill_cache
 from .data.clips import ClipExamples, divided
+from .data.material import Bucket
 from .data.prompts import CachedPrompts, fill_prompts
 from .data.sources import clips_in
 from .engine import Outcome, accelerator
@@ -154,6 +155,17 @@ def layers_for(recipe: Recipe, found: Found) -> tuple[int, ...]:
     return tuple(chosen)
 
 
+def needed_buckets(recipe: Recipe) -> tuple[Bucket, ...]:
+    """The sizes that are trained.
+
+    Raises:
+        InputError: there are none.
+    """
+    if not recipe.data.buckets:
+        raise InputError("The recipe names no sizes of clips. At least one is needed. Add data.buckets.")
+    return recipe.data.buckets
+
+
 def build(
     recipe: Recipe, files: Files, family: Family, layers: Sequence[int], device: torch.device
 ) -> tuple[Tuned, ContextAdapter]:
@@ -197,14 +209,12 @@ def _examples(recipe: Recipe, files: Files, family: Family) -> tuple[ClipExample
     clips, faults = clips_in(files.data)
     for fault in faults:
         log.warning("left out: %s", fault)
-    if not recipe.data.buckets or not recipe.data.tasks:
-        raise InputError(
-            "The recipe names no sizes or no tasks. At least one of each is needed. Add data.buckets and data.tasks."
-        )
+    if not recipe.data.tasks:
+        raise InputError("The recipe names no tasks. At least one is needed. Add data.tasks with their shares.")
     examples = ClipExamples(
         path=str(files.data),
         clips=clips,
-        buckets=recipe.data.buckets,
+        buckets=needed_buckets(recipe),
         tasks=recipe.data.tasks,
         grid=family.grid,
         seed=recipe.schedule.seed,
