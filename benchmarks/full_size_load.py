@@ -64,10 +64,10 @@ def load_and_step(path: Path, latent: tuple[int, int, int]) -> dict[str, float]:
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         texts = [base.prepare_text(torch.randn(1, 60, 4096, generator=generator)) for _ in range(2)]
-        context = adapter.embed(torch.randn(1, wan.CONTEXT_CHANNELS, *latent, generator=generator))
+        context = adapter.embed(torch.randn(1, wan.LATENTS.vace_in_channels, *latent, generator=generator))
     denoise = guide(base, *texts, guidance_scale=5.0, attachments=[Attachment(adapter=adapter, context=context)])
     prepared = time.perf_counter()
-    result = denoise(torch.randn(1, wan.LATENT_CHANNELS, *latent, generator=generator), 0.7)
+    result = denoise(torch.randn(1, wan.LATENTS.channels, *latent, generator=generator), 0.7)
     done = time.perf_counter()
     return {
         "load_base_s": base_read - start,

@@ -28,8 +28,8 @@ from graphs import chain  # noqa: E402
 from mutants import Mutant, mutants, read  # noqa: E402
 
 import vace_core  # noqa: E402
-from tests.workflows.parts import SMALL, TEXT, VAE  # noqa: E402
 from tests.workflows.server import Server  # noqa: E402
+from tools.workflows.parts import SMALL, TEXT, VAE  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results" / "hostile_files.json"
 BATCH = 50

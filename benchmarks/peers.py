@@ -85,8 +85,8 @@ def dit_inputs(of: DitSizes) -> SimpleNamespace:
     generator = torch.Generator().manual_seed(5)
     texts = [torch.randn(1, of.text, of.wan.text_width, generator=generator) for _ in range(2)]
     return SimpleNamespace(
-        latents=torch.randn(1, wan.LATENT_CHANNELS, *of.latent, generator=generator),
-        context=torch.randn(1, wan.CONTEXT_CHANNELS, *of.latent, generator=generator),
+        latents=torch.randn(1, wan.LATENTS.channels, *of.latent, generator=generator),
+        context=torch.randn(1, wan.LATENTS.vace_in_channels, *of.latent, generator=generator),
         texts=texts,
         padded=[F.pad(text, (0, 0, 0, wan.TEXT_TOKENS - text.shape[1])) for text in texts],
     )
@@ -108,7 +108,7 @@ def comfyui_dit(peer: SimpleNamespace, of: DitSizes, dtype: torch.dtype) -> nn.M
     width = of.wan.width
     return peer.VaceWanModel(
         dim=width, ffn_dim=of.wan.ffn, num_heads=width // wan.HEAD_WIDTH, num_layers=of.wan.layers,
-        text_dim=of.wan.text_width, vace_layers=len(of.context_layers), vace_in_dim=wan.CONTEXT_CHANNELS,
+        text_dim=of.wan.text_width, vace_layers=len(of.context_layers), vace_in_dim=wan.LATENTS.vace_in_channels,
         operations=peer.ops, dtype=dtype,
     )  # fmt: skip
 
@@ -120,7 +120,7 @@ def comfyui_vae(peer: SimpleNamespace, width: int) -> nn.Module:
 def diffusers_dit(peer: SimpleNamespace, of: DitSizes) -> nn.Module:
     return peer.WanVACETransformer3DModel(
         num_attention_heads=of.wan.width // wan.HEAD_WIDTH, text_dim=of.wan.text_width, ffn_dim=of.wan.ffn,
-        num_layers=of.wan.layers, vace_layers=list(of.context_layers), vace_in_channels=wan.CONTEXT_CHANNELS,
+        num_layers=of.wan.layers, vace_layers=list(of.context_layers), vace_in_channels=wan.LATENTS.vace_in_channels,
     )  # fmt: skip
 
 

@@ -9,14 +9,15 @@ from torch import Tensor
 
 from ..vace_core.errors import InputError, ShapeError
 from ..vace_core.inputs.control_checks import inspect_control, sanitise
+from ..vace_core.inputs.fitting import growth
 from ..vace_core.inputs.references import crop_subject
 from ..vace_core.tasks import anything
 from .build import said_of_references
 from .comfy import host, sockets
 from .comfy.bridge import images_of, masks_of, pictures_of
-from .comfy.fitted import LOOSEST, fit_clip, fit_picture, grid_of, growth_of, needed_mask
+from .comfy.fitted import LOOSEST, fit_clip, fit_picture, grid_of, needed_mask, notes_of
 from .comfy.node import Node
-from .control import NO_BOXES, no_boxes, paths_of, said_of_boxes
+from .control import NO_BOXES, no_boxes, paths_typed, said_of_boxes
 
 MOST = 3  # pictures with masks of their own in one node; more come from VACE Stack References
 
@@ -27,11 +28,11 @@ class VaceMoveAnything(Node):
         return sockets.schema(
             "VaceMoveAnything",
             "VACE Move Anything",
-            "A picture comes to life: the things in your boxes move along with them. Draw the boxes over the picture "
-            "in the node (it is shown there after the first run), or link the path of another pack's editor.",
+            "Animates an image: the objects in your boxes move along with them. Draw the boxes over the image in "
+            "the node (it is shown there after the first run), or link a path from another pack's editor.",
             category="VACE/Anything",
             inputs=[
-                io.Image.Input("image", tooltip="The picture: the first frame."),
+                io.Image.Input("image", tooltip="The image: the first frame of the video."),
                 *sockets.box_paths(),
                 sockets.length_input(),
                 sockets.fps(),
@@ -39,7 +40,7 @@ class VaceMoveAnything(Node):
                 *sockets.prompts(),
             ],
             outputs=[sockets.vcu_output()],
-            aliases=["trajectory", "drag", "animate picture", "spline"],
+            aliases=["motion brush", "trajectory", "drag", "animate picture", "spline", "motion path", "i2v"],
         )
 
     @classmethod
@@ -58,12 +59,12 @@ class VaceMoveAnything(Node):
         grid_of(fit).check(length, *still.size)
         seen = images_of(still.frames)
         if no_boxes(paths):
-            return host.waiting(cls, NO_BOXES, notes=still.notes, picture=seen)
-        boxes = paths_of(paths, (still.plan.source_width, still.plan.source_height), box_size)
+            return host.waiting(cls, NO_BOXES, notes=notes_of(still), picture=seen)
+        boxes = paths_typed(paths, (still.plan.source_width, still.plan.source_height), box_size)
         vcu = anything.move_anything(
             still.frames, boxes, num_frames=length, prompt=prompt, negative_prompt=negative_prompt, fps=fps
         )
-        notes = (*still.notes, said_of_boxes(boxes))
+        notes = (*notes_of(still), said_of_boxes(boxes))
         return host.output(cls, vcu, notes=notes, images=seen, shown_as=host.BEHIND_BOXES)
 
 
@@ -73,19 +74,21 @@ class VaceSwapAnything(Node):
         return sockets.schema(
             "VaceSwapAnything",
             "VACE Swap Anything",
-            "Puts the person or thing of your pictures in the place of what the mask covers; the rest of the video "
-            "stays exactly as it is.",
+            "Replaces what the mask covers with the person or thing in your reference images; the rest of the "
+            "video stays exactly as it is.",
             category="VACE/Anything",
             inputs=[
-                io.Image.Input("images", tooltip="The video."),
-                io.Mask.Input("mask", tooltip="White = what is swapped. One frame counts for the whole video."),
+                io.Image.Input("images", tooltip="The input video."),
+                io.Mask.Input(
+                    "mask", tooltip="White = replace, black = keep. A single frame applies to the whole video."
+                ),
                 sockets.references(),
                 sockets.fps(),
                 sockets.fit(),
                 *sockets.prompts(),
             ],
             outputs=[sockets.vcu_output()],
-            aliases=["replace", "face swap", "try on"],
+            aliases=["replace", "face swap", "character swap", "virtual try-on", "head swap"],
         )
 
     @classmethod
@@ -98,7 +101,7 @@ class VaceSwapAnything(Node):
         vcu = anything.swap_anything(
             clip.frames, masks, pictures, prompt=prompt, negative_prompt=negative_prompt, fps=clip.plan.fps
         )
-        return host.output(cls, vcu, notes=(*clip.notes, *notes, *said_of_references(pictures)))
+        return host.output(cls, vcu, notes=(*notes_of(clip), *notes, *said_of_references(pictures)))
 
 
 class VaceExpandAnything(Node):
@@ -107,11 +110,11 @@ class VaceExpandAnything(Node):
         return sockets.schema(
             "VaceExpandAnything",
             "VACE Expand Anything",
-            "A picture becomes a wider scene that lives: it is the first frame, inside a new border. References may "
-            "say who else appears.",
+            "Outpaints and animates an image: it is the first frame, inside a new border. Reference images can "
+            "show who else appears.",
             category="VACE/Anything",
             inputs=[
-                io.Image.Input("image", tooltip="The picture: the first frame, inside its new border."),
+                io.Image.Input("image", tooltip="The image: the first frame, inside the new border."),
                 sockets.border("left", 0.25),
                 sockets.border("right", 0.25),
                 sockets.border("top", 0.0),
@@ -123,7 +126,7 @@ class VaceExpandAnything(Node):
                 sockets.references(optional=True),
             ],
             outputs=[sockets.vcu_output()],
-            aliases=["outpaint", "image to video"],
+            aliases=["outpaint", "image to video", "zoom out"],
         )
 
     @classmethod
@@ -141,7 +144,7 @@ class VaceExpandAnything(Node):
         negative_prompt: str,
         references: Any | None = None,
     ) -> io.NodeOutput:
-        still = fit_picture(image, fit, fps, growth=growth_of(left, right, top, bottom))
+        still = fit_picture(image, fit, fps, growth=growth(left, right, top, bottom))
         grid_of(fit).check(length, *still.size)
         pictures = () if references is None else pictures_of(references)
         vcu = anything.expand_anything(
@@ -158,7 +161,7 @@ class VaceExpandAnything(Node):
             fps=fps,
         )
         said = said_of_references(pictures) if pictures else ()
-        return host.output(cls, vcu, notes=(*still.notes, f"The canvas is {vcu.width} x {vcu.height}.", *said))
+        return host.output(cls, vcu, notes=(*notes_of(still), f"The canvas is {vcu.width} x {vcu.height}.", *said))
 
 
 class VaceAnimateAnything(Node):
@@ -167,23 +170,24 @@ class VaceAnimateAnything(Node):
         return sockets.schema(
             "VaceAnimateAnything",
             "VACE Animate Anything",
-            "The character of your pictures moves as a skeleton does. The skeletons come from a pose node, such as "
-            "DWPose Estimator.",
+            "Animates the character in your reference images with a pose video. The poses (skeletons) come from "
+            "a pose node, such as DWPose Estimator.",
             category="VACE/Anything",
             inputs=[
-                io.Image.Input("pose", tooltip="The skeletons, drawn on black, as a video."),
+                io.Image.Input("pose", tooltip="The pose video: skeletons drawn on black."),
                 sockets.references(),
                 io.Boolean.Input(
                     "mend",
                     default=False,
-                    tooltip="Sanitises the skeletons: lifts pure black behind them a little, and says so.",
+                    tooltip="Fixes (sanitises) the pose video: lifts the pure black behind the skeletons a "
+                    "little, and reports it.",
                 ),
                 sockets.fps(),
                 sockets.fit(),
                 *sockets.prompts(),
             ],
             outputs=[sockets.vcu_output()],
-            aliases=["dance", "motion transfer", "character animation"],
+            aliases=["dance", "motion transfer", "character animation", "openpose", "dwpose"],
         )
 
     @classmethod
@@ -199,7 +203,7 @@ class VaceAnimateAnything(Node):
             frames, pictures, prompt=prompt, negative_prompt=negative_prompt, fps=clip.plan.fps
         )
         found = inspect_control(frames, "pose")
-        return host.output(cls, vcu, notes=(*clip.notes, *notes, *found, *said_of_references(pictures)))
+        return host.output(cls, vcu, notes=(*notes_of(clip), *notes, *found, *said_of_references(pictures)))
 
 
 class VaceReferenceAnything(Node):
@@ -210,23 +214,23 @@ class VaceReferenceAnything(Node):
             for n in range(2, MOST + 1)
             for socket in (
                 io.Image.Input(
-                    f"image_{n}", optional=True, tooltip=f"Picture {n} of someone or something that appears."
+                    f"image_{n}", optional=True, tooltip=f"Reference image {n} of someone or something that appears."
                 ),
-                io.Mask.Input(f"mask_{n}", optional=True, tooltip=f"White on the subject of picture {n}."),
+                io.Mask.Input(f"mask_{n}", optional=True, tooltip=f"White on the subject of image {n}."),
             )
         ]
         return sockets.schema(
             "VaceReferenceAnything",
             "VACE Reference Anything",
-            "A video in which the subjects of up to three pictures appear, each cut out of its picture with a mask. "
+            "Generates a video with the subjects of up to three images, each cut out of its image with a mask. "
             "For more, use VACE Stack References and VACE Reference to Video.",
             category="VACE/Anything",
             inputs=[
-                io.Image.Input("image_1", tooltip="A picture of someone or something that appears."),
+                io.Image.Input("image_1", tooltip="A reference image of someone or something that appears."),
                 io.Mask.Input(
                     "mask_1",
                     optional=True,
-                    tooltip="White on the subject. Without it the whole picture is the reference.",
+                    tooltip="White on the subject. Without a mask the whole image is the reference.",
                 ),
                 *more,
                 *sockets.sizes(),
@@ -234,7 +238,7 @@ class VaceReferenceAnything(Node):
                 *sockets.prompts(),
             ],
             outputs=[sockets.vcu_output()],
-            aliases=["subject", "multi reference", "ref2v"],
+            aliases=["subject", "multi reference", "r2v", "ref2v", "s2v"],
         )
 
     @classmethod
@@ -272,11 +276,11 @@ class VaceReferenceAnything(Node):
 
 
 def subjects_of(image: Any | None, mask: Any | None, ending: str = "") -> tuple[Tensor, ...]:
-    """The subjects of a picture or of each of a batch, cut out where there is a mask; none where no picture came.
+    """The subjects of an image or of each of a batch, cut out where there is a mask; none where no image came.
 
     Raises:
-        InputError: a mask without a picture, or one that is empty.
-        ShapeError: a mask of another size or number than its pictures.
+        InputError: a mask without an image, or one that is empty.
+        ShapeError: a mask of another size or number than its images.
     """
     masks = masks_of(mask, f"mask{ending}")
     if image is None:

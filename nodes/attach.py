@@ -1,4 +1,4 @@
-"""Nodes that plug an adapter into a native MODEL, and give a unit's prompts to native samplers."""
+"""Nodes that attach an adapter to a native MODEL, and encode a VCU's prompts for native samplers."""
 
 from __future__ import annotations
 
@@ -17,23 +17,18 @@ from ..vace_core.loading.detection import Found, identify
 from ..vace_core.loading.inspect import context_layers_of
 from ..vace_core.loading.load import load_adapter
 from ..vace_core.models.family import Family
-from ..vace_core.models.ltx.family import LTX
-from ..vace_core.models.wan.family import WAN
 from ..vace_core.protocols import OnChunk
-from ..vace_core.sampling.options import SamplingOptions
+from ..vace_core.sampling.options import AdapterOptions, SamplingOptions
 from ..vace_core.vcu import VideoConditionUnit
 from .comfy import host, memory, native, placement, sockets
 from .comfy.fitted import check_for_model
-from .comfy.hooks import Part, Plug, attach
-from .comfy.node import Node
-from .comfy.plug_ltx import LTX_PLUG
-from .comfy.plug_wan import WAN_PLUG
+from .comfy.hooks import Plug, attach
+from .comfy.node import Node, warnings_said
+from .comfy.registry import COMFY_FAMILIES, NATIVE_VACE, comfy_family, tips
 from .comfy.sockets import AdapterFile, LibraryModel, NativeModel
 
-PLUGS: Mapping[str, Plug] = {plug.family.name: plug for plug in (WAN_PLUG, LTX_PLUG)}
-
 # ComfyUI's handles of adapters that were read, as long as the output of their loader lives: attaching one file twice,
-# or again with another unit, reads and holds it once.
+# or again with another VCU, reads and holds it once.
 _READ: WeakKeyDictionary[AdapterFile, dict[Any, Any]] = WeakKeyDictionary()
 
 
@@ -43,9 +38,10 @@ class VaceAttachAdapter(Node):
         return sockets.schema(
             "VaceAttachAdapter",
             "VACE Attach Adapter",
-            "Plugs a VACE adapter with a unit into a text-to-video MODEL, for any sampler: LoRA, GGUF, fp8 and "
-            "compilation keep working. The MODEL that comes in is not changed, so unplugging is using that one. "
-            "Several can follow each other, and add up. The model, adapter and VAE must be of one kind and size.",
+            "Attaches a VACE adapter with a VCU (Video Condition Unit) to a text-to-video MODEL, for any "
+            "sampler: LoRA, GGUF, fp8 and compilation keep working. The input MODEL is not changed: use it to go "
+            "on without the adapter. Several can be chained, and add up. Model, adapter and VAE must be of the "
+            "same family and size.",
             inputs=[
                 io.Model.Input(
                     "model",
@@ -53,7 +49,9 @@ class VaceAttachAdapter(Node):
                     "loader.",
                 ),
                 sockets.Adapter.Input("adapter", tooltip="From VACE Load Adapter."),
-                sockets.Vcu.Input("vcu", tooltip="What to make: from any VACE task."),
+                sockets.Vcu.Input(
+                    "vcu", tooltip="VCU (Video Condition Unit): what to keep and what to generate. From any VACE task."
+                ),
                 io.MultiType.Input(
                     "vae",
                     types=[io.Vae, sockets.Model],
@@ -62,11 +60,20 @@ class VaceAttachAdapter(Node):
                 *sockets.guidance(),
             ],
             outputs=[
-                io.Model.Output(display_name="model", tooltip="With the adapter, for the sampler."),
-                io.Latent.Output(display_name="latent", tooltip="Empty, of the size and length of the unit."),
-                io.Int.Output(display_name="trim_latent", tooltip="How many latent frames are references."),
+                io.Model.Output(display_name="model", tooltip="The MODEL with the adapter, for the sampler."),
+                io.Latent.Output(display_name="latent", tooltip="An empty latent of the VCU's size and length."),
+                io.Int.Output(display_name="trim_latent", tooltip="The number of latent frames that are references."),
             ],
-            aliases=["wan vace", "apply adapter", "vace module", "controlnet"],
+            aliases=[
+                "wan vace",
+                "apply adapter",
+                "vace module",
+                "vace context",
+                "vace strength",
+                "controlnet",
+                "lora",
+                "gguf",
+            ],
         )
 
     @classmethod
@@ -80,7 +87,7 @@ class VaceAttachAdapter(Node):
         start_percent: float,
         end_percent: float,
     ) -> io.NodeOutput:
-        part = Part(strength=strength, start_percent=start_percent, end_percent=end_percent)
+        options = AdapterOptions(strength=strength, start_percent=start_percent, end_percent=end_percent)
         found = identify(open_checkpoint(adapter.path))
         plug = _plug_for(model, found.family)
         layers = _fitting_layers(found, plug.sizes(host.network_of(model)))
@@ -90,7 +97,7 @@ class VaceAttachAdapter(Node):
         progress = host.Progress()
         with memory.said("encoding", vcu):
             context = _encoded(vae, vcu, plug.family, lambda done, total: progress(done, total))
-        attached = attach(model, handle, plug.context(model, context.float().cpu()), part, plug.room)
+        attached = attach(model, handle, plug.context(model, context.float().cpu()), options, plug.room)
         latent = {"samples": torch.zeros(len(vcu.roles), plug.family.latent_channels, *context.shape[2:])}
         return host.output(cls, attached, latent, vcu.num_references)
 
@@ -101,22 +108,22 @@ class VaceEncodePrompt(Node):
         return sockets.schema(
             "VaceEncodePrompt",
             "VACE Encode Prompt",
-            "The two prompts of a unit as conditioning, for KSampler after VACE Attach Adapter or for VACE Apply VCU. "
-            "The starter reads prompts in its own way: for its base, connect the starter itself.",
+            "Encodes the prompt and negative prompt of a VCU (Video Condition Unit) as conditioning, for "
+            "KSampler after VACE Attach Adapter or for VACE Apply VCU. The starter has a text encoder of its "
+            "own: for its base model, connect the starter itself.",
             inputs=[
                 io.MultiType.Input(
                     "clip",
                     types=[io.Clip, sockets.Model],
-                    tooltip="umT5 from Load CLIP, type wan (for LTX-Video T5, type ltxv), or a VACE model that has "
-                    "its text encoder.",
+                    tooltip=f"{tips('clip', ' ')}, or a VACE model that has its text encoder.",
                 ),
-                sockets.Vcu.Input("vcu", tooltip="Whose prompts: from any VACE task."),
+                sockets.Vcu.Input("vcu", tooltip="The VCU whose prompts are encoded: from any VACE task."),
             ],
             outputs=[
                 io.Conditioning.Output(display_name="positive", tooltip="The prompt, for the sampler."),
                 io.Conditioning.Output(
                     display_name="negative",
-                    tooltip="The negative prompt, or what the model comes with, for the sampler.",
+                    tooltip="The negative prompt, or the model's default one, for the sampler.",
                 ),
             ],
             aliases=["clip text encode", "prompt"],
@@ -125,7 +132,7 @@ class VaceEncodePrompt(Node):
     @classmethod
     def execute(cls, clip: Any, vcu: VideoConditionUnit) -> io.NodeOutput:
         negative = _usual(clip).negative_for(vcu)
-        with host.warnings_said() as said:
+        with warnings_said() as said:
             texts = [_conditioning(clip, words, vcu.fps) for words in (vcu.prompt, negative)]
         return host.output(cls, *texts, notes=[f"Negative prompt: {negative or 'none'}", *said])
 
@@ -137,9 +144,9 @@ def _plug_for(model: Any, family: Family) -> Plug:
         InputError: the MODEL is of another kind, or a variant of it.
     """
     network = host.network_of(model)
-    plug = PLUGS.get(family.name)
-    if plug is None or not plug.owns(network):
-        known = next((other.family.name for other in PLUGS.values() if other.owns(network)), None)
+    plug = comfy_family(family).plug
+    if not plug.owns(network):
+        known = next((other.family.name for other in COMFY_FAMILIES if other.plug.owns(network)), None)
         kind = type(model.model.model_config).__name__
         raise InputError(
             f"The adapter is for {family.name}, the model is {known or f'of another kind ({kind})'}. Both must be of "
@@ -178,10 +185,10 @@ def _read(adapter: AdapterFile, layers: tuple[int, ...], plug: Plug, model: Any)
 
 
 def _check_vae(vae: Any, family: Family) -> None:
-    """Accepts a VAE of the adapter's family.
+    """Validate that a VAE is of the adapter's family.
 
     Raises:
-        InputError: it is of another one.
+        InputError: It is of another one.
     """
     if not isinstance(vae, LibraryModel):
         native.NativeVae(vae.vae if isinstance(vae, NativeModel) else vae, family)
@@ -200,10 +207,11 @@ def _encoded(vae: Any, vcu: VideoConditionUnit, family: Family, on_chunk: OnChun
 
 
 def _usual(clip: Any) -> SamplingOptions:
-    """How the model of a text encoder is sampled where nobody says."""
+    """The default sampling options of the text encoder's model."""
     if isinstance(clip, (LibraryModel, NativeModel)):
         return sockets.usual(clip)[1]
-    return LTX.options if host.text_encoder_name(clip) == "t5xxl" else WAN.options
+    name = host.text_encoder_name(clip)
+    return next((comfy.family for comfy in COMFY_FAMILIES if comfy.clip_name == name), NATIVE_VACE).options
 
 
 def _conditioning(clip: Any, prompt: str, fps: float) -> Any:
@@ -214,4 +222,4 @@ def _conditioning(clip: Any, prompt: str, fps: float) -> Any:
         # The rate is for LTX-Video, whose positions in time are seconds; other models do not look at it.
         return [[text, {**said, "frame_rate": fps}] for text, said in host.conditioning(clip, prompt)]
     rows: Tensor = clip.core.text.encode(prompt).float().cpu()
-    return [list(PLUGS[clip.family.name].prompt(rows, fps))]
+    return [list(comfy_family(clip.family).plug.prompt(rows, fps))]

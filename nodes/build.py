@@ -1,4 +1,4 @@
-"""Nodes that build a unit from words and references, and the general one."""
+"""Nodes that build a VCU from a prompt and reference images, and the general builder."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch import Tensor
 
 from ..vace_core import tasks
 from ..vace_core.errors import InputError
-from ..vace_core.inputs import fitting
+from ..vace_core.inputs.fitted import Fitted, fit_control
 from ..vace_core.vcu import VideoConditionUnit, compose
 from .comfy import host, sockets
-from .comfy.bridge import frames_of, masks_of, pictures_of
-from .comfy.fitted import LOOSEST, Fitted, fit_clip, fit_mask, grid_of
+from .comfy.bridge import masks_of, pictures_of
+from .comfy.fitted import LOOSEST, fit_clip, fit_mask, grid_of, notes_of, source_of
 from .comfy.node import Node
 
 
@@ -25,11 +25,11 @@ class VaceTextToVideo(Node):
         return sockets.schema(
             "VaceTextToVideo",
             "VACE Text to Video",
-            "A video of what the prompt says, and nothing else.",
+            "Text to video: generates a whole video from the prompt.",
             category="VACE/Tasks",
             inputs=[*sockets.sizes(), sockets.fps(), *sockets.prompts()],
             outputs=[sockets.vcu_output()],
-            aliases=["t2v", "empty latent"],
+            aliases=["t2v", "text2video", "prompt", "empty latent"],
         )
 
     @classmethod
@@ -49,12 +49,12 @@ class VaceReferenceToVideo(Node):
         return sockets.schema(
             "VaceReferenceToVideo",
             "VACE Reference to Video",
-            "A video in which the people or things of your pictures appear. Any number of pictures, in order; each is "
-            "shown to the model whole, on white. Best are subjects that were cut out.",
+            "Reference to video: generates a video with the people or things in your reference images. Any "
+            "number of images, in order; each is shown to the model whole, on white. Cut-out subjects work best.",
             category="VACE/Tasks",
             inputs=[sockets.references(), *sockets.sizes(), sockets.fps(), *sockets.prompts()],
             outputs=[sockets.vcu_output()],
-            aliases=["ref2v", "subject", "face reference"],
+            aliases=["r2v", "ref2v", "s2v", "subject", "character", "face reference", "style reference", "ip adapter"],
         )
 
     @classmethod
@@ -88,9 +88,9 @@ class VaceBuildVCU(Node):
         return sockets.schema(
             "VaceBuildVCU",
             "VACE Build VCU",
-            "The general builder: a video to keep parts of, a mask of what is made anew, a control video that is "
-            "followed where something is made, references. Leave out what you do not have. There is a node of its own "
-            "for every usual task.",
+            "The general builder of a VCU (Video Condition Unit): a video to keep parts of, a mask of what to "
+            "generate, a control video to follow there, and reference images. Leave out what you do not have. "
+            "Every common task has a node of its own.",
             category="VACE/Tasks",
             inputs=[
                 io.Image.Input(
@@ -99,13 +99,13 @@ class VaceBuildVCU(Node):
                 io.Mask.Input(
                     "mask",
                     optional=True,
-                    tooltip="White = make anew, black = keep. One frame counts for the whole video. None = make "
-                    "everything.",
+                    tooltip="White = generate, black = keep. A single frame applies to the whole video. No mask "
+                    "= generate everything.",
                 ),
                 io.Image.Input(
                     "control",
                     optional=True,
-                    tooltip="A control video (depth, pose, lines \u2026) to follow where something is made. As long as "
+                    tooltip="A control video (depth, pose, lines \u2026) to follow in the generated part. As long as "
                     "the video.",
                 ),
                 sockets.references(optional=True),
@@ -115,7 +115,7 @@ class VaceBuildVCU(Node):
                 *sockets.prompts(),
             ],
             outputs=[sockets.vcu_output()],
-            aliases=["wan vace to video", "control video", "control masks"],
+            aliases=["wan vace to video", "control video", "control masks", "mv2v"],
         )
 
     @classmethod
@@ -144,7 +144,7 @@ class VaceBuildVCU(Node):
             vcu, notes = tasks.text(num_frames=length, height=height, width=width, fps=fps), ()
         else:
             clip = fit_clip(given, fit, fps, name="images" if images is not None else "control")
-            signal = None if control is None else _like(control, clip)
+            signal = None if control is None else fit_control(source_of(control, fps, "control"), clip)
             vcu, notes = _unit(clip, images is not None, signal, fit_mask(mask, clip))
         vcu = replace(vcu, prompt=prompt, negative_prompt=negative_prompt)
         if references is not None:
@@ -167,26 +167,10 @@ def _shape(vcu: VideoConditionUnit) -> dict[str, Any]:
     return {"num_frames": vcu.num_frames, "height": vcu.height, "width": vcu.width, "fps": vcu.fps}
 
 
-def _like(control: Any, clip: Fitted) -> Tensor:
-    """A control video with the plan of the video it goes with.
-
-    Raises:
-        InputError: it has another length.
-    """
-    frames, plan = frames_of(control, "control"), clip.plan
-    if frames.shape[2] != plan.source_frames:
-        raise InputError(
-            f"The control has {frames.shape[2]} frames, the images {plan.source_frames}. Both need the same. Make the "
-            "control from these very images."
-        )
-    height, width = frames.shape[3:]
-    return fitting.apply(frames, replace(plan, source_height=height, source_width=width))
-
-
 def _unit(
     clip: Fitted, keeps: bool, control: Tensor | None, mask: tuple[Tensor, tuple[str, ...]] | None
 ) -> tuple[VideoConditionUnit, tuple[str, ...]]:
-    notes = clip.notes if mask is None else (*clip.notes, *mask[1])
+    notes = notes_of(clip) if mask is None else (*notes_of(clip), *mask[1])
     masks = torch.ones_like(clip.frames[:, :1]) if mask is None else mask[0]
     fps = clip.plan.fps
     units = [tasks.inpaint(clip.frames, masks, fps=fps)] if keeps else []

@@ -1,4 +1,4 @@
-"""Nodes that put together what others made: masks, references, whole units."""
+"""Nodes that combine what others made: masks, reference images, whole VCUs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .comfy.boxes import box_masks, boxes_of
 from .comfy.bridge import frames_of, images_of, masks_of
 from .comfy.node import Node
 from .comfy.sockets import ReferenceStack
-from .control import paths_of
+from .control import paths_typed
 
 OPERATIONS = {"union": shapes.union, "intersection": shapes.intersection, "difference": shapes.difference}
 SHOWN = 480, 832  # pixels: a reference as it is shown
@@ -32,56 +32,65 @@ class VaceComposeMasks(Node):
         return sockets.schema(
             "VaceComposeMasks",
             "VACE Compose Masks",
-            "One mask made of masks, boxes and paths: joined, brought into another shape, grown, held still in time, "
-            "inverted, in this order. Only hard masks come out, which is what the model knows.",
+            "Combines masks, boxes and paths into one mask: merged, reshaped, grown, held over time, inverted, "
+            "in this order. The result is binary (only black and white), as the model expects.",
             category="VACE/Combine",
             inputs=[
-                io.Mask.Input("mask", optional=True, tooltip="White = make anew."),
-                io.Mask.Input("mask_2", optional=True, tooltip="Put together with the first as operation says."),
+                io.Mask.Input("mask", optional=True, tooltip="White = generate, black = keep."),
+                io.Mask.Input("mask_2", optional=True, tooltip="Combined with the first mask as operation says."),
                 io.MultiType.Input(
                     "boxes",
                     types=[io.BBOX, sockets.BoundingBox],
                     optional=True,
-                    tooltip="Boxes in pixels, for all frames or a list for each; they are added to the first mask.",
+                    tooltip="Bounding boxes in pixels, for all frames or one list per frame; they are added to "
+                    "the first mask.",
                 ),
                 io.String.Input(
                     "paths",
                     optional=True,
                     force_input=True,
-                    tooltip="Boxes that move, from the editor of another node; they are added to the first mask.",
+                    tooltip="Moving boxes, from the path editor of another node; they are added to the first mask.",
                 ),
                 io.Image.Input(
                     "images",
                     optional=True,
-                    tooltip="The video the mask is for. Only boxes and paths need it, for the size.",
+                    tooltip="The video the mask is for. Only boxes and paths use it, for the size.",
                 ),
                 io.Combo.Input(
                     "operation",
                     options=list(OPERATIONS),
                     default="union",
-                    tooltip="How the two masks are put together; difference is the first without the second.",
+                    tooltip="How the two masks are combined; difference is the first minus the second.",
                 ),
                 io.Combo.Input(
                     "shape",
                     options=list(shapes.AUGMENT_MODES),
                     default="original",
                     tooltip=(
-                        "A looser shape tells the model less about what was there: hull and bbox, each also expanded. "
-                        "To remove something, take bbox_expand or hull_expand."
+                        "A looser shape tells the model less about what was there: hull (convex hull) and bbox "
+                        "(bounding box), each also expanded. To remove something, use bbox_expand or hull_expand."
                     ),
                 ),
                 io.Int.Input(
-                    "grow", default=0, min=-512, max=512, tooltip="Pixels to grow by; below 0 the mask shrinks."
+                    "grow",
+                    default=0,
+                    min=-512,
+                    max=512,
+                    tooltip="Pixels to grow the mask by; a negative number shrinks it.",
                 ),
                 io.Int.Input(
                     "hold",
                     default=0,
                     min=-1,
                     max=512,
-                    tooltip="Frames to each side over which the mask is held, so that it moves less; -1 = the whole "
-                    "video.",
+                    tooltip="Hold the mask for this many frames before and after, so that it moves less; -1 = "
+                    "the whole video.",
                 ),
-                io.Boolean.Input("invert", default=False, tooltip="In the end, black becomes white and white black."),
+                io.Boolean.Input(
+                    "invert",
+                    default=False,
+                    tooltip="Invert the mask at the end: black becomes white and white becomes black.",
+                ),
                 io.Int.Input(
                     "seed",
                     default=0,
@@ -89,11 +98,11 @@ class VaceComposeMasks(Node):
                     max=0xFFFFFFFF,
                     # Frontends would change what is called seed after every run, and everything would run again.
                     control_after_generate=False,
-                    tooltip="Only for the shape random.",
+                    tooltip="Used only with the shape random.",
                 ),
             ],
-            outputs=[io.Mask.Output(display_name="mask", tooltip="Only black and white.")],
-            aliases=["grow mask", "combine masks", "box to mask", "invert mask"],
+            outputs=[io.Mask.Output(display_name="mask", tooltip="The binary mask: only black and white.")],
+            aliases=["grow mask", "combine masks", "box to mask", "path to mask", "invert mask"],
         )
 
     @classmethod
@@ -120,7 +129,7 @@ class VaceComposeMasks(Node):
         found = shapes.steady(found, None if hold < 0 else hold) if hold else found
         found = shapes.invert(found) if invert else found
         said = (
-            f"{found.shape[2]} frames of {found.shape[4]} x {found.shape[3]}, {float(found.mean()):.1%} is made anew."
+            f"{found.shape[2]} frames of {found.shape[4]} x {found.shape[3]}, {float(found.mean()):.1%} is generated."
         )
         return host.output(cls, found[0, 0].contiguous(), notes=[said])
 
@@ -131,24 +140,26 @@ class VaceStackReferences(Node):
         return sockets.schema(
             "VaceStackReferences",
             "VACE Stack References",
-            "Adds a picture to the references, cut out with a mask if there is one. Chain several of these for several "
-            "pictures: the order is kept. Shows each as the model will see it in a wide video.",
+            "Adds a reference image, its subject cut out if a mask is connected. Chain several of these nodes "
+            "for several images: the order is kept. Shows each as the model will see it in a wide video.",
             category="VACE/Combine",
             inputs=[
-                io.Image.Input("image", tooltip="A picture, or a batch of them: each becomes a reference."),
+                io.Image.Input("image", tooltip="An image, or a batch of images: each becomes a reference image."),
                 io.Mask.Input(
                     "mask",
                     optional=True,
-                    tooltip="White on the subject: everything else becomes white, and is cut off.",
+                    tooltip="White on the subject: everything else becomes white, and is cropped away.",
                 ),
                 sockets.References.Input(
-                    "references", optional=True, tooltip="The references before this one, from another of these nodes."
+                    "references",
+                    optional=True,
+                    tooltip="The reference images before this one, from another VACE Stack References.",
                 ),
             ],
             outputs=[
-                sockets.References.Output(display_name="references", tooltip="All of them, in order."),
+                sockets.References.Output(display_name="references", tooltip="All reference images, in order."),
             ],
-            aliases=["multi reference", "batch references"],
+            aliases=["multi reference", "batch references", "cut out subject"],
         )
 
     @classmethod
@@ -165,18 +176,19 @@ class VaceComposeVCUs(Node):
         return sockets.schema(
             "VaceComposeVCUs",
             "VACE Compose VCUs",
-            "One unit that asks for what all of them ask for. Repainted beats kept, kept beats followed; where two "
-            "keep a pixel the first one gives it, where two follow there the last one is followed. References and "
-            "prompts are put one after the other.",
+            "Combines several VCUs (Video Condition Units) into one. What one of them inpaints is generated even "
+            "if another keeps it; kept pixels win over a control video. Where two keep a pixel the first VCU "
+            "gives it, where two have a control video the last one is followed. Reference images and prompts are "
+            "appended in order.",
             category="VACE/Combine",
             inputs=[
-                sockets.Vcu.Input("vcu_1", tooltip="The first unit."),
-                sockets.Vcu.Input("vcu_2", tooltip="The second, of the same size, length and rate."),
-                sockets.Vcu.Input("vcu_3", optional=True, tooltip="One more."),
-                sockets.Vcu.Input("vcu_4", optional=True, tooltip="One more."),
+                sockets.Vcu.Input("vcu_1", tooltip="The first VCU."),
+                sockets.Vcu.Input("vcu_2", tooltip="The second VCU, of the same size, length and fps."),
+                sockets.Vcu.Input("vcu_3", optional=True, tooltip="One more VCU."),
+                sockets.Vcu.Input("vcu_4", optional=True, tooltip="One more VCU."),
             ],
             outputs=[sockets.vcu_output()],
-            aliases=["combine tasks", "merge", "multi control"],
+            aliases=["combine tasks", "merge", "multi control", "multi controlnet"],
         )
 
     @classmethod
@@ -210,7 +222,7 @@ def _first(mask: Any | None, boxes: Any | None, paths: str | None, images: Any |
         if boxes is not None:
             parts.append(box_masks(boxes_of(boxes, length), height, width))
         if paths is not None:
-            moving = paths_of(paths, (width, height), 0.25)
+            moving = paths_typed(paths, (width, height), 0.25)
             parts.append(path_mask(moving, num_frames=length, height=height, width=width))
     there = [part for part in parts if part is not None]
     if not there:

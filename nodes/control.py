@@ -18,7 +18,7 @@ from ..vace_core.inputs.layout import BoxPath
 from ..vace_core.vcu import compose
 from .comfy import host, sockets
 from .comfy.bridge import images_of
-from .comfy.fitted import LOOSEST, fit_clip, fit_mask
+from .comfy.fitted import LOOSEST, fit_clip, fit_mask, notes_of
 from .comfy.node import Node
 
 COMPUTED: dict[str, Callable[[Tensor], Tensor]] = {
@@ -47,26 +47,30 @@ class VaceControlVideo(Node):
         return sockets.schema(
             "VaceControlVideo",
             "VACE Control Video",
-            "A video that follows another: its brightness, outlines or motion, which are computed here, or depth and "
-            "poses, which other nodes make. What usually goes wrong with those is found and said.",
+            "Generates a video that follows a control video: brightness, outlines (scribble) or optical flow, "
+            "which are computed here from a video, or depth and pose from preprocessor nodes. Common mistakes in "
+            "those are found and reported.",
             category="VACE/Tasks",
             inputs=[
                 io.Image.Input(
-                    "images", tooltip="The video for gray, scribble and flow; else the control that was made from it."
+                    "images",
+                    tooltip="The source video for gray, scribble and flow; for the other kinds, the "
+                    "control video itself.",
                 ),
                 io.Combo.Input(
                     "kind",
                     options=[*COMPUTED, *GIVEN],
                     default="scribble",
                     tooltip=(
-                        "gray, scribble and flow are computed from the video. For depth and pose connect what an "
-                        "annotator draws; for the given ones too."
+                        "gray, scribble and flow are computed from the video. For depth, pose and the given "
+                        "kinds connect the output of a preprocessor (annotator)."
                     ),
                 ),
                 io.Boolean.Input(
                     "mend",
                     default=False,
-                    tooltip="Mends (sanitises) what is surely wrong with a given control, and says so.",
+                    tooltip="Fixes (sanitises) what is certainly wrong with a control video that was given, and "
+                    "reports it.",
                 ),
                 sockets.fps(),
                 sockets.fit(),
@@ -74,14 +78,31 @@ class VaceControlVideo(Node):
                 io.Mask.Input(
                     "mask",
                     optional=True,
-                    tooltip="Follow only where it is white. For gray, scribble and flow the rest of the video is kept.",
+                    tooltip="Follow the control video only where the mask is white. For gray, scribble and flow "
+                    "the rest of the video is kept.",
                 ),
             ],
             outputs=[
                 sockets.vcu_output(),
-                io.Image.Output(display_name="control", tooltip="The control as the model gets it."),
+                io.Image.Output(display_name="control", tooltip="The control video as the model gets it."),
             ],
-            aliases=["v2v", "controlnet", "depth", "pose", "canny", "colorize"],
+            aliases=[
+                "v2v",
+                "video to video",
+                "controlnet",
+                "depth",
+                "pose",
+                "openpose",
+                "dwpose",
+                "scribble",
+                "sketch",
+                "lineart",
+                "canny",
+                "optical flow",
+                "colorize",
+                "style transfer",
+                "restyle",
+            ],
         )
 
     @classmethod
@@ -103,7 +124,7 @@ class VaceControlVideo(Node):
         vcu = tasks.control(frames, masks=masks, prompt=prompt, negative_prompt=negative_prompt, fps=clip.plan.fps)
         if masks is not None and kind in COMPUTED:
             vcu = compose(tasks.inpaint(clip.frames, masks, fps=clip.plan.fps), vcu)
-        return host.output(cls, vcu, images_of(frames), notes=(*clip.notes, *said, *notes))
+        return host.output(cls, vcu, images_of(frames), notes=(*notes_of(clip), *said, *notes))
 
 
 class VaceLayoutToVideo(Node):
@@ -112,15 +133,15 @@ class VaceLayoutToVideo(Node):
         return sockets.schema(
             "VaceLayoutToVideo",
             "VACE Layout to Video",
-            "A video in which things stay in boxes that move. Draw the boxes in the node, or link the path of another "
-            "pack's editor.",
+            "Generates a video in which objects stay inside moving boxes. Draw the boxes in the node, or link a "
+            "path from another pack's editor.",
             category="VACE/Tasks",
             inputs=[*sockets.box_paths(), *sockets.sizes(), sockets.fps(), *sockets.prompts()],
             outputs=[
                 sockets.vcu_output(),
                 io.Image.Output(display_name="control", tooltip="The boxes as the model gets them."),
             ],
-            aliases=["bounding box", "trajectory", "spline"],
+            aliases=["bounding box", "trajectory", "spline", "box path", "motion control"],
         )
 
     @classmethod
@@ -136,7 +157,7 @@ class VaceLayoutToVideo(Node):
         negative_prompt: str,
     ) -> io.NodeOutput:
         LOOSEST.check(length, height, width)
-        boxes = paths_of(paths, (width, height), box_size)
+        boxes = paths_typed(paths, (width, height), box_size)
         vcu = tasks.layout(
             boxes,
             num_frames=length,
@@ -150,7 +171,7 @@ class VaceLayoutToVideo(Node):
 
 
 def control_of(frames: Tensor, kind: str, mend: bool) -> tuple[Tensor, list[str]]:
-    """The control of this kind that a clip is or is turned into, and what is to be said of it.
+    """The control video of this kind that a clip is or is turned into, and notes on it.
 
     Raises:
         InputError: a clip that the control cannot be computed from.
@@ -172,13 +193,13 @@ def said_of_boxes(boxes: Sequence[BoxPath]) -> str:
     return "1 box that moves." if len(boxes) == 1 else f"{len(boxes)} boxes that move."
 
 
-def paths_of(text: str, size: tuple[int, int], box_size: float) -> tuple[BoxPath, ...]:
+def paths_typed(text: str, size: tuple[int, int], box_size: float) -> tuple[BoxPath, ...]:
     """Boxes that move, from the editor's JSON or another pack's points.
 
     Args:
         text: What the widget holds or what was linked.
-        size: `(W, H)` in pixels of the picture that points refer to.
-        box_size: Size of the box around a point, as a part of the picture.
+        size: `(W, H)` in pixels of the image that points refer to.
+        box_size: Size of the box around a point, as a part of the image.
 
     Raises:
         InputError: there is no box, or the text cannot be read.

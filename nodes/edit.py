@@ -1,7 +1,8 @@
-"""Nodes that change a video or make more of it: inpaint, outpaint, extend, join, keyframes."""
+"""Nodes that edit or extend a video: inpaint, outpaint, extend, join, keyframes."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from comfy_api.latest import io
@@ -9,10 +10,21 @@ from torch import Tensor
 
 from ..vace_core import tasks
 from ..vace_core.errors import InputError, shortened
+from ..vace_core.inputs.fitted import Fitted, fit_ends, fit_pictures
+from ..vace_core.inputs.fitting import growth
 from .comfy import host, sockets
-from .comfy.bridge import frames_of
-from .comfy.fitted import Fitted, fit_clip, fit_end, grid_of, growth_of, needed_mask
+from .comfy.fitted import (
+    fit_clip,
+    grid_of,
+    needed_mask,
+    notes_of,
+    notes_of_ends,
+    rest_of,
+    source_of,
+    target_of,
+)
 from .comfy.node import Node
+from .comfy.registry import tips
 
 
 class VaceInpaintVideo(Node):
@@ -21,18 +33,20 @@ class VaceInpaintVideo(Node):
         return sockets.schema(
             "VaceInpaintVideo",
             "VACE Inpaint Video",
-            "Makes the masked part of a video anew and keeps the rest exactly. Gray, lengths and sizes are taken "
-            "care of.",
+            "Inpaints a video: generates the masked part and keeps the rest exactly. Gray fill, length and size "
+            "are handled for you.",
             category="VACE/Tasks",
             inputs=[
-                io.Image.Input("images", tooltip="The video."),
-                io.Mask.Input("mask", tooltip="White = make anew, black = keep. One frame counts for the whole video."),
+                io.Image.Input("images", tooltip="The input video."),
+                io.Mask.Input(
+                    "mask", tooltip="White = generate, black = keep. A single frame applies to the whole video."
+                ),
                 sockets.fps(),
                 sockets.fit(),
                 *sockets.prompts(),
             ],
             outputs=[sockets.vcu_output()],
-            aliases=["remove object", "replace object", "inpainting"],
+            aliases=["inpainting", "object removal", "remove object", "replace object", "replace background", "mv2v"],
         )
 
     @classmethod
@@ -40,7 +54,7 @@ class VaceInpaintVideo(Node):
         clip = fit_clip(images, fit, fps)
         masks, notes = needed_mask(mask, clip)
         vcu = tasks.inpaint(clip.frames, masks, prompt=prompt, negative_prompt=negative_prompt, fps=clip.plan.fps)
-        return host.output(cls, vcu, notes=(*clip.notes, *notes))
+        return host.output(cls, vcu, notes=(*notes_of(clip), *notes))
 
 
 class VaceOutpaintVideo(Node):
@@ -49,11 +63,12 @@ class VaceOutpaintVideo(Node):
         return sockets.schema(
             "VaceOutpaintVideo",
             "VACE Outpaint Video",
-            "Makes a video larger and fills the new border. The video is scaled so that the larger canvas still fits "
-            "the model, and the canvas is widened to multiples of 16, or 32 for LTX-Video.",
+            "Outpaints a video: enlarges the frame and generates the new border. The video is scaled so that the "
+            "larger canvas still fits the model, and the canvas is widened to multiples of 16, or 32 for "
+            "LTX-Video.",
             category="VACE/Tasks",
             inputs=[
-                io.Image.Input("images", tooltip="The video."),
+                io.Image.Input("images", tooltip="The input video."),
                 sockets.border("left", 0.25),
                 sockets.border("right", 0.25),
                 sockets.border("top", 0.0),
@@ -63,7 +78,7 @@ class VaceOutpaintVideo(Node):
                 *sockets.prompts(),
             ],
             outputs=[sockets.vcu_output()],
-            aliases=["pad image for outpainting", "extend canvas"],
+            aliases=["outpainting", "pad image for outpainting", "extend canvas", "uncrop", "zoom out", "reframe"],
         )
 
     @classmethod
@@ -79,7 +94,7 @@ class VaceOutpaintVideo(Node):
         prompt: str,
         negative_prompt: str,
     ) -> io.NodeOutput:
-        clip = fit_clip(images, fit, fps, growth=growth_of(left, right, top, bottom))
+        clip = fit_clip(images, fit, fps, growth=growth(left, right, top, bottom))
         vcu = tasks.outpaint(
             clip.frames,
             left=float(left),
@@ -91,7 +106,7 @@ class VaceOutpaintVideo(Node):
             negative_prompt=negative_prompt,
             fps=clip.plan.fps,
         )
-        return host.output(cls, vcu, notes=(*clip.notes, f"The canvas is {vcu.width} x {vcu.height}."))
+        return host.output(cls, vcu, notes=(*notes_of(clip), f"The canvas is {vcu.width} x {vcu.height}."))
 
 
 class VaceExtendVideo(Node):
@@ -100,16 +115,29 @@ class VaceExtendVideo(Node):
         return sockets.schema(
             "VaceExtendVideo",
             "VACE Extend Video",
-            "Makes what comes after a picture or clip, before one, or between two. Of a long clip the model is shown "
-            "the end that matters; connect before and after to VACE Decode Video to get the whole film back.",
+            "Extends a video: generates what comes after an image or clip, before one, or between two. Of a long "
+            "clip the model is shown only the end that matters; connect before and after to VACE Decode Video to "
+            "get the whole video back.",
             category="VACE/Tasks",
             inputs=[
-                io.Image.Input("first", optional=True, tooltip="The picture or clip at the start."),
-                io.Image.Input("last", optional=True, tooltip="The picture or clip at the end."),
+                io.Image.Input("first", optional=True, tooltip="The image or clip at the start."),
+                io.Image.Input("last", optional=True, tooltip="The image or clip at the end."),
                 *_ends(),
             ],
             outputs=_end_outputs(),
-            aliases=["first last frame", "image to video", "i2v", "flf2v", "continue video"],
+            aliases=[
+                "i2v",
+                "image to video",
+                "start image",
+                "first frame",
+                "end frame",
+                "end image",
+                "last frame",
+                "first last frame",
+                "flf2v",
+                "continue video",
+                "long video",
+            ],
         )
 
     @classmethod
@@ -133,16 +161,16 @@ class VaceJoinVideos(Node):
         return sockets.schema(
             "VaceJoinVideos",
             "VACE Join Videos",
-            "Makes the passage between two clips, so that they become one. Connect before and after to VACE Decode "
-            "Video to get the whole film.",
+            "Joins two clips: generates the transition between them. Connect before and after to VACE Decode "
+            "Video to get the whole video.",
             category="VACE/Tasks",
             inputs=[
-                io.Image.Input("first", tooltip="The clip that comes first."),
-                io.Image.Input("last", tooltip="The clip that follows."),
+                io.Image.Input("first", tooltip="The first clip."),
+                io.Image.Input("last", tooltip="The second clip."),
                 *_ends(),
             ],
             outputs=_end_outputs(),
-            aliases=["transition", "bridge", "merge videos"],
+            aliases=["transition", "bridge", "merge videos", "seamless loop"],
         )
 
     @classmethod
@@ -166,15 +194,15 @@ class VacePlaceKeyframes(Node):
         return sockets.schema(
             "VacePlaceKeyframes",
             "VACE Place Keyframes",
-            "A video that shows your pictures at the frames you say and is made in between.",
+            "Keyframes to video: shows your images at the frames you choose and generates the frames between them.",
             category="VACE/Tasks",
             inputs=[
-                io.Image.Input("images", tooltip="The pictures, in order, as one batch: from Batch Images."),
+                io.Image.Input("images", tooltip="The keyframe images, in order, as one batch: from Batch Images."),
                 io.String.Input(
                     "positions",
                     default="0, -1",
-                    tooltip="The frame of each picture, separated by commas. 0 is the first, -1 the last, -2 the one "
-                    "before.",
+                    tooltip="The frame of each image, separated by commas. 0 is the first, -1 the last, -2 the "
+                    "one before.",
                 ),
                 sockets.length_input(),
                 sockets.fps(),
@@ -182,16 +210,17 @@ class VacePlaceKeyframes(Node):
                 *sockets.prompts(),
             ],
             outputs=[sockets.vcu_output()],
-            aliases=["first middle last frame", "fmlf", "storyboard"],
+            aliases=["first middle last frame", "fmlf", "storyboard", "inbetween"],
         )
 
     @classmethod
     def execute(
         cls, images: Any, positions: str, length: int, fps: float, fit: str, prompt: str, negative_prompt: str
     ) -> io.NodeOutput:
-        pictures = frames_of(images, "images")
-        places = _positions(positions, length, pictures.shape[2])
-        fitted = [fit_clip(images[n : n + 1], fit, fps, name=f"picture {n + 1}") for n in range(len(places))]
+        pictures = source_of(images, fps)
+        places = _positions(positions, length, pictures.shape[0])
+        each = [replace(pictures.part(n, n + 1), name=f"picture {n + 1}") for n in range(len(places))]
+        fitted = fit_pictures(each, target_of(fit))
         grid_of(fit).check(length, *fitted[0].size)
         vcu = tasks.keyframes(
             {place: one.frames for place, one in zip(places, fitted, strict=True)},
@@ -200,8 +229,8 @@ class VacePlaceKeyframes(Node):
             negative_prompt=negative_prompt,
             fps=fps,
         )
-        at = ", ".join(map(str, places))
-        return host.output(cls, vcu, notes=(*fitted[0].notes, f"The pictures stand at the frames {at} of {length}."))
+        at = f"The pictures stand at the frames {', '.join(map(str, places))} of {length}."
+        return host.output(cls, vcu, notes=(*notes_of(fitted[0]), at))
 
 
 def _ends() -> list[Any]:
@@ -212,15 +241,15 @@ def _ends() -> list[Any]:
             min=5,
             max=8192,
             step=4,
-            tooltip="Frames the model works on, those given included: 4n + 1, for LTX-Video 8n + 1. 81 is both.",
+            tooltip=f"Frames the model works on, input frames included: {tips('length', ', ')}. 81 is valid for all.",
         ),
         io.Int.Input(
             "keep",
             default=0,
             min=0,
             max=8192,
-            tooltip="Frames of each clip that the model is shown, 4n + 1 (LTX-Video 8n + 1). 0 = up to a half of the "
-            "length, a third of two clips.",
+            tooltip="Frames of each clip that the model is shown, 4n + 1 (LTX-Video 8n + 1). 0 = up to half of "
+            "the length, or a third for each of two clips.",
         ),
         sockets.fps(),
         sockets.fit(),
@@ -249,18 +278,17 @@ def _extended(
     prompt: str,
     negative_prompt: str,
 ) -> io.NodeOutput:
-    most = keep or max(length // (3 if first is not None and last is not None else 2), 1)
-    before = None if first is None else fit_end(first, fit, fps, keep=most, size=None, at_end=True, name="first")
-    size = None if before is None else before.size
-    after = None if last is None else fit_end(last, fit, fps, keep=most, size=size, at_end=False, name="last")
+    sources = [
+        None if images is None else source_of(images, fps, name) for images, name in ((first, "first"), (last, "last"))
+    ]
+    before, after = fit_ends(*sources, target_of(fit, length), keep=keep or None)
     ends = [end for end in (before, after) if end is not None]
     if ends:
         grid_of(fit).check(length, *ends[0].size)
     vcu = tasks.extend(
         _frames(before), _frames(after), num_frames=length, prompt=prompt, negative_prompt=negative_prompt, fps=fps
     )
-    rests = [None if end is None else end.rest for end in (before, after)]
-    return host.output(cls, vcu, *rests, notes=[note for end in ends for note in end.notes])
+    return host.output(cls, vcu, rest_of(before), rest_of(after), notes=notes_of_ends(ends))
 
 
 def _frames(end: Fitted | None) -> Tensor | None:
@@ -268,10 +296,10 @@ def _frames(end: Fitted | None) -> Tensor | None:
 
 
 def _positions(text: str, length: int, pictures: int) -> list[int]:
-    """The frame of each picture.
+    """The frame of each image.
 
     Raises:
-        InputError: they are no numbers, not as many as there are pictures, beside the video, or the same twice.
+        InputError: they are no numbers, not as many as there are images, beside the video, or the same twice.
     """
     try:
         typed = [int(part) for part in text.replace(";", ",").split(",") if part.strip()]

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from comfy_api.latest import io
 
+from ..vace_core.checks.room import check_room
 from ..vace_core.inputs.box_paths import paths_to_json
 from ..vace_core.models.wan.dit import GRID
-from ..vace_core.room import check_room
 from ..vace_core.starter.model import LENGTH, SIDE, STARTER_RULE
 from ..vace_core.starter.training.samples import paths_of
 from ..vace_core.starter.world import Background, Keyframe, Scene, SceneClip, SceneObject, render
@@ -74,33 +74,39 @@ class VaceExampleClip(Node):
         return sockets.schema(
             "VaceExampleClip",
             "VACE Example Clip",
-            "A short clip of the starter's own world, drawn on the spot with everything that a graph may need: mask, "
-            "depth, skeleton, pictures of its objects and their boxes. With length 1 it is a picture. For trying a "
-            "graph before you connect your own.",
+            "A short clip of the starter's synthetic world, drawn on the spot with everything a workflow may "
+            "need: mask, depth, pose (skeleton), reference images of its objects and their boxes. With length 1 "
+            "it is a single image. For trying a workflow before you connect your own video.",
             inputs=[
                 io.Combo.Input(
-                    "scene", options=list(SCENES), tooltip="What happens. The two parts of the ring are for joining."
+                    "scene",
+                    options=list(SCENES),
+                    tooltip="What happens in the clip. The two parts of the ring are for VACE Join Videos.",
                 ),
                 sockets.length_input(LENGTH),
             ],
             outputs=[
                 io.Image.Output(
-                    display_name="images", tooltip="The clip, 64 x 64 pixels: in its place comes your own video."
+                    display_name="images", tooltip="The clip, 64 x 64 pixels. Replace it with your own video."
                 ),
-                io.Float.Output(display_name="fps", tooltip="Frames per second of the clip: 8."),
+                io.Float.Output(display_name="fps", tooltip="Frames per second (fps) of the clip: 8."),
                 io.Mask.Output(display_name="mask", tooltip="White on the first object."),
                 io.Image.Output(
-                    display_name="objects", tooltip="A picture of every object, alone on white, as references."
+                    display_name="objects",
+                    tooltip="An image of each object alone on white, to use as reference images.",
                 ),
-                io.Image.Output(display_name="depth", tooltip="Depth of the clip: white is near."),
+                io.Image.Output(display_name="depth", tooltip="Depth maps of the clip: white is near."),
                 io.Image.Output(
-                    display_name="pose", tooltip="The skeleton on black; black alone where nobody walks or waves."
+                    display_name="pose",
+                    tooltip="The pose: a skeleton on black, or all black where nobody walks or waves.",
                 ),
                 io.String.Output(
-                    display_name="paths", tooltip="The boxes of all objects and how they move, for every input paths."
+                    display_name="paths",
+                    tooltip="The boxes of all objects and how they move: for the input paths of other nodes.",
                 ),
                 io.String.Output(
-                    display_name="caption", tooltip="What is seen, in words that the starter knows: a prompt."
+                    display_name="caption",
+                    tooltip="A description of the clip in words the starter knows: use it as a prompt.",
                 ),
             ],
             aliases=["test clip", "sample video", "demo clip"],

@@ -1,4 +1,4 @@
-"""Nodes that turn latents into a video: decode, put back what was to be kept, say how well it was kept."""
+"""Nodes that turn latents into a video: decode, paste kept pixels back, report how exactly they were kept."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..vace_core import pipeline
+from ..vace_core.checks.numbers import check_finite
 from ..vace_core.composite import composite_unit, kept_error
-from ..vace_core.errors import InputError, ShapeError
+from ..vace_core.context import VAE_CURE
+from ..vace_core.errors import ShapeError
 from ..vace_core.geometry import Grid
 from ..vace_core.models.family import Family
-from ..vace_core.models.wan.family import WAN
 from ..vace_core.protocols import VideoVae
 from ..vace_core.vcu import VideoConditionUnit
 from .comfy import host, memory, native, placement, sockets
 from .comfy.bridge import frames_of, images_of, latents_of
 from .comfy.node import Node
+from .comfy.registry import NATIVE_VACE
 from .comfy.sockets import LibraryModel, NativeModel
 
 
@@ -29,24 +31,28 @@ class VaceDecodeVideo(Node):
         return sockets.schema(
             "VaceDecodeVideo",
             "VACE Decode Video",
-            "Turns latents into the video: references are dropped, and every pixel that was to be kept comes back "
+            "Decodes latents into the video: reference frames are dropped, and every kept pixel comes back "
             "exactly as it was. Where memory is short, frames are decoded in tiles.",
             inputs=[
                 io.Latent.Input("samples", tooltip="From VACE Sample Video, or from any sampler after VACE Apply VCU."),
-                sockets.Vcu.Input("vcu", tooltip="The unit that the samples were made from."),
+                sockets.Vcu.Input("vcu", tooltip="The VCU that the samples were generated from."),
                 io.MultiType.Input(
                     "vae",
                     types=[io.Vae, sockets.Model],
-                    tooltip="The VACE model that made the samples, or the VAE that belongs to it.",
+                    tooltip="The VACE model that generated the samples, or its VAE.",
                 ),
                 *_edges(),
                 io.Image.Input(
-                    "before", optional=True, tooltip="Put in front of the result: before of VACE Extend Video."
+                    "before",
+                    optional=True,
+                    tooltip="Frames to put in front of the result: before of VACE Extend Video.",
                 ),
-                io.Image.Input("after", optional=True, tooltip="Put behind the result: after of VACE Extend Video."),
+                io.Image.Input(
+                    "after", optional=True, tooltip="Frames to put behind the result: after of VACE Extend Video."
+                ),
             ],
             outputs=[
-                io.Image.Output(display_name="images", tooltip="The video's frames."),
+                io.Image.Output(display_name="images", tooltip="The frames of the video."),
                 io.Float.Output(display_name="fps", tooltip="Frames per second, for Create Video."),
                 io.String.Output(display_name="report", tooltip="How much was kept, and how exactly."),
             ],
@@ -76,8 +82,8 @@ class VaceDecodeVideo(Node):
 
         with memory.said("decoding", vcu):
             frames = _with_decoder(vae, vcu, family, run).cpu()
-        _check_finite(frames)
-        said = _report(frames, vcu)
+        check_finite(frames, "Decoding", VAE_CURE)
+        said = _kept_note(frames, vcu)
         placement.free_cache()
         return host.output(cls, _joined(before, images_of(frames), after), vcu.fps, said, notes=[said])
 
@@ -88,15 +94,15 @@ class VaceCompositeVideo(Node):
         return sockets.schema(
             "VaceCompositeVideo",
             "VACE Composite Video",
-            "Puts back every pixel that was to be kept into a video that was decoded elsewhere, exactly as it was. "
-            "VACE Decode Video does this by itself.",
+            "Puts every kept pixel back into a video that was decoded elsewhere, exactly as it was. VACE Decode "
+            "Video does this by itself.",
             inputs=[
-                io.Image.Input("images", tooltip="The decoded video, of the unit's size and length."),
-                sockets.Vcu.Input("vcu", tooltip="The unit that the video was made from."),
+                io.Image.Input("images", tooltip="The decoded video, of the VCU's size and length."),
+                sockets.Vcu.Input("vcu", tooltip="The VCU that the video was generated from."),
                 *_edges(),
             ],
             outputs=[
-                io.Image.Output(display_name="images", tooltip="The video's frames."),
+                io.Image.Output(display_name="images", tooltip="The frames of the video."),
                 io.Float.Output(display_name="fps", tooltip="Frames per second, for Create Video."),
                 io.String.Output(display_name="report", tooltip="How much was kept, and how exactly."),
             ],
@@ -114,29 +120,33 @@ class VaceCompositeVideo(Node):
                 "very unit."
             )
         result = composite_unit(frames, vcu, feather=feather, match_colour=match_colour)
-        said = _report(result, vcu)
+        said = _kept_note(result, vcu)
         return host.output(cls, images_of(result), vcu.fps, said, notes=[said])
 
 
 def _edges() -> list[Any]:
     return [
         io.Int.Input(
-            "feather", default=0, min=0, max=512, tooltip="Pixels of soft edge inside the mask; 0 = a hard edge."
+            "feather",
+            default=0,
+            min=0,
+            max=512,
+            tooltip="Width in pixels of the soft edge inside the mask; 0 = a hard edge.",
         ),
         io.Boolean.Input(
             "match_colour",
             default=False,
-            tooltip="Gives what was made the colours that the kept pixels around it have, one shift for the whole "
-            "video.",
+            tooltip="Matches the colours of the generated part to the kept pixels around it, with one shift for "
+            "the whole video.",
         ),
     ]
 
 
 def _family(vae: Any) -> Family:
-    """Whose latents the samples must be."""
+    """The model family that the samples must be latents of."""
     if isinstance(vae, LibraryModel):
         return vae.family
-    return WAN if isinstance(vae, NativeModel) else native.family_of(vae)
+    return NATIVE_VACE if isinstance(vae, NativeModel) else native.family_of(vae)
 
 
 def _with_decoder(vae: Any, vcu: VideoConditionUnit, family: Family, run: Callable[[VideoVae], Tensor]) -> Tensor:
@@ -154,18 +164,10 @@ def _check_same_size(latents: Tensor, vcu: VideoConditionUnit, grid: Grid) -> No
         )
 
 
-def _check_finite(frames: Tensor) -> None:
-    if not bool(torch.isfinite(frames).all()):
-        raise InputError(
-            "Decoding gave values that are not numbers (NaN): the VAE overflowed. A VAE that computes in bf16 or fp32 "
-            "is needed. Start ComfyUI with --fp32-vae."
-        )
-
-
-def _report(frames: Tensor, vcu: VideoConditionUnit) -> str:
+def _kept_note(frames: Tensor, vcu: VideoConditionUnit) -> str:
     said = f"{vcu.num_frames} frames of {vcu.width} x {vcu.height} at {vcu.fps:.4g} fps."
     if vcu.source is None:
-        return f"{said} All of it was made."
+        return f"{said} All of it was generated."
     error = kept_error(frames, vcu.source, vcu.masks) * 127.5
     kept = 1 - float(vcu.masks.mean())
     return f"{said} {kept:.1%} was kept; largest difference to the source there: {error:.4g} of 255."

@@ -16,10 +16,12 @@ from ..vace_core.loading.inspect import inspect
 from ..vace_core.models.family import Family
 from ..vace_core.models.wan.family import WAN
 from ..vace_core.pipeline import VaceModel
+from ..vace_core.sampling.guidance import PAIR_BOUNDARY
 from ..vace_core.sampling.options import SamplingOptions
 from ..vace_core.starter import model as starter
 from .comfy import host, memory, native, placement, sockets
 from .comfy.node import Node
+from .comfy.registry import NATIVE_VACE, comfy_family, tips
 from .comfy.sockets import AdapterFile, LibraryModel, NativeModel
 
 MODELS = ("diffusion_models", "unet_gguf", "checkpoints")
@@ -41,17 +43,19 @@ class VaceLoadStarter(Node):
         return sockets.schema(
             "VaceLoadStarter",
             "VACE Load Starter",
-            "The small model that comes with this pack: it runs on any computer, needs no downloads, and edits clips "
-            "of its own world of moving shapes, 64 x 64 pixels and up to 17 frames. For trying every task and every "
-            "graph.",
+            "A small VACE model that comes with this pack. It runs on any computer without downloads and knows "
+            "only its own synthetic world of moving shapes: 64 x 64 pixels, up to 17 frames. For trying every "
+            "task and every workflow.",
             inputs=[],
             outputs=[
                 _model_output(),
                 io.Model.Output(
                     display_name="base",
-                    tooltip="Its base alone, as Load Diffusion Model gives it: for VACE Attach Adapter.",
+                    tooltip="The base model alone, as from Load Diffusion Model: for VACE Attach Adapter.",
                 ),
-                sockets.Adapter.Output(display_name="adapter", tooltip="Its adapter alone, for VACE Attach Adapter."),
+                sockets.Adapter.Output(
+                    display_name="adapter", tooltip="The VACE adapter alone: for VACE Attach Adapter."
+                ),
             ],
             aliases=["tiny model", "demo model", "test model"],
         )
@@ -63,7 +67,7 @@ class VaceLoadStarter(Node):
     @classmethod
     def execute(cls) -> io.NodeOutput:
         core = starter.load_starter(folder=starter.WEIGHTS, ops=placement.managed_layers())
-        base = host.load_model(starter.part_file(starter.WEIGHTS, "base"))
+        base = host.load_diffusion_model(starter.part_file(starter.WEIGHTS, "base"))
         adapter = AdapterFile(path=starter.part_file(starter.WEIGHTS, "adapter"))
         return host.output(cls, managed(core, WAN, starter.STARTER_OPTIONS), base, adapter)
 
@@ -77,42 +81,44 @@ class VaceLoadModel(Node):
         return sockets.schema(
             "VaceLoadModel",
             "VACE Load Model",
-            "A VACE model for Wan 2.1 or LTX-Video from its files: transformer, VAE and text encoder in one node. "
-            "Files are recognised by what is in them. To use LoRA or other nodes on a model of Wan, load it with "
-            "ComfyUI's own loaders and connect them to VACE Use Native Model instead.",
+            "Loads a VACE model for Wan 2.1 or LTX-Video from its files: transformer, VAE and text encoder in "
+            "one node. Files are recognised by their contents. To use LoRA or other model nodes with Wan, load "
+            "it with ComfyUI's own loaders and connect them to VACE Use Native Model instead.",
             inputs=[
                 io.Combo.Input(
                     "model",
                     options=models,
-                    tooltip="The VACE model of Wan 2.1 or LTX-Video 0.9, or a base of these to put an adapter on.",
+                    tooltip="A VACE checkpoint of Wan 2.1 or LTX-Video 0.9, or one of their text-to-video base "
+                    "models to use with an adapter.",
                 ),
                 io.Combo.Input(
                     "vae",
                     options=[*host.model_names("vae"), IN_MODEL],
-                    tooltip="The VAE that belongs to the model. The published file of LTX-Video holds its own.",
+                    tooltip="The VAE of the model. The published LTX-Video checkpoint contains its own.",
                 ),
                 io.Combo.Input(
                     "text_encoder",
                     options=host.model_names("text_encoders", suffixes=host.SUFFIXES[:2]),
-                    tooltip="For Wan umT5-XXL, such as umt5_xxl_fp8_e4m3fn_scaled.safetensors; for LTX-Video T5-XXL, "
-                    "such as t5xxl_fp16.safetensors.",
+                    tooltip=f"{tips('text_encoder', '; ')}.",
                 ),
                 io.Combo.Input(
                     "low_noise_model",
                     options=[NONE, *models],
                     default=NONE,
-                    tooltip="The second model of a pair (Wan 2.2 VACE-Fun): it takes over at low noise. Else none.",
+                    tooltip="The low-noise model of a pair (Wan 2.2 VACE-Fun); none for a single model.",
                 ),
                 _boundary(),
                 sockets.Adapter.Input(
-                    "adapter", optional=True, tooltip="Used instead of the one in the model's file, if there is one."
+                    "adapter",
+                    optional=True,
+                    tooltip="Used instead of the adapter in the model's file, if there is one.",
                 ),
                 sockets.Adapter.Input(
                     "low_noise_adapter", optional=True, tooltip="The adapter of the low-noise model."
                 ),
             ],
             outputs=[_model_output()],
-            aliases=["wan vace", "vace checkpoint", "load vace"],
+            aliases=["wan vace", "ltx video", "vace checkpoint", "load vace"],
         )
 
     @classmethod
@@ -140,7 +146,7 @@ class VaceLoadModel(Node):
         family = family_in(paths[0])
         check_family(family, vae=vae_path, bases=paths[1:], adapters=adapters)
         _check_text(text_path, family)
-        clip = host.load_clip(text_path, native.CLIP_TYPES[family.text.name])
+        clip = host.load_clip(text_path, comfy_family(family).clip_type)
         transformer, pixels = placement.dtypes(sum(inspect(paths[0]).parameters.values()), family.dtypes)
         with placement.saying_short_memory("reading the model's files", "Choose a smaller model"):
             core = load_model(
@@ -156,7 +162,7 @@ class VaceLoadModel(Node):
                 ops=placement.managed_layers(),
             )
         usual = family.options if core.low_noise is None else family.pair_options
-        return host.output(cls, managed(core, family, usual), notes=[_said(family, usual)])
+        return host.output(cls, managed(core, family, usual), notes=[_model_note(family, usual)])
 
 
 class VaceLoadAdapter(Node):
@@ -167,14 +173,15 @@ class VaceLoadAdapter(Node):
         return sockets.schema(
             "VaceLoadAdapter",
             "VACE Load Adapter",
-            "A VACE adapter (also called VACE module) from a file of its own, or out of a whole VACE model. Connect it "
-            "to VACE Load Model to use it on any text-to-video model of the same kind and size, or to VACE Attach "
-            "Adapter to plug it into a MODEL.",
+            "Loads a VACE adapter (also called VACE module) from its own file or from a full VACE checkpoint. "
+            "Connect it to VACE Load Model to use it with any text-to-video model of the same family and size, "
+            "or to VACE Attach Adapter to attach it to a MODEL.",
             inputs=[
                 io.Combo.Input(
                     "adapter",
                     options=host.model_names(*ADAPTERS),
-                    tooltip="A VACE module, such as Wan2_1-VACE_module_14B_bf16.safetensors, or a whole VACE model.",
+                    tooltip="A VACE module, such as Wan2_1-VACE_module_14B_bf16.safetensors, or a full VACE "
+                    "checkpoint.",
                 )
             ],
             outputs=[
@@ -206,16 +213,18 @@ class VaceUseNativeModel(Node):
         return sockets.schema(
             "VaceUseNativeModel",
             "VACE Use Native Model",
-            "A VACE model made of ComfyUI's own MODEL, CLIP and VAE. Whatever is done to them before (LoRA, GGUF, fp8, "
-            "compilation, attention) keeps working.",
+            "Builds a VACE model from ComfyUI's own MODEL, CLIP and VAE. Whatever is applied to them before "
+            "(LoRA, GGUF, fp8, compilation, attention) keeps working.",
             inputs=[
                 io.Model.Input(
-                    "model", tooltip="A Wan VACE model from Load Diffusion Model, with LoRA and so on after it."
+                    "model", tooltip="A Wan VACE model from Load Diffusion Model, with LoRA and so on applied."
                 ),
-                io.Clip.Input("clip", tooltip="umT5 from Load CLIP, type wan."),
+                io.Clip.Input("clip", tooltip=f"{comfy_family(NATIVE_VACE).tips['clip']}."),
                 io.Vae.Input("vae", tooltip="The VAE of Wan 2.1 from Load VAE."),
                 io.Model.Input(
-                    "low_noise_model", optional=True, tooltip="The second model of a pair (Wan 2.2 VACE-Fun), if any."
+                    "low_noise_model",
+                    optional=True,
+                    tooltip="The low-noise model of a pair (Wan 2.2 VACE-Fun), if any.",
                 ),
                 _boundary(),
             ],
@@ -266,23 +275,23 @@ def _adapter(path: Path, own: AdapterFile | None) -> Path:
 
 def _check_text(path: Path, family: Family) -> None:
     found = identify(open_checkpoint(path, "text_encoder"), "text_encoder")
-    if found.kind != "text" or found.family is not family:
+    if found.kind != "text" or found.family.text.name != family.text.name:
         raise ModelError(
-            f"{path.name} holds {found.title}. {family.name} reads prompts with the {family.text.name}-XXL text "
+            f"{path.name} holds {found.title}. {family.name} reads prompts with the {family.text.released} text "
             f"encoder. Choose a file such as {family.text.example}."
         )
 
 
-def _said(family: Family, usual: SamplingOptions) -> str:
+def _model_note(family: Family, usual: SamplingOptions) -> str:
     shift = "a shift that grows with the clip" if usual.shift_growth else f"shift {usual.shift:g}"
     return (
         f"{family.name}. Published with {usual.steps} steps of {usual.solver}, cfg {usual.guidance_scale:g}, {shift}; "
-        f"clips of {family.grid.frames}n + 1 frames, sides of multiples of {family.grid.step}."
+        f"clips of {family.grid.lengths} frames, sides of multiples of {family.grid.step}."
     )
 
 
 def _stamps(paths: Sequence[Path]) -> list[tuple[str, int, int]]:
-    """What changes when a file is replaced under its name."""
+    """File stamps: what changes when a file is replaced under its name."""
     found = [(path, path.stat()) for path in paths if path.is_file()]
     return [(str(path), stat.st_mtime_ns, stat.st_size) for path, stat in found]
 
@@ -290,11 +299,12 @@ def _stamps(paths: Sequence[Path]) -> list[tuple[str, int, int]]:
 def _boundary() -> Any:
     return io.Float.Input(
         "boundary",
-        default=0.875,
+        default=PAIR_BOUNDARY,
         min=0.0,
         max=1.0,
         step=0.001,
-        tooltip="Only with a low-noise model: the noise level below which it takes over. 0.875 for Wan 2.2 VACE-Fun.",
+        tooltip="Only with a low-noise model: the noise level (sigma, 0..1) below which it takes over. "
+        f"{PAIR_BOUNDARY:g} for Wan 2.2 VACE-Fun.",
     )
 
 

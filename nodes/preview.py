@@ -1,4 +1,4 @@
-"""The node that shows a unit before anything is computed."""
+"""The node that shows a VCU before anything is computed."""
 
 from __future__ import annotations
 
@@ -24,25 +24,26 @@ class VacePreviewVCU(Node):
         return sockets.schema(
             "VacePreviewVCU",
             "VACE Preview VCU",
-            "Shows what the model will get, before any model is loaded: what is kept, what is made, what is followed, "
-            "the mask and the references. Says in words what looks wrong.",
+            "Shows a VCU (Video Condition Unit) before any model is loaded: what will be kept, what will be "
+            "generated, the control video, the mask and the reference images. Warns of what looks wrong.",
             inputs=[
                 sockets.Vcu.Input("vcu", tooltip="From any VACE task."),
-                io.Int.Input("columns", default=8, min=2, max=24, tooltip="The most frames that are shown."),
+                io.Int.Input("columns", default=8, min=2, max=24, tooltip="How many frames are shown at most."),
                 io.Combo.Input(
                     "base",
                     options=list(BASES),
                     default=next(iter(BASES)),
                     optional=True,
-                    tooltip="The kind of model it is meant for: it decides what fits and which mask frames are read.",
+                    tooltip="The model family the VCU is for: it decides which size and length fit and which "
+                    "mask frames are read.",
                 ),
             ],
             outputs=[
                 sockets.vcu_output(),
-                io.Image.Output(display_name="sheet", tooltip="The picture that the node shows."),
-                io.String.Output(display_name="warnings", tooltip="What looks wrong, one sentence a line."),
+                io.Image.Output(display_name="sheet", tooltip="The contact sheet that the node shows."),
+                io.String.Output(display_name="warnings", tooltip="The warnings, one sentence a line."),
             ],
-            aliases=["contact sheet", "check mask", "debug"],
+            aliases=["contact sheet", "check mask", "debug", "preview control video"],
             output_node=True,
         )
 

@@ -1,4 +1,4 @@
-"""Nodes that turn a unit into latents: our sampler, and the conditioning for the stock ones."""
+"""Nodes that turn a VCU into latents: our sampler, and the conditioning for the stock ones."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from PIL import Image
 from torch import Tensor
 
 from ..vace_core import SamplingOptions, pipeline
+from ..vace_core.checks.numbers import check_finite
 from ..vace_core.errors import InputError
 from ..vace_core.models.family import Family
-from ..vace_core.models.ltx.family import LTX
-from ..vace_core.models.wan.family import WAN
 from ..vace_core.sampling.schedule import grown_shift
 from ..vace_core.sampling.solvers import SOLVERS
 from ..vace_core.starter.outside import outside
 from ..vace_core.starter.text import StarterText
 from ..vace_core.vcu import VideoConditionUnit
 from .comfy import host, memory, native, placement, sockets
-from .comfy.bridge import raw
 from .comfy.fitted import check_for_model
-from .comfy.node import Node
+from .comfy.node import Node, warnings_said
+from .comfy.registry import NATIVE_VACE, tips
 from .comfy.sockets import LibraryModel, NativeModel
+from .comfy.vae_kind import kind_of
 
 SHOWN = 4  # frames of a preview
 SMALL = 128 * 128  # pixels of a frame that the VAE itself can show after every step
@@ -38,25 +38,27 @@ class VaceSampleVideo(Node):
         return sockets.schema(
             "VaceSampleVideo",
             "VACE Sample Video",
-            "Makes what a unit asks for. The latents that come out are those of the video alone: decode them with VACE "
-            "Decode Video, which also puts back what was to be kept.",
+            "Generates the video that a VCU asks for. The output holds the latents of the video alone: decode "
+            "them with VACE Decode Video, which also puts the kept pixels back.",
             inputs=[
                 sockets.Model.Input("model", tooltip="From one of the VACE loaders."),
-                sockets.Vcu.Input("vcu", tooltip="What to make: from any VACE task."),
+                sockets.Vcu.Input(
+                    "vcu", tooltip="VCU (Video Condition Unit): what to keep and what to generate. From any VACE task."
+                ),
                 io.Int.Input(
                     "seed",
                     default=0,
                     min=0,
                     max=0xFFFFFFFFFFFFFFFF,
                     control_after_generate=True,
-                    tooltip="One seed, one video.",
+                    tooltip="The same seed gives the same video.",
                 ),
                 io.Int.Input(
                     "steps",
                     default=30,
                     min=1,
                     max=1000,
-                    tooltip="Denoising steps: 50 as published (LTX-Video 40), 20 is enough for most.",
+                    tooltip=f"Denoising steps: {tips('steps', ' ')}, 20 is enough for most.",
                 ),
                 io.Float.Input(
                     "cfg",
@@ -64,8 +66,8 @@ class VaceSampleVideo(Node):
                     min=0.0,
                     max=100.0,
                     step=0.1,
-                    tooltip="How closely the prompt is followed: 5 for Wan, 3 for LTX-Video, 2 for the starter. 1 = "
-                    "off, twice as fast.",
+                    tooltip=f"Guidance scale (CFG): how closely the prompt is followed. {tips('cfg', ', ')}, 2 for "
+                    "the starter. 1 = off, twice as fast.",
                 ),
                 io.Float.Input(
                     "shift",
@@ -73,15 +75,14 @@ class VaceSampleVideo(Node):
                     min=0.0,
                     max=100.0,
                     step=0.01,
-                    tooltip="Higher spends more steps on large shapes. 0 = as the model was published: 16 for Wan, 12 "
-                    "for pairs of Wan 2.2, 3 for the starter; for LTX-Video it grows with the clip. 5 with distilled "
-                    "LoRA.",
+                    tooltip="Shift of the sigmas: higher spends more steps at high noise, on large shapes. 0 = as the "
+                    f"model was published: {tips('shift', '; ')}. 5 with distilled LoRA.",
                 ),
                 io.Combo.Input(
                     "sampler",
                     options=list(SOLVERS),
                     default="unipc",
-                    tooltip="unipc is Wan's own, euler that of LTX-Video.",
+                    tooltip=f"{tips('sampler', ', ')}.",
                 ),
                 *sockets.guidance(),
                 io.Float.Input(
@@ -91,12 +92,16 @@ class VaceSampleVideo(Node):
                     max=10.0,
                     step=0.01,
                     optional=True,
-                    tooltip="Spatio-temporal guidance, which LTX-Video alone has: 1 as published, 0 = off, a third "
-                    "faster. Other models go without it, whatever stands here.",
+                    tooltip="Spatio-temporal guidance (STG), for LTX-Video only: 1 as published, 0 = off, a "
+                    "third faster. Other models ignore it.",
                 ),
             ],
-            outputs=[io.Latent.Output(display_name="samples", tooltip="The video as latents, references dropped.")],
-            aliases=["ksampler", "wan sampler"],
+            outputs=[
+                io.Latent.Output(
+                    display_name="samples", tooltip="The latents of the video, without the reference frames."
+                )
+            ],
+            aliases=["ksampler", "wan sampler", "vace strength"],
         )
 
     @classmethod
@@ -131,20 +136,21 @@ class VaceSampleVideo(Node):
         show = _shower(model, vcu)
 
         def on_step(index: int, total: int, denoised: Tensor) -> None:
-            _check_finite(denoised)  # rather than after all the steps that cannot mend it
+            # Rather than after all the steps that cannot mend it.
+            check_finite(denoised, f"Step {index + 1} of {total} of sampling", pipeline.MODEL_CURE)
             progress(index + 1, total, show(denoised))
 
         def on_chunk(done: int, total: int) -> None:
             host.check_interrupt()
 
-        with host.warnings_said() as warned, memory.said("sampling", vcu):
+        with warnings_said() as warned, memory.said("sampling", vcu):
             if isinstance(model, NativeModel):
                 samples = native.sample(model, vcu, options, on_step=on_step, on_chunk=on_chunk)
             else:
                 samples = _sample(model, vcu, options, on_step, on_chunk)
-        _check_finite(samples)
+        check_finite(samples, "Sampling", pipeline.MODEL_CURE)
         placement.free_cache()
-        notes = [*_outside(model, vcu), _said(options, family, vcu), *warned]
+        notes = [*_outside(model, vcu), _sampling_note(options, family, vcu), *warned]
         return host.output(cls, {"samples": samples}, notes=notes)
 
 
@@ -154,34 +160,39 @@ class VaceApplyVCU(Node):
         return sockets.schema(
             "VaceApplyVCU",
             "VACE Apply VCU",
-            "A unit as conditioning and latent for KSampler and everything built on it. The prompts come from your own "
-            "text encode nodes; those of the unit are not used. References are in front of the latent: VACE Decode "
-            "Video drops them by itself, for other nodes use Trim Video Latent with trim_latent.",
+            "Turns a VCU (Video Condition Unit) into conditioning and a latent for KSampler and everything built "
+            "on it. The prompts come from your own text encode nodes; those of the VCU are not used. Reference "
+            "frames are in front of the latent: VACE Decode Video drops them by itself, for other nodes use Trim "
+            "Video Latent with trim_latent.",
             inputs=[
                 io.Conditioning.Input("positive", tooltip="The prompt, from CLIP Text Encode."),
                 io.Conditioning.Input("negative", tooltip="The negative prompt."),
                 io.Vae.Input("vae", tooltip="The VAE of Wan 2.1."),
-                sockets.Vcu.Input("vcu", tooltip="What to make: from any VACE task."),
+                sockets.Vcu.Input(
+                    "vcu", tooltip="VCU (Video Condition Unit): what to keep and what to generate. From any VACE task."
+                ),
                 sockets.strength(),
             ],
             outputs=[
                 io.Conditioning.Output(display_name="positive", tooltip="For the sampler."),
                 io.Conditioning.Output(display_name="negative", tooltip="For the sampler."),
-                io.Latent.Output(display_name="latent", tooltip="Empty, of the size and length of the unit."),
-                io.Int.Output(display_name="trim_latent", tooltip="How many latent frames are references."),
+                io.Latent.Output(display_name="latent", tooltip="An empty latent of the VCU's size and length."),
+                io.Int.Output(display_name="trim_latent", tooltip="The number of latent frames that are references."),
             ],
-            aliases=["wan vace to video", "vace conditioning", "ksampler"],
+            aliases=["wan vace to video", "vace conditioning", "vace context", "vace strength", "ksampler"],
         )
 
     @classmethod
     def execute(cls, positive: Any, negative: Any, vae: Any, vcu: VideoConditionUnit, strength: float) -> io.NodeOutput:
         progress = host.Progress()
-        if native.is_of(vae, LTX):
+        family = kind_of(vae).family
+        if family is not None and family is not NATIVE_VACE:
+            kind = family.text.reader
             raise InputError(
-                "The VAE is that of LTX-Video, on which ComfyUI's own models know no VACE. That of Wan 2.1 is needed "
-                "here. For LTX-Video use VACE Sample Video, or VACE Attach Adapter on a MODEL."
+                f"The VAE is that of {kind}, on which ComfyUI's own models know no VACE. That of {NATIVE_VACE.name} is "
+                f"needed here. For {kind} use VACE Sample Video, or VACE Attach Adapter on a MODEL."
             )
-        check_for_model(vcu, WAN.grid)
+        check_for_model(vcu, NATIVE_VACE.grid)
         with memory.said("encoding", vcu):
             values = native.conditions(vcu, vae, strength, lambda done, total: progress(done, total))
         conditioned = (host.with_values(one, values) for one in (positive, negative))
@@ -201,7 +212,8 @@ def _sample(
     context = memory.encoded(model, vcu, on_chunk)
     core, device = memory.streamed(model, vcu)
     core = replace(core, text=_Encoded(texts))
-    return raw(pipeline.sample(core, vcu, options, context=context.to(device), on_step=on_step).cpu())
+    latents = pipeline.sample(core, vcu, options, context=context.to(device), on_step=on_step)
+    return model.family.latents.to_comfyui(latents.cpu())
 
 
 class _Encoded:
@@ -217,14 +229,14 @@ class _Encoded:
 
 
 def _outside(model: LibraryModel | NativeModel, vcu: VideoConditionUnit) -> list[str]:
-    """What the starter was never taught of a unit, if that is the model."""
+    """What a VCU asks for that the starter was not trained on, if that is the model."""
     starter = isinstance(model, LibraryModel) and isinstance(model.core.text, StarterText)
     found = outside(vcu) if starter else None
     return [] if found is None else [f"! {found}"]
 
 
-def _said(options: SamplingOptions, family: Family, vcu: VideoConditionUnit) -> str:
-    """How it was sampled, in a line."""
+def _sampling_note(options: SamplingOptions, family: Family, vcu: VideoConditionUnit) -> str:
+    """The sampling options used, in a line."""
     tokens = family.grid.tokens(vcu.num_frames, vcu.height, vcu.width, vcu.num_references)
     shift = grown_shift(options.shift, options.shift_growth, tokens)
     guided = f", stg {options.stg_scale:g}" if options.stg_scale else ""
@@ -232,21 +244,13 @@ def _said(options: SamplingOptions, family: Family, vcu: VideoConditionUnit) -> 
     return said if options.guidance_scale == 1 else f"{said} Negative prompt: {options.negative_for(vcu) or 'none'}"
 
 
-def _check_finite(samples: Tensor) -> None:
-    if not bool(torch.isfinite(samples).all()):
-        raise InputError(
-            "Sampling gave values that are not numbers (NaN): it overflowed. Finite latents are needed. Load the model "
-            "in bf16 or fp32, or lower cfg and strength."
-        )
-
-
 def _shower(model: LibraryModel | NativeModel, vcu: VideoConditionUnit) -> Callable[[Tensor], Image.Image | None]:
     """What shows the video's own frames (never a reference) after a step."""
     if isinstance(model, LibraryModel) and vcu.height * vcu.width <= SMALL:
         # Each latent frame as if it were a clip of its own: rougher than the video, and as cheap as the step itself.
         return lambda denoised: _grid(model.core.vae.decode(_some(denoised)[:, :, None])[:, :, 0])
-    channels = model.family.latent_channels if isinstance(model, LibraryModel) else WAN.latent_channels
-    factors = host.rgb_factors(channels)
+    family, _ = sockets.usual(model)
+    factors = host.rgb_factors(family.latents.latent_format)
     if factors is None:
         return lambda denoised: None
     weight, bias = factors
@@ -261,7 +265,7 @@ def _some(latents: Tensor) -> Tensor:
 
 
 def _grid(frames: Tensor) -> Image.Image:
-    """`(N, 3, H, W)` in −1..1 as one picture, two in a row."""
+    """`(N, 3, H, W)` in −1..1 as one image, two in a row."""
     pictures = ((frames.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu().permute(0, 2, 3, 1).numpy()
     across = min(len(pictures), 2)
     missing = -len(pictures) % across

@@ -1,10 +1,10 @@
 """VACE: video creation and editing with one model, as a library.
 
-The names are in the order of the data's way: inputs become a Video Condition Unit (`tasks`, `compose`), which a model
+The names are in the order of the data flow: inputs become a Video Condition Unit (`tasks`, `compose`), which a model
 (`VaceModel`) encodes, samples and decodes (`generate`), putting back every pixel that was to be kept.
 
 The parts, in that order: `inputs` prepares masks, references, controls and layouts, and fits clips to a model; `media`
-reads and writes them; `tasks` makes units; `preview` shows a unit before anything is run; `context`, `adapter` and
+reads and writes them; `tasks` builds VCUs; `preview` shows a VCU before anything is run; `context`, `adapter` and
 `models` are the method itself; `loading` reads checkpoints; `sampling` removes the noise; `composite` finishes.
 """
 

@@ -7,11 +7,13 @@ Source: VACE, arXiv 2503.07598, section 3.3; ali-vilab/VACE, vace/models/wan/mod
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from .errors import AdapterMismatchError
@@ -68,6 +70,27 @@ class ContextAdapter(nn.Module):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SigmaRange:
+    """Noise levels (1..0) at which an adapter acts: `sigma in SigmaRange(…)`.
+
+    Attributes:
+        start: The highest.
+        end: Where it stops: the adapter does not act at this level any more.
+    """
+
+    start: float = math.inf
+    end: float = -math.inf
+
+    def __contains__(self, sigma: float) -> bool:
+        return self.end < sigma <= self.start
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether no noise level need be looked at."""
+        return self.end == -math.inf and self.start == math.inf
+
+
+@dataclass(frozen=True, kw_only=True)
 class Attachment:
     """One adapter with one condition, for the length of one job.
 
@@ -75,48 +98,58 @@ class Attachment:
         adapter: Whose blocks make the hints.
         context: What `adapter.embed` returned, `(B, L, D)`.
         strength: Factor on the hints. 1 = as trained, 0 = the base alone.
-        start_sigma: The adapter acts while `end_sigma` < sigma ≤ `start_sigma`; noise levels 1..0.
-        end_sigma: See `start_sigma`. Negative = to the very end.
+        sigmas: The noise levels at which the adapter acts.
     """
 
     adapter: ContextAdapter
     context: Tensor
     strength: float = 1.0
-    start_sigma: float = 1.0
-    end_sigma: float = -1.0
+    sigmas: SigmaRange = SigmaRange()
 
     def acts_at(self, sigma: float) -> bool:
         """Whether this attachment does anything at this noise level; where it does not, it costs nothing."""
-        return self.strength != 0.0 and self.end_sigma < sigma <= self.start_sigma
+        return self.strength != 0.0 and sigma in self.sigmas
 
     def chain(self, tokens: Tensor) -> HintChain:
         """Starts one forward pass from the base's `tokens` `(B, L, D)` as they are before its first block."""
-        return HintChain(self, tokens)
+        # The context is in the precision of the adapter's products; the tokens of a base may be in a higher one.
+        return HintChain(self.adapter, self.context + tokens, strength=self.strength, dtype=self.context.dtype)
 
 
 class HintChain:
     """The context path of one forward pass. It holds one set of tokens, never a stack of hints."""
 
-    def __init__(self, attachment: Attachment, tokens: Tensor) -> None:
-        self._adapter = attachment.adapter
-        self._strength = attachment.strength
-        # The context is in the precision of the adapter's products; the tokens of a base may be in a higher one.
-        self._dtype = attachment.context.dtype
-        self._tokens = attachment.context + tokens
+    def __init__(
+        self, adapter: ContextAdapter, tokens: Tensor, *, strength: float, dtype: torch.dtype | None = None
+    ) -> None:
+        """Starts a pass.
+
+        Args:
+            adapter: Whose blocks make the hints.
+            tokens: Embedded context plus the base's tokens before its first block, `(B, L, D)`.
+            strength: Factor on the hints.
+            dtype: What tokens are brought to before the projection that makes a hint of them; None = left as they are.
+        """
+        self._adapter, self._tokens = adapter, tokens
+        self._strength, self._dtype = strength, dtype
         self._next = 0
 
     def add_hint(self, layer: int, tokens: Tensor, stream: object) -> Tensor:
         """`tokens` after base block `layer`, plus the hint for that block where there is one.
 
         Args:
-            layer: Index of the base block that made `tokens`; the calls come in ascending order.
+            layer: Index of the base block that made `tokens`; the calls come in ascending order. The hint for a block
+                that was left out is added here too.
             tokens: `(B, L, D)`.
             stream: What the base's blocks share in this pass; handed on to the context block as it is.
         """
         layers = self._adapter.context_layers
-        if self._next == len(layers) or layers[self._next] != layer:
-            return tokens
-        self._tokens = self._adapter.context_blocks[self._next](self._tokens, stream)
-        hint = self._adapter.after_proj[self._next](self._tokens.to(self._dtype))
-        self._next += 1
-        return tokens + hint if self._strength == 1.0 else tokens.add(hint, alpha=self._strength)
+        while self._next < len(layers) and layers[self._next] <= layer:
+            self._tokens = self._adapter.context_blocks[self._next](self._tokens, stream)
+            hint = self._adapter.after_proj[self._next](self._tokens.to(self._dtype or self._tokens.dtype))
+            tokens = self._sum(tokens, hint, self._strength)
+            self._next += 1
+        return tokens
+
+    def _sum(self, tokens: Tensor, hint: Tensor, strength: float) -> Tensor:
+        return tokens + hint if strength == 1.0 else tokens.add(hint, alpha=strength)

@@ -1,6 +1,6 @@
-"""What was kept, put back: generated pixels inside the mask, the source's own outside of it, bit for bit.
+"""Kept pixels pasted back: generated pixels inside the mask, the source's own outside of it, bit for bit.
 
-The model makes whole frames, and keeps only as well as it can. What is to stay is therefore taken from the source.
+The model generates whole frames, and its kept pixels are only close. They are therefore taken from the source.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ _MOST_GAIN = 2.0
 def composite_unit(
     generated: Tensor, vcu: VideoConditionUnit, *, feather: int = 0, match_colour: bool = False
 ) -> Tensor:
-    """`frames` `(B, 3, T, H, W)`: `generated` with every pixel that the unit keeps as it came.
+    """`frames` `(B, 3, T, H, W)`: `generated` with every pixel that the VCU keeps as it came.
 
-    A soft edge mixes what was made with the source under the mask. Where there is none, as in the border of an
+    A soft edge blends generated pixels with the source under the mask. Where there is none, as in the border of an
     outpainting, the nearest source pixel of the frame is carried on; a frame that keeps nothing has no edge.
 
     Args:
-        generated: `(B, 3, T, H, W)` in −1..1, what the model made of the unit, whole frames.
-        vcu: The unit.
+        generated: `(B, 3, T, H, W)` in −1..1, what the model generated from the VCU, whole frames.
+        vcu: The VCU.
         feather: Pixels of soft edge, inside the mask; 0 = a hard edge.
         match_colour: As for `composite`.
 
     Raises:
-        ShapeError: `generated` is not of the unit's size.
-        InputError: the unit has no source, or as `composite`.
+        ShapeError: `generated` is not of the VCU's size.
+        InputError: the VCU has no source, or as `composite`.
     """
     if vcu.source is None:
         raise InputError(
@@ -56,13 +56,13 @@ def composite(
     """`frames` `(B, 3, T, H, W)`: `generated` where the mask is 1, `source` where it is 0, unchanged to the bit.
 
     Args:
-        generated: `(B, 3, T, H, W)` in −1..1, what the model made, whole frames.
+        generated: `(B, 3, T, H, W)` in −1..1, what the model generated, whole frames.
         source: The same size: what is kept. Under a blend it also shows through inside the mask.
         masks: `(B, 1, T, H, W)`, 1 = generated, 0 = kept.
         blend: `(B, 1, T, H, W)` in 0..1, how much of `generated` to show: 1 = all, and 0 wherever the mask is 0.
             `masks.soften` makes one. None = 1 in the whole mask, a hard edge. Where the source has nothing under the
             mask, it must be 1; `composite_unit` knows where that is.
-        match_colour: Gives the generated part the source's colours. The model made the kept pixels too; those within
+        match_colour: Match the generated part to the source. The model generates kept pixels too: those within
             12 pixels or one frame of the mask tell how its colours differ from the source's: one mean and one spread
             per channel over the whole clip, so that nothing flickers. The same shift and gain (0.5 to 2, and 1 where
             the surroundings are flat) are applied to the generated part. Since both are measured on the same pixels,

@@ -1,4 +1,4 @@
-"""Context latents: what the adapter reads of a unit.
+"""Context latents: a VCU as the adapter reads it.
 
 Source: ali-vilab/VACE, vace/models/wan/wan_vace.py, vace_encode_frames, vace_encode_masks, vace_latent.
 """
@@ -8,10 +8,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .errors import InputError
+from .checks.numbers import check_finite
+from .checks.room import UNIT, check_room
 from .geometry import Box
 from .protocols import FoldMasks, OnChunk, VideoVae
-from .room import UNIT, check_room
 from .vcu import VideoConditionUnit
 
 EMPTY = Box(0, 0, 0, 0)
@@ -24,7 +24,7 @@ def encode_context(
     """Context latents `(B, C, R+t, h, w)`: inactive ‖ reactive ‖ mask channels, references first in time.
 
     Args:
-        vcu: What is kept and what is made.
+        vcu: What is kept and what is generated.
         vae: Encodes both halves. It is told where a half is gray, so that it need not encode what says nothing.
         fold_masks: How the base's adapters see masks.
         on_chunk: Called as (done, total) while a half is encoded; raising stops it.
@@ -45,24 +45,6 @@ def encode_context(
     return context
 
 
-def check_finite(values: Tensor, step: str, cure: str) -> None:
-    """Accepts what a network made, unless it overflowed.
-
-    Args:
-        values: What it made.
-        step: Which step of the job that was.
-        cure: What helps, without a full stop.
-
-    Raises:
-        InputError: there are values that are not numbers.
-    """
-    if not bool(torch.isfinite(values).all()):
-        raise InputError(
-            f"{step} gave values that are not numbers (NaN or infinite): the network overflowed, or its weights are "
-            f"damaged. Finite values are needed. {cure}."
-        )
-
-
 def content_box(frames: Tensor) -> Box | None:
     """The smallest box outside of which all `frames` `(B, 3, T, H, W)` are gray; None where that is the whole frame."""
     used = (frames != 0).flatten(0, 2).any(dim=0)
@@ -74,7 +56,7 @@ def content_box(frames: Tensor) -> Box | None:
 
 
 def _encode_reference(picture: Tensor, vae: VideoVae, channels: int) -> Tensor:
-    """One latent frame: the picture as inactive; nothing reactive and nothing masked, zero in normalised space."""
+    """One latent frame: the image as inactive; nothing reactive and nothing masked, zero in normalised space."""
     latents = vae.encode(picture)
     b, c, t, h, w = latents.shape
     return torch.cat([latents, latents.new_zeros(b, channels - c, t, h, w)], dim=1)

@@ -12,14 +12,18 @@ class Grid:
     """How a base model divides a clip: pixels into latent cells, latent cells into tokens.
 
     Attributes:
-        frames: Pixel frames in one latent frame after the first, which holds one. Wan 4, LTX 8.
+        frames: Pixel frames that a clip grows by at least. Wan 4, LTX 8.
         pixels: Pixels along one side of a latent cell. Wan 8, LTX 32.
         patch: Latent cells along one side of a token. Wan 2, LTX 1.
+        latents: Latent frames that these `frames` are.
+        shortest: Pixel frames and latent frames of the shortest clip. A picture is one of each in any case.
     """
 
     frames: int
     pixels: int
     patch: int
+    latents: int = 1
+    shortest: tuple[int, int] = (1, 1)
 
     @property
     def step(self) -> int:
@@ -27,12 +31,18 @@ class Grid:
         return self.pixels * self.patch
 
     def latent_frames(self, num_frames: int) -> int:
-        """Latent frames of a clip of `num_frames` = `frames`·n + 1 pixel frames: n + 1."""
-        return (num_frames - 1) // self.frames + 1
+        """Latent frames of a clip of `num_frames` pixel frames; for one of `frames`·n + 1, n + 1."""
+        frames, latents = self.shortest
+        if 1 <= num_frames < frames:
+            return 1
+        return (num_frames - frames) // self.frames * self.latents + latents
 
     def pixel_frames(self, latent_frames: int) -> int:
-        """Pixel frames that `latent_frames` latent frames decode to."""
-        return (latent_frames - 1) * self.frames + 1
+        """Pixel frames that `latent_frames` latent frames decode to; for a number that no clip has, the next below."""
+        frames, latents = self.shortest
+        if 1 <= latent_frames < latents:
+            return 1
+        return (latent_frames - latents) // self.latents * self.frames + frames
 
     def latent_size(self, num_frames: int, height: int, width: int) -> tuple[int, int, int]:
         """`(t, h, w)` of a clip of `(T, H, W)` pixels."""
@@ -46,20 +56,28 @@ class Grid:
     def nearest_lengths(self, num_frames: int) -> tuple[int, int]:
         """The longest length that fits into `num_frames`, and the shortest that holds it."""
         below = self.pixel_frames(self.latent_frames(max(num_frames, 1)))
-        return below, below if below == num_frames else below + self.frames
+        if below == num_frames:
+            return below, below
+        return below, self.shortest[0] if below < self.shortest[0] else below + self.frames
+
+    @property
+    def lengths(self) -> str:
+        """The lengths of clips as a formula: "4n + 1"."""
+        return f"{self.frames}n + {self.shortest[0]}"
 
     def check(self, num_frames: int, height: int, width: int) -> None:
-        """Accepts a clip that the model can take.
+        """Validate that the model can take a clip.
 
         Raises:
-            ShapeError: the length is not `frames`·n + 1, or a side is not a positive multiple of `step`.
+            ShapeError: the length is not one of `lengths`, or a side is not a positive multiple of `step`.
         """
         below, above = self.nearest_lengths(num_frames)
         if num_frames < 1 or below != num_frames:
             choice = f"{above}" if num_frames < below else f"{below} or {above}"
+            some = ", ".join(str(self.shortest[0] + n * self.frames) for n in range(3))
             raise ShapeError(
-                f"The clip has {num_frames} frames. This model needs {self.frames}n + 1 frames "
-                f"(1, {1 + self.frames}, {1 + 2 * self.frames}, ...). Set the length to {choice}."
+                f"The clip has {num_frames} frames. This model needs {self.lengths} frames ({some}, ...). "
+                f"Set the length to {choice}."
             )
         for name, size in (("width", width), ("height", height)):
             if size < self.step or size % self.step:

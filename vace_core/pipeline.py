@@ -1,4 +1,4 @@
-"""The whole method on one screen: unit → context → hints → denoising → pixels → what was kept, put back."""
+"""The whole method on one screen: VCU → context → hints → denoising → pixels → kept pixels pasted back."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ import torch
 from torch import Tensor
 
 from .adapter import Attachment, ContextAdapter
+from .checks.numbers import check_finite, check_number
+from .checks.room import FRAMES, check_room
 from .composite import RING, composite_unit
-from .context import EMPTY, VAE_CURE, check_finite, content_box, encode_context
+from .context import EMPTY, VAE_CURE, content_box, encode_context
 from .errors import InputError
 from .geometry import Box, Grid
-from .models.text import TextEncoder
+from .models.text import TextEncoder, placed
 from .protocols import BaseModel, FoldMasks, OnChunk, VideoVae
-from .room import FRAMES, check_room
-from .sampling.guidance import Denoise, by_noise_level, guide
-from .sampling.options import SamplingOptions, check_number
-from .sampling.schedule import Schedule
+from .sampling.guidance import PAIR_BOUNDARY, Denoise, by_noise_level, guide
+from .sampling.options import SamplingOptions
+from .sampling.schedule import NoiseSchedule
 from .sampling.solvers import SOLVERS, OnStep, Solver
 from .vcu import FOLLOW, VideoConditionUnit
 
@@ -39,15 +40,15 @@ class Expert:
 
 @dataclass(frozen=True, kw_only=True)
 class VaceModel:
-    """Everything that one job needs of models. Attaching and detaching give a new one; the parts are never changed.
+    """All networks of one job. Attaching and detaching an adapter give a new one; the parts are never changed.
 
     Attributes:
         expert: The network, for all noise levels or, where there is a `low_noise` one, for the high ones.
-        vae: Pixels to latents and back.
-        text: Prompts to numbers.
-        fold_masks: How the adapter sees masks.
+        vae: The VAE: pixels to latents and back.
+        text: The text encoder: prompts to embeddings.
+        fold_masks: Masks to mask latents, as the adapter was trained.
         low_noise: The second network of a pair (Wan 2.2 VACE-Fun).
-        boundary: Noise level from which on `expert` hands over to `low_noise`.
+        boundary: Noise level (sigma, 0..1) below which `low_noise` takes over from `expert`.
 
     Raises:
         InputError: the boundary is no finite number.
@@ -58,10 +59,10 @@ class VaceModel:
     text: TextEncoder
     fold_masks: FoldMasks
     low_noise: Expert | None = None
-    boundary: float = 0.875
+    boundary: float = PAIR_BOUNDARY
 
     def __post_init__(self) -> None:
-        check_number("boundary", self.boundary)
+        check_number("The boundary", self.boundary)
 
     def attach(self, adapter: ContextAdapter, low_noise: ContextAdapter | None = None) -> VaceModel:
         """This model with other adapters: one, or one for each of a pair.
@@ -100,18 +101,18 @@ def generate(
     on_step: OnStep | None = None,
     on_chunk: Callable[[str, int, int], None] | None = None,
 ) -> Tensor:
-    """Frames `(B, 3, T, H, W)` in −1..1: what the unit asks for, with every kept pixel as it came.
+    """Frames `(B, 3, T, H, W)` in −1..1: what the VCU asks for, with every kept pixel as it came.
 
     Args:
         feather: Pixels of soft edge, inside the mask; 0 = a hard edge.
-        match_colour: Gives what is made the colours of what is kept; `composite` says how.
+        match_colour: Match the colours of the generated part to the kept part; `composite` says how.
         on_step: Called as (index, total, denoised latents of the video) after each step. Raising stops the job and
             leaves the model as it was.
         on_chunk: Called as (what, done, total) while pixels are encoded and decoded; raising stops the job too.
 
     Raises:
         ShapeError: a length or size the model cannot take.
-        InputError: the unit conditions a model without an adapter, or an adapter that acts in no step.
+        InputError: the VCU conditions a model without an adapter, or an adapter that acts in no step.
     """
     latents = sample(model, vcu, options, on_step=on_step, on_chunk=_named(on_chunk, "encode"))
     return finish(
@@ -128,7 +129,7 @@ def finish(
     match_colour: bool = False,
     on_chunk: OnChunk | None = None,
 ) -> Tensor:
-    """Latents `(B, C, t, h, w)` of the video as frames, only where something was made, and the kept pixels around it.
+    """Latents `(B, C, t, h, w)` of the video as frames: the generated part decoded, and the kept pixels around it.
 
     Args:
         feather: As for `generate`.
@@ -136,7 +137,7 @@ def finish(
         on_chunk: Called as (done, total) while pixels are decoded; raising stops it.
 
     Raises:
-        InputError: a finish that joins to kept pixels, where the unit has no source; or the VAE overflowed.
+        InputError: a soft edge or matched colours where the VCU has no source; or the VAE overflowed.
     """
     # What is decoded, and the canvas that it is laid on.
     needed = vcu.roles.numel() * FRAMES * (1 if vcu.source is None else 2)
@@ -172,7 +173,7 @@ def sample(
     """Latents `(B, C, t, h, w)` of the video alone, references already dropped; arguments as for `generate`.
 
     Args:
-        context: The unit as `encode_context` gives it, on the device where the job is done; None = it is encoded here.
+        context: The VCU as `encode_context` gives it, on the device where the job is done; None = it is encoded here.
     """
     solver = solver_named(options.solver)
     skip = vcu.num_references
@@ -196,7 +197,7 @@ def sample(
 
 
 def check_unit(vcu: VideoConditionUnit, grid: Grid) -> None:
-    """Accepts a unit that a model of this grid can be run on.
+    """Validate that a model of this grid can run a VCU.
 
     Raises:
         ShapeError: a length or size the model cannot take.
@@ -211,7 +212,7 @@ def check_unit(vcu: VideoConditionUnit, grid: Grid) -> None:
 
 
 def check_adapter(vcu: VideoConditionUnit, options: SamplingOptions, *, attached: bool) -> None:
-    """Accepts a unit whose conditions are read, and says in the log where they are not because the strength is 0.
+    """Validate that a VCU's conditions are read; log a warning where they are not because the strength is 0.
 
     Raises:
         InputError: there is no adapter to read them.
@@ -224,17 +225,17 @@ def check_adapter(vcu: VideoConditionUnit, options: SamplingOptions, *, attached
             f"The unit has {said}, and the model has no adapter, which alone reads them. A VACE adapter is needed. "
             "Attach one, or set the strength to 0 to see what the base makes of the prompt alone."
         )
-    log.warning("the strength is 0, so the model reads the prompt alone: it is shown nothing of the unit's %s", said)
+    log.warning("the strength is 0, so the model reads the prompt alone: it sees nothing of the VCU's %s", said)
 
 
-def check_steps(options: SamplingOptions, schedule: Schedule) -> None:
-    """Accepts options with which an adapter acts in at least one step of `schedule`.
+def check_steps(options: SamplingOptions, schedule: NoiseSchedule) -> None:
+    """Validate that an adapter acts in at least one step of `schedule`.
 
     Raises:
         InputError: it acts in none.
     """
-    start, end = schedule.at(options.start_percent), schedule.at(options.end_percent)
-    if options.strength and not any(end < level <= start for level in schedule.sigmas()[:-1]):
+    acting = options.adapter.sigma_range(schedule.at)
+    if options.strength and not any(level in acting for level in schedule.sigmas()[:-1]):
         raise InputError(
             f"None of the {options.steps} steps lies between {options.start_percent:g} and {options.end_percent:g} of "
             "the schedule, where the adapter is to act. At least one is needed. Set start and end further apart, more "
@@ -243,7 +244,7 @@ def check_steps(options: SamplingOptions, schedule: Schedule) -> None:
 
 
 def _conditions(vcu: VideoConditionUnit) -> str:
-    """What of a unit an adapter reads, in words; "" if nothing."""
+    """The parts of a VCU that an adapter reads, in words; "" if none."""
     count = vcu.num_references
     there = (
         (f"{count} reference{'s' if count > 1 else ''}", count > 0),
@@ -276,16 +277,16 @@ def make_noise(shape: tuple[int, ...], seed: int) -> Tensor:
 
 
 def generated_box(vcu: VideoConditionUnit) -> Box | None:
-    """The smallest box that holds all pixels to be made; None where that is the whole frame."""
+    """The smallest box that holds all pixels to generate; None where that is the whole frame."""
     return content_box(vcu.masks)
 
 
 def _denoiser(
-    model: VaceModel, vcu: VideoConditionUnit, options: SamplingOptions, schedule: Schedule, context: Tensor
+    model: VaceModel, vcu: VideoConditionUnit, options: SamplingOptions, schedule: NoiseSchedule, context: Tensor
 ) -> Denoise:
     def for_expert(expert: Expert) -> Denoise:
         prompt, negative = (
-            expert.base.prepare_text(model.text.encode(words).to(context.device), fps=vcu.fps)
+            expert.base.prepare_text(placed(model.text.encode(words), context.device), fps=vcu.fps)
             for words in (vcu.prompt, options.negative_for(vcu))
         )
         return guide(
@@ -306,7 +307,9 @@ def _denoiser(
 
 
 @torch.no_grad()
-def _attachments(expert: Expert, options: SamplingOptions, schedule: Schedule, context: Tensor) -> list[Attachment]:
+def _attachments(
+    expert: Expert, options: SamplingOptions, schedule: NoiseSchedule, context: Tensor
+) -> list[Attachment]:
     if expert.adapter is None or options.strength == 0:
         return []
     return [
@@ -314,8 +317,7 @@ def _attachments(expert: Expert, options: SamplingOptions, schedule: Schedule, c
             adapter=expert.adapter,
             context=expert.adapter.embed(context),
             strength=options.strength,
-            start_sigma=schedule.at(options.start_percent),
-            end_sigma=schedule.at(options.end_percent),
+            sigmas=options.adapter.sigma_range(schedule.at),
         )
     ]
 

@@ -1,4 +1,4 @@
-"""What the rest of the library needs to know of a base model, and nothing more."""
+"""The interfaces of a VAE and a base model, as the rest of the library uses them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,12 @@ from .adapter import Attachment
 from .geometry import Box, Grid
 
 OnChunk = Callable[[int, int], None]
+
+
+def report_chunk(on_chunk: OnChunk | None, done: int, total: int) -> None:
+    """Says how many pieces of work are done, where somebody wants to know."""
+    if on_chunk is not None:
+        on_chunk(done, total)
 
 
 class VideoVae(Protocol):
@@ -42,7 +48,7 @@ class VideoVae(Protocol):
 
 
 class BaseSizes(Protocol):
-    """What decides whether an adapter and a text encoder fit a base."""
+    """The sizes that decide whether an adapter and a text encoder fit a base model."""
 
     @property
     def width(self) -> int: ...
@@ -55,16 +61,17 @@ class BaseSizes(Protocol):
 
 
 class BaseModel(Protocol):
-    """A text-to-video network that adapters can be attached to."""
+    """A text-to-video transformer that adapters can be attached to."""
 
     @property
     def sizes(self) -> BaseSizes: ...
 
-    def prepare_text(self, text_embeds: Tensor, *, fps: float) -> Any:
-        """Embeds one prompt `(B, S, text_width)` once for a whole job; the result goes back into every call.
+    def prepare_text(self, text_embeds: Any, *, fps: float) -> Any:
+        """Embeds one prompt once for a whole job; the result goes back into every call.
 
         Args:
-            text_embeds: Without padding, on the device where the job is done; the weights may be elsewhere.
+            text_embeds: What the family's text encoder gives, `(B, S, text_width)` without padding or a tuple of
+                tensors, on the device where the job is done; the weights may be elsewhere.
             fps: Frames per second of the clip, for bases that place frames in seconds.
         """
         ...
@@ -76,10 +83,10 @@ class BaseModel(Protocol):
 
 @runtime_checkable
 class CanWeaken(Protocol):
-    """A base that spatio-temporal guidance can be done with."""
+    """A base model that supports spatio-temporal guidance."""
 
     def weaken(self, text: Any) -> Any:
-        """What `prepare_text` gave, such that a call with it predicts worse: space and time fall apart."""
+        """What `prepare_text` gave, perturbed for spatio-temporal guidance: a call with it leaves out attention."""
         ...
 
 

@@ -1,7 +1,7 @@
-"""The Video Condition Unit: the one input form of every task, and how two of them become one.
+"""The Video Condition Unit (VCU): the one input form of every task, and how several are composed.
 
-A unit says for every pixel what it is for. Frames and masks are derived from that, so that they cannot disagree: a
-pixel to be made is gray because it is to be made. Source: VACE, arXiv 2503.07598, section 3.1 and Table 1.
+A VCU says for every pixel what it is for. Frames and masks are derived from that, so that they cannot disagree: a
+pixel to generate is gray because it is to be generated. Source: VACE, arXiv 2503.07598, section 3.1 and Table 1.
 """
 
 from __future__ import annotations
@@ -14,30 +14,30 @@ from torch import Tensor
 
 from .errors import InputError, ShapeError
 
-# What a pixel is for, as bits. No bit: nobody has said anything, and the pixel is made freely.
+# What a pixel is for, as bits. No bit: nothing is said of it, and the pixel is generated freely.
 KEEP = 1  # there is a source pixel, and it is kept
-REPAINT = 2  # the pixel is made anew even so; what is under it shows through a soft edge alone
-FOLLOW = 4  # there is a control pixel to follow where this pixel is made
+REPAINT = 2  # the pixel is generated all the same; what is under it shows through a soft edge alone
+FOLLOW = 4  # there is a control pixel to follow where this pixel is generated
 
 SAME_RATE = 1e-4  # rates that differ by less, relatively, are one: a clip of 1000 frames drifts by a tenth of a frame
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class VideoConditionUnit:
-    """Prompt, frames, masks and references of one job, checked once, here.
+    """Prompt, frames, masks and reference images of one job, validated once, here.
 
     Attributes:
         roles: `(B, 1, T, H, W)` uint8, what each pixel is for: any sum of `KEEP`, `REPAINT`, `FOLLOW`.
-        source: `(B, 3, T, H, W)` in −1..1, the clip whose pixels are kept or lie under those that are made anew. It
+        source: `(B, 3, T, H, W)` in −1..1, the clip whose pixels are kept, or lie under generated ones. It
             counts where `KEEP` is set, repainted or not; elsewhere it may hold anything. None if that is nowhere.
         control: `(B, 3, T, H, W)` in −1..1, the signal to follow. It counts where `FOLLOW` is set; None if nowhere.
-        references: Pictures `(B, 3, 1, H, W)` in −1..1 on white, in order, of the frame's size.
-        prompt: What the result shows.
-        negative_prompt: What it does not show; "" = what the model comes with, "none" = nothing at all.
+        references: Images `(B, 3, 1, H, W)` in −1..1 on white, in order, of the frame's size.
+        prompt: What the result should show.
+        negative_prompt: What it should not show; "" = the model's default, "none" = no negative prompt.
         fps: Frames per second of the result.
 
     Raises:
-        InputError: values out of range, not finite, or pixels that are to be kept or followed but were not given.
+        InputError: values out of range or not finite, or pixels to keep or follow that were not given.
         ShapeError: tensors whose sizes do not agree.
     """
 
@@ -110,7 +110,7 @@ class VideoConditionUnit:
 
     @property
     def has_source(self) -> Tensor:
-        """`(B, 1, T, H, W)` bool, where there is a source pixel, whether it is kept or made anew."""
+        """`(B, 1, T, H, W)` bool, where there is a source pixel, kept or not."""
         return (self.roles & KEEP) != 0
 
     @property
@@ -126,7 +126,7 @@ class VideoConditionUnit:
         return self._generated & ((self.roles & FOLLOW) != 0)
 
     def decouple(self) -> tuple[Tensor, Tensor]:
-        """Concept decoupling: `(inactive, reactive)`, each `(B, 3, T, H, W)`, what stays and what changes.
+        """Concept decoupling: `(inactive, reactive)`, each `(B, 3, T, H, W)`, the kept and the generated part.
 
         Their sum is `frames`; gray (0) elsewhere. Source: VACE, section 3.2.
         """
@@ -141,22 +141,22 @@ class VideoConditionUnit:
 
 
 def compose(*units: VideoConditionUnit) -> VideoConditionUnit:
-    """One unit that asks for what all of `units` ask for.
+    """Compose several VCUs into one that asks for what all of them ask for.
 
     The rules, pixel by pixel:
 
-    - a pixel that one unit repaints is made, whatever the others keep there;
-    - otherwise a pixel that one unit keeps is kept, whatever the others follow there;
-    - of the source pixels that several units have there, that of the first counts: kept, or under what is made anew;
-    - a pixel that is made follows the control of the last unit that has one there;
-    - a pixel of which no unit says anything is made freely.
+    - a pixel that one VCU repaints is generated, whatever the others keep there;
+    - otherwise a pixel that one VCU keeps is kept, whatever the others follow there;
+    - of the source pixels that several VCUs have there, that of the first counts: kept, or under a generated pixel;
+    - a generated pixel follows the control of the last VCU that has one there;
+    - a pixel of which no VCU says anything is generated freely.
 
-    References and prompts are put one after the other; what a prompt has said is not said again. A unit that says
-    nothing changes nothing, and how the units are grouped makes no difference; their order does, as stated. The rate is
+    References and prompts are appended in order; parts that a prompt already has are not repeated. A VCU that says
+    nothing changes nothing, and how the VCUs are grouped makes no difference; their order does, as stated. The rate is
     that of the first; a relative difference below `SAME_RATE` is none.
 
     Raises:
-        InputError: no unit, or different frame rates.
+        InputError: no VCU, or different frame rates.
         ShapeError: different sizes or lengths.
     """
     if not units:
@@ -181,7 +181,7 @@ def _compose_two(first: VideoConditionUnit, second: VideoConditionUnit) -> Video
 
 
 def check_alike(first: VideoConditionUnit, second: VideoConditionUnit) -> None:
-    """Accepts two units that can become one: the same size, length and frame rate.
+    """Validate that two VCUs can be composed: the same size, length and frame rate.
 
     Raises:
         InputError: different frame rates.
@@ -205,7 +205,7 @@ def check_alike(first: VideoConditionUnit, second: VideoConditionUnit) -> None:
 
 
 def check_frames(frames: Tensor, name: str) -> None:
-    """Accepts `(B, 3, T, H, W)` floating-point frames in −1..1.
+    """Validate `(B, 3, T, H, W)` floating-point frames in −1..1.
 
     Raises:
         ShapeError: another number of dimensions or channels, or nothing in it.

@@ -1,4 +1,4 @@
-"""Where ComfyUI's tensors meet ours.
+"""Conversion between ComfyUI's tensors and ours.
 
 | ComfyUI | here |
 |---|---|
@@ -20,23 +20,19 @@ from torch import Tensor
 from ...vace_core.errors import InputError, ShapeError
 from ...vace_core.inputs.references import on_white
 from ...vace_core.models.family import Family
-from ...vace_core.models.wan.vae import LATENT_MEAN, LATENT_STD
 from .sockets import ReferenceStack
 
 OVERSHOOT = 0.5  # resampling leaves values this far outside 0..1 at most; more is another range
 NO_MASK = 64  # LoadImage gives a black mask of this side where a picture has no transparency
 LEVELS = 255
-# Mean and deviation, by the number of channels, of latents that ComfyUI's VAE leaves as they are. Others, such as those
-# of LTX-Video, it normalises itself.
-RAW = {len(LATENT_MEAN): (LATENT_MEAN, LATENT_STD)}
 
 
 def frames_of(images: Any, name: str) -> Tensor:
-    """An opaque video or picture as frames `(1, 3, T, H, W)` in −1..1, float32 on the CPU.
+    """An opaque video or image as frames `(1, 3, T, H, W)` in −1..1, float32 on the CPU.
 
     Raises:
         InputError: no IMAGE, values that are not numbers or of another range, or transparency.
-        ShapeError: no picture in it, or an odd number of channels.
+        ShapeError: no image in it, or an odd number of channels.
     """
     pixels, alpha = _checked(images, name)
     if alpha is not None and float(alpha.min()) < 1 - 1 / LEVELS:
@@ -79,7 +75,7 @@ def images_of(frames: Tensor) -> Tensor:
 
 
 def said_of_range(images: Tensor) -> list[str]:
-    """What is said where values were cut to 0..1, as ComfyUI itself cuts them when it shows or saves a picture."""
+    """The note where values were clamped to 0..1, as ComfyUI itself clamps them when it shows or saves an image."""
     low, high = (float(value) for value in torch.aminmax(images[..., :3].float()))
     if low >= -1e-3 and high <= 1 + 1e-3:
         return []
@@ -89,7 +85,7 @@ def said_of_range(images: Tensor) -> list[str]:
 def masks_of(mask: Any, name: str = "mask") -> Tensor | None:
     """A MASK `[H, W]`, `[T, H, W]`, `[T, H, W, 1]` or `[T, 1, H, W]` as `(T, H, W)` float32 in 0..1.
 
-    None where none came, and for the black 64 x 64 mask that Load Image gives for a picture without transparency.
+    None where none came, and for the black 64 x 64 mask that Load Image gives for an image without transparency.
 
     Raises:
         InputError: no MASK, or values that are not numbers from 0 to 1.
@@ -135,22 +131,6 @@ def _three_dimensional(mask: Tensor, name: str) -> Tensor:
     return mask
 
 
-def raw(latents: Tensor) -> Tensor:
-    """Normalised latents `(B, C, t, h, w)` as ComfyUI's LATENT and VAE hold them."""
-    if latents.shape[1] not in RAW:
-        return latents.float()
-    mean, std = (_channels(values, latents) for values in RAW[latents.shape[1]])
-    return latents.float() * std + mean
-
-
-def normalised(samples: Tensor) -> Tensor:
-    """The samples of a LATENT as normalised latents `(B, C, t, h, w)`."""
-    if samples.shape[1] not in RAW:
-        return samples.float()
-    mean, std = (_channels(values, samples) for values in RAW[samples.shape[1]])
-    return (samples.float() - mean) / std
-
-
 def latents_of(latent: Any, family: Family, num_frames: int, num_references: int) -> Tensor:
     """The normalised latents of the video alone, references dropped if they are still in front.
 
@@ -190,7 +170,7 @@ def latents_of(latent: Any, family: Family, num_frames: int, num_references: int
             f"The samples have {samples.shape[2]} latent frames. The unit has {num_frames}, and {num_references} "
             "references in front of them. Connect the samples that were made from this very unit."
         )
-    return normalised(samples)
+    return family.latents.from_comfyui(samples)
 
 
 def _checked(images: Any, name: str) -> tuple[Tensor, Tensor | None]:
@@ -226,7 +206,3 @@ def _checked(images: Any, name: str) -> tuple[Tensor, Tensor | None]:
 
 def _as_frames(pixels: Tensor) -> Tensor:
     return pixels.movedim(-1, 0)[None].mul(2).sub_(1).contiguous()
-
-
-def _channels(values: tuple[float, ...], like: Tensor) -> Tensor:
-    return torch.tensor(values, device=like.device).view(1, -1, 1, 1, 1)

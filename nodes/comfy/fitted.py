@@ -1,16 +1,17 @@
-"""One plan for a clip and everything that belongs to it: its mask, its rest, the clip it is joined to."""
+"""Videos, pictures and masks of ComfyUI as the fit of the library takes them, and what is said of it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor
-from torch.nn import functional
 
 from ...vace_core.errors import InputError, ShapeError
 from ...vace_core.geometry import Grid
+from ...vace_core.inputs import fitted as core
 from ...vace_core.inputs import fitting
+from ...vace_core.inputs.fitted import Fitted, Source, Target
 from ...vace_core.inputs.fitting import FitPlan
 from ...vace_core.models import FAMILIES
 from ...vace_core.pipeline import check_unit
@@ -24,8 +25,17 @@ LOOSEST = min((family.grid for family in FAMILIES), key=lambda grid: (grid.frame
 
 def grid_of(fit: str) -> Grid:
     """How the models that a fit is for divide a clip; where it says nothing, what any model needs at least."""
-    rule = FITS.get(fit)
-    return LOOSEST if rule is None else rule.grid
+    return target_of(fit).grid
+
+
+def target_of(fit: str, length: int | None = None) -> Target:
+    """What a fit brings clips to.
+
+    Args:
+        fit: A name out of `FITS`.
+        length: Frames of the result, where a node asks for them.
+    """
+    return Target(takes=FITS.get(fit) or LOOSEST, length=length)
 
 
 def check_for_model(vcu: VideoConditionUnit, grid: Grid) -> None:
@@ -39,154 +49,74 @@ def check_for_model(vcu: VideoConditionUnit, grid: Grid) -> None:
         ) from None
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Fitted:
-    """A clip as the model gets it.
-
-    Attributes:
-        frames: `(1, 3, T, H, W)` in −1..1.
-        plan: How it was fitted.
-        name: Of the input it came from.
-        notes: What was done, in a sentence or two.
-        rest: The frames that the model is not shown, as IMAGE of the same size; None = there are none.
-    """
-
-    frames: Tensor
-    plan: FitPlan
-    name: str
-    notes: tuple[str, ...]
-    rest: Tensor | None = None
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """`(H, W)`."""
-        return self.plan.height, self.plan.width
+def source_of(images: Any, fps: float, name: str = "images") -> Source:
+    """An IMAGE at a rate, as a clip to be fitted."""
+    return Source(frames=frames_of(images, name), fps=fps, name=name, notes=tuple(said_of_range(images)))
 
 
-def fit_clip(images: Any, fit: str, fps: float, *, name: str = "images", growth: float = 1.0) -> Fitted:
-    """A whole clip by one of `FITS`.
-
-    Args:
-        images: IMAGE.
-        fit: A name out of `FITS`.
-        fps: Frames per second of the clip.
-        name: What messages call it.
-        growth: How many times its area the canvas will have, ≥ 1.
-    """
-    frames = frames_of(images, name)
-    count, height, width = frames.shape[2:]
-    return _fitted(frames, plan_of(count, height, width, fit, fps, growth), name, said_of_range(images))
-
-
-def plan_of(count: int, height: int, width: int, fit: str, fps: float, growth: float = 1.0) -> FitPlan:
-    """How `fit_clip` fits a clip of so many frames and pixels."""
-    rule = FITS[fit]
-    if rule is None:
-        return fitting.plan_exact(count, height, width, LOOSEST, fps=fps)
-    return fitting.plan(count, height, width, rule.shared(growth), fps=fps)
-
-
-def fit_picture(image: Any, fit: str, fps: float, *, name: str = "image", growth: float = 1.0) -> Fitted:
-    """A single picture by one of `FITS`.
+def picture_of(image: Any, fps: float, name: str = "image") -> Source:
+    """As `source_of`, for a single picture.
 
     Raises:
         InputError: several pictures came.
     """
-    frames = frames_of(image, name)
-    if frames.shape[2] != 1:
+    source = source_of(image, fps, name)
+    if source.shape[0] != 1:
         raise InputError(
-            f"The {name} holds {frames.shape[2]} pictures. A single one is needed. Choose one with Image From Batch."
+            f"The {name} holds {source.shape[0]} pictures. A single one is needed. Choose one with Image From Batch."
         )
-    return fit_clip(image, fit, fps, name=name, growth=growth)
+    return source
 
 
-def fit_end(
-    images: Any, fit: str, fps: float, *, keep: int, size: tuple[int, int] | None, at_end: bool, name: str
-) -> Fitted:
-    """The last (or first) frames of a clip, which something will be made after (or before).
-
-    Args:
-        images: IMAGE.
-        fit: A name out of `FITS`; it decides the size, the length is `keep`.
-        fps: Frames per second of the clip.
-        keep: Frames taken, at most; a length that fits and is no longer than the clip is taken.
-        size: `(H, W)` where another clip has decided it.
-        at_end: Whether the last frames are taken.
-        name: What messages call it.
-    """
-    frames = frames_of(images, name)
-    count, height, width = frames.shape[2:]
-    rule, grid = FITS[fit], grid_of(fit)
-    if size is None:
-        one = plan_of(1, height, width, fit, fps)
-        size = one.height, one.width
-    elif rule is None and size != (height, width):
-        raise ShapeError(
-            f"The {name} is {width} x {height} pixels, the other clip {size[1]} x {size[0]}. Both need the same size "
-            'where fit is "as it is". Resize one of them, or set fit to "480p".'
-        )
-    taken = grid.nearest_lengths(min(keep, count))[0]
-    kept = range(count - taken, count) if at_end else range(taken)
-    whole = fitting.plan_exact(taken, height, width, grid, size=size, fps=fps)
-    plan = replace(whole, source_frames=count, indices=tuple(kept), fps=fps)
-    others = tuple(n for n in range(count) if n not in kept)
-    rest = images_of(fitting.apply(frames, replace(plan, indices=others))) if others else None
-    fitted = _fitted(frames, plan, name, said_of_range(images))
-    notes = fitted.notes if rest is None else (_said_of_end(count, taken, at_end, name), *fitted.notes[1:])
-    return replace(fitted, notes=notes, rest=rest)
+def fit_clip(images: Any, fit: str, fps: float, *, name: str = "images", growth: float = 1.0) -> Fitted:
+    """A whole IMAGE by one of `FITS`; `growth` as for the library's `fit_clip`."""
+    return core.fit_clip(source_of(images, fps, name), target_of(fit), growth=growth)
 
 
-def fit_mask(mask: Any, clip: Fitted, *, name: str = "mask") -> tuple[Tensor, tuple[str, ...]] | None:
-    """The masks `(1, 1, T, H, W)` of a fitted clip, 0 or 1, and what was done; None where no mask came.
-
-    Raises:
-        ShapeError: it has another shape or length than its clip.
-        InputError: as `masks_of`.
-    """
-    masks = masks_of(mask, name)
-    if masks is None:
-        return None
-    notes, plan = list[str](), clip.plan
-    count, height, width = masks.shape
-    if count not in (1, plan.source_frames):
-        raise ShapeError(
-            f"The {name} has {count} frames, the {clip.name} {plan.source_frames}. One frame, which counts for all, or "
-            "as many as the clip are needed. Connect the mask of this very clip."
-        )
-    if (height, width) != (plan.source_height, plan.source_width):
-        masks = _same_size(masks, plan, name, clip.name)
-        notes.append(
-            f"The {name} of {width} x {height} was scaled to its clip's {plan.source_width} x {plan.source_height}."
-        )
-    if bool(((masks > 0) & (masks < 1)).any()):
-        notes.append(f"The {name} has soft values: above one half is made anew.")
-    return fitting.apply_masks(masks[None, None], plan), tuple(notes)
+def fit_picture(image: Any, fit: str, fps: float, *, growth: float = 1.0) -> Fitted:
+    """As `fit_clip`, for a single picture."""
+    return core.fit_clip(picture_of(image, fps), target_of(fit), growth=growth)
 
 
-def needed_mask(mask: Any, clip: Fitted, *, name: str = "mask") -> tuple[Tensor, tuple[str, ...]]:
+def fit_mask(mask: Any, clip: Fitted) -> tuple[Tensor, tuple[str, ...]] | None:
+    """As the library's `fit_mask`; None where no mask came."""
+    masks = masks_of(mask)
+    return None if masks is None else core.fit_mask(masks, clip)
+
+
+def needed_mask(mask: Any, clip: Fitted) -> tuple[Tensor, tuple[str, ...]]:
     """As `fit_mask`, where there is nothing to do without one.
 
     Raises:
         InputError: none came.
     """
-    found = fit_mask(mask, clip, name=name)
+    found = fit_mask(mask, clip)
     if found is None:
         raise InputError(
-            f"The {name} is empty: it is the black one that Load Image gives for a picture without transparency. A "
+            "The mask is empty: it is the black one that Load Image gives for a picture without transparency. A "
             "mask that is white where something is to be made is needed. Paint one in the mask editor, or connect "
             "another."
         )
     return found
 
 
-def growth_of(left: float, right: float, top: float, bottom: float) -> float:
-    """How many times its area a picture has with its border."""
-    return fitting.growth(left, right, top, bottom)
+def rest_of(end: Fitted | None) -> Tensor | None:
+    """The frames of a clip that the model is not shown, as IMAGE of the same size; None = there are none."""
+    return None if end is None or end.rest is None else images_of(fitting.apply(end.source.frames, end.rest))
 
 
-def _fitted(frames: Tensor, plan: FitPlan, name: str, notes: list[str]) -> Fitted:
-    said = (f"{name}: {fitting.report(plan)}", *_said_of_thinning(plan), *notes)
-    return Fitted(frames=fitting.apply(frames, plan), plan=plan, name=name, notes=said)
+def notes_of(clip: Fitted) -> tuple[str, ...]:
+    """What came and how it was fitted."""
+    return (f"{clip.source.name}: {fitting.report(clip.plan)}", *_said_of_thinning(clip.plan), *clip.source.notes)
+
+
+def notes_of_ends(ends: Sequence[Fitted]) -> list[str]:
+    """As `notes_of`, for clips of which the model is shown an end alone."""
+    notes = list[str]()
+    for end in ends:
+        said = notes_of(end)
+        notes += [said[0] if end.rest is None else _said_of_end(end), *said[1:], *end.notes]
+    return notes
 
 
 def _said_of_thinning(plan: FitPlan) -> list[str]:
@@ -197,19 +127,8 @@ def _said_of_thinning(plan: FitPlan) -> list[str]:
     return [f"! {thinned} To keep the rate, {way}."]
 
 
-def _said_of_end(count: int, taken: int, at_end: bool, name: str) -> str:
-    where = f"last {taken}" if at_end else f"first {taken}"
+def _said_of_end(end: Fitted) -> str:
+    count, taken = end.source.shape[0], end.plan.num_frames
+    where = f"last {taken}" if end.begin else f"first {taken}"
+    name = end.source.name
     return f"{name}: the model is shown the {where} of {count} frames; the other {count - taken} are the rest."
-
-
-def _same_size(masks: Tensor, plan: FitPlan, name: str, clip: str) -> Tensor:
-    """`masks` at the size of the clip, if they have its shape."""
-    height, width = masks.shape[1:]
-    wanted = plan.source_height, plan.source_width
-    scale = wanted[1] / width
-    if abs(height * scale - wanted[0]) > max(scale, 1.0):
-        raise ShapeError(
-            f"The {name} is {width} x {height} pixels, the {clip} {wanted[1]} x {wanted[0]}, which is another shape. "
-            f"A mask of its clip is needed. Make it from these very {clip}, or resize it."
-        )
-    return functional.interpolate(masks[:, None], size=wanted, mode="bilinear", align_corners=False)[:, 0].clamp(0, 1)

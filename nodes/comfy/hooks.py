@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from ...vace_core.adapter import ContextAdapter
+from ...vace_core.adapter import ContextAdapter, HintChain
 from ...vace_core.errors import InputError, ShapeError
 from ...vace_core.models.family import Family
-from ...vace_core.sampling.options import check_acting
+from ...vace_core.sampling.options import AdapterOptions
 from . import host, placement
 
 PASSES = "vace_passes"  # in the options of one call: by the name of each attached adapter, its pass
@@ -82,45 +81,23 @@ def in_managed_layers(adapter: ContextAdapter, embedder: nn.Module, blocks: Sequ
     return made.eval().requires_grad_(False)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Part:
-    """How strongly an adapter acts, and in which part of the schedule; `SamplingOptions` says what each is."""
-
-    strength: float = 1.0
-    start_percent: float = 0.0
-    end_percent: float = 1.0
-
-    def __post_init__(self) -> None:
-        check_acting(self.strength, self.start_percent, self.end_percent)
-
-    def acts_at(self, sigma: float, to_sigma: Callable[[float], float]) -> bool:
-        """Whether the adapter acts at a noise level, where `to_sigma` gives that of a percent of the schedule."""
-        if self.start_percent > 0 and sigma > float(to_sigma(self.start_percent)) * ROUNDING:
-            return False
-        return self.end_percent >= 1 or sigma > float(to_sigma(self.end_percent)) * ROUNDING
-
-    @property
-    def is_whole(self) -> bool:
-        return self.start_percent <= 0 and self.end_percent >= 1
-
-
-def attach(model: Any, adapter: Any, context: Tensor, part: Part, room: float) -> Any:
+def attach(model: Any, adapter: Any, context: Tensor, options: AdapterOptions, room: float) -> Any:
     """A MODEL on which the adapter acts; the one given is not changed.
 
     Args:
         model: MODEL, on which other adapters may act already: all of them add up.
         adapter: ComfyUI's handle of what `Plug.managed` gave.
         context: From `Plug.context`.
-        part: How strongly, and when.
+        options: How strongly, and when.
         room: `Plug.room`.
     """
     attached = model.clone()
-    if part.strength == 0:
+    if options.strength == 0:
         return attached
     name = _free_name(attached)
     for layer in adapter.model.context_layers:
         attached.set_model_patch_replace(_block(name, layer, _replaced(attached, layer)), KIND, BLOCK, layer)
-    host.add_wrapper(attached, "APPLY_MODEL", name, _around(name, adapter, context, part))
+    host.add_wrapper(attached, "APPLY_MODEL", name, _around(name, adapter, context, options))
     host.add_wrapper(attached, "PREPARE_SAMPLING", name, _roomier(room))
     # One adapter with two conditions is loaded, and counted, once. An empty list marks the name as taken.
     there = any(other.is_clone(adapter) for some in attached.additional_models.values() for other in some)
@@ -133,8 +110,7 @@ class Pass:
 
     def __init__(self, adapter: ContextAdapter, latents: Tensor, strength: float) -> None:
         self._adapter, self._latents, self._strength = adapter, latents, strength
-        self._tokens: Tensor | None = None
-        self._next = 0
+        self._chain: HintChain | None = None
 
     def begin(self, tokens: Tensor) -> None:
         """Meets the base's `tokens` `(B, L, D)` as they are before its first block.
@@ -149,27 +125,27 @@ class Pass:
                 "pictures that other nodes add as conditioning cannot go together with a VACE adapter. Give them to "
                 "the unit as references instead."
             )
-        self._tokens = embedded + tokens
+        self._chain = NativeHintChain(self._adapter, embedded + tokens, strength=self._strength)
 
-    def add_hints(self, layer: int, tokens: Tensor, args: Mapping[str, Any]) -> Tensor:
-        """`tokens` after base block `layer` with the hint for it, and those for blocks that another node took away.
+    def add_hint(self, layer: int, tokens: Tensor, args: Mapping[str, Any]) -> Tensor:
+        """As `HintChain.add_hint`.
 
         Raises:
             InputError: the first block is not ours any more.
         """
-        if self._tokens is None:
+        if self._chain is None:
             raise InputError(
                 "Another node replaced the first block of the model after the VACE adapter was attached. The adapter "
                 "needs that block. Put VACE Attach Adapter behind that node."
             )
-        layers = self._adapter.context_layers
-        while self._next < len(layers) and layers[self._next] <= layer:
-            self._tokens = self._adapter.context_blocks[self._next](self._tokens, args)
-            hint = self._adapter.after_proj[self._next](self._tokens)
-            # In this order, the sum is to the bit what ComfyUI's own model computes.
-            tokens = hint.mul_(self._strength).add_(tokens)
-            self._next += 1
-        return tokens
+        return self._chain.add_hint(layer, tokens, args)
+
+
+class NativeHintChain(HintChain):
+    """Adds hints in the order of ComfyUI's own model, so that the sum is equal to the bit."""
+
+    def _sum(self, tokens: Tensor, hint: Tensor, strength: float) -> Tensor:
+        return hint.mul_(strength).add_(tokens)
 
 
 def _block(name: str, layer: int, earlier: Callable[..., Any] | None) -> Callable[..., Any]:
@@ -180,12 +156,12 @@ def _block(name: str, layer: int, earlier: Callable[..., Any] | None) -> Callabl
         if now is not None and layer == 0:
             now.begin(args["img"])
         out = extra["original_block"](args) if earlier is None else earlier(args, extra)
-        return out if now is None else {**out, "img": now.add_hints(layer, out["img"], args)}
+        return out if now is None else {**out, "img": now.add_hint(layer, out["img"], args)}
 
     return block
 
 
-def _around(name: str, adapter: Any, context: Tensor, part: Part) -> Callable[..., Any]:
+def _around(name: str, adapter: Any, context: Tensor, options: AdapterOptions) -> Callable[..., Any]:
     """Goes around one call of the model, outside of what may be compiled."""
 
     def around(
@@ -198,14 +174,16 @@ def _around(name: str, adapter: Any, context: Tensor, part: Part) -> Callable[..
         transformer_options: Mapping[str, Any] | None = None,
         **conds: Any,
     ) -> Any:
-        options = dict(transformer_options or {})
-        # Asked of the model that samples: its shift may be set behind us.
+        shared = dict(transformer_options or {})
         base = executor.class_obj
-        if part.is_whole or part.acts_at(float(t.max()), base.model_sampling.percent_to_sigma):
+        # Asked of the model that samples: its shift may be set behind us.
+        to_sigma = base.model_sampling.percent_to_sigma
+        acting = options.sigma_range(lambda percent: float(to_sigma(percent)) * ROUNDING)
+        if acting.is_everything or float(t.max()) in acting:
             network = placement.companion_of(getattr(base, "current_patcher", None), adapter)
-            now = Pass(network, _seen(context, x, options.get("context_window"), base), part.strength)
-            options[PASSES] = {**options.get(PASSES, {}), name: now}
-        return executor(x, t, c_concat, c_crossattn, control, options, **conds)
+            now = Pass(network, _seen(context, x, shared.get("context_window"), base), options.strength)
+            shared[PASSES] = {**shared.get(PASSES, {}), name: now}
+        return executor(x, t, c_concat, c_crossattn, control, shared, **conds)
 
     return around
 
@@ -222,7 +200,7 @@ def _seen(context: Tensor, latents: Tensor, window: Any | None, base: Any) -> Te
     clips, rest = divmod(len(latents), len(context))
     if rest or not fits or context.shape[2:] != latents.shape[2:]:
         raise ShapeError(
-            f"The latent is {_said(latents.shape[2:])}, that of the unit {_said(context.shape[2:])} (frames x height x "
+            f"The latent is {_by(latents.shape[2:])}, that of the unit {_by(context.shape[2:])} (frames x height x "
             "width, references included). Both need the same. Connect the latent of VACE Attach Adapter to the "
             "sampler, and with several adapters attach units of one size and as many references."
         )
@@ -237,7 +215,7 @@ def _kept_in_windows(base: Any) -> dict[str, Any]:
     return {"retain_index_list": frames} if frames else {}
 
 
-def _said(shape: Any) -> str:
+def _by(shape: Any) -> str:
     return " x ".join(str(int(side)) for side in shape)
 
 

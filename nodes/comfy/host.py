@@ -1,4 +1,4 @@
-"""What is asked of the running ComfyUI: files, devices, progress, interruption, its own models.
+"""The running ComfyUI's API: files, devices, progress, interruption, its own models.
 
 The only file that imports it, beside `comfy_api`. Every import is inside the function that needs it, and what can be
 done without is done without, so that the rest of the pack runs and is tested where no ComfyUI is.
@@ -30,7 +30,7 @@ SUFFIXES = (".safetensors", ".sft", ".gguf")  # what is never unpickled
 
 @contextmanager
 def asked_for() -> Generator[None, None, None]:
-    """Around imports of what nothing can replace.
+    """Around imports that have no replacement.
 
     Raises:
         ModelError: this ComfyUI does not have it.
@@ -84,12 +84,12 @@ BEHIND_BOXES = "vace_picture"  # what the editor of boxes draws over; frontends 
 def output(
     cls: Any, *values: Any, notes: Sequence[str] = (), images: Tensor | None = None, shown_as: str = "images"
 ) -> io.NodeOutput:
-    """The result of a node, with what was done in words in the node, and a picture if there is one."""
+    """The result of a node, with notes shown in the node, and an image if there is one."""
     return io.NodeOutput(*values, ui=_shown(cls, notes, images, shown_as))
 
 
 def waiting(cls: Any, reason: str, *, notes: Sequence[str], picture: Tensor) -> io.NodeOutput:
-    """No result yet, but a picture to draw boxes on; what comes after the node stops with `reason`."""
+    """No result yet, but an image to draw boxes on; nodes after this one stop with `reason`."""
     return io.NodeOutput(None, ui=_shown(cls, (*notes, reason), picture, BEHIND_BOXES), block_execution=reason)
 
 
@@ -100,25 +100,6 @@ def _shown(cls: Any, notes: Sequence[str], images: Tensor | None, shown_as: str)
     if notes:
         shown["text"] = ("\n".join(notes),)
     return shown or None
-
-
-@contextmanager
-def warnings_said() -> Generator[list[str], None, None]:
-    """What the library warns of in its log meanwhile, for the notes of a node; each once."""
-    said: list[str] = []
-
-    def hear(record: logging.LogRecord) -> bool:
-        words = record.getMessage()
-        words = f"{words[:1].upper()}{words[1:]}."
-        if record.levelno >= logging.WARNING and words not in said:
-            said.append(words)
-        return True
-
-    log.addFilter(hear)
-    try:
-        yield said
-    finally:
-        log.removeFilter(hear)
 
 
 def check_interrupt() -> None:
@@ -147,13 +128,14 @@ class Progress:
             self._bar.update_absolute(done, total, None if picture is None else ("JPEG", picture, 512))
 
 
-def rgb_factors(channels: int) -> tuple[Tensor, Tensor] | None:
-    """`(C, 3)` and `(3,)`: ComfyUI's rough colours of latents of so many channels; None where it has none."""
+def rgb_factors(latent_format: str) -> tuple[Tensor, Tensor] | None:
+    """`(C, 3)` and `(3,)`: ComfyUI's rough colours of latents, by the name of their format; None where it has none."""
     try:
-        from comfy.latent_formats import LTXV, Wan21
+        from comfy import latent_formats
     except ImportError:
         return None
-    found = next((kind() for kind in (Wan21, LTXV) if kind.latent_channels == channels), None)
+    kind = getattr(latent_formats, latent_format, None)
+    found = None if kind is None else kind()
     if found is None or found.latent_rgb_factors is None or found.latent_rgb_factors_bias is None:
         return None
     return torch.tensor(found.latent_rgb_factors), torch.tensor(found.latent_rgb_factors_bias)
@@ -165,7 +147,7 @@ def rgb_factors(channels: int) -> tuple[Tensor, Tensor] | None:
 # ComfyUI's own models
 
 
-def load_model(path: Path) -> Any | None:
+def load_diffusion_model(path: Path) -> Any | None:
     """A transformer as Load Diffusion Model gives it; None without ComfyUI."""
     try:
         from comfy.sd import load_diffusion_model

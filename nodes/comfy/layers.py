@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 
 @cache
-def managed(layers: Any, cast: Any, context: Any | None) -> Any:
+def managed_ops(layers: Any, cast: Any, context: Any | None) -> Any:
     """ComfyUI's `layers` for networks that `vace_core` builds.
 
     Args:

@@ -1,7 +1,7 @@
 """A model of ours on a device that is smaller than it is: what is there when, and what is done when memory is short.
 
 The VAE is there whole or not at all, and does tiles where frames are too large. Of the transformer there is as much as
-leaves room for a pass; the rest of its weights come when they are used. What is done anew is what failed, and no more.
+leaves room for a pass; the rest of its weights come when they are used. Only what failed is done again.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def with_vae(model: LibraryModel, vcu: VideoConditionUnit, run: Callable[[VideoV
     network: Any = model.core.vae
 
     def ready(vae: VideoVae) -> Tensor:
-        placement.load(model.vae, vcu.height * vcu.width * VAE_BYTES, whole=True)
+        placement.to_device(model.vae, vcu.height * vcu.width * VAE_BYTES, whole=True)
         return run(vae)
 
     return placement.when_memory_is_short(
@@ -57,7 +57,7 @@ def with_vae(model: LibraryModel, vcu: VideoConditionUnit, run: Callable[[VideoV
 
 
 def encoded(model: LibraryModel, vcu: VideoConditionUnit, on_chunk: OnChunk | None = None) -> Tensor:
-    """The unit as context latents, wherever the VAE is."""
+    """The VCU as context latents, wherever the VAE is."""
     return with_vae(model, vcu, lambda vae: encode_context(vcu, vae, model.family.fold_masks, on_chunk=on_chunk))
 
 
@@ -109,7 +109,7 @@ class _Bases:
 
     def bring(self, handle: Any | None) -> None:
         if self.there is not handle and not self.short:
-            placement.load(handle, self.room)
+            placement.to_device(handle, self.room)
             self.there = handle
 
     def passed(self, run: Callable[[], Tensor]) -> Tensor:

@@ -10,30 +10,26 @@ import torch
 from torch import Tensor
 
 from ...vace_core import SamplingOptions
+from ...vace_core.adapter import SigmaRange
+from ...vace_core.checks.numbers import check_number
 from ...vace_core.context import encode_context
 from ...vace_core.errors import InputError
 from ...vace_core.geometry import Box, Grid
 from ...vace_core.models import FAMILIES
 from ...vace_core.models.family import Family
-from ...vace_core.models.wan.family import WAN
 from ...vace_core.pipeline import check_adapter, check_steps, make_noise, solver_named
-from ...vace_core.protocols import OnChunk
-from ...vace_core.sampling.options import check_number
-from ...vace_core.sampling.schedule import Schedule, percent_to_sigma, sigmas
+from ...vace_core.protocols import OnChunk, report_chunk
+from ...vace_core.sampling.schedule import NoiseSchedule
 from ...vace_core.sampling.solvers import OnStep, Solver
 from ...vace_core.vcu import VideoConditionUnit
 from . import host
-from .bridge import normalised, raw
 from .fitted import check_for_model
+from .registry import NATIVE_VACE, comfy_family
 from .sockets import NativeModel
 from .vae_kind import kind_of
 
 TIMESTEPS = 1000  # of ComfyUI's models of Wan at noise level 1
-CHANNELS = WAN.latent_channels  # ComfyUI knows VACE on Wan alone
-
-# What ComfyUI calls our families where it loads their text encoders.
-CLIP_TYPES = {"umT5": "WAN", "T5": "LTXV"}
-VAE_FILES = {"Wan 2.1": "wan_2.1_vae.safetensors", "LTX-Video 0.9": "the VAE of ltx-video-2b-v0.9.safetensors"}
+LATENTS = NATIVE_VACE.latents
 
 
 class ClipText:
@@ -81,11 +77,12 @@ class NativeVae:
         InputError: it is none of the family's.
     """
 
-    def __init__(self, vae: Any, family: Family = WAN) -> None:
+    def __init__(self, vae: Any, family: Family = NATIVE_VACE) -> None:
         kind = kind_of(vae)
         if kind.family is not family:
             raise InputError(
-                f"The VAE is {kind.said}. That of {family.name} is needed. Load {VAE_FILES[family.name]} with Load VAE."
+                f"The VAE is {kind.said}. That of {family.name} is needed. Load "
+                f"{comfy_family(family).vae_file} with Load VAE."
             )
         self._vae, self._family = vae, family
         self.latent_channels = family.latent_channels
@@ -96,24 +93,26 @@ class NativeVae:
 
     def encode(self, frames: Tensor, *, content: Box | None = None, on_chunk: OnChunk | None = None) -> Tensor:
         self.grid.check(*frames.shape[2:])
-        clips = [normalised(self._vae.encode(((clip + 1) / 2).movedim(0, -1))) for clip in frames]
-        _said(on_chunk)
+        clips = [
+            self._family.latents.from_comfyui(self._vae.encode(((clip + 1) / 2).movedim(0, -1))) for clip in frames
+        ]
+        report_chunk(on_chunk, 1, 1)
         return torch.cat(clips)
 
     def decode(self, latents: Tensor, *, window: Box | None = None, on_chunk: OnChunk | None = None) -> Tensor:
-        pixels = self._vae.decode(raw(latents))
+        pixels = self._vae.decode(self._family.latents.to_comfyui(latents))
         frames = pixels.movedim(-1, 1).mul(2).sub_(1).clamp_(-1, 1)
-        _said(on_chunk)
+        report_chunk(on_chunk, 1, 1)
         return frames if window is None else frames[..., window.top : window.bottom, window.left : window.right]
 
 
 def conditions(vcu: VideoConditionUnit, vae: Any, strength: float, on_chunk: OnChunk | None = None) -> dict[str, Any]:
     """What a unit adds to a CONDITIONING, in the form of ComfyUI's WanVaceToVideo: raw latents, masks, strength."""
-    check_number("strength", strength, least=0)
-    context = encode_context(vcu, NativeVae(vae), WAN.fold_masks, on_chunk=on_chunk)
-    inactive, reactive, masks = context.split((CHANNELS, CHANNELS, context.shape[1] - 2 * CHANNELS), dim=1)
+    check_number("The strength", strength, least=0)
+    context = encode_context(vcu, NativeVae(vae), NATIVE_VACE.fold_masks, on_chunk=on_chunk)
+    halves, masks = context.split((2 * LATENTS.channels, LATENTS.mask_channels), dim=1)
     return {
-        "vace_frames": [torch.cat([raw(inactive), raw(reactive)], dim=1)],
+        "vace_frames": [torch.cat([LATENTS.to_comfyui(half) for half in halves.chunk(2, dim=1)], dim=1)],
         "vace_mask": [masks],
         "vace_strength": [strength],
     }
@@ -121,8 +120,8 @@ def conditions(vcu: VideoConditionUnit, vae: Any, strength: float, on_chunk: OnC
 
 def empty_latent(vcu: VideoConditionUnit) -> Tensor:
     """`(B, 16, R+t, h, w)` of zeros: what a sampler fills, references in front."""
-    t, h, w = WAN.grid.latent_size(vcu.num_frames, vcu.height, vcu.width)
-    return torch.zeros(len(vcu.roles), CHANNELS, t + vcu.num_references, h, w)
+    t, h, w = NATIVE_VACE.grid.latent_size(vcu.num_frames, vcu.height, vcu.width)
+    return torch.zeros(len(vcu.roles), LATENTS.channels, t + vcu.num_references, h, w)
 
 
 def sample(
@@ -135,10 +134,11 @@ def sample(
 ) -> Tensor:
     """As `pipeline.sample`, on ComfyUI's guider and under its memory management; raw latents of the video alone."""
     solver = solver_named(options.solver)
-    levels = sigmas(options.steps, options.shift, first=solver.first)
-    check_for_model(vcu, WAN.grid)
+    schedule = NoiseSchedule(steps=options.steps, shift=options.shift, first=solver.first)
+    levels = schedule.sigmas()
+    check_for_model(vcu, NATIVE_VACE.grid)
     check_adapter(vcu, options, attached=True)
-    check_steps(options, Schedule(steps=options.steps, shift=options.shift, first=solver.first))
+    check_steps(options, schedule)
     texts = [host.conditioning(model.clip, words) for words in (vcu.prompt, options.negative_for(vcu))]
     values = conditions(vcu, model.vae, options.strength, on_chunk)
     positive, negative = (host.with_values(text, values) for text in texts)
@@ -153,8 +153,7 @@ def sample(
     job = _Job(
         solver,
         levels,
-        acts_from=percent_to_sigma(options.start_percent, options.shift),
-        acts_to=percent_to_sigma(options.end_percent, options.shift),
+        acting=options.adapter.sigma_range(schedule.at),
         on_step=report,
     )
     # ComfyUI scales the noise by the first level, which is all but 1; ours is the noise itself.
@@ -189,12 +188,9 @@ class _Job:
     is to the bit that of one run.
     """
 
-    def __init__(
-        self, solver: Solver, levels: list[float], *, acts_from: float, acts_to: float, on_step: OnStep
-    ) -> None:
+    def __init__(self, solver: Solver, levels: list[float], *, acting: SigmaRange, on_step: OnStep) -> None:
         self._solver, self._levels, self._on_step = solver, levels, on_step
-        self._acts_from, self._acts_to = acts_from, acts_to
-        self._acts = True
+        self._acting, self._acts = acting, True
         self._timestep: float | None = None
         self._noise: Tensor | None = None
         self._made: list[Tensor] = []
@@ -214,7 +210,7 @@ class _Job:
                 if place < done:
                     return self._made[place].to(latents.device)
                 host.check_interrupt()
-                self._acts = self._acts_to < sigma <= self._acts_from
+                self._acts = sigma in self._acting
                 self._timestep = None if self._solver.timesteps is None else self._solver.told(sigma) * TIMESTEPS
                 made = model(latents, latents.new_full((len(latents),), sigma), **extra_args)
                 if last < len(self._levels) - 1:
@@ -254,13 +250,3 @@ class _TurnIsOver(Exception):
     def __init__(self, latents: Tensor) -> None:
         super().__init__()
         self.latents = latents
-
-
-def is_of(vae: Any, family: Family) -> bool:
-    """Whether a VAE socket holds that of a family."""
-    return kind_of(vae).family is family
-
-
-def _said(on_chunk: OnChunk | None) -> None:
-    if on_chunk is not None:
-        on_chunk(1, 1)

@@ -6,6 +6,7 @@ an exception as it is: where the console cannot encode it, the thread that works
 
 from __future__ import annotations
 
+import logging
 import math
 import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -19,10 +20,12 @@ import torch
 from comfy_api.latest import io
 from torch import Tensor
 
+from ...vace_core.checks.numbers import check_number, check_whole
 from ...vace_core.errors import InputError, VaceError, shortened
-from ...vace_core.inputs.layout import check_number
 from ...vace_core.vcu import VideoConditionUnit
 from .sockets import ANY_RATE, AdapterFile, LibraryModel, NativeModel, ReferenceStack
+
+log = logging.getLogger("vace")
 
 
 class Node(io.ComfyNode):
@@ -89,6 +92,25 @@ def _printable(text: str) -> str:
         encoding = getattr(stream, "encoding", None) or "utf-8"
         text = text.encode(encoding, "backslashreplace").decode(encoding)
     return text
+
+
+@contextmanager
+def warnings_said() -> Generator[list[str], None, None]:
+    """What the library warns of in its log meanwhile, for the notes of a node; each once."""
+    said: list[str] = []
+
+    def hear(record: logging.LogRecord) -> bool:
+        words = record.getMessage()
+        words = f"{words[:1].upper()}{words[1:]}."
+        if record.levelno >= logging.WARNING and words not in said:
+            said.append(words)
+        return True
+
+    log.addFilter(hear)
+    try:
+        yield said
+    finally:
+        log.removeFilter(hear)
 
 
 # What may come
@@ -180,9 +202,10 @@ def _number(form: Any, value: Any, *, whole: bool) -> int | float:
         value = int(value) if whole and math.isfinite(number) and value == int(value) else number
     if name == ANY_RATE and isinstance(value, float):
         return value  # what comes with a video; who works with it says what it must be
-    check_number(name, value, form.min, form.max)
-    if whole and not isinstance(value, int):
-        raise InputError(f"{name} is {value:g}. A whole number is needed. Change {name}.")
+    if whole:
+        check_whole(name, value, least=form.min, most=form.max)
+    else:
+        check_number(name, value, least=form.min, most=form.max)
     return value
 
 
@@ -195,7 +218,7 @@ def _float(value: Any) -> float:
 
 def _switch(name: str, value: Any) -> bool:
     if not isinstance(value, (bool, np.bool_)):
-        raise InputError(f"{name} is {_came(value)}. True or false is needed. Change {name}.")
+        raise InputError(f"{name} is {_came(value)}. True or false is needed. Change it.")
     return bool(value)
 
 
@@ -203,7 +226,7 @@ def _text(form: Any, value: Any, options: Sequence[str]) -> str:
     """A text of whole characters, one of `options` where there are some."""
     name = form.id
     if not isinstance(value, str):
-        raise InputError(f"{name} is {_came(value)}. A text is needed. Change {name}.")
+        raise InputError(f"{name} is {_came(value)}. A text is needed. Change it.")
     if options and value not in options:
         raise InputError(f'{name} is "{shortened(value)}". One of {", ".join(options)} is needed. Choose one of these.')
     broken = next((n for n, letter in enumerate(value) if "\ud800" <= letter <= "\udfff"), None)

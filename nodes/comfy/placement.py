@@ -14,7 +14,7 @@ from ...vace_core.errors import ModelError
 from ...vace_core.models import layers as own_layers
 from ...vace_core.models.devices import VAE_DTYPES
 from .host import asked_for
-from .layers import managed
+from .layers import managed_ops
 
 Result = TypeVar("Result")
 
@@ -45,10 +45,11 @@ def patcher(network: nn.Module) -> Any | None:
     try:
         from comfy import model_patcher
         from comfy.model_management import get_torch_device, unet_offload_device
-    except ImportError:
+
+        # Newer ComfyUIs decide at their start how weights are moved.
+        kind = getattr(model_patcher, "CoreModelPatcher", None) or model_patcher.ModelPatcher
+    except (ImportError, AttributeError):
         return None
-    # Newer ComfyUIs decide at their start how weights are moved.
-    kind = getattr(model_patcher, "CoreModelPatcher", model_patcher.ModelPatcher)
     return kind(network, load_device=get_torch_device(), offload_device=unet_offload_device())
 
 
@@ -62,7 +63,7 @@ def vae_patcher(network: nn.Module) -> Any | None:
     return ModelPatcher(network, load_device=vae_device(), offload_device=vae_offload_device())
 
 
-def load(handle: Any | None, memory: int, *, whole: bool = False) -> None:
+def to_device(handle: Any | None, memory: int, *, whole: bool = False) -> None:
     """Brings a network to its device: whole, or as much of it as leaves room for so many bytes of activations.
 
     Where there is too little memory even for that, the device is emptied and the weights stay where they are stored.
@@ -81,7 +82,7 @@ def load(handle: Any | None, memory: int, *, whole: bool = False) -> None:
 
 
 def free_cache() -> None:
-    """Gives memory that nothing uses back."""
+    """Frees cached memory that nothing uses."""
     try:
         from comfy.model_management import soft_empty_cache
     except ImportError:
@@ -180,6 +181,7 @@ def managed_layers() -> Any:
     """Layers whose weights ComfyUI keeps where there is room, and casts when they are used; our own without it."""
     try:
         from comfy import ops
-    except ImportError:
+
+        return managed_ops(ops.manual_cast, ops.cast_bias_weight, getattr(ops, "CastBiasWeightContext", None))
+    except (ImportError, AttributeError):
         return own_layers
-    return managed(ops.manual_cast, ops.cast_bias_weight, getattr(ops, "CastBiasWeightContext", None))

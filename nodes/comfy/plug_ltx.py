@@ -14,7 +14,6 @@ from torch import Tensor
 from ...vace_core.adapter import ContextAdapter
 from ...vace_core.errors import InputError
 from ...vace_core.models.family import Family
-from ...vace_core.models.ltx.dit import CONTEXT_CHANNELS
 from ...vace_core.models.ltx.family import HEADS, LTX
 from . import host, placement
 from .hooks import in_managed_layers
@@ -52,7 +51,7 @@ class LtxPlug:
         width, dtype = adapter.width, adapter.before_proj.weight.dtype
         ops, block = placement.managed_layers(), _block_class()
         with torch.device("meta"):
-            embedder = _tokens_class(ops)(CONTEXT_CHANNELS, width)
+            embedder = _tokens_class(ops)(LTX.latents.vace_in_channels, width)
             blocks = [
                 block(width, HEADS, width // HEADS, context_dim=width, dtype=dtype, operations=ops)
                 for _ in adapter.context_layers

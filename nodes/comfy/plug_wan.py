@@ -11,10 +11,9 @@ from torch import Tensor, nn
 from ...vace_core.adapter import ContextAdapter
 from ...vace_core.errors import InputError
 from ...vace_core.models.family import Family
-from ...vace_core.models.wan.dit import CONTEXT_CHANNELS, EPS, GRID, HEAD_WIDTH, TEXT_TOKENS
+from ...vace_core.models.wan.dit import EPS, GRID, HEAD_WIDTH, TEXT_TOKENS
 from ...vace_core.models.wan.family import WAN
 from . import host, placement
-from .bridge import raw
 from .hooks import in_managed_layers
 
 CHANNELS = WAN.latent_channels
@@ -37,12 +36,23 @@ class WanPlug:
                 "The model has VACE blocks of its own. A text-to-video model without them is needed to attach an "
                 "adapter. Connect the plain base, or use this model as it is with VACE Apply VCU."
             )
-        channels = network.patch_embedding.weight.shape[1]
-        if channels != CHANNELS or network.img_emb is not None or type(network) is not _classes()[0]:
+        if network.out_dim != CHANNELS:
             raise InputError(
-                f"The model is a variant of Wan ({type(network).__name__} with {channels} input channels, such as "
-                f"image-to-video or camera control). A text-to-video model, with {CHANNELS}, is needed by VACE "
-                "adapters. Choose a Wan 2.1 T2V model, or a Wan 2.2 T2V 14B one."
+                f"The model makes latents of {network.out_dim} channels. A Wan model that makes {CHANNELS} is needed "
+                "by this adapter. Choose a Wan 2.1 or a Wan 2.2 14B one."
+            )
+        if network.img_emb is not None:
+            raise InputError(
+                "The blocks of the model attend to a picture beside the text (CLIP vision, as in Wan 2.1 "
+                "image-to-video), and those of the adapter do not. A model whose blocks read text alone is needed. "
+                "Choose a Wan 2.1 T2V model, or a Wan 2.2 14B one."
+            )
+        block = type(getattr(network.blocks[0], "_orig_mod", network.blocks[0]))
+        if block is not _classes()[1]:
+            raise InputError(
+                f"The blocks of the model are of another kind ({block.__name__}) than those of the adapter "
+                f"({_classes()[1].__name__}). A model of the same blocks is needed. Choose a Wan 2.1 T2V model, or a "
+                "Wan 2.2 14B one."
             )
 
     def sizes(self, network: Any) -> Mapping[str, int]:
@@ -55,7 +65,7 @@ class WanPlug:
         block = _block_class()
         sizes = ("t2v_cross_attn", width, ffn, width // HEAD_WIDTH)
         with torch.device("meta"):
-            embedder = _patches_class(ops)(CONTEXT_CHANNELS, width, kernel_size=PATCH, stride=PATCH)
+            embedder = _patches_class(ops)(WAN.latents.vace_in_channels, width, kernel_size=PATCH, stride=PATCH)
             blocks = [
                 block(*sizes, cross_attn_norm=True, eps=EPS, operation_settings=settings)
                 for _ in adapter.context_layers
@@ -68,7 +78,10 @@ class WanPlug:
 
     def context(self, model: Any, context: Tensor) -> Tensor:
         # There and back again, as latents reach ComfyUI's own model: rounding is part of equality.
-        halves = [model.model.process_latent_in(raw(half)) for half in context[:, : 2 * CHANNELS].split(CHANNELS, 1)]
+        halves = [
+            model.model.process_latent_in(WAN.latents.to_comfyui(half))
+            for half in context[:, : 2 * CHANNELS].split(CHANNELS, 1)
+        ]
         return torch.cat([*halves, context[:, 2 * CHANNELS :]], dim=1)
 
 

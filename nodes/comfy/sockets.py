@@ -12,11 +12,11 @@ from torch import Tensor
 
 from ...vace_core.inputs.fitting import FitRule
 from ...vace_core.models.family import Family
-from ...vace_core.models.ltx.family import LTX
-from ...vace_core.models.wan.family import WAN
 from ...vace_core.pipeline import VaceModel
+from ...vace_core.sampling.guidance import PAIR_BOUNDARY
 from ...vace_core.sampling.options import SamplingOptions
 from ...vace_core.starter.model import STARTER_RULE
+from .registry import COMFY_FAMILIES, NATIVE_VACE, tips
 
 Vcu = io.Custom("VACE_VCU")
 Model = io.Custom("VACE_MODEL")
@@ -25,9 +25,7 @@ References = io.Custom("VACE_REFERENCES")
 BoundingBox = io.Custom("BOUNDING_BOX")
 
 FITS: dict[str, FitRule | None] = {
-    "480p": WAN.presets["wan-480p"],
-    "720p": WAN.presets["wan-720p"],
-    "LTX-Video": LTX.presets["ltx"],
+    **{name: rule for comfy in COMFY_FAMILIES for name, rule in comfy.fits.items()},
     "starter": STARTER_RULE,
     "as it is": None,
 }
@@ -36,9 +34,9 @@ FITS: dict[str, FitRule | None] = {
 ANY_RATE = "fps"
 """The input that takes what comes with a video, also beyond what its widget offers."""
 
-WIDEST = 4.0  # of what is added at a side, as a part of the picture's
+WIDEST = 4.0  # the most that is added at a side, as a fraction of the image's
 
-SIDE = "Pixels, a multiple of 16; for LTX-Video of 32."
+SIDE = f"In pixels, {tips('side', '; ')}."
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,8 +47,8 @@ class LibraryModel:
         core: What is run.
         vae: ComfyUI's handle of its VAE; None without ComfyUI.
         experts: The handle of its transformer with the adapter, and that of its low-noise ones if it has them.
-        family: Which kind of base it is.
-        usual: How it is sampled where nobody says.
+        family: Its model family.
+        usual: Its default sampling options.
     """
 
     core: VaceModel
@@ -62,7 +60,7 @@ class LibraryModel:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class NativeModel:
-    """ComfyUI's own models of Wan, with whatever was done to them before: LoRA, quantisation, compilation.
+    """ComfyUI's own models of Wan, with whatever was applied to them before: LoRA, quantisation, compilation.
 
     Attributes:
         model: MODEL for all noise levels, or for the high ones.
@@ -76,7 +74,7 @@ class NativeModel:
     clip: Any
     vae: Any
     low_noise: Any | None = None
-    boundary: float = 0.875
+    boundary: float = PAIR_BOUNDARY
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -88,16 +86,16 @@ class AdapterFile:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ReferenceStack:
-    """Reference pictures `(1, 3, 1, h, w)` in −1..1, subjects already cut out, in order."""
+    """Reference images `(1, 3, 1, h, w)` in −1..1, subjects already cut out, in order."""
 
     pictures: tuple[Tensor, ...]
 
 
 def usual(model: LibraryModel | NativeModel) -> tuple[Family, SamplingOptions]:
-    """Which kind of base a model is, and how it is sampled where nobody says."""
+    """The model family, and the default sampling options."""
     if isinstance(model, LibraryModel):
         return model.family, model.usual
-    return WAN, WAN.options if model.low_noise is None else WAN.pair_options
+    return NATIVE_VACE, NATIVE_VACE.options if model.low_noise is None else NATIVE_VACE.pair_options
 
 
 def schema(
@@ -111,7 +109,7 @@ def schema(
     aliases: Sequence[str] = (),
     output_node: bool = False,
 ) -> io.Schema:
-    """The form of a node. What older ComfyUIs do not know of it is left out."""
+    """The schema of a node. Fields that an older ComfyUI does not know are left out."""
     newer = {"search_aliases": list(aliases), "has_intermediate_output": True}
     known = {field.name for field in fields(io.Schema)}
     return io.Schema(
@@ -128,19 +126,23 @@ def schema(
 
 
 def vcu_output() -> Any:
-    return Vcu.Output(display_name="vcu", tooltip="What the model will be asked for. Look at it with VACE Preview VCU.")
+    return Vcu.Output(
+        display_name="vcu",
+        tooltip="VCU (Video Condition Unit): frames and masks that tell the "
+        "model what to keep and what to generate. Look at it with VACE Preview VCU.",
+    )
 
 
 def prompts() -> list[Any]:
-    """The two texts that belong to every unit."""
+    """The two prompts that belong to every VCU."""
     return [
-        io.String.Input("prompt", multiline=True, default="", tooltip="What the result shows."),
+        io.String.Input("prompt", multiline=True, default="", tooltip="The prompt: what the video should show."),
         io.String.Input(
             "negative_prompt",
             multiline=True,
             default="",
-            tooltip="What the result must not show. Empty = what the model comes with, as VACE Sample Video says; none "
-            "= nothing at all.",
+            tooltip="The negative prompt: what the video should not show. Empty = the model's default, which "
+            "VACE Sample Video shows; none = no negative prompt.",
         ),
     ]
 
@@ -152,22 +154,22 @@ def strength() -> Any:
         min=0.0,
         max=10.0,
         step=0.01,
-        tooltip="How strongly the unit guides the model. 1 = as trained, 0 = not at all.",
+        tooltip="How strongly the VCU guides the model (VACE strength). 1 = as trained, 0 = not at all.",
     )
 
 
 def guidance() -> list[Any]:
-    """How strongly a unit guides the model, and when."""
+    """How strongly a VCU guides the model, and when."""
     percent: dict[str, Any] = {"min": 0.0, "max": 1.0, "step": 0.001}
     return [
         strength(),
         io.Float.Input(
             "start_percent",
             default=0.0,
-            tooltip="The unit guides from here on, 0..1 of the schedule.",
+            tooltip="The VCU guides the model from here on, 0..1 of the sampling schedule.",
             **percent,
         ),
-        io.Float.Input("end_percent", default=1.0, tooltip="The unit guides up to here.", **percent),
+        io.Float.Input("end_percent", default=1.0, tooltip="The VCU guides the model up to here.", **percent),
     ]
 
 
@@ -178,8 +180,8 @@ def fps(default: float = 16.0) -> Any:
         min=0.1,
         max=240.0,
         step=0.01,
-        tooltip="Frames per second of the video that comes in: link the fps of Get Video Components. Where none comes "
-        "in, of the result: 16 for Wan, 25 for LTX-Video.",
+        tooltip="Frames per second of the input video: link the fps of Get Video Components. Without an input "
+        f"video, of the result: {tips('fps', ', ')}.",
     )
 
 
@@ -189,15 +191,16 @@ def fit() -> Any:
         options=list(FITS),
         default="480p",
         tooltip=(
-            "The size and length the model gets. 480p and 720p (for Wan) and LTX-Video keep the picture's shape and "
-            "choose the largest size and length that the model takes, for the mask too; starter does so for the small "
-            'built-in model. "as it is" changes nothing and refuses what the model cannot take.'
+            "How the video is resized and cut for the model. 480p and 720p (for Wan) and LTX-Video keep the "
+            "aspect ratio and choose the largest size and length that the model takes, for the mask too; starter "
+            'does so for the small built-in model. "as it is" changes nothing, and stops with an error if the '
+            "model cannot take it."
         ),
     )
 
 
 def sizes(width: int = 832, height: int = 480, length: int = 81) -> list[Any]:
-    """Size and length of a result for which no video came."""
+    """Size and length of a result without an input video."""
     return [
         io.Int.Input("width", default=width, min=16, max=8192, step=16, tooltip=SIDE),
         io.Int.Input("height", default=height, min=16, max=8192, step=16, tooltip=SIDE),
@@ -212,7 +215,7 @@ def length_input(default: int = 81) -> Any:
         min=1,
         max=8192,
         step=4,
-        tooltip="Frames of the result: 4n + 1, for LTX-Video 8n + 1. 17, 49, 81 and 97 are both.",
+        tooltip=f"Number of frames: {tips('length', ', ')}. 17, 49, 81 and 97 are valid for all.",
     )
 
 
@@ -222,8 +225,8 @@ def references(*, optional: bool = False) -> Any:
         types=[References, io.Image],
         optional=optional,
         tooltip=(
-            "Pictures of who or what appears, in this order: an IMAGE (every picture of a batch counts) or a stack "
-            "made with VACE Stack References. Each is shown to the model whole, on white."
+            "Reference images of who or what appears, in this order: an IMAGE (every image of a batch counts) or "
+            "a stack from VACE Stack References. Each is shown to the model whole, on white."
         ),
     )
 
@@ -235,19 +238,19 @@ def border(side: str, default: float) -> Any:
         min=0.0,
         max=WIDEST,
         step=0.01,
-        tooltip=f"What to add at the {side}, as a part of the picture's side: 0.25 adds a quarter.",
+        tooltip=f"How much to add at the {side}, as a fraction of the image's side: 0.25 adds a quarter.",
     )
 
 
 def box_paths() -> list[Any]:
-    """Boxes that move, drawn in the editor or coming from another pack's."""
+    """Moving boxes, drawn in the editor or linked from another pack's."""
     return [
         io.String.Input(
             "paths",
             default="[]",
             tooltip=(
-                "The boxes and how they move, as JSON: drawn in the editor of this node, or linked from a path editor "
-                "of another pack (a list of points x, y in pixels, or a list of such lists)."
+                "The boxes and how they move, as JSON: drawn in the editor of this node, or linked from another "
+                "pack's path editor (a list of points x, y in pixels, or a list of such lists)."
             ),
         ),
         io.Float.Input(
@@ -256,6 +259,7 @@ def box_paths() -> list[Any]:
             min=0.01,
             max=1.0,
             step=0.01,
-            tooltip="Only for points from another pack: the size of the box around a point, as a part of the picture.",
+            tooltip="Only for points from another pack: the size of the box around a point, as a fraction of the "
+            "image.",
         ),
     ]

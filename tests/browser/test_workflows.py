@@ -61,7 +61,7 @@ def gallery(request):
 
 def _own_nodes() -> dict:
     """In a thread: the pack is loaded with asyncio, whose loop in this one belongs to the browser."""
-    from tests.workflows.forms import pack
+    from tools.workflows.forms import pack
 
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(pack).result().infos

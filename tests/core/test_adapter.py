@@ -6,9 +6,10 @@ import pytest
 import tiny
 import torch
 
-from vace_core.adapter import Attachment, ContextAdapter
+from vace_core.adapter import Attachment, ContextAdapter, HintChain, SigmaRange
 from vace_core.errors import AdapterMismatchError
 from vace_core.models.wan import dit as wan
+from vace_core.sampling.options import AdapterOptions
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +31,15 @@ def context(seed: int) -> torch.Tensor:
 
 def attach(adapter: ContextAdapter, strength: float = 1.0, seed: int = 5, **options) -> Attachment:
     return Attachment(adapter=adapter, context=adapter.embed(context(seed)), strength=strength, **options)
+
+
+class Shifted(torch.nn.Module):
+    def __init__(self, by: int) -> None:
+        super().__init__()
+        self.by = by
+
+    def forward(self, tokens, stream):
+        return tokens + self.by
 
 
 @torch.no_grad()
@@ -91,8 +101,40 @@ def test_hints_made_on_the_way_equal_hints_made_up_front(base, inputs):
 
 @pytest.mark.parametrize(("sigma", "acts"), [(1.0, False), (0.9, True), (0.6, True), (0.5, False), (0.1, False)])
 def test_an_attachment_acts_between_its_noise_levels(sigma, acts):
-    attachment = attach(tiny.adapter(), start_sigma=0.9, end_sigma=0.5)
+    attachment = attach(tiny.adapter(), sigmas=SigmaRange(start=0.9, end=0.5))
     assert attachment.acts_at(sigma) is acts
+
+
+def test_a_part_of_the_schedule_is_a_range_of_noise_levels():
+    asked = []
+
+    def to_sigma(percent):
+        asked.append(percent)
+        return 1 - percent
+
+    always = AdapterOptions().sigma_range(to_sigma)
+    assert always.is_everything
+    assert asked == []  # a sampler need not be asked where its schedule begins and ends
+    assert 1e9 in always
+    assert 1e-9 in always
+    for options, levels in (({"start_percent": 0.25}, (0.75, 1e-9)), ({"end_percent": 0.5}, (1e9, 0.51))):
+        part = AdapterOptions(**options).sigma_range(to_sigma)
+        assert not part.is_everything
+        assert all(level in part for level in levels)
+    assert 0.76 not in AdapterOptions(start_percent=0.25).sigma_range(to_sigma)
+    assert 0.5 not in AdapterOptions(end_percent=0.5).sigma_range(to_sigma)
+
+
+@torch.no_grad()
+def test_hints_of_blocks_that_were_left_out_are_added_at_the_next_one():
+    adapter = tiny.adapter()
+    adapter.context_blocks = torch.nn.ModuleList(Shifted(index + 1) for index in range(len(adapter.context_layers)))
+    adapter.after_proj = torch.nn.ModuleList(torch.nn.Identity() for _ in adapter.context_layers)
+    start, last = torch.ones(1, 3, 4), adapter.context_layers[-1]
+    chain = HintChain(adapter, start, strength=1.0)
+    sums = [sum(range(2 + index)) + 1 for index in range(len(adapter.context_layers))]
+    assert torch.equal(chain.add_hint(last, torch.zeros(1, 3, 4), None), torch.full((1, 3, 4), float(sum(sums))))
+    assert torch.equal(chain.add_hint(last + 1, start, None), start)
 
 
 def test_an_adapter_of_another_width_is_refused():

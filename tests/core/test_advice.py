@@ -73,18 +73,18 @@ def test_usual_units_raise_no_warning(task):
 UNUSUAL = [
     (
         lambda: tasks.inpaint(photo(1), torch.zeros(1, 1, T, H, W)),
-        "The mask keeps every pixel, so nothing is made. What is to change needs a 1 in the mask. "
+        "The mask keeps every pixel, so nothing is generated. What should change needs mask 1 (white). "
         "Paint it, or invert the mask.",
     ),
     (
         lambda: tasks.inpaint(photo(1), torch.ones(1, 1, T, H, W)),
-        "The mask makes every pixel anew, so nothing of the source clip is kept. What is to stay needs a 0 in the "
-        "mask. Invert the mask, or leave the source out.",
+        "The mask generates every pixel, so nothing of the source video is kept. What should stay needs mask 0 "
+        "(black). Invert the mask, or leave the source video out.",
     ),
     (
         lambda: tasks.inpaint(photo(1), 1 - spot()),
-        "The mask makes 90% of the picture and keeps the small rest. 1 means make, 0 means keep. "
-        "If the small part is to change, invert the mask.",
+        "The mask generates 90% of the frame and keeps the small rest. Mask 1 (white) = generate, 0 (black) = keep. "
+        "If the small part should change, invert the mask.",
     ),
     (
         lambda: tasks.keyframes({0: photo(1, 1), 3: photo(2, 1)}, num_frames=T),
@@ -93,17 +93,18 @@ UNUSUAL = [
     ),
     (
         lambda: tasks.inpaint(torch.where(spot() > 0, torch.zeros(()), photo(1)), torch.roll(spot(), 20, 3)),
-        "11% of the kept pixels are plain gray, and what is kept stays as it is. Gray is how the model is shown what "
-        "is to be made. If these are to be made, let the mask cover them; it paints the gray by itself.",
+        "11% of the kept pixels are plain gray, and kept pixels stay as they are. Gray marks what the model generates. "
+        "To generate these pixels, let the mask cover them; the gray fill is done by itself.",
     ),
     (
         lambda: tasks.depth(torch.zeros(1, 3, T, H, W)),
-        "100% of the control is plain gray, which says nothing to follow. Connect a control signal, or leave it out.",
+        "100% of the control video is plain gray, so there is nothing to follow. Connect a control video, or leave it "
+        "out.",
     ),
     (
         lambda: tasks.depth(photo(1)),
-        "The control has the many colours and the fine detail of a photo. A control is a drawing of something: depth, "
-        "a skeleton, lines. Connect that, not the video it was made from.",
+        "The control video has the many colours and the fine detail of a photo. It should be a depth map, a pose "
+        "(skeleton) or lines. Connect that, not the video it was computed from.",
     ),
     (
         lambda: tasks.reference([subject(), photo(1, 1)], **SIZE),
@@ -122,7 +123,7 @@ UNUSUAL = [
     ),
     (
         lambda: tasks.reference([torch.ones(1, 3, 1, 8, 8)], **SIZE),
-        "Reference 1 is all white and shows nothing. Connect another picture.",
+        "Reference 1 is all white and shows nothing. Connect another image.",
     ),
 ]
 

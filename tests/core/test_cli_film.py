@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,14 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vace_core.cli import tasks
-from vace_core.cli.film import PIECE, joined, rest_of
+from vace_core.cli.film import PIECE, joined
 from vace_core.cli.options import Wanted
 from vace_core.cli.request import Request
 from vace_core.composite import composite
 from vace_core.inputs import fitting
+from vace_core.inputs.fitted import Source, rest_of
 from vace_core.inputs.fitting import FitPlan
 from vace_core.media.pictures import write_image
-from vace_core.media.video import Clip, read_video, to_uint8
+from vace_core.media.video import read_video, to_uint8
 from vace_core.media.write import write_video
 from vace_core.models.wan.dit import GRID
 
@@ -100,6 +102,22 @@ def test_a_picture_has_no_rest(tmp_path):
     assert (request.around, request.sound) == ((0, 0), None)
 
 
+@pytest.mark.parametrize(("keep", "kept"), [(40, 29), (10, 9)])
+def test_as_many_are_kept_as_there_are_and_fit_and_that_is_said(clips, keep, kept):
+    request = tasks.extend(clips[0], keep=keep, wanted=replace(WANTED, length=33))
+    assert request.vcu.num_frames - int(request.vcu.masks[0, 0, :, 0, 0].sum()) == kept
+    assert request.notes[1] == (
+        "first",
+        f"{keep} frames of the clip {clips[0]} are to be kept, and it has 30 at 8 fps: {kept} are kept, the most of a "
+        "length that the model takes.",
+    )
+
+
+def test_a_clip_after_a_picture_keeps_its_rate(clips, tmp_path):
+    write_image(tmp_path / "a.png", tiny.clip(1, *SIZE))
+    assert tasks.extend(tmp_path / "a.png", last=clips[0], wanted=WANTED).vcu.fps == 8
+
+
 def test_a_clip_of_another_rate_goes_on_at_that_of_the_first(clips, tmp_path):
     fast = tmp_path / "fast.mkv"
     write_video(fast, tiny.clip(40, *SIZE), fps=16, lossless=True)
@@ -114,26 +132,23 @@ def test_a_clip_of_another_rate_goes_on_at_that_of_the_first(clips, tmp_path):
 def test_at_its_own_rate_every_frame_is_taken_once(count, fps, data):
     begin = data.draw(st.integers(0, count))
     end = data.draw(st.integers(begin, count))
-    edges = torch.arange(count + 1, dtype=torch.float64) / fps
-    clip = Clip(
-        frames=torch.zeros(count, 16, 16, 3, dtype=torch.uint8), alpha=None, fps=fps,
-        times=torch.stack([edges[:-1], edges[1:]], dim=1),
-    )  # fmt: skip
+    clip = Source(frames=torch.zeros(count, 16, 16, 3, dtype=torch.uint8), fps=fps)
     plan = fitting.plan_exact(count, 16, 16, GRID, length=1, fps=fps)
 
-    assert rest_of(clip, begin, end, plan, fps).plan.indices == tuple(range(begin, end))
+    rest = rest_of(clip, begin, end, plan, fps)
+    assert (rest.indices if rest else ()) == tuple(range(begin, end))
 
 
 def test_frames_of_varying_length_are_shown_as_long_as_they_were():
     lengths = torch.tensor([1.0, 3.0, 1.0, 1.0], dtype=torch.float64)
     ends = lengths.cumsum(0)
-    clip = Clip(
-        frames=torch.zeros(4, 16, 16, 3, dtype=torch.uint8), alpha=None, fps=4 / 6,
-        times=torch.stack([ends - lengths, ends], dim=1),
-    )  # fmt: skip
+    times = torch.stack([ends - lengths, ends], dim=1)
+    clip = Source(frames=torch.zeros(4, 16, 16, 3, dtype=torch.uint8), fps=4 / 6, times=times)
     plan = fitting.plan_exact(4, 16, 16, GRID, length=1, fps=clip.fps, times=clip.times)
 
-    assert rest_of(clip, 0, 3, plan, 1.0).plan.indices == (0, 1, 1, 1, 2)
+    rest = rest_of(clip, 0, 3, plan, 1.0)
+    assert rest is not None
+    assert rest.indices == (0, 1, 1, 1, 2)
 
 
 def test_a_rest_longer_than_one_piece_is_fitted_as_a_whole(clips):

@@ -12,10 +12,10 @@ from typer.testing import CliRunner, Result
 
 from vace_core import tasks
 from vace_core.cli import app
-from vace_core.cli.inputs import fit_clip
+from vace_core.cli.inputs import fit_file, warnings_of
 from vace_core.cli.options import Wanted
 from vace_core.cli.request import Request
-from vace_core.cli.run import write
+from vace_core.cli.run import write_result
 from vace_core.errors import InputError
 from vace_core.inputs import fitting
 from vace_core.media.video import read_video
@@ -49,7 +49,7 @@ def test_a_result_that_cannot_be_written_is_put_into_a_temporary_folder(tmp_path
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     frames = tiny.clip(5, 32, 48)
     with pytest.raises(InputError) as error:
-        write(tmp_path / "taken away" / "out.mkv", frames, request(), lossless=True)
+        write_result(tmp_path / "taken away" / "out.mkv", frames, request(), lossless=True)
     said = str(error.value)
     assert said.startswith(f"There is no folder {tmp_path / 'taken away'}.")
     saved = Path(said.partition(NOT_LOST)[2].removesuffix("."))
@@ -61,15 +61,15 @@ def test_a_sound_that_cannot_be_read_does_not_cost_the_pictures(tmp_path):
     sound = tmp_path / "sound.mp4"
     sound.write_bytes(b"not a video" * 100)
     with pytest.raises(InputError) as error:
-        write(tmp_path / "out.mp4", tiny.clip(5, 32, 48), request(sound), lossless=False)
+        write_result(tmp_path / "out.mp4", tiny.clip(5, 32, 48), request(sound), lossless=False)
     assert str(error.value).endswith(f"{NOT_LOST}{tmp_path / 'out.mp4'}, without its sound.")
     assert read_video(tmp_path / "out.mp4").frames.shape == (5, 32, 48, 3)
 
 
 def test_thinning_out_is_said_with_the_way_to_keep_the_rate(tmp_path):
     write_video(tmp_path / "long.mp4", torch.zeros(1, 3, 100, 64, 64), fps=29.97)
-    fitted = fit_clip(tmp_path / "long.mp4", Wanted())
-    (said,) = fitted.warnings(Wanted())
+    fitted = fit_file(tmp_path / "long.mp4", Wanted())
+    (said,) = warnings_of(fitted, Wanted())
     assert said == (
         f"The clip is thinned out in time: 100 frames at 29.97 fps become 17 at {fitted.plan.fps:.4g} fps. Motion "
         "becomes coarser. To keep the rate, take the first 0.57 s alone: --length 17 --fps 29.97"
@@ -78,10 +78,10 @@ def test_thinning_out_is_said_with_the_way_to_keep_the_rate(tmp_path):
     assert f"! {said}" in one_line(shown.stderr)
 
     asked = Wanted(length=17, fps=29.97)
-    kept = fit_clip(tmp_path / "long.mp4", asked)
+    kept = fit_file(tmp_path / "long.mp4", asked)
     assert kept.plan.indices == tuple(range(17))
     assert kept.plan.fps == pytest.approx(29.97)
-    assert kept.warnings(asked) == []
+    assert warnings_of(kept, asked) == []
 
 
 def test_a_clip_that_loses_little_is_not_warned_of():

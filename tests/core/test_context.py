@@ -11,8 +11,10 @@ from vace_core.context import content_box, encode_context
 from vace_core.errors import ShapeError
 from vace_core.geometry import Box
 from vace_core.models.wan import dit as wan
-from vace_core.models.wan.vae import LATENT_MEAN, LATENT_STD
+from vace_core.models.wan.latents import LATENTS
 from vace_core.vcu import VideoConditionUnit, compose
+
+LATENT_MEAN, LATENT_STD = LATENTS.latents_mean, LATENTS.latents_std
 
 
 @pytest.fixture(scope="module")

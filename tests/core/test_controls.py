@@ -261,8 +261,8 @@ def test_flow_needs_motion_to_see():
 def test_numbers_out_of_range_are_named():
     frames = torch.zeros(1, 3, 1, 16, 16)
     assert refusal(lambda: controls.scribble(frames, strength=0)) == (
-        "strength is 0. A number from 0.01 to 100 is needed. Change strength."
+        "The strength is 0. A number from 0.01 to 100 is needed. Change it."
     )
     assert refusal(lambda: controls.scribble(frames, thickness=9)) == (
-        "thickness is 9. A number from 0.5 to 8 is needed. Change thickness."
+        "The thickness is 9. A number from 0.5 to 8 is needed. Change it."
     )

@@ -88,7 +88,7 @@ def test_positions_are_those_of_complex_numbers_in_double_precision():
         torch.view_as_complex(x.double().unflatten(-1, (2, 64, 2)))
         * torch.polar(torch.ones_like(angles), angles)[:, None]
     )
-    got = rotary.turned(x, rotary.table(angles))
+    got = rotary.turned(x, rotary.cos_sin(angles))
     assert (got - torch.view_as_real(exact).flatten(2)).abs().max() <= 1e-6
 
 

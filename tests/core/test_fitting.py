@@ -160,11 +160,21 @@ def test_bytes_are_scaled_as_the_official_processor_scales_them():
     assert torch.equal(apply(frames, fit), expected)
 
 
-def test_numbers_are_scaled_like_bytes():
-    ramp = torch.linspace(0, 255, 70)[None, None, :, None].expand(6, 50, 70, 3) * torch.tensor([1.0, 0.5, 0.2])
-    frames = ramp.round().to(torch.uint8)
+def test_numbers_that_stand_for_bytes_are_scaled_as_bytes():
+    frames = noise(6, 50, 70, 3)
     as_numbers = frames.permute(3, 0, 1, 2)[None].float() / 127.5 - 1
-    assert (apply(frames, small_plan()) - apply(as_numbers, small_plan())).abs().max() <= 2 / 255
+    assert torch.equal(apply(as_numbers, small_plan()), apply(frames, small_plan()))
+    both = apply(torch.cat([as_numbers, -as_numbers]), small_plan())
+    assert torch.equal(both, torch.cat([apply(frames, small_plan()), apply(255 - frames, small_plan())]))
+
+
+def test_other_numbers_are_scaled_as_numbers():
+    ramp = torch.linspace(0, 255, 70)[None, None, :, None].expand(6, 50, 70, 3) * torch.tensor([1.0, 0.5, 0.2])
+    as_bytes = apply(ramp.round().to(torch.uint8), small_plan())
+    fitted = apply(ramp.permute(3, 0, 1, 2)[None] / 127.5 - 1, small_plan())
+    assert 0 < (fitted - as_bytes).abs().max() <= 2 / 255
+    levels = (fitted + 1) * 127.5
+    assert (levels - levels.round()).abs().max() > 0.1
 
 
 def test_numbers_never_leave_the_range():

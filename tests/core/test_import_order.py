@@ -16,7 +16,7 @@ LIBRARY = ROOT / "vace_core"
 # What lies at the top of the library, in the order of the flow.
 FLOW = [
     "errors",
-    "room",
+    "checks",
     "geometry",
     "vcu",
     "adapter",

@@ -85,9 +85,9 @@ POINTS = "To read them, the size of the picture they were drawn on and the size 
             "Path 1: colour is (0, 0, '0'). Three whole numbers from 0 to 255 are needed: red, green, blue. "
             "Change colour.",
         ),
-        (own(order=1.5), "Path 1: order is 1.5. A whole number is needed. Change order."),
-        (own(label=7), "Path 1: label is 7. A text is needed. Change label."),
-        (own(smooth="yes"), "Path 1: smooth is 'yes'. True or false is needed. Change smooth."),
+        (own(order=1.5), "Path 1: order is 1.5. A whole number is needed. Change it."),
+        (own(label=7), "Path 1: label is 7. A text is needed. Change it."),
+        (own(smooth="yes"), "Path 1: smooth is 'yes'. True or false is needed. Change it."),
         (
             with_key(depth=1),
             "Path 1, key 1 has the unknown field 'depth'. Its fields are time, x, y, width, height. Correct it.",
@@ -98,28 +98,27 @@ POINTS = "To read them, the size of the picture they were drawn on and the size 
         ),
         (
             with_key(time=1.5),
-            "Path 1, key 1: time is 1.5. A number from 0 to 1 is needed. Change time.",
+            "Path 1, key 1: time is 1.5. A number from 0 to 1 is needed. Change it.",
         ),
         (
             with_key(x=float("nan")),
-            "Path 1, key 1: x is nan. A number from -10 to 10 is needed. Change x.",
+            "Path 1, key 1: x is nan. A number from -10 to 10 is needed. Change it.",
         ),
         (
             with_key(y=True),
-            "Path 1, key 1: y is True. A number from -10 to 10 is needed. Change y.",
+            "Path 1, key 1: y is True. A number from -10 to 10 is needed. Change it.",
         ),
         (
             with_key(width=0),
-            "Path 1, key 1: width is 0. A number from 0.0001 to 10 is needed. Change width.",
+            "Path 1, key 1: width is 0. A number from 0.0001 to 10 is needed. Change it.",
         ),
         (
             with_key(height="x" * 1000),
-            "Path 1, key 1: height is 'xxxxxxxxxxxx...xxxxxxxxxxxxx'. A number from 0.0001 to 10 is needed. "
-            "Change height.",
+            "Path 1, key 1: height is 'xxxxxxxxxxxx...xxxxxxxxxxxxx'. A number from 0.0001 to 10 is needed. Change it.",
         ),
         (
             with_key(x=0).replace('"x": 0', '"x": ' + "9" * 100_000),
-            "Path 1, key 1: x is inf. A number from -10 to 10 is needed. Change x.",
+            "Path 1, key 1: x is inf. A number from -10 to 10 is needed. Change it.",
         ),
         (
             own(keys=[json.loads(with_key())["paths"][0]["keys"][0]] * 2),
@@ -149,11 +148,11 @@ def test_json_that_is_not_boxes_is_refused_in_plain_words(text, message):
         ("[[], []]", "Path 1: points are []. A list of at least one is needed. Correct them."),
         (
             '[{"x": 1, "y": 2}, {"x": "1", "y": 2}]',
-            "Path 1, point 2: x is '1'. A number from -4000 to 4000 is needed. Change x.",
+            "Path 1, point 2: x is '1'. A number from -4000 to 4000 is needed. Change it.",
         ),
         (
             '[{"x": 1, "y": NaN}]',
-            "Path 1, point 1: y is nan. A number from -2000 to 2000 is needed. Change y.",
+            "Path 1, point 1: y is nan. A number from -2000 to 2000 is needed. Change it.",
         ),
         (json.dumps([[{"x": 1, "y": 2}]] * 65), "The boxes: there are 65 paths and room for 64. Use fewer."),
         (

@@ -20,7 +20,7 @@ from vace_core.cli import app
 from vace_core.errors import UnsupportedModelError, WeightsError
 from vace_core.loading.inspect import inspect
 from vace_core.loading.load import load_adapter, load_base, load_vae
-from vace_core.loading.repack import join, split
+from vace_core.loading.repack import join_model, split_model
 from vace_core.models import FAMILIES
 from vace_core.models.ltx import dit as ltx
 from vace_core.models.ltx import keys as ltx_keys
@@ -108,13 +108,13 @@ def test_scaled_float8_comes_back(tmp_path):
 def test_split_then_join_gives_the_same_file(path, tmp_path):
     """The released file holds the VAE too, which goes with the base."""
     base, adapter, again = (tmp_path / f"{name}.safetensors" for name in ("base", "adapter", "again"))
-    split(path, base, adapter)
+    split_model(path, base, adapter)
     assert (inspect(base).kind, inspect(adapter).kind) == ("base", "adapter")
     assert inspect(adapter).context_layers == LAYERS
     assert load_file(adapter).keys() == adapter_weights().keys()
     frames = tiny_ltx.clip()
     assert load_vae(base).encode(frames).equal(load_vae(path).encode(frames))
-    join(base, adapter, again)
+    join_model(base, adapter, again)
     wanted, got = checkpoint(), load_file(again)
     assert got.keys() == wanted.keys()
     assert all(value.equal(wanted[name]) for name, value in got.items())

@@ -305,21 +305,23 @@ def test_only_hard_masks_with_one_channel_are_taken():
 
 def test_numbers_out_of_range_are_refused():
     masks = spot()
-    assert refusal(lambda: m.grow(masks, -1)) == "Grow is set to -1 pixels. 0 or more is needed. Set it to 0 or more."
+    assert (
+        refusal(lambda: m.grow(masks, -1)) == "Grow (pixels) is -1. A finite number of 0 or more is needed. Change it."
+    )
     assert refusal(lambda: m.shrink(masks, -2)) == (
-        "Shrink is set to -2 pixels. 0 or more is needed. Set it to 0 or more."
+        "Shrink (pixels) is -2. A finite number of 0 or more is needed. Change it."
     )
     assert refusal(lambda: m.soften(masks, -3)) == (
-        "Soften is set to -3 pixels. 0 or more is needed. Set it to 0 or more."
+        "Soften (pixels) is -3. A finite number of 0 or more is needed. Change it."
     )
     assert refusal(lambda: m.steady(masks, -4)) == (
-        "Steady is set to -4 frames. 0 or more is needed. Set it to 0 or more."
+        "Steady (frames) is -4. A finite number of 0 or more is needed. Change it."
     )
     assert refusal(lambda: m.augment(masks, "bbox_expand", expand_ratio=float("nan"))) == (
-        "expand_ratio is nan. 0 or more is needed. Set it to 0 or more."
+        "expand_ratio is nan. A finite number of 0 or more is needed. Change it."
     )
     assert refusal(lambda: m.augment(masks, "bbox_expand", expand_iters=0)) == (
-        "expand_iters is 0. At least 1 step is needed. Set it to 1 or more."
+        "expand_iters is 0. A whole number of 1 or more is needed. Change it."
     )
     assert refusal(lambda: m.augment(masks, "bbox_expand", expand_lrtp=(0, 0, 0, 2))) == (
         "expand_lrtp is (0, 0, 0, 2). Four numbers from 0 to 1 are needed: left, right, top, bottom. Change them."

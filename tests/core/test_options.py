@@ -12,10 +12,11 @@ import tiny
 import torch
 
 from vace_core import tasks
+from vace_core.checks.numbers import check_number, check_whole
 from vace_core.errors import InputError, ShapeError
 from vace_core.models import FAMILIES
 from vace_core.pipeline import generate, make_noise, sample
-from vace_core.sampling.options import SamplingOptions, check_number
+from vace_core.sampling.options import SamplingOptions
 from vace_core.starter.model import STARTER_OPTIONS
 from vace_core.vcu import compose
 
@@ -37,24 +38,24 @@ def refused(**changes) -> str:
 @pytest.mark.parametrize("name", [*NUMBERS, "steps", "seed"])
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, None, "5", True, torch.ones(2)])
 def test_what_is_no_finite_number_is_refused(name, value):
-    assert refused(**{name: value}).endswith(" is needed. Set it to one.")
+    assert refused(**{name: value}).endswith(" is needed. Change it.")
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"shift": math.nan}, "The shift is nan. A finite number above 0 is needed. Set it to one."),
-        ({"shift": 0.0}, "The shift is 0.0. A finite number above 0 is needed. Set it to one."),
+        ({"shift": math.nan}, "The shift is nan. A finite number above 0 is needed. Change it."),
+        ({"shift": 0.0}, "The shift is 0.0. A finite number above 0 is needed. Change it."),
         ({"guidance_scale": math.inf},
-         "The guidance scale (cfg) is inf. A finite number of 0 or more is needed. Set it to one."),
-        ({"strength": -0.1}, "The strength is -0.1. A finite number of 0 or more is needed. Set it to one."),
-        ({"rescale": 1.1}, "The rescale is 1.1. A number from 0 to 1 is needed. Set it to one."),
-        ({"end_percent": 1.5}, "The end percent is 1.5. A number from 0 to 1 is needed. Set it to one."),
-        ({"steps": 0}, "The number of steps is 0. A whole number of 1 or more is needed. Set it to one."),
-        ({"steps": 2.5}, "The number of steps is 2.5. A whole number of 1 or more is needed. Set it to one."),
+         "The guidance scale (cfg) is inf. A finite number of 0 or more is needed. Change it."),
+        ({"strength": -0.1}, "The strength is -0.1. A finite number of 0 or more is needed. Change it."),
+        ({"rescale": 1.1}, "The rescale is 1.1. A number from 0 to 1 is needed. Change it."),
+        ({"end_percent": 1.5}, "The end percent is 1.5. A number from 0 to 1 is needed. Change it."),
+        ({"steps": 0}, "The number of steps is 0. A whole number of 1 or more is needed. Change it."),
+        ({"steps": 2.5}, "The number of steps is 2.5. A whole number of 1 or more is needed. Change it."),
         ({"seed": 2**64}, "The seed is 18446744073709551616. A whole number from 0 to 18446744073709551615 is needed. "
-         "Set it to one."),
-        ({"seed": -1}, "The seed is -1. A whole number from 0 to 18446744073709551615 is needed. Set it to one."),
+         "Change it."),
+        ({"seed": -1}, "The seed is -1. A whole number from 0 to 18446744073709551615 is needed. Change it."),
         ({"start_percent": 0.6, "end_percent": 0.4}, NOWHERE.format(0.6, 0.4)),
         ({"start_percent": 0.5, "end_percent": 0.5}, NOWHERE.format(0.5, 0.5)),
         ({"start_percent": 1.0}, NOWHERE.format(1, 1)),
@@ -99,13 +100,32 @@ def test_a_prompt_that_is_no_text_is_refused(name, words):
 def test_a_boundary_that_is_no_number_is_refused():
     with pytest.raises(InputError) as error:
         replace(tiny.model(), boundary=math.nan)
-    assert str(error.value) == "The boundary is nan. A finite number is needed. Set it to one."
+    assert str(error.value) == "The boundary is nan. A finite number is needed. Change it."
 
 
-def test_one_check_for_all():
-    check_number("size", 3, least=3, most=3)
-    with pytest.raises(InputError, match=r"The size is 3\.5\. A number from 3 to 3 is needed"):
-        check_number("size", 3.5, least=3, most=3)
+@pytest.mark.parametrize(
+    ("value", "range_", "words"),
+    [
+        (3.5, {"least": 3, "most": 3}, "A number from 3 to 3"),
+        (-1, {"least": 0}, "A finite number of 0 or more"),
+        (2, {"most": 1.5}, "A number of 1.5 or less"),
+        (0, {"above": 0}, "A finite number above 0"),
+        (2, {"above": 0, "most": 1}, "A number above 0, up to 1"),
+        (10**400, {}, "A finite number"),
+    ],
+)
+def test_a_number_is_refused_in_one_sentence(value, range_, words):
+    with pytest.raises(InputError, match=rf"^The size is .*\. {words} is needed\. Change it\.$"):
+        check_number("The size", value, **range_)
+
+
+def test_the_ends_of_a_range_are_in_it_but_for_above():
+    check_number("The size", 3, least=3, most=3)
+    check_number("The size", math.nextafter(0, 1), above=0)
+    check_whole("The size", 2**64, least=2**64, most=2**64)
+    for value in (2**64 - 1, 2**64 + 1, float(2**64)):
+        with pytest.raises(InputError):
+            check_whole("The size", value, least=2**64, most=2**64)
 
 
 # What does nothing is said
@@ -145,7 +165,7 @@ def test_conditions_at_strength_zero_are_said_to_be_ignored(model, said, caplog)
     with caplog.at_level(logging.WARNING, "vace"):
         sample(model, conditioned()[said], replace(SHORT, strength=0.0))
     assert caplog.messages == [
-        f"the strength is 0, so the model reads the prompt alone: it is shown nothing of the unit's {said}"
+        f"the strength is 0, so the model reads the prompt alone: it sees nothing of the VCU's {said}"
     ]
 
 

@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 
 from vace_core.errors import AdapterMismatchError, InputError, UnsupportedModelError, WeightsError
 from vace_core.loading.inspect import inspect
-from vace_core.loading.repack import join, split
+from vace_core.loading.repack import join_model, split_model
 from vace_core.models.wan.keys import diffusers_key
 
 MARKER = {"scaled_fp8": torch.empty(0, dtype=torch.float8_e4m3fn)}
@@ -52,13 +52,13 @@ def test_split_then_join_gives_the_same_bits(tmp_path, make, prefix):
     weights = make()
     full, base, adapter, again = (tmp_path / f"{name}.safetensors" for name in ("full", "base", "adapter", "again"))
     save_file({prefix + name: value for name, value in weights.items()}, full, metadata={"modelspec.title": "x"})
-    split(full, base, adapter)
+    split_model(full, base, adapter)
     assert inspect(base).kind == "base"
     assert inspect(adapter).kind == "adapter"
     assert inspect(adapter).context_layers == inspect(full).context_layers == (0, 2)
     markers = MARKER.keys() & weights.keys()
     assert load_file(base).keys() & load_file(adapter).keys() == markers
-    join(base, adapter, again)
+    join_model(base, adapter, again)
     assert same_bits(load_file(again), weights)
     assert inspect(again).storage == inspect(full).storage
 
@@ -68,17 +68,17 @@ def test_what_else_a_checkpoint_holds_stays_with_the_base(tmp_path):
     vae = {f"vae.{name}": value for name, value in vae_weights().items()}
     weights = {f"model.diffusion_model.{name}": value for name, value in mixed().items()} | vae
     save_file(weights, full, metadata={"vace_layers": "[0, 2]"})
-    split(full, base, adapter)
+    split_model(full, base, adapter)
     assert load_file(adapter).keys() == adapter_weights().keys()
     assert load_file(base).keys() == {f"model.diffusion_model.{name}" for name in base_weights()} | vae.keys()
-    join(base, adapter, again)
+    join_model(base, adapter, again)
     assert same_bits(load_file(again), weights)
     assert inspect(again) == dataclasses.replace(inspect(full), path=again)
 
 
 def test_shards_with_names_of_diffusers_come_out_under_official_names(tmp_path):
     write_shards(tmp_path / "transformer", {diffusers_key(name): value for name, value in full_weights().items()})
-    split(tmp_path, tmp_path / "base.safetensors", tmp_path / "adapter.safetensors")
+    split_model(tmp_path, tmp_path / "base.safetensors", tmp_path / "adapter.safetensors")
     assert same_bits(load_file(tmp_path / "base.safetensors"), base_weights())
     assert same_bits(load_file(tmp_path / "adapter.safetensors"), adapter_weights())
 
@@ -92,7 +92,7 @@ def test_outputs_that_would_destroy_one_another_are_refused(tmp_path, base, adap
     save_file(full_weights(), full)
     before = full.read_bytes()
     with pytest.raises(InputError) as error:
-        split(full, base, adapter)
+        split_model(full, base, adapter)
     assert str(error.value) == (
         f"{full} would be split into {base} and {adapter}. Two files other than the model itself are needed. Change "
         "the names."
@@ -105,7 +105,7 @@ def test_shards_are_not_overwritten_by_their_own_halves(tmp_path):
     index = write_shards(tmp_path, full_weights())
     shard = tmp_path / "diffusion_pytorch_model-00001-of-00002.safetensors"
     with pytest.raises(InputError):
-        split(index, tmp_path / "base.safetensors", shard)
+        split_model(index, tmp_path / "base.safetensors", shard)
     assert inspect(index).kind == "vace"
 
 
@@ -113,7 +113,7 @@ def test_a_joined_model_may_take_the_place_of_its_base(tmp_path):
     base, adapter = tmp_path / "base.safetensors", tmp_path / "adapter.safetensors"
     save_file(base_weights(), base)
     save_file(adapter_weights(), adapter)
-    join(base, adapter, base)
+    join_model(base, adapter, base)
     assert same_bits(load_file(base), full_weights())
 
 
@@ -122,18 +122,18 @@ def test_what_cannot_be_split_or_joined_is_named(tmp_path):
     save_file(base_weights(), base)
     save_file(full_weights(), full)
     with pytest.raises(WeightsError) as error:
-        split(base, out, tmp_path / "other")
+        split_model(base, out, tmp_path / "other")
     assert str(error.value) == (
         f"{base} is not what is needed here: a base together with its adapter. Choose a file that holds that."
     )
     with pytest.raises(WeightsError) as error:
-        join(full, base, out)
+        join_model(full, base, out)
     assert str(error.value) == (
         f"{full} is not what is needed here: a base without adapter. Choose a file that holds that."
     )
     gguf = write_gguf(tmp_path / "a.gguf", full_weights())
     with pytest.raises(UnsupportedModelError) as error:
-        split(gguf, out, tmp_path / "other")
+        split_model(gguf, out, tmp_path / "other")
     assert str(error.value) == (
         f"{gguf} is a GGUF file, whose weights cannot be copied to safetensors as they are. A safetensors file is "
         "needed. Choose one."
@@ -147,7 +147,7 @@ def test_an_adapter_of_another_base_is_not_joined(tmp_path):
     shapes = {name: tuple(value.shape) for name, value in adapter_weights().items()}
     write_sparse(adapter, shapes | {f"vace_blocks.{index}.norm3.bias": (256,) for index in range(7)})
     with pytest.raises(AdapterMismatchError) as error:
-        join(base, adapter, out)
+        join_model(base, adapter, out)
     assert str(error.value) == (
         f"{adapter} is made for a base of width 256 with at least 7 blocks. {base} has width 256 and 4 blocks. Choose "
         "the adapter that belongs to it."

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vace_core import tasks
+from vace_core.checks.room import SMALL, advice, check_room, free_bytes, most_bytes
 from vace_core.context import encode_context
 from vace_core.errors import InputError
-from vace_core.geometry import Box
 from vace_core.inputs import fitting, layout
 from vace_core.inputs.fitting import apply, apply_masks, plan, plan_exact
 from vace_core.inputs.layout import BoxKey, BoxPath
@@ -26,7 +26,6 @@ from vace_core.models.wan.vae import WanVaeNetwork
 from vace_core.models.wan.vae_stream import WanVae
 from vace_core.pipeline import finish, make_noise
 from vace_core.preview.sheet import contact_sheet
-from vace_core.room import advice, check_room, free_bytes
 from vace_core.tasks import anything
 
 ENDLESS = 8192**3 * 29  # a clip of the largest length, height and width that a widget offers
@@ -40,6 +39,12 @@ def test_what_fits_passes():
 
 def test_the_system_tells_what_is_free():
     assert 16 << 20 < free_bytes() < 1 << 60
+
+
+def test_no_more_is_filled_than_is_free_or_was_allowed():
+    assert most_bytes(5) == 5
+    assert most_bytes(SMALL) == SMALL
+    assert SMALL <= most_bytes(1 << 60) < 1 << 60
 
 
 def test_a_refusal_says_what_came_what_fits_and_what_to_do():
@@ -105,7 +110,6 @@ TYPED = {
     "draw_layout": partial(layout.draw_layout, PATHS, **SIZE),
     "boxes": partial(layout.boxes, PATHS[0], 10**12),
     "path_mask": partial(layout.path_mask, PATHS, **SIZE),
-    "two_boxes": partial(layout.two_boxes, Box(0, 0, 9, 9), Box(9, 9, 18, 18), **SIZE),
     "letterbox": partial(letterbox, STILL, 1 << 22, 1 << 22),
     "plan": partial(plan, 10**12, 16, 16, fitting.FitRule(grid=wan.GRID, max_area=256, max_tokens=1, fps=16), fps=16),
     "plan_exact": partial(plan_exact, 10**12 + 1, 16, 16, wan.GRID, fps=16),

@@ -71,7 +71,7 @@ def test_no_task_is_forgotten_here():
         function
         for module in (tasks.basic, anything)
         for name, function in inspect.getmembers(module, inspect.isfunction)
-        if function.__module__ == module.__name__ and not name.startswith("_") and name != "check_room"
+        if function.__module__ == module.__name__ and not name.startswith("_") and name != "check_longer"
     }
     assert public == set(CALLS)
 
@@ -302,7 +302,7 @@ def refused(error: type[Exception], message: str, call) -> tuple:
         ),
         refused(
             InputError,
-            "left is -8 pixels. 0 or more is needed. Set it to 0 or more.",
+            "left (pixels) is -8. A whole number of 0 or more is needed. Change it.",
             lambda: tasks.outpaint(clip(1), left=-8),
         ),
         refused(
@@ -313,7 +313,7 @@ def refused(error: type[Exception], message: str, call) -> tuple:
         ),
         refused(
             InputError,
-            "The step is 0 pixels. At least 1 is needed. Set it to the model's step, or to 1.",
+            "The step is 0. A whole number of 1 or more is needed. Change it.",
             lambda: tasks.outpaint(clip(1), top=16, step=0),
         ),
         refused(

@@ -7,7 +7,8 @@ import torch
 from filling import fill
 
 from vace_core.models.wan.dit import WanSizes
-from vace_core.models.wan.vae import LATENT_MEAN, LATENT_STD, WanVaeNetwork
+from vace_core.models.wan.latents import LATENTS
+from vace_core.models.wan.vae import WanVaeNetwork
 from vace_core.starter.training import starter as starter_training
 from vace_core.starter.training import vae as vae_training
 from vace_core.starter.training.examples import MOST_REFERENCES
@@ -18,6 +19,8 @@ from vace_core.training.data.cache import Cache
 from vace_core.training.recipe import Data, Recipe, Tuning
 from vace_core.training.schedule import Schedule
 from vace_core.vcu import FOLLOW, KEEP
+
+LATENT_MEAN, LATENT_STD = LATENTS.latents_mean, LATENTS.latents_std
 
 STEPS = Schedule(steps=3, learning_rate=1e-3, batch=2, warmup=1, save_every=2, validate_every=2)
 SMALL = Recipe(

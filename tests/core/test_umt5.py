@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from tiny_t5 import load_umt5
 
 from vace_core.errors import ModelError, WeightsError
+from vace_core.loading.t5 import MAX_TOKENIZER
 from vace_core.models.wan.text import clean
 
 transformers = pytest.importorskip("transformers")
@@ -198,6 +199,15 @@ def test_no_tokenizer(tmp_path, weights):
     assert refusal(WeightsError, path, tokenizer=tmp_path / "lost.model") == (
         f"There is no tokenizer in {tmp_path / 'lost.model'}. That of umT5 (google/umt5-xxl) is needed: tokenizer.json "
         "or spiece.model. Put one there, or give its path as the tokenizer."
+    )
+
+
+def test_a_file_that_is_too_long_for_a_tokenizer_is_not_read(tmp_path, weights):
+    path, beside = saved(tmp_path / "umt5.safetensors", weights), tmp_path / "spiece.model"
+    with beside.open("wb") as file:
+        file.truncate(MAX_TOKENIZER + 1)  # without a byte on the disk
+    assert refusal(WeightsError, path) == (
+        f"The tokenizer in {beside} has 100,000,001 bytes. At most 100,000,000 are read. Choose another file."
     )
 
 

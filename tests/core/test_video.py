@@ -280,7 +280,7 @@ def test_a_size_that_changes(tmp_path: Path):
 
 def test_frames_to_read_are_at_least_one(tmp_path: Path):
     assert message(InputError, lambda: read_video(tmp_path / "a.mp4", max_frames=0)) == (
-        "max_frames is 0. At least one frame must be read. Set it to 1 or more."
+        "max_frames is 0. A whole number of 1 or more is needed. Change it."
     )
 
 

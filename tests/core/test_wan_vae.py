@@ -9,8 +9,10 @@ from filling import relative
 from torch.utils.flop_counter import FlopCounterMode
 
 from vace_core.geometry import Box
-from vace_core.models.wan.vae import LATENT_MEAN, LATENT_STD
+from vace_core.models.wan.latents import LATENTS
 from vace_core.models.wan.vae_stream import WanVae
+
+LATENT_MEAN, LATENT_STD = LATENTS.latents_mean, LATENTS.latents_std
 
 BOXES = [Box(60, 50, 90, 85), Box(0, 0, 24, 30), Box(120, 130, 160, 176), Box(3, 100, 20, 110)]
 

@@ -64,6 +64,7 @@ class Schema:
     outputs: list[Output]
     hidden: list[Hidden] = field(default_factory=list)
     is_output_node: bool = False
+    search_aliases: list[str] = field(default_factory=list)  # of newer ComfyUIs
 
 
 class NodeOutput:

@@ -139,8 +139,7 @@ class TestMasks:
     def test_a_mask_of_another_shape_is_refused(self, run):
         assert refusal(run, "VaceInpaintVideo", images=noise(5, 32, 48, 3), mask=torch.ones(1, 32, 32)) == (
             "The mask is 32 x 32 pixels, the images 48 x 32, which is another shape. A mask of its clip is needed. "
-            "Make "
-            "it from these very images, or resize it."
+            "Make it from this very clip, or resize it."
         )
 
     def test_inverted_masks_are_asked_about(self, run):
@@ -152,14 +151,14 @@ class TestMasks:
 
 
 class TestLatents:
-    def test_raw_and_normalised_are_inverse(self, bridge):
+    def test_raw_and_normalised_are_inverse(self, wan):
         latents = noise(1, 16, 2, 4, 4)
-        assert torch.allclose(bridge.normalised(bridge.raw(latents)), latents, atol=1e-5)
+        assert torch.allclose(wan.latents.process_in(wan.latents.process_out(latents)), latents, atol=1e-5)
 
     def test_references_in_front_are_dropped(self, bridge, wan):
         samples = noise(1, 16, 4, 2, 2)
         found = bridge.latents_of({"samples": samples}, wan, 2, 2)
-        assert torch.equal(found, bridge.normalised(samples[:, :, 2:]))
+        assert torch.equal(found, wan.latents.from_comfyui(samples[:, :, 2:]))
         assert torch.equal(bridge.latents_of({"samples": samples[:, :, 2:]}, wan, 2, 2), found)
 
     def test_another_length_is_refused(self, bridge, wan):

@@ -14,7 +14,7 @@ def clip(frames=5, height=32, width=48):
 @pytest.mark.parametrize("side", [float("nan"), float("inf"), -1.0, 4.5])
 def test_borders_that_no_picture_has(run, side):
     assert refusal(run, "VaceOutpaintVideo", images=clip(), top=side) == (
-        f"top is {side}. A number from 0 to 4 is needed. Change top."
+        f"top is {side}. A number from 0 to 4 is needed. Change it."
     )
 
 

@@ -45,10 +45,10 @@ def test_everything_has_the_clips_size_and_length(clip):
 
 
 def test_the_editor_shows_the_first_frame_before_a_run(clip):
-    """If this fails: `python -m tests.workflows.example_pictures` draws them anew."""
+    """If this fails: `python -m tools.workflows.example_pictures` draws them anew."""
     from PIL import Image
 
-    from tests.workflows.example_pictures import path_of
+    from tools.workflows.example_pictures import path_of
 
     shown = torch.from_numpy(np.array(Image.open(path_of(clip.scene)))).float() / 255
     assert float((shown - clip.images[0]).abs().max()) <= 0.5 / 255 + 1e-6

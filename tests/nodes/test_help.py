@@ -10,7 +10,7 @@ from PIL import Image
 
 DOCS = Path(__file__).parents[2] / "web" / "docs"
 PICTURES = DOCS / "pictures"
-SECTIONS = ["Inputs", "Outputs", "Example", "When it complains"]
+SECTIONS = ["Inputs", "Outputs", "Example", "Troubleshooting"]
 SHOWN = re.compile(r"^!\[([^\]]+)\]\((pictures/[A-Za-z]+\.webp)\)$", re.MULTILINE)
 ITEM = re.compile(r"^- `([a-z0-9_]+)`(?: \(optional\))?: \S", re.MULTILINE)
 SOURCE = re.compile(r"https?://|(?<![\w/])/(?:[\w.-]+/)|src=")  # what a reader without a network would not see

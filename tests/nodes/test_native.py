@@ -146,7 +146,7 @@ class TestFaultsOfCore:
         # There the other frames are made anew.
         assert refusal(run, "VaceInpaintVideo", images=clip(17), mask=half_mask(9)) == (
             "The mask has 9 frames, the images 17. One frame, which counts for all, or as many as the clip are needed. "
-            "Connect the mask of this very clip."
+            "Use the mask of this very clip."
         )
 
     @pytest.mark.parametrize("shape", [(32, 48), (1, 32, 48), (5, 32, 48, 1), (5, 1, 32, 48)])

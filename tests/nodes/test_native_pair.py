@@ -49,7 +49,8 @@ class TestOneRun:
         wanted, seen = [], []
         result = solver.run(both, noise, levels, lambda index, total, made: wanted.append((index, total, made)))
         asked.clear()
-        job = native._Job(solver, levels, acts_from=1.0, acts_to=-1.0, on_step=lambda *step: seen.append(step))
+        always = pack.vace_core.adapter.SigmaRange()
+        job = native._Job(solver, levels, acting=always, on_step=lambda *step: seen.append(step))
         handed = job.until(turn)(high, noise, torch.tensor(levels[: turn + 1]), {})
         ours = job.until(STEPS)(low, torch.zeros_like(noise), torch.tensor(levels[turn:]), {})
         assert torch.equal(ours, result)
@@ -122,7 +123,7 @@ def ours(core, pack, vae, vcu):
 @pytest.fixture
 def theirs(core, pack, vae, vcu):
     """Latents of a pair of MODELs, normalised as ours are: `theirs(two, **options)`."""
-    native, bridge = pack.nodes.comfy.native, pack.nodes.comfy.bridge
+    native, latents = pack.nodes.comfy.native, pack.nodes.comfy.registry.NATIVE_VACE.latents
 
     def sample(two, *, boundary=BOUNDARY, on_step=lambda *_: None, **options):
         model = pack.nodes.comfy.sockets.NativeModel(
@@ -130,7 +131,7 @@ def theirs(core, pack, vae, vcu):
         )
         options = core.SamplingOptions(**{**OPTIONS, **options})
         samples = native.sample(model, vcu, options, on_step=on_step, on_chunk=lambda *_: None)
-        return bridge.normalised(samples)
+        return latents.from_comfyui(samples)
 
     return sample
 
@@ -228,7 +229,7 @@ class TestEachIsItsOwn:
         other = pack.nodes.comfy.sockets.AdapterFile(
             path=write_starter(tmp_path, core, seed=21) / "adapter.safetensors"
         )
-        plug, part = pack.nodes.attach.WAN_PLUG, pack.nodes.comfy.hooks.Part(strength=0.5)
+        plug, part = pack.nodes.attach.WAN_PLUG, pack.vace_core.sampling.options.AdapterOptions(strength=0.5)
         handle = pack.nodes.attach._read(other, (0, 2), plug, models[which])
         models[which] = pack.nodes.comfy.hooks.attach(
             models[which], handle, plug.context(models[which], context), part, plug.room

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import native_parts
 import pytest
 import torch
+from filling import fill
 from refusal import refusal
 from torch import nn
 
@@ -164,6 +165,12 @@ def mochi():
         return VideoVAE(), 12
 
 
+def taehv():
+    from comfy.taesd.taehv import TAEHV
+
+    return TAEHV(latent_channels=16), 16
+
+
 class TestRealOnes:
     """ComfyUI's own classes; those of released sizes are made without memory."""
 
@@ -176,6 +183,7 @@ class TestRealOnes:
             (ltx_095, "that of LTX-Video 0.9.5 or later"),
             (mochi, "that of Mochi"),
             (ltx_091, "that of LTX-Video 0.9"),
+            (taehv, "a TAEHV for previews (such as lighttaew2_1), whose latents begin at other frames"),
         ],
     )
     def test_refused_by_name(self, pack, run, real, make, said):
@@ -185,6 +193,14 @@ class TestRealOnes:
         given = {"samples": {"samples": torch.zeros(1, vae.latent_channels, 2, 4, 6)}, "vcu": vcu, "vae": vae}
         if make is not ltx_091:
             assert refusal(run, "VaceDecodeVideo", **given).startswith(f"The VAE is {said}. That of Wan 2.1 or LTX-")
+
+    @torch.inference_mode()
+    def test_a_preview_vae_reads_later_frames_into_the_first_latent(self, comfy):
+        """Why it is refused: the first latent of Wan's VAE is the first frame alone."""
+        network = fill(taehv()[0])
+        clip = torch.rand(1, 3, 5, 16, 16, generator=torch.Generator().manual_seed(0))
+        later = torch.cat([clip[:, :, :1], 1 - clip[:, :, 1:]], dim=2)
+        assert not torch.allclose(network.encode(clip)[:, :, :1], network.encode(later)[:, :, :1], atol=1e-3)
 
     def test_ours_are_known(self, pack, kinds, comfy, real):
         families = pack.vace_core.models.wan.family.WAN, pack.vace_core.models.ltx.family.LTX

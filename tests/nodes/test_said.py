@@ -21,15 +21,15 @@ WRONG = {
     "start behind the end": ({"start_percent": 0.6, "end_percent": 0.4}, NOWHERE),
     "no strength": (
         {"strength": math.nan},
-        "strength is nan. A number from 0 to 10 is needed. Change strength.",
+        "strength is nan. A number from 0 to 10 is needed. Change it.",
     ),
     "no start": (
         {"start_percent": math.nan},
-        "start_percent is nan. A number from 0 to 1 is needed. Change start_percent.",
+        "start_percent is nan. A number from 0 to 1 is needed. Change it.",
     ),
     "no end": (
         {"end_percent": math.nan},
-        "end_percent is nan. A number from 0 to 1 is needed. Change end_percent.",
+        "end_percent is nan. A number from 0 to 1 is needed. Change it.",
     ),
 }
 
@@ -69,7 +69,7 @@ def test_an_adapter_that_acts_in_no_step_is_refused(run, model, unit):
 def test_references_that_nothing_reads_are_said_in_the_note(run, model, unit):
     (note,) = run("VaceSampleVideo", model=model, vcu=unit, **OPTIONS, strength=0.0).ui["text"]
     assert note.split("\n")[1:] == [
-        "The strength is 0, so the model reads the prompt alone: it is shown nothing of the unit's 2 references.",
+        "The strength is 0, so the model reads the prompt alone: it sees nothing of the VCU's 2 references.",
     ]
     (note,) = run("VaceSampleVideo", model=model, vcu=unit, **OPTIONS).ui["text"]
     assert "\n" not in note

@@ -325,7 +325,7 @@ class TestBuild:
 
     def test_control_of_another_length_is_refused(self, run):
         assert refusal(run, "VaceBuildVCU", images=clip(9), control=clip(5)) == (
-            "The control has 5 frames, the images 9. Both need the same. Make the control from these very images."
+            "The control has 5 frames, the images 9. Both need the same. Make the control from this very clip."
         )
 
     def test_a_mask_needs_a_video(self, run):

@@ -25,13 +25,13 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 import job_cases  # noqa: E402
+import ltx_case  # noqa: E402
 import tiny  # noqa: E402
 import tiny_ltx  # noqa: E402
 
 from vace_core.media.pictures import read_image  # noqa: E402
 from vace_core.media.video import from_uint8  # noqa: E402
 from vace_core.models.ltx.family import LTX  # noqa: E402
-from vace_core.models.ltx.keys import official_adapter_key  # noqa: E402
 from vace_core.models.wan import dit as wan  # noqa: E402
 
 GOLDEN = ROOT / "tests" / "parity" / "golden" / "jobs.safetensors"
@@ -133,24 +133,10 @@ def official_ltx():
     transformer = importlib.import_module("vace.models.ltx.models.transformers.transformer3d").VaceTransformer3DModel
     schedulers = importlib.import_module("ltx_video.schedulers.rf")
     patchifiers = importlib.import_module("ltx_video.models.transformers.symmetric_patchifier")
-    sizes = tiny_ltx.SIZES
-    model = transformer(
-        num_attention_heads=sizes.heads, attention_head_dim=sizes.width // sizes.heads, in_channels=128,
-        out_channels=128, num_layers=sizes.layers, cross_attention_dim=sizes.width, attention_bias=True,
-        activation_fn="gelu-approximate", num_embeds_ada_norm=1000, norm_elementwise_affine=False, norm_eps=1e-6,
-        caption_channels=sizes.text_width, qk_norm="rms_norm", standardization_norm="rms_norm",
-        positional_embedding_type="rope", positional_embedding_theta=10000.0,
-        positional_embedding_max_pos=[20, 2048, 2048], timestep_scale_multiplier=1000, project_to_2d_pos=True,
-        context_num_layers=list(tiny_ltx.LAYERS), in_context_channels=384,
-    )  # fmt: skip
-    state = {
-        official_adapter_key(name, tiny_ltx.LAYERS): value for name, value in tiny_ltx.adapter().state_dict().items()
-    }
-    model.load_state_dict(dict(tiny_ltx.base().state_dict()) | state, strict=True)
     text_encoder = torch.nn.Linear(1, 1)  # only where it is and what it computes in is asked for
     text_encoder.device, text_encoder.dtype = CPU, torch.float32
     return ltx.VaceLTXVideoPipeline(
-        tokenizer=None, text_encoder=text_encoder, vae=official_ltx_vae(), transformer=model.eval(),
+        tokenizer=None, text_encoder=text_encoder, vae=official_ltx_vae(), transformer=ltx_case.official(transformer),
         scheduler=schedulers.RectifiedFlowScheduler(shifting="SD3", target_shift_terminal=0.1),
         patchifier=patchifiers.SymmetricPatchifier(patch_size=1),
     )  # fmt: skip

@@ -21,30 +21,11 @@ import ltx_video  # noqa: E402
 from ltx_video.schedulers.rf import RectifiedFlowScheduler  # noqa: E402
 from ltx_video.utils.skip_layer_strategy import SkipLayerStrategy  # noqa: E402
 
-from vace_core.models.ltx.keys import official_adapter_key  # noqa: E402
-
 # The package's own __init__ imports its demos and annotators; only its transformer is wanted.
 for name in ("vace", "vace.models", "vace.models.ltx", "vace.models.ltx.models"):
     sys.modules[name] = types.ModuleType(name)
     sys.modules[name].__path__ = [str(Path(ltx_video.__file__).parents[1] / name.replace(".", "/"))]
 from vace.models.ltx.models.transformers.transformer3d import VaceTransformer3DModel  # noqa: E402
-
-
-def official():
-    sizes = ltx_case.SIZES
-    model = VaceTransformer3DModel(
-        num_attention_heads=sizes.heads, attention_head_dim=sizes.width // sizes.heads, in_channels=128,
-        out_channels=128, num_layers=sizes.layers, cross_attention_dim=sizes.width, attention_bias=True,
-        activation_fn="gelu-approximate", num_embeds_ada_norm=1000, norm_elementwise_affine=False, norm_eps=1e-6,
-        caption_channels=sizes.text_width, qk_norm="rms_norm", standardization_norm="rms_norm",
-        positional_embedding_type="rope", positional_embedding_theta=10000.0,
-        positional_embedding_max_pos=[20, 2048, 2048], timestep_scale_multiplier=1000, project_to_2d_pos=True,
-        context_num_layers=list(ltx_case.LAYERS), in_context_channels=384,
-    )  # fmt: skip
-    base, adapter = ltx_case.models()
-    state = {official_adapter_key(name, ltx_case.LAYERS): value for name, value in adapter.state_dict().items()}
-    model.load_state_dict(dict(base.state_dict()) | state, strict=True)
-    return model.eval()
 
 
 def padded(text):
@@ -90,7 +71,10 @@ def job(ask, inputs, latents):
 @torch.no_grad()
 def main() -> None:
     inputs = ltx_case.inputs()
-    ask, latents = asker(official(), inputs), inputs["latents"].flatten(2).transpose(1, 2)
+    ask, latents = (
+        asker(ltx_case.official(VaceTransformer3DModel), inputs),
+        inputs["latents"].flatten(2).transpose(1, 2),
+    )
     results = {
         name: ask(latents, [inputs["text"]], inputs["sigma"], strength, (skipped,))
         for name, (strength, skipped) in ltx_case.CASES.items()

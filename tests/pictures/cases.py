@@ -9,7 +9,7 @@ from typing import Any
 from sheet import Sheet
 from studio import SIZE, WORDS, Studio, frames, images, masks, roles
 
-GETS, IN, OUT, MADE = "What the model gets", "In", "Out", "What the starter makes of it"
+GETS, IN, OUT, MADE = "What the model gets", "In", "Out", "What the starter generates"
 ONE, TWO, WALKER = "circle that moves right", "star and triangle that pass", "figure that walks"
 CASES: dict[str, Callable[[Studio, Sheet], str]] = {}
 """Fills a sheet and returns what it shows, in words."""
@@ -24,15 +24,15 @@ def case(node_id: str) -> Callable[[Callable[[Studio, Sheet], str]], Callable[[S
 
 
 def show_unit(studio: Studio, sheet: Sheet, vcu: Any, *, sampled: bool = True, **options: Any) -> None:
-    """Frames, mask and references of a unit, and what becomes of it."""
+    """Frames, mask and reference images of a VCU, and what is generated from it."""
     sheet.heading(GETS)
     if vcu.prompt:
         sheet.words(f"“{vcu.prompt}”")
-    seen = "gray is to be made" if vcu.control is None else "where something is made, the control or gray"
+    seen = "gray = generate" if vcu.control is None else "in the generated part, the control video or gray"
     sheet.strip(f"frames: {seen}", frames(vcu.frames))
-    sheet.strip("mask: red is made, white is kept", roles(vcu))
+    sheet.strip("mask: red = generate, white = keep", roles(vcu))
     if vcu.references:
-        sheet.strip("references", [picture for one in vcu.references for picture in frames(one)])
+        sheet.strip("reference images", [picture for one in vcu.references for picture in frames(one)])
     if sampled:
         sheet.heading(MADE)
         sheet.strip("images", images(studio.made(vcu, **options)))
@@ -51,19 +51,19 @@ def path(*keys: tuple[float, float, float], side: float = 0.4) -> str:
 def load_starter(studio: Studio, sheet: Sheet) -> str:
     names = [studio.name(one) for one in ("VaceLoadStarter", "VaceSampleVideo", "VaceDecodeVideo")]
     sheet.chain([[name] for name in names], names[0])
-    sheet.heading("What it makes of a prompt alone")
+    sheet.heading("What it generates from a prompt alone")
     for scene in (ONE, "ring, first part", WALKER):
         words = studio.clip(scene)["caption"]
         vcu = studio.run("VaceTextToVideo", prompt=words, **SIZE)[0]
         sheet.strip(words, images(studio.made(vcu)))
-    return "three clips that the starter made of three prompts"
+    return "three clips that the starter generated from three prompts"
 
 
 @case("VaceLoadModel")
 def load_model(studio: Studio, sheet: Sheet) -> str:
     name = studio.name("VaceLoadModel")
     sheet.chain([["transformer file", "VAE file", "text encoder file"], [name], [studio.name("VaceSampleVideo")]], name)
-    sheet.heading("Files are recognised by what is in them")
+    sheet.heading("Files are recognised by their contents")
     for line in studio.facts():
         sheet.words(line)
     return "three files become one model"
@@ -100,10 +100,10 @@ def attach_adapter(studio: Studio, sheet: Sheet) -> str:
     clip = studio.clip(ONE)
     vcu = studio.run("VaceControlVideo", images=clip["images"], kind="scribble", fps=8.0, **WORDS)[0]
     sheet.heading("One seed, no prompt, and outlines to follow")
-    sheet.strip("the unit", frames(vcu.frames))
-    for strength, words in ((0.0, "the base alone"), (1.0, "with the adapter")):
+    sheet.strip("the VCU", frames(vcu.frames))
+    for strength, words in ((0.0, "the base model alone"), (1.0, "with the adapter")):
         sheet.strip(words, images(studio.made(vcu, strength=strength)))
-    return "the same base without the adapter and with it"
+    return "the same base model without the adapter and with it"
 
 
 @case("VaceExampleClip")
@@ -134,7 +134,7 @@ def stack_references(studio: Studio, sheet: Sheet) -> str:
     sheet.strip("references, as the model sees them in a wide video", [
         picture for one in given.ui["images"] for picture in images(one[None])
     ])  # fmt: skip
-    return "two pictures, cut out with their masks and laid on white"
+    return "two images, cut out with their masks and laid on white"
 
 
 @case("VaceComposeMasks")
@@ -161,7 +161,7 @@ def compose_masks(studio: Studio, sheet: Sheet) -> str:
 def text_to_video(studio: Studio, sheet: Sheet) -> str:
     words = studio.clip(ONE)["caption"]
     show_unit(studio, sheet, studio.run("VaceTextToVideo", prompt=words, **SIZE)[0])
-    return "nothing but gray, and the clip made of the prompt"
+    return "nothing but gray, and the clip generated from the prompt"
 
 
 @case("VaceReferenceToVideo")
@@ -169,7 +169,7 @@ def reference_to_video(studio: Studio, sheet: Sheet) -> str:
     star = studio.clip(TWO)["objects"][:1]
     words = {"prompt": "a yellow star moves right on a gradient beige background", **SIZE}
     show_unit(studio, sheet, studio.run("VaceReferenceToVideo", references=star, **words)[0])
-    return "a picture of a thing, and a clip in which it appears"
+    return "an image of an object, and a clip in which it appears"
 
 
 @case("VaceInpaintVideo")
@@ -212,7 +212,7 @@ def extend_video(studio: Studio, sheet: Sheet) -> str:
     values = {"first": clip["images"][:9], "length": 17, "fps": 8.0, "prompt": clip["caption"]}
     given = studio.run("VaceExtendVideo", **values, **WORDS)
     show_unit(studio, sheet, given[0])
-    return "the first frames are kept, the rest is made"
+    return "the first frames are kept, the rest is generated"
 
 
 @case("VaceJoinVideos")
@@ -224,7 +224,7 @@ def join_videos(studio: Studio, sheet: Sheet) -> str:
     values = {"first": first["images"], "last": last["images"], "length": 17, "keep": 5, "fps": 8.0}
     given = studio.run("VaceJoinVideos", prompt=first["caption"], **values, **WORDS)
     show_unit(studio, sheet, given[0])
-    return "the end of one clip, the start of another, and what is made between"
+    return "the end of one clip, the start of another, and what is generated between"
 
 
 @case("VacePlaceKeyframes")
@@ -235,7 +235,7 @@ def place_keyframes(studio: Studio, sheet: Sheet) -> str:
     sheet.strip("images, at 0, 8, -1", images(pictures))
     values = {"images": pictures, "positions": "0, 8, -1", "length": 17, "fps": 8.0, "prompt": clip["caption"]}
     show_unit(studio, sheet, studio.run("VacePlaceKeyframes", **values, **WORDS)[0])
-    return "three pictures at three frames, and what is made between them"
+    return "three images at three frames, and what is generated between them"
 
 
 @case("VaceControlVideo")
@@ -249,10 +249,10 @@ def control_video(studio: Studio, sheet: Sheet) -> str:
         source = clip["depth" if kind == "depth" else "images"]
         given = studio.run("VaceControlVideo", images=source, kind=kind, fps=8.0, prompt=clip["caption"], **WORDS)
         units[kind] = given[0]
-        sheet.strip("depth, as another node drew it" if kind == "depth" else kind, images(given[1]))
-    sheet.heading("What the starter makes of the scribble")
+        sheet.strip("depth, from another node" if kind == "depth" else kind, images(given[1]))
+    sheet.heading("What the starter generates from the scribble")
     sheet.strip("images", images(studio.made(units["scribble"])))
-    return "a clip as gray, outlines, motion and depth, and a new clip that follows the outlines"
+    return "a clip as gray, outlines, optical flow and depth, and a generated clip that follows the outlines"
 
 
 @case("VaceLayoutToVideo")
@@ -276,7 +276,7 @@ def move_anything(studio: Studio, sheet: Sheet) -> str:
     paths = path((0, 0.27, 0.45), (1, 0.7, 0.7))
     values = {"image": clip["images"], "paths": paths, "length": 17, "fps": 8.0, "prompt": clip["caption"]}
     show_unit(studio, sheet, studio.run("VaceMoveAnything", **values, **WORDS)[0])
-    return "a picture, a box that moves over it, and the thing that moves along"
+    return "an image, a box that moves over it, and the object that moves along"
 
 
 @case("VaceSwapAnything")
@@ -296,7 +296,7 @@ def swap_anything(studio: Studio, sheet: Sheet) -> str:
         **WORDS,
     )[0]
     show_unit(studio, sheet, vcu)
-    return "a star from a picture takes the place of a circle in a clip"
+    return "a star from an image takes the place of a circle in a clip"
 
 
 @case("VaceExpandAnything")
@@ -306,7 +306,7 @@ def expand_anything(studio: Studio, sheet: Sheet) -> str:
     sheet.strip("image", images(clip["images"]))
     values = {"image": clip["images"], "length": 17, "fps": 8.0, "prompt": clip["caption"], **SIDES}
     show_unit(studio, sheet, studio.run("VaceExpandAnything", **values, **WORDS)[0])
-    return "a picture as the first frame of a wider clip"
+    return "an image as the first frame of a wider clip"
 
 
 @case("VaceAnimateAnything")
@@ -338,7 +338,7 @@ def reference_anything(studio: Studio, sheet: Sheet) -> str:
         **SIZE,
     )[0]
     show_unit(studio, sheet, vcu, sampled=False)
-    return "the subjects of two pictures, cut out, for a clip in which they appear"
+    return "the subjects of two images, cut out, for a clip in which they appear"
 
 
 @case("VaceBuildVCU")
@@ -359,10 +359,10 @@ def build_vcu(studio: Studio, sheet: Sheet) -> str:
         **{**SIZE, "prompt": clip["caption"]},
     )[0]
     show_unit(studio, sheet, vcu, sampled=False)
-    return "a clip to keep, a mask, depth to follow inside it, and a reference, in one unit"
+    return "a clip to keep, a mask, depth to follow inside it, and a reference image, in one VCU"
 
 
-# Units
+# VCUs
 
 
 @case("VaceComposeVCUs")
@@ -380,7 +380,7 @@ def compose_vcus(studio: Studio, sheet: Sheet) -> str:
     sheet.strip("vcu_3, reference", frames(third.references[0]))
     vcu = studio.run("VaceComposeVCUs", vcu_1=first, vcu_2=second, vcu_3=third)[0]
     show_unit(studio, sheet, vcu)
-    return "an inpainting, outlines and a reference become one unit"
+    return "inpainting, outlines and a reference image become one VCU"
 
 
 @case("VacePreviewVCU")
@@ -391,7 +391,7 @@ def preview_vcu(studio: Studio, sheet: Sheet) -> str:
     vcu = studio.run("VaceSwapAnything", prompt="a yellow star moves right", **values, **WORDS)[0]
     given = studio.run("VacePreviewVCU", vcu=vcu, columns=4)
     sheet.whole(images(given[1])[0])
-    return "the contact sheet of a swap: frames, mask, what is kept, and the reference"
+    return "the contact sheet of a swap: frames, mask, what is kept, and the reference image"
 
 
 # Sampling and after
@@ -401,17 +401,17 @@ def preview_vcu(studio: Studio, sheet: Sheet) -> str:
 def sample_video(studio: Studio, sheet: Sheet) -> str:
     clip = studio.clip(ONE)
     vcu = studio.run("VaceControlVideo", images=clip["images"], kind="scribble", fps=8.0, **WORDS)[0]
-    sheet.heading("One unit")
+    sheet.heading("One VCU")
     sheet.strip("outlines to follow, without a prompt", frames(vcu.frames))
     sheet.heading("Out, decoded")
     for words, options in (
         ("seed 1", {"seed": 1}),
         ("seed 2", {"seed": 2}),
-        ("seed 1, strength 0: the unit does not guide", {"seed": 1, "strength": 0.0}),
+        ("seed 1, strength 0: the VCU does not guide", {"seed": 1, "strength": 0.0}),
         ("seed 1, 5 steps", {"seed": 1, "steps": 5}),
     ):
         sheet.strip(words, images(studio.made(vcu, **options)))
-    return "one unit with two seeds, without guidance, and with few steps"
+    return "one VCU with two seeds, without guidance, and with few steps"
 
 
 @case("VaceApplyVCU")
@@ -424,7 +424,7 @@ def apply_vcu(studio: Studio, sheet: Sheet) -> str:
     sheet.heading("References are in front of the latent")
     given = [picture for one in vcu.references for picture in frames(one)]
     sheet.strip(f"trim_latent = {vcu.num_references}, then the video", [*given, *frames(vcu.frames, 3)])
-    return "a unit goes to KSampler, with its references in front of the video"
+    return "a VCU goes to KSampler, with its reference frames in front of the video"
 
 
 @case("VaceEncodePrompt")
@@ -432,11 +432,11 @@ def encode_prompt(studio: Studio, sheet: Sheet) -> str:
     name = studio.name("VaceEncodePrompt")
     sheet.chain([["any VACE task", "Load CLIP"], [name], ["KSampler"]], name)
     clip = studio.clip(ONE)
-    sheet.heading("What the unit says")
+    sheet.heading("The prompts of the VCU")
     vcu = studio.run("VaceTextToVideo", prompt=clip["caption"], negative_prompt="a star", **SIZE)[0]
     sheet.words(f"positive: “{vcu.prompt}”")
     sheet.words(f"negative: “{vcu.negative_prompt}”")
-    return "the prompts of a unit go to KSampler"
+    return "the prompts of a VCU go to KSampler"
 
 
 @case("VaceDecodeVideo")
@@ -447,12 +447,12 @@ def decode_video(studio: Studio, sheet: Sheet) -> str:
     vcu = studio.run("VaceInpaintVideo", images=clip["images"], mask=loose, **words)[0]
     samples = studio.samples(vcu)
     sheet.heading(IN)
-    sheet.strip("the clip that the unit keeps", images(clip["images"]))
+    sheet.strip("the clip that the VCU keeps", images(clip["images"]))
     sheet.strip("samples, decoded alone", images(studio.plain(samples)))
     given = studio.decoded(vcu, samples)
     sheet.heading(OUT)
-    sheet.strip("images: red was made, and around it stands the clip", images(given[0]))
-    sheet.strip("mask of the unit", roles(vcu))
+    sheet.strip("images: the red part was generated, around it is the clip", images(given[0]))
+    sheet.strip("mask of the VCU", roles(vcu))
     sheet.words(f"report: {given[2]}")
     return "decoded latents, and the result with every kept pixel put back"
 
@@ -466,7 +466,7 @@ def composite_video(studio: Studio, sheet: Sheet) -> str:
     elsewhere = studio.plain(studio.samples(vcu))
     sheet.heading(IN)
     sheet.strip("images, decoded elsewhere", images(elsewhere))
-    sheet.strip("vcu: red was made, white is put back", roles(vcu))
+    sheet.strip("vcu: red was generated, white is put back", roles(vcu))
     sheet.heading(OUT)
     for feather in (0, 6):
         given = studio.run("VaceCompositeVideo", images=elsewhere, vcu=vcu, feather=feather)

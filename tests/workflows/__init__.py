@@ -1,4 +1,1 @@
-"""The shipped workflows as code: what is in them, how they are laid out, and how they are tried.
-
-`python -m tests.workflows` writes them to the folder workflows.
-"""
+"""How the shipped workflows are tried: in this process, and in a real ComfyUI."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .blueprint_json import ENTRIES, RESULTS
-from .graph_json import FIXED
+from tools.workflows.blueprint_json import ENTRIES, RESULTS
+from tools.workflows.graph_json import FIXED
 
 
 def flattened(

@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from . import templates, templates_models
+from tools.workflows import templates, templates_models
+from tools.workflows.blueprints import ONE_NODE
+from tools.workflows.graph_json import Graph
+from tools.workflows.shipped import AT_ONCE, PROMPTS, SUBGRAPHS, WITH_FILES, WITH_NEWER_CORE, WITH_PACKS
+
 from .blueprint_prompt import flattened
-from .blueprints import ONE_NODE
 from .checks import CHECKS, Measure
-from .graph_json import Graph
 from .recast import Recast, awake, needed, recast, replaced_in
-from .shipped import AT_ONCE, PROMPTS, SUBGRAPHS, WITH_FILES, WITH_NEWER_CORE, WITH_PACKS
 
 AS_IT_IS = "as it is"
 REAL_FILES = "starter's files, loaded by the loaders of real models"

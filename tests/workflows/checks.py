@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tools.workflows.forms import pack
 from vace_core.starter.evaluation import metrics
 from vace_core.starter.evaluation.objects import coloured, largest, things
 from vace_core.starter.world import SceneClip, render
 
-from .forms import pack
 from .here import Here
 
 CODEC = 26.0  # dB: h264 at ComfyUI's quality, with colour at half the size, on clips of 64 pixels

@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from .forms import pack
+from tools.workflows.forms import pack
+
 from .recast import is_link
 from .starter_files import FPS, example
 

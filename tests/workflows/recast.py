@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .forms import pack_forms
-from .graph_json import Graph
-from .parts import FIT, LTX, SAMPLING, SIZE, SMALL, TEXT, VAE
+from tools.workflows.forms import pack_forms
+from tools.workflows.graph_json import Graph
+from tools.workflows.parts import FIT, LTX, SAMPLING, SIZE, SMALL, TEXT, VAE
+
 from .starter_files import SIDE, clip_name, picture_name
 
 FOUND: dict[str, dict[int, str]] = {

@@ -15,11 +15,10 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from tools.workflows.forms import pack
+from tools.workflows.parts import ADAPTER, BASE, LARGE, LORA, SMALL, TEXT, VAE
 from vace_core.starter.model import WEIGHTS
 from vace_core.starter.world import render
-
-from .forms import pack
-from .parts import ADAPTER, BASE, LARGE, LORA, SMALL, TEXT, VAE
 
 FPS, LENGTH, SIDE = 8, 17, 64
 RANK, ALPHA = 4, 0.02

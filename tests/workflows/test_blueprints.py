@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from .shipped import SUBGRAPHS, WORKFLOWS, files
+from tools.workflows.shipped import SUBGRAPHS, WORKFLOWS, files
 
 SAVED = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(SUBGRAPHS.glob("*.json"))}
 ENDS = (-10, -20)
@@ -24,7 +24,7 @@ def inner(saved):
 
 
 def test_the_files_are_those_of_the_code():
-    """If this fails: `python -m tests.workflows` writes them."""
+    """If this fails: `python -m tools.workflows` writes them."""
     wanted = {path: text for path, text in files().items() if path.parent == SUBGRAPHS}
     assert set(SUBGRAPHS.glob("*.json")) == set(wanted)
     for path, text in wanted.items():

@@ -11,11 +11,11 @@ from functools import cache
 
 import pytest
 
-from .core_nodes import CORE
-from .forms import ROOT, from_info, pack_forms
-from .graph_json import Graph, Link, prompt_inputs
-from .other_packs import NEWER_CORE, PACK_NODES
-from .shipped import WITH_FILES, WITH_NEWER_CORE, WITH_PACKS, at_once
+from tools.workflows.core_nodes import CORE
+from tools.workflows.forms import ROOT, from_info, pack_forms
+from tools.workflows.graph_json import Graph, Link, prompt_inputs
+from tools.workflows.other_packs import NEWER_CORE, PACK_NODES
+from tools.workflows.shipped import WITH_FILES, WITH_NEWER_CORE, WITH_PACKS, at_once
 
 SAID = ROOT.parent / "shared" / "data"
 OLD, NEW = "object_info_with_packs.json", "object_info_033.json"

@@ -6,9 +6,9 @@ import math
 
 import pytest
 
-from .graph_json import Link, Node, slots_of
-from .layout import SLOT, TALL, TITLE, WIDGET, arrange
-from .shipped import everything
+from tools.workflows.graph_json import Link, Node, slots_of
+from tools.workflows.layout import SLOT, TALL, TITLE, WIDGET, arrange
+from tools.workflows.shipped import everything
 
 POINTS = 60
 GRAPHS = everything()

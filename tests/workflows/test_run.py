@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from tools.workflows.forms import pack_forms
+from tools.workflows.shipped import RESULTS, SUBGRAPHS, at_once, everything
+
 from .cases import AS_IT_IS, RECASTS, frozen, off, runs
 from .checks import CHECKS, case_of, check, length_of
-from .forms import pack_forms
 from .here import Here
 from .run import fits, run, version_of
 from .server import Server
-from .shipped import RESULTS, SUBGRAPHS, at_once, everything
 
 VERSIONS = ("0.3.64", "0.33.0")
 COMFYUI = os.environ.get("COMFYUI_PATH")

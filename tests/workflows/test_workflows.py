@@ -7,12 +7,13 @@ import json
 import pytest
 from PIL import Image
 
-from .forms import OURS, pack_forms
-from .graph_json import FIXED, Graph, form_of
-from .layout import TITLE
-from .parts import REAL_TITLE
-from .shipped import PAGE, PROMPTS, WORKFLOWS, at_once, everything, files
-from .thumbnails import pictured
+from tools.workflows.forms import OURS, pack_forms
+from tools.workflows.graph_json import FIXED, Graph, form_of
+from tools.workflows.layout import TITLE
+from tools.workflows.parts import REAL_TITLE
+from tools.workflows.shipped import PAGE, PROMPTS, WORKFLOWS, at_once, everything, files
+
+from .picture_runs import pictured
 
 GRAPHS = {graph.title: graph for graph in everything()}
 SAVED = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(WORKFLOWS.glob("*.json"))}
@@ -30,7 +31,7 @@ def saved(request):
 
 
 def test_the_files_are_those_of_the_code():
-    """If this fails: `python -m tests.workflows` writes them."""
+    """If this fails: `python -m tools.workflows` writes them."""
     wanted = files()
     there = {path for folder in (WORKFLOWS, PROMPTS) for path in folder.glob("*.json")}
     assert there == {path for path in wanted if path.parent in (WORKFLOWS, PROMPTS)}
@@ -165,7 +166,7 @@ def _within(one, other):
 
 
 def test_every_workflow_has_a_small_picture():
-    """Made from a real run, see `thumbnails.py`; ComfyUI asks for the file's name with .jpg."""
+    """Made from a real run, see `picture_runs.py`; ComfyUI asks for the file's name with .jpg."""
     assert {path.stem for path in WORKFLOWS.glob("*.jpg")} == set(SAVED) == set(pictured())
     for path in WORKFLOWS.glob("*.jpg"):
         assert path.stat().st_size < 20_000, path.name

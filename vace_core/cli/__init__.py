@@ -1,7 +1,7 @@
 """The command `vace`: every task from a terminal.
 
-`tasks` has one function per task, `options` what they share, `inputs` the files that go in, `files` and `models` those
-of the model, `run` what happens then, `film` what is put around it, `console` what is said; `tools`, `demo` and
+`tasks` has one function per task, `options` what they share, `inputs` the input files, `files` and `models` the
+model, `run` runs a task, `film` adds the rest of the video around its result, `console` prints; `tools`, `demo` and
 `train` are the commands that are no tasks.
 """
 
@@ -26,11 +26,11 @@ app = Typer(
     add_completion=False,
     rich_markup_mode="rich",
 )
-previews = Typer(help="Only shows what a task asks for: a contact sheet, no model.", no_args_is_help=True)
+previews = Typer(help="Preview a task as a contact sheet, without a model.", no_args_is_help=True)
 
 
 @app.callback()
-def common(debug: Annotated[bool, Option("--debug", help="Errors with their traceback.")] = False) -> None:
+def common(debug: Annotated[bool, Option("--debug", help="Show errors with their traceback.")] = False) -> None:
     """Video creation and editing with VACE: one model, every task."""
     set_debug(debug)
 

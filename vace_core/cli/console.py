@@ -1,4 +1,4 @@
-"""What the command says and where: results on standard output, everything for the eye on standard error."""
+"""Console output: results on standard output, everything for the eye on standard error."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def say(message: str, style: str = "") -> None:
     eye.print(Text(message, style=style), soft_wrap=not eye.is_terminal)
 
 
-def table(rows: Iterable[tuple[str, str]]) -> None:
+def print_table(rows: Iterable[tuple[str, str]]) -> None:
     """Names and values in two columns."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold cyan", no_wrap=True)

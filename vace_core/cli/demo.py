@@ -22,13 +22,13 @@ from ..starter.scene import Background, Keyframe, Scene, SceneObject
 from ..starter.world import render
 from ..tasks import anything
 from ..vcu import VideoConditionUnit
-from .console import errors_as_exit_codes, result, say, table
+from .console import errors_as_exit_codes, print_table, result, say
 from .files import STARTER_NAME, find_files
-from .inputs import fit_clip
+from .inputs import fit_file, warnings_of
 from .models import load, options_of
 from .options import Run, Wanted
 from .request import Request
-from .run import make
+from .run import generate_shown
 
 ENLARGED = 4
 MARGIN = 3  # pixels around the star, for a video's compression smears colours
@@ -43,11 +43,13 @@ CIRCLE = SceneObject(shape="circle", colour="blue", motion="moves right", path=A
 def demo(
     clip: Annotated[Path | None, Argument(help="A clip of your own; one is drawn if none is given.")] = None,
     *,
-    output: Annotated[Path, Option("--output", "-o", help="A folder; made if it is not there.")] = Path("vace-demo"),
-    seed: Annotated[int, Option(help="One seed, one result.")] = 0,
+    output: Annotated[Path, Option("--output", "-o", help="A folder; created if it does not exist.")] = Path(
+        "vace-demo"
+    ),
+    seed: Annotated[int, Option(help="The same seed gives the same result.")] = 0,
     model: Annotated[str, Option("--model", "-m", help="The starter, or a folder laid out like it.")] = STARTER_NAME,
 ) -> None:
-    """Edits a clip with the starter model: takes something away, puts something in its place, moves something."""
+    """Edit a clip with the starter model: remove an object, replace it, move one."""
     wanted, how = Wanted(model=model), Run(seed=seed)
     given = None if clip is None else _given(clip, wanted)
     _make_folder(output)
@@ -55,13 +57,13 @@ def demo(
     network = load(find_files(wanted, how), how)
     source, masks, fps = given or _drawn(output / "clip.mp4", wanted)
     for name, unit in _jobs(source, masks, fps).items():
-        table([(name, unit.prompt)])
-        made = make(network, unit, options_of(wanted, how), feather=SEAM, match_colour=_is_hole(unit))
-        # Side by side: what came, what the model was shown of it, what it made.
+        print_table([(name, unit.prompt)])
+        made = generate_shown(network, unit, options_of(wanted, how), feather=SEAM, match_colour=_is_hole(unit))
+        # Side by side: the clip, what the model gets of it, what it generates.
         shown = torch.cat([source, unit.frames, made], dim=4)
         write_video(output / f"{name}.mp4", _enlarged(shown), fps=fps)
         Request(vcu=unit, wanted=wanted).write_sheet(output / f"{name}.png")
-    table([("done", "in each video, from the left: the clip, what the model was shown of it, what it made")])
+    print_table([("done", "in each video, from the left: the clip, what the model gets of it, what it generates")])
     result(str(output))
 
 
@@ -69,20 +71,20 @@ def _drawn(path: Path, wanted: Wanted) -> tuple[Tensor, Tensor, float]:
     """A clip of the starter's world and the box around its star; read from the file that it is written to."""
     clip = render(Scene(background=PLACE, objects=(STAR,)))
     write_video(path, clip.frames, fps=STARTER_RULE.fps)
-    fitted = fit_clip(path, wanted)
+    fitted = fit_file(path, wanted)
     return fitted.frames, grow(box(clip.masks), MARGIN), fitted.plan.fps
 
 
 def _given(path: Path, wanted: Wanted) -> tuple[Tensor, Tensor, float]:
     """A clip with a mask in its middle."""
-    fitted = fit_clip(path, wanted)
+    fitted = fit_file(path, wanted)
     if fitted.plan.num_frames < 2:
         raise InputError(f"{path} has a single frame. The demo needs a clip. Choose a video, or leave it out.")
     height, width = fitted.size
     masks = torch.zeros_like(fitted.frames[:, :1])
     masks[..., height // 4 : height - height // 4, width // 4 : width - width // 4] = 1
     first = outside(tasks.inpaint(fitted.frames, masks, fps=fitted.plan.fps))
-    for warning in (*([first] if first else []), *fitted.warnings(wanted)):
+    for warning in (*([first] if first else []), *warnings_of(fitted, wanted)):
         say(f"! {warning}", "yellow")
     return fitted.frames, masks, fitted.plan.fps
 

@@ -1,4 +1,4 @@
-"""Which files a model is made of: those that were given, and those that lie in its folder or beside it."""
+"""The files of a model: those that were given, and those in its folder or beside it."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def is_pair(wanted: Wanted, run: Run) -> bool:
 
 
 def family_of(model: str) -> Family | None:
-    """Which kind of base a file or folder holds; None if there is nothing.
+    """The model family in a file or folder; None if there is nothing.
 
     Raises:
         ModelError: it is damaged, or no model that is known.

@@ -1,75 +1,51 @@
-"""Files as the tasks need them: clips fitted to the model, masks with the same geometry, references, paths of boxes."""
+"""Files as the tasks need them: clips and masks to be fitted, references, paths of boxes; and what is said of them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from ..errors import InputError, ShapeError
+from ..errors import InputError
 from ..inputs import fitting
 from ..inputs.box_paths import paths_from_json
-from ..inputs.fitting import FitPlan
+from ..inputs.fitted import Fitted, Source, Target, fit_clip, fit_mask
 from ..inputs.layout import BoxKey, BoxPath
 from ..inputs.references import crop_subject, on_white
-from ..media.pictures import PICTURES, read_animation, read_image, read_mask
+from ..media.pictures import PICTURES, read_animation, read_image, read_mask, read_mask_levels
 from ..media.video import Clip, from_uint8, read_video
-from .film import Rest, rest_of
 from .models import profile_of
 from .options import Paths, References, Wanted
-from .sizes import chosen_size, length
-
-SAME_RATE = 0.01
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Fitted:
-    """A clip as the model gets it.
+def target_of(wanted: Wanted) -> Target:
+    """What clips are fitted to for the chosen model, and what was asked for."""
+    return Target(
+        takes=profile_of(wanted).rule,
+        length=wanted.length,
+        fps=wanted.fps,
+        height=wanted.height,
+        width=wanted.width,
+    )
 
-    Attributes:
-        frames: `(1, 3, T, H, W)` in −1..1.
-        clip: The part of the file that was taken.
-        plan: How it was fitted.
-        in_file: Frames of the whole file.
-        begin: The first frame taken of it.
-        rest: What is left of the file before or after the part that was taken; None where nobody asks for it.
-    """
 
-    frames: Tensor
-    clip: Clip
-    plan: FitPlan
-    in_file: int
-    begin: int = 0
-    rest: Rest | None = None
+def notes_of(fitted: Fitted, label: str) -> list[tuple[str, str]]:
+    """What came and how it was fitted, as rows of a table."""
+    source, begin, taken, count = fitted.source, fitted.begin, fitted.plan.source_frames, fitted.source.shape[0]
+    part = f"Frames {begin} to {begin + taken - 1} of {count}: " if taken < count else ""
+    name = source.path.name if source.path else label
+    rows = [f"{name}. {part}{fitting.report(fitted.plan)}", *source.notes, *fitted.notes]
+    return [(label, row) for row in rows]
 
-    @property
-    def size(self) -> tuple[int, int]:
-        """`(H, W)`."""
-        return self.plan.height, self.plan.width
 
-    @property
-    def fps(self) -> float | None:
-        """Frames per second; None for a picture, which has none."""
-        return self.plan.fps if self.in_file > 1 else None
-
-    def notes(self, name: str) -> list[tuple[str, str]]:
-        """What came and how it was fitted, as rows of a table."""
-        taken = len(self.clip.frames)
-        part = f"Frames {self.begin} to {self.begin + taken - 1} of {self.in_file}: " if taken < self.in_file else ""
-        path = self.clip.path or Path(name)
-        return [(name, f"{path.name}. {part}{fitting.report(self.plan)}"), *((name, note) for note in self.clip.notes)]
-
-    def warnings(self, wanted: Wanted) -> list[str]:
-        """What was lost in fitting that nobody asked for, and how it is kept."""
-        thinned = None if wanted.fps else fitting.thinning(self.plan)
-        if thinned is None:
-            return []
-        count, fps = self.plan.num_frames, self.clip.fps
-        return [
-            f"{thinned} To keep the rate, take the first {count / fps:.2f} s alone: --length {count} --fps {fps:.6g}"
-        ]
+def warnings_of(fitted: Fitted, wanted: Wanted) -> list[str]:
+    """What was lost in fitting that nobody asked for, and how it is kept."""
+    thinned = None if wanted.fps else fitting.thinning(fitted.plan)
+    if thinned is None:
+        return []
+    count, fps = fitted.plan.num_frames, fitted.source.fps
+    return [f"{thinned} To keep the rate, take the first {count / fps:.2f} s alone: --length {count} --fps {fps:.6g}"]
 
 
 def read_clip(path: Path, wanted: Wanted) -> Clip:
@@ -90,112 +66,41 @@ def read_clip(path: Path, wanted: Wanted) -> Clip:
     )
 
 
-def fit_clip(path: Path, wanted: Wanted) -> Fitted:
-    """A file's clip, fitted as by `fit`."""
-    return fit(read_clip(path, wanted), wanted)
+def read_source(path: Path, wanted: Wanted) -> Source:
+    """A file's clip, as by `read_clip`, to be fitted."""
+    clip = read_clip(path, wanted)
+    return Source(frames=clip.frames, fps=clip.fps, times=clip.times, path=path, notes=clip.notes)
 
 
-def fit(clip: Clip, wanted: Wanted, *, growth: float = 1.0) -> Fitted:
-    """A whole clip at the size, length and rate that the model likes, or that were asked for.
-
-    Args:
-        clip: What came.
-        wanted: Length and rate together take the beginning of the clip; one of them alone thins it out.
-        growth: How many times its area the canvas will have, ≥ 1.
-    """
-    whole = clip
-    if wanted.length and wanted.fps:
-        clip = _part(clip, 0, _count_in(clip, wanted.length / wanted.fps))
-    plan = plan_of(clip, wanted, growth=growth)
-    return Fitted(frames=fitting.apply(clip.frames, plan), clip=clip, plan=plan, in_file=len(whole.frames))
+def fit_file(path: Path, wanted: Wanted) -> Fitted:
+    """A file's clip, fitted to what the model likes or what was asked for."""
+    return fit_clip(read_source(path, wanted), target_of(wanted))
 
 
-def plan_of(clip: Clip, wanted: Wanted, *, growth: float = 1.0) -> FitPlan:
-    """How `fit` fits all frames of a clip."""
-    rule, (count, height, width) = profile_of(wanted).rule, clip.frames.shape[:3]
-    plan = fitting.plan(count, height, width, rule.shared(growth), fps=clip.fps, times=clip.times)
-    if not (wanted.length or wanted.fps or wanted.width or wanted.height):
-        return plan
-    frames = plan.num_frames
-    if wanted.length or wanted.fps:
-        frames = wanted.length or rule.grid.nearest_lengths(round(count / clip.fps * (wanted.fps or 1)))[0]
-    size = chosen_size(wanted, plan)
-    return fitting.plan_exact(count, height, width, rule.grid, length=frames, size=size, fps=clip.fps, times=clip.times)
-
-
-def read_still(path: Path, wanted: Wanted) -> Clip:
+def read_still(path: Path, wanted: Wanted) -> Source:
     """A clip of one frame.
 
     Raises:
         InputError: a video came.
     """
-    clip = read_clip(path, wanted)
-    if len(clip.frames) != 1:
+    source = read_source(path, wanted)
+    if source.shape[0] != 1:
         raise InputError(
-            f"{path} has {len(clip.frames)} frames. A single picture is needed here. Choose a picture, or save one "
+            f"{path} has {source.shape[0]} frames. A single picture is needed here. Choose a picture, or save one "
             "frame as a .png."
         )
-    return clip
+    return source
 
 
-def fit_still(clip: Clip, wanted: Wanted, *, growth: float = 1.0) -> Fitted:
-    """A picture, fitted as by `fit`; length and rate are those of what will be made of it."""
-    return fit(clip, replace(wanted, length=None, fps=None), growth=growth)
-
-
-def fit_end(path: Path, wanted: Wanted, *, keep: int | None, at_end: bool, share: int = 2) -> Fitted:
-    """The last (or first) frames of a clip, which another part will be joined to.
-
-    Args:
-        path: A video or a picture.
-        wanted: What the result is to be.
-        keep: Frames taken, of a length that fits; None = a part of the result, or all there are.
-        at_end: Whether the last frames are taken.
-        share: The part taken is one of so many.
-    """
-    profile = profile_of(wanted)
-    grid, clip = profile.rule.grid, read_clip(path, wanted)
-    count, height, width = clip.frames.shape[:3]
-    plan = fitting.plan(1, height, width, profile.rule, fps=clip.fps)
-    size = chosen_size(wanted, plan)
-    fps = wanted.fps or clip.fps
-    same = count == 1 or abs(fps / clip.fps - 1) < SAME_RATE
-    there = count if same else int(count / clip.fps * fps)
-    room = length(wanted, size) // share
-    keep = keep or grid.nearest_lengths(min(there, max(room, 1)))[0]
-    if keep > there:
-        raise InputError(
-            f"{path} has {there} frames at {fps:g} fps, and {keep} are to be kept. Not more than there are can be. "
-            f"Set --keep to {grid.nearest_lengths(there)[0]} or less."
-        )
-    taken = keep if same else min(round(keep * clip.fps / fps), count)
-    begin = count - taken if at_end else 0
-    part = _part(clip, begin, begin + taken)
-    plan = fitting.plan_exact(taken, height, width, grid, length=keep, size=size, fps=clip.fps, times=part.times)
-    left = (0, begin) if at_end else (taken, count)
-    rest = rest_of(clip, *left, plan, plan.fps if same else fps)
-    return Fitted(frames=fitting.apply(part.frames, plan), clip=part, plan=plan, in_file=count, begin=begin, rest=rest)
-
-
-def fit_mask(path: Path, fitted: Fitted) -> Tensor:
-    """A mask `(1, 1, T, H, W)` of 0 and 1 for a fitted clip: white = generate.
+def fit_mask_file(path: Path, fitted: Fitted) -> tuple[Tensor, list[tuple[str, str]]]:
+    """A mask `(1, 1, T, H, W)` of 0 and 1 for a fitted clip, white = generate, and rows on what was done to it.
 
     Raises:
-        ShapeError: it has another size or length than the file of the clip.
-        InputError: as `read_mask`.
+        ShapeError: as `fit_mask`.
+        InputError: as `read_mask_levels`.
     """
-    masks = read_mask(path)
-    count, height, width = masks.shape
-    wanted_height, wanted_width = fitted.clip.frames.shape[1:3]
-    if (height, width) != (wanted_height, wanted_width) or count not in (1, fitted.in_file):
-        raise ShapeError(
-            f"The mask {path} has {_frames(count)} of {width} x {height} pixels, the clip {_frames(fitted.in_file)} of "
-            f"{wanted_width} x {wanted_height}. A mask needs the size of its clip, and one frame or as many. "
-            "Export the mask from this very clip."
-        )
-    if count > 1:
-        masks = masks[fitted.begin : fitted.begin + len(fitted.clip.frames)]
-    return fitting.apply_masks(masks, fitted.plan)
+    masks, notes = fit_mask(read_mask_levels(path).float() / 255, fitted, name=f"mask {path}")
+    return masks, [("mask", note) for note in notes]
 
 
 def read_references(given: References) -> list[Tensor]:
@@ -241,27 +146,6 @@ def read_paths(given: Paths, size: tuple[int, int]) -> list[BoxPath]:
     return found
 
 
-def _part(clip: Clip, begin: int, end: int) -> Clip:
-    times = clip.times[begin:end]
-    return replace(
-        clip,
-        frames=clip.frames[begin:end],
-        alpha=None if clip.alpha is None else clip.alpha[begin:end],
-        times=times - times[0, 0],
-    )
-
-
-def _count_in(clip: Clip, seconds: float) -> int:
-    """Frames that begin before `seconds` are over, up to a hundredth of a frame, which a typed rate is short of."""
-    there = float(clip.times[-1, 1])
-    if seconds > there + 1 / clip.fps:
-        raise InputError(
-            f"{clip.path} is {there:.2f} s long, and {seconds:.2f} s were asked for with --length and --fps. "
-            "Not more than there is can be taken. Set a smaller length or a higher rate."
-        )
-    return int((clip.times[:, 0] < seconds - 0.01 / clip.fps).sum())
-
-
 def _read_reference(path: Path) -> Tensor:
     picture, alpha = read_image(path)
     frames = from_uint8(picture)
@@ -283,7 +167,3 @@ def _pair(text: str, between: str, option: str, example: str) -> tuple[float, fl
     except ValueError:
         raise InputError(f'{option} has "{text}". Two numbers as in "{example}" are needed. Change it.') from None
     return first, second
-
-
-def _frames(count: int) -> str:
-    return "1 frame" if count == 1 else f"{count} frames"

@@ -1,4 +1,4 @@
-"""A model as the command uses it: what it likes to be fed, how it is loaded, how large it is."""
+"""A model as the command uses it: what it takes, how it is loaded, how large it is."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from ..errors import InputError
 from ..files.checkpoint import Part, open_checkpoint
 from ..inputs.fitting import FitRule
 from ..loading.assembly import check_family, family_in, load_model
-from ..loading.detection import Found, adapter_sizes, base_sizes, identify
+from ..loading.detection import Found, identify
 from ..loading.load import vae_sizes
 from ..loading.t5 import load_text
 from ..models.devices import best_device, dtype_on
 from ..models.family import Family
-from ..models.text import TextEncoder
+from ..models.text import TextEmbeds, TextEncoder, placed
 from ..models.wan.family import WAN
 from ..pipeline import VaceModel
 from ..preview.cost import ModelSizes
@@ -30,13 +29,13 @@ from .options import Run, Wanted
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """What a model likes to be fed.
+    """What a model takes, and its defaults.
 
     Attributes:
-        family: Which kind of base it is.
+        family: Its model family.
         rule: The sizes and lengths it takes.
-        size: `(H, W)` where nothing came that has a shape.
-        options: How it is sampled where nobody says.
+        size: `(H, W)` without an input that has a shape.
+        options: Its default sampling options.
         pair_options: The same for two networks that share the noise levels.
     """
 
@@ -48,7 +47,7 @@ class Profile:
 
     @classmethod
     def of(cls, family: Family) -> Profile:
-        """What a family's models usually like."""
+        """The defaults of a family's models."""
         rule = next(iter(family.presets.values()))
         return cls(
             family=family,
@@ -58,11 +57,6 @@ class Profile:
             pair_options=family.pair_options,
         )
 
-    def longest(self, height: int, width: int) -> int:
-        """The most frames of this size."""
-        grid = self.rule.grid
-        return grid.pixel_frames(max(self.rule.max_tokens // grid.tokens(1, height, width), 1))
-
 
 STARTER = Profile(
     family=WAN, rule=STARTER_RULE, size=(SIDE, SIDE), options=STARTER_OPTIONS, pair_options=STARTER_OPTIONS
@@ -70,7 +64,7 @@ STARTER = Profile(
 
 
 def profile_of(wanted: Wanted) -> Profile:
-    """What the chosen model likes, told from the header of its file at most; a file that is not there is as Wan's."""
+    """The defaults of the chosen model, told from the header of its file; for a missing file, those of Wan."""
     if starter_folder(wanted.model):
         return STARTER
     family = family_of(wanted.model) or WAN
@@ -126,8 +120,8 @@ def read_sizes(files: Files, run: Run) -> ModelSizes:
     )
     return ModelSizes(
         family=base.family,
-        base=base_sizes(base.weights),
-        context_blocks=0 if adapter is None else adapter_sizes(adapter.weights)[1],
+        base=base.family.base_sizes(base.weights),
+        context_blocks=0 if adapter is None else adapter.family.adapter_sizes(adapter.weights)[1],
         vae=vae_sizes(vae),
         weights={name: _bytes(found, part, held) for name, found, part, held in parts if found},
         bytes_per_number=(dtype or base.weights.dtype(base.parts.get("base", ()))).itemsize,
@@ -153,7 +147,7 @@ def device_of(run: Run) -> torch.device:
 
 
 def options_of(wanted: Wanted, run: Run) -> SamplingOptions:
-    """The sampling options: what was asked for, and what the model likes for the rest."""
+    """The sampling options: what was asked for, and the model's defaults for the rest."""
     profile = profile_of(wanted)
     usual = profile.pair_options if is_pair(wanted, run) else profile.options
     return replace(
@@ -184,8 +178,8 @@ class _Placed:
     def width(self) -> int | None:
         return self.text.width
 
-    def encode(self, prompt: str) -> Tensor:
-        return self.text.encode(prompt).to(self.device)
+    def encode(self, prompt: str) -> TextEmbeds:
+        return placed(self.text.encode(prompt), self.device)
 
 
 def _dtype(files: Files, run: Run) -> torch.dtype | None:

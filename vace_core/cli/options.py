@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypeVar, cast, get_type_hints
 
 from typer import Option
 
+from ..sampling.guidance import PAIR_BOUNDARY
 from .console import errors_as_exit_codes
 
 Made = TypeVar("Made")
@@ -36,23 +37,25 @@ class DtypeName(str, Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What the result is to be, and for which model: all that a preview needs."""
+    """The result asked for, and for which model: all that a preview needs."""
 
-    prompt: Annotated[str, Option("--prompt", "-p", help="What the result shows.")] = ""
+    prompt: Annotated[str, Option("--prompt", "-p", help="Prompt: what the video should show.")] = ""
     negative: Annotated[
-        str | None, Option(help="What it does not show. Default: what the model comes with; none = nothing.")
+        str | None, Option(help="Negative prompt. Default: the model's own; none = no negative prompt.")
     ] = None
-    width: Annotated[int | None, Option(min=1, help="Pixels. Default: as the model likes the input.")] = None
-    height: Annotated[int | None, Option(min=1, help="Pixels; one side alone keeps the shape.")] = None
-    length: Annotated[int | None, Option(min=1, help="Frames of the result: 4n + 1, for LTX-Video 8n + 1.")] = None
+    width: Annotated[int | None, Option(min=1, help="In pixels. Default: from the input and the model.")] = None
+    height: Annotated[int | None, Option(min=1, help="In pixels; one side alone keeps the aspect ratio.")] = None
+    length: Annotated[
+        int | None, Option(min=1, help="Number of frames of the result: 4n + 1, for LTX-Video 8n + 1.")
+    ] = None
     fps: Annotated[float | None, Option(min=0.1, max=1000, help="Frames per second of the result.")] = None
     model: Annotated[
-        str, Option("--model", "-m", help="'starter', or a file or folder of weights.", rich_help_panel="Models")
+        str, Option("--model", "-m", help="'starter', or a checkpoint: a file or a folder.", rich_help_panel="Models")
     ] = "starter"
     text_encoder: Annotated[
         str | None,
         Option(
-            help="File or folder of umT5 (Wan) or T5 (LTX-Video), or 'starter' for the starter's words.",
+            help="File or folder of umT5 (Wan) or T5 (LTX-Video), or 'starter' for the starter's own text encoder.",
             rich_help_panel="Models",
         ),
     ] = None
@@ -65,23 +68,31 @@ class Run:
     output: Annotated[
         Path | None, Option("--output", "-o", help=".mp4, .mkv if lossless, .png for one frame. Default: by task.")
     ] = None
-    preview: Annotated[Path | None, Option(help="Also writes a contact sheet of the task, a .png.")] = None
-    dry_run: Annotated[bool, Option("--dry-run", help="Only says what the job would take.")] = False
-    json: Annotated[bool, Option("--json", help="The result as JSON on standard output.")] = False
+    preview: Annotated[Path | None, Option(help="Also write a contact sheet of the task, a .png.")] = None
+    dry_run: Annotated[
+        bool, Option("--dry-run", help="Only report what the job would take: shapes, tokens, memory.")
+    ] = False
+    json: Annotated[bool, Option("--json", help="Print the result as JSON on standard output.")] = False
     adapter: Annotated[
-        Path | None, Option(help="VACE adapter, if not in the model's file.", rich_help_panel="Models")
+        Path | None, Option(help="VACE adapter (VACE module), if not in the model's file.", rich_help_panel="Models")
     ] = None
     low_noise: Annotated[
         Path | None,
         Option(
-            help="The second network of a pair (Wan 2.2); --model is then that for high noise. Default: beside it. "
-            "Both are held in memory at once.",
+            help="The low-noise model of a pair (Wan 2.2); --model is then the high-noise one. Default: the one "
+            "beside it. Both are held in memory at once.",
             rich_help_panel="Models",
         ),
     ] = None
     boundary: Annotated[
-        float, Option(min=0, max=1, help="Noise level at which the pair changes over.", rich_help_panel="Models")
-    ] = 0.875
+        float,
+        Option(
+            min=0,
+            max=1,
+            help="Noise level (sigma) below which the low-noise model takes over.",
+            rich_help_panel="Models",
+        ),
+    ] = PAIR_BOUNDARY
     vae: Annotated[
         Path | None, Option(help="The model's VAE, if not in its file or folder.", rich_help_panel="Models")
     ] = None
@@ -89,61 +100,75 @@ class Run:
         int | None,
         Option(
             min=64,
-            help="Pixels a side that the VAE works on at once: less memory, most so for LTX-Video.",
+            help="VAE tiling: the side of a tile in pixels. Saves memory, most for LTX-Video.",
             rich_help_panel="Models",
         ),
     ] = None
     device: Annotated[str, Option(help="auto, cpu, cuda, cuda:1, xpu, mps, …", rich_help_panel="Models")] = "auto"
     dtype: Annotated[
         DtypeName | None,
-        Option(help="Of the transformer. Default: as stored, if the device can.", rich_help_panel="Models"),
+        Option(
+            help="Data type of the transformer. Default: as stored, if the device supports it.",
+            rich_help_panel="Models",
+        ),
     ] = None
     steps: Annotated[int | None, Option(min=1, help="Denoising steps.", rich_help_panel="Sampling")] = None
     shift: Annotated[
         float | None,
         Option(
-            help="Shift of the schedule, above 0. Default: 16 for Wan, 12 for pairs of Wan 2.2; for LTX-Video it grows "
-            "with the clip.",
+            help="Shift of the sigmas (flow shift), above 0. Default: 16 for Wan, 12 for pairs of Wan 2.2; for "
+            "LTX-Video it grows with the clip.",
             rich_help_panel="Sampling",
         ),
     ] = None
     cfg: Annotated[
         float | None,
         Option(
-            help="Guidance; 1 = off. Below 1 prompt and negative prompt are mixed, where LTX-Video's own code turns it "
-            "off.",
+            help="Guidance scale (CFG); 1 = off. Below 1 prompt and negative prompt are mixed; LTX-Video's "
+            "official code turns guidance off there.",
             rich_help_panel="Sampling",
         ),
     ] = None
     stg: Annotated[
         float | None,
-        Option(min=0, help="Spatio-temporal guidance, for LTX-Video alone; 0 = off.", rich_help_panel="Sampling"),
+        Option(min=0, help="Spatio-temporal guidance (STG), for LTX-Video only; 0 = off.", rich_help_panel="Sampling"),
     ] = None
     rescale: Annotated[
         float | None,
         Option(
             min=0,
             max=1,
-            help="With --stg: how much of its change of contrast is taken back; 0 and 1 = off.",
+            help="With --stg, guidance rescale: how much of its change of contrast is undone; 0 and 1 = off.",
             rich_help_panel="Sampling",
         ),
     ] = None
     solver: Annotated[
-        SolverName | None, Option(help="Default: unipc, for LTX-Video euler.", rich_help_panel="Sampling")
+        SolverName | None, Option(help="Sampler. Default: unipc, for LTX-Video euler.", rich_help_panel="Sampling")
     ] = None
-    seed: Annotated[int | None, Option(help="One seed, one result.", rich_help_panel="Sampling")] = None
-    strength: Annotated[float, Option(help="Of the adapter; 1 = as trained, 0 = off.", rich_help_panel="Sampling")] = (
-        1.0
-    )
+    seed: Annotated[int | None, Option(help="The same seed gives the same result.", rich_help_panel="Sampling")] = None
+    strength: Annotated[
+        float,
+        Option(
+            help="VACE strength: of the adapter's conditioning. 1 = as trained, 0 = off.", rich_help_panel="Sampling"
+        ),
+    ] = 1.0
     start: Annotated[
-        float, Option(min=0, max=1, help="The adapter acts from here, 0..1,", rich_help_panel="Sampling")
+        float,
+        Option(
+            min=0, max=1, help="The adapter acts from here, 0..1 of the sampling schedule,", rich_help_panel="Sampling"
+        ),
     ] = 0.0
     end: Annotated[float, Option(min=0, max=1, help="to here.", rich_help_panel="Sampling")] = 1.0
-    feather: Annotated[int, Option(min=0, help="Pixels of soft edge, inside the mask.", rich_help_panel="Finish")] = 0
+    feather: Annotated[
+        int, Option(min=0, help="Width in pixels of the soft edge inside the mask.", rich_help_panel="Finish")
+    ] = 0
     match_colour: Annotated[
-        bool, Option("--match-colour", help="Give what is made the source's colours.", rich_help_panel="Finish")
+        bool,
+        Option(
+            "--match-colour", help="Match the colours of the generated part to the source.", rich_help_panel="Finish"
+        ),
     ] = False
-    lossless: Annotated[bool, Option("--lossless", help="Every byte kept, as .mkv.", rich_help_panel="Finish")] = False
+    lossless: Annotated[bool, Option("--lossless", help="Lossless video, as .mkv.", rich_help_panel="Finish")] = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +180,7 @@ class Sheet:
 
 @dataclass(frozen=True, kw_only=True)
 class Sides:
-    """What is added around a picture."""
+    """What is added around an image."""
 
     left: Annotated[str, Option(help="A ratio (0.25, 25%) or pixels (64px).", rich_help_panel="Border")] = "0"
     right: Annotated[str, Option(rich_help_panel="Border")] = "0"
@@ -165,13 +190,13 @@ class Sides:
 
 @dataclass(frozen=True, kw_only=True)
 class References:
-    """Pictures of what is to appear."""
+    """Images of what is to appear."""
 
-    reference: Annotated[list[Path] | None, Option("--reference", "-r", help="A picture of a subject; may repeat.")] = (
-        None
-    )
+    reference: Annotated[
+        list[Path] | None, Option("--reference", "-r", help="A reference image of a subject; may repeat.")
+    ] = None
     subject: Annotated[
-        list[Path] | None, Option(help="A mask that cuts the subject out of its picture; one for each reference.")
+        list[Path] | None, Option(help="A mask that cuts the subject out of its image; one for each reference image.")
     ] = None
 
 
@@ -180,7 +205,8 @@ class Paths:
     """Boxes that move."""
 
     path: Annotated[
-        list[str], Option(help="'0.2,0.5 0.8,0.5': centres in fractions of the frame; or a .json. May repeat.")
+        list[str],
+        Option(help="Path of a box: '0.2,0.5 0.8,0.5' (centres in fractions of the frame), or a .json. May repeat."),
     ]
     box: Annotated[str, Option(help="Width x height of the boxes, in fractions of the frame.")] = "0.25x0.25"
 

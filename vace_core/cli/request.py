@@ -21,12 +21,12 @@ from .film import Rest
 from .models import is_starter, profile_of
 from .options import Wanted
 
-SHARES = ("kept", "made after a control", "made freely")
+SHARES = ("kept", "generated from a control", "generated freely")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Request:
-    """A unit, with what is to be said about where it comes from.
+    """A VCU, with notes on where it comes from.
 
     Attributes:
         vcu: The task.
@@ -34,9 +34,9 @@ class Request:
         notes: What came and how it was fitted, as rows of a table.
         sound: A file whose sound goes with the result.
         control: The kind of control signal that came ready-made, which is looked over for faults.
-        before: What comes before the unit in the film that is written.
+        before: What comes before the VCU in the film that is written.
         after: What comes after it.
-        cautions: What else is to be said as a warning, known before there was a unit.
+        cautions: Further warnings, known before there was a VCU.
     """
 
     vcu: VideoConditionUnit
@@ -50,12 +50,12 @@ class Request:
 
     @property
     def around(self) -> tuple[int, int]:
-        """Frames of the film before and after those of the unit."""
+        """Frames of the film before and after those of the VCU."""
         before, after = (0 if rest is None else rest.plan.num_frames for rest in (self.before, self.after))
         return before, after
 
     def rows(self) -> list[tuple[str, str]]:
-        """All there is to say before anything is computed."""
+        """The report before anything is computed."""
         vcu = self.vcu
         size = f"{vcu.width} x {vcu.height} pixels"
         if vcu.num_frames > 1:
@@ -82,7 +82,7 @@ class Request:
         return found
 
     def first_line(self) -> str | None:
-        """What is said before all else: that the starter knows nothing of what is asked for."""
+        """The first line: that the starter was not trained on what is asked for."""
         return outside(self.vcu) if is_starter(self.wanted) else None
 
     def write_sheet(self, path: Path) -> None:

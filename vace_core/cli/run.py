@@ -1,4 +1,4 @@
-"""From a request to its result: said, counted, sampled, finished, written."""
+"""From a request to its result: reported, counted, sampled, finished, written."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Any
 
 from torch import Tensor
 
+from ..checks.numbers import check_number
 from ..errors import InputError
 from ..media.files import check_target
 from ..media.pictures import write_image
 from ..media.write import check_video_target, write_video
 from ..pipeline import SamplingOptions, VaceModel, check_adapter, check_steps, generate, solver_named
 from ..preview.cost import JobCost, job_cost
-from ..sampling.options import check_number
 from ..vcu import VideoConditionUnit
-from .console import Bars, result, say, table
+from .console import Bars, print_table, result, say
 from .files import find_files
 from .film import joined
 from .models import device_of, load, options_of, profile_of, read_sizes
@@ -35,26 +35,26 @@ def run(task: str, request: Request, run: Run) -> None:
     _check(request, options, run)
     files = find_files(request.wanted, run)
     family = profile_of(request.wanted).family
-    table(
+    print_table(
         [
-            ("model", f"{request.wanted.model} ({family.name}); {_said(options)}"),
+            ("model", f"{request.wanted.model} ({family.name}); {_sampling_words(options)}"),
             ("negative prompt", _said_negative(options, request.vcu)),
             *files.rows(run.boundary),
         ]
     )
     if run.preview is not None:
         request.write_sheet(run.preview)
-        table([("preview", str(run.preview))])
+        print_table([("preview", str(run.preview))])
     if run.dry_run:
         check_adapter(request.vcu, options, attached=files.adapter is not None)
-        _report(task, request, options, job_cost(read_sizes(files, run), request.vcu, options), run)
+        _report_job(task, request, options, job_cost(read_sizes(files, run), request.vcu, options), run)
         return
     model = load(files, run)
     begin = time.monotonic()
-    frames = make(model, request.vcu, options, feather=run.feather, match_colour=run.match_colour)
-    write(output, frames, request, lossless=run.lossless)
+    frames = generate_shown(model, request.vcu, options, feather=run.feather, match_colour=run.match_colour)
+    write_result(output, frames, request, lossless=run.lossless)
     seconds = time.monotonic() - begin
-    table([("done", f"{output} in {seconds:.1f} s")])
+    print_table([("done", f"{output} in {seconds:.1f} s")])
     result(_done(task, request, options, output, seconds) if run.json else str(output))
 
 
@@ -67,7 +67,7 @@ def preview(task: str, request: Request, sheet: Sheet) -> None:
     result(str(output))
 
 
-def make(
+def generate_shown(
     model: VaceModel, vcu: VideoConditionUnit, options: SamplingOptions, *, feather: int = 0, match_colour: bool = False
 ) -> Tensor:
     """As `pipeline.generate`, with bars on the terminal."""
@@ -83,8 +83,8 @@ def make(
         )
 
 
-def write(path: Path, frames: Tensor, request: Request, *, lossless: bool) -> None:
-    """One frame as a picture, several as a video with what comes before and after them and the sound of what came.
+def write_result(path: Path, frames: Tensor, request: Request, *, lossless: bool) -> None:
+    """One frame as an image, several as a video with what comes before and after them and the sound of what came.
 
     Raises:
         InputError: it cannot be written there; where it is instead, if it can be written anywhere, is said.
@@ -120,7 +120,7 @@ def _write(path: Path, frames: Tensor, request: Request, lossless: bool) -> None
 def _show(task: str, request: Request) -> None:
     if first := request.first_line():
         say(f"! {first}", "yellow")
-    table([("task", task), *request.rows()])
+    print_table([("task", task), *request.rows()])
     for warning in request.warnings(profile_of(request.wanted).rule.grid):
         say(f"! {warning}", "yellow")
 
@@ -130,7 +130,7 @@ def _check(request: Request, options: SamplingOptions, run: Run) -> None:
     family, vcu = profile_of(request.wanted).family, request.vcu
     tokens = family.grid.tokens(vcu.num_frames, vcu.height, vcu.width, vcu.num_references)
     check_steps(options, options.schedule(tokens, first=solver_named(options.solver).first))
-    check_number("boundary", run.boundary, least=0, most=1)
+    check_number("The boundary", run.boundary, least=0, most=1)
     device_of(run)
     if options.stg_scale and not family.options.stg_scale:
         raise InputError(
@@ -178,8 +178,8 @@ def _free(path: Path) -> Path:
     return free
 
 
-def _report(task: str, request: Request, options: SamplingOptions, cost: JobCost, run: Run) -> None:
-    table(cost.rows())
+def _report_job(task: str, request: Request, options: SamplingOptions, cost: JobCost, run: Run) -> None:
+    print_table(cost.rows())
     if run.json:
         result(_job(task, request, options) | {"cost": cost.to_json()})
 
@@ -213,7 +213,7 @@ def _said_negative(options: SamplingOptions, vcu: VideoConditionUnit) -> str:
     return f"{words} (not used: cfg is 1)" if options.guidance_scale == 1 else words
 
 
-def _said(options: SamplingOptions) -> str:
+def _sampling_words(options: SamplingOptions) -> str:
     grows = " and more for longer clips" if options.shift_growth else ""
     said = f"{options.steps} steps of {options.solver}, shift {options.shift:.3g}{grows}"
     said += f", cfg {options.guidance_scale:g}" + (f", stg {options.stg_scale:g}" if options.stg_scale else "")

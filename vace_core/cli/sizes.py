@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TypedDict
 
 from ..errors import InputError
-from ..inputs.fitting import FitPlan
 from .models import profile_of
 from .options import Sides, Wanted
 
@@ -20,7 +19,7 @@ class Borders(TypedDict):
 
 
 def blank(wanted: Wanted) -> tuple[tuple[int, int], int, float]:
-    """`(H, W)`, frames and rate where nothing came that has them."""
+    """`(H, W)`, frames and rate without an input that has them."""
     profile = profile_of(wanted)
     size = (wanted.height or profile.size[0], wanted.width or profile.size[1])
     return size, length(wanted, size), rate(wanted, None)
@@ -28,7 +27,7 @@ def blank(wanted: Wanted) -> tuple[tuple[int, int], int, float]:
 
 def length(wanted: Wanted, size: tuple[int, int]) -> int:
     """Frames of a result of `(H, W)` pixels: as asked for, or the most that the model takes."""
-    return wanted.length or profile_of(wanted).longest(*size)
+    return wanted.length or profile_of(wanted).rule.longest(*size)
 
 
 def rate(wanted: Wanted, own: float | None) -> float:
@@ -41,20 +40,8 @@ def step(wanted: Wanted) -> int:
     return profile_of(wanted).rule.grid.step
 
 
-def chosen_size(wanted: Wanted, plan: FitPlan) -> tuple[int, int]:
-    """`(H, W)` as asked for, as planned, or one side as asked for and the other after the shape of the source."""
-    if wanted.width and wanted.height:
-        return wanted.height, wanted.width
-    cell, shape = step(wanted), plan.source_width / plan.source_height
-    if wanted.width:
-        return max(round(wanted.width / shape / cell), 1) * cell, wanted.width
-    if wanted.height:
-        return wanted.height, max(round(wanted.height * shape / cell), 1) * cell
-    return plan.height, plan.width
-
-
 def borders(sides: Sides, height: int, width: int) -> Borders:
-    """The borders that were typed, for a picture of so many pixels.
+    """The borders that were typed, for an image of so many pixels.
 
     Raises:
         InputError: one of them is no number.

@@ -16,53 +16,59 @@ from typer import Argument, Option
 from .. import tasks
 from ..errors import InputError
 from ..inputs.control_checks import ControlKind
+from ..inputs.fitted import Fitted, fit_clip, fit_ends, fit_pictures
 from ..inputs.fitting import growth
 from ..tasks import anything
 from ..vcu import VideoConditionUnit, compose
+from .film import rest_of
 from .inputs import (
-    Fitted,
-    fit,
-    fit_clip,
-    fit_end,
-    fit_mask,
-    fit_still,
-    read_clip,
+    fit_file,
+    fit_mask_file,
+    notes_of,
     read_paths,
     read_references,
+    read_source,
     read_still,
+    target_of,
+    warnings_of,
 )
 from .options import Paths, References, Sides, Wanted
 from .request import Request
 from .sizes import blank, borders, length, rate, step
 
-ClipFile = Annotated[Path, Argument(help="A video, or a picture.", show_default=False)]
-PictureFile = Annotated[Path, Argument(help="A picture.", show_default=False)]
-MapFile = Annotated[Path, Argument(help="A video of the control signal.", show_default=False)]
-MaskFile = Annotated[Path, Option("--mask", help="Picture or video: white is made, black is kept.")]
-WhereFile = Annotated[Path | None, Option("--mask", help="Only the white part follows; the rest of the clip is kept.")]
+ClipFile = Annotated[Path, Argument(help="A video or an image.", show_default=False)]
+PictureFile = Annotated[Path, Argument(help="An image.", show_default=False)]
+MapFile = Annotated[Path, Argument(help="The control video.", show_default=False)]
+MaskFile = Annotated[Path, Option("--mask", help="Mask image or video: white = generate, black = keep.")]
+WhereFile = Annotated[
+    Path | None, Option("--mask", help="Mask: follow the control only in the white part; the rest of the clip is kept.")
+]
 Keep = Annotated[
     int | None,
     Option(
         min=1,
-        help="Frames kept of each clip, 4n + 1 (LTX-Video 8n + 1). Default: a half of the result, or a third of each "
-        "of two.",
+        help="Frames kept of each clip, 4n + 1 (LTX-Video 8n + 1). Default: half of the result, or a third for "
+        "each of two clips.",
     ),
 ]
 Only = Annotated[
     bool,
-    Option("--only", help="Writes what the model works on alone: the frames kept and those made, without the rest."),
+    Option(
+        "--only",
+        help="Write only the frames that the model works on, kept and generated, without the rest of the clip.",
+    ),
 ]
 
 
 def text(wanted: Wanted) -> Request:
-    """A clip of what the prompt says."""
+    """Text to video: generate a clip from a prompt."""
     size, num_frames, fps = blank(wanted)
     vcu = tasks.text(num_frames=num_frames, height=size[0], width=size[1], fps=fps)
     return _request(vcu, wanted)
 
 
 def reference(pictures: References, wanted: Wanted) -> Request:
-    """A clip in which the subjects of pictures appear."""
+    """Reference to video: generate a clip with the subjects of reference images."""
     size, num_frames, fps = blank(wanted)
     found = read_references(pictures)
     vcu = tasks.reference(found, num_frames=num_frames, height=size[0], width=size[1], fps=fps)
@@ -70,49 +76,48 @@ def reference(pictures: References, wanted: Wanted) -> Request:
 
 
 def inpaint(clip: ClipFile, *, mask: MaskFile, wanted: Wanted) -> Request:
-    """Makes a masked part of a clip anew."""
-    source = fit_clip(clip, wanted)
-    vcu = tasks.inpaint(source.frames, fit_mask(mask, source), fps=source.plan.fps)
-    return _request(vcu, wanted, source.notes("clip"), sound=clip, fitted=source)
+    """Inpaint: generate the masked part of a clip, keep the rest."""
+    source = fit_file(clip, wanted)
+    masks, notes = fit_mask_file(mask, source)
+    vcu = tasks.inpaint(source.frames, masks, fps=source.plan.fps)
+    return _request(vcu, wanted, [*notes_of(source, "clip"), *notes], sound=clip, fitted=source)
 
 
 def outpaint(clip: ClipFile, *, sides: Sides, wanted: Wanted) -> Request:
-    """Makes a clip larger and fills the border; width and height are those of the clip inside it."""
-    whole = read_clip(clip, wanted)
-    border = borders(sides, *whole.frames.shape[1:3])
-    source = fit(whole, wanted, growth=growth(**border))
+    """Outpaint: enlarge a clip and generate the border. Width and height are those of the clip inside it."""
+    whole = read_source(clip, wanted)
+    border = borders(sides, *whole.shape[1:])
+    source = fit_clip(whole, target_of(wanted), growth=growth(**border))
     vcu = tasks.outpaint(source.frames, **border, step=step(wanted), fps=source.plan.fps)
-    return _request(vcu, wanted, source.notes("clip"), sound=clip, fitted=source)
+    return _request(vcu, wanted, notes_of(source, "clip"), sound=clip, fitted=source)
 
 
 def extend(
-    clip: Annotated[Path | None, Argument(help="What comes first: a video or a picture.", show_default=False)] = None,
+    clip: Annotated[Path | None, Argument(help="What comes first: a video or an image.", show_default=False)] = None,
     *,
     last: Annotated[Path | None, Option(help="What comes last; alone, it is led up to, without its sound.")] = None,
     keep: Keep = None,
     only: Only = False,
     wanted: Wanted,
 ) -> Request:
-    """Makes a clip longer, at its end, before its start, or between two."""
-    share = 3 if clip and last else 2
-    before = None if clip is None else fit_end(clip, wanted, keep=keep, at_end=True, share=share)
-    like = wanted if before is None else _alike(wanted, before)
-    after = None if last is None else fit_end(last, like, keep=keep, at_end=False, share=share)
-    known = before or after
-    if known is None:
+    """Extend: generate what comes after a clip or image, before it, or between two."""
+    first, second = (None if path is None else read_source(path, wanted) for path in (clip, last))
+    before, after = fit_ends(first, second, target_of(wanted), keep=keep)
+    ends = {name: end for name, end in (("first", before), ("last", after)) if end}
+    if not ends:
         raise InputError("Neither a clip nor --last came. At least one is needed. Give what is to be made longer.")
     vcu = tasks.extend(
         None if before is None else before.frames,
         None if after is None else after.frames,
-        num_frames=length(wanted, known.size),
-        fps=rate(wanted, known.fps),
+        num_frames=length(wanted, next(iter(ends.values())).size),
+        fps=rate(wanted, next((end.fps for end in ends.values() if end.fps), None)),
     )
-    notes = [note for name, end in (("first", before), ("last", after)) if end for note in end.notes(name)]
+    notes = [note for name, end in ends.items() for note in notes_of(end, name)]
     request = _request(vcu, wanted, notes)
     if only:
         return request
-    sound = clip if before and before.in_file > 1 else None
-    return replace(request, sound=sound, before=before and before.rest, after=after and after.rest)
+    sound = clip if before and before.fps else None
+    return replace(request, sound=sound, before=rest_of(before), after=rest_of(after))
 
 
 def join(
@@ -123,59 +128,59 @@ def join(
     only: Only = False,
     wanted: Wanted,
 ) -> Request:
-    """Makes the passage between two clips."""
+    """Join: generate the transition between two clips."""
     return extend(first, last=second, keep=keep, only=only, wanted=wanted)
 
 
 def keyframes(
     pictures: Annotated[
-        list[str], Argument(help="INDEX=PICTURE, such as 0=a.png 40=b.png; 0 is the first frame.", show_default=False)
+        list[str], Argument(help="INDEX=IMAGE, such as 0=a.png 40=b.png; 0 is the first frame.", show_default=False)
     ],
     *,
     wanted: Wanted,
 ) -> Request:
-    """Makes a clip that shows pictures at given frames."""
+    """Keyframes: generate a clip that shows images at given frames."""
     placed = [(index, read_still(path, wanted)) for index, path in map(_keyframe, pictures)]
     if len({index for index, _ in placed}) < len(placed):
         raise InputError("Two keyframes have the same index. One picture for each frame is needed. Change one index.")
-    first = fit_still(placed[0][1], wanted)
-    fitted = {index: fit_still(still, _alike(wanted, first)) for index, still in placed}
+    pictures_fitted = fit_pictures([picture for _, picture in placed], target_of(wanted))
+    fitted = {index: picture for (index, _), picture in zip(placed, pictures_fitted, strict=True)}
     vcu = tasks.keyframes(
         {index: picture.frames for index, picture in fitted.items()},
-        num_frames=length(wanted, first.size),
-        fps=rate(wanted, first.fps),
+        num_frames=length(wanted, pictures_fitted[0].size),
+        fps=rate(wanted, None),
     )
-    notes = [note for index, one in fitted.items() for note in one.notes(f"frame {index}")]
+    notes = [note for index, one in fitted.items() for note in notes_of(one, f"frame {index}")]
     return _request(vcu, wanted, notes)
 
 
 def gray(clip: ClipFile, *, mask: WhereFile = None, pictures: References, wanted: Wanted) -> Request:
-    """Colours a clip anew, following its brightness."""
+    """Colorize: generate a clip that follows the brightness of another."""
     return _derived(clip, mask, pictures, wanted, tasks.gray)
 
 
 def scribble(clip: ClipFile, *, mask: WhereFile = None, pictures: References, wanted: Wanted) -> Request:
-    """Makes a clip anew after its outlines."""
+    """Scribble: generate a clip that follows the outlines of another."""
     return _derived(clip, mask, pictures, wanted, tasks.scribble)
 
 
 def flow(clip: ClipFile, *, mask: WhereFile = None, pictures: References, wanted: Wanted) -> Request:
-    """Makes another clip that moves as this one does."""
+    """Optical flow: generate a clip that moves as another does."""
     return _derived(clip, mask, pictures, wanted, tasks.flow)
 
 
 def depth(maps: MapFile, *, pictures: References, wanted: Wanted) -> Request:
-    """Makes a clip after depth maps: gray, near is light."""
+    """Depth: generate a clip that follows depth maps (gray, near is light)."""
     return _given(maps, pictures, wanted, "depth")
 
 
 def pose(maps: MapFile, *, pictures: References, wanted: Wanted) -> Request:
-    """Makes a clip after skeletons, drawn on black."""
+    """Pose: generate a clip that follows skeletons drawn on black."""
     return _given(maps, pictures, wanted, "pose")
 
 
 def layout(*, paths: Paths, pictures: References, wanted: Wanted) -> Request:
-    """Makes a clip in which objects stay in boxes that move."""
+    """Layout: generate a clip in which objects stay inside moving boxes."""
     size, num_frames, fps = blank(wanted)
     boxes = read_paths(paths, size)
     vcu = tasks.layout(boxes, num_frames=num_frames, height=size[0], width=size[1], fps=fps)
@@ -183,33 +188,35 @@ def layout(*, paths: Paths, pictures: References, wanted: Wanted) -> Request:
 
 
 def move(photo: PictureFile, *, paths: Paths, wanted: Wanted) -> Request:
-    """Brings a picture to life: its objects follow boxes that move."""
-    still = fit_still(read_still(photo, wanted), wanted)
+    """Move Anything: animate an image; its objects follow moving boxes."""
+    still = fit_clip(read_still(photo, wanted), target_of(wanted).still())
     boxes = read_paths(paths, (still.plan.source_height, still.plan.source_width))
     vcu = anything.move_anything(
         still.frames, boxes, num_frames=length(wanted, still.size), fps=rate(wanted, still.fps)
     )
-    return _request(vcu, wanted, still.notes("picture"))
+    return _request(vcu, wanted, notes_of(still, "picture"))
 
 
 def animate(maps: MapFile, *, pictures: References, wanted: Wanted) -> Request:
-    """Lets the characters of pictures move as skeletons do."""
+    """Animate Anything: the characters of reference images move as skeletons do."""
     _some(pictures)
     return pose(maps, pictures=pictures, wanted=wanted)
 
 
 def swap(clip: ClipFile, *, mask: MaskFile, pictures: References, wanted: Wanted) -> Request:
-    """Puts the subjects of pictures in the place of what a mask covers."""
-    source, found = fit_clip(clip, wanted), read_references(_some(pictures))
-    vcu = anything.swap_anything(source.frames, fit_mask(mask, source), found, fps=source.plan.fps)
-    return _request(vcu, wanted, [*source.notes("clip"), *_seen(pictures, found)], sound=clip, fitted=source)
+    """Swap Anything: replace what a mask covers with the subjects of reference images."""
+    source, found = fit_file(clip, wanted), read_references(_some(pictures))
+    masks, notes = fit_mask_file(mask, source)
+    vcu = anything.swap_anything(source.frames, masks, found, fps=source.plan.fps)
+    notes = [*notes_of(source, "clip"), *notes, *_seen(pictures, found)]
+    return _request(vcu, wanted, notes, sound=clip, fitted=source)
 
 
 def expand(photo: PictureFile, *, sides: Sides, pictures: References, wanted: Wanted) -> Request:
-    """Brings a picture to life on a larger canvas; width and height are those of the picture inside it."""
+    """Expand Anything: outpaint and animate an image. Width and height are those of the image inside the canvas."""
     picture, found = read_still(photo, wanted), read_references(pictures)
-    border = borders(sides, *picture.frames.shape[1:3])
-    still = fit_still(picture, wanted, growth=growth(**border))
+    border = borders(sides, *picture.shape[1:])
+    still = fit_clip(picture, target_of(wanted).still(), growth=growth(**border))
     canvas = tasks.outpaint(still.frames, **border, step=step(wanted))
     vcu = anything.expand_anything(
         still.frames,
@@ -219,7 +226,7 @@ def expand(photo: PictureFile, *, sides: Sides, pictures: References, wanted: Wa
         step=step(wanted),
         fps=rate(wanted, still.fps),
     )
-    return _request(vcu, wanted, [*still.notes("picture"), *_seen(pictures, found)])
+    return _request(vcu, wanted, [*notes_of(still, "picture"), *_seen(pictures, found)])
 
 
 TASKS: tuple[Callable[..., Request], ...] = (
@@ -238,7 +245,7 @@ def _request(
     fitted: Fitted | None = None,
 ) -> Request:
     spoken = replace(vcu, prompt=wanted.prompt, negative_prompt=wanted.negative or "")
-    cautions = [] if fitted is None else fitted.warnings(wanted)
+    cautions = [] if fitted is None else warnings_of(fitted, wanted)
     return Request(vcu=spoken, wanted=wanted, notes=notes or (), sound=sound, control=control, cautions=cautions)
 
 
@@ -246,21 +253,23 @@ def _derived(
     clip: Path, mask: Path | None, pictures: References, wanted: Wanted, task: Callable[..., VideoConditionUnit]
 ) -> Request:
     """A control that is computed from the clip, everywhere or inside a mask."""
-    source = fit_clip(clip, wanted)
+    source, notes = fit_file(clip, wanted), list[tuple[str, str]]()
     if mask is None:
         vcu = task(source.frames, fps=source.plan.fps)
     else:
-        masks = fit_mask(mask, source)
+        masks, notes = fit_mask_file(mask, source)
         kept = tasks.inpaint(source.frames, masks, fps=source.plan.fps)
         vcu = compose(kept, task(source.frames, masks=masks, fps=source.plan.fps))
-    return _request(*_with_references(vcu, pictures, wanted, source.notes("clip")), sound=clip, fitted=source)
+    return _request(
+        *_with_references(vcu, pictures, wanted, [*notes_of(source, "clip"), *notes]), sound=clip, fitted=source
+    )
 
 
 def _given(maps: Path, pictures: References, wanted: Wanted, kind: ControlKind) -> Request:
     """A control that comes ready-made."""
-    signal = fit_clip(maps, wanted)
+    signal = fit_file(maps, wanted)
     vcu = tasks.control(signal.frames, fps=signal.plan.fps)
-    return _request(*_with_references(vcu, pictures, wanted, signal.notes(kind)), control=kind, fitted=signal)
+    return _request(*_with_references(vcu, pictures, wanted, notes_of(signal, kind)), control=kind, fitted=signal)
 
 
 def _with_references(
@@ -291,9 +300,3 @@ def _keyframe(text: str) -> tuple[int, Path]:
             f'The keyframe is "{text}". An index and a picture, such as 0=first.png, are needed. Change it.'
         )
     return int(index), Path(path)
-
-
-def _alike(wanted: Wanted, known: Fitted) -> Wanted:
-    """What else comes must have the size of what is known, and its rate."""
-    height, width = known.size
-    return replace(wanted, height=height, width=width, fps=wanted.fps or known.fps)

@@ -1,4 +1,4 @@
-"""Commands that are no tasks: look into a file, take a model apart and join it, say the starter's words."""
+"""Commands that are no tasks: inspect a file, split and join a model, list the starter's words."""
 
 from __future__ import annotations
 
@@ -16,64 +16,64 @@ from ..loading.inspect import ModelFile, inspect
 from ..media.video import Clip
 from ..models import FAMILIES
 from ..starter.scene import MOTIONS, VOCABULARY, random_scene
-from .console import errors_as_exit_codes, result, table
+from .console import errors_as_exit_codes, print_table, result
 from .inputs import read_clip
 from .models import STARTER
 from .options import Wanted
 
-AsJson = Annotated[bool, Option("--json", help="As JSON on standard output.")]
+AsJson = Annotated[bool, Option("--json", help="Print JSON on standard output.")]
 NewFile = Annotated[Path, Argument(help="A .safetensors to write.", show_default=False)]
 RULES = {name: rule for family in FAMILIES for name, rule in family.presets.items()} | {"starter": STARTER.rule}
 
 
 @errors_as_exit_codes()
 def inspect_file(
-    file: Annotated[Path, Argument(help="A model's file or folder, a video or a picture.", show_default=False)],
+    file: Annotated[Path, Argument(help="A model's file or folder, a video or an image.", show_default=False)],
     *,
     json: AsJson = False,
 ) -> None:
-    """Says what a model file is, or how a video or picture would be fitted to each model."""
+    """Say what a model file is and needs, or how a video or image would be fitted to each model."""
     if file.is_dir() or file.suffix.lower() in (*WEIGHTS, ".json", ".pth", ".pt", ".ckpt", ".bin"):
         found = inspect(file)
         rows, data = _about_model(found), found.to_json()
     else:
         clip = read_clip(file, Wanted())
         rows, data = _about_clip(clip)
-    table(rows)
+    print_table(rows)
     if json:
         result(data)
 
 
 @errors_as_exit_codes()
 def split(
-    model: Annotated[Path, Argument(help="A model that holds a base and its adapter.", show_default=False)],
+    model: Annotated[Path, Argument(help="A full VACE checkpoint: base model and adapter.", show_default=False)],
     base: NewFile,
     adapter: NewFile,
 ) -> None:
-    """Writes the base and the adapter of a full model to files of their own, not a bit of a weight changed.
+    """Split a full VACE checkpoint into a base model file and an adapter file, bit for bit.
 
-    What else the file holds, such as a VAE, stays with the base.
+    What else the file holds, such as a VAE, stays with the base model.
     """
-    repack.split(model, base, adapter)
+    repack.split_model(model, base, adapter)
     result(f"{base}\n{adapter}")
 
 
 @errors_as_exit_codes()
 def join_weights(
-    base: Annotated[Path, Argument(help="A base without adapter.", show_default=False)],
-    adapter: Annotated[Path, Argument(help="An adapter that fits it.", show_default=False)],
+    base: Annotated[Path, Argument(help="A base model without adapter.", show_default=False)],
+    adapter: Annotated[Path, Argument(help="A VACE adapter that fits it.", show_default=False)],
     output: NewFile,
 ) -> None:
-    """Writes a base and an adapter as one full model: what split made becomes what it was."""
-    repack.join(base, adapter, output)
+    """Join a base model and an adapter into one full checkpoint; undoes split."""
+    repack.join_model(base, adapter, output)
     result(str(output))
 
 
 @errors_as_exit_codes()
 def words(*, json: AsJson = False) -> None:
-    """Says what the starter model understands."""
-    table([("words", " ".join(VOCABULARY)), ("motions", ", ".join(MOTIONS))])
-    table(("such as", random_scene(seed).caption) for seed in range(4))
+    """List the words that the starter model understands."""
+    print_table([("words", " ".join(VOCABULARY)), ("motions", ", ".join(MOTIONS))])
+    print_table(("such as", random_scene(seed).caption) for seed in range(4))
     if json:
         result(list(VOCABULARY))
 

@@ -21,7 +21,7 @@ from ..training.cost import training_cost
 from ..training.recipe import RECIPES, Recipe, read_recipe
 from ..training.run import Files, train_model
 from ..training.tables import to_toml
-from .console import errors_as_exit_codes, result, table
+from .console import errors_as_exit_codes, print_table, result
 from .files import STARTER_NAME
 
 
@@ -56,7 +56,7 @@ def train(
     if dry_run:
         result(to_toml(chosen.told()))
         if base is not None:
-            table(_costs(chosen, base, torch.device("cpu") if cpu else best_device()))
+            print_table(_costs(chosen, base, torch.device("cpu") if cpu else best_device()))
         return
     files = Files(
         base=_given(base, "base model", "--base"), vae=vae or _given(base, "VAE", "--vae"),
@@ -75,7 +75,7 @@ def train(
     rows = [("steps", f"{done.steps} of {chosen.schedule.steps}")]
     rows += [("examples", ", ".join(f"{task} {count}" for task, count in sorted(done.used.items())))]
     rows += [("left out", reason) for reason in done.left_out]
-    table(rows)
+    print_table(rows)
     result(str(done.path or output))
 
 

@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..checks.room import check_room
 from ..errors import ModelError, UnsupportedModelError
-from ..room import check_room
 from .tensors import (
     MAX_DIMS,
     MAX_TENSORS,

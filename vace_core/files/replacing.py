@@ -1,6 +1,6 @@
 """Files are written whole or not at all: under a name of their own first, which then takes the place of the old file.
 
-Every writer of the library goes this way, of weights, checkpoints, pictures and videos.
+Every writer of the library goes this way, of weights, checkpoints, images and videos.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ def parse(content: str | bytes) -> Any:
         raise ValueError("it is nested too deeply") from None
 
 
-def table(content: str | bytes) -> dict[str, Any]:
+def parse_table(content: str | bytes) -> dict[str, Any]:
     """As `parse`, of a table. {} where it is something else, or no JSON."""
     try:
         found = parse(content)

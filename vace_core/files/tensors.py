@@ -16,8 +16,8 @@ from typing import BinaryIO, Protocol, TypeAlias
 import torch
 from torch import Tensor
 
+from ..checks.room import check_room
 from ..errors import WeightsError, shortened
-from ..room import check_room
 
 # The names are those of safetensors; GGUF uses the same ones for the types they share.
 TORCH_DTYPES: dict[str, torch.dtype] = {
@@ -98,7 +98,7 @@ def damaged(path: Path, reason: str) -> WeightsError:
 
 
 def check_shapes(path: Path, tensors: Mapping[str, TensorInfo]) -> None:
-    """Accepts shapes of no more numbers than their file can hold, whatever the type; empty tensors are no exception.
+    """Validate that shapes hold no more numbers than their file can, whatever the type; empty tensors are no exception.
 
     Raises:
         WeightsError: there is another one.

@@ -152,7 +152,7 @@ class Weights:
 
 
 def _check_quantisation(weights: Weights) -> None:
-    """Accepts numbers of a floating type, and fp8 with one scale for a whole weight; refuses what it would guess at."""
+    """Validate that numbers are of a floating type, or fp8 with one scale for a whole weight; nothing is guessed."""
     for quantised in _declared_formats(weights):
         if quantised not in FLOAT8_FORMATS:
             raise _unknown_quantisation(weights, quantised)
@@ -173,8 +173,8 @@ def _declared_formats(weights: Weights) -> Iterable[str]:
     for name, stored in weights.beside.items():
         if name.endswith(FORMATS):
             small = weights.file.tensors[stored].nbytes <= MAX_TABLE
-            yield _format_in(strict_json.table(bytes(weights.file.read_bytes(stored).tolist())) if small else {})
-    layers = strict_json.table(weights.file.metadata.get(HEADER_FORMATS, "{}")).get("layers", {})
+            yield _format_in(strict_json.parse_table(bytes(weights.file.read_bytes(stored).tolist())) if small else {})
+    layers = strict_json.parse_table(weights.file.metadata.get(HEADER_FORMATS, "{}")).get("layers", {})
     for layer in layers.values() if isinstance(layers, dict) else ():
         yield _format_in(layer)
 

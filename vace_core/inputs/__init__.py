@@ -1,1 +1,1 @@
-"""What users bring, made ready: masks, references, controls, layouts, paths of boxes, and clips fitted to a model."""
+"""User inputs prepared: masks, references, controls, layouts, paths of boxes, and clips fitted to a model."""

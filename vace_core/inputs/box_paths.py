@@ -16,8 +16,9 @@ from collections.abc import Sequence
 from dataclasses import MISSING, asdict, fields
 from typing import Any, TypeVar, cast
 
+from ..checks.numbers import check_number
 from ..errors import InputError, shown
-from .layout import BLACK, FARTHEST, BoxKey, BoxPath, check_number
+from .layout import BLACK, FARTHEST, BoxKey, BoxPath
 
 _LONGEST_TEXT, _MOST_PATHS, _MOST_KEYS = 1_000_000, 64, 4096
 
@@ -38,7 +39,7 @@ def paths_from_json(
         text: at most 1,000,000 characters, 64 paths and 4,096 keys. Either what `paths_to_json` writes, or
             `[{"x": 12, "y": 34}, …]` in pixels, or a list of such lists: each list is one path, its points equally far
             apart in time, the first in the first frame, the last in the last.
-        size: width, height in pixels of the picture the points were drawn on. Only points need it.
+        size: width, height in pixels of the image the points were drawn on. Only points need it.
         box: width, height in pixels of the box that follows the points. Only points need it.
 
     Raises:
@@ -103,8 +104,8 @@ def _from_points(data: object, size: tuple[int, int] | None, box: tuple[float, f
         for count, value in enumerate(points):
             where = f"Path {number}, point {count + 1}"
             point = _object(where, value)
-            check_number("x", point.get("x"), -FARTHEST * width, FARTHEST * width, f"{where}: ")
-            check_number("y", point.get("y"), -FARTHEST * height, FARTHEST * height, f"{where}: ")
+            check_number(f"{where}: x", point.get("x"), least=-FARTHEST * width, most=FARTHEST * width)
+            check_number(f"{where}: y", point.get("y"), least=-FARTHEST * height, most=FARTHEST * height)
             time, x, y = count / max(len(points) - 1, 1), point["x"] / width, point["y"] / height
             keys.append(BoxKey(time=time, x=x, y=y, width=box[0] / width, height=box[1] / height))
         found.append(BoxPath(keys=tuple(keys)))

@@ -1,4 +1,4 @@
-"""What goes wrong with control signals made elsewhere: found by statistics, mended where that is sure.
+"""Common mistakes in control videos made elsewhere: found by statistics, fixed where that is certain.
 
 `frames` are `(B, 3, T, H, W)`, -1..1, RGB, as in `controls`.
 """
@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -14,16 +14,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import InputError
-from .controls import Images, check_frames, gray, images_of
+from .controls import Images, check_float_frames, gray, opencv_images
 from .masks import opencv
 
 ControlKind = Literal["depth", "pose", "scribble", "flow", "layout", "gray"]
 
-CONTROL_KINDS: tuple[ControlKind, ...] = get_args(ControlKind)
-
 
 def inspect_control(frames: Tensor, kind: ControlKind) -> list[str]:
-    """What looks wrong with a control signal of this kind, in plain words; an empty list if nothing does.
+    """What looks wrong with a control video of this kind, in plain words; an empty list if nothing does.
 
     These are statistics of up to eight frames, so they hint and do not prove.
 
@@ -34,9 +32,9 @@ def inspect_control(frames: Tensor, kind: ControlKind) -> list[str]:
 
 
 def sanitise(frames: Tensor, kind: ControlKind) -> tuple[Tensor, list[str]]:
-    """`frames` with what can be mended mended, and a note on every change made.
+    """`frames` with what can be fixed fixed, and a note on every change.
 
-    Mended are: depth so clean that it can pass for a gray picture (blurred by about 3 pixels), the pure black behind a
+    Fixed are: depth so clean that it can pass for a gray image (blurred by about 3 pixels), the pure black behind a
     pose (lifted to #202020), light lines on dark (inverted), colour in a gray control (removed). Frames without such
     a fault come back untouched. What cannot be mended, `inspect_control` on the result still says.
 
@@ -60,8 +58,8 @@ class _Fault(NamedTuple):
 def _faults(frames: Tensor, kind: ControlKind) -> list[_Fault]:
     if kind not in _CHECKS:
         raise InputError(f'The control kind is "{kind}". Known kinds are {", ".join(_CHECKS)}. Choose one of them.')
-    check_frames(frames)
-    return list(_CHECKS[kind](images_of(frames[:, :, :: -(-frames.shape[2] // 8)])))
+    check_float_frames(frames)
+    return list(_CHECKS[kind](opencv_images(frames[:, :, :: -(-frames.shape[2] // 8)])))
 
 
 def _check_depth(images: Images) -> Iterator[_Fault]:

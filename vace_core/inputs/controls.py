@@ -2,7 +2,7 @@
 
 Every function takes `frames` `(B, 3, T, H, W)`, -1..1, RGB, and gives frames of the same shape. `gray` and `flow_image`
 are the official annotators exactly. `scribble` and `flow` stand in for official ones that are networks: they draw the
-same picture language with OpenCV. `control_checks` knows what goes wrong with controls made elsewhere.
+same visual conventions with OpenCV. `control_checks` finds mistakes in controls made elsewhere.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..checks.numbers import check_number
 from ..errors import InputError, ShapeError
 from .masks import opencv
 
@@ -54,9 +55,9 @@ def scribble(frames: Tensor, *, strength: float = 1.0, thickness: float = 1.0) -
 
     Source: ali-vilab/VACE, annotators/scribble.py, for the polarity: the network's output as it is, dark on white.
     """
-    _check_number("strength", strength, 0.01, 100)
-    _check_number("thickness", thickness, 0.5, 8)
-    lines = np.stack([_ink(image, strength, thickness) for image in images_of(frames)])
+    check_number("The strength", strength, least=0.01, most=100)
+    check_number("The thickness", thickness, least=0.5, most=8)
+    lines = np.stack([_ink(image, strength, thickness) for image in opencv_images(frames)])
     drawn = (1 - 2 * torch.from_numpy(lines)).reshape(len(frames), 1, *frames.shape[2:])
     return drawn.to(frames.device).expand_as(frames).contiguous()
 
@@ -64,7 +65,7 @@ def scribble(frames: Tensor, *, strength: float = 1.0, thickness: float = 1.0) -
 def flow(frames: Tensor) -> Tensor:
     """A "flow" control: where everything moves to in the next frame, on the Middlebury colour wheel, still = white.
 
-    As in the official annotator the first picture comes twice, so that the length is kept, and every picture is scaled
+    As in the official annotator the first frame comes twice, so that the length is kept, and every frame is scaled
     to its own fastest motion. Motion is found with OpenCV's dense inverse search, where the official annotator has
     the RAFT network: the colours mean the same, the outlines of what moves are less exact.
 
@@ -74,7 +75,7 @@ def flow(frames: Tensor) -> Tensor:
     Source: ali-vilab/VACE, annotators/flow.py.
     """
     cv2 = opencv()
-    images = images_of(frames)
+    images = opencv_images(frames)
     if frames.shape[2] < 2:
         raise InputError("The clip has 1 frame. At least 2 are needed to see motion. Connect a longer clip.")
     if min(frames.shape[3:]) < 16:
@@ -96,10 +97,10 @@ def flow(frames: Tensor) -> Tensor:
 def flow_image(flow: Tensor) -> Tensor:
     """Optical flow `(2, T, H, W)`, right and down in pixels, as `frames` `(1, 3, T, H, W)` on the Middlebury wheel.
 
-    Direction is colour, speed is depth of colour, still is white; each picture is scaled to its own fastest motion.
+    Direction is colour, speed is depth of colour, still is white; each frame is scaled to its own fastest motion.
 
     Raises:
-        ShapeError: not two channels of pictures.
+        ShapeError: not two channels of images.
         InputError: not all numbers are finite.
 
     Source: princeton-vl/RAFT, core/utils/flow_viz.py, which the official annotator calls.
@@ -136,7 +137,7 @@ def _ink(image: Images, strength: float, thickness: float) -> NDArray[np.float32
 
 
 def _on_wheel(right: NDArray[np.float32], down: NDArray[np.float32]) -> Images:
-    """One picture `(H, W, 3)`. The precision of every step is that of the source: results are equal, not close."""
+    """One image `(H, W, 3)`. The precision of every step is that of the source: results are equal, not close."""
     fastest = np.sqrt(right**2 + down**2).max() + np.float32(1e-5)
     right, down = right / fastest, down / fastest
     speed = np.sqrt(right**2 + down**2)[..., None]
@@ -160,7 +161,7 @@ def _colour_wheel() -> NDArray[np.float64]:
     return np.concatenate(ramps) / 255.0
 
 
-def check_frames(frames: Tensor) -> None:
+def check_float_frames(frames: Tensor) -> None:
     """Refuses what is not `(B, 3, T, H, W)` float32 in -1..1.
 
     Raises:
@@ -184,16 +185,11 @@ def check_frames(frames: Tensor) -> None:
 
 def _levels(frames: Tensor) -> Tensor:
     """`frames` in 8 bits, as files and the official annotators hold them."""
-    check_frames(frames)
+    check_float_frames(frames)
     return (frames + 1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)
 
 
-def images_of(frames: Tensor) -> Images:
+def opencv_images(frames: Tensor) -> Images:
     """`frames` in 8 bits, as OpenCV takes them; checked."""
     images: Images = _levels(frames).permute(0, 2, 3, 4, 1).flatten(0, 1).contiguous().cpu().numpy()
     return images
-
-
-def _check_number(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise InputError(f"{name} is {value:g}. A number from {low:g} to {high:g} is needed. Change {name}.")

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..checks.room import FRAMES, check_room
 from ..errors import InputError, ShapeError
 from ..geometry import Box, Grid
-from ..room import FRAMES, check_room
+from ..media.video import levels, stand_for_bytes
 
 MOST_THINNED = 0.9  # of a clip's frames per second; below this the loss is pointed out
 _MASK_BYTES = 10  # of a pixel of a fitted mask: one frame in three channels, whether it is kept, and the number twice
@@ -42,6 +43,10 @@ class FitRule:
         """What is left for a clip whose canvas will have `growth` times its area, at least 1."""
         # Rounded apart, so that a border never costs a latent frame that has room.
         return replace(self, max_area=int(self.max_area / growth), max_tokens=math.ceil(self.max_tokens / growth))
+
+    def longest(self, height: int, width: int) -> int:
+        """The most frames of this size, at least 1."""
+        return self.grid.pixel_frames(max(self.max_tokens // self.grid.tokens(1, height, width), 1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +156,9 @@ def plan(
             f"{step} x {step} and at most {rule.max_area} pixels. Crop the clip to a squarer shape."
         )
     length = rule.grid.pixel_frames(latent_frames)
-    return _plan(num_frames, (height, width), length, (rows * step, columns * step), _times(num_frames, fps, times))
+    return _plan(
+        num_frames, (height, width), length, (rows * step, columns * step), frame_times(num_frames, fps, times)
+    )
 
 
 def plan_exact(
@@ -194,7 +201,7 @@ def plan_exact(
             f"The clip has {num_frames} frames, and {length} were asked for. Fitting never makes a clip longer. "
             f"Set the length to {grid.nearest_lengths(num_frames)[0]}, or add frames with an extension task."
         )
-    return _plan(num_frames, (height, width), length, size, _times(num_frames, fps, times))
+    return _plan(num_frames, (height, width), length, size, frame_times(num_frames, fps, times))
 
 
 def report(plan: FitPlan) -> str:
@@ -233,9 +240,10 @@ def apply(frames: Tensor, plan: FitPlan) -> Tensor:
     """`(B, 3, T, H, W)` float32 in -1..1: the planned frames, scaled to cover and cropped to the centre.
 
     Args:
-        frames: `(T, H, W, 3)` uint8 as decoded (B becomes 1), or `(B, 3, T, H, W)` in -1..1. Bytes are scaled
-            as bytes, so that the result equals the official processor's; numbers are scaled as numbers, and clamped
-            to -1..1 where bicubic overshoots. Frames that keep their size keep every value.
+        frames: `(T, H, W, 3)` uint8 as decoded (B becomes 1), or `(B, 3, T, H, W)` in -1..1. Bytes, and numbers on
+            the CPU that all stand for bytes, are scaled as bytes, so that the result equals the official processor's;
+            other numbers are scaled as numbers, and clamped to -1..1 where bicubic overshoots. Frames that keep their
+            size keep every value.
         plan: Made for a clip of this length and size.
 
     Raises:
@@ -246,12 +254,15 @@ def apply(frames: Tensor, plan: FitPlan) -> Tensor:
     batch = 1 if as_bytes else frames.shape[0]
     _check_room(plan, batch, FRAMES, "clip")
     fitted = torch.empty(batch, 3, plan.num_frames, plan.height, plan.width, device=frames.device)
+    same_as_bytes = not as_bytes and plan.resizes and stand_for_bytes(frames, plan.indices)
     for n, i in enumerate(plan.indices):
-        if as_bytes:
-            fitted[:, :, n] = _cover(frames[i].permute(2, 0, 1)[None], plan).float().div_(127.5).sub_(1.0)
+        picture = frames[i].permute(2, 0, 1)[None] if as_bytes else frames[:, :, i].float()
+        if same_as_bytes:
+            picture = levels(picture).round_().to(torch.uint8)
+        if picture.dtype == torch.uint8:
+            fitted[:, :, n] = _cover(picture, plan).float().div_(127.5).sub_(1.0)
         else:
-            picture = _cover(frames[:, :, i].float(), plan)
-            fitted[:, :, n] = picture.clamp(-1, 1) if plan.resizes else picture
+            fitted[:, :, n] = _cover(picture, plan).clamp(-1, 1) if plan.resizes else picture
     return fitted
 
 
@@ -319,8 +330,18 @@ def _plan(
     )
 
 
-def _times(num_frames: int, fps: float | None, times: Tensor | None) -> tuple[Tensor, float]:
-    """`(T, 2)` float64 seconds and the average rate."""
+def frame_times(num_frames: int, fps: float | None, times: Tensor | None) -> tuple[Tensor, float]:
+    """`(T, 2)` float64 start and end of each frame in seconds, and the average rate.
+
+    Args:
+        num_frames: Frames of the clip.
+        fps: Frames per second. May be left out where `times` are given.
+        times: As the result, for a clip of variable rate; None = a constant rate.
+
+    Raises:
+        InputError: neither is usable.
+        ShapeError: `times` belongs to another number of frames.
+    """
     if times is not None:
         times = times.to(torch.float64)
         _check_times(times, num_frames)

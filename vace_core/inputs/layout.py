@@ -16,9 +16,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..checks.numbers import check_number, check_whole
+from ..checks.room import check_room
 from ..errors import InputError, shown
 from ..geometry import Box
-from ..room import check_room
 from .masks import each_frame, opencv
 
 FARTHEST = 10
@@ -49,11 +50,11 @@ class BoxKey:
     height: float
 
     def __post_init__(self) -> None:
-        check_number("time", self.time, 0, 1)
-        check_number("x", self.x, -FARTHEST, FARTHEST)
-        check_number("y", self.y, -FARTHEST, FARTHEST)
-        check_number("width", self.width, _SMALLEST, FARTHEST)
-        check_number("height", self.height, _SMALLEST, FARTHEST)
+        check_number("time", self.time, least=0, most=1)
+        check_number("x", self.x, least=-FARTHEST, most=FARTHEST)
+        check_number("y", self.y, least=-FARTHEST, most=FARTHEST)
+        check_number("width", self.width, least=_SMALLEST, most=FARTHEST)
+        check_number("height", self.height, least=_SMALLEST, most=FARTHEST)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,37 +125,6 @@ def draw_layout(paths: Sequence[BoxPath], *, num_frames: int, height: int, width
     return _to_frames(clip)
 
 
-def path_mask(paths: Sequence[BoxPath], *, num_frames: int, height: int, width: int) -> Tensor:
-    """`masks` `(1, 1, T, H, W)` of the filled boxes: 1 inside at least one of them."""
-    _check_size(num_frames, height, width)
-    check_room(num_frames * height * width * _MASK, "The mask", frames=num_frames, height=height, width=width)
-    masks = torch.zeros(1, 1, num_frames, height, width)
-    for path in paths:
-        for frame, box in zip(masks[0, 0], _pixels(path, num_frames, height, width), strict=True):
-            frame[max(box.top, 0) : max(box.bottom, 0), max(box.left, 0) : max(box.right, 0)] = 1
-    return masks
-
-
-def two_boxes(start: Box, end: Box, *, num_frames: int, height: int, width: int, colour: Colour = BLACK) -> Tensor:
-    """The official "layout_bbox" rule, `frames` `(1, 3, T, H, W)`, -1..1, pixel for pixel.
-
-    Kept for comparison, with its quirks: frame i is i / T of the way, so the box never reaches `end`; position and
-    size are cut to whole pixels; `right` and `bottom` are drawn, not left out; and the colour comes out with red and
-    blue swapped. `draw_layout` has none of these.
-
-    Source: ali-vilab/VACE, annotators/layout.py (LayoutBboxAnnotator).
-    """
-    cv2 = opencv()
-    _check_colour(colour)
-    clip = _white(num_frames, height, width)
-    first, last = (np.array((box.left, box.top, box.width, box.height), np.float32) for box in (start, end))
-    step = (last - first) / num_frames
-    for index, frame in enumerate(clip):
-        x, y, w, h = (first + step * index).astype(int).tolist()
-        cv2.rectangle(frame, (x, y), (x + w, y + h), colour[::-1], 2)
-    return _to_frames(clip)
-
-
 def draw_track(masks: Tensor, *, colour: Colour = BLACK) -> Tensor:
     """The outlines of `masks` `(B, 1, T, H, W)` as a layout: `frames` `(B, 3, T, H, W)`, -1..1, 3 thick on white.
 
@@ -170,6 +140,17 @@ def draw_track(masks: Tensor, *, colour: Colour = BLACK) -> Tensor:
         outlines = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[0]
         cv2.drawContours(frame, outlines, -1, colour, thickness=3)
     return _to_frames(clip, len(masks)).to(masks.device)
+
+
+def path_mask(paths: Sequence[BoxPath], *, num_frames: int, height: int, width: int) -> Tensor:
+    """`masks` `(1, 1, T, H, W)` of the filled boxes: 1 inside at least one of them."""
+    _check_size(num_frames, height, width)
+    check_room(num_frames * height * width * _MASK, "The mask", frames=num_frames, height=height, width=width)
+    masks = torch.zeros(1, 1, num_frames, height, width)
+    for path in paths:
+        for frame, box in zip(masks[0, 0], _pixels(path, num_frames, height, width), strict=True):
+            frame[max(box.top, 0) : max(box.bottom, 0), max(box.left, 0) : max(box.right, 0)] = 1
+    return masks
 
 
 def _eased(times: NDArray[np.float64], keys: NDArray[np.float64], moments: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -213,26 +194,12 @@ def _to_frames(clip: NDArray[np.uint8], batch: int = 1) -> Tensor:
 
 def _check_size(num_frames: int, height: int = 1, width: int = 1) -> None:
     for name, value in (("length", num_frames), ("height", height), ("width", width)):
-        if value < 1:
-            raise InputError(f"The {name} is {value}. At least 1 is needed. Set the {name} to 1 or more.")
-
-
-def check_number(name: str, value: object, low: float, high: float, where: str = "") -> None:
-    """Refuses what is not a number from `low` to `high`, in words that begin with `where`.
-
-    Raises:
-        InputError: it is so.
-    """
-    # True and false are numbers to Python; the comparison also refuses NaN.
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not low <= value <= high:
-        raise InputError(
-            f"{where}{name} is {shown(value)}. A number from {low:g} to {high:g} is needed. Change {name}."
-        )
+        check_whole(f"The {name}", value, least=1)
 
 
 def _check_type(name: str, value: object, kind: type, words: str) -> None:
     if type(value) is not kind:
-        raise InputError(f"{name} is {shown(value)}. {words} is needed. Change {name}.")
+        raise InputError(f"{name} is {shown(value)}. {words} is needed. Change it.")
 
 
 def _check_colour(colour: object) -> None:

@@ -8,7 +8,6 @@ for one that is not hard, or for a number out of its range.
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Callable
 from functools import reduce
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..checks.numbers import check_number, check_whole
 from ..errors import InputError, ShapeError, VaceError
 from ..geometry import Box
 
@@ -49,7 +49,7 @@ def opencv() -> ModuleType:
 
 
 def check(masks: Tensor) -> None:
-    """Accepts hard masks `(B, 1, T, H, W)`, float32, 0 and 1.
+    """Validate binary masks `(B, 1, T, H, W)`, float32, 0 and 1.
 
     Raises:
         ShapeError: another shape.
@@ -82,7 +82,7 @@ def grow(masks: Tensor, pixels: int) -> Tensor:
 
     For growth in chosen directions, such as towards a shadow, see `augment` and its `expand_lrtp`.
     """
-    return _distance_to(masks, _at_least_zero("Grow", pixels)).le(pixels).to(masks)
+    return _distance_to(masks, _at_least_zero("Grow (pixels)", pixels)).le(pixels).to(masks)
 
 
 def shrink(masks: Tensor, pixels: int) -> Tensor:
@@ -90,7 +90,7 @@ def shrink(masks: Tensor, pixels: int) -> Tensor:
 
     The frame's edge does not eat into a mask that touches it: `shrink` is `grow` on the inverted mask.
     """
-    return _distance_to(invert(masks), _at_least_zero("Shrink", pixels)).gt(pixels).to(masks)
+    return _distance_to(invert(masks), _at_least_zero("Shrink (pixels)", pixels)).gt(pixels).to(masks)
 
 
 def soften(masks: Tensor, pixels: int) -> Tensor:
@@ -100,7 +100,7 @@ def soften(masks: Tensor, pixels: int) -> Tensor:
     ramp over `pixels` (≥ 0) pixels inside the mask, 1 from there on. At the frame's edge there is no ramp.
     It is not a mask: the model takes hard masks only.
     """
-    depth = _distance_to(invert(masks), _at_least_zero("Soften", pixels))
+    depth = _distance_to(invert(masks), _at_least_zero("Soften (pixels)", pixels))
     return (depth / (pixels + 1)).clamp(max=1).to(masks)
 
 
@@ -155,7 +155,7 @@ def steady(masks: Tensor, radius: int | None) -> Tensor:
     check(masks)
     if radius is None:
         return masks.amax(dim=2, keepdim=True).expand_as(masks).clone()
-    reach = min(_at_least_zero("Steady", radius, "frames"), masks.shape[2] - 1)
+    reach = min(_at_least_zero("Steady (frames)", radius), masks.shape[2] - 1)
     return F.max_pool3d(masks, (2 * reach + 1, 1, 1), stride=1, padding=(reach, 0, 0))
 
 
@@ -203,14 +203,13 @@ def augment(
     """
     if mode not in AUGMENT_MODES:
         raise InputError(f'The mask mode is "{mode}". Known modes are {", ".join(AUGMENT_MODES)}. Choose one of them.')
-    if not 0 <= expand_ratio < math.inf:
-        raise InputError(f"expand_ratio is {expand_ratio:g}. 0 or more is needed. Set it to 0 or more.")
+    check_number("expand_ratio", expand_ratio, least=0)
     if expand_lrtp is not None and not (len(expand_lrtp) == 4 and all(0 <= part <= 1 for part in expand_lrtp)):
         raise InputError(
             f"expand_lrtp is {expand_lrtp}. Four numbers from 0 to 1 are needed: left, right, top, bottom. Change them."
         )
-    if expand_iters is not None and expand_iters < 1:
-        raise InputError(f"expand_iters is {expand_iters}. At least 1 step is needed. Set it to 1 or more.")
+    if expand_iters is not None:
+        check_whole("expand_iters", expand_iters, least=1)
 
     # The order of the draws is the official one: first which entry of a one-entry list of settings to use.
     draw = random.Random(seed)
@@ -243,9 +242,8 @@ def _check_all(masks: tuple[Tensor, ...]) -> None:
             )
 
 
-def _at_least_zero(name: str, value: int, unit: str = "pixels") -> int:
-    if value < 0:
-        raise InputError(f"{name} is set to {value} {unit}. 0 or more is needed. Set it to 0 or more.")
+def _at_least_zero(what: str, value: int) -> int:
+    check_number(what, value, least=0)
     return value
 
 

@@ -1,6 +1,6 @@
-"""Reference pictures as the model was trained on them: one whole subject each, on white, in order.
+"""Reference images as the model was trained on them: one whole subject each, on white, in order.
 
-A picture is `(B, 3, 1, h, w)` in −1..1, of any size; a reference is one that has the size of the frame.
+An image is `(B, 3, 1, h, w)` in −1..1, of any size; a reference is one that has the size of the frame.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..checks.room import FRAMES, check_room
 from ..errors import InputError, ShapeError
-from ..room import FRAMES, check_room
 from ..vcu import check_frames
 from .masks import bounding_box
 
@@ -20,9 +20,9 @@ WHITE = 1.0
 
 
 def letterbox(picture: Tensor, height: int, width: int) -> Tensor:
-    """The whole picture `(B, 3, 1, height, width)`, as large as fits, centred on white.
+    """The whole image `(B, 3, 1, height, width)`, as large as fits, centred on white.
 
-    A picture that has this size already comes back as it is.
+    An image that has this size already comes back as it is.
 
     Args:
         picture: `(B, 3, 1, h, w)` in −1..1.
@@ -30,7 +30,7 @@ def letterbox(picture: Tensor, height: int, width: int) -> Tensor:
         width: Pixels of the frame, ≥ 1.
 
     Raises:
-        ShapeError: not one picture, one too narrow to show, or a frame without pixels.
+        ShapeError: not one image, one too narrow to show, or a frame without pixels.
         InputError: values out of range.
 
     Source: ali-vilab/VACE, models/wan/wan_vace.py, prepare_source: sizes cut to whole pixels, bilinear without
@@ -40,17 +40,17 @@ def letterbox(picture: Tensor, height: int, width: int) -> Tensor:
 
 
 def stack(pictures: Sequence[Tensor], height: int, width: int) -> tuple[Tensor, ...]:
-    """Each picture letterboxed, in the order given; the pictures may differ in size.
+    """Each image letterboxed, in the order given; the images may differ in size.
 
     Raises:
-        ShapeError: as `letterbox`; the message counts the pictures from 1.
+        ShapeError: as `letterbox`; the message counts the images from 1.
         InputError: values out of range.
     """
     return tuple(_letterbox(picture, height, width, f"picture {n}") for n, picture in enumerate(pictures, start=1))
 
 
 def on_white(picture: Tensor, alpha: Tensor) -> Tensor:
-    """A picture with transparent parts, laid on white: `(B, 3, 1, h, w)`.
+    """An image with transparent parts, laid on white: `(B, 3, 1, h, w)`.
 
     Args:
         picture: `(B, 3, 1, h, w)` in −1..1.
@@ -76,7 +76,7 @@ def crop_subject(picture: Tensor, mask: Tensor) -> Tensor:
     """The subject alone: everything else white, cut to the subject's box.
 
     What reaches the edge of a reference tends to show up in the first frames; a subject cut out this way does not.
-    In a batch the box holds the subjects of all pictures.
+    In a batch the box holds the subjects of all images.
 
     Args:
         picture: `(B, 3, 1, h, w)` in −1..1.
@@ -84,7 +84,7 @@ def crop_subject(picture: Tensor, mask: Tensor) -> Tensor:
 
     Raises:
         ShapeError: the two do not belong together.
-        InputError: values out of range, or no subject. (The original would return a white picture.)
+        InputError: values out of range, or no subject. (The original would return a white image.)
 
     Source: ali-vilab/VACE, annotators/subject.py, with ROI_ONLY and USE_CROP as its configurations set them.
     """

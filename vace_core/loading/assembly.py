@@ -16,6 +16,7 @@ from ..models.family import Family
 from ..models.text import TextEncoder
 from ..pipeline import Expert, VaceModel
 from ..protocols import BaseModel
+from ..sampling.guidance import PAIR_BOUNDARY
 from .detection import Found, identify
 from .load import load_adapter, load_base, load_vae
 
@@ -28,7 +29,7 @@ def load_model(
     adapter: str | Path | None = None,
     low_noise: str | Path | None = None,
     low_noise_adapter: str | Path | None = None,
-    boundary: float = 0.875,
+    boundary: float = PAIR_BOUNDARY,
     dtype: torch.dtype | None = None,
     vae_dtype: torch.dtype = torch.float32,
     device: str | torch.device = "cpu",
@@ -74,7 +75,7 @@ def load_model(
 
 
 def family_in(path: str | Path) -> Family:
-    """Which kind of base a file holds, or an adapter in it is for.
+    """The model family of the base model in a file, or of the adapter in it.
 
     Raises:
         ModelError: it is missing or damaged, or no model that is known.
@@ -85,10 +86,10 @@ def family_in(path: str | Path) -> Family:
 def check_family(
     family: Family, *, vae: str | Path, bases: Sequence[str | Path] = (), adapters: Sequence[str | Path] = ()
 ) -> None:
-    """Accepts files of the parts of one model, told by their headers.
+    """Validate by their headers that files are parts of one model.
 
     Raises:
-        AdapterMismatchError: an adapter for another kind of base.
+        AdapterMismatchError: an adapter for another model family.
         ModelError: another part of another kind; or as `family_in`.
     """
     found = _found(vae, "vae")

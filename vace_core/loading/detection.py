@@ -5,28 +5,22 @@ Source: ComfyUI, comfy/model_detection.py and comfy/sd.py, for the names that te
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from ..errors import UnsupportedModelError, shortened
+import torch
+
+from ..errors import ModelError, UnsupportedModelError, WeightsError, shortened
 from ..files.checkpoint import Part
 from ..files.tensors import TensorFile
 from ..files.weights import Naming, Weights
 from ..models import FAMILIES
-from ..models.family import Family, FileSizes
+from ..models.family import Family
 
 Kind = Literal["vace", "base", "adapter", "vae", "text"]
 PARTS: tuple[Part, ...] = ("transformer", "vae", "text_encoder")
 
-TEXT_PREFIXES = ("", *(family.text.prefix for family in FAMILIES))
-TEXT = (
-    Naming(name="official", marks=("blocks.0.attn.q.weight",), prefixes=TEXT_PREFIXES),
-    Naming(name="transformers", marks=("encoder.block.0.layer.0.SelfAttention.q.weight",), prefixes=TEXT_PREFIXES),
-    Naming(name="llama.cpp", marks=("enc.blk.0.attn_q.weight",), prefixes=TEXT_PREFIXES),
-)
-# The table of relative positions, by any of its names. umT5 has one in every layer, T5 only one.
-POSITIONS = ("pos_embedding.embedding.weight", "relative_attention_bias.weight", "attn_rel_b.weight")
 # Part of a name that tells what else a file may be.
 OTHERS = {
     ".lora_": "a LoRA, which changes a model but is not one",
@@ -40,7 +34,7 @@ class Found:
 
     Attributes:
         kind: "vace" is a base with its adapter in one; "base" and "adapter" are the halves.
-        family: Which bases it belongs to.
+        family: Which bases it belongs to; of a text encoder, the first that reads it.
         weights: Its weights.
         parts: Official names of the weights of each part that is there: "base", "adapter", "vae", "text".
     """
@@ -60,6 +54,11 @@ class Found:
             "vae": self.family.vae_name,
             "text": f"the {self.family.text.name} text encoder",
         }[self.kind]
+
+    @property
+    def readers(self) -> str:
+        """The families that read a text encoder, in words."""
+        return " and ".join(family.text.reader for family in FAMILIES if family.text.name == self.family.text.name)
 
 
 def identify(file: TensorFile, part: Part = "transformer") -> Found:
@@ -83,20 +82,6 @@ def identify(file: TensorFile, part: Part = "transformer") -> Found:
     raise unsupported(file, known)
 
 
-def base_sizes(weights: Weights) -> FileSizes:
-    """The sizes of the base in `weights`.
-
-    Raises:
-        WeightsError: a weight that tells them is missing or of an impossible shape.
-    """
-    return _family_of(weights).base_sizes(weights)
-
-
-def adapter_sizes(weights: Weights) -> tuple[FileSizes, int]:
-    """The sizes of the adapter's blocks, and how many there are; its base may have more. Raises as `base_sizes`."""
-    return _family_of(weights).adapter_sizes(weights)
-
-
 def unsupported(file: TensorFile, what: str) -> UnsupportedModelError:
     names = " and ".join(family.name for family in FAMILIES)
     return UnsupportedModelError(
@@ -105,17 +90,10 @@ def unsupported(file: TensorFile, what: str) -> UnsupportedModelError:
     )
 
 
-def _family_of(weights: Weights) -> Family:
-    return next(family for family in FAMILIES if family.owns(weights))
-
-
 def _transformer(file: TensorFile) -> Found | None:
-    for family in FAMILIES:
-        if weights := Weights.find(file, family.transformer):
-            if variant := family.variant(weights):
-                raise unsupported(file, variant)
-            return _halves(family, weights)
-    return None
+    alike = _alike(file, lambda family: family.transformer)
+    best = _best(file, alike, lambda family, weights: family.variant(weights), _transformer_names)
+    return best and _halves(*best)
 
 
 def _halves(family: Family, weights: Weights) -> Found:
@@ -130,20 +108,86 @@ def _halves(family: Family, weights: Weights) -> Found:
 
 
 def _vae(file: TensorFile) -> Found | None:
-    for family in FAMILIES:
-        if weights := Weights.find(file, family.vae):
-            if variant := family.vae_variant(weights):
-                raise unsupported(file, variant)
-            return Found(kind="vae", family=family, weights=weights, parts={"vae": family.vae_weights(weights)})
-    return None
+    alike = _alike(file, lambda family: family.vae)
+    best = _best(file, alike, lambda family, weights: family.vae_variant(weights), _vae_names)
+    if best is None:
+        return None
+    family, weights = best
+    return Found(kind="vae", family=family, weights=weights, parts={"vae": family.vae_weights(weights)})
 
 
 def _text(file: TensorFile) -> Found | None:
-    weights = Weights.find(file, TEXT)
-    if weights is None:
+    alike = _alike(file, lambda family: family.text.namings)
+    for family, weights in alike:
+        if family.text.owns(weights):
+            return Found(kind="text", family=family, weights=weights, parts={"text": tuple(weights.stored)})
+    if alike:
+        raise unsupported(file, alike[0][0].text.unlike)
+    return None
+
+
+def _alike(file: TensorFile, namings: Callable[[Family], Iterable[Naming]]) -> list[tuple[Family, Weights]]:
+    """The families of which a file shows a mark, and its weights by the names of each.
+
+    Raises:
+        ModelError: it shows some, and can be read as none of them.
+    """
+    alike: list[tuple[Family, Weights]] = []
+    errors: list[ModelError] = []
+    for family in FAMILIES:
+        try:
+            if weights := Weights.find(file, namings(family)):
+                alike.append((family, weights))
+        except ModelError as error:
+            errors.append(error)
+    if errors and not alike:
+        raise errors[0]
+    return alike
+
+
+def _best(
+    file: TensorFile,
+    alike: list[tuple[Family, Weights]],
+    variant: Callable[[Family, Weights], str | None],
+    own_names: Callable[[Family, Weights], set[str]],
+) -> tuple[Family, Weights] | None:
+    """Of the families that can use a file, the one whose own network has most of its names; None if none is alike.
+
+    Raises:
+        UnsupportedModelError: none of them can use it.
+    """
+
+    def shared(pair: tuple[Family, Weights]) -> float:
+        if len(alike) == 1:
+            return 1.0
+        try:
+            names = own_names(*pair)
+        except WeightsError:
+            return 0.0
+        return len(names & pair[1].stored.keys()) / len(names | pair[1].stored.keys())
+
+    if not alike:
         return None
-    own_tables = sum(name.endswith(POSITIONS) for name in weights.stored) != 1
-    family = next((family for family in FAMILIES if family.text.tables == own_tables), None)
-    if family is None:
-        raise unsupported(file, "a text encoder of the T5 family that none of them reads")
-    return Found(kind="text", family=family, weights=weights, parts={"text": tuple(weights.stored)})
+    best = max(alike, key=lambda pair: (variant(*pair) is None, shared(pair)))
+    if what := variant(*best):
+        raise unsupported(file, what)
+    return best
+
+
+def _transformer_names(family: Family, weights: Weights) -> set[str]:
+    """Of a base or adapter of the sizes that the weights tell."""
+    names: set[str] = set()
+    with torch.device("meta"):
+        if family.has_base(weights):
+            names |= family.build_base(family.base_sizes(weights)).state_dict().keys()
+        if any(family.is_adapter_name(name) for name in weights.stored):
+            sizes, blocks = family.adapter_sizes(weights)
+            layers = family.told_layers(weights) or tuple(range(blocks))
+            adapter = family.build_adapter(sizes, layers)
+            names |= {family.official_adapter_key(name, layers) for name in adapter.state_dict()}
+    return names
+
+
+def _vae_names(family: Family, weights: Weights) -> set[str]:
+    with torch.device("meta"):
+        return set(family.build_vae(family.vae_sizes(weights)).state_dict())

@@ -22,7 +22,6 @@ from .detection import Found, Kind, identify
 Noise = Literal["high", "low"]
 
 CONTEXT_LAYERS_KEY = "vace_layers"  # in config.json, and in the metadata of adapters that are written here
-XXL_WIDTH = 4096
 NOISE = re.compile(r"(?<![a-z])(high|low)(?=[^a-z]|noise|$)")
 NOISE_KEYS = ("general.name", "modelspec.title")
 EXPERT_FOLDERS = (("high_noise_model", "low_noise_model"), ("transformer", "transformer_2"))
@@ -92,7 +91,7 @@ def inspect(path: str | Path) -> ModelFile:
     if found.kind == "vae":
         return _describe(found, fits=found.family.vae_fits)
     if found.kind == "text":
-        return _describe(found, fits=f"{found.family.text.reader} models")
+        return _describe(found, fits=f"{found.readers} models")
     return _describe_transformer(found)
 
 
@@ -139,7 +138,7 @@ def context_layers_of(found: Found) -> tuple[int, ...] | None:
     config = path.parent / "config.json"
     for where, said in (
         (path, told and list(told)),
-        (path, _said(found)),
+        (path, _stated_layers(found)),
         (config, read_json(config).get(CONTEXT_LAYERS_KEY)),
     ):
         if said is not None:
@@ -174,8 +173,8 @@ def _describe_transformer(found: Found) -> ModelFile:
 
 def _needs(found: Found, sizes: FileSizes, size: str) -> tuple[str, ...]:
     family = found.family
-    usual = "base" not in found.parts or sizes.text_width == XXL_WIDTH
-    text = f"the {family.text.name}-XXL text encoder" if usual else f"a text encoder of width {sizes.text_width}"
+    usual = "base" not in found.parts or sizes.text_width == family.text.released_width
+    text = f"the {family.text.released} text encoder" if usual else f"a text encoder of width {sizes.text_width}"
     base = () if "base" in found.parts else (f"{family.base_name} {size}",)
     return (*base, family.vae_name, text)
 
@@ -225,7 +224,7 @@ def _layers(found: Found) -> int | None:
     return family.released_layers.get(family.adapter_sizes(found.weights)[0].width)
 
 
-def _said(found: Found) -> Any:
+def _stated_layers(found: Found) -> Any:
     """What the metadata of the file gives as context layers, None if nothing."""
     text = found.weights.file.metadata.get(CONTEXT_LAYERS_KEY)
     try:

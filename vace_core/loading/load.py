@@ -1,6 +1,6 @@
 """From files to models: base, adapter and VAE, each from the weights it needs and no others.
 
-A model is made without weights first and then given those of the file, so memory holds the weights once. Loading is
+A model is built without weights first and then given those of the file, so memory holds the weights once. Loading is
 strict: exactly the weights of the model, in exactly its shapes, or an error that says what differs.
 Loaded models are ready to run and frozen; call `requires_grad_(True)` to train one.
 """
@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from ..adapter import ContextAdapter
+from ..checks.room import check_room
 from ..errors import InputError, WeightsError, shortened
 from ..files.checkpoint import Part, open_checkpoint
 from ..files.gguf_format import GgufFile
@@ -23,7 +24,6 @@ from ..files.tensors import damaged
 from ..models import layers
 from ..models.family import Family
 from ..protocols import BaseModel, VideoVae
-from ..room import check_room
 from .detection import Found, identify
 from .inspect import are_context_layers, context_layers_of
 
@@ -178,7 +178,7 @@ def _filled(
 
 
 def _check(found: Found, part: str, shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Accepts exactly the weights named in `shapes`, before any of them is read."""
+    """Validate that these are exactly the weights named in `shapes`, before any of them is read."""
     weights, names = found.weights, found.parts[part]
     path = weights.file.path
     faults = [

@@ -15,13 +15,13 @@ from ..files.gguf_format import GgufFile
 from ..files.safetensors_format import write
 from ..files.tensors import TensorFile
 from ..files.weights import MARKER
-from .detection import Found, adapter_sizes, base_sizes, identify
+from .detection import Found, identify
 from .inspect import CONTEXT_LAYERS_KEY, context_layers_of
 
 Places = dict[str, tuple[TensorFile, str]]
 
 
-def split(path: str | Path, base_out: Path, adapter_out: Path) -> None:
+def split_model(path: str | Path, base_out: Path, adapter_out: Path) -> None:
     """Writes the base and the adapter of a full model to files of their own.
 
     Args:
@@ -52,8 +52,8 @@ def split(path: str | Path, base_out: Path, adapter_out: Path) -> None:
     _copy(_beside(others, base, found), base_out, metadata)
 
 
-def join(base: str | Path, adapter: str | Path, out: Path) -> None:
-    """Writes a base and an adapter that fits it as one full model; what `split` made becomes what it was.
+def join_model(base: str | Path, adapter: str | Path, out: Path) -> None:
+    """Write a base model and an adapter that fits it as one full checkpoint; undoes `split_model`.
 
     What else the base's file holds comes along.
 
@@ -69,7 +69,13 @@ def join(base: str | Path, adapter: str | Path, out: Path) -> None:
     """
     base_found = _open(base, "base", "a base without adapter")
     adapter_found = _open(adapter, "adapter", "an adapter without base")
-    sizes, (needed, blocks) = base_sizes(base_found.weights), adapter_sizes(adapter_found.weights)
+    family, theirs = base_found.family, adapter_found.family
+    if family is not theirs:
+        raise AdapterMismatchError(
+            f"{adapter} is made for {theirs.name}, and {base} holds {family.base_name}. Both need to be of one kind. "
+            "Choose the adapter that belongs to it."
+        )
+    sizes, (needed, blocks) = family.base_sizes(base_found.weights), family.adapter_sizes(adapter_found.weights)
     layers = context_layers_of(adapter_found)
     if (sizes.width, sizes.ffn) != (needed.width, needed.ffn) or max(layers or (blocks - 1,)) >= sizes.layers:
         raise AdapterMismatchError(

@@ -22,7 +22,7 @@ from ..errors import ModelError, WeightsError, shortened
 from ..files.checkpoint import open_checkpoint
 from ..files.tensors import damaged
 from ..files.weights import Weights
-from ..models.text import EncoderKind, package, said_of_cut
+from ..models.text import EncoderKind, LoadsItself, TextEncoder, TextKind, package, said_of_cut
 from .detection import identify
 
 log = logging.getLogger("vace")
@@ -50,6 +50,7 @@ LAYERS = {
 EDGES = {"shared": ("token_embedding", "token_embd"), "encoder.final_layer_norm": ("norm", "enc.output_norm")}
 COLUMNS = {"official": (0, "blocks."), "llama.cpp": (1, "enc.blk.")}
 SHARED, SHARED_AGAIN = "shared.weight", "encoder.embed_tokens.weight"  # one table; some files hold it twice
+MAX_TOKENIZER = 100_000_000  # bytes; no real tokenizer comes near it
 TOKENIZERS, STORED_TOKENIZER = ("tokenizer.json", "spiece.model"), "spiece_model"
 
 
@@ -90,11 +91,11 @@ class T5Text:
 def load_text(
     path: str | Path,
     *,
-    kind: EncoderKind | None = None,
+    kind: TextKind | None = None,
     tokenizer: str | Path | None = None,
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.bfloat16,
-) -> T5Text:
+) -> TextEncoder:
     """The text encoder in `path`: a file, or a folder with one, such as a model in the layout of diffusers.
 
     Args:
@@ -112,12 +113,15 @@ def load_text(
     file = open_checkpoint(path / "text_encoder" if (path / "text_encoder").is_dir() else path)
     found = identify(file, "text_encoder")
     weights, kind = found.weights, kind or found.family.text
-    if found.kind != "text" or found.family.text is not kind:
+    if found.kind != "text" or found.family.text.name != kind.name:
         what = f"the {found.family.text.name} text encoder" if found.kind == "text" else found.kind
         raise WeightsError(
             f"{weights.file.path} holds another part of a model ({what}). The {kind.name} text encoder is needed here. "
             f"Choose a file such as {kind.example}."
         )
+    if not isinstance(kind, EncoderKind):
+        itself: LoadsItself = kind  # type: ignore[assignment]
+        return itself.load(weights, tokenizer=tokenizer, device=device, dtype=dtype)
     package("ftfy", kind.reader)  # every prompt needs it; better said before minutes of reading than after
     names = _names(weights)
     model = _empty_model(weights, names, kind)
@@ -189,7 +193,9 @@ def _unfit(weights: Weights, kind: EncoderKind, problem: str, names: list[str]) 
 def _find_tokenizer(weights: Weights, rows: int, kind: EncoderKind, given: Path | None) -> Tokenize:
     """The tokenizer given, else the one in the file, else the first one beside it."""
     if given is None and STORED_TOKENIZER in weights.stored:
-        content = weights.file.read_bytes(weights.stored[STORED_TOKENIZER])
+        stored = weights.stored[STORED_TOKENIZER]
+        _check_length(weights.file.path, weights.file.tensors[stored].nbytes)
+        content = weights.file.read_bytes(stored)
         return _read_tokenizer(weights.file.path, content.numpy().tobytes(), rows, kind)
     here = weights.file.path.parent
     beside = (here, here / "tokenizer", here / kind.tokenizer, here.parent / "tokenizer")
@@ -200,7 +206,15 @@ def _find_tokenizer(weights: Weights, rows: int, kind: EncoderKind, given: Path 
             f"There is no tokenizer in {given or here}. That of {kind.name} ({kind.tokenizer}) is needed: "
             "tokenizer.json or spiece.model. Put one there, or give its path as the tokenizer."
         )
+    _check_length(found, found.stat().st_size)
     return _read_tokenizer(found, found.read_bytes(), rows, kind)
+
+
+def _check_length(path: Path, length: int) -> None:
+    if length > MAX_TOKENIZER:
+        raise WeightsError(
+            f"The tokenizer in {path} has {length:,} bytes. At most {MAX_TOKENIZER:,} are read. Choose another file."
+        )
 
 
 def _read_tokenizer(path: Path, content: bytes, rows: int, kind: EncoderKind) -> Tokenize:

@@ -1,1 +1,1 @@
-"""Videos and pictures, read from files and written to them."""
+"""Videos and images, read from files and written to them."""

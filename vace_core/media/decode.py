@@ -121,7 +121,7 @@ def frame_times(
 
 
 def _upright(picture: Tensor, matrix: tuple[int, ...], notes: dict[str, None]) -> Tensor:
-    """The picture as the display matrix of its file shows it: x' = a x + c y, y' = b x + d y."""
+    """The image as the display matrix of its file shows it: x' = a x + c y, y' = b x + d y."""
     a, b, _, c, d = matrix[:5]
     swapped = a == 0
     x, y = (c, b) if swapped else (a, d)

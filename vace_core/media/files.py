@@ -1,4 +1,4 @@
-"""What every picture and video file shares: the libraries, the checks, and writing whole or not at all."""
+"""What every image and video file shares: the libraries, the checks, and writing whole or not at all."""
 
 from __future__ import annotations
 

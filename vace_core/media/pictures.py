@@ -1,4 +1,4 @@
-"""Picture files: read into bytes or a mask, written whole or not at all."""
+"""Image files: read into bytes or a mask, written whole or not at all."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ..checks.room import most_bytes
 from ..errors import InputError, ShapeError
 from ..files.replacing import reason, replacing
 from .files import check_file, check_target, pillow
@@ -34,12 +35,12 @@ _MAX_PICTURE = 89_478_485  # pixels; Pillow warns from here on
 
 
 def read_image(path: str | Path) -> tuple[Tensor, Tensor | None]:
-    """A picture as `(H, W, 3)` uint8, upright, and its alpha `(H, W)` uint8, None where it is opaque.
+    """An image as `(H, W, 3)` uint8, upright, and its alpha `(H, W)` uint8, None where it is opaque.
 
-    Pictures of 16 bits are brought to 8. The colours under transparent pixels are kept as they are stored.
+    Images of 16 bits are brought to 8. The colours under transparent pixels are kept as they are stored.
 
     Raises:
-        InputError: the file is missing, empty, damaged, no picture, an animation, too large, or of an unknown range.
+        InputError: the file is missing, empty, damaged, no image, an animation, too large, or of an unknown range.
     """
     path = Path(path)
     with _opened(path) as image:
@@ -53,7 +54,7 @@ def read_image(path: str | Path) -> tuple[Tensor, Tensor | None]:
 
 
 def read_animation(path: str | Path) -> Clip | None:
-    """An animated PNG, WebP or GIF as a clip; None for a picture that does not move.
+    """An animated PNG, WebP or GIF as a clip; None for an image that does not move.
 
     Raises:
         InputError: as `read_image` and `read_video`.
@@ -63,7 +64,7 @@ def read_animation(path: str | Path) -> Clip | None:
         count = _count(image)
         if count == 1:
             return None
-        check_memory(path, image.width, image.height, count, MAX_BYTES)
+        check_memory(path, image.width, image.height, count, most_bytes(MAX_BYTES))
         frames = torch.empty(count, image.height, image.width, 3, dtype=torch.uint8)
         alpha, ends = torch.full(frames.shape[:3], 255, dtype=torch.uint8), torch.zeros(count + 1, dtype=torch.float64)
         first = _pages(image) - count  # an APNG may have a picture in front that is not part of it
@@ -85,9 +86,18 @@ def read_animation(path: str | Path) -> Clip | None:
 
 
 def read_mask(path: str | Path) -> Tensor:
-    """`(T, H, W)` float32 of 0 and 1 from a picture (T = 1), an animation or a video: 1 = generate, the brighter half.
+    """`(T, H, W)` float32 of 0 and 1: `read_mask_levels`, of which the brighter half is 1 = generate.
 
-    A picture of one single colour painted on transparency says with its alpha what it means: painted = generate.
+    Raises:
+        InputError: as `read_mask_levels`.
+    """
+    return (read_mask_levels(path) > 127).float()
+
+
+def read_mask_levels(path: str | Path) -> Tensor:
+    """`(T, H, W)` uint8 from an image (T = 1), an animation or a video: 255 = generate, 0 = keep, soft between.
+
+    An image of one single colour painted on transparency says with its alpha what it means: painted = generate.
     Where both vary, the brightness decides. Either is logged.
 
     Raises:
@@ -107,10 +117,10 @@ def read_mask(path: str | Path) -> Tensor:
         painted = pictures[alpha > 127]
         if not painted.numel() or int((painted.amax(0).int() - painted.amin(0).int()).max()) <= 16:
             logger.info("%s: a single colour on transparency, so the painted part is the mask.", path)
-            return (alpha > 127).float()
+            return alpha
         logger.warning("%s: brightness and transparency both vary; the mask is the brightness.", path)
     weights = torch.tensor([0.299, 0.587, 0.114])
-    return torch.stack([(picture.float() @ weights > 127.5).float() for picture in pictures])
+    return torch.stack([(picture.float() @ weights).round_().to(torch.uint8) for picture in pictures])
 
 
 def write_image(path: str | Path, frames: Tensor) -> None:
@@ -132,7 +142,7 @@ def write_image(path: str | Path, frames: Tensor) -> None:
 
 @contextmanager
 def _opened(path: Path) -> Generator[Image, None, None]:
-    """An open picture file; whatever its decoder raises becomes an InputError."""
+    """An open image file; whatever its decoder raises becomes an InputError."""
     image_module = pillow()
     check_file(path)
     try:
@@ -160,14 +170,14 @@ def _opened(path: Path) -> Generator[Image, None, None]:
 
 
 def _count(image: Image) -> int:
-    """Frames of an animation, 1 for a picture."""
+    """Frames of an animation, 1 for an image."""
     if image.format not in _MOVING:
         return 1
     return max(_pages(image) - bool(getattr(image, "default_image", False)), 1)
 
 
 def _pages(image: Image) -> int:
-    """Pictures in the file."""
+    """Images in the file."""
     return getattr(image, "n_frames", 1)
 
 

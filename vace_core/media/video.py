@@ -1,10 +1,11 @@
-"""Videos as bytes: read with everything said that was found, and the way between bytes and `frames`."""
+"""Videos as bytes: read with notes on what was found, and converted to and from `frames`."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -13,9 +14,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ..checks.numbers import check_whole
+from ..checks.room import most_bytes
 from ..errors import InputError, ShapeError
 from ..files.replacing import reason
-from ..room import check_room
 from .decode import decoded_frames, frame_bytes, frame_times
 from .files import OPTIONS, check_file, pyav
 
@@ -53,6 +55,23 @@ def from_uint8(pictures: Tensor) -> Tensor:
     return pictures.permute(3, 0, 1, 2)[None].float().div_(127.5).sub_(1.0)
 
 
+def levels(frames: Tensor) -> Tensor:
+    """Numbers in -1..1 as numbers in 0..255."""
+    return frames.add(1.0).mul_(127.5)
+
+
+def stand_for_bytes(frames: Tensor, indices: Sequence[int]) -> bool:
+    """Whether frames at `indices` of `(B, 3, T, H, W)` in -1..1 hold the 256 levels of bytes alone, as a file's do.
+
+    Asked on the CPU alone, where torch can scale bytes; False elsewhere.
+    """
+    if frames.device.type != "cpu":
+        return False
+    found = (levels(frames[:, :, i].float()) for i in dict.fromkeys(indices))
+    # Dark values lose precision on their way to -1.
+    return all(bool(((level - level.round()).abs() < 1e-4).all()) for level in found)
+
+
 def to_uint8(frames: Tensor) -> Tensor:
     """`(T, H, W, 3)` uint8 from `(1, 3, T, H, W)` in -1..1, rounded. Undoes `from_uint8` exactly.
 
@@ -87,19 +106,20 @@ def read_video(path: str | Path, *, max_frames: int | None = None, max_bytes: in
     """A video file as bytes, upright, with its alpha apart and its times.
 
     Frames of constant rate get exact times; the rounding of the file's clock is taken out. Frames of variable rate
-    keep theirs. A GIF, or numbered pictures given as "frame_%03d.png", are read as videos too.
+    keep theirs. A GIF, or numbered images given as "frame_%03d.png", are read as videos too.
 
     Args:
         path: The file. Playlists and network addresses are not opened.
         max_frames: Frames to read from the start, at least 1. None reads all.
-        max_bytes: Bytes that the decoded frames may fill; asked before decoding and again with every frame.
+        max_bytes: Bytes that the decoded frames may fill, where as many are free; asked before decoding and again with
+            every frame.
 
     Raises:
         InputError: the file is missing, empty, cut short, damaged, no video, or too large.
     """
     path, av = Path(path), pyav()
-    if max_frames is not None and max_frames < 1:
-        raise InputError(f"max_frames is {max_frames}. At least one frame must be read. Set it to 1 or more.")
+    if max_frames is not None:
+        check_whole("max_frames", max_frames, least=1)
     if not ("%" in path.name and path.parent.is_dir()):
         check_file(path)
     try:
@@ -127,9 +147,8 @@ def read_video(path: str | Path, *, max_frames: int | None = None, max_bytes: in
 
 def _read(path: Path, container: InputContainer, stream: VideoStream, max_frames: int | None, max_bytes: int) -> Clip:
     promised = stream.frames or int((container.duration or 0) / 1e6 * (stream.average_rate or 0))
-    check_memory(path, stream.width, stream.height, min(promised, max_frames or promised), max_bytes)
-    needed = stream.width * stream.height * min(promised, max_frames or promised) * 3
-    check_room(needed, f"The video {path}", height=stream.height, width=stream.width)
+    bound = most_bytes(max_bytes)
+    check_memory(path, stream.width, stream.height, min(promised, max_frames or promised), bound)
     pictures: deque[Tensor] = deque()
     starts: list[Fraction | None] = []
     durations: dict[int | None, int | None] = {}
@@ -142,7 +161,7 @@ def _read(path: Path, container: InputContainer, stream: VideoStream, max_frames
                 f"The video {path} changes from {shape[1]} x {shape[0]} to {frame.width} x {frame.height} pixels at "
                 f"frame {len(pictures)}. One size is needed. Export it again, or read its first {len(pictures)} frames."
             )
-        check_memory(path, frame.width, frame.height, len(pictures) + 1, max_bytes)
+        check_memory(path, frame.width, frame.height, len(pictures) + 1, bound)
         pictures.append(frame_bytes(frame, notes))
         tick = stream.time_base or Fraction(1, 1_000_000)
         starts.append(None if frame.pts is None else frame.pts * tick)

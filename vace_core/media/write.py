@@ -37,7 +37,7 @@ def write_video(
     """Writes `frames` as H.264 in .mp4, or without any loss as FFV1 in .mkv.
 
     The file appears under its name when it is complete; an existing one is replaced then. Even sizes are stored as
-    4:2:0, which every player shows. Odd sizes are stored as 4:4:4, since padding or cropping would change the picture;
+    4:2:0, which every player shows. Odd sizes are stored as 4:4:4, since padding or cropping would change the image;
     some players cannot show that.
 
     Args:
@@ -106,7 +106,7 @@ def _pictures(frames: Tensor) -> Tensor:
 def _encode(
     container: OutputContainer, pictures: Tensor, rate: Fraction, crf: int | None, audio: tuple[Tensor, str] | None
 ) -> None:
-    """Pictures `(T, H, W, 3)` and sound into an open file; no `crf` means FFV1."""
+    """Images `(T, H, W, 3)` and sound into an open file; no `crf` means FFV1."""
     av, (height, width) = pyav(), pictures.shape[1:3]
     stream = container.add_stream("ffv1" if crf is None else "libx264", rate=rate)
     stream.width, stream.height, stream.pix_fmt = width, height, "bgr0"

@@ -6,5 +6,4 @@ from .family import Family
 from .ltx.family import LTX
 from .wan.family import WAN
 
-# In the order in which a file is asked what it is.
-FAMILIES: tuple[Family, ...] = (WAN, LTX)
+FAMILIES: list[Family] = [WAN, LTX]

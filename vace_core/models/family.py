@@ -16,7 +16,8 @@ from ..inputs.fitting import FitRule
 from ..protocols import BaseSizes, VideoVae
 from ..sampling.options import SamplingOptions
 from . import layers
-from .text import EncoderKind
+from .latent_space import LatentSpace
+from .text import TextKind
 
 MAX_BLOCKS = 256
 
@@ -71,8 +72,9 @@ class Family(Protocol):
         vae_name: Of its VAE, in a sentence.
         vae_fits: What the VAE can be used with.
         text: How it reads prompts.
-        grid: How it divides a clip.
-        latent_channels: Of its VAE.
+        latents: What its VAE makes of pixels.
+        grid: As `latents.grid`, how it divides a clip.
+        latent_channels: As `latents.channels`.
         options: How it is sampled where nobody says, with the negative prompt.
         pair_options: The same for two networks that share the noise levels.
         dtypes: What its transformers can be computed in, best first.
@@ -88,7 +90,8 @@ class Family(Protocol):
     base_name: str
     vae_name: str
     vae_fits: str
-    text: EncoderKind
+    text: TextKind
+    latents: LatentSpace
     grid: Grid
     latent_channels: int
     options: SamplingOptions
@@ -100,10 +103,6 @@ class Family(Protocol):
     vae: tuple[Naming, ...]
     released_layers: Mapping[int, int]
     costs: Costs
-
-    def owns(self, weights: Weights) -> bool:
-        """Whether these are weights of its bases or adapters."""
-        ...
 
     def has_base(self, weights: Weights) -> bool:
         """Whether a base is among the weights; an adapter can be alone."""

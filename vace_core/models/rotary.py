@@ -11,7 +11,7 @@ PIECE = 4096
 WITHOUT_COMPLEX = frozenset({"mps"})
 
 
-def table(angles: Tensor) -> Tensor:
+def cos_sin(angles: Tensor) -> Tensor:
     """Angles `(…, P)` in radians → `(…, P, 2)` float32: cosines and sines, in the precision of `angles` until then."""
     return torch.stack([angles.cos(), angles.sin()], dim=-1).float()
 
@@ -21,7 +21,7 @@ def turned(x: Tensor, rotation: Tensor) -> Tensor:
 
     Args:
         x: Neighbouring features are a pair.
-        rotation: `(L, P, 2)` from `table`, for every `2 * P` features the same; P divides D/2.
+        rotation: `(L, P, 2)` from `cos_sin`, for every `2 * P` features the same; P divides D/2.
     """
     if x.shape[1] <= PIECE:
         return _turned(x, rotation)

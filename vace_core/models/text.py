@@ -5,11 +5,26 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
+import torch
 from torch import Tensor
 
 from ..errors import ModelError
+from ..files.weights import Naming, Weights
+
+TextEmbeds: TypeAlias = Tensor | tuple[Tensor, ...]
+"""A prompt as a family's text encoder gives it: `(1, S, text_width)`, or several tensors for bases that read more."""
+
+# Names by which the T5 family is told, in files of its own and behind what ComfyUI's checkpoints put before them.
+T5_PREFIXES = ("", "text_encoders.umt5xxl.transformer.", "text_encoders.t5xxl.transformer.")
+T5_NAMINGS = (
+    Naming(name="official", marks=("blocks.0.attn.q.weight",), prefixes=T5_PREFIXES),
+    Naming(name="transformers", marks=("encoder.block.0.layer.0.SelfAttention.q.weight",), prefixes=T5_PREFIXES),
+    Naming(name="llama.cpp", marks=("enc.blk.0.attn_q.weight",), prefixes=T5_PREFIXES),
+)
+# The table of relative positions, by any of its names. umT5 has one in every layer, T5 only one.
+POSITIONS = ("pos_embedding.embedding.weight", "relative_attention_bias.weight", "attn_rel_b.weight")
 
 
 class TextEncoder(Protocol):
@@ -20,21 +35,85 @@ class TextEncoder(Protocol):
         """Features of one token; None where only what comes out tells."""
         ...
 
-    def encode(self, prompt: str) -> Tensor:
-        """`(1, S, text_width)` float32, one row for each token of the prompt, no padding; S ≥ 1."""
+    def encode(self, prompt: str) -> TextEmbeds:
+        """`(1, S, text_width)` float32, one row for each token of the prompt, no padding; S ≥ 1.
+
+        Or a tuple, as `prepare_text` of the bases that it is for takes it.
+        """
+        ...
+
+
+def placed(embeds: TextEmbeds, device: str | torch.device) -> TextEmbeds:
+    """What a text encoder gave, on another device."""
+    return embeds.to(device) if isinstance(embeds, Tensor) else tuple(part.to(device) for part in embeds)
+
+
+class TextKind(Protocol):
+    """What a family says of its text encoder. Families that read the same encoder give it the same `name`.
+
+    Attributes:
+        name: Of the encoder.
+        reader: Of the family, without its version.
+        released: Of the encoder in the size that was published for the family.
+        released_width: Features of one of its tokens.
+        max_tokens: What the base was trained with, the end token included; the rest is cut.
+        example: A file that holds the encoder.
+        cased: Whether it was trained on prompts with capitals.
+        namings: How files name its weights.
+        unlike: What a file is that has such names and is another encoder.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def reader(self) -> str: ...
+
+    @property
+    def released(self) -> str: ...
+
+    @property
+    def released_width(self) -> int: ...
+
+    @property
+    def max_tokens(self) -> int: ...
+
+    @property
+    def example(self) -> str: ...
+
+    @property
+    def cased(self) -> bool: ...
+
+    @property
+    def namings(self) -> tuple[Naming, ...]: ...
+
+    @property
+    def unlike(self) -> str: ...
+
+    def owns(self, weights: Weights) -> bool:
+        """Whether these weights, named in one of `namings`, are of this encoder."""
+        ...
+
+
+class LoadsItself(TextKind, Protocol):
+    """A `TextKind` of another make than the T5 family's."""
+
+    def load(
+        self, weights: Weights, *, tokenizer: Any | None, device: str | torch.device, dtype: torch.dtype
+    ) -> TextEncoder:
+        """The encoder in a file; arguments as for `loading.t5.load_text`."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class EncoderKind:
-    """How one kind of base reads prompts: an encoder of the T5 family, and what is done to a prompt before.
+    """The text encoder of a model family: a T5 encoder, and what is done to a prompt before.
 
     Attributes:
         name: Of the encoder.
         reader: Of the base.
         network: Name of the network in the package transformers, and of its configuration.
         tables: Whether every layer has a table of relative positions of its own; else the first one has it for all.
-        prefix: What other programs put before the names of its weights in files with several models.
         max_tokens: What the base was trained with, the end token included; the rest is cut.
         spare_rows: At most so many rows of the encoder's vocabulary have no token.
         tokenizer: Where the tokenizer was published.
@@ -47,16 +126,27 @@ class EncoderKind:
     reader: str
     network: tuple[str, str]
     tables: bool
-    prefix: str
     max_tokens: int
     spare_rows: int
     tokenizer: str
     example: str
     cased: bool
     clean: Callable[[str], str]
+    released_width: int = 4096
+    namings: tuple[Naming, ...] = T5_NAMINGS
+    unlike: str = "a text encoder of the T5 family that none of them reads"
+
+    @property
+    def released(self) -> str:
+        """Of the encoder in the size that was published."""
+        return f"{self.name}-XXL"
+
+    def owns(self, weights: Weights) -> bool:
+        """Whether these weights of the T5 family are of this encoder."""
+        return self.tables == (sum(name.endswith(POSITIONS) for name in weights.stored) != 1)
 
 
-def said_of_cut(count: int, kind: EncoderKind) -> str:
+def said_of_cut(count: int, kind: TextKind) -> str:
     """A sentence on a prompt of `count` tokens, the end token not counted, which are more than the base reads."""
     most = kind.max_tokens - 1
     return (

@@ -29,9 +29,10 @@ def crop(x: Tensor, covered: Box, box: Box) -> Tensor:
 
 
 def halved(box: Box) -> Box:
-    """The cells of half the size that hold `box`."""
+    """The cells of half the size that hold `box`: left and top round down, right and bottom up."""
     return Box(box.left // 2, box.top // 2, -(-box.right // 2), -(-box.bottom // 2))
 
 
 def doubled(box: Box) -> Box:
+    """The cells of twice the size that `box` holds."""
     return Box(box.left * 2, box.top * 2, box.right * 2, box.bottom * 2)

@@ -1,1 +1,1 @@
-"""What a job is, before it runs: a contact sheet of what the model gets, warnings, and cost."""
+"""A job before it runs: a contact sheet of what the model gets, warnings, and cost."""

@@ -1,4 +1,4 @@
-"""What a job costs, told from sizes alone: tokens, arithmetic, memory. No weight is read and nothing is run.
+"""The cost of a job from sizes alone: tokens, arithmetic, memory. No weight is read and nothing is run.
 
 FLOP are counted as usual, a multiplication with its addition as two; only matrix products, convolutions and attention
 count. The numbers are upper bounds where the work depends on the picture: a small hole is encoded and decoded alone,
@@ -22,10 +22,10 @@ UNITS = (("PFLOP", 1e3), ("TFLOP", 1.0), ("GFLOP", 1e-3), ("MFLOP", 1e-6))
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSizes:
-    """What must be known of the models of a job.
+    """The sizes of a job's models.
 
     Attributes:
-        family: Which kind of base they are.
+        family: Their model family.
         base: The transformer.
         context_blocks: Blocks of the adapter; 0 = there is none.
         vae: The VAE.
@@ -53,7 +53,7 @@ class JobCost:
         num_frames: Frames of the clip.
         height: Pixels.
         width: Pixels.
-        num_references: Pictures, each as much work as one latent frame.
+        num_references: Images, each as much work as one latent frame.
         latent_size: `(t, h, w)` of what is sampled, references included.
         tokens: What the transformer works on.
         base_tflop: One pass of the base.
@@ -170,7 +170,7 @@ def job_cost(
 
 
 def _encode_all(model: ModelSizes, vcu: VideoConditionUnit) -> int:
-    """Both halves of the unit and its references; where both halves are gray, one is computed."""
+    """Both halves of the VCU and its references; where both halves are gray, one is computed."""
     size = (vcu.num_frames, vcu.height, vcu.width)
     kept = (vcu.roles & (KEEP | REPAINT)) == KEEP
     followed = ~kept & ((vcu.roles & FOLLOW) != 0)
@@ -185,8 +185,8 @@ def _acting_steps(options: SamplingOptions, tokens: int) -> int:
     if options.strength == 0:
         return 0
     schedule = options.schedule(tokens, first=solver_named(options.solver).first)
-    start, end = schedule.at(options.start_percent), schedule.at(options.end_percent)
-    return sum(end < level <= start for level in schedule.sigmas()[:-1])
+    acting = options.adapter.sigma_range(schedule.at)
+    return sum(level in acting for level in schedule.sigmas()[:-1])
 
 
 def _tera(tflop: float) -> str:

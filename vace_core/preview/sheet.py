@@ -1,6 +1,6 @@
-"""What a unit asks for, to be looked at before anything is computed: a contact sheet.
+"""A contact sheet of a VCU, to be looked at before anything is computed.
 
-Rows: the whole clip in time, the frames as the model gets them, the mask, what is kept, what is made, the references.
+Rows: the whole clip in time, the frames as the model gets them, the mask, the kept and the generated part, references.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from torch.nn import functional
 
+from ..checks.room import FRAMES, UNIT, check_room
 from ..errors import InputError
-from ..room import FRAMES, UNIT, check_room
 from ..vcu import KEEP, REPAINT, VideoConditionUnit
 from .warnings import role_shares
 
@@ -31,7 +31,7 @@ _KEPT: Colour = (245, 245, 245)
 _FREE: Colour = (214, 62, 54)
 _FOLLOWED: Colour = (66, 135, 245)
 _MARK: Colour = (255, 200, 60)
-_LEGEND = (("kept", _KEPT), ("made after a control", _FOLLOWED), ("made freely", _FREE))
+_LEGEND = (("kept", _KEPT), ("generated from a control", _FOLLOWED), ("generated freely", _FREE))
 _EDGE, _GAP = 20, 8  # pixels around the sheet and between pictures
 _WIDEST, _TALLEST = 260, 300  # of one picture
 _LEAST_WIDTH, _USUAL_WIDTH = 760, 1920  # of the sheet
@@ -41,18 +41,18 @@ _ABRUPT = 0.2  # of a frame: masks that change by more from one frame to the nex
 def contact_sheet(
     vcu: VideoConditionUnit, *, seen_frames: Sequence[int] | None = None, columns: int = 12
 ) -> Image.Image:
-    """One RGB picture that shows a unit; of a batch, its first clip.
+    """One RGB image that shows a VCU; of a batch, its first clip.
 
     A long clip is sampled: the first frame, the last, those where the mask changes abruptly, and evenly between.
 
     Args:
-        vcu: The unit.
+        vcu: The VCU.
         seen_frames: The frames whose mask the model reads, such as `models.wan.seen_frames(num_frames)`; they are
             marked. None leaves the marks out.
         columns: The most frames shown, 2..24.
 
     Raises:
-        InputError: `columns` is out of range, or the unit is too large to be drawn.
+        InputError: `columns` is out of range, or the VCU is too large to be drawn.
     """
     if not 2 <= columns <= 24:
         raise InputError(
@@ -125,12 +125,12 @@ def _frame_rows(
     mask = made * _signed(_FREE) + (1 - made) * _signed(_KEPT)
     rows = [
         _row("Frames as the model gets them", _bytes(inactive + reactive), width, captions=numbers),
-        _row("Mask: red is made, white is kept", _bytes(mask), width, marks=marks),
+        _row("Mask: red = generate, white = keep", _bytes(mask), width, marks=marks),
     ]
     if vcu.source is not None:
         rows.append(_row("Kept", _bytes(inactive + made * paper), width))
     if vcu.control is not None:
-        title = "Made: after the control shown, or freely where gray"
+        title = "Generated: from the control shown, or freely where gray"
         rows.append(_row(title, _bytes(reactive + (1 - made) * paper), width))
     return rows
 
@@ -147,7 +147,7 @@ def _reference_rows(vcu: VideoConditionUnit, size: tuple[int, int], width: int) 
     for start in range(0, len(pictures), each):
         some = pictures[start : start + each]
         numbers = [str(start + n) for n in range(1, len(some) + 1)]
-        title = "References, in this order" if start == 0 else ""
+        title = "Reference images, in this order" if start == 0 else ""
         rows.append(_row(title, _bytes(some), width, captions=numbers))
     return rows
 
@@ -183,7 +183,7 @@ def _header(vcu: VideoConditionUnit, shares: NDArray[np.float64], width: int) ->
         f"{name} {_percent(share)}" for (name, _), share in zip(_LEGEND, shares.mean(axis=0), strict=True) if share
     ]
     lines = [(facts, 22, _INK), (",  ".join(parts), 15, _FAINT)]
-    for name, words, most in (("Prompt", vcu.prompt, 3), ("Not", vcu.negative_prompt, 1)):
+    for name, words, most in (("Prompt", vcu.prompt, 3), ("Negative prompt", vcu.negative_prompt, 1)):
         if words:
             lines += [(line, 15, _INK) for line in _wrapped(f"{name}: {words}", 15, width - 2 * _EDGE, most)]
     header = Image.new("RGB", (width, _EDGE + sum(size + 9 for _, size, _ in lines)), _PAPER)
@@ -195,7 +195,7 @@ def _header(vcu: VideoConditionUnit, shares: NDArray[np.float64], width: int) ->
 
 
 def _timeline(shares: NDArray[np.float64], seen_frames: Sequence[int] | None, width: int) -> Image.Image:
-    """The whole clip, a bar per frame: how much of it is kept, made after a control, made freely."""
+    """The whole clip, a bar per frame: how much of it is kept, generated from a control, generated freely."""
     top, height = 34, 40
     section = Image.new("RGB", (width, top + height + (18 if seen_frames is not None else 6)), _PAPER)
     draw, left = ImageDraw.Draw(section), _EDGE

@@ -1,7 +1,7 @@
-"""What looks wrong with a unit, in plain words, before anything is computed.
+"""What looks wrong with a VCU, in plain words, before anything is computed.
 
-These are statistics with thresholds: they hint and do not prove. What is certainly wrong is refused where the unit is
-built; what is said here may be just what was meant.
+These are statistics with thresholds: they hint and do not prove. What is certainly wrong raises where the VCU is
+built; a warning here may be just what was meant.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SAMPLES = 6  # frames looked at
 
 
 def warnings(vcu: VideoConditionUnit, *, seen_frames: Sequence[int] | None = None) -> list[str]:
-    """What an experienced user would ask about this unit; an empty list if nothing.
+    """Warnings, as an experienced user would give about this VCU; an empty list if none.
 
     Asked are: a mask that keeps or makes everything; one that makes over 85 % of the frames it divides, which is
     what an inverted mask does (and a new background); kept or followed pixels of plain gray, which is how the model
@@ -35,7 +35,7 @@ def warnings(vcu: VideoConditionUnit, *, seen_frames: Sequence[int] | None = Non
     tends to show up in the first frames; and masks that the model does not read, see `seen_frames`.
 
     Args:
-        vcu: The unit; of a batch, its first clip.
+        vcu: The VCU; of a batch, its first clip.
         seen_frames: The frames whose mask the model reads, such as `models.wan.seen_frames(num_frames)`. Masks that
             differ from their neighbours for a moment between two of these are named. Frames that are kept at the very
             start or end are not: a Wan model reads neither, and was trained to keep them all the same.
@@ -48,7 +48,7 @@ def warnings(vcu: VideoConditionUnit, *, seen_frames: Sequence[int] | None = Non
 
 
 def role_shares(vcu: VideoConditionUnit) -> NDArray[np.float64]:
-    """`(T, 3)`: the part 0..1 of each frame of the first clip that is kept, made after a control, made freely."""
+    """`(T, 3)`: the part 0..1 of each frame of the first clip: kept, generated from a control, generated freely."""
     counts: list[list[int]] = []
     for roles in vcu.roles[0, 0].cpu().numpy():  # frame by frame and in NumPy, which counts many times faster
         kept = (roles & (KEEP | REPAINT)) == KEEP
@@ -60,19 +60,19 @@ def role_shares(vcu: VideoConditionUnit) -> NDArray[np.float64]:
 def _about_the_amount(vcu: VideoConditionUnit, kept: NDArray[np.float64]) -> list[str]:
     if kept.min() == 1:
         return [
-            "The mask keeps every pixel, so nothing is made. What is to change needs a 1 in the mask. "
+            "The mask keeps every pixel, so nothing is generated. What should change needs mask 1 (white). "
             "Paint it, or invert the mask."
         ]
     if kept.max() == 0 and vcu.source is not None:
         return [
-            "The mask makes every pixel anew, so nothing of the source clip is kept. What is to stay needs a 0 in the "
-            "mask. Invert the mask, or leave the source out."
+            "The mask generates every pixel, so nothing of the source video is kept. What should stay needs mask 0 "
+            "(black). Invert the mask, or leave the source video out."
         ]
     divided = kept[(kept > 0) & (kept < 1)]
     if bool((vcu.roles & REPAINT).any()) and divided.size and 1 - divided.mean() > _MOSTLY:
         return [
-            f"The mask makes {1 - divided.mean():.0%} of the picture and keeps the small rest. 1 means make, 0 means "
-            "keep. If the small part is to change, invert the mask."
+            f"The mask generates {1 - divided.mean():.0%} of the frame and keeps the small rest. Mask 1 (white) = "
+            "generate, 0 (black) = keep. If the small part should change, invert the mask."
         ]
     return []
 
@@ -82,7 +82,7 @@ def _about_unseen_masks(kept: NDArray[np.float64], seen_frames: list[int]) -> li
     runs: list[list[int]] = []
     for _, run in groupby(range(len(states)), key=lambda frame: states[frame]):
         runs.append(list(run))
-    # Where all that is read is kept, what is made at the ends is as hidden as what is made between.
+    # Where all that is read is kept, what is generated at the ends is as hidden as what is generated between.
     hidden = runs if all(states[frame] == 2 for frame in seen_frames) else runs[1:-1]
     unseen = [run for run in hidden if not set(run) & set(seen_frames)]
     if not unseen:
@@ -101,14 +101,14 @@ def _about_gray(vcu: VideoConditionUnit) -> list[str]:
     kept = _gray_share(vcu, vcu.source, KEEP)
     if kept > _GRAY_SHARE:
         found.append(
-            f"{kept:.0%} of the kept pixels are plain gray, and what is kept stays as it is. Gray is how the model is "
-            "shown what is to be made. If these are to be made, let the mask cover them; it paints the gray by itself."
+            f"{kept:.0%} of the kept pixels are plain gray, and kept pixels stay as they are. Gray marks what the "
+            "model generates. To generate these pixels, let the mask cover them; the gray fill is done by itself."
         )
     followed = _gray_share(vcu, vcu.control, FOLLOW)
     if followed > 0.95:
         found.append(
-            f"{followed:.0%} of the control is plain gray, which says nothing to follow. "
-            "Connect a control signal, or leave it out."
+            f"{followed:.0%} of the control video is plain gray, so there is nothing to follow. "
+            "Connect a control video, or leave it out."
         )
     return found
 
@@ -130,8 +130,8 @@ def _about_the_control(vcu: VideoConditionUnit) -> list[str]:
     if detailed < _DETAILED or _shades(pixels) < _SHADES:
         return []
     return [
-        "The control has the many colours and the fine detail of a photo. A control is a drawing of something: "
-        "depth, a skeleton, lines. Connect that, not the video it was made from."
+        "The control video has the many colours and the fine detail of a photo. It should be a depth map, a pose "
+        "(skeleton) or lines. Connect that, not the video it was computed from."
     ]
 
 
@@ -147,7 +147,7 @@ def _about_references(vcu: VideoConditionUnit) -> list[str]:
     for number, picture in enumerate(vcu.references, start=1):
         painted = picture[0, :, 0].amin(dim=0) < _WHITE
         if not bool(painted.any()):
-            found.append(f"Reference {number} is all white and shows nothing. Connect another picture.")
+            found.append(f"Reference {number} is all white and shows nothing. Connect another image.")
         elif _outline_filled(painted) > _FILLED:
             found.append(
                 f"Reference {number} has a background that fills it to its edges. It tends to show up in the first "
@@ -182,6 +182,6 @@ def _used(vcu: VideoConditionUnit, frames: Tensor | None, bit: int) -> Tensor | 
 
 
 def _uses(roles: Tensor, bit: int) -> Tensor:
-    """Where pixels are kept (`KEEP`), or made after a control (`FOLLOW`)."""
+    """Where pixels are kept (`KEEP`), or generated from a control (`FOLLOW`)."""
     kept = (roles & (KEEP | REPAINT)) == KEEP
     return kept if bit == KEEP else ~kept & ((roles & FOLLOW) != 0)

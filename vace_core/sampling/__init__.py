@@ -1,1 +1,1 @@
-"""From noise to latents: noise levels, guidance and solvers. Nothing here knows a particular model."""
+"""From noise to latents: sigmas, guidance and solvers (samplers). Nothing here depends on a particular model."""

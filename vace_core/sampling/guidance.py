@@ -1,4 +1,4 @@
-"""From a network that knows a noise level to a function that removes noise: `denoise(latents, sigma)`."""
+"""Guidance: from a network that predicts velocity to a function that removes noise, `denoise(latents, sigma)`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from ..protocols import BaseModel, CanWeaken
 Denoise = Callable[[Tensor, float], Tensor]
 """Noisy latents `(B, C, t, h, w)` and their noise level 1..0 → the latents without noise."""
 
+PAIR_BOUNDARY = 0.875
+"""Noise level at which the pairs of Wan 2.2 VACE-Fun go from one network to the other, where nobody says another."""
+
 
 def guide(
     model: BaseModel,
@@ -27,20 +30,20 @@ def guide(
     attachments: Sequence[Attachment] = (),
     told: Callable[[float], float] = float,
 ) -> Denoise:
-    """Away from the negative prompt and from a weakened model, towards the prompt.
+    """Classifier-free and spatio-temporal guidance: away from the negative prompt and from a perturbed model.
 
     Source: VACE, wan_vace.py; vace/models/ltx/pipelines/pipeline_ltx_video.py.
 
     Args:
         model: Predicts velocity.
         prompt: From `model.prepare_text`.
-        negative: The same of the negative prompt; not needed where `guidance_scale` is 1.
-        guidance_scale: Of classifier-free guidance. 1 = off, which spares a pass.
-        stg_scale: Of spatio-temporal guidance. 0 = off, which spares a pass.
+        negative: The same of the negative prompt; not used where `guidance_scale` is 1.
+        guidance_scale: Of classifier-free guidance (CFG). 1 = off, which saves a pass.
+        stg_scale: Of spatio-temporal guidance (STG). 0 = off, which saves a pass.
         rescale: How much of the deviation of the prompt's own prediction comes back after that, 0..1; 0 = nothing, and
             so is 1, by which the official code means that it is off.
-        attachments: Adapters; all passes see the same hints' condition.
-        told: The noise level that the network is told, from the true one; `Solver.told`.
+        attachments: Adapters; all passes get the same context.
+        told: The noise level passed to the network, from the true one; `Solver.told`.
 
     Raises:
         InputError: spatio-temporal guidance of a base that has none.
@@ -78,7 +81,7 @@ def _weakened(model: BaseModel, prompt: Any) -> Any:
 
 
 def by_noise_level(high: Denoise, low: Denoise, boundary: float) -> Denoise:
-    """Two experts as one: `high` while sigma ≥ `boundary`, then `low`. Wan 2.2 VACE-Fun: 0.875.
+    """Two experts as one: `high` while sigma ≥ `boundary`, then `low`.
 
     Source: aigc-apps/VideoX-Fun, Wan2.2-VACE-Fun-A14B.
     """

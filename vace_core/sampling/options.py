@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Integral, Real
 
+from ..adapter import SigmaRange
+from ..checks.numbers import check_number, check_whole
 from ..errors import InputError
 from ..vcu import VideoConditionUnit
-from .schedule import Schedule, grown_shift
+from .schedule import NoiseSchedule, grown_shift
 
 WAN_NEGATIVE_PROMPT = (
     "色调艳丽，过曝，静态，细节模糊不清，字幕，风格，作品，画作，画面，静止，整体发灰，最差质量，低质量，"
@@ -22,54 +24,42 @@ NOTHING = "none"
 LAST_SEED = 2**64 - 1  # torch takes no larger one
 
 
-def check_number(
-    name: str, value: float, *, least: float = -math.inf, most: float = math.inf, above: float = -math.inf
-) -> None:
-    """Accepts a finite number with `least` ≤ value ≤ `most` and value > `above`; `name` is what the message calls it.
+@dataclass(frozen=True, kw_only=True)
+class AdapterOptions:
+    """How strongly an adapter acts, and in which part of the schedule.
 
-    Raises:
-        InputError: it is no number, NaN, infinite, or out of range.
-    """
-    if _is(value, Real) and math.isfinite(value) and least <= value <= most and value > above:
-        return
-    if most < math.inf:
-        needed = f"A number from {least:g} to {most:g}"
-    elif above > -math.inf:
-        needed = f"A finite number above {above:g}"
-    else:
-        needed = f"A finite number of {least:g} or more" if least > -math.inf else "A finite number"
-    raise InputError(f"The {name} is {value!r:.60}. {needed} is needed. Set it to one.")
-
-
-def check_whole(name: str, value: int, *, least: int, most: int | None = None) -> None:
-    """Accepts a whole number with `least` ≤ value ≤ `most`; `name` is what the message calls it.
-
-    Raises:
-        InputError: it is no whole number, or out of range.
-    """
-    if _is(value, Integral) and value >= least and (most is None or value <= most):
-        return
-    needed = f"of {least} or more" if most is None else f"from {least} to {most}"
-    raise InputError(f"The {name} is {value!r:.60}. A whole number {needed} is needed. Set it to one.")
-
-
-def _is(value: object, kind: type) -> bool:
-    return isinstance(value, kind) and not isinstance(value, bool)
-
-
-def check_acting(strength: float, start_percent: float, end_percent: float) -> None:
-    """Accepts how strongly an adapter acts, and in which part of the schedule.
+    Attributes:
+        strength: Factor ≥ 0 on the hints; 1 = as trained, 0 = the base alone.
+        start_percent: The adapter acts from here, 0..1 of the schedule,
+        end_percent: to here, which must be later.
 
     Raises:
         InputError: no finite numbers, out of range, or a part of the schedule that ends before it begins.
     """
-    check_number("strength", strength, least=0)
-    check_number("start percent", start_percent, least=0, most=1)
-    check_number("end percent", end_percent, least=0, most=1)
-    if start_percent >= end_percent:
-        raise InputError(
-            f"The adapter is to act from {start_percent:g} to {end_percent:g} of the schedule, which is nowhere. "
-            "A start below the end is needed. Set both so, or the strength to 0 to go without the adapter."
+
+    strength: float = 1.0
+    start_percent: float = 0.0
+    end_percent: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_number("The strength", self.strength, least=0)
+        check_number("The start percent", self.start_percent, least=0, most=1)
+        check_number("The end percent", self.end_percent, least=0, most=1)
+        if self.start_percent >= self.end_percent:
+            raise InputError(
+                f"The adapter is to act from {self.start_percent:g} to {self.end_percent:g} of the schedule, which is "
+                "nowhere. A start below the end is needed. Set both so, or the strength to 0 to go without the adapter."
+            )
+
+    def sigma_range(self, percent_to_sigma: Callable[[float], float]) -> SigmaRange:
+        """The noise levels at which the adapter acts.
+
+        Args:
+            percent_to_sigma: The noise level at which so much (0..1) of the schedule is behind; not asked for its ends.
+        """
+        return SigmaRange(
+            start=percent_to_sigma(self.start_percent) if self.start_percent > 0 else math.inf,
+            end=percent_to_sigma(self.end_percent) if self.end_percent < 1 else -math.inf,
         )
 
 
@@ -93,9 +83,9 @@ class SamplingOptions:
         rescale: How much of the deviation of the prompt's own prediction comes back after that, 0..1; 0 and 1 = off.
         solver: One of `SOLVERS`.
         seed: One seed, one result; 0..2**64 - 1.
-        strength: Factor ≥ 0 on the hints; 1 = as trained, 0 = the base alone.
-        start_percent: The adapter acts from here, 0..1 of the schedule,
-        end_percent: to here, which must be later.
+        strength: See `AdapterOptions`; so
+        start_percent: and
+        end_percent.
         negative_prompt: What the result does not show, where the unit says nothing about that; "" = nothing either.
 
     Raises:
@@ -122,17 +112,22 @@ class SamplingOptions:
         return "; ".join(part for part in words.split("; ") if part.strip().lower() != NOTHING)
 
     def __post_init__(self) -> None:
-        check_whole("number of steps", self.steps, least=1)
-        check_number("shift", self.shift, above=0)
-        check_number("growth of the shift", self.shift_growth, least=0)
-        check_number("terminal noise level", self.terminal, least=0, most=1)
-        check_number("guidance scale (cfg)", self.guidance_scale, least=0)
-        check_number("scale of spatio-temporal guidance (stg)", self.stg_scale, least=0)
-        check_number("rescale", self.rescale, least=0, most=1)
-        check_whole("seed", self.seed, least=0, most=LAST_SEED)
-        check_acting(self.strength, self.start_percent, self.end_percent)
+        check_whole("The number of steps", self.steps, least=1)
+        check_number("The shift", self.shift, above=0)
+        check_number("The growth of the shift", self.shift_growth, least=0)
+        check_number("The terminal noise level", self.terminal, least=0, most=1)
+        check_number("The guidance scale (cfg)", self.guidance_scale, least=0)
+        check_number("The scale of spatio-temporal guidance (stg)", self.stg_scale, least=0)
+        check_number("The rescale", self.rescale, least=0, most=1)
+        check_whole("The seed", self.seed, least=0, most=LAST_SEED)
+        _ = self.adapter  # checked where it is born
 
-    def schedule(self, tokens: int, *, first: float = 1.0) -> Schedule:
+    @property
+    def adapter(self) -> AdapterOptions:
+        """How strongly the adapter acts, and when."""
+        return AdapterOptions(strength=self.strength, start_percent=self.start_percent, end_percent=self.end_percent)
+
+    def schedule(self, tokens: int, *, first: float = 1.0) -> NoiseSchedule:
         """The noise levels for a clip of so many tokens, references included.
 
         Args:
@@ -140,4 +135,4 @@ class SamplingOptions:
             first: Unshifted level of the first step; `Solver.first`.
         """
         shift = grown_shift(self.shift, self.shift_growth, tokens)
-        return Schedule(steps=self.steps, shift=shift, first=first, terminal=self.terminal)
+        return NoiseSchedule(steps=self.steps, shift=shift, first=first, terminal=self.terminal)

@@ -1,4 +1,4 @@
-"""Noise levels: which sigmas a job visits. 1 is pure noise, 0 is the picture.
+"""The noise schedule: which sigmas a job visits. 1 is pure noise, 0 is the clean latents.
 
 Source: Wan-Video/Wan2.1, wan/utils/fm_solvers.py and fm_solvers_unipc.py; Lightricks/LTX-Video, schedulers/rf.py.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ..errors import InputError
+from ..checks.numbers import check_number, check_whole
 
 BASE_TOKENS = 1024
 
@@ -29,27 +29,20 @@ def sigmas(steps: int, shift: float, *, first: float = 1.0) -> list[float]:
     Raises:
         InputError: a value out of range.
     """
-    if steps < 1:
-        raise InputError(f"The number of steps is {steps}. At least 1 is needed. Set steps, e.g. to 20.")
-    if not 0 < shift < math.inf:
-        raise InputError(f"The shift is {shift}. A number above 0 is needed. Set shift, e.g. to 5.")
+    check_whole("The number of steps", steps, least=1)
+    check_number("The shift", shift, above=0)
     # Added up as the official code does it, so that no level comes to the other side of a whole timestep.
     return [shift_sigma(first + index * (-first / steps), shift) for index in range(steps)] + [0.0]
 
 
 def percent_to_sigma(percent: float, shift: float) -> float:
-    """The noise level at which `percent` (0..1) of the schedule is behind; beyond both ends, a level no step reaches.
+    """The noise level at which `percent` (0..1) of the schedule is behind: 1 at the start, 0 at the end.
 
     Raises:
         InputError: `percent` is not within 0..1.
     """
-    if not 0.0 <= percent <= 1.0:
-        raise InputError(
-            f"The percent is {percent}. A number from 0 (start) to 1 (end) is needed. Set it within these."
-        )
-    if percent == 0.0:
-        return 1.0
-    return -1.0 if percent == 1.0 else shift_sigma(1.0 - percent, shift)
+    check_number("The percent", percent, least=0, most=1)
+    return shift_sigma(1.0 - percent, shift)
 
 
 def grown_shift(shift: float, growth: float, tokens: int) -> float:
@@ -58,7 +51,7 @@ def grown_shift(shift: float, growth: float, tokens: int) -> float:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Schedule:
+class NoiseSchedule:
     """The noise levels of one job.
 
     Attributes:

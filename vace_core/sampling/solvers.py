@@ -1,8 +1,8 @@
-"""Solvers: from noise to a picture, given something that removes noise. They know no model.
+"""Solvers (samplers): from noise to clean latents, given `denoise`. They are independent of any model.
 
 All of them take `denoise(latents, sigma)`, the noise itself, the noise levels from `schedule.sigmas`, and `on_step`,
 which is called as (index, total, denoised) after every step and may raise to stop. Noise levels are those of flow
-matching: a latent at level s is (1 − s)·picture + s·noise.
+matching: a latent at level s is (1 − s)·data + s·noise.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class _Step:
 def unipc(denoise: Denoise, latents: Tensor, sigmas: Sequence[float], on_step: OnStep | None = None) -> Tensor:
     """UniPC of second order, variant bh2, on predicted data: Wan's own solver.
 
-    Every step is predicted from its start, and taken again with what the network says at its end.
+    Every step is predicted from its start, and corrected with what the network predicts at its end.
     Source: Wan-Video/Wan2.1, wan/utils/fm_solvers_unipc.py; arXiv 2302.04867.
     """
     last: _Step | None = None
@@ -85,7 +85,7 @@ def _predict(step: _Step, following: float) -> Tensor:
 
 
 def _correct(step: _Step, denoised: Tensor, following: float) -> Tensor:
-    """The end of `step`, at level `following`, given what the network made of its predicted end."""
+    """The end of `step`, at level `following`, given the network's prediction at its predicted end."""
     weight = (1 - following) * _decay(step.sigma, following)
     base = step.start * (following / step.sigma) - step.denoised * weight
     change = denoised - step.denoised
@@ -124,7 +124,7 @@ class Solver:
     Attributes:
         run: The solver.
         first: Unshifted noise level at which the schedule starts.
-        timesteps: How many whole timesteps the noise levels are told to the network in; None = as they are.
+        timesteps: Noise levels are passed to the network as whole timesteps out of this many; None = as they are.
     """
 
     run: Callable[[Denoise, Tensor, Sequence[float], OnStep | None], Tensor]
@@ -132,7 +132,7 @@ class Solver:
     timesteps: int | None = None
 
     def told(self, sigma: float) -> float:
-        """The noise level that the network is told at `sigma`: a whole timestep, the rest cut off."""
+        """The noise level passed to the network at `sigma`: truncated to a whole timestep."""
         return sigma if self.timesteps is None else math.floor(sigma * self.timesteps) / self.timesteps
 
 

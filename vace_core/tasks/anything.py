@@ -10,18 +10,18 @@ from collections.abc import Sequence
 from torch import Tensor
 from torch.nn import functional
 
+from ..checks.room import check_unit_room
 from ..errors import InputError
 from ..inputs.layout import BoxPath, draw_layout
 from ..inputs.references import crop_subject
-from ..room import check_unit
 from ..vcu import VideoConditionUnit, compose
-from .basic import check_room, control, extend, inpaint, outpaint, pose, reference
+from .basic import check_longer, control, extend, inpaint, outpaint, pose, reference
 
 
 def join(
     first: Tensor, last: Tensor, *, num_frames: int, prompt: str = "", negative_prompt: str = "", fps: float = 16.0
 ) -> VideoConditionUnit:
-    """Two clips made into one: `first`, a passage that is made, `last`; `num_frames` is the whole result.
+    """Join two clips: `first`, a generated transition, `last`; `num_frames` is the whole result.
 
     Give the end of the one clip and the start of the other, long enough to show how things move.
     """
@@ -39,11 +39,11 @@ def reference_anything(
     negative_prompt: str = "",
     fps: float = 16.0,
 ) -> VideoConditionUnit:
-    """`reference` with each subject cut out of its picture first.
+    """`reference` with each subject cut out of its image first.
 
     Args:
         pictures: As for `reference`.
-        masks: For each picture its subject, `(B, 1, 1, h, w)`, 1 = subject; None takes the picture as it is.
+        masks: For each image its subject, `(B, 1, 1, h, w)`, 1 = subject; None takes the whole image.
         num_frames: Length of the result, ≥ 1.
         height: Pixels, ≥ 1.
         width: Pixels, ≥ 1.
@@ -106,10 +106,10 @@ def move_anything(
     negative_prompt: str = "",
     fps: float = 16.0,
 ) -> VideoConditionUnit:
-    """`picture` comes to life: its objects follow boxes that move: `extend` and `layout`.
+    """Animate `picture`: its objects follow moving boxes: `extend` and `layout`.
 
-    The paths begin in the picture, at frame 0, and arrive in the last frame. The original begins them one frame
-    later, never arrives, and counts the frames after the picture (81 by default, 82 in all).
+    The paths begin in the image, at frame 0, and arrive in the last frame. The original begins them one frame
+    later, never arrives, and counts the frames after the image (81 by default, 82 in all).
 
     Args:
         picture: Frame 0.
@@ -137,7 +137,7 @@ def expand_anything(
     negative_prompt: str = "",
     fps: float = 16.0,
 ) -> VideoConditionUnit:
-    """`picture` on a larger canvas, where it comes to life: `outpaint`, made longer, and `reference`.
+    """Outpaint and animate `picture` on a larger canvas: `outpaint`, extended in time, and `reference`.
 
     Args:
         picture: Frame 0, inside its new border.
@@ -148,8 +148,8 @@ def expand_anything(
     Source: ali-vilab/VACE, annotators/composition.py (ExpandAnythingAnnotator), with the mode firstframe.
     """
     canvas = outpaint(picture, left=left, right=right, top=top, bottom=bottom, step=step)
-    check_room(canvas.num_frames, num_frames)
-    check_unit(len(picture), num_frames, canvas.height, canvas.width, what="The canvas", clips=1)
+    check_longer(canvas.num_frames, num_frames)
+    check_unit_room(len(picture), num_frames, canvas.height, canvas.width, what="The canvas", clips=1)
     later = (0, 0, 0, 0, 0, num_frames - canvas.num_frames)
     moving = VideoConditionUnit(
         roles=functional.pad(canvas.roles, later),

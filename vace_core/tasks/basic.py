@@ -1,10 +1,10 @@
-"""One function per task: user inputs in, `VideoConditionUnit` out. `anything` holds what is composed of them.
+"""One function per task: user inputs in, `VideoConditionUnit` out. `anything` has the tasks composed of these.
 
-Clips are `frames` `(B, 3, T, H, W)` in −1..1, a picture is a clip of one frame, `masks` are `(B, 1, T, H, W)` of
-1 = generate and 0 = keep. Every task also takes `prompt` (what the result shows), `negative_prompt` (what it does
-not) and `fps` (frames per second of the result), and raises `ShapeError` and `InputError` as the unit itself does.
-Whether a model can take the length and the size is asked where the unit is encoded; no task pads, cuts or resizes
-a clip. References are the exception: they are letterboxed, as the model knows them.
+Clips are `frames` `(B, 3, T, H, W)` in −1..1, an image is a clip of one frame, `masks` are `(B, 1, T, H, W)` of
+1 = generate and 0 = keep. Every task also takes `prompt` (what the result should show), `negative_prompt` (what it
+should not) and `fps` (frames per second), and raises `ShapeError` and `InputError` as the VCU itself does.
+Whether a model can take the length and the size is validated where the VCU is encoded; no task pads, cuts or resizes
+a clip. References are the exception: they are letterboxed, as the model was trained.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .. import room
+from ..checks.numbers import check_whole
+from ..checks.room import check_unit_room
 from ..errors import InputError, ShapeError
 from ..inputs import controls
 from ..inputs.layout import BoxPath, draw_layout
@@ -29,7 +30,7 @@ _LARGEST_RATIO = 4.0
 def text(
     *, num_frames: int, height: int, width: int, prompt: str = "", negative_prompt: str = "", fps: float = 16.0
 ) -> VideoConditionUnit:
-    """A unit that says nothing but its prompt: everything is made freely.
+    """Text to video: everything is generated freely, from the prompt.
 
     Args:
         num_frames: Length of the result, ≥ 1.
@@ -50,7 +51,7 @@ def reference(
     negative_prompt: str = "",
     fps: float = 16.0,
 ) -> VideoConditionUnit:
-    """A clip made freely, in which the faces or objects of `pictures` appear.
+    """Reference to video: a clip generated freely, in which the faces or objects of `pictures` appear.
 
     Args:
         pictures: `(B, 3, 1, h, w)` each, of any size; they are letterboxed on white in the order given.
@@ -74,7 +75,7 @@ def reference(
 def inpaint(
     source: Tensor, masks: Tensor, *, prompt: str = "", negative_prompt: str = "", fps: float = 16.0
 ) -> VideoConditionUnit:
-    """`source` with the masked part made anew; it turns gray here, nobody need paint it.
+    """Inpaint: the masked part of `source` is generated, the rest is kept. The part is filled with gray here.
 
     Args:
         source: The clip.
@@ -97,13 +98,13 @@ def outpaint(
     negative_prompt: str = "",
     fps: float = 16.0,
 ) -> VideoConditionUnit:
-    """`source` on a larger canvas; what it does not cover is made. The unit has the size of the canvas.
+    """Outpaint: `source` on a larger canvas; what it does not cover is generated. The VCU has the size of the canvas.
 
     The canvas is widened further to multiples of `step`, and what that adds is shared between the two sides in the
-    ratio asked for. Nobody says anything about the new border: a unit composed with this one may keep pixels there.
+    ratio asked for. The new border has no role: a VCU composed with this one may keep pixels there.
 
     Args:
-        source: The clip, or a picture.
+        source: The clip, or an image.
         left: What to add there: a float is a ratio of the width (0.25 = a quarter), an int is pixels.
         right: The same.
         top: A ratio of the height, or pixels.
@@ -123,7 +124,7 @@ def outpaint(
     if not (any(across) or any(down)):
         raise InputError("Nothing is added on any side. Outpainting needs a border to fill. Set at least one side.")
     size = source.shape[2], height + sum(down), width + sum(across)
-    room.check_unit(len(source), *size, what="The canvas", clips=1)
+    check_unit_room(len(source), *size, what="The canvas", clips=1)
     roles = torch.full_like(source[:, :1], KEEP, dtype=torch.uint8)
     return VideoConditionUnit(
         roles=functional.pad(roles, (*across, *down)),
@@ -143,14 +144,14 @@ def extend(
     negative_prompt: str = "",
     fps: float = 16.0,
 ) -> VideoConditionUnit:
-    """A clip that begins with `first`, ends with `last`, or both, and is made in between.
+    """Extend: a clip that begins with `first`, ends with `last`, or both; the rest is generated.
 
     The original counts the frames to add (80 by default) and so gets 81 from a first frame, 82 from a first and a
     last one, and more from clips, which it then thins out to a length of 4n + 1. Here `num_frames` is the result.
 
     Args:
-        first: The picture or clip at the start.
-        last: The picture or clip at the end.
+        first: The image or clip at the start.
+        last: The image or clip at the end.
         num_frames: Length of the result, longer than what is given.
 
     Source: ali-vilab/VACE, annotators/frameref.py (firstframe, lastframe, firstlastframe, and the same with clips).
@@ -160,7 +161,7 @@ def extend(
         raise InputError("Neither a first nor a last clip came. At least one is needed. Give one of them.")
     for name, clip in clips.items():
         check_frames(clip, name)
-    check_room(sum(clip.shape[2] for clip in clips.values()), num_frames)
+    check_longer(sum(clip.shape[2] for clip in clips.values()), num_frames)
     starts = {"first clip": 0, "last clip": num_frames - (0 if last is None else last.shape[2])}
     source, roles = _placed({name: (starts[name], clip) for name, clip in clips.items()}, num_frames)
     return VideoConditionUnit(roles=roles, source=source, prompt=prompt, negative_prompt=negative_prompt, fps=fps)
@@ -169,12 +170,12 @@ def extend(
 def keyframes(
     pictures: Mapping[int, Tensor], *, num_frames: int, prompt: str = "", negative_prompt: str = "", fps: float = 16.0
 ) -> VideoConditionUnit:
-    """A clip that shows each picture at its frame and is made in between.
+    """Keyframes: a clip that shows each image at its frame; the frames between are generated.
 
     Models read the mask of some frames only; `advice.warnings` names the keyframes that are not among them.
 
     Args:
-        pictures: Frame → picture. The first frame is 0, the last `num_frames` − 1.
+        pictures: Frame → image. The first frame is 0, the last `num_frames` − 1.
         num_frames: Length of the result.
     """
     if not pictures:
@@ -199,7 +200,7 @@ def keyframes(
 def control(
     frames: Tensor, *, masks: Tensor | None = None, prompt: str = "", negative_prompt: str = "", fps: float = 16.0
 ) -> VideoConditionUnit:
-    """A clip that follows a control signal of any kind.
+    """Control: a clip that follows a control video of any kind.
 
     Args:
         frames: The signal.
@@ -217,7 +218,7 @@ def control(
 def gray(
     source: Tensor, *, masks: Tensor | None = None, prompt: str = "", negative_prompt: str = "", fps: float = 16.0
 ) -> VideoConditionUnit:
-    """`source` coloured anew: its brightness is followed. See `control` for `masks`."""
+    """Colorize: a clip that follows the brightness of `source`. See `control` for `masks`."""
     frames = controls.gray(source)
     return control(frames, masks=masks, prompt=prompt, negative_prompt=negative_prompt, fps=fps)
 
@@ -225,7 +226,7 @@ def gray(
 def depth(
     maps: Tensor, *, masks: Tensor | None = None, prompt: str = "", negative_prompt: str = "", fps: float = 16.0
 ) -> VideoConditionUnit:
-    """A clip that has the depth of `maps`: gray, near is light, far is dark. See `control` for `masks`."""
+    """Depth: a clip that has the depth of `maps`: gray, near is light, far is dark. See `control` for `masks`."""
     return control(maps, masks=masks, prompt=prompt, negative_prompt=negative_prompt, fps=fps)
 
 
@@ -239,7 +240,7 @@ def scribble(
     negative_prompt: str = "",
     fps: float = 16.0,
 ) -> VideoConditionUnit:
-    """A clip that has the outlines of `source`; arguments as for `controls.scribble` and `control`."""
+    """Scribble: a clip that has the outlines of `source`; arguments as for `controls.scribble` and `control`."""
     frames = controls.scribble(source, strength=strength, thickness=thickness)
     return control(frames, masks=masks, prompt=prompt, negative_prompt=negative_prompt, fps=fps)
 
@@ -247,14 +248,14 @@ def scribble(
 def pose(
     maps: Tensor, *, masks: Tensor | None = None, prompt: str = "", negative_prompt: str = "", fps: float = 16.0
 ) -> VideoConditionUnit:
-    """A clip in which people move as the skeletons of `maps`, drawn on black. See `control` for `masks`."""
+    """Pose: a clip in which people move as the skeletons of `maps`, drawn on black. See `control` for `masks`."""
     return control(maps, masks=masks, prompt=prompt, negative_prompt=negative_prompt, fps=fps)
 
 
 def flow(
     source: Tensor, *, masks: Tensor | None = None, prompt: str = "", negative_prompt: str = "", fps: float = 16.0
 ) -> VideoConditionUnit:
-    """A clip that moves as `source` does. See `control` for `masks`."""
+    """Optical flow: a clip that moves as `source` does. See `control` for `masks`."""
     frames = controls.flow(source)
     return control(frames, masks=masks, prompt=prompt, negative_prompt=negative_prompt, fps=fps)
 
@@ -270,19 +271,19 @@ def layout(
     negative_prompt: str = "",
     fps: float = 16.0,
 ) -> VideoConditionUnit:
-    """A clip in which objects stay in their moving boxes; arguments as for `draw_layout` and `control`."""
+    """Layout: a clip in which objects stay in their moving boxes; arguments as for `draw_layout` and `control`."""
     frames = draw_layout(paths, num_frames=num_frames, height=height, width=width)
     return control(frames, masks=masks, prompt=prompt, negative_prompt=negative_prompt, fps=fps)
 
 
 def _nothing(batch: int, num_frames: int, height: int, width: int, clips: int = 0) -> Tensor:
-    """Roles of a unit that says nothing, and that will have `clips` clips of its own."""
+    """Roles of a VCU that says nothing, and that will have `clips` clips of its own."""
     _check_size(batch, num_frames, height, width, clips)
     return torch.zeros(batch, 1, num_frames, height, width, dtype=torch.uint8)
 
 
 def _check_size(batch: int, num_frames: int, height: int, width: int, clips: int = 0) -> None:
-    """Accepts the size of a unit that there can be."""
+    """Validate the size of a VCU."""
     for name, size, what in (
         ("length", num_frames, "frames"),
         ("height", height, "pixels"),
@@ -290,14 +291,14 @@ def _check_size(batch: int, num_frames: int, height: int, width: int, clips: int
     ):
         if size < 1:
             raise ShapeError(f"The {name} is {size} {what}. At least 1 is needed. Set the {name} to 1 or more.")
-    room.check_unit(batch, num_frames, height, width, clips=clips)
+    check_unit_room(batch, num_frames, height, width, clips=clips)
 
 
-def check_room(given: int, num_frames: int) -> None:
-    """Accepts a length that leaves something to make.
+def check_longer(given: int, num_frames: int) -> None:
+    """Validate that a result is longer than the frames given, so that there is something to generate.
 
     Raises:
-        ShapeError: it does not.
+        ShapeError: it is not.
     """
     if given >= num_frames:
         raise ShapeError(
@@ -333,8 +334,7 @@ def _placed(clips: Mapping[str, tuple[int, Tensor]], num_frames: int) -> tuple[T
 def _margins(side: str, size: int, wanted: Mapping[str, float], step: int) -> tuple[int, int]:
     """Pixels to add before and after, with what brings the canvas to a multiple of `step` shared between them."""
     before, after = (_pixels(name, amount, size) for name, amount in wanted.items())
-    if step < 1:
-        raise InputError(f"The step is {step} pixels. At least 1 is needed. Set it to the model's step, or to 1.")
+    check_whole("The step", step, least=1)
     extra = -(size + before + after) % step
     if extra and not before + after:
         raise ShapeError(
@@ -349,8 +349,7 @@ def _margins(side: str, size: int, wanted: Mapping[str, float], step: int) -> tu
 def _pixels(name: str, amount: float, size: int) -> int:
     """What is added on one side: an int is pixels, a float a ratio of `size`."""
     if isinstance(amount, int):
-        if amount < 0:
-            raise InputError(f"{name} is {amount} pixels. 0 or more is needed. Set it to 0 or more.")
+        check_whole(f"{name} (pixels)", amount, least=0)
         return amount
     if not 0 <= amount <= _LARGEST_RATIO:
         raise InputError(

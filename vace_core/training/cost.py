@@ -28,9 +28,8 @@ from .state import PARTS
 from .tuning import Tuned, blocks_of, save_memory
 
 TEXT_TOKENS = 128
-GARBAGE = (
-    20  # calls after which it is looked for: tensors without contents hold each other in circles, real ones do not
-)
+# Calls after which garbage is collected: tensors without contents hold each other in circles, real ones do not.
+GARBAGE = 20
 # Blocks of the base and of the adapter in the three small ones.
 FEW = (3, 1)
 MORE = ((4, 1), (3, 2))

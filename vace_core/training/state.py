@@ -122,7 +122,7 @@ def load_state(
     file = SafetensorsFile(path)
     weights = trainable(module)
     shapes = {f"{part}.{name}": tuple(value.shape) for name, value in weights.items() for part in PARTS}
-    check_recipe(path, strict_json.table(file.metadata.get(RECIPE, "")), recipe)
+    check_recipe(path, strict_json.parse_table(file.metadata.get(RECIPE, "")), recipe)
     step = file.metadata.get(STEP, "")
     if {name: info.shape for name, info in file.tensors.items()} != shapes or not step.isdecimal():
         raise InputError(

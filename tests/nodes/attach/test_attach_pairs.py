@@ -51,12 +51,36 @@ def test_a_model_with_vace(attach, unit, native):
     )
 
 
-def test_an_image_to_video_model(core, attach, unit):
-    assert refusal(attach, native_parts.image_to_video_model(core), unit()) == (
-        "The model is a variant of Wan (WanModel with 36 input channels, such as image-to-video or camera control). A "
-        "text-to-video model, with 16, is needed by VACE adapters. Choose a Wan 2.1 T2V model, or a Wan 2.2 T2V 14B "
-        "one."
-    )
+def test_an_image_to_video_model_whose_sizes_fit(core, attach, unit, sample, texts):
+    """Wan 2.2's: 36 channels go in, and its blocks are those of text-to-video models."""
+    model = native_parts.image_to_video_model(core)
+    (off, latent), (on, _) = (attach(model, unit(), strength=strength) for strength in (0.0, 1.0))
+    base = sample(model, texts, latent)
+    assert torch.equal(sample(off, texts, latent), base)
+    assert (sample(on, texts, latent) - base).abs().max() > 0.1
+
+
+class Unlike:
+    """What is looked at of the network of a MODEL, of a real one but for these."""
+
+    def __init__(self, network, **other):
+        self.network, self.other = network, other
+
+    def __getattr__(self, name):
+        return self.other[name] if name in self.other else getattr(self.network, name)
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"out_dim": 48}, "The model makes latents of 48 channels. A Wan model that makes 16 is needed"),
+        ({"img_emb": object()}, "The blocks of the model attend to a picture beside the text (CLIP vision"),
+        ({"blocks": [torch.nn.Linear(1, 1)]}, "The blocks of the model are of another kind (Linear) than those of the"),
+    ],
+)
+def test_what_does_not_fit_is_said(pack, plain, other, said):
+    network = Unlike(plain.model.diffusion_model, **other)
+    assert refusal(pack.nodes.comfy.plug_wan.WAN_PLUG.check, network).startswith(said)
 
 
 def test_a_model_of_another_kind(attach, unit):

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from ...geometry import Box
 from ..tiling import tiles
-from .dit import CONTEXT_CHANNELS, FREQUENCIES, GRID, LATENT_CHANNELS, LtxSizes
+from .dit import FREQUENCIES, GRID, LtxSizes
+from .latents import LATENTS
 from .text import T5
 from .vae import BLOCKS, HALF, PATCH, DecodeWindow, LtxVaeSizes
 
@@ -23,7 +24,7 @@ FINEST, DOUBLING = (3.0, 31), (2.4, 15)
 def base_flop(sizes: LtxSizes, tokens: int, text_tokens: int) -> int:
     """One pass of the base on one clip; prompts are embedded once for a job and not counted."""
     d = sizes.width
-    ends = 2 * tokens * d * 2 * LATENT_CHANNELS
+    ends = 2 * tokens * d * 2 * sizes.in_channels
     time = 2 * d * (FREQUENCIES + d + 6 * d)
     return ends + time + sizes.layers * _block_flop(sizes, tokens, text_tokens)
 
@@ -45,14 +46,14 @@ def encode_flop(vae: LtxVaeSizes, num_frames: int, height: int, width: int, *, g
         else:
             total += _residuals(channels, outputs, count, frames * area)
         channels = outputs
-    return total + _conv(channels, LATENT_CHANNELS + 1, frames * area)
+    return total + _conv(channels, LATENTS.channels + 1, frames * area)
 
 
 def decode_flop(vae: LtxVaeSizes, num_frames: int, height: int, width: int) -> int:
     """The latents of a whole clip into pixels."""
     frames, rows, columns = GRID.latent_size(num_frames, height, width)
     area, channels = rows * columns, vae.width * BLOCKS[-1][2]
-    total = _conv(LATENT_CHANNELS, channels, frames * area)
+    total = _conv(LATENTS.channels, channels, frames * area)
     for index in reversed(range(len(BLOCKS))):
         kind, count, _ = BLOCKS[index]
         outputs = vae.width * (BLOCKS[index - 1][2] if index else 1)
@@ -71,7 +72,7 @@ def peak_of_pass(sizes: LtxSizes, blocks: int, tokens: int, bytes_per_number: in
     numbers = max(FFN_TENSORS * d + 2 * sizes.ffn, ATTENTION_TENSORS * d) * tokens
     if blocks:
         numbers += ADAPTER_TENSORS * d * tokens
-    return numbers * bytes_per_number + tokens * (4 * d + 4 * CONTEXT_CHANNELS)
+    return numbers * bytes_per_number + tokens * (4 * d + 4 * sizes.vace_in_channels)
 
 
 def peak_of_vae(vae: LtxVaeSizes, size: Sequence[int], bytes_per_number: int, tile: int | None = None) -> int:

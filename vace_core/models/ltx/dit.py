@@ -14,15 +14,14 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor, nn
 
 from ...adapter import Attachment, ContextAdapter
-from ...geometry import Grid
 from .. import layers, rotary
+from .latents import LATENTS
 
-GRID = Grid(frames=8, pixels=32, patch=1)
-LATENT_CHANNELS = 128
-CONTEXT_CHANNELS = 384  # inactive 128 ‖ reactive 128 ‖ mask 128
+GRID = LATENTS.grid
 FREQUENCIES = 256
 EPS = 1e-6
 HEAD_EPS = 1e-5
@@ -45,6 +44,8 @@ class LtxSizes:
         layers: Number of blocks. 2B: 28.
         text_width: Features of a text token as the encoder gives it.
         heads: Of the attention; no weight tells them.
+        in_channels: Of the latents, in and out.
+        vace_in_channels: Of the context latents.
     """
 
     width: int
@@ -52,6 +53,8 @@ class LtxSizes:
     layers: int
     text_width: int = 4096
     heads: int = 32
+    in_channels: int = LATENTS.channels
+    vace_in_channels: int = LATENTS.vace_in_channels
 
     @classmethod
     def of(cls, shapes: Mapping[str, Sequence[int]]) -> LtxSizes:
@@ -197,14 +200,14 @@ class LtxDit(nn.Module):
         super().__init__()
         self.sizes = sizes
         width = sizes.width
-        self.patchify_proj = Tokens(LATENT_CHANNELS, width)
+        self.patchify_proj = Tokens(sizes.in_channels, width)
         self.adaln_single = TimeEmbedding(width, ops)
         self.caption_projection = nn.ModuleDict(
             {"linear_1": ops.Linear(sizes.text_width, width), "linear_2": ops.Linear(width, width)}
         )
         self.transformer_blocks = nn.ModuleList(LtxBlock(sizes, index, ops) for index in range(sizes.layers))
         self.scale_shift_table = nn.Parameter(torch.zeros(2, width))
-        self.proj_out = ops.Linear(width, LATENT_CHANNELS)
+        self.proj_out = ops.Linear(width, sizes.in_channels)
         self._known: tuple[tuple[Any, ...], Tensor] | None = None
 
     def prepare_text(self, text_embeds: Tensor, *, fps: float = 25.0) -> LtxPrompt:
@@ -260,7 +263,7 @@ class LtxDit(nn.Module):
 def build_adapter(sizes: LtxSizes, context_layers: Sequence[int], ops: ModuleType | Any = layers) -> ContextAdapter:
     """An adapter for bases of these sizes, its weights not yet loaded."""
     return ContextAdapter(
-        embedder=Tokens(CONTEXT_CHANNELS, sizes.width),
+        embedder=Tokens(sizes.vace_in_channels, sizes.width),
         blocks=[LtxBlock(sizes, layer, ops) for layer in context_layers],
         width=sizes.width,
         context_layers=context_layers,
@@ -274,13 +277,11 @@ def fold_masks(masks: Tensor) -> Tensor:
     They are resampled so that both ends are met exactly, then 2 x 8 x 8 cells are folded into a latent one.
     Source: ali-vilab/VACE, vace/models/ltx/pipelines/pipeline_ltx_video.py.
     """
-    b, _, *pixels = masks.shape
-    t, h, w = GRID.latent_size(*pixels)
     frames, rows, columns = MASK_CELLS
+    t, h, w = GRID.latent_size(*masks.shape[2:])
     size = (t * frames, h * rows, w * columns)
     cells = F.interpolate(masks, size=size, mode="trilinear", align_corners=True)
-    cells = cells.reshape(b, t, frames, h, rows, w, columns).permute(0, 2, 4, 6, 1, 3, 5)
-    return cells.reshape(b, frames * rows * columns, t, h, w)
+    return rearrange(cells, "b 1 (t f) (h p) (w q) -> b (f p q) t h w", f=frames, p=rows, q=columns)
 
 
 def seen_frames(num_frames: int) -> list[int]:
@@ -315,7 +316,7 @@ def rotations(t: int, h: int, w: int, *, width: int, fps: float) -> Tensor:
     places = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).reshape(-1, 3)
     angles = (frequencies * (places.unsqueeze(-1) * 2 - 1)).transpose(1, 2).flatten(1)
     angles = F.pad(angles, (width // 2 - angles.shape[1], 0))
-    return rotary.table(angles)
+    return rotary.cos_sin(angles)
 
 
 def _rms(x: Tensor) -> Tensor:

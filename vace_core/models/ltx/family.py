@@ -21,10 +21,12 @@ from ...protocols import VideoVae
 from ...sampling.options import SamplingOptions
 from .. import layers
 from ..family import Costs, block_numbers, count_blocks
+from ..text import TextKind
 from . import cost as ltx_cost
 from . import dit as ltx
-from .dit import CONTEXT_CHANNELS, LtxDit, LtxSizes
+from .dit import LtxDit, LtxSizes
 from .keys import ADAPTER_NAMES, STATISTICS, official_adapter_key, official_key, official_vae_key
+from .latents import LATENTS
 from .text import T5
 from .vae import BLOCKS, LtxVae, LtxVaeNetwork, LtxVaeSizes
 
@@ -41,8 +43,9 @@ class LtxFamily:
     base_name = "an LTX-Video base"
     vae_name = "the LTX-Video 0.9 VAE"
     vae_fits = "LTX-Video 0.9 models and their VACE adapters"
-    text = T5
-    grid = ltx.GRID
+    text: TextKind = T5
+    latents = LATENTS
+    grid = LATENTS.grid
     # Source: ali-vilab/VACE, vace/vace_ltx_inference.py, and the scheduler's configuration in the released file.
     options = SamplingOptions(
         steps=40,
@@ -59,10 +62,10 @@ class LtxFamily:
     pair_options = options  # no pairs are known
     # No float16: ComfyUI, comfy/supported_models.py, does not compute it in that either.
     dtypes: tuple[torch.dtype, ...] = (torch.bfloat16, torch.float32)
-    latent_channels = ltx.LATENT_CHANNELS
+    latent_channels = LATENTS.channels
     # Source: ali-vilab/VACE, configs of VACE-LTX.
     presets: Mapping[str, FitRule] = {
-        "ltx": FitRule(grid=ltx.GRID, max_area=512 * 768, max_tokens=4_992, fps=25.0),
+        "ltx": FitRule(grid=LATENTS.grid, max_area=512 * 768, max_tokens=4_992, fps=25.0),
     }
     size: tuple[int, int] = (512, 768)
     released_layers: Mapping[int, int] = {2048: 28}
@@ -76,9 +79,6 @@ class LtxFamily:
         Naming(name="diffusers", marks=tuple(STATISTICS.values()), prefixes=VAE_PREFIXES, official=official_vae_key),
     )
 
-    def owns(self, weights: Weights) -> bool:
-        return BASE_MARK in weights.stored or ADAPTER_MARK in weights.stored
-
     def has_base(self, weights: Weights) -> bool:
         return BASE_MARK in weights.stored
 
@@ -88,10 +88,9 @@ class LtxFamily:
     def variant(self, weights: Weights) -> str | None:
         if _configuration(weights).get("causal_temporal_positioning"):
             return "an LTX-Video model of version 0.9.5 or later, which places frames in time in another way"
-        context = weights.inputs(ADAPTER_MARK, CONTEXT_CHANNELS)
-        if context == CONTEXT_CHANNELS:
-            return None
-        return f"an adapter whose context has {context} channels instead of {CONTEXT_CHANNELS}"
+        needed = LATENTS.vace_in_channels
+        context = weights.inputs(ADAPTER_MARK, needed)
+        return None if context == needed else f"an adapter whose context has {context} channels instead of {needed}"
 
     def vae_variant(self, weights: Weights) -> str | None:
         widest = weights.shape("decoder.conv_in.conv.weight")[:1]
@@ -158,7 +157,7 @@ class LtxFamily:
 
 def _configuration(weights: Weights) -> Mapping[str, Any]:
     """What the metadata of an official file say of the transformer; {} if nothing that can be read."""
-    found = strict_json.table(weights.file.metadata.get("config", "{}")).get("transformer")
+    found = strict_json.parse_table(weights.file.metadata.get("config", "{}")).get("transformer")
     return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
 
 

@@ -31,7 +31,6 @@ T5 = EncoderKind(
     reader="LTX-Video",
     network=("T5EncoderModel", "T5Config"),
     tables=False,
-    prefix="text_encoders.t5xxl.transformer.",
     max_tokens=128,
     spare_rows=128,  # 32,128 rows for 32,000 pieces, or for 32,100 tokens in a tokenizer.json
     tokenizer="google/t5-v1_1-xxl",

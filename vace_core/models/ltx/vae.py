@@ -8,19 +8,21 @@ Source: Lightricks/LTX-Video 0.9.1, causal_video_autoencoder.py; names of the we
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor, nn
 
 from ...errors import ShapeError
 from ...geometry import Box, Grid
-from ...protocols import OnChunk
+from ...protocols import OnChunk, report_chunk
 from ..tiling import crop, doubled, halved, tiles
-from .dit import GRID, LATENT_CHANNELS
+from .latents import LATENTS
 
+GRID = LATENTS.grid
 # What each convolution of the encoder saw last. A fresh dictionary starts a clip.
 Memory = dict[nn.Module, Tensor]
 
@@ -136,9 +138,7 @@ class Double(nn.Module):
 
     def forward(self, x: Tensor, memory: Memory | None) -> Tensor:
         x = self.conv(x, memory)
-        b, c, t, h, w = x.shape
-        x = x.reshape(b, c // 8, HALF, HALF, HALF, t, h, w).permute(0, 1, 5, 2, 6, 3, 7, 4)
-        return x.reshape(b, c // 8, t * HALF, h * HALF, w * HALF)[:, :, 1:]
+        return rearrange(x, "b (c f p q) t h w -> b c (t f) (h p) (w q)", f=HALF, p=HALF, q=HALF)[:, :, 1:]
 
 
 class Encoder(nn.Module):
@@ -157,7 +157,7 @@ class Encoder(nn.Module):
                 blocks.append(ResidualBlocks(channels, count) if kind == "same" else ResidualBlock(channels, outputs))
             channels = outputs
         self.down_blocks = nn.ModuleList(blocks)
-        self.conv_out = VideoConv(channels, LATENT_CHANNELS + 1, is_normed=True)
+        self.conv_out = VideoConv(channels, LATENTS.channels + 1, is_normed=True)
 
     def forward(self, x: Tensor, memory: Memory) -> Tensor:
         x = self.conv_in(x, memory)
@@ -172,7 +172,7 @@ class Decoder(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         channels = width * BLOCKS[-1][2]
-        self.conv_in = VideoConv(LATENT_CHANNELS, channels)
+        self.conv_in = VideoConv(LATENTS.channels, channels)
         blocks: list[nn.Module] = []
         for index, (kind, count, _) in reversed(list(enumerate(BLOCKS))):
             outputs = width * (BLOCKS[index - 1][2] if index else 1)
@@ -192,7 +192,7 @@ class Decoder(nn.Module):
         x = self.conv_in(x, None)
         for layer in coarse:
             x = layer(x, None)
-            _report(on_chunk, next(done), total)
+            report_chunk(on_chunk, next(done), total)
         for window in windows:
             part, covered = x, Box(0, 0, x.shape[-1], x.shape[-2])
             if window is windows[-1]:
@@ -201,7 +201,7 @@ class Decoder(nn.Module):
                 part = crop(part, covered, needed)
                 for layer in layers:
                     part = layer(part, None)
-                    _report(on_chunk, next(done), total)
+                    report_chunk(on_chunk, next(done), total)
                 covered = doubled(needed)
             yield window.cut(self.conv_out(part, None))
 
@@ -244,8 +244,8 @@ class LtxVaeNetwork(nn.Module):
         self.encoder = Encoder(width)
         self.decoder = Decoder(width)
         self.per_channel_statistics = nn.Module()
-        self.per_channel_statistics.register_buffer("mean-of-means", torch.zeros(LATENT_CHANNELS))
-        self.per_channel_statistics.register_buffer("std-of-means", torch.ones(LATENT_CHANNELS))
+        self.per_channel_statistics.register_buffer("mean-of-means", torch.zeros(LATENTS.channels))
+        self.per_channel_statistics.register_buffer("std-of-means", torch.ones(LATENTS.channels))
 
     @property
     def statistics(self) -> tuple[Tensor, Tensor]:
@@ -258,7 +258,7 @@ class LtxVaeNetwork(nn.Module):
 
     def encode(self, frames: Tensor, memory: Memory) -> Tensor:
         """Mean of the latents `(B, 128, t, h, w)`."""
-        return self.encoder(patchify(frames), memory)[:, :LATENT_CHANNELS]
+        return self.encoder(patchify(frames), memory)[:, : LATENTS.channels]
 
     def decode(
         self, latents: Tensor, windows: Sequence[DecodeWindow], on_chunk: OnChunk | None = None
@@ -278,7 +278,7 @@ class LtxVae:
             eight frames and needs no pieces.
     """
 
-    latent_channels = LATENT_CHANNELS
+    latent_channels = LATENTS.channels
 
     def __init__(self, network: LtxVaeNetwork, *, tile: int | None = None) -> None:
         self.network = network.eval().requires_grad_(False)
@@ -299,9 +299,9 @@ class LtxVae:
 
     @torch.no_grad()
     def decode(self, latents: Tensor, *, window: Box | None = None, on_chunk: OnChunk | None = None) -> Tensor:
-        if latents.shape[1] != LATENT_CHANNELS:
+        if latents.shape[1] != LATENTS.channels:
             raise ShapeError(
-                f"The latents have {latents.shape[1]} channels. The LTX-Video VAE needs {LATENT_CHANNELS}. "
+                f"The latents have {latents.shape[1]} channels. The LTX-Video VAE needs {LATENTS.channels}. "
                 "Use the VAE that belongs to the model that made them."
             )
         mean, std = self.network.statistics
@@ -325,7 +325,7 @@ class LtxVae:
         for done, chunk in enumerate(chunks, start=1):
             raw = self.network.encode(self._place(frames[:, :, chunk]), memory).float()
             parts.append((raw - mean) / std)
-            _report(on_chunk, done, len(chunks))
+            report_chunk(on_chunk, done, len(chunks))
         return torch.cat(parts, dim=2)
 
     def _encode_gray(self, frame: Tensor, on_chunk: OnChunk | None) -> Tensor:
@@ -341,16 +341,12 @@ class LtxVae:
 
 def patchify(frames: Tensor) -> Tensor:
     """`(B, 3, T, H, W)` → `(B, 48, T, H/4, W/4)`; a channel is colour · 16 + column · 4 + row."""
-    b, c, t, h, w = frames.shape
-    cells = frames.reshape(b, c, t, h // PATCH, PATCH, w // PATCH, PATCH).permute(0, 1, 6, 4, 2, 3, 5)
-    return cells.reshape(b, c * PATCH**2, t, h // PATCH, w // PATCH)
+    return rearrange(frames, "b c t (h p) (w q) -> b (c q p) t h w", p=PATCH, q=PATCH)
 
 
 def unpatchify(cells: Tensor) -> Tensor:
     """The inverse of `patchify`."""
-    b, c, t, h, w = cells.shape
-    frames = cells.reshape(b, c // PATCH**2, PATCH, PATCH, t, h, w).permute(0, 1, 4, 5, 3, 6, 2)
-    return frames.reshape(b, c // PATCH**2, t, h * PATCH, w * PATCH)
+    return rearrange(cells, "b (c q p) t h w -> b c t (h p) (w q)", p=PATCH, q=PATCH)
 
 
 def _frame_chunks(num_frames: int) -> Iterator[slice]:
@@ -358,8 +354,3 @@ def _frame_chunks(num_frames: int) -> Iterator[slice]:
     yield slice(0, 1)
     for start in range(1, num_frames, GRID.frames):
         yield slice(start, start + GRID.frames)
-
-
-def _report(on_chunk: Callable[[int, int], None] | None, done: int, total: int) -> None:
-    if on_chunk is not None:
-        on_chunk(done, total)

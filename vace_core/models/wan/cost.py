@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .dit import CONTEXT_CHANNELS, FFN_PIECE, FREQUENCIES, GRID, LATENT_CHANNELS, TEXT_TOKENS, WanSizes
+from .dit import FFN_PIECE, FREQUENCIES, GRID, TEXT_TOKENS, WanSizes
+from .latents import LATENTS
 from .vae import MULTIPLIERS, VaeSizes
 from .vae_stream import GRAY_SIDE
 
@@ -15,8 +16,7 @@ MAX_TEXT_TOKENS: int = TEXT_TOKENS
 # In attention: what goes in, queries, keys, values, what comes out. Of the adapter: the embedded condition.
 FEED_FORWARD_TENSORS, ATTENTION_TENSORS, ADAPTER_TENSORS = 3, 5, 1
 STREAM_BYTES = 4  # tokens between the parts of a block are float32: those of the base, and those of the adapter
-# What belongs to a token in any precision: its rotation, and its part of the condition in float32.
-BYTES_OF_TOKEN = 512 + CONTEXT_CHANNELS * GRID.patch**2 * 4
+BYTES_OF_ROTATION = 512  # of a token, in any precision
 # In the VAE, as features of full size and least width; and what of that is remembered of frames before, by all tiles.
 ENCODE_TENSORS, DECODE_TENSORS = 33, 42
 ENCODE_KEPT, DECODE_KEPT = 20, 27
@@ -27,7 +27,7 @@ TILE_RIM, KEPT_RIM = 20, 7
 def base_flop(sizes: WanSizes, tokens: int, text_tokens: int) -> int:
     """One pass of the base on one clip; prompts are embedded once for a job and not counted."""
     d = sizes.width
-    patches = 2 * tokens * d * 2 * LATENT_CHANNELS * GRID.patch**2  # in and out
+    patches = 2 * tokens * d * 2 * sizes.in_channels * GRID.patch**2  # in and out
     time = 2 * d * (FREQUENCIES + d + 6 * d)
     return patches + time + sizes.layers * _block_flop(sizes, tokens, text_tokens)
 
@@ -35,11 +35,6 @@ def base_flop(sizes: WanSizes, tokens: int, text_tokens: int) -> int:
 def adapter_flop(sizes: WanSizes, blocks: int, tokens: int, text_tokens: int) -> int:
     """One pass of an adapter of so many blocks; the condition is embedded once for a job and not counted."""
     return blocks * (_block_flop(sizes, tokens, text_tokens) + 2 * tokens * sizes.width**2)
-
-
-def embed_flop(sizes: WanSizes, tokens: int) -> int:
-    """The adapter's work that is done once for a job."""
-    return 2 * tokens * sizes.width * (CONTEXT_CHANNELS * GRID.patch**2 + sizes.width)
 
 
 def encode_flop(vae: VaeSizes, num_frames: int, height: int, width: int, *, gray: bool = False) -> int:
@@ -64,7 +59,8 @@ def peak_of_pass(sizes: WanSizes, blocks: int, tokens: int, bytes_per_number: in
     if blocks:
         numbers += ADAPTER_TENSORS * d * tokens
         streams *= 2
-    return numbers * bytes_per_number + streams + tokens * BYTES_OF_TOKEN
+    condition = sizes.vace_in_channels * GRID.patch**2 * 4  # of a token, in float32
+    return numbers * bytes_per_number + streams + tokens * (BYTES_OF_ROTATION + condition)
 
 
 def peak_of_vae(vae: VaeSizes, size: Sequence[int], bytes_per_number: int, tile: int | None = None) -> int:
@@ -125,7 +121,8 @@ def _encode_frame(vae: VaeSizes, canvas: Sequence[int], size: Sequence[int], *, 
             total += _conv(channels, channels, 9, frames[level] * area // 4)
             in_time = level > 0 and not first
             total += _conv(channels, channels, 3, frames[level + 1] * area // 4) * in_time
-    ends = _conv(channels, 2 * LATENT_CHANNELS, taps, area) + _conv(2 * LATENT_CHANNELS, 2 * LATENT_CHANNELS, 1, area)
+    moments = 2 * LATENTS.channels
+    ends = _conv(channels, moments, taps, area) + _conv(moments, moments, 1, area)
     return total + _middle(channels, taps, area) + ends
 
 
@@ -134,7 +131,7 @@ def _decode_frame(vae: VaeSizes, height: int, width: int, *, first: bool) -> int
     taps, channels = _taps(first), vae.width * MULTIPLIERS[-1]
     frames = (1, 1, 1, 1) if first else (1, 2, 4, 4)
     area = (height * width) // GRID.pixels**2
-    total = _conv(LATENT_CHANNELS, LATENT_CHANNELS, 1, area) + _conv(LATENT_CHANNELS, channels, taps, area)
+    total = _conv(LATENTS.channels, LATENTS.channels, 1, area) + _conv(LATENTS.channels, channels, taps, area)
     total += _middle(channels, taps, area)
     for level, multiplier in enumerate(reversed(MULTIPLIERS)):
         outputs = vae.width * multiplier

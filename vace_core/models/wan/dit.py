@@ -17,16 +17,15 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor, nn
 
 from ...adapter import Attachment, ContextAdapter
 from ...errors import ShapeError
-from ...geometry import Grid
 from .. import layers, rotary
+from .latents import LATENTS
 
-GRID = Grid(frames=4, pixels=8, patch=2)
-LATENT_CHANNELS = 16
-CONTEXT_CHANNELS = 96  # inactive 16 ‖ reactive 16 ‖ mask 64
+GRID = LATENTS.grid
 TEXT_TOKENS = 512
 HEAD_WIDTH = 128
 FREQUENCIES = 256
@@ -44,12 +43,16 @@ class WanSizes:
         ffn: Features inside the feed-forward part. 1.3B: 8960, 14B: 13824.
         layers: Number of blocks. 1.3B: 30, 14B: 40.
         text_width: Features of a text token as the encoder gives it.
+        in_channels: Of the latents, in and out.
+        vace_in_channels: Of the context latents.
     """
 
     width: int
     ffn: int
     layers: int
     text_width: int = 4096
+    in_channels: int = LATENTS.channels
+    vace_in_channels: int = LATENTS.vace_in_channels
 
     @classmethod
     def of(cls, shapes: Mapping[str, Sequence[int]]) -> WanSizes:
@@ -157,10 +160,10 @@ class WanBlock(nn.Module):
 
 
 class Head(nn.Module):
-    def __init__(self, width: int, ops: ModuleType | Any = layers) -> None:
+    def __init__(self, sizes: WanSizes, ops: ModuleType | Any = layers) -> None:
         super().__init__()
-        self.modulation = nn.Parameter(torch.zeros(1, 2, width))
-        self.head = ops.Linear(width, LATENT_CHANNELS * GRID.patch**2)
+        self.modulation = nn.Parameter(torch.zeros(1, 2, sizes.width))
+        self.head = ops.Linear(sizes.width, sizes.in_channels * GRID.patch**2)
 
     def forward(self, tokens: Tensor, time: Tensor) -> Tensor:
         shift, scale = (self.modulation.to(time) + time.unsqueeze(1)).to(tokens.dtype).unsqueeze(2).unbind(1)
@@ -176,9 +179,7 @@ class Patches(nn.Conv3d):
 
     def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
         # A convolution whose windows do not overlap is one matrix product, which every backend does faster.
-        b, c, t, h, w = x.shape
-        p = GRID.patch
-        cells = x.reshape(b, c, t, h // p, p, w // p, p).permute(0, 2, 3, 5, 1, 4, 6).reshape(b, -1, c * p * p)
+        cells = rearrange(x, "b c t (h p) (w q) -> b (t h w) (c p q)", p=GRID.patch, q=GRID.patch)
         # A program that streams weights may leave these where they are stored.
         bias = None if self.bias is None else self.bias.to(x.device)
         return F.linear(cells.to(self.weight.dtype), self.weight.to(x.device).flatten(1), bias)
@@ -195,14 +196,14 @@ class WanDit(nn.Module):
         super().__init__()
         self.sizes = sizes
         width = sizes.width
-        self.patch_embedding = Patches(LATENT_CHANNELS, width)
+        self.patch_embedding = Patches(sizes.in_channels, width)
         self.text_embedding = nn.Sequential(
             ops.Linear(sizes.text_width, width), nn.GELU("tanh"), ops.Linear(width, width)
         )
         self.time_embedding = nn.Sequential(ops.Linear(FREQUENCIES, width), nn.SiLU(), ops.Linear(width, width))
         self.time_projection = nn.Sequential(nn.SiLU(), ops.Linear(width, width * 6))
         self.blocks = nn.ModuleList(WanBlock(sizes, ops) for _ in range(sizes.layers))
-        self.head = Head(width, ops)
+        self.head = Head(sizes, ops)
 
     def prepare_text(self, text_embeds: Tensor, *, fps: float | None = None) -> TextTokens:
         """Embeds a prompt once for a whole job.
@@ -258,16 +259,14 @@ class WanDit(nn.Module):
 
     @staticmethod
     def _unpatch(tokens: Tensor, shape: Sequence[int]) -> Tensor:
-        b, c, t, h, w = shape
-        p = GRID.patch
-        cells = tokens.reshape(b, t, h // p, w // p, p, p, c)
-        return cells.permute(0, 6, 1, 2, 4, 3, 5).reshape(b, c, t, h, w)
+        t, h, p = shape[2], shape[3] // GRID.patch, GRID.patch
+        return rearrange(tokens, "b (t h w) (p q c) -> b c t (h p) (w q)", t=t, h=h, p=p, q=p)
 
 
 def build_adapter(sizes: WanSizes, context_layers: Sequence[int], ops: ModuleType | Any = layers) -> ContextAdapter:
     """An adapter for bases of these sizes, its weights not yet loaded."""
     return ContextAdapter(
-        embedder=Patches(CONTEXT_CHANNELS, sizes.width),
+        embedder=Patches(sizes.vace_in_channels, sizes.width),
         blocks=[WanBlock(sizes, ops) for _ in context_layers],
         width=sizes.width,
         context_layers=context_layers,
@@ -304,10 +303,8 @@ def fold_masks(masks: Tensor) -> Tensor:
     Frame k of t is read at floor((k + ½)·T/t), so for T > 1 neither the first nor the last frame is ever seen; the
     released models were trained that way. Source: ali-vilab/VACE, vace/models/wan/wan_vace.py, vace_encode_masks.
     """
-    b, _, t, h, w = masks.shape
-    s = GRID.pixels
-    folded = masks.reshape(b, t, h // s, s, w // s, s).permute(0, 3, 5, 1, 2, 4).reshape(b, s * s, t, h // s, w // s)
-    return folded[:, :, seen_frames(t)]
+    folded = rearrange(masks, "b 1 t (h p) (w q) -> b (p q) t h w", p=GRID.pixels, q=GRID.pixels)
+    return folded[:, :, seen_frames(masks.shape[2])]
 
 
 def seen_frames(num_frames: int) -> list[int]:
@@ -342,7 +339,7 @@ def rotations(t: int, h: int, w: int, *, device: torch.device | None = None) -> 
         angles = torch.outer(places, torch.pow(10000.0, -exponent))
         shape = [1, 1, 1, width // 2, 2]
         shape[axis] = count
-        parts.append(rotary.table(angles).to(device or "cpu").reshape(shape).expand(*counts, -1, -1))
+        parts.append(rotary.cos_sin(angles).to(device or "cpu").reshape(shape).expand(*counts, -1, -1))
     return torch.cat(parts, dim=-2).reshape(-1, HEAD_WIDTH // 2, 2)
 
 

@@ -20,10 +20,12 @@ from ...protocols import VideoVae
 from ...sampling.options import SamplingOptions
 from .. import layers
 from ..family import Costs, count_blocks
+from ..text import TextKind
 from . import cost as wan_cost
 from . import dit as wan
-from .dit import CONTEXT_CHANNELS, HEAD_WIDTH, LATENT_CHANNELS, WanDit, WanSizes
+from .dit import HEAD_WIDTH, WanDit, WanSizes
 from .keys import official_key, official_vae_key
+from .latents import LATENTS
 from .text import UMT5
 from .vae import MULTIPLIERS, VaeSizes, WanVaeNetwork
 from .vae_stream import WanVae
@@ -51,17 +53,18 @@ class WanFamily:
     base_name = "a Wan text-to-video base"
     vae_name = "the Wan 2.1 VAE"
     vae_fits = "Wan 2.1 and Wan 2.2 14B models and their VACE adapters"
-    text = UMT5
-    grid = wan.GRID
+    text: TextKind = UMT5
+    latents = LATENTS
+    grid = LATENTS.grid
     options = SamplingOptions()
     dtypes: tuple[torch.dtype, ...] = (torch.bfloat16, torch.float16, torch.float32)
     # Source: aigc-apps/VideoX-Fun, Wan2.2-VACE-Fun-A14B.
     pair_options = replace(options, shift=12.0)
-    latent_channels = LATENT_CHANNELS
+    latent_channels = LATENTS.channels
     # Source: ali-vilab/VACE, models/wan/wan_vace.py.
     presets: Mapping[str, FitRule] = {
-        "wan-480p": FitRule(grid=wan.GRID, max_area=480 * 832, max_tokens=32_760, fps=16.0),
-        "wan-720p": FitRule(grid=wan.GRID, max_area=720 * 1280, max_tokens=75_600, fps=16.0),
+        "wan-480p": FitRule(grid=LATENTS.grid, max_area=480 * 832, max_tokens=32_760, fps=16.0),
+        "wan-720p": FitRule(grid=LATENTS.grid, max_area=720 * 1280, max_tokens=75_600, fps=16.0),
     }
     size: tuple[int, int] = (480, 832)
     released_layers: Mapping[int, int] = {1536: 30, 5120: 40}
@@ -85,9 +88,6 @@ class WanFamily:
         ),
     )
 
-    def owns(self, weights: Weights) -> bool:
-        return BASE_MARK in weights.stored or ADAPTER_MARK in weights.stored
-
     def has_base(self, weights: Weights) -> bool:
         return BASE_MARK in weights.stored
 
@@ -99,22 +99,22 @@ class WanFamily:
         variant = next((what for head, what in VARIANTS.items() if head in heads), None)
         if variant is None and any(".k_img." in name for name in weights.stored):
             variant = VARIANTS["img_emb"]
-        channels = weights.inputs("patch_embedding.weight", LATENT_CHANNELS)
-        if variant is None and channels != LATENT_CHANNELS:
+        usual = LATENTS.channels
+        channels = weights.inputs("patch_embedding.weight", usual)
+        if variant is None and channels != usual:
             # TI2V-5B is the one whose output has as many channels as its input.
             tiny = weights.shape("head.head.weight")[:1] == (channels * 4,)
             variant = "the Wan 2.2 TI2V-5B model" if tiny else "a Wan image-to-video or Fun-Control model"
         if variant is not None:
-            return f"{variant}, whose input has {channels} channels instead of {LATENT_CHANNELS}"
-        context = weights.inputs("vace_patch_embedding.weight", CONTEXT_CHANNELS)
-        if context == CONTEXT_CHANNELS:
-            return None
-        return f"an adapter whose context has {context} channels instead of {CONTEXT_CHANNELS}"
+            return f"{variant}, whose input has {channels} channels instead of {usual}"
+        needed = LATENTS.vace_in_channels
+        context = weights.inputs("vace_patch_embedding.weight", needed)
+        return None if context == needed else f"an adapter whose context has {context} channels instead of {needed}"
 
     def vae_variant(self, weights: Weights) -> str | None:
-        channels = weights.inputs("decoder.conv1.weight", LATENT_CHANNELS)
+        channels = weights.inputs("decoder.conv1.weight", LATENTS.channels)
         nested = "decoder.upsamples.0.upsamples.0.residual.2.weight" in weights.stored
-        return f"the Wan 2.2 VAE of {channels} latent channels" if nested or channels != LATENT_CHANNELS else None
+        return f"the Wan 2.2 VAE of {channels} latent channels" if nested or channels != LATENTS.channels else None
 
     def vae_weights(self, weights: Weights) -> tuple[str, ...]:
         return tuple(weights.stored)

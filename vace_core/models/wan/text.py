@@ -1,4 +1,4 @@
-"""How Wan reads prompts: umT5-XXL, and white space made even."""
+"""Wan's text encoder: umT5-XXL, and normalised white space."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..text import EncoderKind, package
 
 
 def clean(prompt: str) -> str:
-    """The prompt with broken characters mended, HTML entities resolved and every run of white space made one space.
+    """The prompt with broken characters fixed, HTML entities resolved and every run of white space made one space.
 
     Source: Wan-Video/Wan2.1, wan/modules/tokenizers.py, clean="whitespace".
     """
@@ -22,7 +22,6 @@ UMT5 = EncoderKind(
     reader="Wan",
     network=("UMT5EncoderModel", "UMT5Config"),
     tables=True,
-    prefix="text_encoders.umt5xxl.transformer.",
     max_tokens=512,
     spare_rows=384,  # 256,384 rows for 256,000 pieces
     tokenizer="google/umt5-xxl",

@@ -13,16 +13,13 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor, nn
+
+from .latents import LATENTS
 
 # What each causal layer saw last, by layer. A fresh dictionary starts a clip.
 Memory = dict[nn.Module, Tensor | None]
-
-# Mean and standard deviation of the raw latents, per channel. Source: Wan2.1, wan/modules/vae.py.
-LATENT_MEAN = (-0.7571, -0.7089, -0.9113, 0.1075, -0.1745, 0.9653, -0.1517, 1.5508,
-               0.4134, -0.0715, 0.5517, -0.3632, -0.1922, -0.9497, 0.2503, -0.2921)  # fmt: skip
-LATENT_STD = (2.8184, 1.4541, 2.3275, 2.6558, 1.2196, 1.7708, 2.6052, 2.0743,
-              3.2687, 2.1526, 2.8652, 1.5579, 1.6382, 1.1253, 2.8251, 1.9160)  # fmt: skip
 
 MULTIPLIERS = (1, 2, 4, 4)
 HISTORY = 2  # frames of the past that a causal convolution of kernel 3 needs
@@ -120,18 +117,16 @@ class FrameAttention(nn.Module):
         self.proj = nn.Conv2d(channels, channels, 1)
 
     def forward(self, x: Tensor, memory: Memory) -> Tensor:
-        b, c, t, h, w = x.shape
-        frames = x.transpose(1, 2).reshape(b * t, c, h, w)
-        qkv = self.to_qkv(self.norm(frames)).reshape(b * t, 3, c, h * w).transpose(2, 3)
-        q, k, v = qkv.unsqueeze(2).unbind(1)
-        y = F.scaled_dot_product_attention(q, k, v).squeeze(1).transpose(1, 2).reshape(b * t, c, h, w)
-        return x + self.proj(y).reshape(b, t, c, h, w).transpose(1, 2)
+        b, _, _, h, _ = x.shape
+        qkv = self.to_qkv(self.norm(rearrange(x, "b c t h w -> (b t) c h w")))
+        q, k, v = rearrange(qkv, "n (three c) h w -> three n 1 (h w) c", three=3)
+        y = rearrange(F.scaled_dot_product_attention(q, k, v), "n 1 (h w) c -> n c h w", h=h)
+        return x + rearrange(self.proj(y), "(b t) c h w -> b c t h w", b=b)
 
 
 def _each_frame(module: nn.Module, x: Tensor) -> Tensor:
     """Applies a 2-D module to every frame of `(B, C, T, H, W)`."""
-    b, _, t = x.shape[:3]
-    return module(x.transpose(1, 2).flatten(0, 1)).unflatten(0, (b, t)).transpose(1, 2)
+    return rearrange(module(rearrange(x, "b c t h w -> (b t) c h w")), "(b t) c h w -> b c t h w", b=len(x))
 
 
 class Downsample(nn.Module):
@@ -217,12 +212,12 @@ class Encoder(nn.Module):
 
     def forward(self, x: Tensor, memory: Memory) -> Tensor:
         for stage in self.local_stages:
-            x = run(stage, x, memory)
+            x = run_layers(stage, x, memory)
         return self.finish(x, memory)
 
     def finish(self, x: Tensor, memory: Memory) -> Tensor:
         """The layers after the last halving: `(B, C, t, h, w)` of the whole frame."""
-        x = run(self.global_stage, x, memory)
+        x = run_layers(self.global_stage, x, memory)
         return self.head["2"](self.head["0"](x), memory)
 
 
@@ -254,18 +249,18 @@ class Decoder(nn.Module):
     def forward(self, x: Tensor, memory: Memory) -> Tensor:
         x = self.start(x, memory)
         for stage in self.local_stages:
-            x = run(stage, x, memory)
+            x = run_layers(stage, x, memory)
         return self.finish(x, memory)
 
     def start(self, x: Tensor, memory: Memory) -> Tensor:
         """The layers that see the whole frame, before the first doubling."""
-        return run([self.conv1, *self.middle], x, memory)
+        return run_layers([self.conv1, *self.middle], x, memory)
 
     def finish(self, x: Tensor, memory: Memory) -> Tensor:
         return self.head["2"](self.head["0"](x), memory)
 
 
-def run(layers: list[nn.Module], x: Tensor, memory: Memory) -> Tensor:
+def run_layers(layers: list[nn.Module], x: Tensor, memory: Memory) -> Tensor:
     """Sends `x` through layers that share one `memory`."""
     for layer in layers:
         x = layer(x, memory)
@@ -275,7 +270,7 @@ def run(layers: list[nn.Module], x: Tensor, memory: Memory) -> Tensor:
 class WanVaeNetwork(nn.Module):
     """The weights, and one call each way on raw (not normalised) latents. `WanVae` is what the pipeline uses."""
 
-    def __init__(self, *, width: int = 96, latent_channels: int = 16, blocks: int = 2) -> None:
+    def __init__(self, *, width: int = 96, latent_channels: int = LATENTS.channels, blocks: int = 2) -> None:
         super().__init__()
         self.width, self.latent_channels = width, latent_channels
         self.encoder = Encoder(width, latent_channels, blocks)

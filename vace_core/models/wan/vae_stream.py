@@ -14,11 +14,12 @@ from torch import Tensor, nn
 
 from ...errors import ShapeError
 from ...geometry import Box, Grid
-from ...protocols import OnChunk
-from ..tiling import crop, tiles
-from .dit import GRID
-from .vae import LATENT_MEAN, LATENT_STD, Memory, WanVaeNetwork, run
+from ...protocols import OnChunk, report_chunk
+from ..tiling import crop, doubled, halved, tiles
+from .latents import LATENTS
+from .vae import Memory, WanVaeNetwork, run_layers
 
+GRID = LATENTS.grid
 # How far the layers of one level see, in cells of that level: two residual blocks of two convolutions each while
 # encoding, three while decoding; the first encoder level has one convolution more.
 ENCODE_RIMS = (5, 4, 4)
@@ -41,7 +42,7 @@ class WanVae:
             memory and more time; the result differs by rounding only (2e-5 of pixels in −1..1 in float32).
     """
 
-    latent_channels = len(LATENT_MEAN)
+    latent_channels = LATENTS.channels
 
     def __init__(self, network: WanVaeNetwork, *, tile: int | None = None) -> None:
         self.network = network.eval().requires_grad_(False)
@@ -67,7 +68,7 @@ class WanVae:
         for done, (index, chunk) in enumerate(chunks, start=1):
             features = stages(index, self._place(frames[:, :, chunk]))
             parts.append(self._finish(features, memory))
-            _report(on_chunk, done, len(chunks))
+            report_chunk(on_chunk, done, len(chunks))
         return torch.cat(parts, dim=2)
 
     @torch.no_grad()
@@ -81,7 +82,7 @@ class WanVae:
         height, width = h * GRID.pixels, w * GRID.pixels
         window = window or Box(0, 0, width, height)
         windows = [_DecodeWindow(self.network, tile, height, width) for tile in tiles(window, self.tile, GRID.pixels)]
-        raw = self._place(self._raw(latents))
+        raw = self._place(LATENTS.process_out(latents))
         memory: Memory = {}
         parts: list[Tensor] = []
         for k in range(t):
@@ -93,7 +94,7 @@ class WanVae:
                 columns = slice(at.left - window.left, at.right - window.left)
                 frames[..., rows, columns] = tile(features).float().clamp_(-1, 1)
             parts.append(frames)
-            _report(on_chunk, k + 1, t)
+            report_chunk(on_chunk, k + 1, t)
         return torch.cat(parts, dim=2)
 
     def _stages_for(self, frames: Tensor, content: Box | None) -> Callable[[int, Tensor], Tensor]:
@@ -120,7 +121,7 @@ class WanVae:
         parts: list[Tensor] = []
         for index in range(t):
             parts.append(self._finish(features.of_frame(index), memory))
-            _report(on_chunk, index + 1, t)
+            report_chunk(on_chunk, index + 1, t)
         self._gray_clip = torch.cat(parts, dim=2)
         return self._gray_clip
 
@@ -133,12 +134,7 @@ class WanVae:
     def _finish(self, features: Tensor, memory: Memory) -> Tensor:
         """Features of the whole frame after the last halving → normalised latents."""
         mean, _ = self.network.conv1(self.network.encoder.finish(features, memory), memory).float().chunk(2, dim=1)
-        return (mean - _per_channel(LATENT_MEAN, mean)) / _per_channel(LATENT_STD, mean)
-
-    @staticmethod
-    def _raw(latents: Tensor) -> Tensor:
-        latents = latents.float()
-        return latents * _per_channel(LATENT_STD, latents) + _per_channel(LATENT_MEAN, latents)
+        return LATENTS.process_in(mean)
 
     def _place(self, x: Tensor) -> Tensor:
         weight = self.network.conv1.weight
@@ -163,8 +159,7 @@ class _EncodeTile:
         needs: list[Box] = []
         for level in (2, 1, 0):
             # An output cell reads its two input cells and one more to the right; then come the rims of the blocks.
-            doubled = Box(need.left * 2, need.top * 2, need.right * 2 + 2, need.bottom * 2 + 2)
-            need = doubled.grown(ENCODE_RIMS[level] + 1, *sizes[level], step=2)
+            need = _before_halving(need).grown(ENCODE_RIMS[level] + 1, *sizes[level], step=2)
             needs.insert(0, need)
         self.needs = needs
         self.network, self.memory = network, Memory()
@@ -173,8 +168,8 @@ class _EncodeTile:
         covered = Box(0, 0, chunk.shape[-1], chunk.shape[-2])
         x = chunk
         for level, stage in enumerate(self.network.encoder.local_stages):
-            x = run(stage, crop(x, covered, self.needs[level]), self.memory)
-            covered = _halved(self.needs[level])
+            x = run_layers(stage, crop(x, covered, self.needs[level]), self.memory)
+            covered = halved(self.needs[level])
         return crop(x, covered, self.output)
 
 
@@ -191,9 +186,8 @@ class _EncodeWindow:
             reached = box.grown(rim, *sizes[level])
             box = Box((reached.left - 1) // 2, (reached.top - 1) // 2, (reached.right + 1) // 2,
                       (reached.bottom + 1) // 2).grown(0, *sizes[level + 1])  # fmt: skip
-            doubled = Box(box.left * 2, box.top * 2, box.right * 2 + 2, box.bottom * 2 + 2)
             self.changed.append(box)
-            self.needs.append(doubled.grown(rim + 1, *sizes[level], step=2))
+            self.needs.append(_before_halving(box).grown(rim + 1, *sizes[level], step=2))
             work += self.needs[-1].area / (sizes[level][0] * sizes[level][1])
         self.share = work / len(ENCODE_RIMS)
 
@@ -202,7 +196,7 @@ class _EncodeWindow:
         x = crop(chunk, Box(0, 0, chunk.shape[-1], chunk.shape[-2]), self.needs[0])
         for level, stage in enumerate(self.network.encoder.local_stages):
             changed = self.changed[level]
-            part = crop(run(stage, x, self.memory), _halved(self.needs[level]), changed)
+            part = crop(run_layers(stage, x, self.memory), halved(self.needs[level]), changed)
             around = self.needs[level + 1] if level < 2 else None
             x = (
                 gray.of_level(index, level, around)
@@ -252,7 +246,7 @@ class _GrayFeatures:
         x = frames.contiguous(memory_format=torch.channels_last_3d)
         results: list[Tensor] = []
         for stage in self.network.encoder.local_stages:
-            x = run(stage, x, self.memory)
+            x = run_layers(stage, x, self.memory)
             results.append(x)
         return results
 
@@ -277,8 +271,7 @@ class _DecodeWindow:
         for level in (1, 2, 3):
             # One cell more for the convolution after doubling, then the blocks of the coarser level.
             wider = need.grown(1, *sizes[level - 1])
-            half = Box(wider.left // 2, wider.top // 2, -(-wider.right // 2), -(-wider.bottom // 2))
-            need = half.grown(DECODE_RIM, *sizes[level])
+            need = halved(wider).grown(DECODE_RIM, *sizes[level])
             needs.insert(0, need)
         self.needs = needs
 
@@ -290,13 +283,13 @@ class _DecodeWindow:
             x = crop(x, covered, at)
             for layer in stage:  # not by `run`, during which `x` would keep the coarser features alive
                 x = layer(x, self.memory)
-            covered = Box(at.left * 2, at.top * 2, at.right * 2, at.bottom * 2) if level < 3 else at
+            covered = doubled(at) if level < 3 else at
         return crop(self.network.decoder.finish(x, self.memory), covered, self.window)
 
 
 def _run_stages(network: WanVaeNetwork, chunk: Tensor, memory: Memory) -> Tensor:
     for stage in network.encoder.local_stages:
-        chunk = run(stage, chunk, memory)
+        chunk = run_layers(stage, chunk, memory)
     return chunk
 
 
@@ -317,19 +310,11 @@ def _frame_chunks(num_frames: int) -> Iterator[tuple[int, slice]]:
         yield index, slice(1 + (index - 1) * GRID.frames, 1 + index * GRID.frames)
 
 
+def _before_halving(box: Box) -> Box:
+    """The cells that a convolution in steps of two reads for `box`: twice the size, and one more on the far sides."""
+    return Box(box.left * 2, box.top * 2, box.right * 2 + 2, box.bottom * 2 + 2)
+
+
 def _level_sizes(height: int, width: int) -> list[tuple[int, int]]:
     """Rows and columns of cells at full, half, quarter and eighth size."""
     return [(height >> level, width >> level) for level in range(4)]
-
-
-def _halved(box: Box) -> Box:
-    return Box(box.left // 2, box.top // 2, box.right // 2, box.bottom // 2)
-
-
-def _per_channel(values: tuple[float, ...], like: Tensor) -> Tensor:
-    return torch.tensor(values, device=like.device, dtype=like.dtype).view(1, -1, 1, 1, 1)
-
-
-def _report(on_chunk: OnChunk | None, done: int, total: int) -> None:
-    if on_chunk is not None:
-        on_chunk(done, total)

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...inputs.controls import images_of
+from ...inputs.controls import opencv_images
 from ...inputs.masks import opencv
 from ..drawing import COLOURS, SHAPES
 from ..figures import SKINS
@@ -159,7 +159,7 @@ def motion(frames: Tensor) -> Tensor:
     """`(2, T-1, H, W)`: right and down in pixels from each frame to the next, as OpenCV sees it."""
     cv2 = opencv()
     search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    light = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in images_of(frames)]
+    light = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in opencv_images(frames)]
     moves: Sequence[NDArray[np.float32]] = [search.calc(now, after, None) for now, after in pairwise(light)]
     return torch.from_numpy(np.stack(moves)).permute(3, 0, 1, 2)
 

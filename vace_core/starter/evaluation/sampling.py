@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -70,7 +71,7 @@ class _Lines:
         self._text = text
 
     def encode(self, prompt: str) -> Tensor:
-        return pad_prompts([self._text.encode(line) for line in prompt.split("\n")])
+        return pad_prompts([cast("Tensor", self._text.encode(line)) for line in prompt.split("\n")])
 
 
 def gray_fill(example: Sample) -> Tensor:

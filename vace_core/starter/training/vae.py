@@ -13,9 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...media.video import to_uint8
+from ...models.wan.latents import LATENTS
 from ...models.wan.vae import (
-    LATENT_MEAN,
-    LATENT_STD,
     CausalConv3d,
     ChannelNorm,
     Downsample,
@@ -143,7 +142,7 @@ def fold_statistics(network: WanVaeNetwork, clips: Iterable[Tensor]) -> None:
     means = [network.encode(as_frames(clip)[None], {})[0].flatten(2) for clip in clips]
     raw = torch.cat(means, dim=2)[0]
     mean, deviation = raw.mean(dim=1), raw.std(dim=1)
-    wanted_mean, wanted_deviation = torch.tensor(LATENT_MEAN), torch.tensor(LATENT_STD)
+    wanted_mean, wanted_deviation = torch.tensor(LATENTS.latents_mean), torch.tensor(LATENTS.latents_std)
     gain = wanted_deviation / deviation
     count = len(gain)
     assert network.conv1.bias is not None

@@ -108,7 +108,7 @@ class Cache:
         self._shards: list[tuple[SafetensorsFile, str]] = []
         for path in sorted(folder.glob("examples-*.safetensors")):
             file = SafetensorsFile(path)
-            told = strict_json.table(file.metadata.get(ITEMS, ""))
+            told = strict_json.parse_table(file.metadata.get(ITEMS, ""))
             for number, entry in told.get(ITEMS, {}).items():
                 entry = entry | {"prompts": tuple(entry["prompts"]), "size": tuple(entry["size"])}
                 self.items.append(Item(**entry))
@@ -145,7 +145,7 @@ def fill_cache(
     for shard in tqdm(shards[process::processes], desc=f"encoding {folder.name}", mininterval=5, disable=process > 0):
         path = folder / f"examples-{shard // SHARD:05}.safetensors"
         if path.exists():
-            check_recipe(path, strict_json.table(SafetensorsFile(path).metadata.get(CACHE, "")), wanted)
+            check_recipe(path, strict_json.parse_table(SafetensorsFile(path).metadata.get(CACHE, "")), wanted)
             continue
         folder.mkdir(parents=True, exist_ok=True)
         tensors, metadata = _shard(examples, numbers[shard : shard + SHARD], encoder)

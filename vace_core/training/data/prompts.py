@@ -13,7 +13,7 @@ from tqdm import tqdm
 from ...errors import InputError, shortened
 from ...files import strict_json
 from ...files.safetensors_format import SafetensorsFile, save
-from ...models.text import TextEncoder
+from ...models.text import TextEmbeds, TextEncoder
 
 SHARD = 256
 PROMPTS = "prompts"
@@ -23,21 +23,24 @@ class CachedPrompts:
     """What an encoder made of prompts; meets `TextEncoder` for those that were encoded."""
 
     def __init__(self, folder: Path) -> None:
-        self._places: dict[str, tuple[SafetensorsFile, str]] = {}
+        self._places: dict[str, tuple[SafetensorsFile, list[str]]] = {}
         for path in sorted(folder.glob("prompts-*.safetensors")):
             file = SafetensorsFile(path)
-            told = strict_json.table(file.metadata.get(PROMPTS, "")).get(PROMPTS, [])
-            self._places |= {prompt: (file, str(number)) for number, prompt in enumerate(told)}
+            told = strict_json.parse_table(file.metadata.get(PROMPTS, "")).get(PROMPTS, [])
+            names: dict[str, list[str]] = {}
+            for name in sorted(file.tensors):
+                names.setdefault(name.split(".")[0], []).append(name)
+            self._places |= {prompt: (file, names[str(number)]) for number, prompt in enumerate(told)}
 
     @property
     def width(self) -> int | None:
-        return next((file.tensors[name].shape[-1] for file, name in self._places.values()), None)
+        return next((file.tensors[names[0]].shape[-1] for file, names in self._places.values()), None)
 
     def __contains__(self, prompt: str) -> bool:
         return prompt in self._places
 
-    def encode(self, prompt: str) -> Tensor:
-        """`(1, S, text_width)` float32.
+    def encode(self, prompt: str) -> TextEmbeds:
+        """`(1, S, text_width)` float32, or a tuple, as the encoder gave it.
 
         Raises:
             InputError: it was not among those that were encoded.
@@ -47,8 +50,9 @@ class CachedPrompts:
                 f"The prompt {shortened(prompt)!r} is not among those that were encoded. All prompts of the data are "
                 "needed. Delete the folder of encoded prompts to encode them anew."
             )
-        file, name = self._places[prompt]
-        return file.read(name).float()
+        file, names = self._places[prompt]
+        parts = tuple(file.read(name).float() for name in names)
+        return parts[0] if len(parts) == 1 else parts
 
 
 def fill_prompts(folder: Path, encoder: TextEncoder, prompts: Iterable[str]) -> CachedPrompts:
@@ -66,6 +70,14 @@ def fill_prompts(folder: Path, encoder: TextEncoder, prompts: Iterable[str]) -> 
     for shard, start in enumerate(tqdm(range(0, len(lacking), SHARD), desc="encoding prompts", mininterval=5)):
         part = lacking[start : start + SHARD]
         with torch.no_grad():
-            tensors = {str(number): encoder.encode(prompt).cpu() for number, prompt in enumerate(part)}
+            tensors = {
+                f"{number}.{place}": tensor.cpu()
+                for number, prompt in enumerate(part)
+                for place, tensor in enumerate(_parts(encoder.encode(prompt)))
+            }
         save(folder / f"prompts-{first + shard:05}.safetensors", tensors, {PROMPTS: json.dumps({PROMPTS: part})})
     return CachedPrompts(folder)
+
+
+def _parts(embeds: TextEmbeds) -> tuple[Tensor, ...]:
+    return (embeds,) if isinstance(embeds, Tensor) else embeds

@@ -6,7 +6,7 @@ import { make } from "./elements.mjs";
 import { icon } from "./icons.mjs";
 
 const HELP = [
-  ["Drag on the picture", "new box"],
+  ["Drag on the image", "new box"],
   ["Drag a box, or its edge", "move or resize it at this time"],
   ["Ctrl + drag", "the whole path, all keys"],
   ["Shift + drag", "straight, or same shape"],

@@ -1,0 +1,1 @@
+"""What makes files that are shipped; it is not shipped itself."""

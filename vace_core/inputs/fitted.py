@@ -1,0 +1,337 @@
+"""A clip as a model gets it, with its mask, its control and the frames around it: the one fit of command and nodes.
+
+`fitting` plans and resamples one clip. Here is what may be asked for, and everything that shares the plan of a clip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ..errors import InputError, ShapeError
+from ..geometry import Grid
+from . import fitting
+from .fitting import FitPlan, FitRule
+
+SAME_RATE = 0.01  # rates that differ by less, as a ratio, are one
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """What clips are fitted to: what the model takes, and what of it was asked for.
+
+    Attributes:
+        takes: A rule chooses the size and length that nobody asked for; a grid keeps those of the clip, if they fit it.
+        length: Frames of the result.
+        fps: Frames per second of the result. None = as the clip has.
+        height: Pixels of the result; one side alone keeps the shape of the clip.
+        width: Pixels of the result.
+    """
+
+    takes: FitRule | Grid
+    length: int | None = None
+    fps: float | None = None
+    height: int | None = None
+    width: int | None = None
+
+    @property
+    def grid(self) -> Grid:
+        return self.takes.grid if isinstance(self.takes, FitRule) else self.takes
+
+    def still(self) -> Target:
+        """The same for a picture: length and rate are those of what will be made of it."""
+        return replace(self, length=None, fps=None)
+
+    def like(self, fitted: Fitted) -> Target:
+        """The same for what must have the size and rate of a clip that is known."""
+        height, width = fitted.size
+        return replace(self, height=height, width=width, fps=self.fps or fitted.fps)
+
+    def longest(self, height: int, width: int) -> int:
+        """Frames of a result of this size: as asked for, or the most that the model takes."""
+        if self.length or not isinstance(self.takes, FitRule):
+            return self.length or 1
+        return self.takes.longest(height, width)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Source:
+    """A clip as it came.
+
+    Attributes:
+        frames: `(T, H, W, 3)` uint8, or `(1, 3, T, H, W)` in −1..1.
+        fps: Frames per second, the average where the rate varies.
+        times: `(T, 2)` start and end of each frame in seconds. None = a constant rate.
+        name: What messages call it.
+        path: The file it was read from, if any.
+        notes: What was found or changed when it was read, one sentence each.
+    """
+
+    frames: Tensor
+    fps: float
+    times: Tensor | None = None
+    name: str = "clip"
+    path: Path | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """`(T, H, W)`."""
+        count, height, width = self.frames.shape[:3] if self._as_bytes else self.frames.shape[2:]
+        return count, height, width
+
+    @property
+    def called(self) -> str:
+        return f"{self.name} {self.path}" if self.path else self.name
+
+    def part(self, begin: int, end: int) -> Source:
+        """The frames `begin` up to `end`, which begin at 0 seconds."""
+        frames = self.frames[begin:end] if self._as_bytes else self.frames[:, :, begin:end]
+        times = None if self.times is None else self.times[begin:end] - self.times[begin, 0]
+        return replace(self, frames=frames, times=times)
+
+    def all_times(self) -> Tensor:
+        """`times`, those of a constant rate too."""
+        return fitting.frame_times(self.shape[0], self.fps, self.times)[0]
+
+    @property
+    def _as_bytes(self) -> bool:
+        return self.frames.dtype == torch.uint8
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Fitted:
+    """A clip as the model gets it.
+
+    Attributes:
+        frames: `(1, 3, T, H, W)` in −1..1.
+        plan: How the part that was taken of the source was fitted.
+        source: What came.
+        begin: The first frame of the part.
+        rest: The frames before or after the part, as a plan for the whole source. None = there are none.
+        notes: What was done other than asked for, one sentence each.
+    """
+
+    frames: Tensor
+    plan: FitPlan
+    source: Source
+    begin: int = 0
+    rest: FitPlan | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """`(H, W)`."""
+        return self.plan.height, self.plan.width
+
+    @property
+    def fps(self) -> float | None:
+        """Frames per second; None for a picture, which has none."""
+        return self.plan.fps if self.source.shape[0] > 1 else None
+
+
+def plan_of(source: Source, target: Target, *, growth: float = 1.0) -> FitPlan:
+    """How all frames of a clip are fitted.
+
+    Args:
+        source: What came.
+        target: One of length and rate thins the clip out.
+        growth: How many times its area the canvas will have, ≥ 1.
+
+    Raises:
+        ShapeError: as `fitting.plan_exact`.
+        InputError: as `fitting.plan` and `fitting.plan_exact`.
+    """
+    (count, height, width), grid = source.shape, target.grid
+    length, size = count, (height, width)
+    if isinstance(target.takes, FitRule):
+        rule = target.takes.shared(growth)
+        plan = fitting.plan(count, height, width, rule, fps=source.fps, times=source.times)
+        if target == Target(takes=target.takes):
+            return plan
+        length, size = plan.num_frames, (plan.height, plan.width)
+    if target.length or target.fps:
+        length = target.length or grid.nearest_lengths(round(count / source.fps * (target.fps or 1)))[0]
+    size = _chosen_size(target, (height, width), size)
+    return fitting.plan_exact(count, height, width, grid, length=length, size=size, fps=source.fps, times=source.times)
+
+
+def fit_clip(source: Source, target: Target, *, growth: float = 1.0) -> Fitted:
+    """A whole clip, fitted as by `plan_of`; length and rate together take its beginning.
+
+    Raises:
+        ShapeError: as `plan_of`.
+        InputError: as `plan_of`, or the clip is shorter than what was asked for.
+    """
+    part = source
+    if target.length and target.fps:
+        part = source.part(0, _count_in(source, target.length / target.fps))
+    plan = plan_of(part, target, growth=growth)
+    return Fitted(frames=fitting.apply(part.frames, plan), plan=plan, source=source)
+
+
+def fit_pictures(sources: Sequence[Source], target: Target) -> list[Fitted]:
+    """Pictures for one clip: the first decides the size of all."""
+    first = fit_clip(sources[0], target.still())
+    return [first, *(fit_clip(source, target.like(first).still()) for source in sources[1:])]
+
+
+def fit_ends(
+    first: Source | None, last: Source | None, target: Target, *, keep: int | None = None
+) -> tuple[Fitted | None, Fitted | None]:
+    """The end of one clip and the start of another, between, after or before which something will be made.
+
+    Args:
+        first: What comes first; it decides the size and the rate of `last`.
+        last: What comes last.
+        target: `length` is that of the whole result.
+        keep: Frames taken of each, at most. None = a half of the result, or a third of each of two.
+
+    Raises:
+        ShapeError: as `plan_of`, or the clips differ in size where nothing is resized.
+        InputError: as `plan_of`.
+    """
+    share = 3 if first and last else 2
+    before = None if first is None else _fit_end(first, target, keep, share, at_end=True)
+    if before and last and isinstance(target.takes, Grid) and before.size != last.shape[1:]:
+        (height, width), (_, other_height, other_width) = before.size, last.shape
+        raise ShapeError(
+            f"The {last.called} is {other_width} x {other_height} pixels, the other clip {width} x {height}. Both need "
+            "the same size where nothing is fitted. Resize one of them, or have them fitted to a model."
+        )
+    after = None
+    if last is not None:
+        after = _fit_end(last, target.like(before) if before else target, keep, share, at_end=False)
+    return before, after
+
+
+def fit_mask(masks: Tensor, fitted: Fitted, *, name: str = "mask") -> tuple[Tensor, tuple[str, ...]]:
+    """The masks `(1, 1, T, H, W)` of a fitted clip, 0 or 1, and what is to be known of them.
+
+    Args:
+        masks: `(T, H, W)` in 0..1, 1 = generate, of the whole source or one frame that counts for all. Another size of
+            the same shape is scaled.
+        fitted: The clip they belong to.
+        name: What messages call them.
+
+    Raises:
+        ShapeError: they have another shape or length than the source.
+        InputError: a value lies outside 0..1.
+    """
+    notes, (count, height, width) = list[str](), masks.shape
+    source = fitted.source
+    total, *size = source.shape
+    if count not in (1, total):
+        raise ShapeError(
+            f"The {name} has {count} frames, the {source.called} {total}. One frame, which counts for all, or as many "
+            "as the clip are needed. Use the mask of this very clip."
+        )
+    if count > 1:
+        masks = masks[fitted.begin : fitted.begin + fitted.plan.source_frames]
+    if [height, width] != size:
+        masks = _same_size(masks, (size[0], size[1]), name, source.called)
+        notes.append(f"The {name} of {width} x {height} was scaled to its clip's {size[1]} x {size[0]}.")
+    if bool(((masks > 0) & (masks < 1)).any()):
+        notes.append(f"The {name} has soft values: above one half is generated.")
+    return fitting.apply_masks(masks[None, None], fitted.plan), tuple(notes)
+
+
+def fit_control(control: Source, fitted: Fitted) -> Tensor:
+    """A control `(1, 3, T, H, W)` with the plan of the clip it was made from, of any size.
+
+    Raises:
+        InputError: it has another length.
+    """
+    (count, height, width), total = control.shape, fitted.source.shape[0]
+    if count != total:
+        raise InputError(
+            f"The {control.called} has {count} frames, the {fitted.source.called} {total}. Both need the same. Make "
+            "the control from this very clip."
+        )
+    part = control.part(fitted.begin, fitted.begin + fitted.plan.source_frames)
+    return fitting.apply(part.frames, replace(fitted.plan, source_height=height, source_width=width))
+
+
+def rest_of(source: Source, begin: int, end: int, plan: FitPlan, fps: float) -> FitPlan | None:
+    """The frames `begin` up to `end` of a clip, at a rate, fitted as `plan` fits others of it; None = there are none.
+
+    At the clip's own rate every frame is taken once.
+    """
+    if begin >= end:
+        return None
+    times = source.all_times()
+    start, stop = float(times[begin, 0]), float(times[end - 1, 1])
+    # The frame that is on show in the middle of each step: at its edges two would be as near.
+    middles = start + (torch.arange(round((stop - start) * fps), dtype=torch.float64) + 0.5) / fps
+    indices = torch.searchsorted(times[:, 1].contiguous(), middles).clamp(begin, end - 1).tolist()
+    return replace(plan, source_frames=source.shape[0], indices=tuple(indices), fps=fps) if indices else None
+
+
+def _fit_end(source: Source, target: Target, keep: int | None, share: int, *, at_end: bool) -> Fitted:
+    """The last (or first) frames of a clip: `keep` at most, or a part of the result."""
+    count, grid = source.shape[0], target.grid
+    one = plan_of(source.part(0, 1), target.still())
+    size = one.height, one.width
+    fps = target.fps or source.fps
+    same = count == 1 or abs(fps / source.fps - 1) < SAME_RATE
+    there = count if same else int(count / source.fps * fps)
+    length = grid.nearest_lengths(min(there, keep or max(target.longest(*size) // share, 1)))[0]
+    taken = length if same else min(round(length * source.fps / fps), count)
+    begin = count - taken if at_end else 0
+    part = source.part(begin, begin + taken)
+    plan = fitting.plan_exact(taken, *source.shape[1:], grid, length=length, size=size, fps=source.fps,
+                              times=part.times)  # fmt: skip
+    left = (0, begin) if at_end else (taken, count)
+    rest = rest_of(source, *left, plan, plan.fps if same else fps)
+    notes = (_said_of_keep(source, keep, length, there, fps),) if keep and keep != length else ()
+    return Fitted(
+        frames=fitting.apply(part.frames, plan), plan=plan, source=source, begin=begin, rest=rest, notes=notes
+    )
+
+
+def _said_of_keep(source: Source, keep: int, length: int, there: int, fps: float) -> str:
+    return (
+        f"{keep} frames of the {source.called} are to be kept, and it has {there} at {fps:g} fps: {length} are kept, "
+        "the most of a length that the model takes."
+    )
+
+
+def _chosen_size(target: Target, source: tuple[int, int], planned: tuple[int, int]) -> tuple[int, int]:
+    """`(H, W)` as asked for, as planned, or one side as asked for and the other after the shape of the source."""
+    if target.width and target.height:
+        return target.height, target.width
+    step, shape = target.grid.step, source[1] / source[0]
+    if target.width:
+        return max(round(target.width / shape / step), 1) * step, target.width
+    if target.height:
+        return target.height, max(round(target.height * shape / step), 1) * step
+    return planned
+
+
+def _count_in(source: Source, seconds: float) -> int:
+    """Frames that begin before `seconds` are over, up to a hundredth of a frame, which a typed rate is short of."""
+    times = source.all_times()
+    there = float(times[-1, 1])
+    if seconds > there + 1 / source.fps:
+        raise InputError(
+            f"The {source.called} is {there:.2f} s long, and {seconds:.2f} s were asked for with length and fps. "
+            "Not more than there is can be taken. Set a smaller length or a higher rate."
+        )
+    return int((times[:, 0] < seconds - 0.01 / source.fps).sum())
+
+
+def _same_size(masks: Tensor, size: tuple[int, int], name: str, clip: str) -> Tensor:
+    """`masks` at the size `(H, W)` of the clip, if they have its shape."""
+    height, width = masks.shape[1:]
+    scale = size[1] / width
+    if abs(height * scale - size[0]) > max(scale, 1.0):
+        raise ShapeError(
+            f"The {name} is {width} x {height} pixels, the {clip} {size[1]} x {size[0]}, which is another shape. "
+            "A mask of its clip is needed. Make it from this very clip, or resize it."
+        )
+    return functional.interpolate(masks[:, None], size=size, mode="bilinear", align_corners=False)[:, 0].clamp(0, 1)
