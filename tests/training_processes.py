@@ -43,23 +43,26 @@ def main(folder: Path, steps: int, way: str, stop_after: float | None = None) ->
     adapter = wan.build_adapter(tiny.SIZES, tiny.LAYERS)
     copy_base(adapter, base)
     save_memory(base.blocks, adapter.context_blocks)
-    processes = accelerator(cpu=True, shard=[wan.WanBlock] if way == "shard" else [])
+    processes = accelerator(cpu=True)
+    tuned = Tuned(base, adapter)
     encoder = Encoder(vae=tiny.vae(), fold_masks=wan.fold_masks)
     which = {"process": processes.process_index, "processes": processes.num_processes}
     fill_cache(folder / "examples", Drawn(), range(8), encoder, **which)
     processes.wait_for_everyone()
     outcome = fit(
-        Tuned(base, adapter),
+        tuned,
         Cache(folder / "examples"),
         tiny.LetterText(),
         objective=Objective(),
         schedule=Schedule(steps=steps, learning_rate=1e-3, batch=4, micro_batch=1, warmup=1, save_every=steps // 2),
         folder=folder / "run",
         processes=processes,
+        shard=[wan.WanBlock] if way == "shard" else [],
         stop_after=stop_after,
     )
     if processes.is_main_process:
-        save_file(outcome.weights, folder / "weights.safetensors", {"way": str(processes.distributed_type)})
+        held = {type(weight).__name__ for weight in tuned.parameters()}
+        save_file(outcome.weights, folder / "weights.safetensors", {"held": " ".join(held)})
     processes.end_training()
 
 

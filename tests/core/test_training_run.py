@@ -29,6 +29,7 @@ from vace_core.training.data.batches import Stage
 from vace_core.training.data.derive import KINDS
 from vace_core.training.data.material import Bucket, read_material
 from vace_core.training.data.sources import clips_in
+from vace_core.training.lora import add_lora
 from vace_core.training.objective import Objective
 from vace_core.training.recipe import RECIPES, Data, Recipe, Tuning, read_recipe
 from vace_core.training.run import Files, train_model
@@ -224,3 +225,38 @@ def test_the_cost_that_is_told_is_that_of_a_step(tmp_path, saves):
     assert told.trained == sum(value.numel() for value in adapter.parameters())
     assert told.tflop == pytest.approx(tflop, rel=1e-6)
     assert told.working == pytest.approx(working, rel=0.1)
+
+
+@pytest.mark.parametrize("on", ["adapter", "base"])
+def test_a_lora_changes_nothing_at_first_and_is_what_it_is_merged_into(case, tmp_path, on):
+    _, files, recipe = case
+    first = trained(case, tmp_path / "first").path
+    assert first is not None
+    tuning = replace(recipe.tuning, what="lora", lora_on=on, rank=4)
+    path = trained((case[0], replace(files, adapter=first), recipe), tmp_path / "run", tuning=tuning).path
+    assert path is not None
+    lora = load_file(tmp_path / "run" / "lora.safetensors")
+    layers = {name.removeprefix("diffusion_model.").rsplit(".", 2)[0] for name in lora}
+    assert all(layer.startswith("vace_blocks." if on == "adapter" else "blocks.") for layer in layers)
+    assert len(lora) == 2 * 10 * (2 if on == "adapter" else 4)  # q, k, v, o twice and two of the feed-forward part
+    if on == "adapter":
+        was, now = load_file(first), load_file(path)
+        for name, value in was.items():
+            layer = name.removesuffix(".weight")
+            down, up = (lora.get(f"diffusion_model.{layer}.{part}.weight") for part in ("lora_A", "lora_B"))
+            wanted = value if down is None or up is None else value + up @ down
+            assert torch.allclose(now[name], wanted, atol=1e-6), name
+    assert any(bool(value.any()) for name, value in lora.items() if "lora_B" in name)
+
+
+def test_a_lora_counts_where_a_clip_is_worked_on_piece_by_piece(monkeypatch):
+    block = fill(wan.WanBlock(tiny.SIZES), 3)
+    add_lora(block, 4)
+    with torch.no_grad():
+        for name, value in block.named_parameters():
+            if name.endswith("lora_B"):
+                value.normal_(generator=torch.Generator().manual_seed(len(name)))
+    x = torch.randn(1, 10, 128, generator=torch.Generator().manual_seed(0))
+    whole = block.ffn(x)
+    monkeypatch.setattr(wan, "FFN_PIECE", 4)
+    assert torch.allclose(block.ffn(x), whole, atol=1e-5)
