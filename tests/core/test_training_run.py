@@ -12,22 +12,30 @@ import tiny_ltx
 import torch
 from filling import fill
 from safetensors.torch import load_file, save_file
+from typer.testing import CliRunner
 
 from vace_core.adapter import Attachment
+from vace_core.cli import app
 from vace_core.errors import InputError
+from vace_core.files.checkpoint import open_checkpoint
+from vace_core.loading.detection import identify
 from vace_core.loading.load import load_adapter, load_base
 from vace_core.models import FAMILIES
 from vace_core.models.ltx import dit as ltx
 from vace_core.models.wan import dit as wan
 from vace_core.models.wan.vae import WanVaeNetwork
+from vace_core.training.cost import TEXT_TOKENS, counted, training_cost
 from vace_core.training.data.batches import Stage
 from vace_core.training.data.derive import KINDS
 from vace_core.training.data.material import Bucket, read_material
 from vace_core.training.data.sources import clips_in
+from vace_core.training.lora import add_lora
 from vace_core.training.objective import Objective
-from vace_core.training.recipe import Data, Recipe, Tuning, read_recipe
+from vace_core.training.recipe import RECIPES, Data, Recipe, Tuning, read_recipe
 from vace_core.training.run import Files, train_model
 from vace_core.training.schedule import Schedule
+from vace_core.training.tables import to_toml
+from vace_core.training.tuning import Tuned, save_memory
 
 SCHEDULE = Schedule(steps=4, learning_rate=1e-2, batch=2, warmup=1, save_every=2, validate_every=2, average=0.5)
 TASKS = {"inpaint": 1.0, "extend": 1.0, "reference": 1.0, "swap": 1.0, "animate": 1.0}
@@ -153,3 +161,102 @@ def test_every_kind_of_task_can_be_made_and_is_fulfilled_by_its_clip(tmp_path):
             kept = (unit.masks == 0).expand_as(material.frames)
             assert torch.equal(unit.frames[kept], material.frames[kept]), name
             assert bool((unit.masks > 0).any()), name
+
+
+def test_the_command_trains_by_a_recipe_file(case, tmp_path):
+    _, files, recipe = case
+    (tmp_path / "mine.toml").write_text(to_toml(recipe.told()), encoding="utf-8")
+    given = ["--base", str(files.base), "--vae", str(files.vae), "--data", str(files.data), "--cpu"]
+    command = ["train", str(tmp_path / "mine.toml"), "--output", str(tmp_path / "run"), *given]
+    missing = CliRunner().invoke(app, command)
+    assert missing.exit_code == 3
+    assert "Give one as --text-encoder" in " ".join(missing.output.split())
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_the_recipes_that_come_along_are_whole_and_fit_their_grid(name):
+    recipe = read_recipe(RECIPES[name])
+    grid = ltx.GRID if name.startswith("ltx") else wan.GRID
+    for bucket in recipe.data.buckets:
+        grid.check(bucket.frames, bucket.height, bucket.width)
+    assert set(recipe.data.tasks) <= set(KINDS)
+    for stage in recipe.stages:
+        assert set(stage.tasks) <= set(recipe.data.tasks)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[data]\nexamples = 1", "The recipe lacks the entry schedule"),
+        ("[data]\nexamples = 1\n[schedule]\nsteps = 1\nlearning_rate = 1\nspeed = 2", "schedule.speed, which is not"),
+        ('[data]\nexamples = "many"\n[schedule]\nsteps = 1', "gives data.examples as many. A whole number is needed"),
+        ("[data]\nexamples = true\n[schedule]\nsteps = 1\nlearning_rate = 1", "A whole number is needed"),
+        ("[data]\nexamples = 1\n[schedule]\nsteps = 0\nlearning_rate = 1", "A whole number of 1 or more is needed"),
+        ("[data", "is no TOML"),
+    ],
+)
+def test_a_recipe_that_is_wrong_is_a_sentence(tmp_path, text, said):
+    path = tmp_path / "recipe.toml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=said):
+        read_recipe(path)
+
+
+@pytest.mark.parametrize("saves", [True, False])
+def test_the_cost_that_is_told_is_that_of_a_step(tmp_path, saves):
+    sizes = wan.WanSizes(width=128, ffn=512, layers=7, text_width=32)
+    base = wan.WanDit(sizes).requires_grad_(False)
+    save_file(base.state_dict(), tmp_path / "base.safetensors")
+    adapter = wan.build_adapter(sizes, (0, 2, 4, 6))
+    bucket = Bucket(frames=9, height=64, width=64)
+    recipe = Recipe(
+        tuning=Tuning(context_layers=(0, 2, 4, 6), save_memory=saves),
+        data=Data(examples=1, buckets=(Bucket(frames=1, height=64, width=64), bucket)),
+        schedule=Schedule(steps=1, learning_rate=1, batch=4, micro_batch=2),
+    )
+    told = training_cost(recipe, identify(open_checkpoint(tmp_path / "base.safetensors")), torch.device("cpu"))
+    tuned = Tuned(base, adapter)
+    if saves:
+        save_memory(base.blocks, adapter.context_blocks)
+    latents, context = torch.zeros(2, 16, 3, 8, 8), torch.zeros(2, 96, 3, 8, 8)
+    prompts = [torch.zeros(1, TEXT_TOKENS, 32)] * 2
+    tflop, working = counted(tuned, lambda: tuned(latents, torch.tensor([0.2, 0.5]), prompts, 16.0, context))
+    assert (told.bucket, told.tokens) == (bucket, 48)
+    assert told.trained == sum(value.numel() for value in adapter.parameters())
+    assert told.tflop == pytest.approx(tflop, rel=1e-6)
+    assert told.working == pytest.approx(working, rel=0.1)
+
+
+@pytest.mark.parametrize("on", ["adapter", "base"])
+def test_a_lora_changes_nothing_at_first_and_is_what_it_is_merged_into(case, tmp_path, on):
+    _, files, recipe = case
+    first = trained(case, tmp_path / "first").path
+    assert first is not None
+    tuning = replace(recipe.tuning, what="lora", lora_on=on, rank=4)
+    path = trained((case[0], replace(files, adapter=first), recipe), tmp_path / "run", tuning=tuning).path
+    assert path is not None
+    lora = load_file(tmp_path / "run" / "lora.safetensors")
+    layers = {name.removeprefix("diffusion_model.").rsplit(".", 2)[0] for name in lora}
+    assert all(layer.startswith("vace_blocks." if on == "adapter" else "blocks.") for layer in layers)
+    assert len(lora) == 2 * 10 * (2 if on == "adapter" else 4)  # q, k, v, o twice and two of the feed-forward part
+    if on == "adapter":
+        was, now = load_file(first), load_file(path)
+        for name, value in was.items():
+            layer = name.removesuffix(".weight")
+            down, up = (lora.get(f"diffusion_model.{layer}.{part}.weight") for part in ("lora_A", "lora_B"))
+            wanted = value if down is None or up is None else value + up @ down
+            assert torch.allclose(now[name], wanted, atol=1e-6), name
+    assert any(bool(value.any()) for name, value in lora.items() if "lora_B" in name)
+
+
+def test_a_lora_counts_where_a_clip_is_worked_on_piece_by_piece(monkeypatch):
+    block = fill(wan.WanBlock(tiny.SIZES), 3)
+    add_lora(block, 4)
+    with torch.no_grad():
+        for name, value in block.named_parameters():
+            if name.endswith("lora_B"):
+                value.normal_(generator=torch.Generator().manual_seed(len(name)))
+    x = torch.randn(1, 10, 128, generator=torch.Generator().manual_seed(0))
+    whole = block.ffn(x)
+    monkeypatch.setattr(wan, "FFN_PIECE", 4)
+    assert torch.allclose(block.ffn(x), whole, atol=1e-5)

@@ -6,16 +6,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
+import torch
 from typer import Argument, Option
 
 from ..errors import InputError, shortened
+from ..files.checkpoint import open_checkpoint
+from ..loading.detection import identify
 from ..loading.t5 import load_text
+from ..models.devices import best_device
 from ..models.text import TextEncoder
+from ..preview.cost import GIB
 from ..starter.text import StarterText
+from ..training.cost import training_cost
 from ..training.recipe import RECIPES, Recipe, read_recipe
 from ..training.run import Files, train_model
 from ..training.tables import to_toml
-from .console import errors_as_exit_codes, print_table, result, say
+from .console import errors_as_exit_codes, print_table, result
 from .files import STARTER_NAME
 
 
@@ -48,7 +54,9 @@ def train(
     """Trains a context adapter by a recipe. Stopped at any time, the same command goes on where it was."""
     chosen = _recipe(recipe, steps)
     if dry_run:
-        say(to_toml(chosen.told()))
+        result(to_toml(chosen.told()))
+        if base is not None:
+            print_table(_costs(chosen, base, torch.device("cpu") if cpu else best_device()))
         return
     files = Files(
         base=_given(base, "base model", "--base"), vae=vae or _given(base, "VAE", "--vae"),
@@ -69,6 +77,21 @@ def train(
     rows += [("left out", reason) for reason in done.left_out]
     print_table(rows)
     result(str(done.path or output))
+
+
+def _costs(recipe: Recipe, base: Path, device: torch.device) -> list[tuple[str, str]]:
+    cost = training_cost(recipe, identify(open_checkpoint(base)), device)
+    clip, pieces = cost.bucket, recipe.schedule.pieces
+    total = cost.tflop * pieces * recipe.schedule.steps / 1e6
+    parts = {"weights": cost.weights, "optimiser and average": cost.optimiser, "gradients and inputs": cost.working}
+    shares = ", ".join(f"{name} {count / GIB:.1f}" for name, count in parts.items())
+    return [
+        ("trained", f"{cost.trained:,} weights, of {cost.trained + cost.frozen:,}"),
+        ("largest clip", f"{clip.frames} frames of {clip.width}x{clip.height}, {cost.tokens:,} tokens"),
+        ("work", f"{cost.tflop * pieces:.1f} TFLOP a step of such clips, at most {total:.3g} EFLOP in all"),
+        ("memory", f"{cost.peak / GIB:.1f} GiB on {device.type}: {shares}"),
+        ("disk", f"{2 * cost.checkpoint / GIB:.1f} GiB for checkpoints, besides what is encoded"),
+    ]
 
 
 def _recipe(name: str, steps: int | None) -> Recipe:

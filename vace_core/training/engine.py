@@ -11,7 +11,8 @@ import json
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,20 +65,13 @@ class Outcome:
     finished: bool
 
 
-def accelerator(
-    *,
-    cpu: bool = False,
-    trackers: Sequence[str] = (),
-    folder: Path | None = None,
-    shard: Sequence[type[nn.Module]] = (),
-) -> Any:
+def accelerator(*, cpu: bool = False, trackers: Sequence[str] = (), folder: Path | None = None) -> Any:
     """What accelerate knows of this process and the others.
 
     Args:
         cpu: Whether to leave a GPU alone.
         trackers: Names of programs that draw curves, as accelerate knows them: "tensorboard", "wandb", ...
         folder: Where those keep their files.
-        shard: Blocks whose weights are spread over the processes (FSDP2); none = every process holds all weights.
 
     Raises:
         ModelError: accelerate is not installed.
@@ -90,18 +84,8 @@ def accelerator(
             "The Python package accelerate is not installed. Training is done with it. Install it with: pip "
             'install "vace[train]"',
         ) from error
-    plugin = None
-    if shard:
-        plugin = accelerate.FullyShardedDataParallelPlugin(
-            fsdp_version=2,
-            auto_wrap_policy="transformer_based_wrap",
-            transformer_cls_names_to_wrap=sorted({kind.__name__ for kind in shard}),
-            cpu_ram_efficient_loading=False,
-        )
     # Precision is ours: `precision.mixed_precision`.
-    return accelerate.Accelerator(
-        cpu=cpu, mixed_precision="no", log_with=list(trackers) or None, project_dir=folder, fsdp_plugin=plugin
-    )
+    return accelerate.Accelerator(cpu=cpu, mixed_precision="no", log_with=list(trackers) or None, project_dir=folder)
 
 
 def train(
@@ -114,6 +98,7 @@ def train(
     names_of: Callable[[Draw], Sequence[str]] | None = None,
     validate: Callable[[nn.Module], Mapping[str, float]] | None = None,
     processes: Any = None,
+    shard: Sequence[type[nn.Module]] = (),
     stop_after: float | None = None,
 ) -> Outcome:
     """Trains the weights of `module` that require gradients.
@@ -126,6 +111,7 @@ def train(
         validate: Called every `schedule.validate_every` steps and at the end with the averaged weights in place; its
             numbers go to the losses and trackers.
         processes: From `accelerator`; None = this process alone.
+        shard: Kinds of blocks whose weights are spread over the processes (FSDP2); none = every process holds all.
         stop_after: Seconds after which the run is saved and left; None = not before its end.
 
     Raises:
@@ -140,17 +126,44 @@ def train(
     except OSError as error:
         raise unwritable(folder, error) from error
     check_disk(folder, module)
+    spread = bool(shard) and processes.num_processes > 1
+    if spread:
+        _spread(module, shard, processes)
     optimiser = torch.optim.AdamW(
         list(trainable(module).values()),
         lr=schedule.learning_rate,
         weight_decay=schedule.weight_decay,
         fused=True,
     )
-    wrapped, prepared = processes.prepare(module, optimiser)
-    run = _Run(
-        wrapped, _bare(wrapped), prepared.optimizer, schedule, processes, folder, dict(recipe or {}), validate, names_of
-    )
+    if spread:
+        wrapped = module
+    else:
+        wrapped, prepared = processes.prepare(module, optimiser)
+        optimiser = prepared.optimizer
+    run = _Run(wrapped, module, optimiser, schedule, processes, folder, dict(recipe or {}), validate, names_of)
     return run.go(losses_of, share, stop_after)
+
+
+def _spread(module: nn.Module, kinds: Sequence[type[nn.Module]], processes: Any) -> None:
+    """Gives every process a part of every weight; a block's are brought together while it computes.
+
+    By torch itself, for accelerate does it on GPUs alone.
+    """
+    try:
+        fully_shard = importlib.import_module("torch.distributed.fsdp").fully_shard
+    except AttributeError as error:
+        raise ModelError(
+            "torch-too-old",
+            "PyTorch {version} cannot spread weights over processes. Version 2.6 or later is needed for it. "
+            "Update it, or leave --shard out.",
+            version=torch.__version__,
+        ) from error
+    meshes = importlib.import_module("torch.distributed.device_mesh")
+    mesh = meshes.init_device_mesh(processes.device.type, (processes.num_processes,))
+    for part in module.modules():
+        if isinstance(part, tuple(kinds)):
+            fully_shard(part, mesh=mesh)
+    fully_shard(module, mesh=mesh)
 
 
 class _Run:
@@ -216,10 +229,7 @@ class _Run:
         for number in range(share):
             # Neighbouring numbers go to different processes, so that all of them draw from the same stage.
             draw = Draw(step=step, number=(step * share + number) * processes.num_processes + processes.process_index)
-            if number < share - 1:
-                with processes.no_sync(self.wrapped):
-                    losses = self._backward(losses_of, draw, share)
-            else:
+            with self._apart() if number < share - 1 else nullcontext():
                 losses = self._backward(losses_of, draw, share)
             total += losses.mean().float() / share
             faulty += self._faulty(draw, losses)
@@ -230,6 +240,20 @@ class _Run:
         self.optimiser.step()
         self.average.update(self.bare, step)
         return loss
+
+    @contextmanager
+    def _apart(self) -> Generator[None]:
+        """Processes keep their gradients to themselves inside, for more are added before the step."""
+        wrapped: Any = self.wrapped
+        if not hasattr(wrapped, "set_requires_gradient_sync"):
+            with self.processes.no_sync(wrapped):
+                yield
+            return
+        wrapped.set_requires_gradient_sync(False)
+        try:
+            yield
+        finally:
+            wrapped.set_requires_gradient_sync(True)
 
     def _backward(self, losses_of: LossesOf, draw: Draw, share: int) -> Tensor:
         losses = losses_of(self.wrapped, draw)
@@ -335,7 +359,3 @@ def _share(schedule: Schedule, processes: int) -> int:
             processes=processes,
         )
     return schedule.pieces // processes
-
-
-def _bare(module: nn.Module) -> nn.Module:
-    return module.module if isinstance(module, nn.parallel.DistributedDataParallel) else module

@@ -32,6 +32,7 @@ def fit(
     held_out: Cache | None = None,
     recipe: Mapping[str, Any] | None = None,
     processes: Any = None,
+    shard: Sequence[type[nn.Module]] = (),
     stop_after: float | None = None,
 ) -> Outcome:
     """Trains those weights of `tuned` that require gradients, and puts their running average in place at the end.
@@ -68,6 +69,7 @@ def fit(
         names_of=lambda draw: batches.names(draw.step / schedule.steps, draw.number),
         validate=validation,
         processes=processes,
+        shard=shard,
         stop_after=stop_after,
     )
     if processes.num_processes == 1:

@@ -26,9 +26,9 @@ def training_dtype(device: str | torch.device = "cpu") -> torch.dtype:
     return torch.bfloat16 if fast else torch.float32
 
 
-def mixed_precision(device: str | torch.device = "cpu") -> torch.autocast:
-    """The autocast context of `training_dtype`; it does nothing where that is float32."""
-    dtype = training_dtype(device)
+def mixed_precision(device: str | torch.device = "cpu", dtype: torch.dtype | None = None) -> torch.autocast:
+    """The autocast context of `dtype`, or else of `training_dtype`; it does nothing where that is float32."""
+    dtype = dtype or training_dtype(device)
     return torch.autocast(torch.device(device).type, dtype, enabled=dtype != torch.float32)
 
 

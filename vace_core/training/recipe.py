@@ -26,14 +26,19 @@ class Tuning:
     """What is trained.
 
     Attributes:
-        what: "adapter" = a context adapter on a frozen base; "base" = the base alone, without conditions.
+        what: "adapter" = a context adapter on a frozen base; "lora" = small changes of an adapter, or of a base that a
+            frozen adapter conditions; "base" = the base alone, without conditions.
+        lora_on: What the small changes are of.
+        rank: Of the small changes, ≥ 1.
         context_layers: Blocks of the base that get hints, ascending from 0; empty = as the family usually has them.
         blocks: How many context blocks there are where no layers are given, evenly spaced.
         save_memory: Whether blocks compute their insides again for the gradients instead of keeping them.
         stored: What the result is written in.
     """
 
-    what: Literal["adapter", "base"] = "adapter"
+    what: Literal["adapter", "lora", "base"] = "adapter"
+    lora_on: Literal["adapter", "base"] = "adapter"
+    rank: int = 32
     context_layers: tuple[int, ...] = ()
     blocks: int = 8
     save_memory: bool = False
@@ -41,6 +46,7 @@ class Tuning:
 
     def __post_init__(self) -> None:
         check_whole("number of context blocks", self.blocks, least=1)
+        check_whole("rank", self.rank, least=1)
 
 
 @dataclass(frozen=True, kw_only=True)

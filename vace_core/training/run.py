@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..adapter import ContextAdapter
 from ..errors import InputError
@@ -25,17 +25,19 @@ from ..models.family import Family
 from ..models.text import TextEncoder
 from .data.cache import Cache, Encoder, fill_cache
 from .data.clips import ClipExamples, divided
+from .data.material import Bucket
 from .data.prompts import CachedPrompts, fill_prompts
 from .data.sources import clips_in
 from .engine import Outcome, accelerator
 from .fit import fit
+from .lora import add_lora, lora_weights, merged_weights
 from .precision import seeded, training_dtype
 from .recipe import Recipe
 from .tuning import Tuned, blocks_of, copy_base, save_memory
 
 log = logging.getLogger("vace")
 
-ADAPTER = "adapter.safetensors"
+ADAPTER, LORA = "adapter.safetensors", "lora.safetensors"
 # Whose bases read zeros after the end of a prompt, so that prompts of different lengths can be one batch.
 PADDED = frozenset({"Wan 2.1"})
 HELD_OUT = 10_000_000  # numbers of examples from here on are held out
@@ -105,8 +107,7 @@ def train_model(
     family = found.family
     check_family(family, vae=files.vae, adapters=[path for path in (files.adapter,) if path is not None])
     layers = layers_for(recipe, found)
-    kinds = [_block_kind(family, found, layers)] if shard else []
-    processes = accelerator(cpu=cpu, trackers=trackers, folder=folder, shard=kinds)
+    processes = accelerator(cpu=cpu, trackers=trackers, folder=folder)
     if trackers:
         processes.init_trackers("vace")
     folder.mkdir(parents=True, exist_ok=True)
@@ -122,17 +123,19 @@ def train_model(
         schedule=recipe.schedule,
         stages=recipe.stages,
         folder=folder,
-        held_out=held_out,
+        held_out=held_out if held_out and held_out.items else None,
         recipe=recipe.told() | {"data path": known.identity},
         processes=processes,
+        shard=[type(adapter.context_blocks[0])] if shard else [],
         stop_after=stop_after,
     )
-    path = folder / ADAPTER if outcome.finished else None
+    written = _results(recipe, family, tuned, adapter, outcome) if outcome.finished else {}
     if processes.is_main_process:
         recipe.write(folder)
-        if path is not None:
-            _write(path, recipe, family, adapter, outcome)
+        for name, (weights, metadata) in written.items():
+            save(folder / name, weights, metadata)
     processes.wait_for_everyone()
+    path = folder / next(iter(written)) if written else None
     used = Counter(item.task for item in cache.items)
     skipped = [*cache.skipped.values(), *(held_out.skipped.values() if held_out else ())]
     return Result(path=path, steps=outcome.steps, used=used, left_out=list(dict.fromkeys([*faults, *skipped])))
@@ -157,10 +160,23 @@ def layers_for(recipe: Recipe, found: Found) -> tuple[int, ...]:
     return tuple(chosen)
 
 
+def needed_buckets(recipe: Recipe) -> tuple[Bucket, ...]:
+    """The sizes that are trained.
+
+    Raises:
+        InputError: there are none.
+    """
+    if not recipe.data.buckets:
+        raise InputError(
+            "recipe-without-sizes", "The recipe names no sizes of clips. At least one is needed. Add data.buckets."
+        )
+    return recipe.data.buckets
+
+
 def build(
     recipe: Recipe, files: Files, family: Family, layers: Sequence[int], device: torch.device
 ) -> tuple[Tuned, ContextAdapter]:
-    """A frozen base with an adapter that is trained.
+    """A base and an adapter, of which what the recipe says is trained.
 
     Raises:
         ModelError: a file is missing or damaged, or the adapter is made for another base.
@@ -173,42 +189,55 @@ def build(
     else:
         adapter = load_adapter(files.adapter, dtype=torch.float32, device=device)
         adapter.check_fits(width=base.sizes.width, layers=base.sizes.layers)
-    adapter.requires_grad_(True)
+    blocks = blocks_of(base, adapter)
+    adapter.requires_grad_(recipe.tuning.what == "adapter")
+    if recipe.tuning.what == "lora":
+        with seeded(recipe.schedule.seed):
+            add_lora(adapter.context_blocks if recipe.tuning.lora_on == "adapter" else blocks, recipe.tuning.rank)
     if recipe.tuning.save_memory:
-        save_memory(blocks_of(base, adapter), adapter.context_blocks)
+        save_memory(blocks, adapter.context_blocks)
     return Tuned(base, adapter, pads=family.name in PADDED), adapter
 
 
-def adapter_weights(
-    family: Family, adapter: ContextAdapter, weights: Mapping[str, Tensor]
-) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Weights of an adapter under official names, and what the file says of itself."""
+def _results(
+    recipe: Recipe, family: Family, tuned: Tuned, adapter: ContextAdapter, outcome: Outcome
+) -> dict[str, tuple[dict[str, Tensor], dict[str, str]]]:
+    """The files that are written: name → weights and what they say of themselves. All processes must ask for it."""
     layers = adapter.context_layers
-    named = {family.official_adapter_key(name, layers): value for name, value in weights.items()}
-    return named, {CONTEXT_LAYERS_KEY: json.dumps(layers)}
-
-
-def _write(path: Path, recipe: Recipe, family: Family, adapter: ContextAdapter, outcome: Outcome) -> None:
-    trained = {name.removeprefix("adapter."): value for name, value in outcome.weights.items()}
-    weights, metadata = adapter_weights(family, adapter, trained)
-    dtype = getattr(torch, recipe.tuning.stored)
+    dtype: torch.dtype = getattr(torch, recipe.tuning.stored)
     told = {"recipe": json.dumps(recipe.told()), "steps": str(outcome.steps)}
-    save(path, {name: value.to(dtype) for name, value in weights.items()}, metadata | told)
+
+    def official(ours: str) -> str:
+        part, name = ours.split(".", 1)
+        return name if part == "base" else family.official_adapter_key(name, layers)
+
+    found: dict[str, tuple[dict[str, Tensor], dict[str, str]]] = {}
+    lora = recipe.tuning.what == "lora"
+    if recipe.tuning.what == "adapter" or recipe.tuning.lora_on == "adapter":
+        merged = merged_weights(tuned, outcome.weights)
+        weights = {official(name): value for name, value in merged.items() if name.startswith("adapter.")}
+        found[ADAPTER] = (weights, told | {CONTEXT_LAYERS_KEY: json.dumps(layers)})
+    if lora:
+        found[LORA] = (lora_weights(outcome.weights, official), told)
+    return {
+        name: ({key: value.to(dtype) for key, value in weights.items()}, metadata)
+        for name, (weights, metadata) in found.items()
+    }
 
 
 def _examples(recipe: Recipe, files: Files, family: Family) -> tuple[ClipExamples, ClipExamples | None, list[str]]:
     clips, faults = clips_in(files.data)
     for fault in faults:
         log.warning("left out: %s", fault)
-    if not recipe.data.buckets or not recipe.data.tasks:
+    if not recipe.data.tasks:
         raise InputError(
-            "recipe-empty",
-            "The recipe names no sizes or no tasks. At least one of each is needed. Add data.buckets and data.tasks.",
+            "recipe-without-tasks",
+            "The recipe names no tasks. At least one is needed. Add data.tasks with their shares.",
         )
     examples = ClipExamples(
         path=str(files.data),
         clips=clips,
-        buckets=recipe.data.buckets,
+        buckets=needed_buckets(recipe),
         tasks=recipe.data.tasks,
         grid=family.grid,
         seed=recipe.schedule.seed,
@@ -234,8 +263,7 @@ def _caches(
         numbers = range(HELD_OUT, HELD_OUT + recipe.data.held_out)
         fill_cache(folder / "held-out", unknown, numbers, encoder, **which)
     processes.wait_for_everyone()
-    held_out = Cache(folder / "held-out") if unknown is not None else None
-    return Cache(folder / "examples"), held_out if held_out and held_out.items else None
+    return Cache(folder / "examples"), None if unknown is None else Cache(folder / "held-out")
 
 
 def _prompts(
@@ -246,8 +274,3 @@ def _prompts(
         fill_prompts(folder / "prompts", text(), wanted)
     processes.wait_for_everyone()
     return CachedPrompts(folder / "prompts")
-
-
-def _block_kind(family: Family, found: Found, layers: Sequence[int]) -> type[nn.Module]:
-    with torch.device("meta"):
-        return type(family.build_adapter(family.base_sizes(found.weights), layers).context_blocks[0])

@@ -26,11 +26,19 @@ class Tuned(nn.Module):
         adapter: Reads the context; None = the base alone.
         pads: Whether prompts of different lengths are made one batch with zeros after their end, as Wan reads them.
             Otherwise clips whose prompts differ in length are computed one after the other.
+        dtype: What products are computed in; None = what the device is fast at.
     """
 
-    def __init__(self, base: nn.Module, adapter: ContextAdapter | None = None, *, pads: bool = True) -> None:
+    def __init__(
+        self,
+        base: nn.Module,
+        adapter: ContextAdapter | None = None,
+        *,
+        pads: bool = True,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         super().__init__()
-        self.base, self.adapter, self.pads = base, adapter, pads
+        self.base, self.adapter, self.pads, self.dtype = base, adapter, pads, dtype
 
     def forward(
         self, latents: Tensor, sigmas: Tensor, prompts: Sequence[Tensor], fps: float, context: Tensor | None = None
@@ -44,7 +52,7 @@ class Tuned(nn.Module):
             fps: Frames per second of all clips.
             context: Context latents `(B, C', t, h, w)`; None = the base alone.
         """
-        with mixed_precision(latents.device):
+        with mixed_precision(latents.device, self.dtype):
             if self.pads or len({prompt.shape[1] for prompt in prompts}) == 1:
                 return self._call(latents, sigmas, pad_prompts(prompts), fps, context).float()
             one_by_one = [

@@ -1,0 +1,71 @@
+"""Several processes come to what one comes to, whether each holds all weights (DDP) or a part of them (FSDP2).
+
+The full proof takes 20 steps of each kind: VACE_TRAINING_STEPS=20. Here a few steps of the harder kind are made.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import training_processes
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+ROOT = Path(__file__).parents[2]
+STEPS = int(os.environ.get("VACE_TRAINING_STEPS", "4"))
+WAYS = {"shard": "DTensor", "copy": "Parameter"} if STEPS > 4 else {"shard": "DTensor"}
+
+
+def losses(folder: Path) -> list[float]:
+    return [json.loads(line)["loss"] for line in (folder / "run" / "losses.jsonl").read_text().splitlines()]
+
+
+def in_two_processes(folder: Path, way: str, *more: str) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", str(port)]
+    script = [str(ROOT / "tests" / "training_processes.py"), str(folder), str(STEPS), way, *more]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests"))),
+        "OMP_NUM_THREADS": "1",
+    }
+    done = subprocess.run([*command, *script], env=environment, capture_output=True, text=True, timeout=280)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("alone")
+    threads = torch.get_num_threads()
+    training_processes.main(folder, STEPS, "alone")
+    torch.set_num_threads(threads)
+    return folder
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_two_processes_come_to_what_one_comes_to_and_go_on_from_each_others_checkpoints(way, alone, tmp_path):
+    if STEPS > 4:
+        in_two_processes(tmp_path, way, "0")  # one step
+        assert len(losses(tmp_path)) == 1
+    else:
+        threads = torch.get_num_threads()
+        training_processes.main(tmp_path, STEPS, "alone", 0)  # one step of a single process, from which two go on
+        torch.set_num_threads(threads)
+    in_two_processes(tmp_path, way)
+    assert losses(tmp_path) == pytest.approx(losses(alone), abs=1e-5)
+    with safe_open(tmp_path / "weights.safetensors", "pt") as file:
+        assert file.metadata()["held"] == WAYS[way]
+    one, two = load_file(alone / "weights.safetensors"), load_file(tmp_path / "weights.safetensors")
+    assert one.keys() == two.keys()
+    assert all(torch.allclose(one[name], two[name], atol=1e-4) for name in one)
+    learned = [name for name in one if one[name].abs().sum() > 0]
+    assert any(name.startswith("adapter.after_proj") for name in learned)

@@ -1,0 +1,177 @@
+"""What a training takes, before anything is loaded: a step of small parts of it, on tensors without contents.
+
+A base with few blocks is stepped through three times, every allocation and product counted; what one more block of the
+base and one more of the adapter add is then added as often as there are more.
+"""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode
+
+from ..loading.detection import Found
+from .data.material import Bucket
+from .precision import training_dtype
+from .recipe import Recipe
+from .run import PADDED, layers_for, needed_buckets
+from .state import PARTS
+from .tuning import Tuned, blocks_of, save_memory
+
+TEXT_TOKENS = 128
+# Calls after which garbage is collected: tensors without contents hold each other in circles, real ones do not.
+GARBAGE = 20
+# Blocks of the base and of the adapter in the three small ones.
+FEW = (3, 1)
+MORE = ((4, 1), (3, 2))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingCost:
+    """What a training takes.
+
+    Attributes:
+        trained: Weights that are trained.
+        frozen: Weights that are not.
+        weights: Bytes of all of them.
+        optimiser: Bytes of the moments and the running average.
+        checkpoint: Bytes of one checkpoint; two are there while one is written.
+        bucket: The largest size of clip, which the next three are for.
+        tokens: What the base works on, for one clip.
+        tflop: Of all products of one micro-batch, forwards and backwards.
+        working: Bytes at the worst moment besides the weights: what is kept for the gradients, and these.
+    """
+
+    trained: int
+    frozen: int
+    weights: int
+    optimiser: int
+    checkpoint: int
+    bucket: Bucket
+    tokens: int
+    tflop: float
+    working: int
+
+    @property
+    def peak(self) -> int:
+        """Bytes at the worst moment, for one process that holds all weights."""
+        return self.weights + self.optimiser + self.working
+
+
+def training_cost(recipe: Recipe, found: Found, device: torch.device) -> TrainingCost:
+    """The cost of a recipe on a base, from the header of its file alone.
+
+    Args:
+        device: Where it would be trained; it decides the precision.
+
+    Raises:
+        InputError: the recipe names no sizes, or blocks that the base does not have.
+    """
+    grid = found.family.grid
+    sizes, layers = found.family.base_sizes(found.weights), layers_for(recipe, found)
+    tokens = {bucket: grid.tokens(bucket.frames, bucket.height, bucket.width) for bucket in needed_buckets(recipe)}
+    largest = max(tokens, key=lambda bucket: tokens[bucket])
+    held = training_dtype(device)
+    with torch.device("meta"):
+        adapter = found.family.build_adapter(sizes, layers)
+    trained = sum(value.numel() for value in adapter.parameters())
+    frozen = found.weights.count(found.parts["base"])
+    few, *others = (_stepped(recipe, found, largest, blocks, held) for blocks in (FEW, *MORE))
+    more = (sizes.layers - FEW[0], len(layers) - FEW[1])
+    tflop, working = (
+        few[what] + sum(count * (other[what] - few[what]) for count, other in zip(more, others, strict=True))
+        for what in range(2)
+    )
+    return TrainingCost(
+        trained=trained,
+        frozen=frozen,
+        weights=4 * trained + held.itemsize * frozen,
+        optimiser=4 * (len(PARTS) - 1) * trained,
+        checkpoint=4 * len(PARTS) * trained,
+        bucket=largest,
+        tokens=tokens[largest],
+        tflop=tflop,
+        working=round(working),
+    )
+
+
+def _stepped(
+    recipe: Recipe, found: Found, bucket: Bucket, blocks: tuple[int, int], held: torch.dtype
+) -> tuple[float, int]:
+    """Arithmetic (TFLOP) and memory (bytes) of one step with so many blocks of base and adapter."""
+    family: Any = found.family
+    sizes: Any = replace(family.base_sizes(found.weights), layers=blocks[0])
+    count = recipe.schedule.at_a_time
+    with FakeTensorMode():
+        usual = torch.get_default_dtype()
+        torch.set_default_dtype(held)  # such tensors cannot be converted afterwards
+        try:
+            base = family.build_base(sizes).requires_grad_(False)
+        finally:
+            torch.set_default_dtype(usual)
+        adapter = family.build_adapter(sizes, tuple(range(blocks[1])))
+        tuned = Tuned(base, adapter, pads=family.name in PADDED, dtype=held)
+        if recipe.tuning.save_memory:
+            save_memory(blocks_of(base, adapter), adapter.context_blocks)
+        size = family.grid.latent_size(bucket.frames, bucket.height, bucket.width)
+        latents = torch.empty(count, family.latent_channels, *size)
+        context = torch.empty(count, adapter.context_embedder.weight.shape[1], *size)
+        prompts = [torch.empty(1, TEXT_TOKENS, sizes.text_width)] * count
+        return counted(tuned, lambda: tuned(latents, torch.rand(count), prompts, bucket.fps, context))
+
+
+def counted(module: torch.nn.Module, predict: Callable[[], Tensor]) -> tuple[float, int]:
+    """Arithmetic (TFLOP) of a prediction and its gradients, and the most bytes at once besides the weights."""
+    gc.collect()
+    gc.freeze()  # so that looking for garbage, again and again, looks at what is new alone
+    with FlopCounterMode(display=False) as products, _Allocations(module) as memory:
+        predict().square().mean().backward()
+    gc.unfreeze()
+    return products.get_total_flops() / 1e12, memory.peak
+
+
+class _Allocations(TorchDispatchMode):
+    """Counts the bytes of all tensors that are alive, and the most there ever were; the weights are not counted."""
+
+    def __init__(self, module: torch.nn.Module) -> None:
+        super().__init__()
+        self.live, self.peak, self._calls = 0, 0, 0
+        self._known = {_key(value.untyped_storage()) for value in module.parameters()}
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for value in tree_leaves(result):
+            if isinstance(value, Tensor):
+                self._count(value.untyped_storage())
+        self._calls += 1
+        if self._calls % GARBAGE == 0:
+            gc.collect()
+        return result
+
+    def _count(self, storage: torch.UntypedStorage) -> None:
+        key, size = _key(storage), storage.nbytes()
+        if key in self._known:
+            return
+        self._known.add(key)
+        self.live += size
+        self.peak = max(self.peak, self.live)
+        weakref.finalize(storage, self._forget, key, size)
+
+    def _forget(self, key: int, size: int) -> None:
+        self._known.discard(key)
+        self.live -= size
+
+
+def _key(storage: torch.UntypedStorage) -> int:
+    return storage._cdata  # pyright: ignore[reportPrivateUsage]
