@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from vace_core.starter.evaluation.outlines import shape_of, vivid
 from vace_core.starter.scenes.backdrops import BACKDROPS, UNSEEN_BACKDROPS, Backdrop, draw_backdrop
 from vace_core.starter.scenes.captions import FILLERS, SYNONYMS, VOCABULARY, caption, meaning
 from vace_core.starter.scenes.clips import BUCKETS, HELD_OUT, UNSEEN_BUCKETS, Bucket, clip
@@ -358,7 +359,7 @@ def test_muted_colours_are_muted():
         assert (max(tint) - min(tint)) / max(tint) < 0.3
     for scene in (random_scene(seed, calm=True) for seed in range(200)):
         assert {scene.backdrop.colour, scene.backdrop.second or "gray"} <= set(TINTS)
-        assert scene.camera == "still"
+        assert (scene.camera, scene.backdrop.kind == "blurry") == ("still", False)
 
 
 # Words
@@ -540,3 +541,11 @@ def test_what_the_encoder_does_not_know_it_says(caplog):
     rows = text.encode("赤い星")
     assert "knows no word of the prompt (赤い星)" in caplog.text
     assert torch.equal(rows, text.encode(""))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_shape_is_told_by_its_outline_however_it_is_turned(shape):
+    path = (Keyframe(time=0, x=0.5, y=0.5, radius=0.3), Keyframe(time=1, x=0.55, y=0.5, radius=0.25, angle=2.0))
+    one = shown(SceneObject(shape=shape, colour="pink", path=path))
+    assert shape_of(vivid(one.frames)) == shape
+    assert shape_of(torch.zeros(3, 64, 64, dtype=torch.bool)) is None

@@ -37,6 +37,11 @@ def things(frames: Tensor) -> Tensor:
     return (saturation > _SATURATED) & (value > _LIT)
 
 
+def saturation_of(frames: Tensor) -> tuple[Tensor, Tensor]:
+    """HSV saturation and value, 0..1, each `(T, H, W)`, of `frames` `(1, 3, T, H, W)`, -1..1."""
+    return _hsv(frames)[1:]
+
+
 def coloured(frames: Tensor, colour: str) -> Tensor:
     """Where `frames` `(1, 3, T, H, W)`, -1..1, have the colour of this name, one of `COLOURS`."""
     return _coloured(_hsv(frames)[0], things(frames), colour)

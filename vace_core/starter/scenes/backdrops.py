@@ -66,7 +66,8 @@ def random_backdrop(
         calm: Whether it has muted colours only, so that saturation finds the objects.
         taken: Colours of objects, which would be lost before it.
     """
-    kind = rng.choice(kinds)
+    # Patches stray from their colours.
+    kind = rng.choice([kind for kind in kinds if not (calm and kind == "blurry")])
     names = [name for name in (TINTS if calm or rng.random() < 0.45 else PAINTS) if name not in taken]
     colour = rng.choice(names)
     second = None

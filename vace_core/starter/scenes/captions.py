@@ -141,6 +141,8 @@ def meaning(prompt: str) -> tuple[list[list[str]], list[str]]:
 _KNOWN = frozenset(VOCABULARY)
 _BY_MEANING: dict[str, list[str]] = {}
 for _word, _meant in SYNONYMS.items():
+    if _word in ("something", "somebody", "someone"):
+        continue  # no article goes before these
     _BY_MEANING.setdefault(_meant, []).append(_word)
 
 _PHRASES: dict[str, tuple[str, ...]] = {
