@@ -151,6 +151,13 @@ def test_truths_have_the_size_of_the_clip(bucket):
     assert -1 <= one.frames.min() <= one.frames.max() <= 1
 
 
+def test_a_picture_is_a_clip_of_one_frame():
+    for index in range(40):
+        one = clip(0, index, Bucket(num_frames=1, height=64, width=64))
+        assert one.frames.shape == (1, 3, 1, 64, 64)
+        assert one.flow.shape == (2, 0, 64, 64)
+
+
 def test_objects_are_in_sight_and_their_masks_share_no_pixel(clips):
     for one in clips:
         if one.objects:

@@ -87,7 +87,7 @@ def random_scene(
 
     Args:
         seed: Which one.
-        seconds: How long the clip will be.
+        seconds: How long the clip will be; 0 = a picture, the beginning of a clip of a second.
         aspect: Width over height of the frame.
         unseen: Whether it shows what training never does: pairs of shape and colour, or a kind of backdrop.
         calm: Whether its backdrop is muted, so that saturation finds the objects; and the camera stands.
@@ -95,7 +95,7 @@ def random_scene(
     """
     # Python's own generator: its sequence is promised across versions and machines.
     rng = random.Random(f"scene {seed}")
-    dice = _Dice(rng, seconds, aspect, unseen)
+    dice = _Dice(rng, seconds or 1.0, aspect, unseen)
     names = list(KINDS)
     drawn = kind or rng.choices(names, [KINDS[name] for name in names])[0]
     # What is not seen is the backdrop wherever no pair of shape and colour can be.
