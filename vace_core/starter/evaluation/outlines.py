@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..scenes.shapes import SHAPES
-from .objects import saturation_of, silhouette
+from .objects import hsv, silhouette
 
 SATURATED = 0.38  # above every tint, below every colour
 _TURNS = 24
@@ -17,7 +17,7 @@ _NAMES = tuple(SHAPES)
 
 def vivid(frames: Tensor) -> Tensor:
     """`(T, H, W)`: where `frames` `(1, 3, T, H, W)` are saturated; before a muted backdrop those are the objects."""
-    saturation, value = saturation_of(frames)
+    _, saturation, value = hsv(frames)
     return (saturation > SATURATED) & (value > 0.1)
 
 

@@ -1,0 +1,132 @@
+"""Promises of what the starter is compared with: rivals use what they are given, and the numbers see through tricks."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import tiny
+import torch
+
+from vace_core.composite import composite_unit
+from vace_core.pipeline import SamplingOptions
+from vace_core.starter.evaluation.joint import face_parts, truth_error
+from vace_core.starter.evaluation.pinning import known_cells, sample_pinned
+from vace_core.starter.evaluation.rivals import RIVALS, able, asked_paints, cut_out, disc, filled, tinted
+from vace_core.starter.scenes.clips import Bucket
+from vace_core.starter.scenes.palette import COLOURS, SKINS
+from vace_core.starter.scenes.render import render
+from vace_core.starter.scenes.samples import COMPOSED, draw_sample
+from vace_core.starter.scenes.scene import random_scene
+
+SMALL = Bucket(num_frames=5, height=64, width=64)
+
+
+def sample_of(task, seed=3, **more):
+    return draw_sample(task, seed, SMALL, always_tell=True, **more)
+
+
+@pytest.mark.parametrize("name", RIVALS)
+def test_a_rival_hands_in_a_clip_and_leaves_what_is_kept(name):
+    tried = 0
+    for task in ("inpaint", "outpaint", "extend", "gray", "layout", "face reference", *COMPOSED):
+        example = sample_of(task)
+        if not able(name, example):
+            continue
+        tried += 1
+        made = RIVALS[name](example)
+        assert made.shape == example.clip.frames.shape
+        assert bool(made.isfinite().all())
+        kept = (example.vcu.masks == 0).expand_as(made)
+        assert torch.equal(made[kept], example.clip.frames[kept])
+    assert tried >= 4
+
+
+def test_no_rival_has_seen_the_true_clip():
+    for task in ("inpaint", "gray", "object reference", "swap anything"):
+        example = sample_of(task)
+        blind = dataclasses.replace(example, clip=None)
+        for name, rival in RIVALS.items():
+            if able(name, example):
+                assert torch.equal(rival(blind), rival(example))
+
+
+def test_what_is_asked_for_is_read_from_the_words():
+    things, backdrop = asked_paints("a scarlet star moves left and a ball that is blue on a striped mint wall")
+    assert torch.allclose(things[0].flatten(), torch.tensor(COLOURS["red"]) * 2 - 1)
+    assert torch.allclose(things[1].flatten(), torch.tensor(COLOURS["blue"]) * 2 - 1)
+    assert backdrop[1] > backdrop[0]
+
+
+def test_rivals_are_hard_to_beat_where_they_can_compete():
+    """Each is nearer to the true clip than what the model is shown."""
+    pairs = [("gray", tinted), ("depth", tinted), ("inpaint", filled), ("extend", filled), ("swap anything", cut_out)]
+    for task, rival in pairs:
+        gains = [
+            truth_error(example.vcu.frames, example.clip.frames) - truth_error(rival(example), example.clip.frames)
+            for example in (sample_of(task, seed) for seed in range(8))
+        ]
+        assert sum(gains) / 8 > 2, task
+
+
+def test_a_cut_out_is_nearer_than_a_disc_of_its_colour():
+    examples = [sample_of("swap anything", seed) for seed in range(6)]
+    errors = [[truth_error(rival(one), one.clip.frames) for one in examples] for rival in (cut_out, disc)]
+    assert sum(errors[0]) < sum(errors[1])
+
+
+def test_an_echo_loses_against_the_true_clip_and_half_a_pixel_counts_little():
+    example = sample_of("gray")
+    truth = example.clip.frames
+    assert truth_error(truth, truth) == 0
+    shifted = (truth + truth.roll(1, 4)) / 2
+    assert truth_error(shifted, truth) < 0.5 * truth_error(example.vcu.frames, truth)
+    made = example.vcu.masks
+    assert truth_error(torch.where(made > 0, truth, -truth), truth, where=made) == 0
+
+
+def test_face_parts_are_seen_where_they_are_and_not_where_they_are_not():
+    present, without = [], []
+    for seed in range(30):
+        one = render(random_scene(seed, kind="face", calm=True), num_frames=1, height=64, width=64)
+        if one.boxes.min() < 0 or one.boxes.max() > 64:
+            continue
+        item = one.objects[0]
+        present.append(face_parts(one.frames, item.colour, item.face))
+        skin = torch.tensor(SKINS[item.face.skin])[:, None, None, None] * 2 - 1
+        blank = torch.where(one.masks[0] > 0, skin, one.background[0])[None]
+        without.append(face_parts(blank, item.colour, item.face))
+    for part in ("hair", "eyes", "mouth"):
+        seen, imagined = (sum(one[part] for one in some) / len(some) for some in (present, without))
+        assert seen > 0.8, part
+        assert imagined < seen - 0.45, part
+
+
+def test_cells_are_known_where_every_pixel_is_kept():
+    masks = torch.ones(1, 1, 5, 16, 24)
+    masks[:, :, 0, :8, :8] = 0
+    masks[:, :, 1:, 8:, 8:16] = 0
+    masks[:, :, 1:, :8, :8] = 0
+    masks[:, :, 3, 0, 0] = 1
+    known = known_cells(masks)
+    assert known.shape == (1, 1, 2, 2, 3)
+    assert known.nonzero()[:, 2:].tolist() == [[0, 0, 0], [1, 1, 1]]
+
+
+@pytest.mark.parametrize(("strength", "solver"), [(0.0, "euler"), (1.0, "unipc")])
+def test_known_latents_come_out_as_they_were_put_in(strength, solver):
+    model = tiny.model()
+    example = sample_of("inpaint", 4)
+    options = SamplingOptions(steps=2, strength=strength, guidance_scale=1.0, solver=solver, negative_prompt="")
+    source = filled(example)
+    latents = sample_pinned(model, [example.vcu, example.vcu], torch.cat([source, source]), options)
+    known, cells = model.vae.encode(source), known_cells(example.vcu.masks)
+    assert bool(cells.any())
+    assert not bool(cells.all())
+    for one in latents:
+        assert torch.allclose(one[cells[0].expand_as(one)], known[0][cells[0].expand_as(one)], atol=1e-5)
+    other = sample_pinned(model, [example.vcu], source, dataclasses.replace(options, strength=1 - strength))
+    assert not torch.allclose(other[0], latents[0], atol=1e-3)
+    finished = composite_unit(model.vae.decode(latents[:1]), example.vcu)
+    kept = (example.vcu.masks == 0).expand_as(finished)
+    assert torch.equal(finished[kept], example.clip.frames[kept])
