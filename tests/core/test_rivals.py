@@ -10,14 +10,18 @@ import torch
 
 from vace_core.composite import composite_unit
 from vace_core.pipeline import SamplingOptions
+from vace_core.starter.evaluation.contest import SPLITS, Split, contest, held_out
 from vace_core.starter.evaluation.joint import face_parts, truth_error
 from vace_core.starter.evaluation.pinning import known_cells, sample_pinned
 from vace_core.starter.evaluation.rivals import RIVALS, able, asked_paints, cut_out, disc, filled, tinted
-from vace_core.starter.scenes.clips import Bucket
+from vace_core.starter.evaluation.trials import TRIALS
+from vace_core.starter.scenes.backdrops import UNSEEN_BACKDROPS
+from vace_core.starter.scenes.clips import BUCKETS, Bucket
 from vace_core.starter.scenes.palette import COLOURS, SKINS
 from vace_core.starter.scenes.render import render
 from vace_core.starter.scenes.samples import COMPOSED, draw_sample
 from vace_core.starter.scenes.scene import random_scene
+from vace_core.starter.scenes.split import UNSEEN_PAIRS
 
 SMALL = Bucket(num_frames=5, height=64, width=64)
 
@@ -130,3 +134,43 @@ def test_known_latents_come_out_as_they_were_put_in(strength, solver):
     finished = composite_unit(model.vae.decode(latents[:1]), example.vcu)
     kept = (example.vcu.masks == 0).expand_as(finished)
     assert torch.equal(finished[kept], example.clip.frames[kept])
+
+
+@pytest.mark.parametrize("task", ["text", "object reference", "reference anything", "layout", "swap anything"])
+def test_the_true_clip_passes_its_own_trial(task):
+    trial = TRIALS[task]
+    for split in (SPLITS["in the world"], SPLITS["unseen combinations"]):
+        for example in held_out(task, split, 2):
+            for measure in trial.measures:
+                score = measure.score(example, example.clip.frames)
+                assert score == 0 if measure.better == "lower" else score > 0.8, (measure.metric, example.vcu.prompt)
+
+
+def test_no_still_picture_wins_what_asks_for_everything():
+    measure = TRIALS["object reference"].measures[-1]
+    for example in held_out("object reference", SPLITS["in the world"], 2):
+        assert measure.score(example, example.clip.frames) == 1
+        assert measure.score(example, cut_out(example)) == 0
+        assert measure.score(example, example.clip.frames[:, :, :1].expand_as(example.clip.frames)) == 0
+
+
+def test_held_out_examples_are_kept_from_training_and_unseen_ones_show_what_it_never_did():
+    for task in ("layout", "depth"):
+        for example in held_out(task, SPLITS["unseen sizes"], 3):
+            pairs = {(item.shape, item.colour) for item in example.clip.objects}
+            assert pairs & UNSEEN_PAIRS or example.clip.scene.backdrop.kind in UNSEEN_BACKDROPS
+            assert example.clip.frames.shape[2:] not in {(b.num_frames, b.height, b.width) for b in BUCKETS}
+
+
+def test_a_contest_has_a_row_for_every_measure_with_all_rivals():
+    model, options = tiny.model(), SamplingOptions(steps=1, guidance_scale=1.0, solver="euler", negative_prompt="")
+    split = Split(name="small", buckets=(SMALL,), unseen=False)
+    for task in ("inpaint", "stylization"):
+        rows = contest(model, task, split, clips=2, noise_seeds=(1, 2), options=options)
+        assert [(row.task, row.metric) for row in rows] == [
+            (f"{task}, small", measure.metric) for measure in TRIALS[task].measures
+        ]
+        for row, measure in zip(rows, TRIALS[task].measures, strict=True):
+            assert row.n == 2
+            assert [rival.name for rival in row.baselines] == list(measure.rivals)
+            assert row.on.mean != row.off.score.mean
