@@ -120,7 +120,7 @@ def _share(backdrop: Backdrop, x: Tensor, y: Tensor, unit: int, generator: torch
             0, 1
         )
     if kind == "grainy":
-        return (0.5 + 0.9 * _noise((y.numel(), x.numel()), unit, (5, 24), (0.3, 1), generator)).clamp(0, 1)
+        return (0.5 + 0.9 * _noise((y.numel(), x.numel()), unit, (4, 12), (0.3, 1), generator)).clamp(0, 1)
     size = 0.10 + 0.09 * d
     if kind == "bricked":
         row = (y / size + a).floor()
@@ -173,5 +173,5 @@ def _patches(first: Tensor, second: Tensor, rows: int, columns: int, unit: int, 
     stray = (torch.rand(1, 3, *cells, generator=generator) - 0.5) * 0.5
     light = (torch.rand(1, 1, *cells, generator=generator) - 0.5) * 0.5
     coarse = (first + share[0] * (second - first))[None] * (1 + light) + stray
-    fine = _noise((rows, columns), unit, (9, 20), (1, 0.6), generator)
+    fine = _noise((rows, columns), unit, (7, 13), (1, 0.6), generator)
     return _enlarged(coarse, (rows, columns))[0] * (1 + 0.3 * fine)
