@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import re
 
-from .backdrops import BACKDROPS
+from .backdrops import BACKDROPS, PHOTOGRAPHED
 from .palette import COLOURS, EYES, HAIRS, TINTS
 from .paths import CAMERAS, MOTIONS, PERSON_MOTIONS
 from .people import MOUTHS
@@ -33,6 +33,7 @@ VOCABULARY: tuple[str, ...] = tuple(
             *MOUTHS,
             *(word for phrase in _SAID for word in phrase.split()),
             *BACKDROPS,
+            PHOTOGRAPHED,
             *PALETTES,
             *TEXTURES,
         ]
