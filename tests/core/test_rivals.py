@@ -10,7 +10,7 @@ import torch
 
 from vace_core.composite import composite_unit
 from vace_core.pipeline import SamplingOptions
-from vace_core.starter.evaluation.contest import SPLITS, Split, contest, held_out
+from vace_core.starter.evaluation.comparison import SPLITS, Split, compare, held_out
 from vace_core.starter.evaluation.joint import face_parts, truth_error
 from vace_core.starter.evaluation.pinning import known_cells, sample_pinned
 from vace_core.starter.evaluation.rivals import RIVALS, able, asked_paints, cut_out, disc, filled, tinted
@@ -162,11 +162,11 @@ def test_held_out_examples_are_kept_from_training_and_unseen_ones_show_what_it_n
             assert example.clip.frames.shape[2:] not in {(b.num_frames, b.height, b.width) for b in BUCKETS}
 
 
-def test_a_contest_has_a_row_for_every_measure_with_all_rivals():
+def test_a_comparison_has_a_row_for_every_measure_with_all_rivals():
     model, options = tiny.model(), SamplingOptions(steps=1, guidance_scale=1.0, solver="euler", negative_prompt="")
     split = Split(name="small", buckets=(SMALL,), unseen=False)
     for task in ("inpaint", "stylization"):
-        rows = contest(model, task, split, clips=2, noise_seeds=(1, 2), options=options)
+        rows = compare(model, task, split, clips=2, noise_seeds=(1, 2), options=options)
         assert [(row.task, row.metric) for row in rows] == [
             (f"{task}, small", measure.metric) for measure in TRIALS[task].measures
         ]

@@ -61,7 +61,7 @@ def held_out(task: str, split: Split, count: int) -> list[Sample]:
     return found
 
 
-def contest(
+def compare(
     model: VaceModel,
     task: str,
     split: Split,
