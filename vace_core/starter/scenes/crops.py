@@ -18,7 +18,7 @@ PLAIN = 0.6
 SIDES = (64, 96, 128)
 """Sides of the frames that pieces are cut from, in pixels."""
 
-PIECES_OF_A_CLIP = 2  # drawing is a small part of a step if a clip is used more than once
+PIECES_OF_A_CLIP = 3  # drawing is a small part of a step if a clip is used more than once
 
 
 @dataclass(frozen=True, kw_only=True)
