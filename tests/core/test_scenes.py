@@ -8,9 +8,12 @@ from collections import Counter
 
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
-from vace_core.starter.scenes.backdrops import BACKDROPS, UNSEEN_BACKDROPS, Backdrop, draw_backdrop
+from vace_core.starter.evaluation.outlines import shape_of, vivid
+from vace_core.starter.scenes import photographs
+from vace_core.starter.scenes.backdrops import BACKDROPS, PHOTOGRAPHED, UNSEEN_BACKDROPS, Backdrop, draw_backdrop
 from vace_core.starter.scenes.captions import FILLERS, SYNONYMS, VOCABULARY, caption, meaning
 from vace_core.starter.scenes.clips import BUCKETS, HELD_OUT, UNSEEN_BUCKETS, Bucket, clip
 from vace_core.starter.scenes.conditions import KINDS, draw_condition
@@ -148,6 +151,13 @@ def test_truths_have_the_size_of_the_clip(bucket):
     assert one.flow.shape == (2, bucket.num_frames - 1, *size[1:])
     assert all(page.shape == (1, 3, 1, *size[1:]) for page in one.references)
     assert -1 <= one.frames.min() <= one.frames.max() <= 1
+
+
+def test_a_picture_is_a_clip_of_one_frame():
+    for index in range(40):
+        one = clip(0, index, Bucket(num_frames=1, height=64, width=64))
+        assert one.frames.shape == (1, 3, 1, 64, 64)
+        assert one.flow.shape == (2, 0, 64, 64)
 
 
 def test_objects_are_in_sight_and_their_masks_share_no_pixel(clips):
@@ -358,7 +368,24 @@ def test_muted_colours_are_muted():
         assert (max(tint) - min(tint)) / max(tint) < 0.3
     for scene in (random_scene(seed, calm=True) for seed in range(200)):
         assert {scene.backdrop.colour, scene.backdrop.second or "gray"} <= set(TINTS)
-        assert scene.camera == "still"
+        assert (scene.camera, scene.backdrop.kind == "blurry") == ("still", False)
+
+
+def test_photographs_are_an_extra_that_nothing_needs(tmp_path, monkeypatch):
+    without = random_scene(3), clip(0, 3, SMALL)
+    place = tmp_path / "data"
+    place.mkdir()
+    Image.new("RGB", (90, 60), (200, 90, 30)).save(place / "coffee.png")
+    monkeypatch.setattr(photographs, "folder", lambda: place)
+    assert photographs.names() == ("coffee",)
+    assert (random_scene(3), clip(0, 3, SMALL).caption) == (without[0], without[1].caption)
+    scenes = [random_scene(seed, photographs=photographs.names()) for seed in range(80)]
+    shown = [scene for scene in scenes if scene.backdrop.photograph]
+    assert 2 < len(shown) < 25
+    pixels = render(shown[0], num_frames=1, height=64, width=64).background[0, :, 0, 30, 30]
+    assert torch.allclose((pixels + 1) * 127.5, torch.tensor([200.0, 90.0, 30.0]), atol=1)
+    monkeypatch.setattr(photographs, "folder", lambda: None)
+    assert photographs.names() == ()
 
 
 # Words
@@ -376,7 +403,7 @@ def test_every_word_of_a_caption_is_known_and_said(scenes):
         clauses, unknown = meaning(style.words)
         assert unknown == []
         spoken.update(word for clause in clauses for word in clause)
-    assert set(VOCABULARY) - spoken == {"smooth"}
+    assert set(VOCABULARY) - spoken == {"smooth", PHOTOGRAPHED}
 
 
 def test_captions_vary_and_mean_the_same():
@@ -540,3 +567,11 @@ def test_what_the_encoder_does_not_know_it_says(caplog):
     rows = text.encode("赤い星")
     assert "knows no word of the prompt (赤い星)" in caplog.text
     assert torch.equal(rows, text.encode(""))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_shape_is_told_by_its_outline_however_it_is_turned(shape):
+    path = (Keyframe(time=0, x=0.5, y=0.5, radius=0.3), Keyframe(time=1, x=0.55, y=0.5, radius=0.25, angle=2.0))
+    one = shown(SceneObject(shape=shape, colour="pink", path=path))
+    assert shape_of(vivid(one.frames)) == shape
+    assert shape_of(torch.zeros(3, 64, 64, dtype=torch.bool)) is None

@@ -33,17 +33,17 @@ _SPREAD = 20.0  # square root of its area there
 
 def things(frames: Tensor) -> Tensor:
     """Where `frames` `(1, 3, T, H, W)`, -1..1, are saturated: all objects, whatever their colour."""
-    _, saturation, value = _hsv(frames)
+    _, saturation, value = hsv(frames)
     return (saturation > _SATURATED) & (value > _LIT)
 
 
 def coloured(frames: Tensor, colour: str) -> Tensor:
     """Where `frames` `(1, 3, T, H, W)`, -1..1, have the colour of this name, one of `COLOURS`."""
-    return _coloured(_hsv(frames)[0], things(frames), colour)
+    return _coloured(hsv(frames)[0], things(frames), colour)
 
 
 def _coloured(hue: Tensor, found: Tensor, colour: str) -> Tensor:
-    own, _, _ = _hsv(torch.tensor(COLOURS[colour]).view(1, 3, 1, 1, 1) * 2 - 1)
+    own, _, _ = hsv(torch.tensor(COLOURS[colour]).view(1, 3, 1, 1, 1) * 2 - 1)
     return found & (((hue - own + 180) % 360 - 180).abs() < _HUE_REACH)
 
 
@@ -61,7 +61,7 @@ def largest(found: Tensor, count: int = 1) -> Tensor:
 
 def colour_areas(frames: Tensor) -> dict[str, int]:
     """For each colour the pixels of its largest blob, over all frames: stray pixels do not add up to an object."""
-    hue, found = _hsv(frames)[0], things(frames)
+    hue, found = hsv(frames)[0], things(frames)
     return {colour: int(largest(_coloured(hue, found, colour)).sum()) for colour in COLOURS}
 
 
@@ -132,7 +132,7 @@ def _alike(normal: Sequence[Tensor | None], model: Tensor) -> float:
 
 def skin_of(frames: Tensor) -> int | None:
     """Which of `SKINS` the face in `frames` has; None where no skin is found."""
-    hue, _, value = _hsv(frames)
+    hue, _, value = hsv(frames)
     skin = largest(things(frames)) & (hue > 12) & (hue < 42) & (value > 0.35)
     if int(skin.sum()) < _LEAST_AREA * skin.numel():
         return None
@@ -164,7 +164,7 @@ def motion(frames: Tensor) -> Tensor:
     return torch.from_numpy(np.stack(moves)).permute(3, 0, 1, 2)
 
 
-def _hsv(frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def hsv(frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Hue 0..360, saturation and value 0..1, each `(T, H, W)`."""
     red, green, blue = ((frames[0].float() + 1) / 2).clamp(0, 1)
     stacked = torch.stack([red, green, blue])

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..drawing import coverage
 from .palette import COLOURS, PAINTS, TINTS, mixed
+from .photographs import cut
 
 BACKDROPS: tuple[str, ...] = (
     *("plain", "gradient", "striped", "checkered", "dotted"),
@@ -24,6 +25,9 @@ BACKDROPS: tuple[str, ...] = (
 
 UNSEEN_BACKDROPS: tuple[str, ...] = ("wavy", "bricked")
 """Kinds of backdrop that training never shows."""
+
+PHOTOGRAPHED = "photographed"
+"""The kind of those that are a piece of a photograph."""
 
 PATTERNED = ("striped", "checkered", "dotted", "wavy", "bricked")
 
@@ -41,6 +45,7 @@ class Backdrop:
         second: The other colour, a name of `PAINTS`; None = a lighter or darker tone of the first, which no word says.
         phase: Four numbers from 0 to 1 for what no word says: place, size and slant of the pattern.
         seed: Of the noise.
+        photograph: One of `photographs.names()`, which is then all that is seen; its colours have no words.
     """
 
     kind: str
@@ -48,10 +53,13 @@ class Backdrop:
     second: str | None = None
     phase: tuple[float, float, float, float] = (0.5, 0.5, 0.5, 0.5)
     seed: int = 0
+    photograph: str | None = None
 
     @property
     def words(self) -> str:
         """As a caption names it, e.g. "striped white and red" or "plain gray"."""
+        if self.photograph is not None:
+            return self.kind
         return f"{self.kind} {self.colour}" + (f" and {self.second}" if self.second else "")
 
 
@@ -66,7 +74,8 @@ def random_backdrop(
         calm: Whether it has muted colours only, so that saturation finds the objects.
         taken: Colours of objects, which would be lost before it.
     """
-    kind = rng.choice(kinds)
+    # Patches stray from their colours.
+    kind = rng.choice([kind for kind in kinds if not (calm and kind == "blurry")])
     names = [name for name in (TINTS if calm or rng.random() < 0.45 else PAINTS) if name not in taken]
     colour = rng.choice(names)
     second = None
@@ -77,9 +86,17 @@ def random_backdrop(
     return Backdrop(kind=kind, colour=colour, second=second, phase=phase, seed=rng.randrange(2**31))
 
 
+def random_photograph(rng: random.Random, names: tuple[str, ...]) -> Backdrop:
+    """A piece of one of the photographs `names`, of `photographs.names()`."""
+    phase = (rng.random(), rng.random(), rng.random(), rng.random())
+    return Backdrop(kind=PHOTOGRAPHED, colour="gray", photograph=rng.choice(names), phase=phase)
+
+
 def draw_backdrop(backdrop: Backdrop, height: int, width: int) -> Tensor:
     """`(3, H', W')`, 0..1: a canvas of `OVERSIZE` times the frame, whose middle is the frame."""
     rows, columns = round(height * OVERSIZE), round(width * OVERSIZE)
+    if backdrop.photograph is not None:
+        return cut(backdrop.photograph, backdrop.phase, rows, columns)
     unit = min(height, width)
     x = ((torch.arange(columns) + 0.5 - columns / 2) / unit)[None, :]
     y = ((torch.arange(rows) + 0.5 - rows / 2) / unit)[:, None]
@@ -119,7 +136,7 @@ def _share(backdrop: Backdrop, x: Tensor, y: Tensor, unit: int, generator: torch
             0, 1
         )
     if kind == "grainy":
-        return (0.5 + 0.9 * _noise((y.numel(), x.numel()), unit, (5, 24), (0.3, 1), generator)).clamp(0, 1)
+        return (0.5 + 0.9 * _noise((y.numel(), x.numel()), unit, (4, 12), (0.3, 1), generator)).clamp(0, 1)
     size = 0.10 + 0.09 * d
     if kind == "bricked":
         row = (y / size + a).floor()
@@ -172,5 +189,5 @@ def _patches(first: Tensor, second: Tensor, rows: int, columns: int, unit: int, 
     stray = (torch.rand(1, 3, *cells, generator=generator) - 0.5) * 0.5
     light = (torch.rand(1, 1, *cells, generator=generator) - 0.5) * 0.5
     coarse = (first + share[0] * (second - first))[None] * (1 + light) + stray
-    fine = _noise((rows, columns), unit, (9, 20), (1, 0.6), generator)
+    fine = _noise((rows, columns), unit, (7, 13), (1, 0.6), generator)
     return _enlarged(coarse, (rows, columns))[0] * (1 + 0.3 * fine)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import re
 
-from .backdrops import BACKDROPS
+from .backdrops import BACKDROPS, PHOTOGRAPHED
 from .palette import COLOURS, EYES, HAIRS, TINTS
 from .paths import CAMERAS, MOTIONS, PERSON_MOTIONS
 from .people import MOUTHS
@@ -33,6 +33,7 @@ VOCABULARY: tuple[str, ...] = tuple(
             *MOUTHS,
             *(word for phrase in _SAID for word in phrase.split()),
             *BACKDROPS,
+            PHOTOGRAPHED,
             *PALETTES,
             *TEXTURES,
         ]
@@ -141,6 +142,8 @@ def meaning(prompt: str) -> tuple[list[list[str]], list[str]]:
 _KNOWN = frozenset(VOCABULARY)
 _BY_MEANING: dict[str, list[str]] = {}
 for _word, _meant in SYNONYMS.items():
+    if _word in ("something", "somebody", "someone"):
+        continue  # no article goes before these
     _BY_MEANING.setdefault(_meant, []).append(_word)
 
 _PHRASES: dict[str, tuple[str, ...]] = {

@@ -51,7 +51,15 @@ HELD_OUT = -1
 """The seed of clips that no training draws: training takes seeds from 0."""
 
 
-def clip(seed: int, index: int, bucket: Bucket, *, unseen: bool = False, calm: bool = False) -> SceneClip:
+def clip(
+    seed: int,
+    index: int,
+    bucket: Bucket,
+    *,
+    unseen: bool = False,
+    calm: bool = False,
+    photographs: tuple[str, ...] = (),
+) -> SceneClip:
     """Clip number `index` of those with this seed and size; the same arguments give the same clip everywhere.
 
     Args:
@@ -60,6 +68,7 @@ def clip(seed: int, index: int, bucket: Bucket, *, unseen: bool = False, calm: b
         bucket: Its size.
         unseen: Whether it has a pair of shape and colour, or a backdrop, that training never shows.
         calm: Whether the backdrop is muted and the camera stands.
+        photographs: As for `random_scene`; the same clip then needs the same photographs.
     """
     scene = random_scene(
         f"{seed} {index} {bucket.num_frames} {bucket.height} {bucket.width}",
@@ -67,5 +76,6 @@ def clip(seed: int, index: int, bucket: Bucket, *, unseen: bool = False, calm: b
         aspect=bucket.width / bucket.height,
         unseen=unseen,
         calm=calm,
+        photographs=photographs,
     )
     return render(scene, num_frames=bucket.num_frames, height=bucket.height, width=bucket.width)

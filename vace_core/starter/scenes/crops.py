@@ -18,7 +18,7 @@ PLAIN = 0.6
 SIDES = (64, 96, 128)
 """Sides of the frames that pieces are cut from, in pixels."""
 
-PIECES_OF_A_CLIP = 2  # drawing is a small part of a step if a clip is used more than once
+PIECES_OF_A_CLIP = 3  # drawing is a small part of a step if a clip is used more than once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,15 +48,15 @@ CROPS: tuple[Crops, ...] = (
 """Small pieces learn faster per second, whole clips teach the borders and the attention."""
 
 
-def draw_crops(kinds: Sequence[Crops], seed: int) -> Tensor:
-    """`(B, 3, T, H, W)`, -1..1: the pieces of one step; one seed, one batch."""
+def draw_crops(kinds: Sequence[Crops], seed: int, *, photographs: tuple[str, ...] = ()) -> Tensor:
+    """`(B, 3, T, H, W)`, -1..1: the pieces of one step; one seed, one batch. `photographs` as for `clip`."""
     rng = random.Random(f"crops {seed}")
     kind = rng.choices(kinds, [one.share for one in kinds])[0]
     cut: list[Tensor] = []
     while len(cut) < kind.count:
         frame = rng.choice([side for side in SIDES if side >= kind.side])
         bucket = Bucket(num_frames=kind.num_frames, height=frame, width=frame)
-        drawn = clip(0, rng.randrange(2**31), bucket)
+        drawn = clip(0, rng.randrange(2**31), bucket, photographs=photographs)
         for _ in range(min(PIECES_OF_A_CLIP, kind.count - len(cut))):
             frames = drawn.frames if rng.random() < PLAIN else draw_condition(drawn, rng)
             y, x = (rng.randint(0, frame - kind.side) for _ in range(2))

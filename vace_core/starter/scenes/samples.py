@@ -23,6 +23,9 @@ from .styles import random_style, stylise
 
 MOST_REFERENCES = 2
 
+HELD_OUT = 1_000_000
+"""Examples from this number on are kept for the evaluation."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Sample:

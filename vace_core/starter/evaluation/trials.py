@@ -1,0 +1,249 @@
+"""How each task of the second world is scored, and who competes: numbers that ask for everything at once.
+
+A control that is handed back, a disc in the right colour, a still cut-out: each wins some number. None wins one that
+asks for colour, shape and motion together, or for the true clip.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..scenes.palette import COLOURS
+from ..scenes.samples import Sample
+from ..scenes.scene import SceneObject
+from ..scenes.shapes import SHAPES
+from .joint import face_parts, truth_error
+from .metrics import direction_of, mask_iou
+from .objects import largest
+from .outlines import shape_of, vivid
+from .report import Better
+
+BLENDED = "base with latent blending"
+NO_REFERENCE = "no reference"
+_LARGE = 0.85  # of the largest outline of a clip
+_WAYS = ("right", "left", "up", "down")
+
+Scorer = Callable[[Sample, Tensor], float]
+"""Example and a clip `(1, 3, T, H, W)` → the number; NaN where there is nothing to measure."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """One number.
+
+    Attributes:
+        metric: What it is, with its unit.
+        score: See `Scorer`.
+        better: Which way is good.
+        rivals: Names of `rivals.RIVALS`, `BLENDED` or `NO_REFERENCE`.
+        absolute: Whether the true clip has a value of its own.
+    """
+
+    metric: str
+    score: Scorer
+    better: Better = "higher"
+    rivals: tuple[str, ...] = ()
+    absolute: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """How one task is scored.
+
+    Attributes:
+        measures: Its numbers.
+        tell: Whether prompts describe the objects.
+        suits: Which examples there is something to measure on.
+        calm: Whether the backdrop is muted, which looking for objects needs.
+    """
+
+    measures: tuple[Measure, ...]
+    tell: bool = True
+    suits: Callable[[Sample], bool] = lambda example: True
+    calm: bool = False
+
+
+def colour_of(frames: Tensor, found: Tensor) -> str | None:
+    """The name of `COLOURS` that the found pixels `(T, H, W)` have in the middle; None where nothing is found."""
+    if not found.any():
+        return None
+    pixels = ((frames[0] + 1) / 2)[:, found]
+    return _names(pixels.median(dim=1).values[:, None])[0]
+
+
+def _nearest(pixels: Tensor) -> Tensor:
+    """`(N,)`: numbers of the colours nearest to `pixels` `(3, N)`, whatever their brightness."""
+    paints = torch.tensor(list(COLOURS.values()))
+    paints = paints / paints.amax(1, keepdim=True)
+    return torch.cdist((pixels / pixels.amax(0).clamp(min=1e-3)).T, paints).argmin(1)
+
+
+def _names(pixels: Tensor) -> list[str]:
+    return [tuple(COLOURS)[number] for number in _nearest(pixels).tolist()]
+
+
+def outline_of(frames: Tensor, item: SceneObject, *, alone: bool) -> Tensor:
+    """`(T, H, W)`: the largest blob of the colour of an object, or of any colour where it is alone."""
+    found = vivid(frames)
+    if not alone:
+        number = list(COLOURS).index(item.colour)
+        found = found & (_nearest(frames[0].flatten(1).add(1).div(2)) == number).view(found.shape)
+    return largest(found)
+
+
+def _asked(example: Sample) -> tuple[SceneObject, ...]:
+    """The objects that count: those that references show, or all."""
+    shapes = [item for item in example.clip.objects if item.shape in SHAPES]
+    return tuple(shapes[: example.vcu.num_references or None])
+
+
+def _judged(frames: Tensor, example: Sample) -> Tensor:
+    """What was made, gray where kept: what is kept needs nobody to draw it."""
+    return frames * (example.vcu.masks > 0)
+
+
+def _every(test: Callable[[Sample, Tensor, SceneObject, Tensor], bool]) -> Scorer:
+    """The share of clips in which a test holds for every object asked for."""
+
+    def scorer(example: Sample, frames: Tensor) -> float:
+        asked = _asked(example)
+        if not asked:
+            return math.nan
+        made, alone = _judged(frames, example), len(example.clip.objects) == 1
+        return float(all(test(example, made, item, outline_of(made, item, alone=alone)) for item in asked))
+
+    return scorer
+
+
+def _shape_right(example: Sample, made: Tensor, item: SceneObject, found: Tensor) -> bool:
+    # Where another hides a part of it, an outline is smaller, and tells less.
+    areas = found.flatten(1).sum(1)
+    return shape_of(found[areas >= _LARGE * areas.max()]) == item.shape
+
+
+def _colour_right(example: Sample, made: Tensor, item: SceneObject, found: Tensor) -> bool:
+    return colour_of(made, found) == item.colour
+
+
+def _motion_right(example: Sample, made: Tensor, item: SceneObject, found: Tensor) -> bool:
+    way = item.motion.split()[-1]
+    return way not in _WAYS or direction_of(found) == way
+
+
+def _all_right(example: Sample, made: Tensor, item: SceneObject, found: Tensor) -> bool:
+    tests = (_colour_right, _motion_right, _shape_right)
+    return all(test(example, made, item, found) for test in tests)
+
+
+def _true_error(example: Sample, frames: Tensor) -> float:
+    return truth_error(frames, example.clip.frames, example.vcu.masks)
+
+
+def _whole_box(example: Sample, frames: Tensor) -> float:
+    """Overlap of each object's outline with its true mask, where it is made, mean over the objects."""
+    made = _judged(frames, example)
+    alone = len(example.clip.objects) == 1
+    pairs = zip(example.clip.objects, example.clip.masks, strict=True)
+    each = [mask_iou(outline_of(made, item, alone=alone), mask[0]) for item, mask in pairs if item.shape in SHAPES]
+    known = [value for value in each if not math.isnan(value)]
+    return sum(known) / len(known) if known else math.nan
+
+
+def _parts(example: Sample, frames: Tensor) -> float:
+    """The share of hair, eyes and mouth that are where they belong."""
+    item = example.clip.objects[0]
+    found = face_parts(frames, item.colour, item.face)
+    return (found["hair"] + found["eyes"] + found["mouth"]) / 3
+
+
+def _moves(example: Sample) -> bool:
+    return any(item.motion.split()[-1] in _WAYS for item in _asked(example))
+
+
+def _seen(example: Sample) -> bool:
+    """Whether all objects lie in the frame all the time, so that shapes can be told."""
+    clip = example.clip
+    height, width = clip.frames.shape[-2:]
+    least, most = clip.boxes[..., :2], clip.boxes[..., 2:] - torch.tensor([width, height])
+    return bool(len(clip.boxes)) and bool((least > 0).all()) and bool((most < 0).all())
+
+
+def _apart(example: Sample) -> bool:
+    """Whether every object is whole in some frame: in the frame, and with none in front of it."""
+    clip = example.clip
+    boxes = clip.boxes
+    low, high = (
+        torch.maximum(boxes[:, None, :, :2], boxes[None, ..., :2]),
+        torch.minimum(boxes[:, None, :, 2:], boxes[None, ..., 2:]),
+    )
+    meets = (high - low).clamp(min=0).prod(-1) > 0
+    meets.diagonal().fill_(False)
+    return _seen(example) and bool((~meets.any(1)).any(1).all())
+
+
+def _error(*rivals: str) -> Measure:
+    return Measure(
+        metric="error to the true clip, levels", score=_true_error, better="lower", rivals=rivals, absolute=False
+    )
+
+
+def _rate(metric: str, test: Callable[[Sample, Tensor, SceneObject, Tensor], bool], *rivals: str) -> Measure:
+    return Measure(metric=metric, score=_every(test), rivals=rivals)
+
+
+_PASTED = ("disc", "cut-out")
+_REFERENCED = (
+    _rate("colour right", _colour_right, *_PASTED, NO_REFERENCE),
+    _rate("shape right, of eight", _shape_right, *_PASTED, NO_REFERENCE),
+    _rate("colour, shape and direction right", _all_right, *_PASTED, NO_REFERENCE),
+)
+_FACE = Measure(metric="parts of the face present", score=_parts, rivals=("disc", NO_REFERENCE))
+_CONTROLLED = Trial(measures=(_error("echo", "tinted"),))
+
+TRIALS: dict[str, Trial] = {
+    "text": Trial(
+        measures=(
+            _rate("colour right", _colour_right),
+            _rate("shape right, of eight", _shape_right),
+            _rate("colour, shape and direction right", _all_right),
+        ),
+        suits=lambda example: _moves(example) and _seen(example) and len(example.clip.objects) == 1,
+        calm=True,
+    ),
+    "object reference": Trial(
+        measures=_REFERENCED,
+        tell=False,
+        suits=lambda example: _moves(example) and _seen(example) and len(example.clip.objects) == 1,
+        calm=True,
+    ),
+    "face reference": Trial(measures=(_FACE,), tell=False, suits=_seen, calm=True),
+    "inpaint": Trial(measures=(_error("filled", BLENDED),)),
+    "outpaint": Trial(measures=(_error("filled", BLENDED),)),
+    "extend": Trial(measures=(_error("filled", BLENDED),)),
+    "gray": _CONTROLLED,
+    "depth": _CONTROLLED,
+    "scribble": _CONTROLLED,
+    "pose": _CONTROLLED,
+    "flow": _CONTROLLED,
+    "layout": Trial(
+        measures=(_error("echo", "tinted"), Measure(metric="outline IoU", score=_whole_box, rivals=("tinted",))),
+        calm=True,
+    ),
+    "stylization": Trial(measures=(_error("echo", NO_REFERENCE),)),
+    "reference anything": Trial(measures=_REFERENCED[:2], tell=False, suits=_apart, calm=True),
+    "move anything": Trial(measures=(_error("filled", BLENDED),), suits=_moves),
+    "animate anything": Trial(measures=(_error("echo", *_PASTED, NO_REFERENCE),), tell=False),
+    "swap anything": Trial(
+        measures=(_error("filled", *_PASTED, NO_REFERENCE), *_REFERENCED[:2]),
+        tell=False,
+        suits=lambda example: len(_asked(example)) == len(example.clip.objects) == 1,
+        calm=True,
+    ),
+    "expand anything": Trial(measures=(_error("filled", *_PASTED, NO_REFERENCE),), tell=False),
+}
+"""The thirteen tasks and the five compositions."""
