@@ -322,11 +322,11 @@ def check_longer(given: int, num_frames: int) -> None:
     if given >= num_frames:
         raise ShapeError(
             "length-too-short",
-            "The length is {num_frames}, and the frames given are {given}. At least one more is needed, so "
-            "that there is something to make. Set the length to {given_2} or more, or give fewer frames.",
-            num_frames=num_frames,
+            "The length is {length}, and {given} frames are given. At least one more is needed, to generate. Set the "
+            "length to {least} or more, or give fewer frames.",
+            length=num_frames,
             given=given,
-            given_2=given + 1,
+            least=given + 1,
         )
 
 

@@ -46,7 +46,7 @@ def sample_pinned(
     tokens = model.vae.grid.tokens(first.num_frames, first.height, first.width)
     schedule = options.schedule(tokens, first=solver.first)
     text, negative = (
-        base.prepare_text(_together([model.text.encode(words) for words in prompts]), fps=first.fps)
+        base.prepare_text(_together([_row(model, words) for words in prompts]), fps=first.fps)
         for prompts in ([unit.prompt for unit in units], [options.negative_for(unit) for unit in units])
     )
     attachments: list[Attachment] = []
@@ -66,6 +66,11 @@ def sample_pinned(
         return torch.where(cells, known, denoise(seen, sigma))
 
     return solver.run(pinned, noise, schedule.sigmas(), None)
+
+
+def _row(model: VaceModel, words: str) -> Tensor:
+    embeds = model.text.encode(words)
+    return embeds if isinstance(embeds, Tensor) else embeds[0]
 
 
 def _together(prompts: Sequence[Tensor]) -> Tensor:

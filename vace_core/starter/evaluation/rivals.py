@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ...inputs.controls import images_of
+from ...inputs.controls import opencv_images
 from ...inputs.masks import opencv
 from ...media.video import to_uint8
 from ..scenes.captions import meaning
@@ -69,7 +69,7 @@ def figures_of(control: Tensor) -> Tensor:
     """
     cv2 = opencv()
     found: list[Tensor] = []
-    for image in images_of(control):
+    for image in opencv_images(control):
         frame = cv2.GaussianBlur(image, (3, 3), 0)
         height, width = frame.shape[:2]
         reached = np.zeros((height + 2, width + 2), np.uint8)
