@@ -297,11 +297,8 @@ def _nothing(batch: int, num_frames: int, height: int, width: int, clips: int = 
 
 def _check_size(batch: int, num_frames: int, height: int, width: int, clips: int = 0) -> None:
     """Validate the size of a VCU."""
-    for name, size, what in (
-        ("length", num_frames, "frames"),
-        ("height", height, "pixels"),
-        ("width", width, "pixels"),
-    ):
+    sizes = (("length", num_frames, "frames"), ("height", height, "pixels"), ("width", width, "pixels"))
+    for name, size, what in sizes:
         if size < 1:
             raise ShapeError(
                 "size-too-small",
