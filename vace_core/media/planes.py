@@ -93,12 +93,13 @@ def frame_numbers(frame: VideoFrame, colour: Colour, turn: Turn) -> Tensor:
     return upright(torch.stack([*colours, *alpha], dim=2).clamp(0, 1), turn)
 
 
-def numbers_to_planes(picture: Tensor, colour: Colour, bits: int) -> list[np.ndarray]:
-    """Y, U and V of 4:2:0 from `(H, W, 3)` float32 in 0..1; even sides."""
+def numbers_to_planes(picture: Tensor, colour: Colour, bits: int, *, halved: bool) -> list[np.ndarray]:
+    """Y, U and V from `(H, W, 3)` float32 in 0..1, chroma at half size each way where `halved`: sides are even then."""
     red, blue = LUMA[colour.matrix]
     r, g, b = picture.clamp(0, 1).unbind(2)
     y = red * r + (1 - red - blue) * g + blue * b
-    chroma = [_halved((b - y) / (2 - 2 * blue)), _halved((r - y) / (2 - 2 * red))]
+    chroma = [(b - y) / (2 - 2 * blue), (r - y) / (2 - 2 * red)]
+    chroma = [_halved(part) for part in chroma] if halved else chroma
     top = (1 << bits) - 1
     step = 1 << (bits - 8)
     if colour.full:
