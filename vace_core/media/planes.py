@@ -93,20 +93,25 @@ def frame_numbers(frame: VideoFrame, colour: Colour, turn: Turn) -> Tensor:
     return upright(torch.stack([*colours, *alpha], dim=2).clamp(0, 1), turn)
 
 
-def numbers_to_planes(picture: Tensor, colour: Colour, bits: int, *, halved: bool) -> list[np.ndarray]:
-    """Y, U and V from `(H, W, 3)` float32 in 0..1, chroma at half size each way where `halved`: sides are even then."""
+def numbers_to_planes(picture: Tensor, colour: Colour, bits: int, name: str) -> list[np.ndarray]:
+    """The planes of a format without alpha, such as "yuv422p10le", from `(H, W, 3)` float32 in 0..1."""
+    if name.startswith("gbr"):
+        levels = (picture.clamp(0, 1) * ((1 << bits) - 1)).round().numpy().astype(_kind(bits))
+        return [levels[..., 1], levels[..., 2], levels[..., 0]]
     red, blue = LUMA[colour.matrix]
     r, g, b = picture.clamp(0, 1).unbind(2)
     y = red * r + (1 - red - blue) * g + blue * b
     chroma = [(b - y) / (2 - 2 * blue), (r - y) / (2 - 2 * red)]
-    chroma = [_halved(part) for part in chroma] if halved else chroma
+    layout = name.partition("p")[0]
+    rows, columns = layout in ("yuv420", "yuv440"), layout in ("yuv420", "yuv422")
+    chroma = [_halved(part, rows, columns) if rows or columns else part for part in chroma]
     top = (1 << bits) - 1
     step = 1 << (bits - 8)
     if colour.full:
         levels = [y * top, *(c * top + (1 << (bits - 1)) for c in chroma)]
     else:
         levels = [(y * 219 + 16) * step, *((c * 224 + 128) * step for c in chroma)]
-    return [level.round().clamp(0, top).numpy().astype(np.uint16 if bits > 8 else np.uint8) for level in levels]
+    return [level.round().clamp(0, top).numpy().astype(_kind(bits)) for level in levels]
 
 
 def stored_planes(frame: VideoFrame) -> tuple[list[np.ndarray], str]:
@@ -142,6 +147,23 @@ def frame_of_planes(planes: list[np.ndarray], name: str) -> VideoFrame:
     return frame
 
 
+def converted(frame: VideoFrame, name: str, colour: Colour) -> VideoFrame:
+    """A frame in another format, by the matrix and range of its film; RGB has neither."""
+    levels = 2 if colour.full else 1
+    if frame.format.is_rgb:
+        return frame.reformat(
+            format=name, dst_colorspace=colour.matrix, dst_color_range=levels, interpolation=EXACT_COLOUR
+        )
+    return frame.reformat(
+        format=name,
+        src_colorspace=colour.matrix,
+        dst_colorspace=colour.matrix,
+        src_color_range=levels,
+        dst_color_range=levels,
+        interpolation=EXACT_COLOUR,
+    )
+
+
 def bits_of(frame: VideoFrame) -> int:
     """Bits of one channel."""
     return max((part.bits for part in frame.format.components), default=8)
@@ -150,6 +172,10 @@ def bits_of(frame: VideoFrame) -> int:
 def has_alpha(frame: VideoFrame) -> bool:
     """Whether its format can be transparent."""
     return frame.format.name == "pal8" or any(part.is_alpha for part in frame.format.components)
+
+
+def _kind(bits: int) -> type[np.uint8] | type[np.uint16]:
+    return np.uint16 if bits > 8 else np.uint8
 
 
 def _luma(level: Tensor, colour: Colour, top: int) -> Tensor:
@@ -180,8 +206,11 @@ def _enlarged(chroma: Tensor, height: int, width: int) -> Tensor:
     return chroma
 
 
-def _halved(level: Tensor) -> Tensor:
-    """4:2:0 of a plane: the undoing of `_enlarged` on even ground."""
-    rows = (level[0::2] + level[1::2]) / 2
-    padded = functional.pad(rows[None, None], (1, 0, 0, 0), mode="replicate")[0, 0]
-    return padded[:, 0:-1:2] / 4 + padded[:, 1::2] / 2 + padded[:, 2::2].contiguous() / 4
+def _halved(level: Tensor, rows: bool, columns: bool) -> Tensor:
+    """Chroma of 4:2:0 and its kin: the undoing of `_enlarged` on even ground."""
+    padded = functional.pad(level[None, None], (1, level.shape[1] % 2, 0, level.shape[0] % 2), mode="replicate")[0, 0]
+    padded = (padded[0::2] + padded[1::2]) / 2 if rows else padded[: level.shape[0]]
+    if not columns:
+        return padded[:, 1 : 1 + level.shape[1]]
+    right = padded[:, 2::2]
+    return padded[:, 0 : 2 * right.shape[1] : 2] / 4 + padded[:, 1 : 2 * right.shape[1] : 2] / 2 + right / 4

@@ -18,8 +18,8 @@ from ..errors import InputError, ShapeError
 from ..files.replacing import replacing, unwritable
 from .colour import BT709, Colour
 from .encoder import FilmEncoder, Layout
-from .files import EXACT_COLOUR, check_target, pyav
-from .planes import frame_of_planes, numbers_to_planes
+from .files import check_target, pyav
+from .planes import converted, frame_of_planes, numbers_to_planes
 from .sound import sound_of
 from .video import to_uint8
 
@@ -202,26 +202,11 @@ def _frames(chunk: Tensor, layout: Layout) -> Iterator[VideoFrame]:
     if layout.pix_fmt in ("bgr0", "yuv420p", "yuv444p"):
         for picture in chunk.cpu() if chunk.dtype == torch.uint8 else to_uint8(chunk):
             frame = av.VideoFrame.from_ndarray(picture.numpy(), format="rgb24")
-            yield frame if layout.crf is None else _converted(frame, layout)
+            yield frame if layout.crf is None else converted(frame, layout.pix_fmt, layout.colour)
         return
-    bits = int(layout.pix_fmt.split("p")[-1].removesuffix("le"))
+    bits = int(layout.pix_fmt.partition("p")[2].removesuffix("le"))
     for picture in _numbers(chunk):
-        if layout.pix_fmt.startswith("gbr"):
-            levels = (picture * ((1 << bits) - 1)).round().numpy().astype(np.uint16)
-            planes = [levels[..., 1], levels[..., 2], levels[..., 0]]
-        else:
-            planes = numbers_to_planes(picture, layout.colour, bits, halved="420" in layout.pix_fmt)
-        yield frame_of_planes(planes, layout.pix_fmt)
-
-
-def _converted(frame: VideoFrame, layout: Layout) -> VideoFrame:
-    """From RGB, with the matrix and range that are stated."""
-    return frame.reformat(
-        format=layout.pix_fmt,
-        dst_colorspace=layout.colour.matrix,
-        dst_color_range=2 if layout.colour.full else 1,
-        interpolation=EXACT_COLOUR,
-    )
+        yield frame_of_planes(numbers_to_planes(picture, layout.colour, bits, layout.pix_fmt), layout.pix_fmt)
 
 
 def _numbers(chunk: Tensor) -> Iterator[Tensor]:
