@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
+from .tone import HLG, PQ
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -28,7 +29,7 @@ LUMA = {
 """The weights of red and blue in the luma of each YUV matrix that is converted, by its number."""
 
 _OTHERS = {8: "YCgCo", 10: "BT.2020 of constant luminance", 14: "ICtCp"}
-_HDR = {16: "PQ (smpte2084)", 18: "HLG (arib-std-b67)"}  # by the transfer function's number
+_HDR = {PQ: "PQ (smpte2084)", HLG: "HLG (arib-std-b67)"}
 
 
 @dataclass(frozen=True, kw_only=True)

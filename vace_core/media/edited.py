@@ -100,7 +100,7 @@ def write_edited(
 
 def _stored_format(source: Footage) -> str:
     """The format of the planes that `_source_planes` gives, all of one film alike."""
-    if not isinstance(source, VideoReader):
+    if not isinstance(source, VideoReader) or source.tone_mapped is not None:
         return "gbrp" if source.bits <= 8 else "gbrp16le"
     frame = next(source.raw(0, 1))
     name = stored_planes(frame)[1]
@@ -126,7 +126,7 @@ def _target_format(source: Footage, name: str, lossless: bool) -> str:
 
 def _source_planes(source: Footage, first: int, last: int) -> Iterator[list[Any]]:
     """The levels of each frame, upright."""
-    if isinstance(source, VideoReader):
+    if isinstance(source, VideoReader) and source.tone_mapped is None:
         for frame in source.raw(first, last):
             planes = stored_planes(frame)[0]
             if len(planes) == 1:  # gray, which an edit brings colour into

@@ -10,16 +10,18 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor
 
 from ..errors import InputError
 from ..files.replacing import reason
 from ..room import check_room
-from .colour import Colour, check_dynamic_range, colour_of
+from .colour import BT709, Colour, check_dynamic_range, colour_of
 from .files import OPTIONS, check_file, pyav
 from .footage import Footage
 from .index import FrameIndex, broken, check_complete, frame_times, index_by_decoding, index_of
 from .planes import Turn, bits_of, frame_bytes, frame_numbers, has_alpha, turn_of
+from .tone import HLG, PQ, tone_mapped
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -35,17 +37,24 @@ class VideoReader(Footage):
 
     The file is open only while it is read. Playlists and network addresses are not opened.
 
+    Args:
+        path: The file.
+        tone_map: Bring HDR to standard dynamic range; without that it is refused.
+
     Raises:
         InputError: the file is missing, empty, no video, HDR, or of a codec that is not known.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, tone_map: bool = False) -> None:
         self.path = Path(path)
         pyav()
         check_file(self.path)
         self._noted: dict[str, None] = {}  # an ordered set
         with self._opened() as (container, stream):
-            check_dynamic_range(self.path, int(stream.codec_context.color_trc))
+            transfer = int(stream.codec_context.color_trc)
+            if not tone_map:
+                check_dynamic_range(self.path, transfer)
+            self.tone_mapped = transfer if transfer in (PQ, HLG) else None
             self._tick = stream.time_base or Fraction(1, 1_000_000)
             self._rate = stream.average_rate or stream.guessed_rate
             self._alpha_decoder = stream.metadata.get("alpha_mode") == "1"
@@ -112,7 +121,7 @@ class VideoReader(Footage):
 
     @property
     def colour(self) -> Colour:  # type: ignore[override]
-        return self._first[1]
+        return self._first[1] if self.tone_mapped is None else BT709
 
     @property
     def turn(self) -> Turn:
@@ -130,7 +139,7 @@ class VideoReader(Footage):
 
     @property
     def alpha(self) -> bool:  # type: ignore[override]
-        return has_alpha(self._first[0])
+        return self.tone_mapped is None and has_alpha(self._first[0])
 
     @property
     def aspect(self) -> Fraction:  # type: ignore[override]
@@ -141,13 +150,17 @@ class VideoReader(Footage):
         _ = self._first, self._timing
         square = self._stated_aspect == 1
         shown = f"Its pixels are not square ({self._stated_aspect}); they are kept as they are stored."
-        return (*self._noted, *(() if square else (shown,)))
+        mapped = "It is HDR and tone-mapped to standard dynamic range, BT.709."
+        return (*self._noted, *(() if square else (shown,)), *(() if self.tone_mapped is None else (mapped,)))
 
     def pictures(self, indices: Sequence[int], *, deep: bool = False) -> Iterator[Tensor]:
         _, colour, turn = self._first
-        convert = frame_numbers if deep else frame_bytes
+        convert = frame_numbers if deep or self.tone_mapped else frame_bytes
         for frame, repeats in self._with_repeats(indices):
             picture = convert(frame, colour, turn)
+            if self.tone_mapped is not None:
+                picture = tone_mapped(picture[..., :3], self.tone_mapped)
+                picture = picture if deep else (picture * 255).round().to(torch.uint8)
             for _ in range(repeats):
                 yield picture
 

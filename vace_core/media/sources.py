@@ -9,12 +9,13 @@ from .reader import VideoReader
 from .stills import PICTURES, Animation, Folder
 
 
-def open_footage(path: str | Path, *, fps: float | None = None) -> Footage:
+def open_footage(path: str | Path, *, fps: float | None = None, tone_map: bool = False) -> Footage:
     """A film that says what it is and gives its frames in chunks; nothing of a video is decoded yet.
 
     Args:
         path: A video or picture, a folder of numbered pictures, or a pattern such as "frame_%04d.png".
         fps: The rate of pictures, which state none. None = 25.
+        tone_map: Bring HDR videos to standard dynamic range; without that they are refused.
 
     Raises:
         InputError: there is nothing, or nothing that can be read.
@@ -28,4 +29,4 @@ def open_footage(path: str | Path, *, fps: float | None = None) -> Footage:
         return Folder(path, fps)
     if path.suffix.lower() in PICTURES:
         return Animation(path, fps)
-    return VideoReader(path)
+    return VideoReader(path, tone_map=tone_map)
