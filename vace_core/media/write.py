@@ -123,14 +123,7 @@ def write_frames(path: str | Path, frames: Iterable[Tensor] | Tensor, *, bits: i
         InputError: the folder cannot be written or holds something, or a frame holds NaN or infinity.
         ShapeError: the frames are not clips.
     """
-    path = Path(path)
-    folder, name = (path.parent, path.name) if "%" in path.name else (path, "frame_%05d.png")
-    if bits not in (8, 16) or not name.endswith(".png"):
-        raise InputError(f"{name} of {bits} bits was asked for. Numbered .png of 8 or 16 bits are written. Change it.")
-    if not folder.parent.is_dir():
-        raise InputError(f"There is no folder {folder.parent}. The folder of the result must exist. Create it first.")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder} is there and not an empty folder. An empty or a new one is needed. Name another.")
+    folder, name = check_frames_target(path, bits=bits)
     part: Path | None = None
     try:
         part = Path(tempfile.mkdtemp(prefix=f".{folder.name[:40]}.", dir=folder.parent))
@@ -167,6 +160,23 @@ def check_video_target(path: Path, *, lossless: bool, pixels: int = 0) -> None:
             f"This FFmpeg has no {codec}, which {path} is to be written with. It is part of PyAV as it is published. "
             "Run: pip install av"
         )
+
+
+def check_frames_target(path: str | Path, *, bits: int = 8) -> tuple[Path, str]:
+    """The folder and the pattern that `write_frames` writes, refused before the frames are computed if it could not.
+
+    Raises:
+        InputError: the folder cannot be made, or is there and not empty, or the pattern is none of PNG files.
+    """
+    path = Path(path)
+    folder, name = (path.parent, path.name) if "%" in path.name else (path, "frame_%05d.png")
+    if bits not in (8, 16) or not name.endswith(".png"):
+        raise InputError(f"{name} of {bits} bits was asked for. Numbered .png of 8 or 16 bits are written. Change it.")
+    if not folder.parent.is_dir():
+        raise InputError(f"There is no folder {folder.parent}. The folder of the result must exist. Create it first.")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder} is there and not an empty folder. An empty or a new one is needed. Name another.")
+    return folder, name
 
 
 def _all_of(first: list[Tensor], rest: Iterator[Tensor]) -> Iterator[Tensor]:
