@@ -262,7 +262,7 @@ def test_a_variable_rate_is_kept(tmp_path: Path):
     ticks = [0, 1, 2, 6, 7, 8, 20, 21, 25]
     clip = read_video(encode(tmp_path / "a.mp4", noise(9, 16, 16, 3), ticks=ticks))
     write_video(tmp_path / "b.mp4", clip.frames, fps=clip.fps, times=clip.times)
-    assert torch.allclose(read_video(tmp_path / "b.mp4").times, clip.times, atol=1e-4)
+    assert torch.allclose(read_video(tmp_path / "b.mp4").times[:, 0], clip.times[:, 0], atol=1e-4)
 
 
 @pytest.mark.parametrize("bits", [8, 16])

@@ -68,8 +68,14 @@ def check_dynamic_range(path: Path, transfer: int) -> None:
         )
 
 
-def colour_of(path: Path, frame: VideoFrame, notes: dict[str, None]) -> Colour:
-    """The colour that a frame states, and, of what it states nothing, that of its size, as players take it.
+def colour_of(path: Path, frame: VideoFrame, stated: tuple[int, int], notes: dict[str, None]) -> Colour:
+    """The colour that a film states, and, of what it states nothing, that of its size, as players take it.
+
+    Args:
+        path: The film.
+        frame: One of its frames.
+        stated: The primaries and the transfer function that its header states.
+        notes: What is guessed is added to them.
 
     Raises:
         InputError: it states a matrix that is not converted here.
@@ -88,7 +94,7 @@ def colour_of(path: Path, frame: VideoFrame, notes: dict[str, None]) -> Colour:
         if high:
             notes["It states no colour matrix; BT.709 is taken, as players do at this size."] = None
         matrix = _BT709 if high else _BT601
-    primaries, transfer = int(frame.color_primaries), int(frame.color_trc)
+    primaries, transfer = stated
     if primaries in _UNSTATED:
         # Where only the matrix is known: PAL has its own primaries, recognised by its lines; all other 601 is NTSC's.
         standard = {1: 1, 7: 7, 9: 9}.get(matrix, 5 if frame.height in (288, 576) else 6)

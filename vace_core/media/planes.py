@@ -59,6 +59,8 @@ def upright(picture: Tensor, turn: Turn) -> Tensor:
 
 def frame_bytes(frame: VideoFrame, colour: Colour, turn: Turn) -> Tensor:
     """`(H, W, 3)` or, where the format has alpha, `(H, W, 4)` uint8, upright."""
+    if bits_of(frame) > 8:  # FFmpeg's scaler is up to a level off there
+        return (frame_numbers(frame, colour, turn) * 255).round().to(torch.uint8)
     layout = "rgba" if has_alpha(frame) else "rgb24"
     levels = frame.color_range
     # Older versions of PyAV look at the file's matrix only where source and destination are both named and differ.

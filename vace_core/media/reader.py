@@ -54,6 +54,7 @@ class VideoReader(Footage):
             transfer = int(stream.codec_context.color_trc)
             if not tone_map:
                 check_dynamic_range(self.path, transfer)
+            self._stated = int(stream.codec_context.color_primaries), transfer
             self.tone_mapped = transfer if transfer in (PQ, HLG) else None
             self._tick = stream.time_base or Fraction(1, 1_000_000)
             self._rate = stream.average_rate or stream.guessed_rate
@@ -107,7 +108,7 @@ class VideoReader(Footage):
                 "If it is only marked so, -vf setfield=prog does it."
             )
         turn = turn_of(frame, self._noted)
-        return frame, colour_of(self.path, frame, self._noted), turn
+        return frame, colour_of(self.path, frame, self._stated, self._noted), turn
 
     @property
     def height(self) -> int:  # type: ignore[override]
