@@ -304,7 +304,11 @@ def row_of(kind: Kind, folder: Path, look: Callable[[list[Path], Kind], list[np.
         wrong += ["colour in Chromium"] if float(np.abs(basis - seen[1]).max()) > 2 else []
     wrong += ["colour"] if colour > 2 else []
     # Levels as they are stored: FFmpeg's program converts where another format than that of the file is asked for.
-    own = before["pix_fmt"], probe(exact)["pix_fmt"]
+    exactly = probe(exact)["pix_fmt"]
+    own = (
+        (exactly if path.suffix == ".webm" else before["pix_fmt"]),
+        exactly,
+    )  # ffprobe's decoder of VP9 drops the alpha
     levels, _ = kept_levels(path, exact, own if own[0].startswith("yuv") else ("rgb24", "rgb24"), size, frames[0])
     same = (own[0] if own[0].startswith("yuvj") else after["pix_fmt"], after["pix_fmt"])
     _, psnr = kept_levels(path, lossy, same, size, frames[0])
