@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import signal
+import weakref
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,8 +16,10 @@ import torch
 from video_files import encode, encode_sound, message, noise, sound_of
 
 from vace_core.errors import InputError, ShapeError
+from vace_core.media.colour import Colour
+from vace_core.media.sources import open_footage
 from vace_core.media.video import from_uint8, read_video
-from vace_core.media.write import write_video
+from vace_core.media.write import write_frames, write_video
 
 
 @pytest.mark.parametrize("size", [(32, 48), (33, 47), (1, 1), (2, 18)])
@@ -145,9 +149,9 @@ def test_sound_is_copied_and_cut_to_the_result(tmp_path: Path):
     source = encode_sound(tmp_path / "a.mov", 2.0, 0.5, codec="pcm_s16le", video_start=0)
     write_video(tmp_path / "b.mp4", torch.zeros(1, 3, 16, 16, 16), fps=16, copy_audio_from=source)
     samples = sound_of(tmp_path / "b.mp4")
-    assert samples.shape[1] == pytest.approx(48000, abs=1024)
-    assert np.abs(samples[0, : 24000 - 480]).max() < 0.02
-    assert np.abs(samples[0, 24000 + 480 : 47000]).max() == pytest.approx(20000 / 32768, rel=0.05)
+    assert samples.shape[1] == pytest.approx(44100, abs=1024)  # the rate of the source
+    assert np.abs(samples[0, : 22050 - 480]).max() < 0.02
+    assert np.abs(samples[0, 22050 + 480 : 43000]).max() == pytest.approx(20000 / 32768, rel=0.05)
     assert read_video(tmp_path / "b.mp4").fps == 16
 
 
@@ -155,7 +159,7 @@ def test_sound_starts_with_the_first_frame(tmp_path: Path):
     source = encode_sound(tmp_path / "a.mkv", 2.0, 0.5, codec="aac", video_start=10)  # the video begins at 0.4 s
     write_video(tmp_path / "b.mp4", torch.zeros(1, 3, 16, 16, 16), fps=16, copy_audio_from=source)
     loud = np.abs(sound_of(tmp_path / "b.mp4")[0]) > 0.1
-    assert loud.argmax() / 48000 == pytest.approx(0.1, abs=0.03)
+    assert loud.argmax() / 44100 == pytest.approx(0.1, abs=0.03)
 
 
 def test_a_silent_source_gives_a_silent_result(tmp_path: Path, caplog: pytest.LogCaptureFixture):
@@ -191,3 +195,106 @@ def test_and_nothing_beyond_them(tmp_path: Path, wrong: dict[str, float]):
     with pytest.raises(InputError, match=r"^The frame rate is|^crf is"):
         write_video(tmp_path / "a.mp4", noise(3, 32, 48, 3), **wrong)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("codec", ["aac", "mp3", "pcm_s16le"])
+@pytest.mark.parametrize("lossless", [False, True])
+def test_the_sound_of_a_part_is_that_part(tmp_path: Path, codec: str, lossless: bool):
+    name = "a.mov" if codec == "pcm_s16le" else "a.mp4"
+    source = encode_sound(tmp_path / name, 2.0, 0.0, codec=codec, video_start=0)
+    path = tmp_path / ("b.mkv" if lossless else "b.mp4")
+    pictures = torch.zeros(16, 16, 16, 3, dtype=torch.uint8)
+    write_video(path, pictures, fps=16, lossless=lossless, copy_audio_from=source, audio_start=0.61)
+    wanted, found = left_of(source)[26901:66901], left_of(path)[:40000]
+    assert np.abs(found[2048:] - wanted[2048:]).max() < (1e-3 if lossless else 0.03)
+
+
+def test_sound_that_mp4_takes_is_copied_bit_for_bit(tmp_path: Path):
+    source = encode_sound(tmp_path / "a.mp4", 1.0, 0.0, codec="aac", video_start=0)
+    write_video(tmp_path / "b.mp4", torch.zeros(1, 3, 16, 16, 16), fps=16, copy_audio_from=source)
+    streams = []
+    for path in (source, tmp_path / "b.mp4"):
+        with av.open(str(path)) as container:
+            streams.append([bytes(packet) for packet in container.demux(audio=0) if packet.size])
+    assert streams[0][: len(streams[1])] == streams[1]
+    assert len(streams[1]) > 40
+
+
+def left_of(path: Path) -> np.ndarray:
+    """Its left channel in -1..1."""
+    samples = sound_of(path)
+    left = samples[0] if samples.shape[0] == 2 else samples[0, ::2]
+    return left if left.dtype.kind == "f" else left / -float(np.iinfo(left.dtype).min)
+
+
+# --- colours, bits, times, chunks
+
+
+@pytest.mark.parametrize("matrix", [1, 5, 6, 9])
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("bits", [8, 10])
+def test_a_film_is_written_as_its_source_was_stored(tmp_path: Path, matrix: int, full: bool, bits: int):
+    stated = Colour(matrix=matrix, primaries=9 if matrix == 9 else matrix, transfer=1, full=full)
+    patch = torch.tensor([200, 120, 40], dtype=torch.uint8).expand(2, 64, 80, 3)
+    write_video(tmp_path / "a.mp4", patch, fps=16, colour=stated, bits=bits, aspect=Fraction(16, 15))
+    film = open_footage(tmp_path / "a.mp4")
+    assert (film.colour, film.bits, film.aspect) == (stated, bits, Fraction(16, 15))
+    assert (film.frame(1)[0].int() - patch[1].int()).abs().max() <= 2
+
+
+def test_ten_bits_survive(tmp_path: Path):
+    ramp = torch.linspace(-0.9, 0.9, 256).view(1, 1, 1, 1, -1).expand(1, 3, 2, 64, 256)
+    write_video(tmp_path / "a.mp4", ramp, fps=16, bits=10, crf=0)
+    (chunk,) = open_footage(tmp_path / "a.mp4").chunks(deep=True)
+    assert (chunk.frames - ramp).abs().max() * 511.5 < 2.5  # levels of ten bits
+    write_video(tmp_path / "a.mkv", ramp, fps=16, bits=16, lossless=True)
+    (chunk,) = open_footage(tmp_path / "a.mkv").chunks(deep=True)
+    assert (chunk.frames - ramp).abs().max() * 32767.5 < 0.6
+
+
+def test_chunks_make_the_same_file_and_only_one_is_held(tmp_path: Path):
+    pictures, alive = noise(12, 32, 48, 3), [0, 0]
+
+    def chunks() -> Iterator[torch.Tensor]:
+        for begin in range(0, 12, 4):
+            alive[0] += 1
+            alive[1] = max(alive)
+            chunk = pictures[begin : begin + 4].clone()
+            weakref.finalize(chunk, lambda: alive.__setitem__(0, alive[0] - 1))
+            yield chunk
+
+    write_video(tmp_path / "a.mp4", pictures, fps=16)
+    write_video(tmp_path / "b.mp4", chunks(), fps=16)
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+    assert alive[1] <= 2
+    said = message(ShapeError, lambda: write_video(tmp_path / "c.mp4", [pictures, pictures[:, :16]], fps=16))
+    assert said == "Frames of 48 x 32 pixels came, and then such of 48 x 16. A video has one size. Scale them."
+    assert message(ShapeError, lambda: write_video(tmp_path / "c.mp4", [], fps=16)).startswith("No frames came.")
+    assert not (tmp_path / "c.mp4").exists()
+
+
+def test_a_variable_rate_is_kept(tmp_path: Path):
+    ticks = [0, 1, 2, 6, 7, 8, 20, 21, 25]
+    clip = read_video(encode(tmp_path / "a.mp4", noise(9, 16, 16, 3), ticks=ticks))
+    write_video(tmp_path / "b.mp4", clip.frames, fps=clip.fps, times=clip.times)
+    assert torch.allclose(read_video(tmp_path / "b.mp4").times[:, 0], clip.times[:, 0], atol=1e-4)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_frames_are_written_as_numbered_pictures(tmp_path: Path, bits: int):
+    frames = noise(3, 6, 10, 3).float().div(127.5).sub(1).permute(3, 0, 1, 2)[None] * 0.999
+    write_frames(tmp_path / "shots", [frames[:, :, :2], frames[:, :, 2:]], bits=bits)
+    assert sorted(path.name for path in (tmp_path / "shots").iterdir()) == [f"frame_0000{n}.png" for n in range(3)]
+    film = open_footage(tmp_path / "shots")
+    (chunk,) = film.chunks(deep=True)
+    assert film.bits == bits
+    assert (chunk.frames - frames).abs().max() <= 1.01 / (2**bits - 1)
+    write_frames(tmp_path / "more" / "a_%02d.png", frames)
+    assert (tmp_path / "more" / "a_02.png").exists()
+    assert message(InputError, lambda: write_frames(tmp_path / "shots", frames)) == (
+        f"{tmp_path / 'shots'} is there and not an empty folder. An empty or a new one is needed. Name another."
+    )
+    frames[0, 0, 1, 2, 2] = torch.nan
+    with pytest.raises(InputError):
+        write_frames(tmp_path / "none", frames, bits=bits)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["more", "shots"]

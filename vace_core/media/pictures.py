@@ -1,52 +1,62 @@
-"""Image files: read into bytes or a mask, written whole or not at all."""
+"""Pictures and masks: read into bytes or numbers of 0 and 1, from files of any kind, written whole or not at all."""
 
 from __future__ import annotations
 
 import logging
-import warnings
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from ..checks.room import most_bytes
+from ..checks.room import check_room
 from ..errors import InputError, ShapeError
-from ..files.replacing import reason, replacing
-from .files import check_file, check_target, pillow
-from .video import MAX_BYTES, Clip, check_memory, read_video, to_uint8
+from ..files.replacing import replacing
+from .files import check_target, pillow
+from .footage import Footage
+from .ranges import frame_at, named_frame
+from .sources import open_footage
+from .stills import PICTURES, Animation, frame_count, opened, picture_of
+from .video import Clip, read_clip, to_uint8
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
+__all__ = [
+    "PICTURES",
+    "MaskChannel",
+    "mask_of",
+    "read_animation",
+    "read_image",
+    "read_mask",
+    "read_mask_levels",
+    "write_image",
+]
 
 logger = logging.getLogger("vace")
 
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
-"""Endings of the files that are read as pictures; all others are videos."""
+MaskChannel = Literal["auto", "luma", "alpha"]
+"""What of a file is its mask: its brightness, its alpha, or whichever of them its pictures mean."""
 
-# What Pillow may open. Among its other formats are some that start a program, such as Ghostscript for EPS.
-_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
-_MOVING = ("PNG", "WEBP", "GIF")  # whose further frames are an animation, not further pages or views
-_USUAL_MS = 100  # that a frame lasts where its file says 0, as browsers take it
-
-_MAX_PICTURE = 89_478_485  # pixels; Pillow warns from here on
+_ONE_COLOUR = 16  # levels that painted pixels of one colour may differ by, after a lossy codec
 
 
 def read_image(path: str | Path) -> tuple[Tensor, Tensor | None]:
     """An image as `(H, W, 3)` uint8, upright, and its alpha `(H, W)` uint8, None where it is opaque.
 
-    Images of 16 bits are brought to 8. The colours under transparent pixels are kept as they are stored.
+    "clip.mp4@3.2s" is the frame of a video on show at a time, in the forms of `ranges.frame_range`. Pictures of 16
+    bits are brought to 8. The colours under transparent pixels are kept as they are stored.
 
     Raises:
         InputError: the file is missing, empty, damaged, no image, an animation, too large, or of an unknown range.
     """
-    path = Path(path)
-    with _opened(path) as image:
-        count = _count(image)
+    path, when = named_frame(path)
+    if when is not None:
+        film = open_footage(path)
+        picture, alpha = film.frame(frame_at(film, when))
+        return picture, None if alpha is None or int(alpha.min()) == 255 else alpha
+    with opened(path) as image:
+        count = frame_count(image)
         if count == 1:
-            return _picture_bytes(image)
+            picture = picture_of(image)
+            return picture[..., :3].contiguous(), picture[..., 3].contiguous() if picture.shape[2] == 4 else None
     raise InputError(
         "image-animated",
         "The picture {path} is an animation of {count} frames. A single picture is needed here. Save the "
@@ -63,67 +73,82 @@ def read_animation(path: str | Path) -> Clip | None:
         InputError: as `read_image` and `read_video`.
     """
     path = Path(path)
-    with _opened(path) as image:
-        count = _count(image)
-        if count == 1:
-            return None
-        check_memory(path, image.width, image.height, count, most_bytes(MAX_BYTES))
-        frames = torch.empty(count, image.height, image.width, 3, dtype=torch.uint8)
-        alpha, ends = torch.full(frames.shape[:3], 255, dtype=torch.uint8), torch.zeros(count + 1, dtype=torch.float64)
-        first = _pages(image) - count  # an APNG may have a picture in front that is not part of it
-        for index in range(count):
-            image.seek(first + index)
-            frames[index], opacity = _picture_bytes(image)
-            if opacity is not None:
-                alpha[index] = opacity
-            ends[index + 1] = ends[index] + (float(image.info.get("duration", 0)) or _USUAL_MS) / 1000
-        kind = image.format
-    return Clip(
-        frames=frames,
-        alpha=None if int(alpha.min()) == 255 else alpha,
-        fps=count / float(ends[-1]),
-        times=torch.stack([ends[:-1], ends[1:]], dim=1),
-        path=path,
-        notes=(f"It is an animated {kind}, which is read as a video.",),
-    )
+    with opened(path) as image:
+        still = frame_count(image) == 1
+    return None if still else read_clip(Animation(path))
 
 
-def read_mask(path: str | Path) -> Tensor:
+def read_mask(path: str | Path, *, channel: MaskChannel = "auto", begin: int = 0, end: int | None = None) -> Tensor:
     """`(T, H, W)` float32 of 0 and 1: `read_mask_levels`, of which the brighter half is 1 = generate.
+
+    Args:
+        path: As `read_mask_levels`, as are all others.
 
     Raises:
         InputError: as `read_mask_levels`.
     """
-    return (read_mask_levels(path) > 127).float()
+    return (read_mask_levels(path, channel=channel, begin=begin, end=end) > 127).float()
 
 
-def read_mask_levels(path: str | Path) -> Tensor:
-    """`(T, H, W)` uint8 from an image (T = 1), an animation or a video: 255 = generate, 0 = keep, soft between.
+def read_mask_levels(
+    path: str | Path, *, channel: MaskChannel = "auto", begin: int = 0, end: int | None = None
+) -> Tensor:
+    """`(T, H, W)` uint8 from an image (T = 1), a video or numbered images: 255 = generate, 0 = keep, soft between.
 
-    An image of one single colour painted on transparency says with its alpha what it means: painted = generate.
-    Where both vary, the brightness decides. Either is logged.
+    Args:
+        path: As `open_footage`.
+        channel: Where the mask is: in the brightness ("luma") or the transparency ("alpha"). "auto": a single colour
+            painted on transparency says with its alpha what it means; where both vary, the brightness decides, and
+            either is logged.
+        begin: The first frame that is read.
+        end: The frame after the last; None = to the end.
 
     Raises:
-        InputError: as `read_image` and `read_video`.
+        InputError: as `read_image` and `read_video`, or the file has no alpha and that is asked for.
     """
-    path = Path(path)
-    still = path.suffix.lower() in PICTURES
-    clip = read_animation(path) if still else read_video(path)
-    if clip is None:
-        picture, opacity = read_image(path)
-        pictures, alpha = picture[None], None if opacity is None else opacity[None]
-    else:
-        pictures, alpha = clip.frames, clip.alpha
-        for note in clip.notes:
+    film = open_footage(path)
+    if film.count > 1:
+        for note in film.notes:
             logger.info("%s: %s", path, note)
-    if alpha is not None:
-        painted = pictures[alpha > 127]
-        if not painted.numel() or int((painted.amax(0).int() - painted.amin(0).int()).max()) <= 16:
-            logger.info("%s: a single colour on transparency, so the painted part is the mask.", path)
-            return alpha
-        logger.warning("%s: brightness and transparency both vary; the mask is the brightness.", path)
+    return mask_of(film, channel=channel, begin=begin, end=end)
+
+
+def mask_of(film: Footage, *, channel: MaskChannel = "auto", begin: int = 0, end: int | None = None) -> Tensor:
+    """The levels of the mask of an open film, as `read_mask_levels`."""
+    begin, end = film.checked(begin, end)
+    if channel == "alpha" and not film.alpha:
+        raise InputError(
+            "mask-without-alpha",
+            "{path} has no transparency, and its alpha is to be the mask. A file with alpha is needed, such as "
+            'PNG, WebM or ProRes 4444. Choose another, or take its brightness ("luma").',
+            path=film.path,
+        )
+    size = end - begin, film.height, film.width
+    check_room(6 * size[0] * size[1] * size[2], f"The mask {film.path}", height=film.height, width=film.width)
+    bright = torch.empty(size, dtype=torch.uint8)
+    opaque: Tensor | None = None
+    low, high = torch.full((3,), 255), torch.zeros(3, dtype=torch.long)
     weights = torch.tensor([0.299, 0.587, 0.114])
-    return torch.stack([(picture.float() @ weights).round_().to(torch.uint8) for picture in pictures])
+    for chunk in film.chunks(begin, end):
+        place = slice(chunk.begin, chunk.begin + len(chunk.frames))
+        for index, picture in enumerate(chunk.frames):
+            bright[chunk.begin + index] = (picture.float() @ weights).round_().to(torch.uint8)
+        if chunk.alpha is None or (int(chunk.alpha.min()) == 255 and opaque is None):
+            painted = chunk.frames.flatten(0, 2)
+        else:
+            opaque = torch.full(size, 255, dtype=torch.uint8) if opaque is None else opaque
+            opaque[place] = chunk.alpha
+            painted = chunk.frames[chunk.alpha > 127]
+        if painted.numel():
+            low, high = torch.minimum(low, painted.amin(0)), torch.maximum(high, painted.amax(0))
+    if channel == "auto" and opaque is not None:
+        if int((high - low).max()) <= _ONE_COLOUR:
+            logger.info("%s: a single colour on transparency, so the painted part is the mask.", film.path)
+            return opaque
+        logger.warning("%s: brightness and transparency both vary; the mask is the brightness.", film.path)
+    if channel == "alpha":
+        return torch.full(size, 255, dtype=torch.uint8) if opaque is None else opaque
+    return bright
 
 
 def write_image(path: str | Path, frames: Tensor) -> None:
@@ -145,69 +170,3 @@ def write_image(path: str | Path, frames: Tensor) -> None:
     with replacing(path, OSError) as part:
         size = pictures.shape[2], pictures.shape[1]
         image_module.frombytes("RGB", size, pictures[0].numpy().tobytes()).save(part, format="PNG")
-
-
-@contextmanager
-def _opened(path: Path) -> Generator[Image, None, None]:
-    """An open image file; whatever its decoder raises becomes an InputError."""
-    image_module = pillow()
-    check_file(path)
-    try:
-        with warnings.catch_warnings():
-            # Pillow warns of very large pictures while it opens them; the check below says it as an error.
-            warnings.simplefilter("ignore")
-            with image_module.open(path, formats=_FORMATS) as image:
-                if image.width * image.height > _MAX_PICTURE:
-                    raise image_module.DecompressionBombError
-                if image.format == "TIFF" and _pages(image) > 1:
-                    logger.warning("%s: it has %d pages; the first is read.", path, _pages(image))
-                yield image
-    except InputError:
-        raise
-    except image_module.DecompressionBombError as error:
-        raise InputError(
-            "image-too-large",
-            "The picture {path} has more than {max_picture:,} pixels. Pictures up to that size are read. Scale "
-            "it down first.",
-            path=path,
-            max_picture=_MAX_PICTURE,
-        ) from error
-    except Exception as error:  # a damaged picture can fail in any way inside Pillow's decoders
-        raise InputError(
-            "image-unreadable",
-            "The file {path} cannot be read as a picture ({error}). A complete PNG, JPEG or WebP file of 8 or "
-            "16 bits is needed. Export or download it again.",
-            path=path,
-            error=reason(error),
-        ) from error
-
-
-def _count(image: Image) -> int:
-    """Frames of an animation, 1 for an image."""
-    if image.format not in _MOVING:
-        return 1
-    return max(_pages(image) - bool(getattr(image, "default_image", False)), 1)
-
-
-def _pages(image: Image) -> int:
-    """Images in the file."""
-    return getattr(image, "n_frames", 1)
-
-
-def _picture_bytes(image: Image) -> tuple[Tensor, Tensor | None]:
-    from PIL import ImageOps
-
-    upright = ImageOps.exif_transpose(image)
-    if upright.mode.startswith("I"):
-        levels = torch.frombuffer(bytearray(upright.convert("I").tobytes()), dtype=torch.int32)
-        levels = levels.view(upright.height, upright.width)
-        if int(levels.max()) > 65535 or int(levels.min()) < 0:
-            raise ValueError("its values exceed 16 bits")
-        return (levels.double() / 257).round().to(torch.uint8)[..., None].expand(-1, -1, 3).contiguous(), None
-    if upright.mode == "F":
-        raise ValueError("it holds floating-point values of an unknown range")
-    mode = "RGBA" if "A" in upright.getbands() or "transparency" in upright.info else "RGB"
-    data = bytearray(upright.convert(mode).tobytes())
-    picture = torch.frombuffer(data, dtype=torch.uint8).view(upright.height, upright.width, len(mode))
-    alpha = picture[..., 3].contiguous() if mode == "RGBA" else None
-    return picture[..., :3].contiguous(), None if alpha is None or int(alpha.min()) == 255 else alpha

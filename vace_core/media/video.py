@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import math
-import re
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from ..checks.numbers import check_whole
 from ..checks.room import most_bytes
 from ..errors import InputError, ShapeError
-from ..files.replacing import reason
-from .decode import decoded_frames, frame_bytes, frame_times
-from .files import OPTIONS, check_file, pyav
-
-if TYPE_CHECKING:
-    from av.container import InputContainer
-    from av.video.stream import VideoStream
+from .colour import BT709, Colour
+from .footage import Footage
+from .reader import VideoReader
+from .sources import open_footage
 
 MAX_BYTES = 8 << 30  # of decoded frames
 
@@ -39,6 +32,9 @@ class Clip:
         times: `(T, 2)` float64, start and end of each frame in seconds, the first at 0.
         path: The file.
         notes: What was found or changed, one sentence each.
+        colour: What the levels of the file mean, for writing the same.
+        aspect: Width of a pixel over its height.
+        bits: Bits of one channel in the file.
     """
 
     frames: Tensor
@@ -47,6 +43,9 @@ class Clip:
     times: Tensor
     path: Path | None = None
     notes: tuple[str, ...] = ()
+    colour: Colour = BT709
+    aspect: Fraction = Fraction(1)
+    bits: int = 8
 
 
 def from_uint8(pictures: Tensor) -> Tensor:
@@ -124,99 +123,62 @@ def read_video(path: str | Path, *, max_frames: int | None = None, max_bytes: in
     Raises:
         InputError: the file is missing, empty, cut short, damaged, no video, or too large.
     """
-    path, av = Path(path), pyav()
-    if max_frames is not None:
-        check_whole("max_frames", max_frames, least=1)
-    if not ("%" in path.name and path.parent.is_dir()):
-        check_file(path)
-    try:
-        with av.open(str(path.absolute()), container_options=OPTIONS, metadata_errors="replace") as container:
-            streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
-            if not streams:
-                raise InputError(
-                    "video-without-picture",
-                    "The file {path} holds no moving picture, only sound or data. A video is needed. Choose another "
-                    "file.",
-                    path=path,
-                )
-            if getattr(streams[0], "codec_context", None) is None:
-                raise InputError(
-                    "video-codec",
-                    "The video {path} is coded in a way that this FFmpeg cannot decode. H.264 is the safest choice. "
-                    "Convert it to MP4.",
-                    path=path,
-                )
-            return _read(path, container, streams[0], max_frames, max_bytes)
-    except InputError:
-        raise
-    except (av.FFmpegError, OSError, ValueError) as error:
+    path = Path(path)
+    if max_frames is not None and max_frames < 1:
         raise InputError(
-            "video-unreadable",
-            "The file {path} cannot be opened as a video ({error}). A complete video file is needed. Export or "
-            "download it again, or convert it to MP4.",
-            path=path,
-            error=reason(error),
-        ) from error
-
-
-def _read(path: Path, container: InputContainer, stream: VideoStream, max_frames: int | None, max_bytes: int) -> Clip:
-    promised = stream.frames or int((container.duration or 0) / 1e6 * (stream.average_rate or 0))
-    bound = most_bytes(max_bytes)
-    check_memory(path, stream.width, stream.height, min(promised, max_frames or promised), bound)
-    pictures: deque[Tensor] = deque()
-    starts: list[Fraction | None] = []
-    durations: dict[int | None, int | None] = {}
-    notes: dict[str, None] = {}  # an ordered set
-    shape, last = (0, 0), Fraction(0)
-    for frame in decoded_frames(path, stream, container, durations):
-        shape = shape if pictures else (frame.height, frame.width)
-        if (frame.height, frame.width) != shape:
-            raise InputError(
-                "video-size-changes",
-                "The video {path} changes from {shape_1} x {shape_0} to {width} x {height} pixels at frame "
-                "{num_pictures}. One size is needed. Export it again, or read its first {num_pictures} frames.",
-                path=path,
-                shape_1=shape[1],
-                shape_0=shape[0],
-                width=frame.width,
-                height=frame.height,
-                num_pictures=len(pictures),
-            )
-        check_memory(path, frame.width, frame.height, len(pictures) + 1, bound)
-        pictures.append(frame_bytes(frame, notes))
-        tick = stream.time_base or Fraction(1, 1_000_000)
-        starts.append(None if frame.pts is None else frame.pts * tick)
-        last = (durations.get(frame.pts) or 0) * tick
-        if len(pictures) == max_frames:
-            break
-    if not pictures:
-        raise InputError(
-            "video-without-frames",
-            "The video {path} holds no frames. At least one is needed. Export or download it again.",
-            path=path,
+            "max-frames",
+            "max_frames is {max_frames}. At least one frame must be read. Set it to 1 or more.",
+            max_frames=max_frames,
         )
-    if len(pictures) != max_frames and starts[-1] is not None:
-        _check_complete(path, container, stream, len(pictures), starts[-1] + last)
-    fps, times = frame_times(starts, stream, last, notes)
-    if stream.sample_aspect_ratio and stream.sample_aspect_ratio != 1:
-        notes[f"Its pixels are not square ({stream.sample_aspect_ratio}); they are kept as they are stored."] = None
-    frames, alpha = _stack(pictures)
-    if alpha is not None:
-        notes["It has transparency, which is kept apart; the colours are as stored."] = None
-    return Clip(frames=frames, alpha=alpha, fps=fps, times=times, path=path, notes=tuple(notes))
+    film = open_footage(path)
+    if isinstance(film, VideoReader):  # asked before a frame is decoded
+        promised = min(film.promised, max_frames or film.promised)
+        height, width = film.stored_size
+        check_memory(path, width, height, promised, most_bytes(max_bytes))
+    return read_clip(film, 0, max_frames if max_frames and max_frames <= film.count else None, max_bytes=max_bytes)
 
 
-def _stack(pictures: deque[Tensor]) -> tuple[Tensor, Tensor | None]:
-    """One tensor of colours and one of alpha, emptying the queue so that memory is never needed twice."""
-    count, (height, width, channels) = len(pictures), pictures[0].shape
+def read_clip(film: Footage, begin: int = 0, end: int | None = None, *, max_bytes: int = MAX_BYTES) -> Clip:
+    """A range of an open film as bytes; nothing else of it is decoded.
+
+    Args:
+        film: Where they are read from.
+        begin: The first frame.
+        end: The frame after the last; None = to the end.
+        max_bytes: Bytes that the decoded frames may fill.
+
+    Raises:
+        InputError: the range is not in the film, a frame cannot be decoded, or they do not fit.
+    """
+    begin, end = film.checked(begin, end)
+    count, height, width = end - begin, film.height, film.width
+    check_memory(film.path, width, height, count, most_bytes(max_bytes))
     frames = torch.empty(count, height, width, 3, dtype=torch.uint8)
-    alpha = torch.full((count, height, width), 255, dtype=torch.uint8) if channels == 4 else None
-    for index in range(count):
-        picture = pictures.popleft()
-        frames[index] = picture[..., :3]
-        if alpha is not None and picture.shape[2] == 4:
-            alpha[index] = picture[..., 3]
-    return frames, None if alpha is None or int(alpha.min()) == 255 else alpha
+    alpha: Tensor | None = None
+    for chunk in film.chunks(begin, end):
+        place = slice(chunk.begin, chunk.begin + len(chunk.frames))
+        frames[place] = chunk.frames
+        if chunk.alpha is not None and int(chunk.alpha.min()) < 255:
+            alpha = torch.full((count, height, width), 255, dtype=torch.uint8) if alpha is None else alpha
+            alpha[place] = chunk.alpha
+    reduced = f"Its {film.bits} bits per channel are reduced to 8."
+    apart = "It has transparency, which is kept apart; the colours are as stored."
+    times = film.times[begin:end]
+    return Clip(
+        frames=frames,
+        alpha=alpha,
+        fps=film.fps,
+        times=times - times[0, 0],
+        path=film.path,
+        notes=(
+            *((reduced,) if film.bits > 8 else ()),
+            *film.notes,
+            *((apart,) if alpha is not None else ()),
+        ),
+        colour=film.colour,
+        aspect=film.aspect,
+        bits=film.bits,
+    )
 
 
 def check_memory(path: Path, width: int, height: int, frames: int, max_bytes: int) -> None:
@@ -238,24 +200,4 @@ def check_memory(path: Path, width: int, height: int, frames: int, max_bytes: in
             height=height,
             needed=needed / 2**30,
             max_bytes=max_bytes / 2**30,
-        )
-
-
-def _check_complete(path: Path, container: InputContainer, stream: VideoStream, count: int, end: Fraction) -> None:
-    """Refuses a file whose frames end before the time its header states: decoders stop quietly where a file is cut."""
-    stated = Fraction(0)
-    if "mp4" in container.format.name and stream.duration and stream.time_base:
-        stated = ((stream.start_time or 0) + stream.duration) * stream.time_base
-    elif clock := re.fullmatch(r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", "")):
-        stated = Fraction(clock[1]) * 3600 + Fraction(clock[2]) * 60 + Fraction(clock[3])
-    if stated - end > 2 * end / count:
-        raise InputError(
-            "video-cut-short",
-            "The video {path} is cut short: its header states {stated:.2f} s, its {count} frames end at "
-            "{end:.2f} s. A complete video file is needed. Export or download it again, or read its first "
-            "{count} frames.",
-            path=path,
-            stated=float(stated),
-            count=count,
-            end=float(end),
         )

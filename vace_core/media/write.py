@@ -1,38 +1,50 @@
-"""Video files, written whole or not at all, with the sound of another one."""
+"""Video files and numbered pictures, written whole or not at all, in chunks and with the sound of another file."""
 
 from __future__ import annotations
 
 import logging
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from ..errors import InputError, ShapeError
-from ..files.replacing import reason, replacing
-from .files import EXACT_COLOUR, OPTIONS, check_file, check_target, pyav
+from ..files.replacing import replacing, unwritable
+from .colour import BT709, Colour
+from .encoder import FilmEncoder, Layout
+from .files import check_target, pyav
+from .planes import converted, frame_of_planes, numbers_to_planes
+from .sound import sound_of
 from .video import to_uint8
 
 if TYPE_CHECKING:
-    from av.audio.stream import AudioStream
-    from av.container import OutputContainer
+    from av.video.frame import VideoFrame
 
 logger = logging.getLogger("vace")
 
-_AUDIO_RATE = 48_000  # Hz
+CRF = 10
+"""Loss of H.264 unless one says otherwise: the official "quality 8"."""
 
 
 def write_video(
     path: str | Path,
-    frames: Tensor,
+    frames: Tensor | Iterable[Tensor],
     *,
     fps: float,
-    crf: int = 10,
+    crf: int = CRF,
     lossless: bool = False,
+    bits: int = 8,
+    colour: Colour = BT709,
+    aspect: Fraction = Fraction(1),
+    times: Tensor | None = None,
     copy_audio_from: str | Path | None = None,
+    audio_start: float = 0.0,
 ) -> None:
     """Writes `frames` as H.264 in .mp4, or without any loss as FFV1 in .mkv.
 
@@ -42,38 +54,96 @@ def write_video(
 
     Args:
         path: Ends in .mp4, or .mkv if `lossless`. Its folder must exist.
-        frames: `(1, 3, T, H, W)` in -1..1, or `(T, H, W, 3)` uint8: a long film takes a quarter of the memory so.
+        frames: `(1, 3, T, H, W)` in -1..1, or `(T, H, W, 3)` uint8; or chunks of these, of which one at a time is held.
         fps: Frames per second, 0.1..1000. Stored as an exact fraction, 29.97 as well as 30000/1001.
-        crf: Loss of H.264, 0 = least, 51 = most. The default is the official "quality 8". Unused if `lossless`.
+        crf: Loss of the codec, 0 = least, 51 = most. The default is the official "quality 8". Unused if `lossless`.
         lossless: Keeps every byte, so that unchanged pixels can be checked in the file.
-        copy_audio_from: A video or sound file whose first track is stored as AAC, mono or stereo, from the time of
-            its first frame and as long as `frames`. One without sound gives a silent result, which is logged.
+        bits: Of one channel: 8, or 10 (12 and 16 too without loss). H.264 of 10 bits is played by programs, and by few
+            devices.
+        colour: What the film is stored as, and what its tags then say: that of its source, so that it looks as it.
+        aspect: Width of a pixel over its height, as the source has it.
+        times: `(T, 2)` seconds, start and end of each frame, where the rate varies.
+        copy_audio_from: A video or sound file. Its first track is stored from the time of its first picture on, as
+            long as the film: as it is where .mp4 takes its codec, otherwise as AAC, and as FLAC if `lossless`. One
+            without sound gives a silent result, which is logged.
+        audio_start: Seconds of that file that are left out, for a film that shows a part of it.
 
     Raises:
         InputError: the path, rate or quality cannot be used, a frame holds NaN or infinity, or writing fails.
-        ShapeError: the frames are not one clip.
+        ShapeError: the frames are not one clip, or change their size.
 
     Source: quality 8 of imageio-ffmpeg, which ali-vilab/VACE writes with, is x264's crf int((1 - 0.8) * 51) = 10.
     """
     path, av = Path(path), pyav()
     check_video_target(path, lossless=lossless)
-    if not 0.1 <= fps <= 1000:
-        raise InputError(
-            "fps-range",
-            "The frame rate is {fps:g}. Between 0.1 and 1000 frames per second are needed. Set fps.",
-            fps=fps,
-        )
-    if not 0 <= crf <= 51:
-        raise InputError(
-            "crf-range", "crf is {crf}. It must lie between 0 (best) and 51 (smallest file). Use 10 to 23.", crf=crf
-        )
-    pictures, rate = _pictures(frames), Fraction(fps).limit_denominator(1001)
-    height, width = pictures.shape[1:3]
-    if not lossless and (height % 2 or width % 2):
+    _check_numbers(fps, crf, bits, lossless)
+    chunks = iter([frames] if isinstance(frames, Tensor) else frames)
+    first = next(chunks, None)
+    if first is None:
+        raise ShapeError("frames-missing", "No frames came. A video holds at least one. Give it some.")
+    height, width = size = _size(first)
+    chunks, first = _all_of([first], chunks), None
+    odd = bool(height % 2 or width % 2)
+    if not lossless and odd:
         logger.warning("%s: %d x %d is odd, so H.264 4:4:4; some players cannot show it.", path, width, height)
-    audio = None if copy_audio_from is None else _read_audio(Path(copy_audio_from), len(pictures) / rate)
+    sampling = "444" if odd else "420"
+    deep = (
+        ("gbrp10le" if bits <= 10 else "gbrp12le" if bits <= 12 else "gbrp16le") if lossless else f"yuv{sampling}p10le"
+    )
+    shallow = "bgr0" if lossless else f"yuv{sampling}p"
+    pix_fmt = shallow if bits == 8 else deep
+    layout = Layout(
+        width=width, height=height, pix_fmt=pix_fmt, crf=None if lossless else crf, colour=colour, aspect=aspect
+    )
+    audio = None if copy_audio_from is None else Path(copy_audio_from)
     with replacing(path, av.FFmpegError) as part, av.open(str(part), "w") as container:
-        _encode(container, pictures, rate, None if lossless else crf, audio)
+        encoder = FilmEncoder(container, layout, fps, times)
+        with sound_of(audio, container, audio_start, flac=lossless) as encoder.sound:
+            for chunk in chunks:
+                if _size(chunk) != size:
+                    raise ShapeError(
+                        "frames-size-changes",
+                        "Frames of {width} x {height} pixels came, and then frames of {next_width} x {next_height}. A "
+                        "video has one size. Scale them.",
+                        width=width,
+                        height=height,
+                        next_width=_size(chunk)[1],
+                        next_height=_size(chunk)[0],
+                    )
+                for frame in _frames(chunk, layout):
+                    encoder.add(frame)
+            encoder.finish()
+
+
+def write_frames(path: str | Path, frames: Iterable[Tensor] | Tensor, *, bits: int = 8) -> None:
+    """Writes numbered PNG files into a folder, which appears with all of them or not at all.
+
+    Args:
+        path: The folder, "shots", whose files are frame_00000.png and so on, or with a pattern for their names,
+            "shots/take_%04d.png". It must not hold anything yet.
+        frames: As `write_video`.
+        bits: 8 or 16 bits of one channel.
+
+    Raises:
+        InputError: the folder cannot be written or holds something, or a frame holds NaN or infinity.
+        ShapeError: the frames are not clips.
+    """
+    folder, name = check_frames_target(path, bits=bits)
+    part: Path | None = None
+    try:
+        part = Path(tempfile.mkdtemp(prefix=f".{folder.name[:40]}.", dir=folder.parent))
+        _write_pngs(part / name, frames, bits)
+        if folder.exists():
+            folder.rmdir()
+        part.chmod(0o777 & ~_umask())
+        part.rename(folder)
+    except (OSError, ValueError, TypeError, pyav().FFmpegError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise unwritable(folder, error) from error
+    finally:
+        if part is not None:
+            shutil.rmtree(part, ignore_errors=True)
 
 
 def check_video_target(path: Path, *, lossless: bool, pixels: int = 0) -> None:
@@ -100,88 +170,120 @@ def check_video_target(path: Path, *, lossless: bool, pixels: int = 0) -> None:
         )
 
 
-def _pictures(frames: Tensor) -> Tensor:
-    """`(T, H, W, 3)` uint8."""
-    if frames.dtype != torch.uint8:
-        return to_uint8(frames)
-    if frames.ndim != 4 or frames.shape[3] != 3 or 0 in frames.shape:
+def check_frames_target(path: str | Path, *, bits: int = 8) -> tuple[Path, str]:
+    """The folder and the pattern that `write_frames` writes, refused before the frames are computed if it could not.
+
+    Raises:
+        InputError: the folder cannot be made, or is there and not empty, or the pattern is none of PNG files.
+    """
+    path = Path(path)
+    folder, name = (path.parent, path.name) if "%" in path.name else (path, "frame_%05d.png")
+    if bits not in (8, 16) or not name.endswith(".png"):
+        raise InputError(
+            "image-bits",
+            "{name} of {bits} bits was asked for. Numbered .png of 8 or 16 bits are written. Change it.",
+            name=name,
+            bits=bits,
+        )
+    if not folder.parent.is_dir():
+        raise InputError(
+            "folder-missing",
+            "There is no folder {parent}. The folder of the result must exist. Create it first.",
+            parent=folder.parent,
+        )
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(
+            "folder-not-empty",
+            "{folder} is there and not an empty folder. An empty or a new one is needed. Name another.",
+            folder=folder,
+        )
+    return folder, name
+
+
+def _all_of(first: list[Tensor], rest: Iterator[Tensor]) -> Iterator[Tensor]:
+    """What was looked at and what follows, none of it held on to."""
+    yield first.pop()
+    yield from rest
+
+
+def _check_numbers(fps: float, crf: int, bits: int, lossless: bool) -> None:
+    if not 0.1 <= fps <= 1000:
+        raise InputError(
+            "fps-range",
+            "The frame rate is {fps:g}. Between 0.1 and 1000 frames per second are needed. Set fps.",
+            fps=fps,
+        )
+    if not 0 <= crf <= 51:
+        raise InputError(
+            "crf-range", "crf is {crf}. It must lie between 0 (best) and 51 (smallest file). Use 10 to 23.", crf=crf
+        )
+    if bits not in ((8, 10, 12, 16) if lossless else (8, 10)):
+        raise InputError(
+            "video-bits",
+            "{bits} bits were asked for. A video has 8 or 10, or up to 16 without loss. Set one of them.",
+            bits=bits,
+        )
+
+
+def _size(chunk: Tensor) -> tuple[int, int]:
+    if chunk.dtype == torch.uint8 and (chunk.ndim != 4 or chunk.shape[3] != 3 or 0 in chunk.shape):
         raise ShapeError(
             "pictures-shape",
-            "The pictures have the shape {frames_shape}. Bytes of (T, H, W, 3) are needed, or one clip of (1, "
+            "The pictures have the shape {chunk_shape}. Bytes of (T, H, W, 3) are needed, or one clip of (1, "
             "3, T, H, W) in -1..1. Bring them into one of these forms.",
-            frames_shape=tuple(frames.shape),
+            chunk_shape=tuple(chunk.shape),
         )
-    return frames.cpu()
+    if chunk.dtype == torch.uint8:
+        return chunk.shape[1], chunk.shape[2]
+    if chunk.ndim != 5:
+        to_uint8(chunk)  # says what is wrong
+    return chunk.shape[3], chunk.shape[4]
 
 
-def _encode(
-    container: OutputContainer, pictures: Tensor, rate: Fraction, crf: int | None, audio: tuple[Tensor, str] | None
-) -> None:
-    """Images `(T, H, W, 3)` and sound into an open file; no `crf` means FFV1."""
-    av, (height, width) = pyav(), pictures.shape[1:3]
-    stream = container.add_stream("ffv1" if crf is None else "libx264", rate=rate)
-    stream.width, stream.height, stream.pix_fmt = width, height, "bgr0"
-    if crf is not None:
-        stream.options = {"crf": str(crf)}
-        stream.pix_fmt = "yuv444p" if height % 2 or width % 2 else "yuv420p"
-        coding = stream.codec_context
-        coding.color_range = coding.colorspace = coding.color_primaries = coding.color_trc = 1  # limited, BT.709
-    sound = None if audio is None else container.add_stream("aac", rate=_AUDIO_RATE, layout=audio[1])
-    for index, picture in enumerate(pictures):
-        frame = av.VideoFrame.from_ndarray(picture.numpy(), format="rgb24")
-        if crf is not None:
-            frame = frame.reformat(
-                format=stream.pix_fmt, dst_colorspace="ITU709", dst_color_range="MPEG", interpolation=EXACT_COLOUR
-            )
-        frame.pts, frame.time_base = index, 1 / rate
-        container.mux(stream.encode(frame))
-    container.mux(stream.encode(None))
-    if audio is not None and sound is not None:
-        _encode_audio(container, sound, *audio)
-
-
-def _encode_audio(container: OutputContainer, stream: AudioStream, track: Tensor, layout: str) -> None:
+def _frames(chunk: Tensor, layout: Layout) -> Iterator[VideoFrame]:
     av = pyav()
-    for begin in range(0, track.shape[1], 1024):
-        samples = track[:, begin : begin + 1024].contiguous()
-        frame = av.AudioFrame.from_ndarray(samples.numpy(), format="fltp", layout=layout)
-        frame.sample_rate, frame.pts, frame.time_base = _AUDIO_RATE, begin, Fraction(1, _AUDIO_RATE)
-        container.mux(stream.encode(frame))
-    container.mux(stream.encode(None))
+    if layout.pix_fmt in ("bgr0", "yuv420p", "yuv444p"):
+        for picture in chunk.cpu() if chunk.dtype == torch.uint8 else to_uint8(chunk):
+            frame = av.VideoFrame.from_ndarray(picture.numpy(), format="rgb24")
+            yield frame if layout.crf is None else converted(frame, layout.pix_fmt, layout.colour)
+        return
+    bits = int(layout.pix_fmt.partition("p")[2].removesuffix("le"))
+    for picture in _numbers(chunk):
+        yield frame_of_planes(numbers_to_planes(picture, layout.colour, bits, layout.pix_fmt), layout.pix_fmt)
 
 
-def _read_audio(path: Path, seconds: Fraction) -> tuple[Tensor, str] | None:
-    """`(channels, samples)` float32 at 48 kHz that lasts `seconds` from the first frame, and its layout."""
-    check_file(path)
-    av = pyav()
-    try:
-        with av.open(str(path.absolute()), container_options=OPTIONS, metadata_errors="replace") as container:
-            if not container.streams.audio or getattr(container.streams.audio[0], "codec_context", None) is None:
-                logger.info("%s: no sound to copy.", path)
-                return None
-            stream, video = container.streams.audio[0], container.streams.video
-            origin = float((video[0].start_time or 0) * video[0].time_base) if video else 0.0
-            layout = "mono" if stream.codec_context.layout.nb_channels == 1 else "stereo"
-            resampler = av.AudioResampler(format="fltp", layout=layout, rate=_AUDIO_RATE)
-            track = torch.zeros(1 if layout == "mono" else 2, round(seconds * _AUDIO_RATE))
-            cursor = 0
-            for frame in chain(container.decode(stream), [None]):
-                for piece in resampler.resample(frame):
-                    samples = torch.from_numpy(piece.to_ndarray())
-                    begin = cursor if piece.time is None else round((piece.time - origin) * _AUDIO_RATE)
-                    # Time stamps are rounded to the file's clock: only a true gap may interrupt the sound.
-                    begin = cursor if abs(begin - cursor) < _AUDIO_RATE // 20 else begin
-                    cursor = begin + samples.shape[1]
-                    if begin >= track.shape[1]:
-                        return track, layout
-                    part = samples[:, max(-begin, 0) : track.shape[1] - begin]
-                    track[:, max(begin, 0) : max(begin, 0) + part.shape[1]] = part
-            return track, layout
-    except (av.FFmpegError, OSError, ValueError) as error:
-        raise InputError(
-            "sound-unreadable",
-            "The sound of {path} cannot be read ({error}). A complete file is needed. Export it again, or "
-            "leave copy_audio_from empty.",
-            path=path,
-            error=reason(error),
-        ) from error
+def _numbers(chunk: Tensor) -> Iterator[Tensor]:
+    """`(H, W, 3)` float32 in 0..1, one by one."""
+    if chunk.dtype == torch.uint8:
+        yield from (picture.float() / 255 for picture in chunk.cpu())
+        return
+    for index in range(chunk.shape[2]):
+        one = chunk[:, :, index : index + 1].detach().cpu()
+        to_uint8(one)  # says what is wrong
+        yield (one[0, :, 0].permute(1, 2, 0).float() + 1).div(2).clamp(0, 1)
+
+
+def _write_pngs(pattern: Path, frames: Iterable[Tensor] | Tensor, bits: int) -> None:
+    av, count = pyav(), 0
+    for chunk in [frames] if isinstance(frames, Tensor) else frames:
+        _size(chunk)
+        deep = _numbers(chunk) if bits == 16 else (chunk.cpu() if chunk.dtype == torch.uint8 else to_uint8(chunk))
+        for picture in deep:
+            levels = (picture * 65535).round().numpy().astype(np.uint16) if bits == 16 else picture.numpy()
+            frame = av.VideoFrame.from_ndarray(levels, format="rgb48le" if bits == 16 else "rgb24")
+            coder = av.CodecContext.create("png", "w")
+            coder.width, coder.height, coder.pix_fmt = frame.width, frame.height, "rgb48be" if bits == 16 else "rgb24"
+            coder.time_base = Fraction(1, 25)
+            data = b"".join(bytes(packet) for packet in [*coder.encode(frame), *coder.encode(None)])
+            (pattern.parent / (pattern.name % count)).write_bytes(data)
+            count += 1
+    if not count:
+        raise ShapeError("frames-missing", "No frames came. A folder of pictures holds at least one. Give it some.")
+
+
+def _umask() -> int:
+    import os
+
+    old = os.umask(0)
+    os.umask(old)
+    return old

@@ -1,0 +1,129 @@
+"""What nobody edited is in the result as the source stores it."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from video_files import encode, encode_sound, message, noise, turn
+
+from vace_core.errors import ShapeError
+from vace_core.media.edited import write_edited
+from vace_core.media.planes import stored_planes
+from vace_core.media.sources import open_footage
+from vace_core.media.video import read_video
+
+KINDS = [
+    ("a.mp4", "libx264", "yuv420p"),
+    ("a.mp4", "libx264", "yuv444p"),
+    ("a.mkv", "libx264", "yuv420p10le"),
+    ("a.mkv", "ffv1", "yuv422p"),
+    ("a.mkv", "ffv1", "yuv422p10le"),
+    ("a.mov", "prores_ks", "yuva444p10le"),
+    ("a.mov", "png", "rgb24"),
+    ("a.mkv", "ffv1", "gray"),
+    ("a.mov", "rawvideo", "uyvy422"),
+]
+HOLE = (slice(9, 21), slice(11, 30))
+
+
+def film(path: Path, codec: str, pix_fmt: str, count: int = 6, size: tuple[int, int] = (48, 64)) -> Path:
+    return encode(path, noise(count, *size, 3), codec=codec, pix_fmt=pix_fmt, fps=30000 / 1001)
+
+
+def stored(path: Path) -> list[list[np.ndarray]]:
+    """The levels of every frame, copied, as a decoder gives them."""
+    with av.open(str(path)) as container:
+        return [[plane.copy() for plane in stored_planes(frame)[0]] for frame in container.decode(video=0)]
+
+
+def edit(count: int, size: tuple[int, int] = (48, 64)) -> tuple[torch.Tensor, torch.Tensor]:
+    """An orange rectangle."""
+    frames = torch.tensor([200, 120, 40], dtype=torch.uint8).expand(count, *size, 3)
+    changed = torch.zeros(count, *size)
+    changed[(slice(None), *HOLE)] = 0.3  # a soft edge counts too
+    return frames, changed
+
+
+@pytest.mark.parametrize(("name", "codec", "pix_fmt"), KINDS)
+def test_outside_of_the_edit_every_stored_level_is_the_same(tmp_path: Path, name: str, codec: str, pix_fmt: str):
+    source = open_footage(film(tmp_path / name, codec, pix_fmt))
+    frames, changed = edit(3)
+    write_edited(
+        tmp_path / "b.mkv", source, [(frames[:2], changed[:2]), (frames[2:], changed[2:])], begin=2, lossless=True
+    )
+    result = open_footage(tmp_path / "b.mkv")
+    assert (result.count, result.fps, result.bits) == (6, source.fps, source.bits)
+    before, after = stored(source.path), stored(tmp_path / "b.mkv")
+    for index in range(6):
+        for old, new in zip(before[index], after[index], strict=False):
+            rows, columns = 48 // old.shape[0], 64 // old.shape[1]
+            kept = torch.nn.functional.max_pool2d(changed[:1], (rows, columns))[0].numpy() == 0
+            kept = kept if 2 <= index < 5 else np.ones_like(kept)
+            assert np.array_equal(old[kept], new[kept])
+    if pix_fmt != "gray":
+        assert len(before[0]) == len(after[0])
+    inside = (result.frame(3)[0][15, 20].int() - frames[0, 15, 20].int()).abs().max()
+    assert inside <= 2
+
+
+def test_a_film_that_is_turned_comes_upright_and_as_stored(tmp_path: Path):
+    path = turn(film(tmp_path / "a.mp4", "libx264", "yuv420p"), 0, 1 << 16, -1 << 16, 0)
+    source = open_footage(path)
+    assert (source.height, source.width) == (64, 48)
+    write_edited(tmp_path / "b.mkv", source, [], lossless=True)
+    for old, new in zip(stored(path), stored(tmp_path / "b.mkv"), strict=True):
+        for one, other in zip(old, new, strict=True):
+            assert np.array_equal(np.rot90(one, -1), other)
+
+
+@pytest.mark.parametrize("name", ["a.gif", "shots"])
+def test_films_of_rgb_keep_every_byte(tmp_path: Path, name: str):
+    images = [Image.fromarray(picture.numpy()) for picture in noise(4, 48, 64, 3)]
+    if name == "a.gif":
+        images[0].save(tmp_path / name, save_all=True, append_images=images[1:], duration=40)
+    else:
+        (tmp_path / name).mkdir()
+        for index, image in enumerate(images):
+            image.save(tmp_path / name / f"{index}.png")
+    frames, changed = edit(4)
+    write_edited(tmp_path / "b.mkv", open_footage(tmp_path / name), [(frames, changed)], lossless=True)
+    kept = changed[0] == 0
+    before, after = read_video(tmp_path / name), read_video(tmp_path / "b.mkv")
+    assert torch.equal(before.frames[:, kept], after.frames[:, kept])
+    assert torch.equal(after.frames[:, ~kept], frames[:, ~kept])
+
+
+def test_a_part_keeps_its_rate_pixel_shape_and_sound(tmp_path: Path):
+    path = encode_sound(tmp_path / "a.mp4", 2.0, 0.0, codec="aac", video_start=0)
+    source = open_footage(path)
+    write_edited(tmp_path / "b.mp4", source, [], first=10, last=30)
+    result = open_footage(tmp_path / "b.mp4")
+    assert (result.count, result.fps, result.sound, result.colour) == (20, 25.0, True, source.colour)
+    odd = film(tmp_path / "c.mp4", "libx264", "yuv420p")
+    wide = open_footage(encode(tmp_path / "d.mp4", noise(2, 16, 16, 3), options={"aspect": "2:1"}, codec="mpeg4"))
+    write_edited(tmp_path / "e.mp4", wide, [])
+    assert open_footage(tmp_path / "e.mp4").aspect == Fraction(2)
+    assert open_footage(odd).sound is False
+
+
+def test_lossy_results_change_little_where_nothing_was_edited(tmp_path: Path):
+    source = open_footage(film(tmp_path / "a.mp4", "libx264", "yuv420p"))
+    write_edited(tmp_path / "b.mp4", source, [edit(6)], crf=0)
+    before, after = stored(source.path), stored(tmp_path / "b.mp4")
+    kept = edit(1)[1][0].numpy() == 0
+    assert all(np.array_equal(old[0][kept], new[0][kept]) for old, new in zip(before, after, strict=True))
+
+
+def test_an_edit_of_another_size_or_length_is_a_sentence(tmp_path: Path):
+    source = open_footage(film(tmp_path / "a.mp4", "libx264", "yuv420p"))
+    said = message(ShapeError, lambda: write_edited(tmp_path / "b.mp4", source, [edit(6, (48, 48))]))
+    assert "All of one size are needed. Scale the edit to it." in said
+    said = message(ShapeError, lambda: write_edited(tmp_path / "b.mp4", source, [edit(6)], begin=1))
+    assert "reaches beyond frame 6" in said
+    assert not (tmp_path / "b.mp4").exists()

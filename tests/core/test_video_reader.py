@@ -1,0 +1,258 @@
+"""Of a film only what is asked for is decoded, exactly, and the part that was meant."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from video_files import EXACT, encode, message, noise
+
+from vace_core.errors import InputError
+from vace_core.media.pictures import read_image, read_mask
+from vace_core.media.ranges import frame_range
+from vace_core.media.reader import VideoReader
+from vace_core.media.sources import open_footage
+from vace_core.media.video import read_clip, read_video
+
+B_FRAMES = {"g": "8", "bf": "3", "x264-params": "open-gop=1:b-adapt=0"}
+FILES = [
+    ("a.mp4", "libx264", B_FRAMES),
+    ("a.mkv", "libx264", B_FRAMES),
+    ("a.ts", "libx264", B_FRAMES),
+    ("a.h264", "libx264", B_FRAMES),
+    ("a.mp4", "libx265", {"x265-params": "keyint=8:bframes=3:open-gop=1:log-level=none"}),
+    ("a.avi", "mpeg4", {"g": "8"}),
+    ("a.webm", "libvpx", {"g": "8", "auto-alt-ref": "1", "lag-in-frames": "8"}),
+    ("a.webm", "libvpx-vp9", {"g": "8"}),
+    ("a.mkv", "ffv1", {}),
+]
+
+
+def moving(count: int, height: int = 64, width: int = 80) -> torch.Tensor:
+    """A texture that moves, so that frames build on each other and every one is another."""
+    texture = noise(height + count, width + count, 3)
+    return torch.stack([texture[n : n + height, n : n + width] for n in range(count)])
+
+
+@pytest.mark.parametrize(("name", "codec", "options"), FILES)
+def test_a_frame_is_the_same_however_one_comes_to_it(tmp_path: Path, name: str, codec: str, options: dict[str, str]):
+    path = encode(tmp_path / name, moving(30), codec=codec, options=options)
+    film, whole = open_footage(path), read_video(path)
+    assert film.count == len(whole.frames) == 30
+    for begin, end in ((0, 3), (7, 9), (16, 30), (29, 30)):
+        assert torch.equal(read_clip(film, begin, end).frames, whole.frames[begin:end]), (begin, end)
+    indices = [0, 0, 5, 6, 13, 21, 21, 28]
+    found = torch.cat([chunk.frames for chunk in film.chunks(indices=indices, size=3)])
+    assert torch.equal(found, whole.frames[indices])
+
+
+def test_a_range_decodes_only_its_part_of_the_file(tmp_path: Path):
+    path = encode(tmp_path / "a.mp4", moving(60), options=B_FRAMES)
+    data = bytearray(path.read_bytes())
+    film = VideoReader(path)
+    wanted = read_clip(film, 40, 44).frames
+    data[len(data) // 10 : len(data) // 3] = bytes(len(data) // 3 - len(data) // 10)  # nobody needs these
+    path.write_bytes(data)
+    assert torch.equal(read_clip(film, 40, 44).frames, wanted)
+
+
+def test_frames_of_variable_rate_are_found_by_their_time(tmp_path: Path):
+    ticks, pictures = [0, 1, 2, 6, 7, 8, 20, 21, 25], noise(9, 16, 16, 3)
+    film = open_footage(encode(tmp_path / "a.mp4", pictures, **EXACT, ticks=ticks))
+    begin, end = frame_range(film, 7 / 16, 20.5 / 16)
+    assert (begin, end) == (4, 6)
+    clip = read_clip(film, begin, end)
+    assert torch.equal(clip.frames, pictures[4:6])
+    assert (clip.times * 16).tolist() == [[0, 1], [1, 13]]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "frames"),
+    [
+        (None, None, (0, 50)),
+        ("1", "1.4s", (25, 35)),
+        (0.2, 0.4, (5, 10)),
+        ("10f", "12 frames", (10, 12)),
+        ("00:00:01:05", None, (30, 50)),
+        ("0:01.2", "00:00:02.00", (30, 50)),
+        (None, "50f", (0, 50)),
+        ("1.01", "1.05", (25, 26)),
+    ],
+)
+def test_a_part_is_named_by_seconds_frames_or_timecode(
+    tmp_path: Path, start: str | float | None, end: str | float | None, frames: tuple[int, int]
+):
+    film = open_footage(encode(tmp_path / "a.mp4", torch.zeros(50, 16, 16, 3, dtype=torch.uint8), fps=25))
+    assert frame_range(film, start, end) == frames
+
+
+def test_a_timecode_counts_from_the_one_that_the_file_states(tmp_path: Path):
+    path = tmp_path / "a.mov"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=Fraction(30000, 1001))
+        stream.width = stream.height = 16
+        stream.pix_fmt, stream.metadata["timecode"] = "yuv420p", "01:00:00;00"
+        for index in range(90):
+            frame = av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8), format="rgb24")
+            frame.pts = index
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    film = open_footage(path)
+    assert film.timecode == "01:00:00;00"
+    assert frame_range(film, "01:00:01;10", "01:00:02;00") == (40, 60)
+    said = message(InputError, lambda: frame_range(film, "00:00:01;10", None))
+    assert "from timecode 01:00:00;00 on" in said
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "said"),
+    [
+        ("1", "0.5", "holds no frame. An end after the start is needed"),
+        ("1", "1", "holds no frame"),
+        ("9", None, '"9" is not in'),
+        ("50f", None, '"50f" is not in'),
+        (None, "51f", '"51f" is not in'),
+        ("soon", None, '"soon" is no time. Seconds ("3.2" or "3.2s"), a frame ("80f") or a timecode'),
+        ("00:00:00:25", None, "counts frame 25 of a second of 25"),
+    ],
+)
+def test_a_part_that_is_not_there_is_a_sentence(tmp_path: Path, start: str | None, end: str | None, said: str):
+    film = open_footage(encode(tmp_path / "a.mp4", torch.zeros(50, 16, 16, 3, dtype=torch.uint8), fps=25))
+    assert said in message(InputError, lambda: frame_range(film, start, end))
+    assert "from 0 up to 50 is needed" in message(InputError, lambda: read_clip(film, 4, 51))
+
+
+def test_a_frame_of_a_video_is_a_picture(tmp_path: Path):
+    pictures = noise(9, 16, 24, 3)
+    encode(tmp_path / "a.mp4", pictures, **EXACT)
+    assert torch.equal(read_image(tmp_path / "a.mp4@0.25s")[0], pictures[4])
+    assert torch.equal(read_image(f"{tmp_path / 'a.mp4'}@8f")[0], pictures[8])
+    Image.fromarray(pictures[0].numpy()).save(tmp_path / "a@2s.png")
+    assert torch.equal(read_image(tmp_path / "a@2s.png")[0], pictures[0])
+
+
+def test_interlaced_video_is_refused_with_the_command_that_helps(tmp_path: Path):
+    path = tmp_path / "a.mp4"
+    encode(path, moving(5, 64, 64), options={"x264-params": "interlaced=1:tff=1"})
+    said = message(InputError, lambda: read_video(path))
+    assert said.startswith(f"The video {path} is interlaced")
+    assert 'ffmpeg -i "a.mp4" -vf bwdif=mode=send_frame -crf 10 -c:a copy "a-progressive.mp4"' in said
+
+
+def test_a_matrix_that_is_not_converted_is_refused(tmp_path: Path):
+    path = encode(tmp_path / "a.mp4", moving(2), options={"x264-params": "colormatrix=YCgCo"})
+    assert "stores its colours as YCgCo, which is not converted here" in message(InputError, lambda: read_video(path))
+
+
+# --- more than eight bits
+
+
+def ten_bits(path: Path, levels: tuple[int, int, int], *, full: bool, layout: str = "yuv420p10le") -> Path:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=16)
+        stream.width, stream.height, stream.pix_fmt = 32, 32, layout
+        stream.codec_context.colorspace, stream.codec_context.color_range = 1, 2 if full else 1
+        frame = av.VideoFrame(32, 32, layout)
+        for plane, level in zip(frame.planes, levels, strict=True):
+            plane.update(np.full(plane.buffer_size // 2, level, np.uint16).tobytes())
+        frame.pts, frame.colorspace, frame.color_range = 0, 1, 2 if full else 1
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize("layout", ["yuv420p10le", "yuv422p10le", "yuv444p10le"])
+def test_ten_bits_are_kept_by_the_definition_of_their_matrix(tmp_path: Path, full: bool, layout: str):
+    r, g, b = 0.7031, 0.4401, 0.2007
+    y = 0.2126 * r + 0.7152 * g + 0.0722 * b
+    u, v = (b - y) / 1.8556, (r - y) / 1.5748
+    exact = (y * 1023, u * 1023 + 512, v * 1023 + 512)
+    exact = exact if full else ((y * 219 + 16) * 4, (u * 224 + 128) * 4, (v * 224 + 128) * 4)
+    levels = tuple(round(level) for level in exact)
+    film = open_footage(ten_bits(tmp_path / "a.mkv", levels, full=full, layout=layout))
+    assert (film.bits, film.colour.full) == (10, full)
+    (chunk,) = film.chunks(deep=True)
+    pixel = (chunk.frames[0, :, 0, 16, 16] + 1) / 2 * 1023
+    assert (pixel - torch.tensor([r, g, b]) * 1023).abs().max() < 1.2  # the rounding of Y, U and V alone
+    assert (film.frame(0)[0][16, 16].double() - torch.tensor([r, g, b]) * 255).abs().max() < 1.6
+
+
+def test_eight_bits_are_the_same_numbers_either_way(tmp_path: Path):
+    film = open_footage(encode(tmp_path / "a.mp4", moving(3)))
+    (deep,), (shallow,) = film.chunks(deep=True), film.chunks()
+    assert torch.allclose((deep.frames[0].permute(1, 2, 3, 0) + 1) * 127.5, shallow.frames.float(), atol=1e-4)
+
+
+# --- folders
+
+
+def numbered(folder: Path, pictures: torch.Tensor, first: int = 1) -> Path:
+    folder.mkdir()
+    for index, picture in enumerate(pictures, first):
+        Image.fromarray(picture.numpy()).save(folder / f"shot_{index}.png")
+    return folder
+
+
+def test_a_folder_of_numbered_pictures_is_a_film(tmp_path: Path):
+    pictures = noise(12, 8, 10, 3)
+    folder = numbered(tmp_path / "shots", pictures)
+    clip = read_video(folder)
+    assert torch.equal(clip.frames, pictures)  # 2 before 10
+    assert (clip.fps, clip.notes) == (25.0, ("Pictures state no frame rate; 25 fps is assumed.",))
+    assert open_footage(folder, fps=24).fps == 24
+    (folder / "shot_4.png").unlink()
+    assert "Of its numbers 1 are missing; those that are there follow each other." in read_video(folder).notes
+    Image.new("RGB", (9, 8)).save(folder / "shot_4.png")
+    assert "has 9 x 8 pixels, the first of its series 10 x 8" in message(InputError, lambda: read_video(folder))
+    Image.new("L", (10, 8)).save(folder / "mask_1.png")
+    said = message(InputError, lambda: read_video(folder))
+    assert "holds 2 series of pictures. One is needed." in said
+    assert read_mask(folder / "mask_%d.png").shape == (1, 8, 10)
+
+
+def test_a_folder_without_pictures_is_said(tmp_path: Path):
+    assert message(InputError, lambda: read_video(tmp_path)) == (
+        f"The folder {tmp_path} holds no numbered pictures. Files such as frame_0001.png are needed. Name another."
+    )
+
+
+def test_sixteen_bits_of_a_png_are_kept(tmp_path: Path):
+    levels = np.random.default_rng(0).integers(0, 65536, (8, 10, 3), dtype=np.uint16)
+    with av.open(str(tmp_path / "a_%02d.png"), "w", format="image2") as container:
+        stream = container.add_stream("png", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 10, 8, "rgb48be"
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(levels, format="rgb48le")))
+        container.mux(stream.encode(None))
+    film = open_footage(tmp_path / "a_%02d.png")
+    (chunk,) = film.chunks(deep=True)
+    assert film.bits == 16
+    numbers = (chunk.frames[0, :, 0].permute(1, 2, 0) + 1) / 2 * 65535
+    assert torch.equal(numbers.round().int(), torch.from_numpy(levels.astype(np.int32)))
+    assert len(read_video(tmp_path / "a_%02d.png").frames) == 1
+
+
+# --- masks
+
+
+def test_a_mask_is_the_brightness_or_the_alpha_as_asked(tmp_path: Path):
+    levels = torch.zeros(4, 4, 4, dtype=torch.uint8)
+    levels[:, 2:, :3] = 255
+    levels[1:, :, 3] = 255
+    Image.fromarray(levels.numpy(), "RGBA").save(tmp_path / "a.png")
+    assert torch.equal(read_mask(tmp_path / "a.png", channel="alpha")[0], (levels[..., 3] > 0).float())
+    assert torch.equal(read_mask(tmp_path / "a.png", channel="luma")[0], (levels[..., 0] > 0).float())
+    path = encode(tmp_path / "a.mp4", noise(3, 16, 16, 3))
+    said = message(InputError, lambda: read_mask(path, channel="alpha"))
+    assert said.startswith(f"{path} has no transparency, and its alpha is to be the mask.")
+
+
+def test_the_mask_of_a_part_is_read_alone(tmp_path: Path):
+    pictures = (noise(9, 16, 16, 1) > 127).to(torch.uint8).mul(255).expand(-1, -1, -1, 3)
+    path = encode(tmp_path / "a.mp4", pictures, **EXACT)
+    assert torch.equal(read_mask(path, begin=3, end=5), (pictures[3:5, ..., 0] > 0).float())

@@ -1,0 +1,123 @@
+"""The part of a film that somebody names: by seconds, by frames, or by timecode."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from ..errors import InputError, shortened
+from .footage import Footage
+
+_FORMS = 'Seconds ("3.2" or "3.2s"), a frame ("80f") or a timecode ("00:01:02:13", "01:02.5") are needed.'
+_EARLY = 0.01  # of a frame: a typed time is rounded
+
+
+def frame_range(film: Footage, start: str | float | None, end: str | float | None) -> tuple[int, int]:
+    """The frames from the one on show at `start` up to, and without, the one on show at `end`.
+
+    So two ranges that meet at a time share no frame and lose none.
+
+    Args:
+        film: What is cut.
+        start: Seconds from the first frame, or a text: "3.2s", "80f" (frame 80, the first being 0), a timecode
+            "HH:MM:SS:FF", counted from the one that the film states, or clock time "MM:SS.s". None = its beginning.
+        end: The same. None = its end.
+
+    Raises:
+        InputError: a text is none of these, or the range is empty or not in the film.
+    """
+    begin = 0 if start is None else frame_at(film, start)
+    last = film.count if end is None else frame_at(film, end, closing=True)
+    if begin >= last:
+        raise InputError(
+            "range-empty",
+            "The range of {path} from {start} to {end} holds no frame. An end after the start is needed, and "
+            "the film has {count} frames in {seconds:.2f} s. Change --start or --end.",
+            path=film.path,
+            start=start,
+            end=end,
+            count=film.count,
+            seconds=film.seconds,
+        )
+    return begin, last
+
+
+def frame_at(film: Footage, when: str | float, *, closing: bool = False) -> int:
+    """The frame on show at a time; with `closing`, its end is a time too, and gives the number of frames.
+
+    Args:
+        film: What is looked at.
+        when: As `frame_range`.
+        closing: Whether it is the end of a range.
+
+    Raises:
+        InputError: the text is not understood, or the film is shorter.
+    """
+    frame = re.fullmatch(r"\s*(\d+)\s*(?:f|frames?)\s*", when) if isinstance(when, str) else None
+    if frame:
+        index = int(frame[1])
+    else:
+        seconds = _seconds(film, when)
+        early = seconds + _EARLY / film.fps
+        index = int((film.times[:, 0] <= early).sum()) - 1
+        if closing and early >= film.seconds:
+            index = film.count
+        if index < 0 or seconds > film.seconds + 1 / film.fps or (not closing and early > film.seconds):
+            index = -1
+    if not 0 <= index <= film.count - (not closing):
+        raise InputError(
+            "time-outside",
+            '"{when}" is not in {path}, which has {count} frames in {seconds:.2f} s{from_}. A time in it is '
+            "needed. Change it.",
+            when=when,
+            path=film.path,
+            count=film.count,
+            seconds=film.seconds,
+            from_=f" from timecode {film.timecode} on" if film.timecode else "",
+        )
+    return index
+
+
+def named_frame(text: str | Path) -> tuple[Path, str | None]:
+    """A file, and the time after "@" where it names a frame of it: "clip.mp4@3.2s".
+
+    A file that has such a name itself is that file.
+    """
+    path = Path(text)
+    before, at, when = path.name.rpartition("@")
+    if not at or not before or not when or path.exists():
+        return path, None
+    return path.with_name(before), when
+
+
+def _seconds(film: Footage, when: str | float) -> float:
+    if not isinstance(when, str):
+        return float(when)
+    text = when.strip()
+    if plain := re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*s?", text):
+        return float(plain[1])
+    if code := re.fullmatch(r"(\d+):(\d\d):(\d\d)([:;])(\d+)", text):
+        origin = re.fullmatch(r"(\d+):(\d\d):(\d\d)([:;])(\d+)", film.timecode or "")
+        frames = _frames_of(code, film.fps) - (_frames_of(origin, film.fps) if origin else 0)
+        return frames / film.fps
+    if clock := re.fullmatch(r"(?:(\d+):)?(\d+):(\d+(?:\.\d*)?)", text):
+        return int(clock[1] or 0) * 3600 + int(clock[2]) * 60 + float(clock[3])
+    raise InputError("time-unreadable", '"{text_}" is no time. {forms} Change it.', text_=shortened(text), forms=_FORMS)
+
+
+def _frames_of(code: re.Match[str], fps: float) -> int:
+    """Frames that a timecode counts; with ";" it leaves out numbers so that it runs with the clock (SMPTE 12M)."""
+    hours, minutes, seconds, frames = (int(code[group]) for group in (1, 2, 3, 5))
+    rate = round(fps)
+    if frames >= rate:
+        raise InputError(
+            "timecode-frames",
+            '"{code_}" counts frame {frames} of a second of {rate}. Fewer are needed. Change it.',
+            code_=code[0],
+            frames=frames,
+            rate=rate,
+        )
+    whole = ((hours * 60 + minutes) * 60 + seconds) * rate + frames
+    passed = hours * 60 + minutes
+    dropped = rate // 15 * (passed - passed // 10) if code[4] == ";" else 0
+    return whole - dropped
