@@ -6,7 +6,8 @@ import pytest
 import torch
 from filling import fill, relative
 
-from vace_core.models.wan.vae import LATENT_MEAN, LATENT_STD, WanVaeNetwork
+from vace_core.models.wan.latents import LATENTS
+from vace_core.models.wan.vae import WanVaeNetwork
 
 diffusers = pytest.importorskip("diffusers")
 
@@ -55,5 +56,5 @@ def test_the_full_size_has_the_official_number_of_weights():
 
 def test_the_statistics_of_the_latents_are_those_of_diffusers(networks):
     _, theirs = networks
-    assert list(LATENT_MEAN) == list(theirs.config.latents_mean)
-    assert list(LATENT_STD) == list(theirs.config.latents_std)
+    assert list(LATENTS.latents_mean) == list(theirs.config.latents_mean)
+    assert list(LATENTS.latents_std) == list(theirs.config.latents_std)
