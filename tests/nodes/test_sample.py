@@ -87,7 +87,7 @@ class TestWhatItSamples:
         with torch.inference_mode():
             wanted = pack.vace_core.pipeline.sample(model.core, vcu, replace(model.usual, **{**usual, **meant}))
         got = run("VaceSampleVideo", model=model, vcu=vcu, **{**OPTIONS, **typed})[0]["samples"]
-        assert torch.equal(got, pack.nodes.comfy.bridge.raw(wanted))
+        assert torch.equal(got, pack.vace_core.models.wan.latents.LATENTS.to_comfyui(wanted))
 
     def test_the_note_says_how(self, run, model):
         def said(**changed):
@@ -114,7 +114,7 @@ class TestWhatItShows:
         steps = [one for one in bar if one[1] == 3 and one[2] is not None]
         assert [one[0] for one in steps] == [1, 2, 3]
         picture = picture_of(steps[-1])
-        latents = pack.nodes.comfy.bridge.normalised(samples)
+        latents = pack.vace_core.models.wan.latents.LATENTS.from_comfyui(samples)
         with torch.inference_mode():
             frames = [model.core.vae.decode(latents[:, :, [at]])[0, :, 0] for at in shown]
         down, across = -(-len(shown) // 2), min(len(shown), 2)
@@ -137,7 +137,7 @@ class TestWhatItShows:
         if by_vae:
             assert picture.shape == (128, 128, 3)
             return
-        latents = pack.nodes.comfy.bridge.normalised(samples)[0, :, 0]
+        latents = pack.vace_core.models.wan.latents.LATENTS.from_comfyui(samples)[0, :, 0]
         wanted = torch.einsum("chw,cd->hwd", latents, torch.tensor(factors)) + torch.tensor(bias)
         assert picture.shape == (height // 8, 16, 3)
         assert np.abs(picture - ((wanted.clamp(-1, 1) + 1) * 127.5).numpy()).max() <= 1

@@ -8,7 +8,6 @@ from pathlib import Path
 from ..errors import InputError, shortened
 from .footage import Footage
 
-_FORMS = 'Seconds ("3.2" or "3.2s"), a frame ("80f") or a timecode ("00:01:02:13", "01:02.5") are needed.'
 _EARLY = 0.01  # of a frame: a typed time is rounded
 
 
@@ -102,7 +101,12 @@ def _seconds(film: Footage, when: str | float) -> float:
         return frames / film.fps
     if clock := re.fullmatch(r"(?:(\d+):)?(\d+):(\d+(?:\.\d*)?)", text):
         return int(clock[1] or 0) * 3600 + int(clock[2]) * 60 + float(clock[3])
-    raise InputError("time-unreadable", '"{text_}" is no time. {forms} Change it.', text_=shortened(text), forms=_FORMS)
+    raise InputError(
+        "time-unreadable",
+        '"{when}" is no time. Seconds ("3.2" or "3.2s"), a frame ("80f") or a timecode ("00:01:02:13", "01:02.5") are '
+        "needed. Change it.",
+        when=shortened(text),
+    )
 
 
 def _frames_of(code: re.Match[str], fps: float) -> int:
