@@ -139,8 +139,8 @@ def write_image(path: str | Path, frames: Tensor) -> None:
     if len(pictures) != 1:
         raise ShapeError(
             "image-several-frames",
-            "{num_pictures} frames came. A picture holds one. Choose one frame, or write a video.",
-            num_pictures=len(pictures),
+            "{frames} frames came. A picture holds one. Choose one frame, or write a video.",
+            frames=len(pictures),
         )
     with replacing(path, OSError) as part:
         size = pictures.shape[2], pictures.shape[1]
@@ -167,10 +167,10 @@ def _opened(path: Path) -> Generator[Image, None, None]:
     except image_module.DecompressionBombError as error:
         raise InputError(
             "image-too-large",
-            "The picture {path} has more than {max_picture:,} pixels. Pictures up to that size are read. Scale "
+            "The picture {path} has more than {limit:,} pixels. Pictures up to that size are read. Scale "
             "it down first.",
             path=path,
-            max_picture=_MAX_PICTURE,
+            limit=_MAX_PICTURE,
         ) from error
     except Exception as error:  # a damaged picture can fail in any way inside Pillow's decoders
         raise InputError(

@@ -84,9 +84,9 @@ def to_uint8(frames: Tensor) -> Tensor:
     if frames.ndim != 5 or tuple(frames.shape[:2]) != (1, 3) or 0 in frames.shape:
         raise ShapeError(
             "frames-shape",
-            "The frames have the shape {frames_shape}. One clip of (1, 3, T, H, W) is needed. Pass the clips "
+            "The frames have the shape {shape}. One clip of (1, 3, T, H, W) is needed. Pass the clips "
             "of a batch one by one.",
-            frames_shape=tuple(frames.shape),
+            shape=tuple(frames.shape),
         )
     pictures = torch.empty(*frames.shape[2:], 3, dtype=torch.uint8)
     for index, frame in enumerate(frames[0].detach().unbind(1)):
@@ -173,14 +173,14 @@ def _read(path: Path, container: InputContainer, stream: VideoStream, max_frames
         if (frame.height, frame.width) != shape:
             raise InputError(
                 "video-size-changes",
-                "The video {path} changes from {shape_1} x {shape_0} to {width} x {height} pixels at frame "
-                "{num_pictures}. One size is needed. Export it again, or read its first {num_pictures} frames.",
+                "The video {path} changes from {first_width} x {first_height} to {width} x {height} pixels at frame "
+                "{frame}. One size is needed. Export it again, or read its first {frame} frames.",
                 path=path,
-                shape_1=shape[1],
-                shape_0=shape[0],
+                first_width=shape[1],
+                first_height=shape[0],
                 width=frame.width,
                 height=frame.height,
-                num_pictures=len(pictures),
+                frame=len(pictures),
             )
         check_memory(path, frame.width, frame.height, len(pictures) + 1, bound)
         pictures.append(frame_bytes(frame, notes))
@@ -229,15 +229,15 @@ def check_memory(path: Path, width: int, height: int, frames: int, max_bytes: in
     if needed > max_bytes:
         raise InputError(
             "video-too-large",
-            "The video {path} has {frames} or more frames of {width} x {height} pixels: {needed:.2f} GiB once "
-            "decoded. At most {max_bytes:.2f} GiB are read. Read fewer frames (max_frames) or scale it down "
+            "The video {path} has {frames} or more frames of {width} x {height} pixels: {size:.2f} GiB once "
+            "decoded. At most {limit:.2f} GiB are read. Read fewer frames (max_frames) or scale it down "
             "first.",
             path=path,
             frames=frames,
             width=width,
             height=height,
-            needed=needed / 2**30,
-            max_bytes=max_bytes / 2**30,
+            size=needed / 2**30,
+            limit=max_bytes / 2**30,
         )
 
 

@@ -107,9 +107,9 @@ def _pictures(frames: Tensor) -> Tensor:
     if frames.ndim != 4 or frames.shape[3] != 3 or 0 in frames.shape:
         raise ShapeError(
             "pictures-shape",
-            "The pictures have the shape {frames_shape}. Bytes of (T, H, W, 3) are needed, or one clip of (1, "
+            "The pictures have the shape {shape}. Bytes of (T, H, W, 3) are needed, or one clip of (1, "
             "3, T, H, W) in -1..1. Bring them into one of these forms.",
-            frames_shape=tuple(frames.shape),
+            shape=tuple(frames.shape),
         )
     return frames.cpu()
 
