@@ -75,8 +75,8 @@ def check(masks: Tensor) -> None:
             "mask-values",
             "The mask holds values from {low:g} to {high:g}. Only 0 (keep) and 1 (generate) are possible. "
             "Threshold it first, for example at 0.5.",
-            low=masks.min(),
-            high=masks.max(),
+            low=float(masks.min()),
+            high=float(masks.max()),
         )
 
 
