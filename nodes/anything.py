@@ -299,15 +299,15 @@ def subjects_of(image: Any | None, mask: Any | None, ending: str = "") -> tuple[
     if len(hard) not in (1, len(pictures)) or hard.shape[4:] != pictures[0].shape[3:]:
         raise ShapeError(
             "subject-mask-size",
-            "mask{ending} has {num_hard} frames of {width} x {hard_width} pixels, image{ending} {num_pictures} "
-            "of {pictures_width} x {height}. A mask needs the size of its picture, and one frame or as many. "
+            "mask{ending} has {masks} frames of {mask_width} x {mask_height} pixels, image{ending} {pictures} "
+            "of {width} x {height}. A mask needs the size of its picture, and one frame or as many. "
             "Connect the mask of this very picture.",
             ending=ending,
-            num_hard=len(hard),
-            width=hard.shape[5],
-            hard_width=hard.shape[4],
-            num_pictures=len(pictures),
-            pictures_width=pictures[0].shape[4],
+            masks=len(hard),
+            mask_width=hard.shape[5],
+            mask_height=hard.shape[4],
+            pictures=len(pictures),
+            width=pictures[0].shape[4],
             height=pictures[0].shape[3],
         )
     return tuple(crop_subject(picture, hard[n if len(hard) > 1 else 0]) for n, picture in enumerate(pictures))

@@ -150,11 +150,11 @@ def _plug_for(model: Any, family: Family) -> Plug:
         kind = type(model.model.model_config).__name__
         raise InputError(
             "adapter-for-another-model",
-            "The adapter is for {name}, the model is {known}. Both must be of one kind. Connect {base_name}, "
+            "The adapter is for {adapter}, the model is {model}. Both must be of one kind. Connect {needed}, "
             "or choose an adapter that was made for this model.",
-            name=family.name,
-            known=known or f"of another kind ({kind})",
-            base_name=family.base_name,
+            adapter=family.name,
+            model=known or f"of another kind ({kind})",
+            needed=family.base_name,
         )
     plug.check(network)
     return plug
@@ -199,10 +199,10 @@ def _check_vae(vae: Any, family: Family) -> None:
     elif vae.family.name != family.name:
         raise InputError(
             "vae-for-another-model",
-            "The VAE is that of {name}. That of {family_name} is needed by the adapter. Connect the VAE that "
+            "The VAE is that of {vae}. That of {needed} is needed by the adapter. Connect the VAE that "
             "belongs to the model.",
-            name=vae.family.name,
-            family_name=family.name,
+            vae=vae.family.name,
+            needed=family.name,
         )
 
 

@@ -306,22 +306,22 @@ def _positions(text: str, length: int, pictures: int) -> list[int]:
     except ValueError:
         raise InputError(
             "positions-unreadable",
-            'positions is "{text_}". Whole numbers separated by commas are needed, such as 0, 40, -1. Change it.',
-            text_=shortened(text),
+            'positions is "{value}". Whole numbers separated by commas are needed, such as 0, 40, -1. Change it.',
+            value=shortened(text),
         ) from None
     if len(typed) != pictures:
         raise InputError(
             "positions-count",
-            "There are {num_typed} positions and {pictures} pictures. One for each is needed. Change "
+            "There are {positions} positions and {pictures} pictures. One for each is needed. Change "
             "positions, or connect as many pictures.",
-            num_typed=len(typed),
+            positions=len(typed),
             pictures=pictures,
         )
     places = [place + length if place < 0 else place for place in typed]
     if len(set(places)) < len(places):
         raise InputError(
             "positions-twice",
-            "positions says {text_}, which names a frame twice. Each picture needs its own. Change it.",
-            text_=shortened(text),
+            "positions says {value}, which names a frame twice. Each picture needs its own. Change it.",
+            value=shortened(text),
         )
     return places

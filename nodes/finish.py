@@ -115,13 +115,13 @@ class VaceCompositeVideo(Node):
         if frames.shape[2:] != vcu.roles.shape[2:]:
             raise ShapeError(
                 "images-size",
-                "The images are {frames} frames of {width} x {height} pixels, the unit {num_frames} of {vcu_width} "
+                "The images are {frames} frames of {width} x {height} pixels, the unit {vcu_frames} of {vcu_width} "
                 "x {vcu_height}. Both need the same. Drop the references from the latent with Trim Video Latent "
                 "before it is decoded, or connect the images that were made from this very unit.",
                 frames=frames.shape[2],
                 width=frames.shape[4],
                 height=frames.shape[3],
-                num_frames=vcu.num_frames,
+                vcu_frames=vcu.num_frames,
                 vcu_width=vcu.width,
                 vcu_height=vcu.height,
             )
@@ -194,15 +194,15 @@ def _joined(before: Any | None, images: Tensor, after: Any | None) -> Tensor:
         if part.shape[1:] != images.shape[1:]:
             raise ShapeError(
                 "joined-size",
-                "The {name} is {frames} x {channels} pixels with {height} channels, the result {images_frames} x "
-                "{images_channels} with 3. Both need the same. Connect the output {name} of the task that the unit "
+                "The {name} is {width} x {height} pixels with {channels} channels, the result {images_width} x "
+                "{images_height} with 3. Both need the same. Connect the output {name} of the task that the unit "
                 "comes from.",
                 name=name,
-                frames=part.shape[2],
-                channels=part.shape[1],
-                height=part.shape[3],
-                images_frames=images.shape[2],
-                images_channels=images.shape[1],
+                width=part.shape[2],
+                height=part.shape[1],
+                channels=part.shape[3],
+                images_width=images.shape[2],
+                images_height=images.shape[1],
             )
         parts = [part.cpu(), *parts] if name == "before" else [*parts, part.cpu()]
     return torch.cat(parts) if len(parts) > 1 else images

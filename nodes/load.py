@@ -201,9 +201,9 @@ class VaceLoadAdapter(Node):
         if "adapter" not in file.parameters:
             raise ModelError(
                 "not-an-adapter",
-                "{adapter} holds {file}. A VACE adapter is needed here. Choose a file that holds one.",
+                "{adapter} holds {found}. A VACE adapter is needed here. Choose a file that holds one.",
                 adapter=adapter,
-                file=HELD[file.kind],
+                found=HELD[file.kind],
             )
         blocks = "" if file.context_layers is None else f" of {len(file.context_layers)} context blocks"
         said = f"An adapter{blocks} for bases of {family_in(path).name} of width {file.width}."
@@ -273,9 +273,9 @@ def _adapter(path: Path, own: AdapterFile | None) -> Path:
     if "adapter" not in file.parameters:
         raise ModelError(
             "adapter-missing",
-            "{name} holds {file}. An adapter is needed too. Connect VACE Load Adapter, or choose a VACE model.",
+            "{name} holds {found}. An adapter is needed too. Connect VACE Load Adapter, or choose a VACE model.",
             name=path.name,
-            file=HELD[file.kind],
+            found=HELD[file.kind],
         )
     return path
 
@@ -285,12 +285,12 @@ def _check_text(path: Path, family: Family) -> None:
     if found.kind != "text" or found.family.text.name != family.text.name:
         raise ModelError(
             "text-encoder-other",
-            "{name} holds {title}. {family_name} reads prompts with the {released} text encoder. Choose a file "
+            "{name} holds {found}. {model} reads prompts with the {needed} text encoder. Choose a file "
             "such as {example}.",
             name=path.name,
-            title=found.title,
-            family_name=family.name,
-            released=family.text.released,
+            found=found.title,
+            model=family.name,
+            needed=family.text.released,
             example=family.text.example,
         )
 

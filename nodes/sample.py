@@ -190,10 +190,10 @@ class VaceApplyVCU(Node):
             kind = family.text.reader
             raise InputError(
                 "native-without-vace",
-                "The VAE is that of {kind}, on which ComfyUI's own models know no VACE. That of {name} is needed "
+                "The VAE is that of {kind}, on which ComfyUI's own models know no VACE. That of {needed} is needed "
                 "here. For {kind} use VACE Sample Video, or VACE Attach Adapter on a MODEL.",
                 kind=kind,
-                name=NATIVE_VACE.name,
+                needed=NATIVE_VACE.name,
             )
         check_for_model(vcu, NATIVE_VACE.grid)
         with memory.said("encoding", vcu):

@@ -57,8 +57,9 @@ def kind_of(vcu: VideoConditionUnit) -> Kind:
         repaints = bool(((vcu.roles & REPAINT) != 0).any())
         return "extension" if bool(whole.all()) and not repaints else "repaint"
     raise InputError(
+        "official-rules",
         "One of the units is neither an extension, nor a repaint, nor a control. The official rules know only these "
-        "three, uncombined. Use compose, which takes any units."
+        "three, uncombined. Use compose, which takes any units.",
     )
 
 

@@ -11,6 +11,7 @@ import av
 import numpy as np
 import pytest
 import torch
+from refused import refused
 from torch import Tensor
 
 EXACT = {"codec": "libx264rgb", "pix_fmt": "rgb24", "options": {"qp": "0"}}
@@ -90,4 +91,4 @@ def turn(path: Path, a: int, b: int, c: int, d: int) -> Path:
 def message(error_type: type[Exception], call: Callable[[], object]) -> str:
     with pytest.raises(error_type) as error:
         call()
-    return str(error.value)
+    return refused(error.value)

@@ -43,10 +43,10 @@ class ContextAdapter(nn.Module):
         if len(blocks) != len(context_layers):
             raise AdapterMismatchError(
                 "adapter-layers",
-                "The adapter has {num_blocks} context blocks for {num_context_layers} context layers. Each layer "
+                "The adapter has {blocks} context blocks for {context_layers} context layers. Each layer "
                 "needs one block. Check vace_layers in the model's configuration.",
-                num_blocks=len(blocks),
-                num_context_layers=len(context_layers),
+                blocks=len(blocks),
+                context_layers=len(context_layers),
             )
         self.width = width
         self.context_layers = tuple(context_layers)
@@ -68,12 +68,12 @@ class ContextAdapter(nn.Module):
         if self.width != width or max(self.context_layers) >= layers:
             raise AdapterMismatchError(
                 "adapter-width",
-                "This adapter is made for a base of width {width} with at least {max} blocks. The base has width "
-                "{width_2} and {layers} blocks. Choose the adapter that belongs to this base.",
+                "This adapter is made for a base of width {width} with at least {least_blocks} blocks. The base has "
+                "width {base_width} and {base_blocks} blocks. Choose the adapter that belongs to this base.",
                 width=self.width,
-                max=max(self.context_layers) + 1,
-                width_2=width,
-                layers=layers,
+                least_blocks=max(self.context_layers) + 1,
+                base_width=width,
+                base_blocks=layers,
             )
 
 

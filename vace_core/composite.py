@@ -159,10 +159,10 @@ def _checked(frames: Tensor, source: Tensor, masks: Tensor, name: str) -> tuple[
         if shape != needed:
             raise ShapeError(
                 "composite-size",
-                "The {what} has shape {tuple}, the source clip {source_shape}. Both need the same batch, length, "
+                "The {what} has shape {shape}, the source clip {source_shape}. Both need the same batch, length, "
                 "height and width. Give those of the same unit.",
                 what=what,
-                tuple=tuple(shape),
+                shape=tuple(shape),
                 source_shape=tuple(source.shape),
             )
     return frames.to(source), masks > 0
@@ -172,10 +172,10 @@ def _check_blend(blend: Tensor, masks: Tensor) -> None:
     if blend.shape != masks.shape:
         raise ShapeError(
             "blend-size",
-            "The blend has shape {blend_shape}, the mask {masks_shape}. Both need the same. Make the blend "
+            "The blend has shape {shape}, the mask {mask_shape}. Both need the same. Make the blend "
             "from this mask, with vace_core.inputs.masks.soften.",
-            blend_shape=tuple(blend.shape),
-            masks_shape=tuple(masks.shape),
+            shape=tuple(blend.shape),
+            mask_shape=tuple(masks.shape),
         )
     low, high = (float(value) for value in torch.aminmax(blend))
     if not (low >= 0 and high <= 1):

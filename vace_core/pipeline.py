@@ -75,8 +75,8 @@ class VaceModel:
             came, needed = ("two adapters", "one") if low_noise else ("one adapter", "two (high and low noise)")
             raise InputError(
                 "adapters-count",
-                "{capitalize} came. This model needs {needed}. Give as many as it has bases.",
-                capitalize=came.capitalize(),
+                "{came} came. This model needs {needed}. Give as many as it has bases.",
+                came=came.capitalize(),
                 needed=needed,
             )
         expert = _attached(self.expert, adapter)
@@ -230,9 +230,9 @@ def check_adapter(vcu: VideoConditionUnit, options: SamplingOptions, *, attached
     if options.strength:
         raise InputError(
             "no-adapter",
-            "The unit has {said}, and the model has no adapter, which alone reads them. A VACE adapter is "
+            "The unit has {what}, and the model has no adapter, which alone reads them. A VACE adapter is "
             "needed. Attach one, or set the strength to 0 to see what the base makes of the prompt alone.",
-            said=said,
+            what=said,
         )
     log.warning("the strength is 0, so the model reads the prompt alone: it sees nothing of the VCU's %s", said)
 
@@ -277,9 +277,9 @@ def solver_named(name: str) -> Solver:
     if name not in SOLVERS:
         raise InputError(
             "solver-unknown",
-            'The solver is "{name}". One of {solvers} is needed. Choose one of these.',
+            'The solver is "{name}". One of {known} is needed. Choose one of these.',
             name=name,
-            solvers=", ".join(SOLVERS),
+            known=", ".join(SOLVERS),
         )
     return SOLVERS[name]
 

@@ -67,11 +67,11 @@ class VideoConditionUnit:
                 if frames.shape != (b, 3, t, h, w):
                     raise ShapeError(
                         "clip-mask-size",
-                        "The {name} clip has shape {frames_shape}, the mask {roles_shape}. Both need the same batch, "
+                        "The {name} clip has shape {shape}, the mask {mask_shape}. Both need the same batch, "
                         "length, height and width. Resize or cut one of them.",
                         name=name,
-                        frames_shape=tuple(frames.shape),
-                        roles_shape=tuple(self.roles.shape),
+                        shape=tuple(frames.shape),
+                        mask_shape=tuple(self.roles.shape),
                     )
                 if not used:  # a clip that counts nowhere is none, or it would turn up in a composition
                     object.__setattr__(self, name, None)
@@ -79,20 +79,20 @@ class VideoConditionUnit:
                 raise InputError(
                     "clip-missing",
                     "The mask has pixels that use the {name} clip, but no {name} clip was given. A clip of shape "
-                    "{value} is needed. Give one, or generate these pixels freely.",
+                    "{shape} is needed. Give one, or generate these pixels freely.",
                     name=name,
-                    value=(b, 3, t, h, w),
+                    shape=(b, 3, t, h, w),
                 )
         for number, picture in enumerate(self.references, start=1):
             check_frames(picture, f"reference {number}")
             if picture.shape != (b, 3, 1, h, w):
                 raise ShapeError(
                     "reference-shape",
-                    "Reference {number} has shape {picture_shape}. {value} is needed. Fit it to the frame with "
+                    "Reference {number} has shape {shape}. {needed} is needed. Fit it to the frame with "
                     "vace_core.inputs.references.letterbox.",
                     number=number,
-                    picture_shape=tuple(picture.shape),
-                    value=(b, 3, 1, h, w),
+                    shape=tuple(picture.shape),
+                    needed=(b, 3, 1, h, w),
                 )
 
     @property
@@ -210,10 +210,10 @@ def check_alike(first: VideoConditionUnit, second: VideoConditionUnit) -> None:
         )
         raise ShapeError(
             "units-differ",
-            "The first unit has {first_has}, the second {second_has}. Units need the same batch, length and "
+            "The first unit has {first}, the second {second}. Units need the same batch, length and "
             "size to become one. Build both alike.",
-            first_has=first_has,
-            second_has=second_has,
+            first=first_has,
+            second=second_has,
         )
     if abs(first.fps / second.fps - 1) >= SAME_RATE:
         raise InputError(
@@ -235,10 +235,10 @@ def check_frames(frames: Tensor, name: str) -> None:
     if frames.dim() != 5 or frames.shape[1] != 3 or not frames.numel():
         raise ShapeError(
             "frames-shape",
-            "The {name} has shape {frames_shape}. (batch, 3, frames, height, width) is needed. Reorder its "
+            "The {name} has shape {shape}. (batch, 3, frames, height, width) is needed. Reorder its "
             "dimensions, or drop its alpha channel.",
             name=name,
-            frames_shape=tuple(frames.shape),
+            shape=tuple(frames.shape),
         )
     if not frames.is_floating_point():
         raise InputError(
@@ -271,17 +271,17 @@ def _check_roles(roles: Tensor) -> None:
     if roles.dim() != 5 or roles.shape[1] != 1 or not roles.numel() or roles.dtype != torch.uint8:
         raise ShapeError(
             "roles-shape",
-            "The roles have shape {roles_shape} and type {dtype}. (batch, 1, frames, height, width) in uint8 "
+            "The roles have shape {shape} and type {dtype}. (batch, 1, frames, height, width) in uint8 "
             "is needed. Build the unit with a function of vace_core.tasks.",
-            roles_shape=tuple(roles.shape),
+            shape=tuple(roles.shape),
             dtype=roles.dtype,
         )
     if int(roles.max()) > (KEEP | REPAINT | FOLLOW):
         raise InputError(
             "roles-values",
-            "The roles hold the value {int}. Sums of KEEP 1, REPAINT 2 and FOLLOW 4 are needed. Build the unit "
+            "The roles hold the value {value}. Sums of KEEP 1, REPAINT 2 and FOLLOW 4 are needed. Build the unit "
             "with a function of vace_core.tasks.",
-            int=int(roles.max()),
+            value=int(roles.max()),
         )
 
 
@@ -289,9 +289,9 @@ def _check_text(words: object, name: str) -> None:
     if not isinstance(words, str):
         raise InputError(
             "text-type",
-            'The {name} is {words!r:.60} ({type}). A text is needed. Give one; "" says nothing.',
+            'The {name} is {value!r:.60} ({type}). A text is needed. Give one; "" says nothing.',
             name=name,
-            words=words,
+            value=words,
             type=type(words).__name__,
         )
 

@@ -35,9 +35,9 @@ def boxes_of(value: Any, num_frames: int) -> list[list[Box]]:
     if len(value) not in (1, num_frames):
         raise InputError(
             "boxes-length",
-            "The boxes are lists for {num_value} frames, and the video has {num_frames}. One list, which "
+            "The boxes are lists for {lists} frames, and the video has {num_frames}. One list, which "
             "counts for all, or as many are needed. Make the boxes from this very video.",
-            num_value=len(value),
+            lists=len(value),
             num_frames=num_frames,
         )
     frames = [[_box(one) for one in boxes] for boxes in value]

@@ -98,9 +98,9 @@ def masks_of(mask: Any, name: str = "mask") -> Tensor | None:
     if not isinstance(mask, Tensor):
         raise InputError(
             "not-a-mask",
-            'The input "{name}" is a {type}. A MASK is needed. Connect a MASK output.',
+            'The input "{name}" is a {kind}. A MASK is needed. Connect a MASK output.',
             name=name,
-            type=type(mask).__name__,
+            kind=type(mask).__name__,
         )
     flat = _three_dimensional(mask, name)
     values = flat.to("cpu", torch.float32)
@@ -174,9 +174,9 @@ def latents_of(latent: Any, family: Family, num_frames: int, num_references: int
     if len(samples) != 1:
         raise ShapeError(
             "latents-batch",
-            "The samples are a batch of {num_samples} videos. One is needed: a unit is one video. Take one of "
+            "The samples are a batch of {batch} videos. One is needed: a unit is one video. Take one of "
             "them with Latent From Batch, or leave out what repeats the latent.",
-            num_samples=len(samples),
+            batch=len(samples),
         )
     if not bool(torch.isfinite(samples).all()):
         raise InputError(
@@ -189,11 +189,11 @@ def latents_of(latent: Any, family: Family, num_frames: int, num_references: int
     if samples.shape[2] != num_frames:
         raise ShapeError(
             "latents-length",
-            "The samples have {frames} latent frames. The unit has {num_frames}, and {num_references} "
+            "The samples have {frames} latent frames. The unit has {vcu_frames}, and {references} "
             "references in front of them. Connect the samples that were made from this very unit.",
             frames=samples.shape[2],
-            num_frames=num_frames,
-            num_references=num_references,
+            vcu_frames=num_frames,
+            references=num_references,
         )
     return family.latents.from_comfyui(samples)
 
@@ -204,29 +204,29 @@ def _checked(images: Any, name: str) -> tuple[Tensor, Tensor | None]:
         came = f"{images.dtype} tensor" if isinstance(images, Tensor) else type(images).__name__
         raise InputError(
             "not-an-image",
-            'The input "{name}" is a {came}. An IMAGE is needed. Connect an IMAGE output.',
+            'The input "{name}" is a {kind}. An IMAGE is needed. Connect an IMAGE output.',
             name=name,
-            came=came,
+            kind=came,
         )
     pixels = images[None] if images.dim() == 3 else images
     if pixels.dim() != 4 or not pixels.numel() or pixels.shape[3] not in (1, 3, 4):
         raise ShapeError(
             "image-shape",
-            'The input "{name}" has the shape {images_shape}. (frames, height, width, channels) is needed, '
+            'The input "{name}" has the shape {shape}. (frames, height, width, channels) is needed, '
             "none of them 0, with 1, 3 or 4 channels. Connect an IMAGE output that holds a picture.",
             name=name,
-            images_shape=tuple(images.shape),
+            shape=tuple(images.shape),
         )
     pixels = pixels.to("cpu", torch.float32)
     bad = ~torch.isfinite(pixels).flatten(1).all(dim=1)
     if bool(bad.any()):
         raise InputError(
             "image-not-finite",
-            'The input "{name}" holds values that are not numbers (NaN or infinite), first in frame {int}. '
+            'The input "{name}" holds values that are not numbers (NaN or infinite), first in frame {frame}. '
             "Values from 0 to 1 are needed. Mend the node that made it; half precision overflowing is the "
             "usual cause.",
             name=name,
-            int=int(bad.nonzero()[0]),
+            frame=int(bad.nonzero()[0]),
         )
     low, high = (float(value) for value in torch.aminmax(pixels))
     if low < -OVERSHOOT or high > 1 + OVERSHOOT:

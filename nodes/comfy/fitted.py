@@ -47,9 +47,9 @@ def check_for_model(vcu: VideoConditionUnit, grid: Grid) -> None:
         named = " or ".join(f'"{name}"' for name, rule in FITS.items() if rule is not None and rule.grid == grid)
         raise ShapeError(
             "size-for-model",
-            "{error} Where a video or picture comes in, the task does it by itself with fit set to {named}.",
+            "{error} Where a video or picture comes in, the task does it by itself with fit set to {choice}.",
             error=error,
-            named=named,
+            choice=named,
         ) from None
 
 
@@ -68,9 +68,9 @@ def picture_of(image: Any, fps: float, name: str = "image") -> Source:
     if source.shape[0] != 1:
         raise InputError(
             "several-images",
-            "The {name} holds {batch} pictures. A single one is needed. Choose one with Image From Batch.",
+            "The {name} holds {pictures} pictures. A single one is needed. Choose one with Image From Batch.",
             name=name,
-            batch=source.shape[0],
+            pictures=source.shape[0],
         )
     return source
 

@@ -122,11 +122,11 @@ class Pass:
         if embedded.shape[1] != tokens.shape[1]:
             raise InputError(
                 "tokens-differ",
-                "The model works on {channels} tokens, the latent has {embedded_channels}. Both need as many: "
+                "The model works on {tokens} tokens, the latent has {latent_tokens}. Both need as many: "
                 "pictures that other nodes add as conditioning cannot go together with a VACE adapter. Give them "
                 "to the unit as references instead.",
-                channels=tokens.shape[1],
-                embedded_channels=embedded.shape[1],
+                tokens=tokens.shape[1],
+                latent_tokens=embedded.shape[1],
             )
         self._chain = NativeHintChain(self._adapter, embedded + tokens, strength=self._strength)
 
@@ -205,11 +205,11 @@ def _seen(context: Tensor, latents: Tensor, window: Any | None, base: Any) -> Te
     if rest or not fits or context.shape[2:] != latents.shape[2:]:
         raise ShapeError(
             "latent-size",
-            "The latent is {by}, that of the unit {by_by} (frames x height x width, references included). Both "
+            "The latent is {latent}, that of the unit {vcu} (frames x height x width, references included). Both "
             "need the same. Connect the latent of VACE Attach Adapter to the sampler, and with several "
             "adapters attach units of one size and as many references.",
-            by=_by(latents.shape[2:]),
-            by_by=_by(context.shape[2:]),
+            latent=_by(latents.shape[2:]),
+            vcu=_by(context.shape[2:]),
         )
     return context.to(latents.device).repeat(clips, 1, 1, 1, 1)
 

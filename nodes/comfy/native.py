@@ -65,8 +65,8 @@ def family_of(vae: Any) -> Family:
         known = " or ".join(family.name for family in FAMILIES)
         raise InputError(
             "vae-unknown",
-            "The VAE is {said}. That of {known} is needed. Load it with Load VAE, or connect the VACE model itself.",
-            said=kind.said,
+            "The VAE is {vae}. That of {known} is needed. Load it with Load VAE, or connect the VACE model itself.",
+            vae=kind.said,
             known=known,
         )
     return kind.family
@@ -84,10 +84,10 @@ class NativeVae:
         if kind.family is not family:
             raise InputError(
                 "vae-for-another-model",
-                "The VAE is {said}. That of {name} is needed. Load {comfy_family} with Load VAE.",
-                said=kind.said,
-                name=family.name,
-                comfy_family=comfy_family(family).vae_file,
+                "The VAE is {vae}. That of {needed} is needed. Load {file} with Load VAE.",
+                vae=kind.said,
+                needed=family.name,
+                file=comfy_family(family).vae_file,
             )
         self._vae, self._family = vae, family
         self.latent_channels = family.latent_channels

@@ -72,9 +72,15 @@ def _printable_errors() -> Generator[None, None, None]:
     except Exception as error:
         if all(_printable(str(one)) == str(one) for one in _chain(error)):
             raise
-        ours = isinstance(error, VaceError)
-        kind, text = (type(error), str(error)) if ours else (VaceError, f"{type(error).__name__}: {error}")
-        raise kind(_printable(text)).with_traceback(error.__traceback__) from None
+        raise _reworded(error).with_traceback(error.__traceback__) from None
+
+
+def _reworded(error: Exception) -> VaceError:
+    """`error` in letters that the console can print, with its class, code and fields."""
+    if not isinstance(error, VaceError):
+        return VaceError("node-failed", "{kind}: {error}", kind=type(error).__name__, error=_printable(str(error)))
+    text = _printable(str(error)).replace("{", "{{").replace("}", "}}")
+    return type(error)(error.code, text, **error.fields)
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:
@@ -185,8 +191,8 @@ def _value(form: Any, value: Any, files: frozenset[str]) -> Any:
     if not any(is_one(value) for is_one, _ in fitting):
         raise InputError(
             "input-type",
-            'The input "{id}" is {value}. {fitting}',
-            id=form.id,
+            'The input "{name}" is {value}. {fitting}',
+            name=form.id,
             value=_came(value),
             fitting=fitting[0][1],
         )

@@ -40,10 +40,10 @@ class WanPlug:
         if network.out_dim != CHANNELS:
             raise InputError(
                 "model-latents",
-                "The model makes latents of {out_dim} channels. A Wan model that makes {channels} is needed by "
+                "The model makes latents of {channels} channels. A Wan model that makes {needed} is needed by "
                 "this adapter. Choose a Wan 2.1 or a Wan 2.2 14B one.",
-                out_dim=network.out_dim,
-                channels=CHANNELS,
+                channels=network.out_dim,
+                needed=CHANNELS,
             )
         if network.img_emb is not None:
             raise InputError(
@@ -56,10 +56,10 @@ class WanPlug:
         if block is not _classes()[1]:
             raise InputError(
                 "model-blocks",
-                "The blocks of the model are of another kind ({name__}) than those of the adapter ({classes}). A "
+                "The blocks of the model are of another kind ({kind}) than those of the adapter ({needed}). A "
                 "model of the same blocks is needed. Choose a Wan 2.1 T2V model, or a Wan 2.2 14B one.",
-                name__=block.__name__,
-                classes=_classes()[1].__name__,
+                kind=block.__name__,
+                needed=_classes()[1].__name__,
             )
 
     def sizes(self, network: Any) -> Mapping[str, int]:

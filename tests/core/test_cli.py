@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from filling import fill
+from refused import library_error, refused
 from safetensors.torch import save_file
 from typer.testing import CliRunner, Result
 
@@ -286,100 +287,98 @@ def test_a_mask_of_another_size_is_scaled_and_that_is_said(clip, tmp_path):
 WRONG = {
     "no mask file": (
         3, ["inpaint", "{clip}", "--mask", "none.png"],
-        "There is no file none.png. An existing file is needed. Check the folder and the name.",
+        "file-missing: path=none.png",
     ),
     "a mask of another shape": (
         3, ["inpaint", "{clip}", "--mask", "{photo}"],
-        "The mask {photo} is 64 x 64 pixels, the clip {clip} 48 x 32, which is another shape. A mask of its clip is "
-        "needed. Make it from this very clip, or resize it.",
+        "mask-aspect: clip=clip {clip}, clip_height=32, clip_width=48, height=64, name=mask {photo}, width=64",
     ),
     "a size that does not fit": (
         3, ["inpaint", "{clip}", "--mask", "{mask}", "--width", "50", "--height", "32"],
-        "The width is 50 pixels. This model needs a multiple of 16. Set the width to 48 or 64.",
+        "size-for-model: choice=48 or 64, name=width, size=50, step=16",
     ),
     "a length that does not fit": (
         3, ["text", "--length", "6"],
-        "The clip has 6 frames. This model needs 4n + 1 frames (1, 5, 9, ...). Set the length to 5 or 9.",
+        "length-for-model: choice=5 or 9, lengths=4n + 1, num_frames=6, some=1, 5, 9",
     ),
     "an ending that is not written": (
         3, ["text", "-o", "clip.avi"],
-        "The name clip.avi ends in '.avi'. This is written as .mp4. Change the ending.",
+        "file-ending: known=.mp4, path=clip.avi, suffix='.avi'",
     ),
     "no folder": (
         3, ["text", "-o", "nowhere/clip.mp4"],
-        "There is no folder nowhere. The folder of the result must exist. Create it first.",
+        "folder-missing: folder=nowhere",
     ),
     "a shift of nothing": (
         3, ["text", "--shift", "0"],
-        "The shift is 0.0. A finite number above 0 is needed. Change it.",
+        "number-range: needed=(0, inf), value=0.0, what=The shift",
     ),
     "a guidance that is no number": (
         3, ["text", "--cfg", "nan"],
-        "The guidance scale (cfg) is nan. A finite number of 0 or more is needed. Change it.",
+        "number-range: needed=[0, inf), value=nan, what=The guidance scale (cfg)",
     ),
     "a seed that is too large": (
         3, ["text", "--seed", "18446744073709551616"],
-        "The seed is 18446744073709551616. A whole number from 0 to 18446744073709551615 is needed. Change it.",
+        (
+"number-range: needed=whole [0, 18446744073709551615], value=18446744073709551616, "
+"what=The seed"
+),
     ),
     "an adapter that acts nowhere": (
         3, ["text", "--start", "0.8", "--end", "0.2"],
-        "The adapter is to act from 0.8 to 0.2 of the schedule, which is nowhere. A start below the end is needed. Set "
-        "both so, or the strength to 0 to go without the adapter.",
+        "adapter-never-acts: end_percent=0.2, start_percent=0.8",
     ),
     "an adapter that acts in no step": (
         3, ["text", "--start", "0.55", "--end", "0.6", "--steps", "4"],
-        "None of the 4 steps lies between 0.55 and 0.6 of the schedule, where the adapter is to act. At least one is "
-        "needed. Set start and end further apart, more steps, or the strength to 0 to go without the adapter.",
+        "adapter-never-acts: end_percent=0.6, start_percent=0.55, steps=4",
     ),
     "an edge with nothing beside it": (
         3, ["text", "--feather", "4"],
-        "This task keeps no pixels, and --feather or --match-colour came, which join what is made to what is kept. "
-        "A task with a source clip is needed for them. Leave them out.",
+        "finish-without-source",
     ),
     "a device that is not there": (
         3, ["text", "--device", "abacus"],
-        'The device is "abacus", which is not available here. One that torch can use is needed. Choose auto or cpu.',
+        "device-unknown: device=abacus",
     ),
     "a path that is no path": (
         3, ["move", "{photo}", "--path", "0.2;0.5"],
-        '--path has "0.2;0.5". Two numbers as in "0.2,0.5 0.8,0.5" are needed. Change it.',
+        "not-two-numbers: example=0.2,0.5 0.8,0.5, option=--path, value=0.2;0.5",
     ),
     "a border that is no border": (
         3, ["outpaint", "{clip}", "--left", "wide"],
-        "--left is wide. A ratio such as 0.25 or 25%, or pixels such as 64px, is needed. Change it.",
+        "margin-unreadable: name=left, value=wide",
     ),
     "a keyframe without index": (
         3, ["keyframes", "a.png"],
-        'The keyframe is "a.png". An index and a picture, such as 0=first.png, are needed. Change it.',
+        "keyframe-unreadable: value=a.png",
     ),
     "two pictures for one frame": (
         3, ["keyframes", "0={photo}", "0={photo}"],
-        "Two keyframes have the same index. One picture for each frame is needed. Change one index.",
+        "keyframes-twice",
     ),
     "a clip where a picture is needed": (
         3, ["move", "{clip}", "--path", "0.2,0.5"],
-        "{clip} has 17 frames. A single picture is needed here. Choose a picture, or save one frame as a .png.",
+        "several-images: frames=17, path={clip}",
     ),
     "nothing to extend": (
         3, ["extend"],
-        "Neither a clip nor --last came. At least one is needed. Give what is to be made longer.",
+        "nothing-to-extend",
     ),
     "no reference": (
         3, ["animate", "{clip}"],
-        "No reference picture came. At least one is needed. Give it as --reference.",
+        "no-reference",
     ),
     "a mask for nothing": (
         3, ["reference", "--reference", "{photo}", "--subject", "{photo}", "--subject", "{photo}"],
-        "There are 1 --reference and 2 --subject. One mask for each picture is needed, or none. Give as many.",
+        "subjects-count: masks=2, pictures=1",
     ),
     "a model without VAE": (
         3, ["text", "-m", "{model}/one", "--text-encoder", "starter"],
-        "The model {model}/one comes without a VAE. One is needed. Give its file or folder as --vae.",
+        "part-missing: option=--vae, path={model}/one, what=VAE",
     ),
     "a base without adapter": (
         3, ["text", "-m", "{model}/base.safetensors"],
-        "The model {model}/base.safetensors comes without a VACE adapter. One is needed. Give its file or folder as "
-        "--adapter.",
+        "part-missing: option=--adapter, path={model}/base.safetensors, what=VACE adapter",
     ),
     "no model": (
         4, ["text", "-m", "no-such-model", "--length", "1"],
@@ -403,7 +402,8 @@ def test_what_is_wrong_is_said_in_one_message_with_its_exit_code(name, model, cl
     found = vace(*words, *([] if words[0] == "inspect" or "-m" in words else ["-m", model]))
 
     assert (found.exit_code, found.stdout) == (code, ""), found.stderr
-    assert message is None or found.stderr.rstrip("\n").split("\n")[-1] == message.format(**places)
+    assert message is None or refused(found.exception) == message.format(**places)
+    assert found.stderr.endswith(f"{library_error(found.exception)}\n")
     assert "Traceback" not in found.stderr
     assert sorted(tmp_path.iterdir()) == before
 

@@ -11,6 +11,7 @@ import tiny_ltx
 import torch
 from filling import fill
 from model_files import adapter_weights as wan_adapter
+from refused import refused
 from safetensors.torch import save_file
 from typer.testing import CliRunner, Result
 
@@ -59,10 +60,6 @@ def vace(folder: Path, task: str, *words: object) -> Result:
 
 def inpaint(folder: Path, *words: object) -> Result:
     return vace(folder, "inpaint", folder / "clip.mkv", "--mask", folder / "mask.png", "-p", PROMPT, *words)
-
-
-def last_line(done: Result) -> str:
-    return done.stderr.rstrip("\n").split("\n")[-1]
 
 
 def test_words_and_a_clip_become_what_the_library_makes_of_them(folder, tmp_path):
@@ -114,21 +111,17 @@ def test_inspect_names_the_family(folder):
 
 def test_what_would_do_nothing_is_refused():
     still = ("text", "--length", "1", "--width", "16", "--height", "16", "--dry-run")
-    assert last_line(CliRunner().invoke(app, [*still, "--stg", "1"])) == (
-        "--stg came, and the model is a Wan text-to-video base, which has no spatio-temporal guidance. A model such as "
-        "LTX-Video is needed for it. Leave it out."
+    assert refused(CliRunner().invoke(app, [*still, "--stg", "1"]).exception) == (
+        "stg-unknown: base_name=a Wan text-to-video base"
     )
-    assert last_line(CliRunner().invoke(app, [*still, "--rescale", "0.5"])) == (
-        "--rescale came, which acts on spatio-temporal guidance, and there is none. --stg above 0 and a model such as "
-        "LTX-Video are needed for it. Leave it out."
-    )
+    assert refused(CliRunner().invoke(app, [*still, "--rescale", "0.5"]).exception) == "rescale-without-stg"
 
 
 def test_an_adapter_of_another_kind_is_refused(folder, tmp_path):
     save_file({name: value.contiguous() for name, value in wan_adapter().items()}, tmp_path / "wan.safetensors")
     done = inpaint(folder, "--adapter", tmp_path / "wan.safetensors", "-o", tmp_path / "a.mp4")
     assert done.exit_code == 4
-    assert last_line(done) == (
-        f"The adapter in {tmp_path / 'wan.safetensors'} is made for Wan 2.1, and the model is an LTX-Video base. An "
-        "adapter for LTX-Video 0.9 is needed. Choose the adapter that belongs to this model."
+    assert refused(done.exception) == (
+        "adapter-other-family: found=Wan 2.1, model=an LTX-Video base, needed=LTX-Video 0.9, "
+        f"path={tmp_path / 'wan.safetensors'}"
     )

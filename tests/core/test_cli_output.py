@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import tiny
 import torch
+from refused import refused
 from typer.testing import CliRunner, Result
 
 from vace_core import tasks
@@ -21,8 +22,6 @@ from vace_core.inputs import fitting
 from vace_core.media.video import read_video
 from vace_core.media.write import write_video
 from vace_core.models.wan.dit import GRID
-
-NOT_LOST = "The finished result is not lost: it is "
 
 
 def vace(*words: object) -> Result:
@@ -41,7 +40,7 @@ def test_the_place_of_the_result_is_tried_before_a_model_is_looked_for(tmp_path)
     out = tmp_path / ("x" * 300 + ".mp4")
     found = vace("text", "-m", tmp_path / "no model", "-o", out)
     assert found.exit_code == 3
-    assert "cannot be written (File name too long)" in one_line(found.stderr)
+    assert refused(found.exception) == f"file-unwritable: error=File name too long, path={out}"
 
 
 def test_a_result_that_cannot_be_written_is_put_into_a_temporary_folder(tmp_path, monkeypatch):
@@ -50,9 +49,9 @@ def test_a_result_that_cannot_be_written_is_put_into_a_temporary_folder(tmp_path
     frames = tiny.clip(5, 32, 48)
     with pytest.raises(InputError) as error:
         write_result(tmp_path / "taken away" / "out.mkv", frames, request(), lossless=True)
-    said = str(error.value)
-    assert said.startswith(f"There is no folder {tmp_path / 'taken away'}.")
-    saved = Path(said.partition(NOT_LOST)[2].removesuffix("."))
+    assert error.value.code == "result-saved-aside"
+    assert refused(error.value.fields["error"]) == f"folder-missing: folder={tmp_path / 'taken away'}"
+    saved = Path(error.value.fields["saved"])
     assert saved.is_relative_to(tmp_path / "temporary")
     assert read_video(saved).frames.shape == (5, 32, 48, 3)
 
@@ -62,7 +61,9 @@ def test_a_sound_that_cannot_be_read_does_not_cost_the_pictures(tmp_path):
     sound.write_bytes(b"not a video" * 100)
     with pytest.raises(InputError) as error:
         write_result(tmp_path / "out.mp4", tiny.clip(5, 32, 48), request(sound), lossless=False)
-    assert str(error.value).endswith(f"{NOT_LOST}{tmp_path / 'out.mp4'}, without its sound.")
+    assert error.value.code == "result-saved-aside"
+    assert error.value.fields["saved"] == tmp_path / "out.mp4"
+    assert "sound" in error.value.fields["silent"]
     assert read_video(tmp_path / "out.mp4").frames.shape == (5, 32, 48, 3)
 
 

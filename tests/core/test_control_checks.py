@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from pictures_to_control import HEIGHT, WIDTH, depth, drawing, frames_of, photo, skeleton
+from refused import refused
 
 from vace_core.errors import InputError
 from vace_core.inputs import controls
@@ -162,9 +163,7 @@ def test_mending_does_what_the_note_says():
 def test_an_unknown_kind_is_named():
     with pytest.raises(InputError) as caught:
         inspect_control(torch.zeros(1, 3, 1, 16, 16), "canny")
-    assert str(caught.value) == (
-        'The control kind is "canny". Known kinds are depth, pose, scribble, flow, layout, gray. Choose one of them.'
-    )
+    assert refused(caught.value) == "control-kind: kind=canny, known=depth, pose, scribble, flow, layout, gray"
 
 
 @pytest.mark.parametrize(("off", "said"), [(0, []), (1, []), (2, ["The gray control has colour."])])

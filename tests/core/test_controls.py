@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pictures_to_control import HEIGHT, WIDTH, frames_of, levels, photo
+from refused import refused
 from torch import Tensor
 
 from vace_core.errors import InputError, ShapeError
@@ -219,50 +220,38 @@ def test_strength_adds_fainter_lines_and_takes_none_away():
 def refusal(call) -> str:
     with pytest.raises(InputError) as caught:
         call()
-    return str(caught.value)
+    return refused(caught.value)
 
 
 def test_only_three_channels_from_minus_one_to_one_are_taken():
     for function in (controls.gray, controls.scribble, controls.flow, lambda frames: sanitise(frames, "depth")):
         with pytest.raises(ShapeError) as caught:
             function(torch.zeros(1, 1, 2, 16, 16))
-        assert str(caught.value) == (
-            "The frames have the shape (1, 1, 2, 16, 16). (batch, 3, frames, height, width) is needed, none of them 0. "
-            "Connect frames with three channels."
-        )
+        assert refused(caught.value) == "frames-shape: shape=(1, 1, 2, 16, 16)"
         bright = torch.full((1, 3, 2, 16, 16), 255.0)
         assert refusal(lambda function=function, frames=bright: function(frames)) == (
-            "The frames hold values from 255 to 255. -1 (black) to 1 (white) is needed. Rescale them first."
+            "frames-values: high=255, low=255"
         )
         assert refusal(lambda function=function: function(torch.full((1, 3, 2, 16, 16), float("nan")))) == (
-            "The frames hold values from nan to nan. -1 (black) to 1 (white) is needed. Rescale them first."
+            "frames-values: high=nan, low=nan"
         )
         assert refusal(lambda function=function: function(torch.zeros(1, 3, 2, 16, 16).half())) == (
-            "The frames hold torch.float16 numbers. torch.float32 is needed. Convert them to it first."
+            "frames-dtype: dtype=torch.float16"
         )
 
 
 def test_flow_needs_motion_to_see():
-    assert refusal(lambda: controls.flow(torch.zeros(1, 3, 1, 16, 16))) == (
-        "The clip has 1 frame. At least 2 are needed to see motion. Connect a longer clip."
-    )
-    assert refusal(lambda: controls.flow(torch.zeros(1, 3, 2, 8, 20))) == (
-        "The frames are 20 x 8 pixels. At least 16 x 16 are needed to see motion. Connect larger frames."
-    )
-    assert refusal(lambda: controls.flow_image(torch.zeros(3, 1, 4, 4))) == (
-        "The flow has the shape (3, 1, 4, 4). (2, frames, height, width) is needed. "
-        "Connect motion to the right and down, in pixels."
-    )
-    assert refusal(lambda: controls.flow_image(torch.full((2, 1, 4, 4), float("inf")))) == (
-        "The flow holds infinite or undefined numbers. Finite ones are needed. Compute it again."
-    )
+    assert refusal(lambda: controls.flow(torch.zeros(1, 3, 1, 16, 16))) == "flow-length"
+    assert refusal(lambda: controls.flow(torch.zeros(1, 3, 2, 8, 20))) == "flow-size: height=8, width=20"
+    assert refusal(lambda: controls.flow_image(torch.zeros(3, 1, 4, 4))) == "flow-shape: shape=(3, 1, 4, 4)"
+    assert refusal(lambda: controls.flow_image(torch.full((2, 1, 4, 4), float("inf")))) == "flow-not-finite"
 
 
 def test_numbers_out_of_range_are_named():
     frames = torch.zeros(1, 3, 1, 16, 16)
     assert refusal(lambda: controls.scribble(frames, strength=0)) == (
-        "The strength is 0. A number from 0.01 to 100 is needed. Change it."
+        "number-range: needed=[0.01, 100], value=0, what=The strength"
     )
     assert refusal(lambda: controls.scribble(frames, thickness=9)) == (
-        "The thickness is 9. A number from 0.5 to 8 is needed. Change it."
+        "number-range: needed=[0.5, 8], value=9, what=The thickness"
     )

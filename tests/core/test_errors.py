@@ -18,7 +18,7 @@ HOSTILE = ("\ud83d", "a\0b", "\x1b[31m", "\u202e", "\u2028", "\x85", "\r", "\x7f
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("text", HOSTILE, ids=ascii)
 def test_what_cannot_be_printed_is_escaped(kind, text):
-    said = str(kind(f'The file "{text}" is not there.\nChoose another.'))
+    said = str(kind("file-missing", 'The file "{name}" is not there.\nChoose another.', name=text))
     assert said.startswith('The file "')
     assert all(line.isprintable() for line in said.split("\n"))
     said.encode("utf-8")
@@ -26,11 +26,12 @@ def test_what_cannot_be_printed_is_escaped(kind, text):
 
 
 def test_other_scripts_stay_readable():
-    assert str(errors.InputError("The file \u4e2d\u6587.png is empty.")) == "The file \u4e2d\u6587.png is empty."
+    error = errors.InputError("file-empty", "The file {name} is empty.", name="\u4e2d\u6587.png")
+    assert str(error) == "The file \u4e2d\u6587.png is empty."
 
 
 def test_an_endless_message_keeps_its_end():
-    said = str(errors.InputError(f"positions is {'9' * 100_000}. Change it."))
+    said = str(errors.InputError("positions", "positions is {value}. Change it.", value="9" * 100_000))
     assert len(said) <= errors.LONGEST
     assert said.startswith("positions is 999")
     assert said.endswith("999. Change it.")

@@ -14,12 +14,11 @@ from forked import forked
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from model_files import write_gguf, write_sparse
+from refused import refused
 
 from vace_core.errors import InputError, ModelError, UnsupportedModelError, VaceError, WeightsError
 from vace_core.files.checkpoint import open_checkpoint
 from vace_core.files.safetensors_format import save
-
-NEEDED = "A complete safetensors or GGUF file is needed. Download or copy it again."
 
 
 def safetensors_bytes(header, data: bytes = b"", length: int | None = None) -> bytes:
@@ -131,7 +130,7 @@ def test_a_broken_safetensors_file_is_refused(tmp_path, case):
     path.write_bytes(content)
     with pytest.raises(WeightsError) as error:
         open_checkpoint(path)
-    assert str(error.value) == f"{path} cannot be read: {reason}. {NEEDED}"
+    assert refused(error.value) == f"weights-damaged: path={path}, reason={reason}"
 
 
 def test_a_header_over_the_limit_is_refused_unread(tmp_path):
@@ -142,7 +141,7 @@ def test_a_header_over_the_limit_is_refused_unread(tmp_path):
     with pytest.raises(WeightsError) as error:
         open_checkpoint(path)
     reason = "its header claims 10000001 bytes, and at most 10000000 are read"
-    assert str(error.value) == f"{path} cannot be read: {reason}. {NEEDED}"
+    assert refused(error.value) == f"weights-damaged: path={path}, reason={reason}"
 
 
 def test_a_truncated_file_is_refused_before_anything_is_read(tmp_path):
@@ -153,7 +152,7 @@ def test_a_truncated_file_is_refused_before_anything_is_read(tmp_path):
     with pytest.raises(WeightsError) as error:
         open_checkpoint(path)
     reason = f"its header describes {size} bytes, and the file has {size - 1}"
-    assert str(error.value) == f"{path} cannot be read: {reason}. {NEEDED}"
+    assert refused(error.value) == f"weights-damaged: path={path}, reason={reason}"
 
 
 def test_a_file_that_shrinks_after_it_was_opened_is_an_error_not_garbage(tmp_path):
@@ -164,7 +163,7 @@ def test_a_file_that_shrinks_after_it_was_opened_is_an_error_not_garbage(tmp_pat
     with pytest.raises(WeightsError) as error:
         file.read("a")
     reason = f"it ended after {size - 1} bytes while {size} were expected"
-    assert str(error.value) == f"{path} cannot be read: {reason}. {NEEDED}"
+    assert refused(error.value) == f"weights-damaged: path={path}, reason={reason}"
 
 
 def test_an_unknown_type_is_named_when_it_is_asked_for(tmp_path):
@@ -173,9 +172,9 @@ def test_an_unknown_type_is_named_when_it_is_asked_for(tmp_path):
     file = open_checkpoint(path)
     with pytest.raises(UnsupportedModelError) as error:
         file.read("a")
-    assert str(error.value) == (
-        f"{path} stores a as F4. Types that can be read are F64, F32, F16, BF16, F8_E4M3, F8_E5M2, I64, I32, I16, I8, "
-        "U8, BOOL. Choose a version in one of these."
+    assert refused(error.value) == (
+        "weights-dtype: dtype=F4, known=F64, F32, F16, BF16, F8_E4M3, F8_E5M2, I64, I32, I16, "
+        f"I8, U8, BOOL, name=a, path={path}"
     )
 
 
@@ -285,7 +284,7 @@ def test_a_broken_gguf_file_is_refused(tmp_path, case):
     path.write_bytes(content)
     with pytest.raises(WeightsError) as error:
         open_checkpoint(path)
-    assert str(error.value) == f"{path} cannot be read: {reason}. {NEEDED}"
+    assert refused(error.value) == f"weights-damaged: path={path}, reason={reason}"
 
 
 def test_blocks_that_nothing_can_decode_are_named(tmp_path):
@@ -293,10 +292,7 @@ def test_blocks_that_nothing_can_decode_are_named(tmp_path):
     path.write_bytes(gguf_head(tensors=1) + gguf_tensor([32], 9) + b"\0" * 99)
     with pytest.raises(UnsupportedModelError) as error:
         open_checkpoint(path)
-    assert str(error.value) == (
-        f"{path} stores weights as Q8_1, which cannot be turned back into numbers here. Types that can are Q8_0, Q6_K, "
-        "Q5_K, Q4_K, F16, BF16 and their like. Choose a version in one of these."
-    )
+    assert refused(error.value) == f"gguf-type: name=Q8_1, path={path}"
 
 
 def test_gguf_without_its_package_is_one_clear_sentence(tmp_path, monkeypatch):
@@ -304,10 +300,7 @@ def test_gguf_without_its_package_is_one_clear_sentence(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "gguf", None)
     with pytest.raises(ModelError) as error:
         open_checkpoint(path)
-    assert str(error.value) == (
-        "This is a GGUF file, and the Python package gguf that turns its blocks into numbers is not installed. It is "
-        "needed for GGUF files only. Install gguf, or choose a .safetensors file."
-    )
+    assert refused(error.value) == "gguf-not-installed"
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -348,7 +341,7 @@ def test_no_header_keeps_a_reader_busy_or_takes_much_memory(tmp_path):
     for header in headers:
         path.write_bytes(safetensors_bytes(header, b"\0" * 4))
         child = forked(lambda: open_checkpoint(path), seconds=20)
-        assert (child.error, child.text.endswith(NEEDED)) == ("WeightsError", True)
+        assert (child.error, str(path) in child.text) == ("WeightsError", True)
         assert child.grown < 300 << 20
 
 
@@ -360,8 +353,9 @@ def test_a_weight_larger_than_memory_is_a_sentence(tmp_path):
         pytest.skip(f"no file of 2 TiB with a hole in it can be made here: {error}")
     file = open_checkpoint(path)
     assert file.read("b").shape == (2,)
-    with pytest.raises(InputError, match=r"^A weight in .* needs 2\.00 TiB of memory\. At most .* are free here\. "):
+    with pytest.raises(InputError) as error:
         file.read("a")
+    assert (error.value.code, error.value.fields["needed_bytes"]) == ("out-of-room", "2.00 TiB")
 
 
 def test_a_file_that_is_gone_is_a_sentence(tmp_path):
@@ -370,7 +364,7 @@ def test_a_file_that_is_gone_is_a_sentence(tmp_path):
     path.unlink()
     with pytest.raises(WeightsError) as error:
         file.read("a")
-    assert str(error.value) == f"{path} cannot be read: No such file or directory. {NEEDED}"
+    assert refused(error.value) == f"weights-damaged: path={path}, reason=No such file or directory"
 
 
 INDEXES = {
@@ -417,8 +411,6 @@ def test_a_broken_index_is_refused(tmp_path, case):
     path.write_text(places if isinstance(places, str) else json.dumps({"weight_map": places}))
     with pytest.raises(WeightsError) as error:
         open_checkpoint(path)
-    assert str(error.value) == (
-        f"{path} cannot be read: {reason}. {NEEDED}"
-        if reason
-        else f"{path} is not a JSON table. One as it was published with the weights is needed. Download it again."
+    assert refused(error.value) == (
+        f"weights-damaged: path={path}, reason={reason}" if reason else f"weights-json: path={path}"
     )

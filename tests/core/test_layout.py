@@ -11,6 +11,7 @@ import torch
 from box_paths import box_paths, key
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refused import refused
 from torch import Tensor
 
 from vace_core.errors import InputError
@@ -157,7 +158,7 @@ def test_a_track_keeps_its_batch_apart():
 def test_a_path_needs_a_key_and_rising_times():
     with pytest.raises(InputError) as caught:
         BoxPath(keys=())
-    assert str(caught.value) == ("A box path has no keys. At least one is needed. Place the box in at least one frame.")
+    assert refused(caught.value) == "path-empty"
 
 
 def test_a_layout_needs_a_size():
@@ -165,4 +166,4 @@ def test_a_layout_needs_a_size():
         for draw in (layout.draw_layout, layout.path_mask):
             with pytest.raises(InputError) as caught:
                 draw([], num_frames=size[0], height=size[1], width=size[2])
-            assert str(caught.value) == f"The {name} is 0. A whole number of 1 or more is needed. Change it."
+            assert refused(caught.value) == f"number-range: needed=whole [1, inf), value=0, what=The {name}"

@@ -8,6 +8,7 @@ import pytest
 from box_paths import box_paths, key
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from refused import refused
 
 from vace_core.errors import InputError
 from vace_core.inputs.box_paths import paths_from_json, paths_to_json
@@ -49,122 +50,128 @@ def with_key(**changes: object) -> str:
     return own(keys=[{"time": 0, "x": 0.5, "y": 0.5, "width": 0.5, "height": 0.5, **changes}])
 
 
-POINTS = "To read them, the size of the picture they were drawn on and the size of the box, in pixels, are needed."
-
-
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         (
             "{boxes}",
-            "The boxes cannot be read as JSON: Expecting property name enclosed in double quotes: line 1 column 2 "
-            "(char 1). Copy the text again from where it was made.",
+            ("boxes-not-json: reason=Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
         ),
         (
             "[" * 900_000,
-            "The boxes cannot be read as JSON: it is nested too deeply. Copy the text again from where it was made.",
+            "boxes-not-json: reason=it is nested too deeply",
         ),
         (
             " " * 1_000_001,
-            "The boxes are 1,000,001 characters of JSON. At most 1,000,000 are read. Use fewer keys.",
+            "boxes-too-long: length=1000001, limit=1000000",
         ),
-        ("{}", "The boxes are JSON of version None. Version 1 is needed. Make the boxes again."),
-        ('{"version": 2}', "The boxes are JSON of version 2. Version 1 is needed. Make the boxes again."),
-        ('{"version": 1}', "The boxes: paths are None. A list of at least one is needed. Correct them."),
+        ("{}", "boxes-version: version=None"),
+        ('{"version": 2}', "boxes-version: version=2"),
+        ('{"version": 1}', "boxes-list: value=None, what=paths, where=The boxes"),
         (
             '{"version": 1, "paths": [3]}',
-            "Path 1: it is 3. An object in braces is needed. Correct it.",
+            "boxes-object: value=3, where=Path 1",
         ),
-        (own(keys=[]), "Path 1: keys are []. A list of at least one is needed. Correct them."),
+        (own(keys=[]), "boxes-list: value=[], what=keys, where=Path 1"),
         (
             own(color=[0, 0, 0]),
-            "Path 1 has the unknown field 'color'. Its fields are keys, order, label, colour, smooth. Correct it.",
+            (
+                "boxes-fields: came=has the unknown field 'color', known=keys, order, label, colour, "
+                "smooth, where=Path 1"
+            ),
         ),
         (
             own(colour=[0, 0, "0"]),
-            "Path 1: colour is (0, 0, '0'). Three whole numbers from 0 to 255 are needed: red, green, blue. "
-            "Change colour.",
+            "boxes-invalid: error=(colour-range: colour=(0, 0, '0')), where=Path 1",
         ),
-        (own(order=1.5), "Path 1: order is 1.5. A whole number is needed. Change it."),
-        (own(label=7), "Path 1: label is 7. A text is needed. Change it."),
-        (own(smooth="yes"), "Path 1: smooth is 'yes'. True or false is needed. Change it."),
+        (
+            own(order=1.5),
+            "boxes-invalid: error=(value-type: name=order, needed=A whole number, value=1.5), where=Path 1",
+        ),
+        (own(label=7), "boxes-invalid: error=(value-type: name=label, needed=A text, value=7), where=Path 1"),
+        (
+            own(smooth="yes"),
+            ("boxes-invalid: error=(value-type: name=smooth, needed=True or false, value='yes'), where=Path 1"),
+        ),
         (
             with_key(depth=1),
-            "Path 1, key 1 has the unknown field 'depth'. Its fields are time, x, y, width, height. Correct it.",
+            ("boxes-fields: came=has the unknown field 'depth', known=time, x, y, width, height, where=Path 1, key 1"),
         ),
         (
             own(keys=[{"x": 0}]),
-            "Path 1, key 1 lacks 'time'. Its fields are time, x, y, width, height. Correct it.",
+            "boxes-fields: came=lacks 'time', known=time, x, y, width, height, where=Path 1, key 1",
         ),
         (
             with_key(time=1.5),
-            "Path 1, key 1: time is 1.5. A number from 0 to 1 is needed. Change it.",
+            "boxes-invalid: error=(number-range: needed=[0, 1], value=1.5, what=time), where=Path 1, key 1",
         ),
         (
             with_key(x=float("nan")),
-            "Path 1, key 1: x is nan. A number from -10 to 10 is needed. Change it.",
+            "boxes-invalid: error=(number-range: needed=[-10, 10], value=nan, what=x), where=Path 1, key 1",
         ),
         (
             with_key(y=True),
-            "Path 1, key 1: y is True. A number from -10 to 10 is needed. Change it.",
+            "boxes-invalid: error=(number-range: needed=[-10, 10], value=True, what=y), where=Path 1, key 1",
         ),
         (
             with_key(width=0),
-            "Path 1, key 1: width is 0. A number from 0.0001 to 10 is needed. Change it.",
+            ("boxes-invalid: error=(number-range: needed=[0.0001, 10], value=0, what=width), where=Path 1, key 1"),
         ),
         (
             with_key(height="x" * 1000),
-            "Path 1, key 1: height is 'xxxxxxxxxxxx...xxxxxxxxxxxxx'. A number from 0.0001 to 10 is needed. Change it.",
+            (
+                "boxes-invalid: error=(number-range: needed=[0.0001, 10], "
+                "value='xxxxxxxxxxxx...xxxxxxxxxxxxx', what=height), where=Path 1, key 1"
+            ),
         ),
         (
             with_key(x=0).replace('"x": 0', '"x": ' + "9" * 100_000),
-            "Path 1, key 1: x is inf. A number from -10 to 10 is needed. Change it.",
+            "boxes-invalid: error=(number-range: needed=[-10, 10], value=inf, what=x), where=Path 1, key 1",
         ),
         (
             own(keys=[json.loads(with_key())["paths"][0]["keys"][0]] * 2),
-            "Path 1: A box path has a key at time 0 after one at 0. Times must rise. "
-            "Sort the keys and keep one per time.",
+            "boxes-invalid: error=(path-order: before=0, time=0), where=Path 1",
         ),
         (
             json.dumps({"version": 1, "paths": [{}] * 65}),
-            "The boxes: there are 65 paths and room for 64. Use fewer.",
+            "boxes-too-many: count=65, limit=64, what=paths, where=The boxes",
         ),
-        (own(keys=[{}] * 4097), "Path 1: there are 4,097 keys and room for 4,096. Use fewer."),
-        ("3", "The boxes: points are 3. A list of at least one is needed. Correct them."),
-        ("[]", "The boxes: points are []. A list of at least one is needed. Correct them."),
-        ('[{"x": 1, "y": 2}]', f"The boxes are points in pixels. {POINTS} Set both to more than 0."),
+        (own(keys=[{}] * 4097), "boxes-too-many: count=4097, limit=4096, what=keys, where=Path 1"),
+        ("3", "boxes-list: value=3, what=points, where=The boxes"),
+        ("[]", "boxes-list: value=[], what=points, where=The boxes"),
+        ('[{"x": 1, "y": 2}]', "boxes-points-size"),
     ],
 )
 def test_json_that_is_not_boxes_is_refused_in_plain_words(text, message):
     with pytest.raises(InputError) as caught:
         paths_from_json(text)
-    assert str(caught.value) == message
+    assert refused(caught.value) == message
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[3]", "Path 1, point 1: it is 3. An object in braces is needed. Correct it."),
-        ("[[], []]", "Path 1: points are []. A list of at least one is needed. Correct them."),
+        ("[3]", "boxes-object: value=3, where=Path 1, point 1"),
+        ("[[], []]", "boxes-list: value=[], what=points, where=Path 1"),
         (
             '[{"x": 1, "y": 2}, {"x": "1", "y": 2}]',
-            "Path 1, point 2: x is '1'. A number from -4000 to 4000 is needed. Change it.",
+            "number-range: needed=[-4000, 4000], value='1', what=Path 1, point 2: x",
         ),
         (
             '[{"x": 1, "y": NaN}]',
-            "Path 1, point 1: y is nan. A number from -2000 to 2000 is needed. Change it.",
+            "number-range: needed=[-2000, 2000], value=nan, what=Path 1, point 1: y",
         ),
-        (json.dumps([[{"x": 1, "y": 2}]] * 65), "The boxes: there are 65 paths and room for 64. Use fewer."),
+        (json.dumps([[{"x": 1, "y": 2}]] * 65), "boxes-too-many: count=65, limit=64, what=paths, where=The boxes"),
         (
             json.dumps([[{"x": 1, "y": 2}] * 2048] * 3),
-            "Path 3: there are 2,048 points and room for 0. Use fewer.",
+            "boxes-too-many: count=2048, limit=0, what=points, where=Path 3",
         ),
     ],
 )
 def test_points_that_are_not_points_are_refused_in_plain_words(text, message):
     with pytest.raises(InputError) as caught:
         paths_from_json(text, size=(400, 200), box=(40, 40))
-    assert str(caught.value) == message
+    assert refused(caught.value) == message
 
 
 KNOWN = ["version", "paths", "keys", "time", "x", "y", "width", "height", "order", "label", "colour", "smooth"]

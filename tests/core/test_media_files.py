@@ -33,45 +33,35 @@ def test_missing_and_empty_files(tmp_path: Path, read: Callable[[Path], object])
         tmp_path / "x_%03d.png",
         tmp_path / ("x" * 300 + ".mp4"),
     ):
-        assert message(InputError, lambda path=path: read(path)) == (
-            f"There is no file {shown(path)}. An existing file is needed. Check the folder and the name."
-        )
+        assert message(InputError, lambda path=path: read(path)) == f"file-missing: path={path}"
     empty = tmp_path / "empty.mp4"
     empty.touch()
-    assert message(InputError, lambda: read(empty)) == (
-        f"The file {empty} is empty (0 bytes). A complete file is needed. Export or download it again."
-    )
+    assert message(InputError, lambda: read(empty)) == f"file-empty: path={empty}"
 
 
 def test_write_says_what_it_needs(tmp_path: Path):
     frames, (one, folder) = torch.zeros(1, 3, 1, 16, 16), (tmp_path / "a.mp4", tmp_path / "b.mp4")
     folder.mkdir()
     assert message(InputError, lambda: write_video(tmp_path / "a.avi", frames, fps=16)) == (
-        f"The name {tmp_path / 'a.avi'} ends in '.avi'. This is written as .mp4. Change the ending."
+        f"file-ending: known=.mp4, path={tmp_path / 'a.avi'}, suffix='.avi'"
     )
     assert message(InputError, lambda: write_video(one, frames, fps=16, lossless=True)) == (
-        f"The name {one} ends in '.mp4'. This is written as .mkv. Change the ending."
+        f"file-ending: known=.mkv, path={one}, suffix='.mp4'"
     )
     assert message(InputError, lambda: write_image(one, frames)) == (
-        f"The name {one} ends in '.mp4'. This is written as .png. Change the ending."
+        f"file-ending: known=.png, path={one}, suffix='.mp4'"
     )
     assert message(InputError, lambda: write_video(tmp_path / "no" / "a.mp4", frames, fps=16)) == (
-        f"There is no folder {tmp_path / 'no'}. The folder of the result must exist. Create it first."
+        f"folder-missing: folder={tmp_path / 'no'}"
     )
-    assert message(InputError, lambda: write_video(folder, frames, fps=16)) == (
-        f"{folder} is a folder. A file is written there. Choose another name."
-    )
-    assert message(InputError, lambda: write_video(one, frames, fps=float("nan"))) == (
-        "The frame rate is nan. Between 0.1 and 1000 frames per second are needed. Set fps."
-    )
-    assert message(InputError, lambda: write_video(one, frames, fps=16, crf=52)) == (
-        "crf is 52. It must lie between 0 (best) and 51 (smallest file). Use 10 to 23."
-    )
+    assert message(InputError, lambda: write_video(folder, frames, fps=16)) == f"file-is-folder: path={folder}"
+    assert message(InputError, lambda: write_video(one, frames, fps=float("nan"))) == "fps-range: fps=nan"
+    assert message(InputError, lambda: write_video(one, frames, fps=16, crf=52)) == "crf-range: crf=52"
     assert message(ShapeError, lambda: write_image(tmp_path / "a.png", frames.repeat(1, 1, 2, 1, 1))) == (
-        "2 frames came. A picture holds one. Choose one frame, or write a video."
+        "image-several-frames: frames=2"
     )
     assert message(InputError, lambda: check_target(tmp_path / "a.avi", ".mp4", ".png")) == (
-        f"The name {tmp_path / 'a.avi'} ends in '.avi'. This is written as .mp4 or .png. Change the ending."
+        f"file-ending: known=.mp4 or .png, path={tmp_path / 'a.avi'}, suffix='.avi'"
     )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["b.mp4"]
 
@@ -79,12 +69,10 @@ def test_write_says_what_it_needs(tmp_path: Path):
 def test_a_target_is_tried_before_there_is_anything_to_write(tmp_path: Path):
     for name, why in (("x" * 300 + ".mp4", "File name too long"), ("a\0b.mp4", "embedded null byte")):
         assert message(InputError, lambda name=name: check_target(tmp_path / name, ".mp4")) == (
-            f"The file {shown(tmp_path / name)} cannot be written ({why}). A writable folder with free space is "
-            "needed. Choose another one."
+            f"file-unwritable: error={why}, path={tmp_path / name}"
         )
     said = message(InputError, lambda: check_video_target(tmp_path / "a.mkv", lossless=True, pixels=1 << 60))
-    assert said.startswith(f"The disk of {tmp_path} has ")
-    assert said.endswith(" MiB. More free space is needed. Make room, or choose another folder.")
+    assert said.startswith(f"disk-full: folder={tmp_path}, ")
     check_video_target(tmp_path / "a.mkv", lossless=True, pixels=1 << 10)
     assert list(tmp_path.iterdir()) == []
 
@@ -104,8 +92,7 @@ def test_a_disk_that_becomes_full_is_a_sentence(tmp_path: Path, limit: int):
             ("a.png", lambda path: write_image(path, frames[:, :, :1])),
         ):
             assert message(InputError, lambda write=write, name=name: write(tmp_path / name)) == (
-                f"The file {tmp_path / name} cannot be written (File too large). A writable folder with free space is "
-                "needed. Choose another one."
+                f"file-unwritable: error=File too large, path={tmp_path / name}"
             )
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
@@ -121,15 +108,11 @@ def test_a_folder_that_vanishes_is_a_sentence(tmp_path: Path):
             shutil.rmtree(folder)
             folder.touch()  # what was to be taken away is now below a file
 
-    assert message(InputError, vanish).startswith(f"The file {folder / 'a.mp4'} cannot be written (Not a directory).")
+    assert message(InputError, vanish) == f"file-unwritable: error=Not a directory, path={folder / 'a.mp4'}"
 
 
 def test_missing_libraries_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "av", None)
     monkeypatch.setitem(sys.modules, "PIL", None)
-    assert message(InputError, lambda: read_video(tmp_path / "a.mp4")) == (
-        "Video files came, and PyAV is not installed. It is needed to read and write them. Run: pip install av"
-    )
-    assert message(InputError, lambda: read_image(tmp_path / "a.png")) == (
-        "Picture files came, and Pillow is not installed. It is needed to read and write them. Run: pip install pillow"
-    )
+    assert message(InputError, lambda: read_video(tmp_path / "a.mp4")) == "pyav-not-installed"
+    assert message(InputError, lambda: read_image(tmp_path / "a.png")) == "pillow-not-installed"

@@ -23,6 +23,7 @@ from model_files import (
     write_shards,
     write_sparse,
 )
+from refused import refused
 from safetensors.torch import save_file
 
 from vace_core.errors import WeightsError
@@ -208,9 +209,8 @@ def test_two_transformers_without_a_boundary_are_not_guessed_at(tmp_path):
     assert find_pair(tmp_path) is None
     with pytest.raises(WeightsError) as error:
         inspect(tmp_path)
-    assert str(error.value) == (
-        f"{tmp_path} holds two models, one for high noise and one for low. One of them is needed here. "
-        f"Give {tmp_path / 'transformer'} or {tmp_path / 'transformer_2'}."
+    assert refused(error.value) == (
+        f"weights-experts: high={tmp_path / 'transformer'}, low={tmp_path / 'transformer_2'}, path={tmp_path}"
     )
 
 
@@ -224,9 +224,9 @@ def test_context_layers_that_cannot_be_are_refused(tmp_path, said, shown):
     (tmp_path / "config.json").write_text(json.dumps({"vace_layers": said}))
     with pytest.raises(WeightsError) as error:
         inspect(tmp_path)
-    assert str(error.value) == (
-        f"{tmp_path / 'config.json'} gives {shown} as vace_layers. The adapter has 2 context blocks, so 2 ascending "
-        "numbers from 0 below 4 are needed. Use the configuration that belongs to this model."
+    assert refused(error.value) == (
+        f"context-layers-config: below= below 4, blocks=2, key=vace_layers, said={shown}, where="
+        f"{tmp_path / 'config.json'}"
     )
 
 
@@ -245,8 +245,11 @@ def test_more_context_blocks_than_blocks_are_refused(tmp_path):
     shapes = released_shapes(1.3)
     shapes |= {f"vace_blocks.{index}.norm3.bias": (1536,) for index in range(31)}
     path = write_sparse(tmp_path / "a.safetensors", shapes)
-    with pytest.raises(WeightsError, match="it has 31 context blocks for a base of 30 blocks"):
+    with pytest.raises(WeightsError) as error:
         inspect(path)
+    assert refused(error.value) == (
+        f"weights-damaged: path={path}, reason=it has 31 context blocks for a base of 30 blocks"
+    )
 
 
 def test_it_is_json(tmp_path):

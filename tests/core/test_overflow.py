@@ -5,21 +5,19 @@ from __future__ import annotations
 import pytest
 import tiny
 import torch
+from refused import refused
 
 from vace_core import SamplingOptions, generate, tasks
 from vace_core.errors import InputError
 from vace_core.pipeline import finish, sample
 
 SHORT = SamplingOptions(steps=4, guidance_scale=2.0, shift=3.0, seed=1)
-VAE = "Run the VAE in bfloat16 or float32 (in ComfyUI: --bf16-vae or --fp32-vae), or choose another file of it."
-MODEL = "Run the model in bfloat16 or float32, lower guidance and strength, or choose another file of it."
+VAE = "Run the VAE in bfloat16 or float32 (in ComfyUI: --bf16-vae or --fp32-vae), or choose another file of it"
+MODEL = "Run the model in bfloat16 or float32, lower guidance and strength, or choose another file of it"
 
 
 def message(step: str, cure: str) -> str:
-    return (
-        f"{step} gave values that are not numbers (NaN or infinite): the network overflowed, or its weights are "
-        f"damaged. Finite values are needed. {cure}"
-    )
+    return f"not-finite: cure={cure}, step={step}"
 
 
 def hole():
@@ -31,7 +29,7 @@ def hole():
 def refusal(call, *args) -> str:
     with pytest.raises(InputError) as error:
         call(*args)
-    return str(error.value)
+    return refused(error.value)
 
 
 @torch.no_grad()
@@ -46,7 +44,7 @@ def test_a_model_with_damaged_weights_stops_at_its_first_step():
     vcu = tasks.inpaint(tiny.clip(), hole())
     with pytest.raises(InputError) as error:
         sample(model, vcu, SHORT, on_step=lambda index, *_: steps.append(index))
-    assert str(error.value) == message("Step 1 of 4 of sampling", MODEL)
+    assert refused(error.value) == message("Step 1 of 4 of sampling", MODEL)
     assert steps == []
 
 

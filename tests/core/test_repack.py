@@ -16,6 +16,7 @@ from model_files import (
     write_shards,
     write_sparse,
 )
+from refused import refused
 from safetensors.torch import load_file, save_file
 
 from vace_core.errors import AdapterMismatchError, InputError, UnsupportedModelError, WeightsError
@@ -93,10 +94,7 @@ def test_outputs_that_would_destroy_one_another_are_refused(tmp_path, base, adap
     before = full.read_bytes()
     with pytest.raises(InputError) as error:
         split_model(full, base, adapter)
-    assert str(error.value) == (
-        f"{full} would be split into {base} and {adapter}. Two files other than the model itself are needed. Change "
-        "the names."
-    )
+    assert refused(error.value) == f"split-onto-itself: adapter_out={adapter}, base_out={base}, path={full}"
     assert full.read_bytes() == before
     assert [file.name for file in tmp_path.iterdir() if file.is_file()] == ["full.safetensors"]
 
@@ -123,21 +121,14 @@ def test_what_cannot_be_split_or_joined_is_named(tmp_path):
     save_file(full_weights(), full)
     with pytest.raises(WeightsError) as error:
         split_model(base, out, tmp_path / "other")
-    assert str(error.value) == (
-        f"{base} is not what is needed here: a base together with its adapter. Choose a file that holds that."
-    )
+    assert refused(error.value) == f"weights-other-part: needed=a base together with its adapter, path={base}"
     with pytest.raises(WeightsError) as error:
         join_model(full, base, out)
-    assert str(error.value) == (
-        f"{full} is not what is needed here: a base without adapter. Choose a file that holds that."
-    )
+    assert refused(error.value) == f"weights-other-part: needed=a base without adapter, path={full}"
     gguf = write_gguf(tmp_path / "a.gguf", full_weights())
     with pytest.raises(UnsupportedModelError) as error:
         split_model(gguf, out, tmp_path / "other")
-    assert str(error.value) == (
-        f"{gguf} is a GGUF file, whose weights cannot be copied to safetensors as they are. A safetensors file is "
-        "needed. Choose one."
-    )
+    assert refused(error.value) == f"gguf-not-copied: path={gguf}"
     assert not out.exists()
 
 
@@ -148,8 +139,7 @@ def test_an_adapter_of_another_base_is_not_joined(tmp_path):
     write_sparse(adapter, shapes | {f"vace_blocks.{index}.norm3.bias": (256,) for index in range(7)})
     with pytest.raises(AdapterMismatchError) as error:
         join_model(base, adapter, out)
-    assert str(error.value) == (
-        f"{adapter} is made for a base of width 256 with at least 7 blocks. {base} has width 256 and 4 blocks. Choose "
-        "the adapter that belongs to it."
+    assert refused(error.value) == (
+        f"adapter-width: adapter={adapter}, base={base}, base_blocks=4, base_width=256, least_blocks=7, width=256"
     )
     assert not out.exists()

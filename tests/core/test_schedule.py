@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 
 import pytest
+from refused import refused
 
 from vace_core.errors import InputError
 from vace_core.sampling.options import SamplingOptions
@@ -80,20 +81,20 @@ def test_percent_counts_along_the_schedule():
     [
         (
             lambda: sigmas(0, 5.0),
-            "The number of steps is 0. A whole number of 1 or more is needed. Change it.",
+            "number-range: needed=whole [1, inf), value=0, what=The number of steps",
         ),
-        (lambda: sigmas(20, 0.0), "The shift is 0.0. A finite number above 0 is needed. Change it."),
+        (lambda: sigmas(20, 0.0), "number-range: needed=(0, inf), value=0.0, what=The shift"),
         (
             lambda: sigmas(20, float("nan")),
-            "The shift is nan. A finite number above 0 is needed. Change it.",
+            "number-range: needed=(0, inf), value=nan, what=The shift",
         ),
         (
             lambda: percent_to_sigma(1.2, 5.0),
-            "The percent is 1.2. A number from 0 to 1 is needed. Change it.",
+            "number-range: needed=[0, 1], value=1.2, what=The percent",
         ),
     ],
 )
 def test_values_out_of_range_are_named(call, message):
     with pytest.raises(InputError) as error:
         call()
-    assert str(error.value) == message
+    assert refused(error.value) == message

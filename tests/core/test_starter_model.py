@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from filling import fill
+from refused import refused
 from safetensors.torch import save_file
 
 from vace_core.errors import ModelError, WeightsError
@@ -61,10 +62,7 @@ def test_a_missing_file_is_named(tmp_path):
     assert not is_starter_folder(tmp_path)
     with pytest.raises(ModelError) as caught:
         load_starter(folder=tmp_path)
-    assert str(caught.value) == (
-        f"The starter model lacks its file {tmp_path / 'base.safetensors'}. The three files vae, base and adapter "
-        "(.safetensors) are needed. Install the package again, or choose another model."
-    )
+    assert refused(caught.value) == f"starter-file-missing: path={tmp_path / 'base.safetensors'}"
 
 
 def test_a_damaged_file_is_no_starter(tmp_path):

@@ -127,11 +127,14 @@ def test_a_trained_adapter_is_trained_on(case, tmp_path):
 def test_a_run_of_another_recipe_or_of_other_clips_is_refused(case, tmp_path):
     _, files, recipe = case
     train_model(recipe, files, tmp_path / "run", text=tiny.LetterText, cpu=True, stop_after=0)
-    with pytest.raises(InputError, match=r"objective\.shift was 5\.0 and is 3\.0"):
+    with pytest.raises(InputError) as error:
         trained(case, tmp_path / "run", objective=Objective(shift=3.0))
+    assert error.value.code == "checkpoint-other-recipe"
+    assert "objective.shift was 5.0 and is 3.0" in error.value.fields["changes"]
     clip_folders.write(files.data, count=4)
-    with pytest.raises(InputError, match="another recipe"):
+    with pytest.raises(InputError) as error:
         trained(case, tmp_path / "run")
+    assert error.value.code == "checkpoint-other-recipe"
 
 
 def test_clips_that_cannot_be_read_are_named_and_left_out(case, tmp_path):

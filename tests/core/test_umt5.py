@@ -9,6 +9,7 @@ import sys
 import pytest
 import torch
 from filling import fill
+from refused import refused
 from safetensors.torch import save_file
 from tiny_t5 import load_umt5
 
@@ -65,7 +66,7 @@ def refusal(kind, path, **options):
     with pytest.raises(kind) as caught:
         load_umt5(path, **options)
     assert type(caught.value) is kind
-    return str(caught.value)
+    return refused(caught.value)
 
 
 # --- rows ----------------------------------------------------------------------------------------------------------
@@ -192,13 +193,9 @@ def test_a_given_tokenizer_comes_before_the_one_in_the_file(tmp_path, path):
 
 def test_no_tokenizer(tmp_path, weights):
     path = saved(tmp_path / "umt5.safetensors", weights)
-    assert refusal(WeightsError, path) == (
-        f"There is no tokenizer in {tmp_path}. That of umT5 (google/umt5-xxl) is needed: tokenizer.json or "
-        "spiece.model. Put one there, or give its path as the tokenizer."
-    )
+    assert refusal(WeightsError, path) == f"tokenizer-missing: given={tmp_path}, name=umT5, tokenizer=google/umt5-xxl"
     assert refusal(WeightsError, path, tokenizer=tmp_path / "lost.model") == (
-        f"There is no tokenizer in {tmp_path / 'lost.model'}. That of umT5 (google/umt5-xxl) is needed: tokenizer.json "
-        "or spiece.model. Put one there, or give its path as the tokenizer."
+        f"tokenizer-missing: given={tmp_path / 'lost.model'}, name=umT5, tokenizer=google/umt5-xxl"
     )
 
 
@@ -206,29 +203,21 @@ def test_a_file_that_is_too_long_for_a_tokenizer_is_not_read(tmp_path, weights):
     path, beside = saved(tmp_path / "umt5.safetensors", weights), tmp_path / "spiece.model"
     with beside.open("wb") as file:
         file.truncate(MAX_TOKENIZER + 1)  # without a byte on the disk
-    assert refusal(WeightsError, path) == (
-        f"The tokenizer in {beside} has 100,000,001 bytes. At most 100,000,000 are read. Choose another file."
-    )
+    assert refusal(WeightsError, path) == f"tokenizer-too-large: length=100000001, limit=100000000, path={beside}"
 
 
 @pytest.mark.parametrize("content", [b"{not json", b"\x0anot a model", b""])
 def test_damaged_tokenizer(content, tmp_path, path):
     broken = tmp_path / "spiece.model"
     broken.write_bytes(content)
-    assert refusal(WeightsError, path, tokenizer=broken) == (
-        f"The tokenizer in {broken} cannot be read. A tokenizer.json or SentencePiece model of umT5 is needed. "
-        "Download it again."
-    )
+    assert refusal(WeightsError, path, tokenizer=broken) == f"tokenizer-unreadable: name=umT5, path={broken}"
 
 
 def test_tokenizer_of_another_model(tmp_path, weights, pieces):
     size = sentencepiece.SentencePieceProcessor(model_proto=pieces).get_piece_size()
     for rows in (size - 1, size + 385):
         path = saved(tmp_path / "umt5.safetensors", {**weights, "shared.weight": torch.ones(rows, WIDTH)}, pieces)
-        assert refusal(WeightsError, path) == (
-            f"The tokenizer in {path} has {size} tokens, and its end token is number 1. One for {rows} rows whose end "
-            "token is number 1 is needed. Choose the tokenizer that belongs to this encoder."
-        )
+        assert refusal(WeightsError, path) == f"tokenizer-other: end=1, path={path}, rows={rows}, size={size}"
 
 
 def test_tokenizer_with_another_end(tmp_path, path, weights):
@@ -236,8 +225,7 @@ def test_tokenizer_with_another_end(tmp_path, path, weights):
     (tmp_path / "other.model").write_bytes(content := train(tmp_path, end_id=2))
     size = sentencepiece.SentencePieceProcessor(model_proto=content).get_piece_size()
     assert refusal(WeightsError, path, tokenizer=tmp_path / "other.model") == (
-        f"The tokenizer in {tmp_path / 'other.model'} has {size} tokens, and its end token is number 2. One for {rows} "
-        "rows whose end token is number 1 is needed. Choose the tokenizer that belongs to this encoder."
+        f"tokenizer-other: end=2, path={tmp_path / 'other.model'}, rows={rows}, size={size}"
     )
 
 
@@ -248,10 +236,7 @@ def test_a_pickle_file_is_refused_unopened(tmp_path):
     path = tmp_path / "models_t5_umt5-xxl-enc-bf16.pth"
     path.write_bytes(b"not even a pickle")
     assert refusal(WeightsError, path) == (
-        f"{path} is a pickle file; opening one can run code hidden in it, so it was not opened. "
-        "The same weights as .safetensors are needed. Download those, or convert the file once if you trust it:\n"
-        f'    import torch, safetensors.torch as st; weights = torch.load("{path.name}", "cpu", weights_only=True)\n'
-        f'    st.save_file({{k: v.contiguous() for k, v in weights.items()}}, "{path.stem}.safetensors")'
+        f"weights-pickled: name={path.name}, path={path}, target={path.stem}.safetensors"
     )
 
 
@@ -263,16 +248,15 @@ def test_t5_is_not_umt5(tmp_path, weights, pieces):
     }
     path = saved(tmp_path / "t5xxl_fp16.safetensors", t5, pieces)
     assert refusal(WeightsError, path) == (
-        f"{path} holds another part of a model (the T5 text encoder). The umT5 text encoder is needed here. "
-        "Choose a file such as umt5_xxl_fp16.safetensors."
+        f"text-encoder-wrong-part: example=umt5_xxl_fp16.safetensors, needed=umT5, path={path}, "
+        "what=the T5 text encoder"
     )
 
 
 def test_another_part_of_wan(tmp_path):
     path = saved(tmp_path / "vace.safetensors", {"vace_blocks.0.after_proj.weight": torch.ones(128, 128)})
     assert refusal(WeightsError, path) == (
-        f"{path} holds another part of a model (adapter). The umT5 text encoder is needed here. "
-        "Choose a file such as umt5_xxl_fp16.safetensors."
+        f"text-encoder-wrong-part: example=umt5_xxl_fp16.safetensors, needed=umT5, path={path}, what=adapter"
     )
 
 
@@ -280,19 +264,18 @@ def test_missing_weights(tmp_path, weights, pieces):
     some = {name: value for name, value in weights.items() if not name.startswith(f"{BLOCK}.1") and "norm" not in name}
     path = saved(tmp_path / "umt5.safetensors", some, pieces)
     assert refusal(WeightsError, path) == (
-        f"{path} is not a whole umT5 text encoder; missing or of another shape: "
-        "encoder.block.0.layer.0.layer_norm.weight, encoder.block.0.layer.1.layer_norm.weight, "
-        "encoder.block.1.layer.0.layer_norm.weight, encoder.block.1.layer.1.DenseReluDense.wi_0.weight, "
-        "encoder.block.1.layer.1.DenseReluDense.wi_1.weight and 3 more. "
-        "Exactly the weights of one are needed. Download it again, or choose another file."
+        "text-encoder-keys: listed=encoder.block.0.layer.0.layer_norm.weight, "
+        "encoder.block.0.layer.1.layer_norm.weight, encoder.block.1.layer.0.layer_norm.weight, "
+        "encoder.block.1.layer.1.DenseReluDense.wi_0.weight, "
+        f"encoder.block.1.layer.1.DenseReluDense.wi_1.weight and 3 more, name=umT5, path={path}, "
+        "problem=missing or of another shape"
     )
 
 
 def test_missing_tables(tmp_path, weights, pieces):
     path = saved(tmp_path / "umt5.safetensors", {k: v for k, v in weights.items() if k != "shared.weight"}, pieces)
     assert refusal(WeightsError, path) == (
-        f"{path} is not a whole umT5 text encoder; missing or of another shape: shared.weight. "
-        "Exactly the weights of one are needed. Download it again, or choose another file."
+        f"text-encoder-keys: listed=shared.weight, name=umT5, path={path}, problem=missing or of another shape"
     )
 
 
@@ -304,9 +287,9 @@ def test_weights_of_another_shape(tmp_path, weights, pieces):
     }
     path = saved(tmp_path / "umt5.safetensors", odd, pieces)
     assert refusal(WeightsError, path) == (
-        f"{path} is not a whole umT5 text encoder; missing or of another shape: "
-        "encoder.block.1.layer.0.SelfAttention.k.weight, encoder.block.1.layer.1.layer_norm.weight. "
-        "Exactly the weights of one are needed. Download it again, or choose another file."
+        "text-encoder-keys: listed=encoder.block.1.layer.0.SelfAttention.k.weight, "
+        f"encoder.block.1.layer.1.layer_norm.weight, name=umT5, path={path}, problem=missing or "
+        "of another shape"
     )
 
 
@@ -314,16 +297,13 @@ def test_weights_too_many(tmp_path, weights, pieces):
     more = {f"decoder.block.{n}.layer.0.SelfAttention.q.weight": torch.ones(2, 2) for n in range(6)}
     path = saved(tmp_path / "umt5.safetensors", {**weights, **more}, pieces)
     assert refusal(WeightsError, path) == (
-        f"{path} is not a whole umT5 text encoder; unknown to umT5: "
+        "text-encoder-keys: listed="
         + ", ".join(f"decoder.block.{n}.layer.0.SelfAttention.q.weight" for n in range(5))
-        + " and 1 more. Exactly the weights of one are needed. Download it again, or choose another file."
+        + f" and 1 more, name=umT5, path={path}, problem=unknown to umT5"
     )
 
 
 @pytest.mark.parametrize("package", ["transformers", "sentencepiece", "ftfy"])
 def test_a_package_that_is_not_installed(package, path, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
-    assert refusal(ModelError, path) == (
-        f"The Python package {package} is not installed. Prompts for Wan are read with it. "
-        "Install it with: pip install transformers sentencepiece ftfy"
-    )
+    assert refusal(ModelError, path) == f"transformers-not-installed: name={package}, reader=Wan"

@@ -7,7 +7,8 @@ from pathlib import Path
 import av
 import pytest
 import torch
-from video_files import EXACT, encode, message, noise, turn
+from refused import refused
+from video_files import EXACT, encode, noise, turn
 
 from vace_core.errors import InputError
 from vace_core.inputs.fitting import plan
@@ -116,8 +117,10 @@ def test_a_video_of_high_dynamic_range_is_refused_with_the_command_that_converts
     tmp_path: Path, transfer: int, name: str
 ):
     path = patch(tmp_path / "a.mp4", 32, 32, 0.2627, 0.0593, stated=9, transfer=transfer)
-    said = message(InputError, lambda: read_video(path))
-    assert said.startswith(f"The video {path} is HDR, {name}. A video of standard dynamic range is needed.")
+    with pytest.raises(InputError) as error:
+        read_video(path)
+    assert refused(error.value) == f"video-hdr: name=a.mp4, path={path}, stem=a, transfer={name}"
+    said = str(error.value)
     assert 'ffmpeg -i "a.mp4" -vf "zscale=' in said
     assert said.endswith('"a-sdr.mp4"')
 

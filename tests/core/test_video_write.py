@@ -40,8 +40,7 @@ def test_bytes_are_written_as_they_are(tmp_path: Path):
 def test_bytes_of_another_form_are_refused(tmp_path: Path):
     gray = torch.zeros(7, 32, 48, dtype=torch.uint8)
     assert message(ShapeError, lambda: write_video(tmp_path / "a.mkv", gray, fps=16, lossless=True)) == (
-        "The pictures have the shape (7, 32, 48). Bytes of (T, H, W, 3) are needed, or one clip of (1, 3, T, H, W) in "
-        "-1..1. Bring them into one of these forms."
+        "pictures-shape: shape=(7, 32, 48)"
     )
 
 
@@ -118,8 +117,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path):
         write_video(target, torch.full((1, 3, 3, 16, 16), torch.nan), fps=16)
     long_name = tmp_path / ("x" * 300 + ".mp4")
     assert message(InputError, lambda: write_video(long_name, torch.zeros(1, 3, 3, 16, 16), fps=16)) == (
-        f"The file {long_name} cannot be written (File name too long). A writable folder with free space is needed. "
-        "Choose another one."
+        f"file-unwritable: error=File name too long, path={long_name}"
     )
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
     assert target.read_bytes() == before
@@ -177,8 +175,7 @@ def test_broken_sound_is_named(tmp_path: Path):
         tmp_path / "b.mp4", torch.zeros(1, 3, 3, 16, 16), fps=16, copy_audio_from=tmp_path / "a.mp3"
     )
     assert message(InputError, call) == (
-        f"The sound of {tmp_path / 'a.mp3'} cannot be read (Invalid data found when processing input). A complete file "
-        "is needed. Export it again, or leave copy_audio_from empty."
+        f"sound-unreadable: error=Invalid data found when processing input, path={tmp_path / 'a.mp3'}"
     )
 
 

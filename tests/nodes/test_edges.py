@@ -14,7 +14,7 @@ def clip(frames=5, height=32, width=48):
 @pytest.mark.parametrize("side", [float("nan"), float("inf"), -1.0, 4.5])
 def test_borders_that_no_picture_has(run, side):
     assert refusal(run, "VaceOutpaintVideo", images=clip(), top=side) == (
-        f"top is {side}. A number from 0 to 4 is needed. Change it."
+        f"number-range: needed=[0, 4], value={side}, what=top"
     )
 
 
@@ -27,7 +27,7 @@ def test_a_border_costs_no_frames(run, side):
 def test_an_unknown_operation(run):
     mask = torch.ones(1, 8, 8)
     assert refusal(run, "VaceComposeMasks", mask=mask, mask_2=mask, operation="add") == (
-        'operation is "add". One of union, intersection, difference is needed. Choose one of these.'
+        "not-an-option: name=operation, options=union, intersection, difference, value=add"
     )
 
 

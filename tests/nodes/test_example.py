@@ -114,5 +114,5 @@ def test_a_single_frame_is_the_first_with_the_boxes_of_the_clip(run):
 
 def test_other_lengths_are_refused(run):
     assert refusal(run, "VaceExampleClip", scene="figure that walks", length=18) == (
-        "The clip has 18 frames. This model needs 4n + 1 frames (1, 5, 9, ...). Set the length to 17 or 21."
+        "length-for-model: choice=17 or 21, lengths=4n + 1, num_frames=18, some=1, 5, 9"
     )

@@ -82,21 +82,19 @@ def test_a_pair_is_sampled_with_the_shift_of_pairs(run, pack):
 
 def test_a_base_alone_needs_an_adapter(run):
     assert refusal(run, "VaceLoadModel", **{**FILES, "model": "base.safetensors"}) == (
-        "base.safetensors holds a base without VACE. An adapter is needed too. Connect VACE Load Adapter, or "
-        "choose a "
-        "VACE model."
+        "adapter-missing: found=a base without VACE, name=base.safetensors"
     )
 
 
 def test_a_base_is_no_adapter(run):
     assert refusal(run, "VaceLoadAdapter", adapter="base.safetensors") == (
-        "base.safetensors holds a base without VACE. A VACE adapter is needed here. Choose a file that holds one."
+        "not-an-adapter: adapter=base.safetensors, found=a base without VACE"
     )
 
 
 def test_a_model_is_no_vae(run, folder):
     save_file({"a": torch.zeros(1)}, folder / "vae" / "other.safetensors")
-    assert refusal(run, "VaceLoadModel", **{**FILES, "vae": "other.safetensors"}).count(". ") >= 2
+    assert refusal(run, "VaceLoadModel", **{**FILES, "vae": "other.safetensors"}).startswith("model-unsupported: ")
 
 
 def test_comfyui_has_the_networks_in_its_hands(run):

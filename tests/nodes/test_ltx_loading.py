@@ -148,18 +148,17 @@ class TestFiles:
 
     def test_parts_of_another_kind_are_refused_before_anything_is_read(self, run, comfy):
         assert refusal(run, "VaceLoadModel", **{**FILES, "text_encoder": "umt5xxl.safetensors"}) == (
-            "umt5xxl.safetensors holds the umT5 text encoder. LTX-Video 0.9 reads prompts with the T5-XXL text "
-            "encoder. Choose a file such as t5xxl_fp16.safetensors."
+            "text-encoder-other: example=t5xxl_fp16.safetensors, found=the umT5 text encoder, "
+            "model=LTX-Video 0.9, name=umt5xxl.safetensors, needed=T5-XXL"
         )
         assert refusal(run, "VaceLoadModel", **{**FILES, "vae": "wan.safetensors"}) == (
-            f"{comfy.folder}/models/vae/wan.safetensors holds the Wan 2.1 VAE, and the model is an LTX-Video base, "
-            "which needs the LTX-Video 0.9 VAE. Choose the VAE that belongs to this model."
+            "vae-other-family: found=the Wan 2.1 VAE, model=an LTX-Video base, needed=the LTX-Video "
+            f"0.9 VAE, vae={comfy.folder}/models/vae/wan.safetensors"
         )
         adapter = run("VaceLoadAdapter", adapter="wan_adapter.safetensors")[0]
         assert refusal(run, "VaceLoadModel", **FILES, adapter=adapter) == (
-            f"The adapter in {comfy.folder}/models/diffusion_models/wan_adapter.safetensors is made for Wan 2.1, and "
-            "the model is an LTX-Video base. An adapter for LTX-Video 0.9 is needed. Choose the adapter that belongs "
-            "to this model."
+            "adapter-other-family: found=Wan 2.1, model=an LTX-Video base, needed=LTX-Video 0.9, "
+            f"path={comfy.folder}/models/diffusion_models/wan_adapter.safetensors"
         )
 
 
@@ -271,6 +270,5 @@ class TestNativeVae:
         vcu = run("VaceTextToVideo", width=64, height=32, length=9)[0]
         text = [[torch.zeros(1, 1, 4096), {}]]
         assert refusal(run, "VaceApplyVCU", positive=text, negative=text, vae=vae, vcu=vcu, strength=1.0) == (
-            "The VAE is that of LTX-Video, on which ComfyUI's own models know no VACE. That of Wan 2.1 is needed here. "
-            "For LTX-Video use VACE Sample Video, or VACE Attach Adapter on a MODEL."
+            "native-without-vace: kind=LTX-Video, needed=Wan 2.1"
         )

@@ -12,10 +12,7 @@ from tiny_files import write_starter
 
 SCALE = 1000
 STEPS = {"steps": 10, "cfg": 2.0, "shift": 3.0, "seed": 3}
-SAID = (
-    "Memory ran out while {} a clip of 5 frames of 48 x 32 pixels, also with all other models taken off the device. "
-    "More free memory is needed. Make the clip shorter or smaller, or close other programs that use it."
-)
+SAID = "out-of-memory: cure=Make the clip shorter or smaller, doing={} a clip of 5 frames of 48 x 32 pixels"
 
 
 class Counted:

@@ -11,7 +11,7 @@ from filling import fill
 from refusal import refusal
 from torch import nn
 
-CURE = "That of Wan 2.1 is needed. Load wan_2.1_vae.safetensors with Load VAE."
+CURE = "vae-for-another-model: file=wan_2.1_vae.safetensors, needed=Wan 2.1, vae={}"
 
 
 @pytest.fixture(scope="module")
@@ -67,10 +67,9 @@ class TestTold:
         channels, shapes = STRANGERS[said]
         vae = socket(named(shapes), channels)
         assert (kinds.kind_of(vae).family, kinds.kind_of(vae).said) == (None, said)
-        assert refusal(pack.nodes.comfy.native.NativeVae, vae) == f"The VAE is {said}. {CURE}"
+        assert refusal(pack.nodes.comfy.native.NativeVae, vae) == CURE.format(said)
         assert refusal(pack.nodes.comfy.native.family_of, vae) == (
-            f"The VAE is {said}. That of Wan 2.1 or LTX-Video 0.9 is needed. Load it with Load VAE, or connect the "
-            "VACE model itself."
+            f"vae-unknown: known=Wan 2.1 or LTX-Video 0.9, vae={said}"
         )
 
     @pytest.mark.parametrize(
@@ -188,11 +187,11 @@ class TestRealOnes:
     )
     def test_refused_by_name(self, pack, run, real, make, said):
         vae = real(*make())
-        assert refusal(pack.nodes.comfy.native.NativeVae, vae) == f"The VAE is {said}. {CURE}"
+        assert refusal(pack.nodes.comfy.native.NativeVae, vae) == CURE.format(said)
         vcu = run("VaceTextToVideo", width=48, height=32, length=5)[0]
         given = {"samples": {"samples": torch.zeros(1, vae.latent_channels, 2, 4, 6)}, "vcu": vcu, "vae": vae}
         if make is not ltx_091:
-            assert refusal(run, "VaceDecodeVideo", **given).startswith(f"The VAE is {said}. That of Wan 2.1 or LTX-")
+            assert refusal(run, "VaceDecodeVideo", **given).startswith("vae-unknown: ")
 
     @torch.inference_mode()
     def test_a_preview_vae_reads_later_frames_into_the_first_latent(self, comfy):

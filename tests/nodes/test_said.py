@@ -13,23 +13,20 @@ from tiny_files import write_starter
 
 SIZE = {"width": 48, "height": 32, "length": 5}
 OPTIONS = {"steps": 3, "cfg": 2.0, "shift": 3.0, "sampler": "euler", "seed": 1}
-NOWHERE = (
-    "The adapter is to act from 0.6 to 0.4 of the schedule, which is nowhere. A start below the end is needed. Set "
-    "both so, or the strength to 0 to go without the adapter."
-)
+NOWHERE = "adapter-never-acts: end_percent=0.4, start_percent=0.6"
 WRONG = {
     "start behind the end": ({"start_percent": 0.6, "end_percent": 0.4}, NOWHERE),
     "no strength": (
         {"strength": math.nan},
-        "strength is nan. A number from 0 to 10 is needed. Change it.",
+        "number-range: needed=[0, 10], value=nan, what=strength",
     ),
     "no start": (
         {"start_percent": math.nan},
-        "start_percent is nan. A number from 0 to 1 is needed. Change it.",
+        "number-range: needed=[0, 1], value=nan, what=start_percent",
     ),
     "no end": (
         {"end_percent": math.nan},
-        "end_percent is nan. A number from 0 to 1 is needed. Change it.",
+        "number-range: needed=[0, 1], value=nan, what=end_percent",
     ),
 }
 
@@ -61,8 +58,8 @@ def test_sampling_and_attaching_refuse_alike(run, pack, tmp_path, model, unit, w
 
 def test_an_adapter_that_acts_in_no_step_is_refused(run, model, unit):
     part = {"start_percent": 0.4, "end_percent": 0.6}
-    assert refusal(run, "VaceSampleVideo", model=model, vcu=unit, **OPTIONS, **part).startswith(
-        "None of the 3 steps lies between 0.4 and 0.6 of the schedule"
+    assert refusal(run, "VaceSampleVideo", model=model, vcu=unit, **OPTIONS, **part) == (
+        "adapter-never-acts: end_percent=0.6, start_percent=0.4, steps=3"
     )
 
 
@@ -78,9 +75,7 @@ def test_references_that_nothing_reads_are_said_in_the_note(run, model, unit):
 def test_conditions_without_an_adapter_are_refused(run, pack, model, unit):
     family = pack.vace_core.models.wan.family.WAN
     plain = pack.nodes.load.managed(model.core.detach(), family, model.usual)
-    assert refusal(run, "VaceSampleVideo", model=plain, vcu=unit, **OPTIONS).startswith(
-        "The unit has 2 references, and the model has no adapter, which alone reads them."
-    )
+    assert refusal(run, "VaceSampleVideo", model=plain, vcu=unit, **OPTIONS) == "no-adapter: what=2 references"
 
 
 class Tokens(Clip):

@@ -7,6 +7,7 @@ import types
 import pytest
 import torch
 from filling import relative
+from refused import refused
 from safetensors.torch import save_file
 from tiny_t5 import load_umt5
 
@@ -89,9 +90,9 @@ def test_words_of_a_prompt_are_never_deleted(prompt, wanted):
 def test_umt5_is_asked_for_and_t5_comes(folder):
     with pytest.raises(WeightsError) as error:
         load_umt5(folder)
-    assert str(error.value) == (
-        f"{folder / 'text_encoder' / 'model.safetensors'} holds another part of a model (the T5 text encoder). The "
-        "umT5 text encoder is needed here. Choose a file such as umt5_xxl_fp16.safetensors."
+    assert refused(error.value) == (
+        "text-encoder-wrong-part: example=umt5_xxl_fp16.safetensors, needed=umT5, path="
+        f"{folder / 'text_encoder' / 'model.safetensors'}, what=the T5 text encoder"
     )
 
 
@@ -103,8 +104,7 @@ def test_weights_that_are_not_t5s(folder, tmp_path):
     save_file(weights, tmp_path / "t5.safetensors")
     with pytest.raises(WeightsError) as error:
         load_text(tmp_path / "t5.safetensors")
-    assert str(error.value) == (
-        f"{tmp_path / 't5.safetensors'} is not a whole T5 text encoder; missing or of another shape: "
-        "encoder.final_layer_norm.weight. Exactly the weights of one are needed. Download it again, or choose another "
-        "file."
+    assert refused(error.value) == (
+        "text-encoder-keys: listed=encoder.final_layer_norm.weight, name=T5, path="
+        f"{tmp_path / 't5.safetensors'}, problem=missing or of another shape"
     )

@@ -3,12 +3,35 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from numbers import Integral, Real
 
 import torch
 from torch import Tensor
 
 from ..errors import InputError, shown
+
+
+@dataclass(frozen=True, kw_only=True)
+class Range:
+    """Numbers that are allowed: `least` <= number <= `most`, and number > `above`; as text, "A number from 0 to 1"."""
+
+    least: float = -math.inf
+    most: float = math.inf
+    above: float = -math.inf
+    whole: bool = False
+
+    def __str__(self) -> str:
+        bounded = -math.inf < self.most < math.inf
+        kind = "A whole number" if self.whole else "A number" if bounded else "A finite number"
+        low, high, over = (
+            str(one) if isinstance(one, int) else f"{one:g}" for one in (self.least, self.most, self.above)
+        )
+        if self.above > -math.inf:
+            return f"{kind} above {over}" if self.most == math.inf else f"{kind} above {over}, up to {high}"
+        if self.most < math.inf:
+            return f"{kind} from {low} to {high}" if self.least > -math.inf else f"{kind} of {high} or less"
+        return f"{kind} of {low} or more" if self.least > -math.inf else kind
 
 
 def check_number(
@@ -24,8 +47,7 @@ def check_number(
     """
     if _is(value, Real) and _is_finite(value) and least <= value <= most and value > above:  # type: ignore[operator]
         return
-    kind = "A number" if -math.inf < most < math.inf else "A finite number"
-    raise _refused(what, value, f"{kind}{_range(least, most, above)}")
+    raise _refused(what, value, Range(least=least, most=most, above=above))
 
 
 def check_whole(what: str, value: object, *, least: int, most: int | None = None) -> None:
@@ -36,7 +58,7 @@ def check_whole(what: str, value: object, *, least: int, most: int | None = None
     """
     if _is(value, Integral) and value >= least and (most is None or value <= most):  # type: ignore[operator]
         return
-    raise _refused(what, value, f"A whole number{_range(least, math.inf if most is None else most)}")
+    raise _refused(what, value, Range(least=least, most=math.inf if most is None else most, whole=True))
 
 
 def check_finite(values: Tensor, step: str, cure: str) -> None:
@@ -71,16 +93,7 @@ def _is_finite(value: object) -> bool:
         return False
 
 
-def _range(least: float, most: float, above: float = -math.inf) -> str:
-    low, high, over = (str(one) if isinstance(one, int) else f"{one:g}" for one in (least, most, above))
-    if above > -math.inf:
-        return f" above {over}" if most == math.inf else f" above {over}, up to {high}"
-    if most < math.inf:
-        return f" from {low} to {high}" if least > -math.inf else f" of {high} or less"
-    return f" of {low} or more" if least > -math.inf else ""
-
-
-def _refused(what: str, value: object, needed: str) -> InputError:
+def _refused(what: str, value: object, needed: Range) -> InputError:
     return InputError(
         "number-range",
         "{what} is {value}. {needed} is needed. Change it.",

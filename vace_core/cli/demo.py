@@ -121,10 +121,9 @@ def _make_folder(path: Path) -> None:
     except OSError as error:
         raise InputError(
             "folder-not-made",
-            "The folder {path} cannot be made ({strerror}). A place that can be written to is needed. Choose "
-            "another one.",
+            "The folder {path} cannot be made ({error}). A place that can be written to is needed. Choose another one.",
             path=path,
-            strerror=error.strerror,
+            error=error.strerror,
         ) from error
 
 

@@ -87,10 +87,10 @@ def read_still(path: Path, wanted: Wanted) -> Source:
     if source.shape[0] != 1:
         raise InputError(
             "several-images",
-            "{path} has {batch} frames. A single picture is needed here. Choose a picture, or save one frame "
+            "{path} has {frames} frames. A single picture is needed here. Choose a picture, or save one frame "
             "as a .png.",
             path=path,
-            batch=source.shape[0],
+            frames=source.shape[0],
         )
     return source
 
@@ -116,10 +116,10 @@ def read_references(given: References) -> list[Tensor]:
     if subjects and len(subjects) != len(pictures):
         raise InputError(
             "subjects-count",
-            "There are {num_pictures} --reference and {num_subjects} --subject. One mask for each picture is "
+            "There are {pictures} --reference and {masks} --subject. One mask for each picture is "
             "needed, or none. Give as many.",
-            num_pictures=len(pictures),
-            num_subjects=len(subjects),
+            pictures=len(pictures),
+            masks=len(subjects),
         )
     found = [_read_reference(path) for path in pictures]
     if not subjects:
@@ -176,9 +176,9 @@ def _pair(text: str, between: str, option: str, example: str) -> tuple[float, fl
     except ValueError:
         raise InputError(
             "not-two-numbers",
-            '{option} has "{text_}". Two numbers as in "{example}" are needed. Change it.',
+            '{option} has "{value}". Two numbers as in "{example}" are needed. Change it.',
             option=option,
-            text_=text,
+            value=text,
             example=example,
         ) from None
     return first, second

@@ -67,7 +67,7 @@ def amount(text: str, side: int, name: str) -> float:
     except ValueError:
         raise InputError(
             "margin-unreadable",
-            "--{name} is {text_}. A ratio such as 0.25 or 25%, or pixels such as 64px, is needed. Change it.",
+            "--{name} is {value}. A ratio such as 0.25 or 25%, or pixels such as 64px, is needed. Change it.",
             name=name,
-            text_=text,
+            value=text,
         ) from None

@@ -304,7 +304,7 @@ def _keyframe(text: str) -> tuple[int, Path]:
     if not (equals and path and index.isdigit()):
         raise InputError(
             "keyframe-unreadable",
-            'The keyframe is "{text_}". An index and a picture, such as 0=first.png, are needed. Change it.',
-            text_=text,
+            'The keyframe is "{value}". An index and a picture, such as 0=first.png, are needed. Change it.',
+            value=text,
         )
     return int(index), Path(path)

@@ -149,9 +149,9 @@ def _open(path: Path) -> TensorFile:
     if _is_indexed(path):
         raise WeightsError(
             "weights-shard",
-            "{path} is one shard of several. All of them are needed. Choose {index_of} or the folder.",
+            "{path} is one shard of several. All of them are needed. Choose {index} or the folder.",
             path=path,
-            index_of=_index_of(path).name,
+            index=_index_of(path).name,
         )
     return SafetensorsFile(path)
 
@@ -164,10 +164,10 @@ def _pickled(path: Path) -> WeightsError:
         "weights as .safetensors are needed. Download those, or convert the file once if you trust "
         'it:\n    import torch, safetensors.torch as st; weights = torch.load("{name}", "cpu", '
         "weights_only=True)\n    st.save_file({{k: v.contiguous() for k, v in weights.items()}}, "
-        '"{name_2}")',
+        '"{target}")',
         path=path,
         name=path.name,
-        name_2=name,
+        target=name,
     )
 
 
@@ -177,10 +177,10 @@ def _refuse_experts(path: Path) -> None:
             raise WeightsError(
                 "weights-experts",
                 "{path} holds two models, one for high noise and one for low. One of them is needed here. Give "
-                "{path_2} or {path_3}.",
+                "{high} or {low}.",
                 path=path,
-                path_2=path / high,
-                path_3=path / low,
+                high=path / high,
+                low=path / low,
             )
 
 

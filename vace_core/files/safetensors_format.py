@@ -60,12 +60,12 @@ class SafetensorsFile:
         if info.dtype not in TORCH_DTYPES:
             raise UnsupportedModelError(
                 "weights-dtype",
-                "{path} stores {name} as {dtype}. Types that can be read are {torch_dtypes}. Choose a version in "
+                "{path} stores {name} as {dtype}. Types that can be read are {known}. Choose a version in "
                 "one of these.",
                 path=self.path,
                 name=shortened(name),
                 dtype=shortened(info.dtype),
-                torch_dtypes=", ".join(TORCH_DTYPES),
+                known=", ".join(TORCH_DTYPES),
             )
         return as_stored(self.read_bytes(name), info)
 

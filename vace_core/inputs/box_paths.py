@@ -55,9 +55,9 @@ def _parsed(text: str) -> object:
     if len(text) > _LONGEST_TEXT:
         raise InputError(
             "boxes-too-long",
-            "The boxes are {num_text:,} characters of JSON. At most {longest_text:,} are read. Use fewer keys.",
-            num_text=len(text),
-            longest_text=_LONGEST_TEXT,
+            "The boxes are {length:,} characters of JSON. At most {limit:,} are read. Use fewer keys.",
+            length=len(text),
+            limit=_LONGEST_TEXT,
         )
 
     def whole(digits: str) -> float:
@@ -81,8 +81,8 @@ def _from_own(data: dict[str, Any]) -> tuple[BoxPath, ...]:
     if data.get("version") != 1:
         raise InputError(
             "boxes-version",
-            "The boxes are JSON of version {shown}. Version 1 is needed. Make the boxes again.",
-            shown=shown(data.get("version")),
+            "The boxes are JSON of version {version}. Version 1 is needed. Make the boxes again.",
+            version=shown(data.get("version")),
         )
     found: list[BoxPath] = []
     room = _MOST_KEYS
@@ -135,11 +135,11 @@ def _listed(where: str, value: object, what: str, most: int) -> list[Any]:
     if len(listed) > most:
         raise InputError(
             "boxes-too-many",
-            "{where}: there are {num_listed:,} {what} and room for {most:,}. Use fewer.",
+            "{where}: there are {count:,} {what} and room for {limit:,}. Use fewer.",
             where=where,
-            num_listed=len(listed),
+            count=len(listed),
             what=what,
-            most=most,
+            limit=most,
         )
     return listed
 

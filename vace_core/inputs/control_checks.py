@@ -59,9 +59,9 @@ def _faults(frames: Tensor, kind: ControlKind) -> list[_Fault]:
     if kind not in _CHECKS:
         raise InputError(
             "control-kind",
-            'The control kind is "{kind}". Known kinds are {checks}. Choose one of them.',
+            'The control kind is "{kind}". Known kinds are {known}. Choose one of them.',
             kind=kind,
-            checks=", ".join(_CHECKS),
+            known=", ".join(_CHECKS),
         )
     check_float_frames(frames)
     return list(_CHECKS[kind](opencv_images(frames[:, :, :: -(-frames.shape[2] // 8)])))

@@ -113,9 +113,9 @@ def flow_image(flow: Tensor) -> Tensor:
     if flow.ndim != 4 or flow.shape[0] != 2 or not flow.numel():
         raise ShapeError(
             "flow-shape",
-            "The flow has the shape {flow_shape}. (2, frames, height, width) is needed. Connect motion to the "
+            "The flow has the shape {shape}. (2, frames, height, width) is needed. Connect motion to the "
             "right and down, in pixels.",
-            flow_shape=tuple(flow.shape),
+            shape=tuple(flow.shape),
         )
     if not flow.isfinite().all():
         raise InputError(

@@ -203,9 +203,9 @@ def fit_ends(
         (height, width), (_, other_height, other_width) = before.size, last.shape
         raise ShapeError(
             "end-size",
-            "The {called} is {other_width} x {other_height} pixels, the other clip {width} x {height}. Both "
+            "The {name} is {other_width} x {other_height} pixels, the other clip {width} x {height}. Both "
             "need the same size where nothing is fitted. Resize one of them, or have them fitted to a model.",
-            called=last.called,
+            name=last.called,
             other_width=other_width,
             other_height=other_height,
             width=width,
@@ -236,11 +236,11 @@ def fit_mask(masks: Tensor, fitted: Fitted, *, name: str = "mask") -> tuple[Tens
     if count not in (1, total):
         raise ShapeError(
             "mask-length",
-            "The {name} has {count} frames, the {called} {total}. One frame, which counts for all, or as many "
+            "The {name} has {count} frames, the {clip} {total}. One frame, which counts for all, or as many "
             "as the clip are needed. Use the mask of this very clip.",
             name=name,
             count=count,
-            called=source.called,
+            clip=source.called,
             total=total,
         )
     if count > 1:
@@ -263,11 +263,11 @@ def fit_control(control: Source, fitted: Fitted) -> Tensor:
     if count != total:
         raise InputError(
             "control-length",
-            "The {called} has {count} frames, the {fitted_called} {total}. Both need the same. Make the "
+            "The {name} has {count} frames, the {clip} {total}. Both need the same. Make the "
             "control from this very clip.",
-            called=control.called,
+            name=control.called,
             count=count,
-            fitted_called=fitted.source.called,
+            clip=fitted.source.called,
             total=total,
         )
     part = control.part(fitted.begin, fitted.begin + fitted.plan.source_frames)
@@ -337,10 +337,10 @@ def _count_in(source: Source, seconds: float) -> int:
     if seconds > there + 1 / source.fps:
         raise InputError(
             "clip-too-short",
-            "The {called} is {there:.2f} s long, and {seconds:.2f} s were asked for with length and fps. Not "
+            "The {name} is {available:.2f} s long, and {seconds:.2f} s were asked for with length and fps. Not "
             "more than there is can be taken. Set a smaller length or a higher rate.",
-            called=source.called,
-            there=there,
+            name=source.called,
+            available=there,
             seconds=seconds,
         )
     return int((times[:, 0] < seconds - 0.01 / source.fps).sum())
@@ -353,13 +353,13 @@ def _same_size(masks: Tensor, size: tuple[int, int], name: str, clip: str) -> Te
     if abs(height * scale - size[0]) > max(scale, 1.0):
         raise ShapeError(
             "mask-aspect",
-            "The {name} is {width} x {height} pixels, the {clip} {size} x {size_2}, which is another shape. A "
-            "mask of its clip is needed. Make it from this very clip, or resize it.",
+            "The {name} is {width} x {height} pixels, the {clip} {clip_width} x {clip_height}, which is another shape. "
+            "A mask of its clip is needed. Make it from this very clip, or resize it.",
             name=name,
             width=width,
             height=height,
             clip=clip,
-            size=size[1],
-            size_2=size[0],
+            clip_width=size[1],
+            clip_height=size[0],
         )
     return functional.interpolate(masks[:, None], size=size, mode="bilinear", align_corners=False)[:, 0].clamp(0, 1)

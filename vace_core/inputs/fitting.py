@@ -211,10 +211,10 @@ def plan_exact(
         raise InputError(
             "clip-too-short",
             "The clip has {num_frames} frames, and {length} were asked for. Fitting never makes a clip longer. "
-            "Set the length to {grid}, or add frames with an extension task.",
+            "Set the length to {nearest}, or add frames with an extension task.",
             num_frames=num_frames,
             length=length,
-            grid=grid.nearest_lengths(num_frames)[0],
+            nearest=grid.nearest_lengths(num_frames)[0],
         )
     return _plan(num_frames, (height, width), length, size, frame_times(num_frames, fps, times))
 
@@ -311,9 +311,9 @@ def _check_times(times: Tensor, num_frames: int) -> None:
     if tuple(times.shape) != (num_frames, 2):
         raise ShapeError(
             "times-shape",
-            "The times are {times_shape} numbers. A clip of {num_frames} frames needs ({num_frames}, 2): the "
+            "The times are {shape} numbers. A clip of {num_frames} frames needs ({num_frames}, 2): the "
             "start and the end of each frame in seconds. Pass the times of this clip.",
-            times_shape=tuple(times.shape),
+            shape=tuple(times.shape),
             num_frames=num_frames,
         )
     if not (times.isfinite().all() and (times.flatten().diff() >= 0).all() and (times.diff(dim=1) > 0).all()):

@@ -85,10 +85,10 @@ class BoxPath:
             if after.time <= before.time:
                 raise InputError(
                     "path-order",
-                    "A box path has a key at time {time:g} after one at {before_time:g}. Times must rise. Sort the "
+                    "A box path has a key at time {time:g} after one at {before:g}. Times must rise. Sort the "
                     "keys and keep one per time.",
                     time=after.time,
-                    before_time=before.time,
+                    before=before.time,
                 )
         _check_type("order", self.order, int, "A whole number")
         _check_type("label", self.label, str, "A text")
@@ -205,7 +205,11 @@ def _check_size(num_frames: int, height: int = 1, width: int = 1) -> None:
 def _check_type(name: str, value: object, kind: type, words: str) -> None:
     if type(value) is not kind:
         raise InputError(
-            "value-type", "{name} is {value}. {words} is needed. Change it.", name=name, value=shown(value), words=words
+            "value-type",
+            "{name} is {value}. {needed} is needed. Change it.",
+            name=name,
+            value=shown(value),
+            needed=words,
         )
 
 

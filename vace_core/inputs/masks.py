@@ -73,10 +73,10 @@ def check(masks: Tensor) -> None:
     if not ((masks == 0) | (masks == 1)).all():
         raise InputError(
             "mask-values",
-            "The mask holds values from {min:g} to {max:g}. Only 0 (keep) and 1 (generate) are possible. "
+            "The mask holds values from {low:g} to {high:g}. Only 0 (keep) and 1 (generate) are possible. "
             "Threshold it first, for example at 0.5.",
-            min=masks.min(),
-            max=masks.max(),
+            low=float(masks.min()),
+            high=float(masks.max()),
         )
 
 
@@ -214,9 +214,9 @@ def augment(
     if mode not in AUGMENT_MODES:
         raise InputError(
             "mask-mode",
-            'The mask mode is "{mode}". Known modes are {augment_modes}. Choose one of them.',
+            'The mask mode is "{mode}". Known modes are {known}. Choose one of them.',
             mode=mode,
-            augment_modes=", ".join(AUGMENT_MODES),
+            known=", ".join(AUGMENT_MODES),
         )
     check_number("expand_ratio", expand_ratio, least=0)
     if expand_lrtp is not None and not (len(expand_lrtp) == 4 and all(0 <= part <= 1 for part in expand_lrtp)):
@@ -255,10 +255,10 @@ def _check_all(masks: tuple[Tensor, ...]) -> None:
         if one.shape != masks[0].shape:
             raise ShapeError(
                 "masks-differ",
-                "The masks have the shapes {tuple} and {one_shape} (batch, 1, frames, height, width). They must be "
+                "The masks have the shapes {shape} and {other_shape} (batch, 1, frames, height, width). They must be "
                 "the same. Bring them to the same size and length.",
-                tuple=tuple(masks[0].shape),
-                one_shape=tuple(one.shape),
+                shape=tuple(masks[0].shape),
+                other_shape=tuple(one.shape),
             )
 
 

@@ -144,10 +144,10 @@ def _check_picture(picture: Tensor, name: str) -> None:
     if picture.dim() == 5 and picture.shape[1] == 4:
         raise ShapeError(
             "reference-channels",
-            "The {name} has shape {picture_shape}, with a fourth channel. Three are needed. If the fourth is "
+            "The {name} has shape {shape}, with a fourth channel. Three are needed. If the fourth is "
             "transparency, lay it on white with vace_core.inputs.references.on_white.",
             name=name,
-            picture_shape=tuple(picture.shape),
+            shape=tuple(picture.shape),
         )
     check_frames(picture, name)
     if picture.shape[2] != 1:
@@ -165,8 +165,8 @@ def _check_size(given: Tensor, picture: Tensor, name: str) -> None:
     if given.shape != (b, 1, 1, h, w):
         raise ShapeError(
             "reference-mask-size",
-            "The {name} has shape {given_shape}. {value} is needed, as the picture has. Resize it to the picture.",
+            "The {name} has shape {shape}. {needed} is needed, as the picture has. Resize it to the picture.",
             name=name,
-            given_shape=tuple(given.shape),
-            value=(b, 1, 1, h, w),
+            shape=tuple(given.shape),
+            needed=(b, 1, 1, h, w),
         )

@@ -96,33 +96,33 @@ def check_family(
     if found.family is not family:
         raise ModelError(
             "vae-other-family",
-            "{vae} holds {title}, and the model is {base_name}, which needs {vae_name}. Choose the VAE that "
+            "{vae} holds {found}, and the model is {model}, which needs {needed}. Choose the VAE that "
             "belongs to this model.",
             vae=vae,
-            title=found.title,
-            base_name=family.base_name,
-            vae_name=family.vae_name,
+            found=found.title,
+            model=family.base_name,
+            needed=family.vae_name,
         )
     for path in bases:
         if (other := family_in(path)) is not family:
             raise ModelError(
                 "experts-differ",
-                "{path} holds {base_name}, and the model for high noise is {family_base_name}. Both need to be of "
+                "{path} holds {found}, and the model for high noise is {needed}. Both need to be of "
                 "one kind. Choose the two files of one pair.",
                 path=path,
-                base_name=other.base_name,
-                family_base_name=family.base_name,
+                found=other.base_name,
+                needed=family.base_name,
             )
     for path in adapters:
         if (other := family_in(path)) is not family:
             raise AdapterMismatchError(
                 "adapter-other-family",
-                "The adapter in {path} is made for {name}, and the model is {base_name}. An adapter for "
-                "{family_name} is needed. Choose the adapter that belongs to this model.",
+                "The adapter in {path} is made for {found}, and the model is {model}. An adapter for "
+                "{needed} is needed. Choose the adapter that belongs to this model.",
                 path=path,
-                name=other.name,
-                base_name=family.base_name,
-                family_name=family.name,
+                found=other.name,
+                model=family.base_name,
+                needed=family.name,
             )
 
 

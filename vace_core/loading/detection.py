@@ -87,10 +87,10 @@ def unsupported(file: TensorFile, what: str) -> UnsupportedModelError:
     return UnsupportedModelError(
         "model-unsupported",
         "{path} holds {what}. Known are the text-to-video models, VACE adapters, VAEs and text encoders of "
-        "{names}. Choose a file of one of these.",
+        "{known}. Choose a file of one of these.",
         path=file.path,
         what=what,
-        names=names,
+        known=names,
     )
 
 

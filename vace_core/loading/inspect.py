@@ -245,12 +245,12 @@ def _checked(said: Any, blocks: int, layers: int | None, where: Path) -> tuple[i
         below = f" below {layers}" if layers else ""
         raise WeightsError(
             "context-layers-config",
-            "{where} gives {said} as {context_layers_key}. The adapter has {blocks} context blocks, so "
+            "{where} gives {said} as {key}. The adapter has {blocks} context blocks, so "
             "{blocks} ascending numbers from 0{below} are needed. Use the configuration that belongs to this "
             "model.",
             where=where,
             said=shortened(said),
-            context_layers_key=CONTEXT_LAYERS_KEY,
+            key=CONTEXT_LAYERS_KEY,
             blocks=blocks,
             below=below,
         )

@@ -99,9 +99,9 @@ def load_adapter(
     if not are_context_layers(chosen, blocks):
         raise InputError(
             "context-layers-wrong",
-            "context_layers is {chosen}. The adapter in {path} has {blocks} context blocks, so {blocks} "
+            "context_layers is {context_layers}. The adapter in {path} has {blocks} context blocks, so {blocks} "
             "ascending numbers from 0 are needed. Give the ones that it was trained with.",
-            chosen=chosen,
+            context_layers=chosen,
             path=found.weights.file.path,
             blocks=blocks,
         )
@@ -151,10 +151,10 @@ def _find(path: str | Path, part: str) -> Found:
     if part not in found.parts:
         raise WeightsError(
             "weights-other-part",
-            "{path} holds {title}. What is needed here is {title_title}. Choose a file that holds it.",
+            "{path} holds {found}. What is needed here is {needed}. Choose a file that holds it.",
             path=found.weights.file.path,
-            title=found.title,
-            title_title=_title(found.family, part),
+            found=found.title,
+            needed=_title(found.family, part),
         )
     return found
 
@@ -199,10 +199,10 @@ def _check(found: Found, part: str, shapes: Mapping[str, tuple[int, ...]]) -> No
     if any(faults):
         raise WeightsError(
             "weights-keys",
-            "{path} {faults}. Exactly the {num_shapes} weights of {title} are needed. {advice}",
+            "{path} {faults}. Exactly the {count} weights of {title} are needed. {advice}",
             path=path,
             faults=" and ".join(filter(None, faults)),
-            num_shapes=len(shapes),
+            count=len(shapes),
             title=_title(found.family, part),
             advice=_advice(found, shapes),
         )

@@ -77,26 +77,26 @@ def join_model(base: str | Path, adapter: str | Path, out: Path) -> None:
     if family is not theirs:
         raise AdapterMismatchError(
             "adapter-other-family",
-            "{adapter} is made for {name}, and {base} holds {base_name}. Both need to be of one kind. Choose "
+            "{adapter} is made for {found}, and {base} holds {needed}. Both need to be of one kind. Choose "
             "the adapter that belongs to it.",
             adapter=adapter,
-            name=theirs.name,
+            found=theirs.name,
             base=base,
-            base_name=family.base_name,
+            needed=family.base_name,
         )
     sizes, (needed, blocks) = family.base_sizes(base_found.weights), family.adapter_sizes(adapter_found.weights)
     layers = context_layers_of(adapter_found)
     if (sizes.width, sizes.ffn) != (needed.width, needed.ffn) or max(layers or (blocks - 1,)) >= sizes.layers:
         raise AdapterMismatchError(
             "adapter-width",
-            "{adapter} is made for a base of width {width} with at least {max} blocks. {base} has width "
-            "{sizes_width} and {layers} blocks. Choose the adapter that belongs to it.",
+            "{adapter} is made for a base of width {width} with at least {least_blocks} blocks. {base} has width "
+            "{base_width} and {base_blocks} blocks. Choose the adapter that belongs to it.",
             adapter=adapter,
             width=needed.width,
-            max=max(layers or (blocks - 1,)) + 1,
+            least_blocks=max(layers or (blocks - 1,)) + 1,
             base=base,
-            sizes_width=sizes.width,
-            layers=sizes.layers,
+            base_width=sizes.width,
+            base_blocks=sizes.layers,
         )
     metadata = {**adapter_found.weights.file.metadata, **base_found.weights.file.metadata}
     if layers is not None:

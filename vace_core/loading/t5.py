@@ -117,11 +117,11 @@ def load_text(
         what = f"the {found.family.text.name} text encoder" if found.kind == "text" else found.kind
         raise WeightsError(
             "text-encoder-wrong-part",
-            "{path} holds another part of a model ({what}). The {name} text encoder is needed here. Choose a "
+            "{path} holds another part of a model ({what}). The {needed} text encoder is needed here. Choose a "
             "file such as {example}.",
             path=weights.file.path,
             what=what,
-            name=kind.name,
+            needed=kind.name,
             example=kind.example,
         )
     if not isinstance(kind, EncoderKind):
@@ -228,10 +228,10 @@ def _check_length(path: Path, length: int) -> None:
     if length > MAX_TOKENIZER:
         raise WeightsError(
             "tokenizer-too-large",
-            "The tokenizer in {path} has {length:,} bytes. At most {max_tokenizer:,} are read. Choose another file.",
+            "The tokenizer in {path} has {length:,} bytes. At most {limit:,} are read. Choose another file.",
             path=path,
             length=length,
-            max_tokenizer=MAX_TOKENIZER,
+            limit=MAX_TOKENIZER,
         )
 
 

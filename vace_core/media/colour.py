@@ -93,11 +93,11 @@ def colour_of(path: Path, frame: VideoFrame, stated: tuple[int, int], notes: dic
         if matrix not in _UNSTATED:
             raise InputError(
                 "video-colours",
-                "The video {path} stores its colours as {get}, which is not converted here. BT.709 is needed. "
+                "The video {path} stores its colours as {colours}, which is not converted here. BT.709 is needed. "
                 'Convert it first: ffmpeg -i "{name}" -vf "zscale=m=bt709:p=bt709:t=bt709,format=yuv420p" -crf '
                 '10 -c:a copy "{stem}-709.mp4"',
                 path=path,
-                get=_OTHERS.get(matrix, f"matrix {matrix}"),
+                colours=_OTHERS.get(matrix, f"matrix {matrix}"),
                 name=path.name,
                 stem=path.stem,
             )

@@ -161,10 +161,10 @@ def _made(edited: Edited, source: Footage) -> Iterator[tuple[Tensor, Any]]:
         if size != (source.height, source.width) or tuple(changed.shape) != (count, *size):
             raise ShapeError(
                 "edit-size",
-                "The edit has {count} frames of {tuple} and where it counts is {changed_shape}, as (H, W). {path} "
+                "The edit has {count} frames of {size} and where it counts is {changed_shape}, as (H, W). {path} "
                 "is {source}. All of one size are needed. Scale the edit to it.",
                 count=count,
-                tuple=tuple(size),
+                size=tuple(size),
                 changed_shape=tuple(changed.shape),
                 path=source.path,
                 source=(source.height, source.width),

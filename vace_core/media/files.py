@@ -95,8 +95,8 @@ def check_target(path: Path, *suffixes: str, room: int = 0) -> None:
     if not os.path.isdir(path.parent):
         raise InputError(
             "folder-missing",
-            "There is no folder {parent}. The folder of the result must exist. Create it first.",
-            parent=path.parent,
+            "There is no folder {folder}. The folder of the result must exist. Create it first.",
+            folder=path.parent,
         )
     if os.path.isdir(path):
         raise InputError(
@@ -112,9 +112,9 @@ def check_target(path: Path, *suffixes: str, room: int = 0) -> None:
     if free < room:
         raise InputError(
             "disk-full",
-            "The disk of {parent} has {free:,.0f} MiB free, and the result takes about {room:,.0f} MiB. More "
+            "The disk of {folder} has {free:,.0f} MiB free, and the result takes about {needed:,.0f} MiB. More "
             "free space is needed. Make room, or choose another folder.",
-            parent=path.parent,
+            folder=path.parent,
             free=free / 2**20,
-            room=room / 2**20,
+            needed=room / 2**20,
         )

@@ -164,8 +164,8 @@ def write_image(path: str | Path, frames: Tensor) -> None:
     if len(pictures) != 1:
         raise ShapeError(
             "image-several-frames",
-            "{num_pictures} frames came. A picture holds one. Choose one frame, or write a video.",
-            num_pictures=len(pictures),
+            "{frames} frames came. A picture holds one. Choose one frame, or write a video.",
+            frames=len(pictures),
         )
     with replacing(path, OSError) as part:
         size = pictures.shape[2], pictures.shape[1]

@@ -66,13 +66,13 @@ def frame_at(film: Footage, when: str | float, *, closing: bool = False) -> int:
     if not 0 <= index <= film.count - (not closing):
         raise InputError(
             "time-outside",
-            '"{when}" is not in {path}, which has {count} frames in {seconds:.2f} s{from_}. A time in it is '
+            '"{when}" is not in {path}, which has {count} frames in {seconds:.2f} s{origin}. A time in it is '
             "needed. Change it.",
             when=when,
             path=film.path,
             count=film.count,
             seconds=film.seconds,
-            from_=f" from timecode {film.timecode} on" if film.timecode else "",
+            origin=f" from timecode {film.timecode} on" if film.timecode else "",
         )
     return index
 
@@ -116,8 +116,8 @@ def _frames_of(code: re.Match[str], fps: float) -> int:
     if frames >= rate:
         raise InputError(
             "timecode-frames",
-            '"{code_}" counts frame {frames} of a second of {rate}. Fewer are needed. Change it.',
-            code_=code[0],
+            '"{code}" counts frame {frames} of a second of {rate}. Fewer are needed. Change it.',
+            code=code[0],
             frames=frames,
             rate=rate,
         )

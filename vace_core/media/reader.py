@@ -198,12 +198,12 @@ class VideoReader(Footage):
         if not unique or unique[0] < 0 or unique[-1] >= self.count or any(b < a for a, b in pairwise(unique)):
             raise InputError(
                 "frames-outside",
-                "Frames {list} of {path} were asked for, and it has {count}. Frames from 0 to {self_} in rising "
+                "Frames {frames} of {path} were asked for, and it has {count}. Frames from 0 to {last} in rising "
                 "order are needed. Change them.",
-                list=list(indices)[:8],
+                frames=list(indices)[:8],
                 path=self.path,
                 count=self.count,
-                self_=self.count - 1,
+                last=self.count - 1,
             )
         repeats = dict.fromkeys(unique, 0)
         for index in indices:
@@ -262,14 +262,14 @@ class VideoReader(Footage):
         if (frame.height, frame.width) != (first.height, first.width):
             raise InputError(
                 "video-size-changes",
-                "The video {path} changes from {width} x {height} to {frame_width} x {frame_height} pixels at "
-                "frame {place}. One size is needed. Export it again, or read its first {place} frames.",
+                "The video {path} changes from {first_width} x {first_height} to {width} x {height} pixels at "
+                "frame {frame}. One size is needed. Export it again, or read its first {frame} frames.",
                 path=self.path,
-                width=first.width,
-                height=first.height,
-                frame_width=frame.width,
-                frame_height=frame.height,
-                place=place,
+                first_width=first.width,
+                first_height=first.height,
+                width=frame.width,
+                height=frame.height,
+                frame=place,
             )
         if frame.is_corrupt:
             self._noted["Some of its frames are damaged."] = None

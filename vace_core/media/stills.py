@@ -100,13 +100,13 @@ class Folder(Footage):
             if tuple(picture.shape[:2]) != (self.height, self.width):
                 raise InputError(
                     "series-size",
-                    "The picture {path} has {channels} x {batch} pixels, the first of its series {width} x {height}. "
-                    "One size is needed. Scale it, or take it away.",
+                    "The picture {path} has {width} x {height} pixels, the first of its series {first_width} x "
+                    "{first_height}. One size is needed. Scale it, or take it away.",
                     path=path,
-                    channels=picture.shape[1],
-                    batch=picture.shape[0],
-                    width=self.width,
-                    height=self.height,
+                    width=picture.shape[1],
+                    height=picture.shape[0],
+                    first_width=self.width,
+                    first_height=self.height,
                 )
             yield _same_channels(picture, self.alpha)
 
@@ -131,10 +131,10 @@ def opened(path: Path) -> Generator[Image, None, None]:
     except image_module.DecompressionBombError as error:
         raise InputError(
             "image-too-large",
-            "The picture {path} has more than {max_picture:,} pixels. Pictures up to that size are read. Scale "
+            "The picture {path} has more than {limit:,} pixels. Pictures up to that size are read. Scale "
             "it down first.",
             path=path,
-            max_picture=_MAX_PICTURE,
+            limit=_MAX_PICTURE,
         ) from error
     except Exception as error:  # a damaged picture can fail in any way inside Pillow's decoders
         raise InputError(
@@ -233,9 +233,9 @@ def _series(path: Path) -> tuple[list[Path], int]:
         names = ", ".join(str(folder / f"{first}%d{last}") for first, last in list(series)[:4])
         raise InputError(
             "series-several",
-            "The folder {path} holds {num_series} series of pictures. One is needed. Name one of them: {names}",
+            "The folder {path} holds {count} series of pictures. One is needed. Name one of them: {names}",
             path=path,
-            num_series=len(series),
+            count=len(series),
             names=names,
         )
     ((_, found),) = series.items()

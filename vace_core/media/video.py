@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ..checks.numbers import check_whole
 from ..checks.room import most_bytes
 from ..errors import InputError, ShapeError
 from .colour import BT709, Colour
@@ -83,9 +84,9 @@ def to_uint8(frames: Tensor) -> Tensor:
     if frames.ndim != 5 or tuple(frames.shape[:2]) != (1, 3) or 0 in frames.shape:
         raise ShapeError(
             "frames-shape",
-            "The frames have the shape {frames_shape}. One clip of (1, 3, T, H, W) is needed. Pass the clips "
+            "The frames have the shape {shape}. One clip of (1, 3, T, H, W) is needed. Pass the clips "
             "of a batch one by one.",
-            frames_shape=tuple(frames.shape),
+            shape=tuple(frames.shape),
         )
     pictures = torch.empty(*frames.shape[2:], 3, dtype=torch.uint8)
     for index, frame in enumerate(frames[0].detach().unbind(1)):
@@ -124,12 +125,8 @@ def read_video(path: str | Path, *, max_frames: int | None = None, max_bytes: in
         InputError: the file is missing, empty, cut short, damaged, no video, or too large.
     """
     path = Path(path)
-    if max_frames is not None and max_frames < 1:
-        raise InputError(
-            "max-frames",
-            "max_frames is {max_frames}. At least one frame must be read. Set it to 1 or more.",
-            max_frames=max_frames,
-        )
+    if max_frames is not None:
+        check_whole("max_frames", max_frames, least=1)
     film = open_footage(path)
     if isinstance(film, VideoReader):  # asked before a frame is decoded
         promised = min(film.promised, max_frames or film.promised)
@@ -191,13 +188,13 @@ def check_memory(path: Path, width: int, height: int, frames: int, max_bytes: in
     if needed > max_bytes:
         raise InputError(
             "video-too-large",
-            "The video {path} has {frames} or more frames of {width} x {height} pixels: {needed:.2f} GiB once "
-            "decoded. At most {max_bytes:.2f} GiB are read. Read fewer frames (max_frames) or scale it down "
+            "The video {path} has {frames} or more frames of {width} x {height} pixels: {size:.2f} GiB once "
+            "decoded. At most {limit:.2f} GiB are read. Read fewer frames (max_frames) or scale it down "
             "first.",
             path=path,
             frames=frames,
             width=width,
             height=height,
-            needed=needed / 2**30,
-            max_bytes=max_bytes / 2**30,
+            size=needed / 2**30,
+            limit=max_bytes / 2**30,
         )

@@ -229,9 +229,9 @@ def _size(chunk: Tensor) -> tuple[int, int]:
     if chunk.dtype == torch.uint8 and (chunk.ndim != 4 or chunk.shape[3] != 3 or 0 in chunk.shape):
         raise ShapeError(
             "pictures-shape",
-            "The pictures have the shape {chunk_shape}. Bytes of (T, H, W, 3) are needed, or one clip of (1, "
+            "The pictures have the shape {shape}. Bytes of (T, H, W, 3) are needed, or one clip of (1, "
             "3, T, H, W) in -1..1. Bring them into one of these forms.",
-            chunk_shape=tuple(chunk.shape),
+            shape=tuple(chunk.shape),
         )
     if chunk.dtype == torch.uint8:
         return chunk.shape[1], chunk.shape[2]

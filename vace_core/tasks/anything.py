@@ -53,10 +53,10 @@ def reference_anything(
     if len(pictures) != len(masks):
         raise InputError(
             "subjects-count",
-            "There are {num_pictures} reference pictures and {num_masks} subject masks. One mask for each "
+            "There are {pictures} reference pictures and {masks} subject masks. One mask for each "
             "picture is needed. Give as many, with None for a picture that needs no cutting out.",
-            num_pictures=len(pictures),
-            num_masks=len(masks),
+            pictures=len(pictures),
+            masks=len(masks),
         )
     subjects = [
         picture if mask is None else crop_subject(picture, mask) for picture, mask in zip(pictures, masks, strict=True)

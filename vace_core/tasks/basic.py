@@ -192,10 +192,10 @@ def keyframes(
         if not 0 <= index < num_frames:
             raise InputError(
                 "keyframe-outside",
-                "There is a keyframe at {index}, and the result has the frames 0 to {num_frames}. Keyframes must "
+                "There is a keyframe at {index}, and the result has the frames 0 to {last}. Keyframes must "
                 "lie among them. Move it, or set another length.",
                 index=index,
-                num_frames=num_frames - 1,
+                last=num_frames - 1,
             )
         if picture.shape[2] != 1:
             raise ShapeError(
@@ -344,16 +344,16 @@ def _placed(clips: Mapping[str, tuple[int, Tensor]], num_frames: int) -> tuple[T
         if clip.shape[0] != b or clip.shape[3:] != (h, w):
             raise ShapeError(
                 "clips-differ",
-                "The {name} is {w} x {h} pixels (batch {b}), the {other} {width} x {height} (batch {batch}). Both "
-                "need the same size. Resize one of them.",
+                "The {name} is {width} x {height} pixels (batch {batch}), the {other} {other_width} x {other_height} "
+                "(batch {other_batch}). Both need the same size. Resize one of them.",
                 name=name,
-                w=w,
-                h=h,
-                b=b,
+                width=w,
+                height=h,
+                batch=b,
                 other=other,
-                width=clip.shape[4],
-                height=clip.shape[3],
-                batch=clip.shape[0],
+                other_width=clip.shape[4],
+                other_height=clip.shape[3],
+                other_batch=clip.shape[0],
             )
         source[:, :, start : start + clip.shape[2]] = clip
         roles[:, :, start : start + clip.shape[2]] = KEEP
@@ -369,13 +369,13 @@ def _margins(side: str, size: int, wanted: Mapping[str, float], step: int) -> tu
         raise ShapeError(
             "margin-multiple",
             "The {side} is {size} pixels, nothing is added to it, and the canvas must be a multiple of {step}. "
-            "{extra} more are needed. Add some {wanted}, or crop the clip to {size_2}.",
+            "{extra} more are needed. Add some {wanted}, or crop the clip to {cropped}.",
             side=side,
             size=size,
             step=step,
             extra=extra,
             wanted=" or ".join(wanted),
-            size_2=size // step * step,
+            cropped=size // step * step,
         )
     total = before + after + extra
     before = before * total // (before + after) if before else 0
@@ -390,9 +390,9 @@ def _pixels(name: str, amount: float, size: int) -> int:
     if not 0 <= amount <= _LARGEST_RATIO:
         raise InputError(
             "margin-ratio",
-            "{name} is {amount:g}. A ratio of the side up to {largest_ratio:g}, or whole pixels, is needed. Change it.",
+            "{name} is {amount:g}. A ratio of the side up to {limit:g}, or whole pixels, is needed. Change it.",
             name=name,
             amount=amount,
-            largest_ratio=_LARGEST_RATIO,
+            limit=_LARGEST_RATIO,
         )
     return int(amount * size)

@@ -278,11 +278,11 @@ class _Run:
         )
         raise TrainingError(
             "loss-not-finite",
-            "The loss or its gradient is not a number (NaN or infinite) in step {step}; {kept}. {which}. Take such "
+            "The loss or its gradient is not a number (NaN or infinite) in step {step}; {kept}. {clips}. Take such "
             "clips out of the data, lower the learning rate, or train in float32.",
             step=step + 1,
             kept=kept,
-            which=which,
+            clips=which,
         )
 
     def _validated(self, step: int) -> dict[str, float]:
@@ -351,10 +351,10 @@ def _share(schedule: Schedule, processes: int) -> int:
     if schedule.pieces % processes:
         raise InputError(
             "batch-indivisible",
-            "The batch of {batch} is read {at_a_time} at a time, in {pieces} pieces, by {processes} processes. "
+            "The batch of {batch} is read {micro_batch} at a time, in {pieces} pieces, by {processes} processes. "
             "As many pieces for each are needed. Change batch, micro_batch or the processes.",
             batch=schedule.batch,
-            at_a_time=schedule.at_a_time,
+            micro_batch=schedule.at_a_time,
             pieces=schedule.pieces,
             processes=processes,
         )

@@ -152,10 +152,10 @@ def layers_for(recipe: Recipe, found: Found) -> tuple[int, ...]:
     if not are_context_layers(chosen, len(chosen), layers):
         raise InputError(
             "context-layers-recipe",
-            "The recipe gives context_layers as {list}, and the base has {layers} blocks. Ascending numbers "
-            "from 0 below {layers} are needed. Set them so.",
-            list=list(chosen),
-            layers=layers,
+            "The recipe gives context_layers as {context_layers}, and the base has {blocks} blocks. Ascending numbers "
+            "from 0 below {blocks} are needed. Set them so.",
+            context_layers=list(chosen),
+            blocks=layers,
         )
     return tuple(chosen)
 

@@ -66,10 +66,10 @@ class Schedule:
         if self.batch % self.at_a_time:
             raise InputError(
                 "micro-batch",
-                "The batch is {batch} and the micro_batch {at_a_time}. One that divides the other is needed. "
+                "The batch is {batch} and the micro_batch {micro_batch}. One that divides the other is needed. "
                 "Change one of them.",
                 batch=self.batch,
-                at_a_time=self.at_a_time,
+                micro_batch=self.at_a_time,
             )
 
     @property

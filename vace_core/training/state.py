@@ -152,10 +152,10 @@ def check_recipe(path: Path, came: Mapping[str, Any], wanted: Mapping[str, Any])
         told = "; ".join(f"{name} was {was.get(name)!r:.60} and is {now.get(name)!r:.60}" for name in differing[:5])
         raise InputError(
             "checkpoint-other-recipe",
-            "{path} was begun with another recipe: {told}. The same recipe is needed to go on. Choose another "
+            "{path} was begun with another recipe: {changes}. The same recipe is needed to go on. Choose another "
             "folder to begin anew, or set these back.",
             path=path,
-            told=told,
+            changes=told,
         )
 
 
@@ -170,11 +170,11 @@ def check_disk(folder: Path, module: nn.Module) -> None:
     if free < 2 * one:
         raise InputError(
             "disk-full",
-            "{folder} has {free:.1f} GiB of free space. {one:.1f} GiB are needed, for a checkpoint and the one "
+            "{folder} has {free:.1f} GiB of free space. {needed:.1f} GiB are needed, for a checkpoint and the one "
             "that replaces it. Free some space, or choose another folder.",
             folder=folder,
             free=free / 2**30,
-            one=2 * one / 2**30,
+            needed=2 * one / 2**30,
         )
 
 

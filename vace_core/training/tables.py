@@ -41,9 +41,9 @@ def read_toml(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise InputError(
             "recipe-unreadable",
-            "The recipe {path} cannot be read ({strerror}). A TOML file is needed. Choose one that is there.",
+            "The recipe {path} cannot be read ({error}). A TOML file is needed. Choose one that is there.",
             path=path,
-            strerror=error.strerror,
+            error=error.strerror,
         ) from error
     except (ValueError, RecursionError) as error:
         raise InputError(
@@ -70,18 +70,17 @@ def build(kind: type[Made], table: Mapping[str, Any], where: str = "") -> Made:
         if name not in known:
             raise InputError(
                 "recipe-entry-unknown",
-                "The recipe has the entry {shortened}, which is not known. Known there are {known}. Take it out, "
+                "The recipe has the entry {entry}, which is not known. Known there are {known}. Take it out, "
                 "or mend its name.",
-                shortened=shortened(f"{start}{name}"),
+                entry=shortened(f"{start}{name}"),
                 known=", ".join(known),
             )
     for name, field in known.items():
         if name not in table and field.default is MISSING and field.default_factory is MISSING:
             raise InputError(
                 "recipe-entry-missing",
-                "The recipe lacks the entry {start}{name}. It is needed. Add it.",
-                start=start,
-                name=name,
+                "The recipe lacks the entry {entry}. It is needed. Add it.",
+                entry=f"{start}{name}",
             )
     return kind(**{name: _value(value, hints[name], f"{start}{name}") for name, value in table.items()})
 

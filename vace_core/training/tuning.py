@@ -125,12 +125,12 @@ def _embedder_of(base: nn.Module, adapter: ContextAdapter) -> Any:
 def _unlike(base: nn.Module, adapter: ContextAdapter) -> AdapterMismatchError:
     return AdapterMismatchError(
         "adapter-blocks",
-        "A base of {type} has no blocks or no embedder as the adapter's, which are of {type_2} and "
-        "{type_3}. An adapter made of the base's own parts is needed. Build it with the family of this "
+        "A base of {base} has no blocks or no embedder as the adapter's, which are of {block} and "
+        "{embedder}. An adapter made of the base's own parts is needed. Build it with the family of this "
         "base.",
-        type=type(base).__name__,
-        type_2=type(adapter.context_blocks[0]).__name__,
-        type_3=type(adapter.context_embedder).__name__,
+        base=type(base).__name__,
+        block=type(adapter.context_blocks[0]).__name__,
+        embedder=type(adapter.context_embedder).__name__,
     )
 
 

@@ -64,10 +64,7 @@ class TestWhenItActs:
         attached, latent = attach(plain, unit())
         attached = attached.clone()
         attached.set_model_patch_replace(lambda args, extra: extra["original_block"](args), "dit", "double_block", 0)
-        assert refusal(sample, attached, texts, latent) == (
-            "Another node replaced the first block of the model after the VACE adapter was attached. The adapter needs "
-            "that block. Put VACE Attach Adapter behind that node."
-        )
+        assert refusal(sample, attached, texts, latent) == "block-replaced"
 
 
 class TestNothingStays:

@@ -206,13 +206,11 @@ def test_wrong_pairings_are_refused(core, run, base, ours, adapter, pack, tmp_pa
     wan = pack.nodes.comfy.sockets.AdapterFile(path=write_starter(tmp_path, core) / "adapter.safetensors")
     vcu = unit(run)
     assert refusal(run, "VaceAttachAdapter", model=base, adapter=wan, vcu=vcu, vae=ours) == (
-        "The adapter is for Wan 2.1, the model is LTX-Video 0.9. Both must be of one kind. Connect a Wan text-to-video "
-        "base, or choose an adapter that was made for this model."
+        "adapter-for-another-model: adapter=Wan 2.1, model=LTX-Video 0.9, needed=a Wan text-to-video base"
     )
     plain = native_parts.plain_model(core)
     assert refusal(run, "VaceAttachAdapter", model=plain, adapter=adapter, vcu=vcu, vae=ours) == (
-        "The adapter is for LTX-Video 0.9, the model is Wan 2.1. Both must be of one kind. Connect an LTX-Video base, "
-        "or choose an adapter that was made for this model."
+        "adapter-for-another-model: adapter=LTX-Video 0.9, model=Wan 2.1, needed=an LTX-Video base"
     )
 
 
@@ -223,7 +221,4 @@ def test_a_later_version_is_refused(run, base, ours, adapter):
         said = refusal(run, "VaceAttachAdapter", model=base, adapter=adapter, vcu=unit(run), vae=ours)
     finally:
         network.causal_temporal_positioning = False
-    assert said == (
-        "The model is an LTX-Video of another version, which places frames or reads prompts in another way. LTX-Video "
-        "2B v0.9 or 0.9.1 is needed by this adapter. Choose one of these, such as ltx-video-2b-v0.9.safetensors."
-    )
+    assert said == "ltx-version"

@@ -27,28 +27,23 @@ def test_an_adapter_of_14b_on_a_base_of_1_3b(pack, attach, unit, tmp_path):
     path = write_sparse(tmp_path / "Wan2_1-VACE_module_14B_bf16.safetensors", only("adapter", released_shapes(14)))
     file = pack.nodes.comfy.sockets.AdapterFile(path=path)
     assert refusal(attach, native_parts.large_base(), unit(), adapter=file) == (
-        "This adapter is made for a base of width 5120 with at least 36 blocks. The base has width 1536 and 30 blocks. "
-        "Choose the adapter that belongs to this base."
+        "adapter-width: base_blocks=30, base_width=1536, least_blocks=36, width=5120"
     )
 
 
 @pytest.mark.parametrize(
-    ("width", "layers", "said"),
-    [(256, (0, 2), "256 with at least 3 blocks"), (128, (0, 5), "128 with at least 6 blocks")],
+    ("width", "layers", "least"),
+    [(256, (0, 2), 3), (128, (0, 5), 6)],
 )
-def test_a_wider_and_a_deeper_adapter(core, pack, attach, unit, plain, tmp_path, width, layers, said):
+def test_a_wider_and_a_deeper_adapter(core, pack, attach, unit, plain, tmp_path, width, layers, least):
     file = adapter_file(core, pack, tmp_path, width=width, layers=layers)
     assert refusal(attach, plain, unit(), adapter=file) == (
-        f"This adapter is made for a base of width {said}. The base has width 128 and 4 blocks. Choose the adapter "
-        "that belongs to this base."
+        f"adapter-width: base_blocks=4, base_width=128, least_blocks={least}, width={width}"
     )
 
 
 def test_a_model_with_vace(attach, unit, native):
-    assert refusal(attach, native, unit()) == (
-        "The model has VACE blocks of its own. A text-to-video model without them is needed to attach an adapter. "
-        "Connect the plain base, or use this model as it is with VACE Apply VCU."
-    )
+    assert refusal(attach, native, unit()) == "model-has-vace"
 
 
 def test_an_image_to_video_model_whose_sizes_fit(core, attach, unit, sample, texts):
@@ -73,9 +68,9 @@ class Unlike:
 @pytest.mark.parametrize(
     ("other", "said"),
     [
-        ({"out_dim": 48}, "The model makes latents of 48 channels. A Wan model that makes 16 is needed"),
-        ({"img_emb": object()}, "The blocks of the model attend to a picture beside the text (CLIP vision"),
-        ({"blocks": [torch.nn.Linear(1, 1)]}, "The blocks of the model are of another kind (Linear) than those of the"),
+        ({"out_dim": 48}, "model-latents: channels=48, needed=16"),
+        ({"img_emb": object()}, "model-image-attention"),
+        ({"blocks": [torch.nn.Linear(1, 1)]}, "model-blocks: kind=Linear, "),
     ],
 )
 def test_what_does_not_fit_is_said(pack, plain, other, said):
@@ -85,31 +80,27 @@ def test_what_does_not_fit_is_said(pack, plain, other, said):
 
 def test_a_model_of_another_kind(attach, unit):
     assert refusal(attach, native_parts.other_model(), unit()) == (
-        "The adapter is for Wan 2.1, the model is of another kind (SD15). Both must be of one kind. Connect a Wan "
-        "text-to-video base, or choose an adapter that was made for this model."
+        "adapter-for-another-model: adapter=Wan 2.1, model=of another kind (SD15), needed=a Wan text-to-video base"
     )
 
 
 def test_an_adapter_of_ltx(core, pack, attach, unit, plain, tmp_path):
     file = pack.nodes.comfy.sockets.AdapterFile(path=native_parts.write_ltx_adapter(core, tmp_path))
     assert refusal(attach, plain, unit(), adapter=file) == (
-        "The adapter is for LTX-Video 0.9, the model is Wan 2.1. Both must be of one kind. Connect an LTX-Video base, "
-        "or choose an adapter that was made for this model."
+        "adapter-for-another-model: adapter=LTX-Video 0.9, model=Wan 2.1, needed=an LTX-Video base"
     )
 
 
 def test_a_vae_of_another_kind(attach, unit, plain):
     other = native_parts.SomeVae(latent_channels=128, latent_dim=3)
     assert refusal(attach, plain, unit(), vae=other) == (
-        "The VAE is one that is not known here (SomeVae, with latents of 128 channels in 3 dimensions). That of Wan "
-        "2.1 is needed. Load wan_2.1_vae.safetensors with Load VAE."
+        "vae-for-another-model: file=wan_2.1_vae.safetensors, needed=Wan 2.1, vae=one that is "
+        "not known here (SomeVae, with latents of 128 channels in 3 dimensions)"
     )
 
 
 def test_a_latent_of_another_size(attach, unit, sample, plain, texts):
     attached, _ = attach(plain, unit())
     assert refusal(sample, attached, texts, {"samples": torch.zeros(1, 16, 3, 4, 6)}) == (
-        "The latent is 3 x 4 x 6, that of the unit 2 x 4 x 6 (frames x height x width, references included). Both need "
-        "the same. Connect the latent of VACE Attach Adapter to the sampler, and with several adapters attach units of "
-        "one size and as many references."
+        "latent-size: latent=3 x 4 x 6, vcu=2 x 4 x 6"
     )

@@ -302,10 +302,10 @@ class LtxVae:
         if latents.shape[1] != LATENTS.channels:
             raise ShapeError(
                 "latents-channels",
-                "The latents have {channels} channels. The LTX-Video VAE needs {channels_2}. Use the VAE that "
+                "The latents have {channels} channels. The LTX-Video VAE needs {needed}. Use the VAE that "
                 "belongs to the model that made them.",
                 channels=latents.shape[1],
-                channels_2=LATENTS.channels,
+                needed=LATENTS.channels,
             )
         mean, std = self.network.statistics
         raw = self._place(latents.to(std) * std + mean)

@@ -221,10 +221,10 @@ class WanDit(nn.Module):
         if spare < 0:
             raise ShapeError(
                 "prompt-tokens",
-                "A prompt comes as {channels} tokens. Wan reads {text_tokens}. Let the text encoder cut it, as "
+                "A prompt comes as {tokens} tokens. Wan reads {limit}. Let the text encoder cut it, as "
                 "vace_core.loading.t5 does, or shorten the prompt.",
-                channels=text_embeds.shape[1],
-                text_tokens=TEXT_TOKENS,
+                tokens=text_embeds.shape[1],
+                limit=TEXT_TOKENS,
             )
         embeds = text_embeds.to(self.head.modulation.dtype)
         if spare < 1:

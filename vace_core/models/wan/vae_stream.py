@@ -77,10 +77,10 @@ class WanVae:
         if channels != self.latent_channels:
             raise ShapeError(
                 "latents-channels",
-                "The latents have {channels} channels. The Wan 2.1 VAE needs {latent_channels}. Use the VAE that "
+                "The latents have {channels} channels. The Wan 2.1 VAE needs {needed}. Use the VAE that "
                 "belongs to the model that made them.",
                 channels=channels,
-                latent_channels=self.latent_channels,
+                needed=self.latent_channels,
             )
         height, width = h * GRID.pixels, w * GRID.pixels
         window = window or Box(0, 0, width, height)

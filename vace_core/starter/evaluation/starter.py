@@ -58,16 +58,16 @@ def _check(model: VaceModel, tasks: Sequence[str], clips: int, noise_seeds: Sequ
     if unknown := [task for task in tasks if task not in PLANS]:
         raise InputError(
             "tasks-unknown",
-            "The tasks to evaluate include {unknown}. Tasks among {plans} are needed. Choose from these.",
+            "The tasks to evaluate include {unknown}. Tasks among {known} are needed. Choose from these.",
             unknown=", ".join(unknown),
-            plans=", ".join(PLANS),
+            known=", ".join(PLANS),
         )
     if clips < 1 or not noise_seeds:
         raise InputError(
             "evaluation-empty",
-            "There are {clips} clips and {num_noise_seeds} noise seeds. At least one of each is needed. Ask for more.",
+            "There are {clips} clips and {noise_seeds} noise seeds. At least one of each is needed. Ask for more.",
             clips=clips,
-            num_noise_seeds=len(noise_seeds),
+            noise_seeds=len(noise_seeds),
         )
     if model.expert.adapter is None:
         raise InputError(

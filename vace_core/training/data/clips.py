@@ -39,9 +39,9 @@ class ClipExamples:
         if unknown := sorted(set(self.tasks) - set(KINDS)):
             raise InputError(
                 "task-unknown",
-                "The recipe names the task {unknown}, which cannot be made of clips. Known are {kinds}. Mend its name.",
+                "The recipe names the task {unknown}, which cannot be made of clips. Known are {known}. Mend its name.",
                 unknown=unknown[0],
-                kinds=", ".join(KINDS),
+                known=", ".join(KINDS),
             )
         for bucket in self.buckets:
             self.grid.check(bucket.frames, bucket.height, bucket.width)

@@ -139,11 +139,11 @@ def _in_table(path: Path) -> tuple[list[ClipFiles], list[str]]:
     except csv.Error as error:
         raise InputError(
             "table-unreadable",
-            "The table {path} cannot be read ({error}, in line {line_num}). Comma-separated values with a name "
+            "The table {path} cannot be read ({error}, in line {line}). Comma-separated values with a name "
             "above each column are needed. Mend that line.",
             path=path,
             error=error,
-            line_num=rows.line_num,
+            line=rows.line_num,
         ) from error
     return clips, faults
 
@@ -192,9 +192,9 @@ def _text(path: Path) -> str:
         if path.stat().st_size > MAX_TEXT:
             raise InputError(
                 "text-too-long",
-                "{path} has more than {max_text:,} bytes. A text of prompts is needed. Divide it.",
+                "{path} has more than {limit:,} bytes. A text of prompts is needed. Divide it.",
                 path=path,
-                max_text=MAX_TEXT,
+                limit=MAX_TEXT,
             )
         content = path.read_bytes()
         wide = content.startswith((b"\xff\xfe", b"\xfe\xff"))
@@ -202,10 +202,10 @@ def _text(path: Path) -> str:
     except UnicodeDecodeError as error:
         raise InputError(
             "text-encoding",
-            "{path} is no text in UTF-8 (byte {start} is no part of one), and which letters are meant cannot "
+            "{path} is no text in UTF-8 (byte {byte} is no part of one), and which letters are meant cannot "
             "be told. UTF-8 is needed. Save it so.",
             path=path,
-            start=error.start,
+            byte=error.start,
         ) from error
     except OSError as error:
         raise InputError(
