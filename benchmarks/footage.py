@@ -409,8 +409,11 @@ def main() -> None:
         folder = Path(name)
         if options.memory:
             head = ["size", "frames of the source", "written", "before", "peak"]
-            rows = [memory_row(frames, (640, 360), 81, folder, True) for frames in (81, 641, 6000)]
-            rows.append(memory_row(1500, (3840, 2160), 81, folder, False))
+            films = [(frames, (320, 180), True) for frames in (81, 641, 6000)]
+            rows: list[list[str]] = []
+            for frames, size, whole in [*films, (1500, (3840, 2160), False)]:
+                rows.append(memory_row(frames, size, 81, folder, whole))
+                print(" | ".join(rows[-1]), file=sys.stderr, flush=True)
             show("Memory of an edit of 81 frames", head, rows)
             (RESULTS / "footage_memory.json").write_text(
                 json.dumps([dict(zip(head, row, strict=True)) for row in rows], indent=1)
@@ -420,7 +423,7 @@ def main() -> None:
         kinds = [kind for kind in KINDS if not options.only or options.only in kind.name]
         head = ["footage", "frames", "fps", "size", "colour, FFmpeg", "colour, Chromium", "kept levels, lossless"]
         head += ["kept luma, default", "sound: length, shift, difference", "found"]
-        rows: list[list[str]] = []
+        rows = []
         for kind in kinds:
             rows.append(row_of(kind, folder, look))
             print(" | ".join(rows[-1]), file=sys.stderr, flush=True)
