@@ -167,6 +167,14 @@ def _fitting_layers(found: Found, sizes: Mapping[str, int]) -> tuple[int, ...]:
         AdapterMismatchError: it was made for a base of another width than `sizes` say, or for a deeper one.
     """
     block_sizes, blocks = found.family.adapter_sizes(found.weights)
+    if not blocks:
+        raise InputError(
+            "adapter-without-blocks",
+            "The adapter {name} has no blocks: its base was trained to read the condition itself, which "
+            "ComfyUI's own MODEL cannot. An adapter with blocks is needed here. Choose one, or run this model "
+            "with the command vace.",
+            name=found.weights.file.path.name,
+        )
     layers = context_layers_of(found) or found.family.usual_layers(sizes["layers"], blocks)
     with torch.device("meta"):
         found.family.build_adapter(block_sizes, layers).check_fits(**sizes)

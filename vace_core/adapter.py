@@ -28,6 +28,9 @@ class ContextAdapter(nn.Module):
         context_blocks: Copies of the base's blocks; each reads what the one before it made.
         after_proj: One projection per block; its output is the hint. Zero at the start of training.
         context_layers: Indices of the base's blocks after which the hints are added, ascending, the first is 0.
+
+    Without blocks it is what the paper compares with: its tokens are added to the base's, and the base itself is
+    trained to read them. That is the base with a patch embedding that takes latents and context side by side.
     """
 
     def __init__(
@@ -51,7 +54,7 @@ class ContextAdapter(nn.Module):
         self.width = width
         self.context_layers = tuple(context_layers)
         self.context_embedder = embedder
-        self.before_proj = ops.Linear(width, width)
+        self.before_proj = ops.Linear(width, width) if blocks else nn.Identity()
         self.context_blocks = nn.ModuleList(blocks)
         self.after_proj = nn.ModuleList(ops.Linear(width, width) for _ in blocks)
 
@@ -65,13 +68,14 @@ class ContextAdapter(nn.Module):
         Raises:
             AdapterMismatchError: the adapter was made for another width or for a deeper model.
         """
-        if self.width != width or max(self.context_layers) >= layers:
+        needed = max(self.context_layers, default=0) + 1
+        if self.width != width or needed > layers:
             raise AdapterMismatchError(
                 "adapter-width",
                 "This adapter is made for a base of width {width} with at least {least_blocks} blocks. The base has "
                 "width {base_width} and {base_blocks} blocks. Choose the adapter that belongs to this base.",
                 width=self.width,
-                least_blocks=max(self.context_layers) + 1,
+                least_blocks=needed,
                 base_width=width,
                 base_blocks=layers,
             )
@@ -117,6 +121,12 @@ class Attachment:
     def acts_at(self, sigma: float) -> bool:
         """Whether this attachment does anything at this noise level; where it does not, it costs nothing."""
         return self.strength != 0.0 and sigma in self.sigmas
+
+    def begin(self, tokens: Tensor) -> Tensor:
+        """The base's tokens `(B, L, D)` before its first block, with the context added if the adapter has no blocks."""
+        if self.adapter.context_layers:
+            return tokens
+        return tokens + self.context if self.strength == 1.0 else tokens.add(self.context, alpha=self.strength)
 
     def chain(self, tokens: Tensor) -> HintChain:
         """Starts one forward pass from the base's `tokens` `(B, L, D)` as they are before its first block."""

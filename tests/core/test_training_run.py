@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 from dataclasses import replace
 
@@ -14,16 +15,21 @@ from filling import fill
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
+from vace_core import tasks
 from vace_core.adapter import Attachment
 from vace_core.cli import app
 from vace_core.errors import InputError
 from vace_core.files.checkpoint import open_checkpoint
+from vace_core.loading.assembly import load_model
 from vace_core.loading.detection import identify
+from vace_core.loading.inspect import inspect
 from vace_core.loading.load import load_adapter, load_base
+from vace_core.loading.repack import join_model, split_model
 from vace_core.models import FAMILIES
 from vace_core.models.ltx import dit as ltx
 from vace_core.models.wan import dit as wan
 from vace_core.models.wan.vae import WanVaeNetwork
+from vace_core.pipeline import generate, sample
 from vace_core.training.cost import TEXT_TOKENS, counted, training_cost
 from vace_core.training.data.batches import Stage
 from vace_core.training.data.derive import KINDS
@@ -39,6 +45,10 @@ from vace_core.training.tuning import Tuned, save_memory
 
 SCHEDULE = Schedule(steps=4, learning_rate=1e-2, batch=2, warmup=1, save_every=2, validate_every=2, average=0.5)
 TASKS = {"inpaint": 1.0, "extend": 1.0, "reference": 1.0, "swap": 1.0, "animate": 1.0}
+
+
+class Letters(tiny.LetterText):
+    width = 32
 
 
 def write_wan(folder):
@@ -263,3 +273,48 @@ def test_a_lora_counts_where_a_clip_is_worked_on_piece_by_piece(monkeypatch):
     whole = block.ffn(x)
     monkeypatch.setattr(wan, "FFN_PIECE", 4)
     assert torch.allclose(block.ffn(x), whole, atol=1e-5)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+def test_added_context_tokens_are_a_patch_embedding_of_both_side_by_side(family):
+    """What the paper's text says of full fine-tuning, and what its ablation does, are one map."""
+    made = {"Wan 2.1": tiny.base, "LTX-Video 0.9": tiny_ltx.base}[family.name]()
+    adapter = fill(family.build_adapter(made.sizes, ()), 4)
+    embedder = getattr(made, "patch_embedding", None) or made.patchify_proj
+    generator = torch.Generator().manual_seed(0)
+    latents = torch.randn(1, family.latent_channels, 2, 4, 4, generator=generator)
+    context = torch.randn(1, adapter_channels(adapter), 2, 4, 4, generator=generator)
+    text = made.prepare_text(tiny.LetterText().encode("a fox"), fps=8.0)
+    added = made(latents, torch.tensor([0.7]), text, [Attachment(adapter=adapter, context=adapter.embed(context))])
+    widened = copy.deepcopy(made)
+    wide = getattr(widened, "patch_embedding", None) or widened.patchify_proj
+    wide.weight = torch.nn.Parameter(torch.cat([embedder.weight, adapter.context_embedder.weight], dim=1))
+    wide.bias = torch.nn.Parameter(embedder.bias + adapter.context_embedder.bias)
+    forward = type(wide).forward
+    wide.forward = lambda x: forward(wide, torch.cat([x, context], dim=1))
+    assert torch.allclose(widened(latents, torch.tensor([0.7]), text), added, atol=1e-5)
+
+
+@pytest.mark.parametrize("case", sorted(WRITERS), indirect=True)
+def test_a_base_that_learns_to_read_the_condition_is_a_model_like_any(case, tmp_path):
+    family, files, recipe = case
+    path = trained(case, tmp_path / "run", tuning=Tuning(what="full", stored="float32")).path
+    assert path == tmp_path / "run" / "model.safetensors"
+    found = inspect(path)
+    assert (found.kind, found.family, found.context_layers) == ("vace", family.name, ())
+    model = load_model(path, vae=files.vae, text=Letters(), adapter=path)
+    bucket = recipe.data.buckets[0]
+    source = tiny.clip(bucket.frames, bucket.height, bucket.width)
+    unit = tasks.inpaint(source, (source[:, :1] > 0).float())
+    options = replace(family.options, steps=2, stg_scale=0.0)
+    made = generate(model, unit, options)
+    assert torch.equal(made[unit.masks.expand_as(made) == 0], source[unit.masks.expand_as(made) == 0])
+    unseen = sample(model, unit, replace(options, strength=0.0))
+    assert not torch.equal(sample(model, unit, options), unseen)
+    base, adapter = tmp_path / "base.part.safetensors", tmp_path / "adapter.part.safetensors"
+    split_model(path, base, adapter)
+    apart = load_model(base, vae=files.vae, text=Letters(), adapter=adapter)
+    assert torch.equal(generate(apart, unit, options), made)
+    join_model(base, adapter, tmp_path / "joined.safetensors")
+    assert load_file(tmp_path / "joined.safetensors").keys() == load_file(path).keys()

@@ -137,7 +137,7 @@ def context_layers_of(found: Found) -> tuple[int, ...] | None:
     path = found.weights.file.path
     config = path.parent / "config.json"
     for where, said in (
-        (path, told and list(told)),
+        (path, list(told) if told else None),
         (path, _stated_layers(found)),
         (config, read_json(config).get(CONTEXT_LAYERS_KEY)),
     ):
@@ -235,6 +235,8 @@ def _stated_layers(found: Found) -> Any:
 
 def are_context_layers(numbers: Sequence[Any], blocks: int, layers: int | None = None) -> bool:
     """Whether these can be the context layers of an adapter of `blocks` blocks for a base of `layers`, if known."""
+    if not blocks:
+        return not numbers
     ascending = all(type(number) is int for number in numbers) and sorted({*numbers, 0}) == list(numbers)
     return ascending and len(numbers) == blocks and numbers[-1] < (layers or math.inf)
 

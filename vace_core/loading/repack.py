@@ -86,7 +86,8 @@ def join_model(base: str | Path, adapter: str | Path, out: Path) -> None:
         )
     sizes, (needed, blocks) = family.base_sizes(base_found.weights), family.adapter_sizes(adapter_found.weights)
     layers = context_layers_of(adapter_found)
-    if (sizes.width, sizes.ffn) != (needed.width, needed.ffn) or max(layers or (blocks - 1,)) >= sizes.layers:
+    unlike = sizes.width != needed.width or (blocks > 0 and sizes.ffn != needed.ffn)
+    if unlike or max(layers or (blocks - 1,)) >= sizes.layers:
         raise AdapterMismatchError(
             "adapter-width",
             "{adapter} is made for a base of width {width} with at least {least_blocks} blocks. {base} has width "

@@ -27,7 +27,8 @@ class Tuning:
 
     Attributes:
         what: "adapter" = a context adapter on a frozen base; "lora" = small changes of an adapter, or of a base that a
-            frozen adapter conditions; "base" = the base alone, without conditions.
+            frozen adapter conditions; "full" = all of the base, with context tokens added to its own, as the paper
+            compares with; "base" = the base alone, without conditions.
         lora_on: What the small changes are of.
         rank: Of the small changes, ≥ 1.
         context_layers: Blocks of the base that get hints, ascending from 0; empty = as the family usually has them.
@@ -36,7 +37,7 @@ class Tuning:
         stored: What the result is written in.
     """
 
-    what: Literal["adapter", "lora", "base"] = "adapter"
+    what: Literal["adapter", "lora", "full", "base"] = "adapter"
     lora_on: Literal["adapter", "base"] = "adapter"
     rank: int = 32
     context_layers: tuple[int, ...] = ()

@@ -37,7 +37,7 @@ from .tuning import Tuned, blocks_of, copy_base, save_memory
 
 log = logging.getLogger("vace")
 
-ADAPTER, LORA = "adapter.safetensors", "lora.safetensors"
+ADAPTER, LORA, MODEL = "adapter.safetensors", "lora.safetensors", "model.safetensors"
 # Whose bases read zeros after the end of a prompt, so that prompts of different lengths can be one batch.
 PADDED = frozenset({"Wan 2.1"})
 HELD_OUT = 10_000_000  # numbers of examples from here on are held out
@@ -126,7 +126,7 @@ def train_model(
         held_out=held_out if held_out and held_out.items else None,
         recipe=recipe.told() | {"data path": known.identity},
         processes=processes,
-        shard=[type(adapter.context_blocks[0])] if shard else [],
+        shard=[type(blocks_of(tuned.base, adapter)[0])] if shard else [],
         stop_after=stop_after,
     )
     written = _results(recipe, family, tuned, adapter, outcome) if outcome.finished else {}
@@ -142,12 +142,14 @@ def train_model(
 
 
 def layers_for(recipe: Recipe, found: Found) -> tuple[int, ...]:
-    """The blocks of a base that get hints.
+    """The blocks of a base that get hints; none where the base itself reads the context.
 
     Raises:
         InputError: the recipe names blocks that the base does not have.
     """
     layers = found.family.base_sizes(found.weights).layers
+    if recipe.tuning.what == "full":
+        return ()
     chosen = recipe.tuning.context_layers or found.family.usual_layers(layers, min(recipe.tuning.blocks, layers))
     if not are_context_layers(chosen, len(chosen), layers):
         raise InputError(
@@ -181,7 +183,9 @@ def build(
     Raises:
         ModelError: a file is missing or damaged, or the adapter is made for another base.
     """
-    base: Any = load_base(files.base, dtype=training_dtype(device), device=device)
+    full = recipe.tuning.what == "full"
+    base: Any = load_base(files.base, dtype=torch.float32 if full else training_dtype(device), device=device)
+    base.requires_grad_(full)
     if files.adapter is None:
         with seeded(recipe.schedule.seed):
             adapter = family.build_adapter(base.sizes, layers)
@@ -190,7 +194,7 @@ def build(
         adapter = load_adapter(files.adapter, dtype=torch.float32, device=device)
         adapter.check_fits(width=base.sizes.width, layers=base.sizes.layers)
     blocks = blocks_of(base, adapter)
-    adapter.requires_grad_(recipe.tuning.what == "adapter")
+    adapter.requires_grad_(recipe.tuning.what in ("adapter", "full"))
     if recipe.tuning.what == "lora":
         with seeded(recipe.schedule.seed):
             add_lora(adapter.context_blocks if recipe.tuning.lora_on == "adapter" else blocks, recipe.tuning.rank)
@@ -212,12 +216,13 @@ def _results(
         return name if part == "base" else family.official_adapter_key(name, layers)
 
     found: dict[str, tuple[dict[str, Tensor], dict[str, str]]] = {}
-    lora = recipe.tuning.what == "lora"
-    if recipe.tuning.what == "adapter" or recipe.tuning.lora_on == "adapter":
+    what = recipe.tuning.what
+    if what != "lora" or recipe.tuning.lora_on == "adapter":
         merged = merged_weights(tuned, outcome.weights)
-        weights = {official(name): value for name, value in merged.items() if name.startswith("adapter.")}
-        found[ADAPTER] = (weights, told | {CONTEXT_LAYERS_KEY: json.dumps(layers)})
-    if lora:
+        parts = ("adapter.", "base.") if what == "full" else ("adapter.",)
+        weights = {official(name): value for name, value in merged.items() if name.startswith(parts)}
+        found[MODEL if what == "full" else ADAPTER] = (weights, told | {CONTEXT_LAYERS_KEY: json.dumps(layers)})
+    if what == "lora":
         found[LORA] = (lora_weights(outcome.weights, official), told)
     return {
         name: ({key: value.to(dtype) for key, value in weights.items()}, metadata)

@@ -87,20 +87,22 @@ def copy_base(adapter: ContextAdapter, base: nn.Module) -> None:
     """Makes the adapter a copy of the base that says nothing yet.
 
     Blocks are those of the base; the embedder is the base's for both halves of the condition and zero for the mask;
-    the projections are zero, so that the first step is the base itself.
+    the projections are zero, so that the first step is the base itself. Without blocks the embedder is zero.
 
     Raises:
         AdapterMismatchError: the adapter is not made of the base's own parts.
     """
+    ours: Any = adapter.context_embedder
+    ours.weight.zero_()
+    ours.bias.zero_()
+    if not adapter.context_layers:
+        return
     blocks, embedder = blocks_of(base, adapter), _embedder_of(base, adapter)
     for block, layer in zip(adapter.context_blocks, adapter.context_layers, strict=True):
         block.load_state_dict(blocks[layer].state_dict())
-    ours: Any = adapter.context_embedder
     channels = embedder.weight.shape[1]
-    ours.weight.zero_()
     for half in range(2):
         ours.weight[:, half * channels : (half + 1) * channels] = embedder.weight
-    ours.bias.zero_()
     for projection in (adapter.before_proj, *adapter.after_proj):
         projection.weight.zero_()  # type: ignore[union-attr,operator]
         projection.bias.zero_()  # type: ignore[union-attr,operator]
@@ -108,9 +110,11 @@ def copy_base(adapter: ContextAdapter, base: nn.Module) -> None:
 
 def blocks_of(base: nn.Module, adapter: ContextAdapter) -> nn.ModuleList:
     """The blocks of a base, told by what the adapter's are made of. Raises as `copy_base`."""
-    kind = type(adapter.context_blocks[0])
-    for part in base.children():
-        if isinstance(part, nn.ModuleList) and len(part) and type(part[0]) is kind:
+    lists = [part for part in base.children() if isinstance(part, nn.ModuleList) and len(part)]
+    if not adapter.context_layers and lists:
+        return max(lists, key=len)
+    for part in lists:
+        if type(part[0]) is type(adapter.context_blocks[0]):
             return part
     raise _unlike(base, adapter)
 

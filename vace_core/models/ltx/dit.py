@@ -242,6 +242,8 @@ class LtxDit(nn.Module):
         rotation = self._rotation(latents, text.fps)
         stream = LtxStream(modulation=modulation, rotation=rotation, prompt=text)
         chains = [attachment.chain(tokens) for attachment in attachments]
+        for attachment in attachments:
+            tokens = attachment.begin(tokens)
         for layer, block in enumerate(self.transformer_blocks):
             tokens = block(tokens, stream)
             for chain in chains:

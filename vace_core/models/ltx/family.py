@@ -114,6 +114,8 @@ class LtxFamily:
         return LtxSizes.of({name: weights.shape(name) for name in weights.stored})
 
     def adapter_sizes(self, weights: Weights) -> tuple[LtxSizes, int]:
+        if not self.told_layers(weights) and (shape := weights.shape(ADAPTER_MARK)):
+            return LtxSizes(width=shape[0], ffn=shape[0], layers=0), 0  # its tokens are read by the base itself
         ffn, width = weights.matrix("transformer_context_blocks.0.ff.net.0.proj.weight")
         _check_width(weights, width, "transformer_context_blocks.0.attn1.to_q.weight")
         blocks = count_blocks(weights, ADAPTER_NAMES[1], "context blocks")

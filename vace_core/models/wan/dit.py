@@ -67,7 +67,7 @@ def default_context_layers(layers: int, blocks: int) -> tuple[int, ...]:
 
     Source: ComfyUI, comfy/ldm/wan/model.py. 30 layers, 15 blocks → 0, 2, …, 28; 40 layers, 8 blocks → 0, 5, …, 35.
     """
-    return tuple(range(0, layers, layers // blocks))[:blocks]
+    return tuple(range(0, layers, layers // blocks))[:blocks] if blocks else ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -248,6 +248,8 @@ class WanDit(nn.Module):
         tokens = self.patch_embedding(latents).float()
         time, stream = self._stream(latents, sigma, text)
         chains = [attachment.chain(tokens) for attachment in attachments]
+        for attachment in attachments:
+            tokens = attachment.begin(tokens)
         for layer, block in enumerate(self.blocks):
             tokens = block(tokens, stream)
             for chain in chains:

@@ -31,6 +31,7 @@ from .vae import MULTIPLIERS, VaeSizes, WanVaeNetwork
 from .vae_stream import WanVae
 
 BASE_MARK, ADAPTER_MARK = "head.modulation", "vace_blocks.0.after_proj.weight"
+EMBEDDER_MARK = "vace_patch_embedding.weight"  # all that there is of an adapter without blocks
 ADAPTER_NAMES = "vace_"
 PREFIXES = ("", "model.diffusion_model.", "model.model.", "net.", "model.", "diffusion_model.")
 VAE_PREFIXES = ("", "vae.", "first_stage_model.")
@@ -70,7 +71,7 @@ class WanFamily:
     released_layers: Mapping[int, int] = {1536: 30, 5120: 40}
     costs: Costs = wan_cost
     transformer = (
-        Naming(name="official", marks=(BASE_MARK, ADAPTER_MARK), prefixes=PREFIXES),
+        Naming(name="official", marks=(BASE_MARK, ADAPTER_MARK, EMBEDDER_MARK), prefixes=PREFIXES),
         Naming(
             name="diffusers",
             marks=("condition_embedder.time_proj.weight", "vace_blocks.0.proj_out.weight"),
@@ -127,6 +128,8 @@ class WanFamily:
         return WanSizes.of({name: weights.shape(name) for name in weights.stored})
 
     def adapter_sizes(self, weights: Weights) -> tuple[WanSizes, int]:
+        if ADAPTER_MARK not in weights.stored and (shape := weights.shape(EMBEDDER_MARK)):
+            return WanSizes(width=shape[0], ffn=shape[0], layers=0), 0  # its tokens are read by the base itself
         ffn, width = weights.matrix("vace_blocks.0.ffn.0.weight")
         _check_width(weights, width, "vace_blocks.0.self_attn.q.weight")
         blocks = count_blocks(weights, "vace_blocks.", "context blocks")
