@@ -49,7 +49,7 @@ def read_image(path: str | Path) -> tuple[Tensor, Tensor | None]:
             return _picture_bytes(image)
     raise InputError(
         "image-animated",
-        "The picture {path} is an animation of {count} frames. A single picture is needed here. Save the "
+        "The image {path} is an animation of {count} frames. A single image is needed here. Save the "
         "frame that is meant as a .png.",
         path=path,
         count=count,
@@ -139,7 +139,7 @@ def write_image(path: str | Path, frames: Tensor) -> None:
     if len(pictures) != 1:
         raise ShapeError(
             "image-several-frames",
-            "{frames} frames came. A picture holds one. Choose one frame, or write a video.",
+            "There are {frames} frames. An image holds one. Choose one frame, or write a video.",
             frames=len(pictures),
         )
     with replacing(path, OSError) as part:
@@ -167,15 +167,14 @@ def _opened(path: Path) -> Generator[Image, None, None]:
     except image_module.DecompressionBombError as error:
         raise InputError(
             "image-too-large",
-            "The picture {path} has more than {limit:,} pixels. Pictures up to that size are read. Scale "
-            "it down first.",
+            "The image {path} has more than {limit:,} pixels. Images up to that size are read. Scale it down first.",
             path=path,
             limit=_MAX_PICTURE,
         ) from error
     except Exception as error:  # a damaged picture can fail in any way inside Pillow's decoders
         raise InputError(
             "image-unreadable",
-            "The file {path} cannot be read as a picture ({error}). A complete PNG, JPEG or WebP file of 8 or "
+            "The file {path} cannot be read as an image ({error}). A complete PNG, JPEG or WebP file of 8 or "
             "16 bits is needed. Export or download it again.",
             path=path,
             error=reason(error),

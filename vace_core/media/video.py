@@ -135,14 +135,14 @@ def read_video(path: str | Path, *, max_frames: int | None = None, max_bytes: in
             if not streams:
                 raise InputError(
                     "video-without-picture",
-                    "The file {path} holds no moving picture, only sound or data. A video is needed. Choose another "
+                    "The file {path} holds no video stream, only sound or data. A video is needed. Choose another "
                     "file.",
                     path=path,
                 )
             if getattr(streams[0], "codec_context", None) is None:
                 raise InputError(
                     "video-codec",
-                    "The video {path} is coded in a way that this FFmpeg cannot decode. H.264 is the safest choice. "
+                    "The codec of the video {path} cannot be decoded by this FFmpeg. H.264 is the safest choice. "
                     "Convert it to MP4.",
                     path=path,
                 )

@@ -107,8 +107,8 @@ def _pictures(frames: Tensor) -> Tensor:
     if frames.ndim != 4 or frames.shape[3] != 3 or 0 in frames.shape:
         raise ShapeError(
             "pictures-shape",
-            "The pictures have the shape {shape}. Bytes of (T, H, W, 3) are needed, or one clip of (1, "
-            "3, T, H, W) in -1..1. Bring them into one of these forms.",
+            "The images have the shape {shape}. Bytes of (T, H, W, 3) are needed, or one clip of (1, 3, T, "
+            "H, W) in -1..1. Bring them into one of these forms.",
             shape=tuple(frames.shape),
         )
     return frames.cpu()
