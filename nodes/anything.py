@@ -287,8 +287,8 @@ def subjects_of(image: Any | None, mask: Any | None, ending: str = "") -> tuple[
         if masks is not None:
             raise InputError(
                 "subject-mask-without-image",
-                "mask{ending} came without image{ending}. The picture it belongs to is needed. Connect it, or "
-                "leave the mask out.",
+                "mask{ending} was given without image{ending}. The image that it belongs to is needed. Connect "
+                "it, or leave the mask out.",
                 ending=ending,
             )
         return ()
@@ -299,9 +299,9 @@ def subjects_of(image: Any | None, mask: Any | None, ending: str = "") -> tuple[
     if len(hard) not in (1, len(pictures)) or hard.shape[4:] != pictures[0].shape[3:]:
         raise ShapeError(
             "subject-mask-size",
-            "mask{ending} has {masks} frames of {mask_width} x {mask_height} pixels, image{ending} {pictures} "
-            "of {width} x {height}. A mask needs the size of its picture, and one frame or as many. "
-            "Connect the mask of this very picture.",
+            "mask{ending} has {masks} frames of {mask_width} x {mask_height} pixels, image{ending} "
+            "{pictures} of {width} x {height}. A mask needs the size of its image, and one frame or as many. "
+            "Connect the mask of this image.",
             ending=ending,
             masks=len(hard),
             mask_width=hard.shape[5],

@@ -150,8 +150,8 @@ def _plug_for(model: Any, family: Family) -> Plug:
         kind = type(model.model.model_config).__name__
         raise InputError(
             "adapter-for-another-model",
-            "The adapter is for {adapter}, the model is {model}. Both must be of one kind. Connect {needed}, "
-            "or choose an adapter that was made for this model.",
+            "The adapter is for {adapter}, the model is {model}. Both must be of one family. Connect "
+            "{needed}, or choose an adapter that was made for this model.",
             adapter=family.name,
             model=known or f"of another kind ({kind})",
             needed=family.base_name,

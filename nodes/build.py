@@ -138,8 +138,8 @@ class VaceBuildVCU(Node):
             if masks_of(mask) is not None:
                 raise InputError(
                     "mask-without-images",
-                    "A mask came, and neither images nor control that it belongs to. One of them is needed with a "
-                    "mask. Connect the video, or leave the mask out.",
+                    "A mask was given, but neither images nor control that it belongs to. One of them is needed with "
+                    "a mask. Connect the video, or leave the mask out.",
                 )
             grid_of(fit).check(length, height, width)
             vcu, notes = tasks.text(num_frames=length, height=height, width=width, fps=fps), ()

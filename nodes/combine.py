@@ -216,8 +216,8 @@ def _first(mask: Any | None, boxes: Any | None, paths: str | None, images: Any |
         if size is None:
             raise InputError(
                 "boxes-without-size",
-                "Boxes came without a picture size. A mask or the video they were drawn on is needed too. Connect "
-                "images.",
+                "Boxes were given without an image size. A mask or the video they were drawn on is needed too. "
+                "Connect images.",
             )
         length, height, width = size
         if boxes is not None:
@@ -229,8 +229,8 @@ def _first(mask: Any | None, boxes: Any | None, paths: str | None, images: Any |
     if not there:
         raise InputError(
             "no-mask",
-            "No mask came, or only the black one that Load Image gives for a picture without transparency. A "
-            "mask, boxes or paths are needed. Connect one of them.",
+            "No mask was given, or only the black one that Load Image gives for an image without "
+            "transparency. A mask, boxes or paths are needed. Connect one of them.",
         )
     return shapes.union(*_alike(*there))
 

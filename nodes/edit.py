@@ -312,8 +312,8 @@ def _positions(text: str, length: int, pictures: int) -> list[int]:
     if len(typed) != pictures:
         raise InputError(
             "positions-count",
-            "There are {positions} positions and {pictures} pictures. One for each is needed. Change "
-            "positions, or connect as many pictures.",
+            "There are {positions} positions and {pictures} images. One for each is needed. Change "
+            "positions, or connect as many images.",
             positions=len(typed),
             pictures=pictures,
         )
@@ -321,7 +321,7 @@ def _positions(text: str, length: int, pictures: int) -> list[int]:
     if len(set(places)) < len(places):
         raise InputError(
             "positions-twice",
-            "positions says {value}, which names a frame twice. Each picture needs its own. Change it.",
+            "positions says {value}, which names a frame twice. Each image needs its own. Change it.",
             value=shortened(text),
         )
     return places

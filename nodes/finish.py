@@ -115,9 +115,10 @@ class VaceCompositeVideo(Node):
         if frames.shape[2:] != vcu.roles.shape[2:]:
             raise ShapeError(
                 "images-size",
-                "The images are {frames} frames of {width} x {height} pixels, the unit {vcu_frames} of {vcu_width} "
-                "x {vcu_height}. Both need the same. Drop the references from the latent with Trim Video Latent "
-                "before it is decoded, or connect the images that were made from this very unit.",
+                "The images are {frames} frames of {width} x {height} pixels, the VCU {vcu_frames} of "
+                "{vcu_width} x {vcu_height}. Both need the same. Drop the references from the latent with Trim "
+                "Video Latent before it is decoded, or connect the images that were decoded from samples of this "
+                "VCU.",
                 frames=frames.shape[2],
                 width=frames.shape[4],
                 height=frames.shape[3],
@@ -166,8 +167,8 @@ def _check_same_size(latents: Tensor, vcu: VideoConditionUnit, grid: Grid) -> No
     if (height, width) != (vcu.height, vcu.width):
         raise ShapeError(
             "latents-size",
-            "The samples are of a video of {width} x {height} pixels, the unit is {vcu_width} x {vcu_height}. "
-            "Both need the same size. Connect the samples that were made from this very unit.",
+            "The samples are of a video of {width} x {height} pixels, the VCU is {vcu_width} x {vcu_height}. "
+            "Both need the same size. Connect the samples that were generated from this VCU.",
             width=width,
             height=height,
             vcu_width=vcu.width,
@@ -195,7 +196,7 @@ def _joined(before: Any | None, images: Tensor, after: Any | None) -> Tensor:
             raise ShapeError(
                 "joined-size",
                 "The {name} is {width} x {height} pixels with {channels} channels, the result {images_width} x "
-                "{images_height} with 3. Both need the same. Connect the output {name} of the task that the unit "
+                "{images_height} with 3. Both need the same. Connect the output {name} of the task that the VCU "
                 "comes from.",
                 name=name,
                 width=part.shape[2],

@@ -190,8 +190,8 @@ class VaceApplyVCU(Node):
             kind = family.text.reader
             raise InputError(
                 "native-without-vace",
-                "The VAE is that of {kind}, on which ComfyUI's own models know no VACE. That of {needed} is needed "
-                "here. For {kind} use VACE Sample Video, or VACE Attach Adapter on a MODEL.",
+                "The VAE is that of {kind}, for which ComfyUI's own models have no VACE. The VAE of {needed} is "
+                "needed here. For {kind} use VACE Sample Video, or VACE Attach Adapter on a MODEL.",
                 kind=kind,
                 needed=NATIVE_VACE.name,
             )

@@ -151,8 +151,8 @@ def finish(
         if feather or match_colour:
             raise InputError(
                 "finish-without-source",
-                "This unit keeps no pixels, and a soft edge or matching colours came, which join what is made to "
-                "what is kept. A unit with a source is needed for them. Leave them out.",
+                "This VCU keeps no pixels, but a soft edge or matching colours were asked for, which blend "
+                "generated pixels into kept ones. They need a VCU with a source. Leave them out.",
             )
         frames = vae.decode(latents, on_chunk=on_chunk).to(vcu.roles.device)
         check_finite(frames, "Decoding", VAE_CURE)
@@ -230,8 +230,8 @@ def check_adapter(vcu: VideoConditionUnit, options: SamplingOptions, *, attached
     if options.strength:
         raise InputError(
             "no-adapter",
-            "The unit has {what}, and the model has no adapter, which alone reads them. A VACE adapter is "
-            "needed. Attach one, or set the strength to 0 to see what the base makes of the prompt alone.",
+            "The VCU has {what}, but the model has no adapter, and only an adapter reads them. A VACE "
+            "adapter is needed. Attach one, or set the strength to 0 to generate from the prompt alone.",
             what=said,
         )
     log.warning("the strength is 0, so the model reads the prompt alone: it sees nothing of the VCU's %s", said)
@@ -248,8 +248,8 @@ def check_steps(options: SamplingOptions, schedule: NoiseSchedule) -> None:
         raise InputError(
             "adapter-never-acts",
             "None of the {steps} steps lies between {start_percent:g} and {end_percent:g} of the schedule, "
-            "where the adapter is to act. At least one is needed. Set start and end further apart, more steps, "
-            "or the strength to 0 to go without the adapter.",
+            "where the adapter acts. At least one is needed. Set start and end further apart, use more "
+            "steps, or set the strength to 0 to sample without the adapter.",
             steps=options.steps,
             start_percent=options.start_percent,
             end_percent=options.end_percent,

@@ -174,7 +174,7 @@ def compose(*units: VideoConditionUnit) -> VideoConditionUnit:
     """
     if not units:
         raise InputError(
-            "nothing-to-compose", "There are no units to compose. At least one is needed. Give one or more."
+            "nothing-to-compose", "There are no VCUs to compose. At least one is needed. Give one or more."
         )
     result = units[0]
     for unit in units[1:]:
@@ -210,16 +210,16 @@ def check_alike(first: VideoConditionUnit, second: VideoConditionUnit) -> None:
         )
         raise ShapeError(
             "units-differ",
-            "The first unit has {first}, the second {second}. Units need the same batch, length and "
-            "size to become one. Build both alike.",
+            "The first VCU has {first}, the second {second}. VCUs need the same batch, length and size to be "
+            "composed. Build both alike.",
             first=first_has,
             second=second_has,
         )
     if abs(first.fps / second.fps - 1) >= SAME_RATE:
         raise InputError(
             "units-fps",
-            "The first unit runs at {fps:.7g} frames per second, the second at {second_fps:.7g}. They need the "
-            "same rate to become one. Build both with the same fps.",
+            "The first VCU runs at {fps:.7g} frames per second, the second at {second_fps:.7g}. They need "
+            "the same rate to be composed. Build both with the same fps.",
             fps=first.fps,
             second_fps=second.fps,
         )
@@ -253,7 +253,7 @@ def check_frames(frames: Tensor, name: str) -> None:
         raise InputError(
             "frames-not-finite",
             "The {name} holds values that are not numbers (NaN or infinite). Values from -1 to 1 are needed. "
-            "Mend the step that made it; half precision overflowing is the usual cause.",
+            "Fix the step that made it; half precision overflowing is the usual cause.",
             name=name,
         )
     if low < -1.001 or high > 1.001:
@@ -271,16 +271,16 @@ def _check_roles(roles: Tensor) -> None:
     if roles.dim() != 5 or roles.shape[1] != 1 or not roles.numel() or roles.dtype != torch.uint8:
         raise ShapeError(
             "roles-shape",
-            "The roles have shape {shape} and type {dtype}. (batch, 1, frames, height, width) in uint8 "
-            "is needed. Build the unit with a function of vace_core.tasks.",
+            "The roles have shape {shape} and type {dtype}. (batch, 1, frames, height, width) in uint8 is "
+            "needed. Build the VCU with a function of vace_core.tasks.",
             shape=tuple(roles.shape),
             dtype=roles.dtype,
         )
     if int(roles.max()) > (KEEP | REPAINT | FOLLOW):
         raise InputError(
             "roles-values",
-            "The roles hold the value {value}. Sums of KEEP 1, REPAINT 2 and FOLLOW 4 are needed. Build the unit "
-            "with a function of vace_core.tasks.",
+            "The roles hold the value {value}. Sums of KEEP 1, REPAINT 2 and FOLLOW 4 are needed. Build the "
+            "VCU with a function of vace_core.tasks.",
             value=int(roles.max()),
         )
 
@@ -289,7 +289,7 @@ def _check_text(words: object, name: str) -> None:
     if not isinstance(words, str):
         raise InputError(
             "text-type",
-            'The {name} is {value!r:.60} ({type}). A text is needed. Give one; "" says nothing.',
+            'The {name} is {value!r:.60} ({type}). A text is needed. Give one, or "" for none.',
             name=name,
             value=words,
             type=type(words).__name__,

@@ -35,8 +35,8 @@ def boxes_of(value: Any, num_frames: int) -> list[list[Box]]:
     if len(value) not in (1, num_frames):
         raise InputError(
             "boxes-length",
-            "The boxes are lists for {lists} frames, and the video has {num_frames}. One list, which "
-            "counts for all, or as many are needed. Make the boxes from this very video.",
+            "The boxes are lists for {lists} frames, and the video has {num_frames}. One list for all "
+            "frames, or one list per frame, is needed. Make the boxes from this video.",
             lists=len(value),
             num_frames=num_frames,
         )

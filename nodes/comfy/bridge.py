@@ -110,8 +110,8 @@ def masks_of(mask: Any, name: str = "mask") -> Tensor | None:
         came = f"values from {low:g} to {high:g}" if numbers else "values that are not numbers (NaN or infinite)"
         raise InputError(
             "mask-values",
-            'The input "{name}" holds {came}. Values from 0 (keep) to 1 (make anew) are needed. Divide '
-            "0..255 by 255, or mend the node that made it.",
+            'The input "{name}" holds {came}. Values from 0 (keep) to 1 (generate) are needed. Divide 0..255 '
+            "by 255, or fix the node that made it.",
             name=name,
             came=came,
         )
@@ -137,7 +137,7 @@ def _three_dimensional(mask: Tensor, name: str) -> Tensor:
         )
         raise ShapeError(
             "mask-shape",
-            'The input "{name}" has the shape {shape}. (frames, height, width) is needed, none of them 0. {fix}.',
+            'The input "{name}" has the shape {shape}. (frames, height, width) is needed, with no size of 0. {fix}.',
             name=name,
             shape=shape,
             fix=fix,
@@ -174,8 +174,8 @@ def latents_of(latent: Any, family: Family, num_frames: int, num_references: int
     if len(samples) != 1:
         raise ShapeError(
             "latents-batch",
-            "The samples are a batch of {batch} videos. One is needed: a unit is one video. Take one of "
-            "them with Latent From Batch, or leave out what repeats the latent.",
+            "The samples are a batch of {batch} videos. One is needed: a VCU is one video. Take one of them "
+            "with Latent From Batch, or leave out what repeats the latent.",
             batch=len(samples),
         )
     if not bool(torch.isfinite(samples).all()):
@@ -189,8 +189,8 @@ def latents_of(latent: Any, family: Family, num_frames: int, num_references: int
     if samples.shape[2] != num_frames:
         raise ShapeError(
             "latents-length",
-            "The samples have {frames} latent frames. The unit has {vcu_frames}, and {references} "
-            "references in front of them. Connect the samples that were made from this very unit.",
+            "The samples have {frames} latent frames. The VCU has {vcu_frames}, and {references} references "
+            "in front of them. Connect the samples that were generated from this VCU.",
             frames=samples.shape[2],
             vcu_frames=num_frames,
             references=num_references,
@@ -212,8 +212,8 @@ def _checked(images: Any, name: str) -> tuple[Tensor, Tensor | None]:
     if pixels.dim() != 4 or not pixels.numel() or pixels.shape[3] not in (1, 3, 4):
         raise ShapeError(
             "image-shape",
-            'The input "{name}" has the shape {shape}. (frames, height, width, channels) is needed, '
-            "none of them 0, with 1, 3 or 4 channels. Connect an IMAGE output that holds a picture.",
+            'The input "{name}" has the shape {shape}. (frames, height, width, channels) is needed, with no '
+            "size of 0 and 1, 3 or 4 channels. Connect an IMAGE output that holds an image.",
             name=name,
             shape=tuple(images.shape),
         )
@@ -223,7 +223,7 @@ def _checked(images: Any, name: str) -> tuple[Tensor, Tensor | None]:
         raise InputError(
             "image-not-finite",
             'The input "{name}" holds values that are not numbers (NaN or infinite), first in frame {frame}. '
-            "Values from 0 to 1 are needed. Mend the node that made it; half precision overflowing is the "
+            "Values from 0 to 1 are needed. Fix the node that made it; half precision overflowing is the "
             "usual cause.",
             name=name,
             frame=int(bad.nonzero()[0]),

@@ -47,7 +47,7 @@ def check_for_model(vcu: VideoConditionUnit, grid: Grid) -> None:
         named = " or ".join(f'"{name}"' for name, rule in FITS.items() if rule is not None and rule.grid == grid)
         raise ShapeError(
             "size-for-model",
-            "{error} Where a video or picture comes in, the task does it by itself with fit set to {choice}.",
+            "{error} Where a video or image comes in, the task does it by itself with fit set to {choice}.",
             error=error,
             choice=named,
         ) from None
@@ -68,7 +68,7 @@ def picture_of(image: Any, fps: float, name: str = "image") -> Source:
     if source.shape[0] != 1:
         raise InputError(
             "several-images",
-            "The {name} holds {pictures} pictures. A single one is needed. Choose one with Image From Batch.",
+            "The {name} holds {pictures} images. A single one is needed. Choose one with Image From Batch.",
             name=name,
             pictures=source.shape[0],
         )
@@ -101,9 +101,9 @@ def needed_mask(mask: Any, clip: Fitted) -> tuple[Tensor, tuple[str, ...]]:
     if found is None:
         raise InputError(
             "mask-empty",
-            "The mask is empty: it is the black one that Load Image gives for a picture without transparency. "
-            "A mask that is white where something is to be made is needed. Paint one in the mask editor, or "
-            "connect another.",
+            "The mask is empty: it is the black one that Load Image gives for an image without transparency. "
+            "A mask that is white where something is to be generated is needed. Paint one in the mask "
+            "editor, or connect another.",
         )
     return found
 

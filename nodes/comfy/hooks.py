@@ -122,9 +122,9 @@ class Pass:
         if embedded.shape[1] != tokens.shape[1]:
             raise InputError(
                 "tokens-differ",
-                "The model works on {tokens} tokens, the latent has {latent_tokens}. Both need as many: "
-                "pictures that other nodes add as conditioning cannot go together with a VACE adapter. Give them "
-                "to the unit as references instead.",
+                "The model works on {tokens} tokens, the latent has {latent_tokens}. Both need the same number: "
+                "images that other nodes add as conditioning cannot be combined with a VACE adapter. Give them "
+                "to the VCU as references instead.",
                 tokens=tokens.shape[1],
                 latent_tokens=embedded.shape[1],
             )
@@ -205,9 +205,9 @@ def _seen(context: Tensor, latents: Tensor, window: Any | None, base: Any) -> Te
     if rest or not fits or context.shape[2:] != latents.shape[2:]:
         raise ShapeError(
             "latent-size",
-            "The latent is {latent}, that of the unit {vcu} (frames x height x width, references included). Both "
-            "need the same. Connect the latent of VACE Attach Adapter to the sampler, and with several "
-            "adapters attach units of one size and as many references.",
+            "The latent is {latent}, that of the VCU {vcu} (frames x height x width, references included). "
+            "Both need the same. Connect the latent of VACE Attach Adapter to the sampler, and with several "
+            "adapters attach VCUs of one size and as many references.",
             latent=_by(latents.shape[2:]),
             vcu=_by(context.shape[2:]),
         )

@@ -40,17 +40,17 @@ class WanPlug:
         if network.out_dim != CHANNELS:
             raise InputError(
                 "model-latents",
-                "The model makes latents of {channels} channels. A Wan model that makes {needed} is needed by "
-                "this adapter. Choose a Wan 2.1 or a Wan 2.2 14B one.",
+                "The model works on latents of {channels} channels. This adapter needs a Wan model with latents "
+                "of {needed}. Choose a Wan 2.1 or a Wan 2.2 14B model.",
                 channels=network.out_dim,
                 needed=CHANNELS,
             )
         if network.img_emb is not None:
             raise InputError(
                 "model-image-attention",
-                "The blocks of the model attend to a picture beside the text (CLIP vision, as in Wan 2.1 "
-                "image-to-video), and those of the adapter do not. A model whose blocks read text alone is needed. "
-                "Choose a Wan 2.1 T2V model, or a Wan 2.2 14B one.",
+                "The blocks of the model attend to an image beside the text (CLIP vision, as in Wan 2.1 "
+                "image-to-video), and those of the adapter do not. A model whose blocks read text alone is "
+                "needed. Choose a Wan 2.1 T2V model, or a Wan 2.2 14B one.",
             )
         block = type(getattr(network.blocks[0], "_orig_mod", network.blocks[0]))
         if block is not _classes()[1]:

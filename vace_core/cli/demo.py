@@ -121,7 +121,7 @@ def _make_folder(path: Path) -> None:
     except OSError as error:
         raise InputError(
             "folder-not-made",
-            "The folder {path} cannot be made ({error}). A place that can be written to is needed. Choose another one.",
+            "The folder {path} cannot be made ({error}). A writable place is needed. Choose another folder.",
             path=path,
             error=error.strerror,
         ) from error

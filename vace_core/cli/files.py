@@ -68,8 +68,8 @@ def find_files(wanted: Wanted, run: Run) -> Files:
         if run.low_noise is not None:
             raise InputError(
                 "starter-low-noise",
-                "The starter is one network for all noise levels, and --low-noise came. A model in two networks is "
-                "needed for it. Leave it out.",
+                "The starter is one network for all noise levels, but --low-noise was given. It needs a model in "
+                "two networks. Leave it out.",
             )
         vae, base, adapter = (part_file(folder, part) for part in ("vae", "base", "adapter"))
         return Files(base=base, adapter=run.adapter or adapter, vae=run.vae or vae, text=None, is_starter=True)

@@ -87,8 +87,7 @@ def read_still(path: Path, wanted: Wanted) -> Source:
     if source.shape[0] != 1:
         raise InputError(
             "several-images",
-            "{path} has {frames} frames. A single picture is needed here. Choose a picture, or save one frame "
-            "as a .png.",
+            "{path} has {frames} frames. A single image is needed here. Choose an image, or save one frame as a .png.",
             path=path,
             frames=source.shape[0],
         )
@@ -116,8 +115,8 @@ def read_references(given: References) -> list[Tensor]:
     if subjects and len(subjects) != len(pictures):
         raise InputError(
             "subjects-count",
-            "There are {pictures} --reference and {masks} --subject. One mask for each picture is "
-            "needed, or none. Give as many.",
+            "There are {pictures} --reference and {masks} --subject. One mask for each image is needed, or "
+            "none. Give as many.",
             pictures=len(pictures),
             masks=len(subjects),
         )

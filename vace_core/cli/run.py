@@ -141,21 +141,21 @@ def _check(request: Request, options: SamplingOptions, run: Run) -> None:
     if options.stg_scale and not family.options.stg_scale:
         raise InputError(
             "stg-unknown",
-            "--stg came, and the model is {base_name}, which has no spatio-temporal guidance. A model such as "
-            "LTX-Video is needed for it. Leave it out.",
+            "--stg was given, but the model is {base_name}, which has no spatio-temporal guidance. A model "
+            "such as LTX-Video is needed for it. Leave it out.",
             base_name=family.base_name,
         )
     if run.rescale and not options.stg_scale:
         raise InputError(
             "rescale-without-stg",
-            "--rescale came, which acts on spatio-temporal guidance, and there is none. --stg above 0 and a "
-            "model such as LTX-Video are needed for it. Leave it out.",
+            "--rescale was given, which acts on spatio-temporal guidance, but there is none. --stg above 0 "
+            "and a model such as LTX-Video are needed for it. Leave it out.",
         )
     if request.vcu.source is None and (run.feather or run.match_colour):
         raise InputError(
             "finish-without-source",
-            "This task keeps no pixels, and --feather or --match-colour came, which join what is made to what "
-            "is kept. A task with a source clip is needed for them. Leave them out.",
+            "This task keeps no pixels, but --feather or --match-colour was given, which blend generated "
+            "pixels into kept ones. They need a task with a source clip. Leave them out.",
         )
     if run.preview is not None:
         check_target(run.preview, ".png")

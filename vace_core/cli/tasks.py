@@ -107,7 +107,7 @@ def extend(
     if not ends:
         raise InputError(
             "nothing-to-extend",
-            "Neither a clip nor --last came. At least one is needed. Give what is to be made longer.",
+            "Neither a clip nor --last was given. At least one is needed. Give the clip to extend.",
         )
     vcu = tasks.extend(
         None if before is None else before.frames,
@@ -147,7 +147,7 @@ def keyframes(
     if len({index for index, _ in placed}) < len(placed):
         raise InputError(
             "keyframes-twice",
-            "Two keyframes have the same index. One picture for each frame is needed. Change one index.",
+            "Two keyframes have the same index. One image for each frame is needed. Change one index.",
         )
     pictures_fitted = fit_pictures([picture for _, picture in placed], target_of(wanted))
     fitted = {index: picture for (index, _), picture in zip(placed, pictures_fitted, strict=True)}
@@ -295,7 +295,9 @@ def _seen(pictures: References, found: list[Tensor]) -> list[tuple[str, str]]:
 
 def _some(pictures: References) -> References:
     if not pictures.reference:
-        raise InputError("no-reference", "No reference picture came. At least one is needed. Give it as --reference.")
+        raise InputError(
+            "no-reference", "No reference image was given. At least one is needed. Give it as --reference."
+        )
     return pictures
 
 
@@ -304,7 +306,7 @@ def _keyframe(text: str) -> tuple[int, Path]:
     if not (equals and path and index.isdigit()):
         raise InputError(
             "keyframe-unreadable",
-            'The keyframe is "{value}". An index and a picture, such as 0=first.png, are needed. Change it.',
+            'The keyframe is "{value}". An index and an image, such as 0=first.png, are needed. Change it.',
             value=text,
         )
     return int(index), Path(path)

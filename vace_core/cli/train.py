@@ -103,7 +103,7 @@ def _given(path: Path | None, what: str, option: str) -> Path:
     if path is None:
         raise InputError(
             "training-input-missing",
-            "No {what} came. Training needs one. Give it as {option}.",
+            "No {what} was given. Training needs one. Give it as {option}.",
             what=what,
             option=option,
         )
@@ -114,7 +114,8 @@ def _text(name: str | None) -> TextEncoder:
     if name is None:
         raise InputError(
             "text-encoder-missing",
-            "There are prompts to encode, and no text encoder came. Training needs one. Give it as --text-encoder.",
+            "There are prompts to encode, but no text encoder was given. Training needs one. Give it as "
+            "--text-encoder.",
         )
     if name == STARTER_NAME:
         return StarterText()

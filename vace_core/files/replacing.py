@@ -50,7 +50,8 @@ def unwritable(path: Path, error: BaseException) -> InputError:
     """What is said of a `path` that `error` keeps from being written."""
     return InputError(
         "file-unwritable",
-        "The file {path} cannot be written ({error}). A writable folder with free space is needed. Choose another one.",
+        "The file {path} cannot be written ({error}). A writable folder with free space is needed. "
+        "Choose another folder.",
         path=path,
         error=reason(error),
     )

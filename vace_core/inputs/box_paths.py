@@ -103,7 +103,7 @@ def _from_points(data: object, size: tuple[int, int] | None, box: tuple[float, f
     if size is None or box is None or min(*size, *box) <= 0:
         raise InputError(
             "boxes-points-size",
-            "The boxes are points in pixels. To read them, the size of the picture they were drawn on and the "
+            "The boxes are points in pixels. To read them, the size of the image they were drawn on and the "
             "size of the box, in pixels, are needed. Set both to more than 0.",
         )
     (width, height), found, room = size, list[BoxPath](), _MOST_KEYS
@@ -126,7 +126,7 @@ def _listed(where: str, value: object, what: str, most: int) -> list[Any]:
     if not isinstance(value, list) or not value:
         raise InputError(
             "boxes-list",
-            "{where}: {what} are {value}. A list of at least one is needed. Correct them.",
+            "{where}: {what} are {value}. A list with at least one entry is needed. Correct it.",
             where=where,
             what=what,
             value=shown(value),
@@ -148,7 +148,7 @@ def _object(where: str, value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InputError(
             "boxes-object",
-            "{where}: it is {value}. An object in braces is needed. Correct it.",
+            "{where} is {value}. A JSON object in braces is needed. Correct it.",
             where=where,
             value=shown(value),
         )

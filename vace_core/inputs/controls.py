@@ -78,13 +78,13 @@ def flow(frames: Tensor) -> Tensor:
     images = opencv_images(frames)
     if frames.shape[2] < 2:
         raise InputError(
-            "flow-length", "The clip has 1 frame. At least 2 are needed to see motion. Connect a longer clip."
+            "flow-length", "The clip has 1 frame. At least 2 are needed to measure motion. Connect a longer clip."
         )
     if min(frames.shape[3:]) < 16:
         raise InputError(
             "flow-size",
-            "The frames are {width} x {height} pixels. At least 16 x 16 are needed to see motion. Connect "
-            "larger frames.",
+            "The frames are {width} x {height} pixels. At least 16 x 16 are needed to measure motion. "
+            "Connect larger frames.",
             width=frames.shape[4],
             height=frames.shape[3],
         )
@@ -181,14 +181,14 @@ def check_float_frames(frames: Tensor) -> None:
     if len(shape) != 5 or shape[1] != 3 or not frames.numel():
         raise ShapeError(
             "frames-shape",
-            "The frames have the shape {shape}. (batch, 3, frames, height, width) is needed, none of them 0. "
-            "Connect frames with three channels.",
+            "The frames have the shape {shape}. (batch, 3, frames, height, width) is needed, with no size of "
+            "0. Connect frames with three channels.",
             shape=shape,
         )
     if frames.dtype != torch.float32:
         raise InputError(
             "frames-dtype",
-            "The frames hold {dtype} numbers. torch.float32 is needed. Convert them to it first.",
+            "The frames hold {dtype} numbers. torch.float32 is needed. Convert them with .float().",
             dtype=frames.dtype,
         )
     low, high = frames.aminmax()

@@ -236,8 +236,8 @@ def fit_mask(masks: Tensor, fitted: Fitted, *, name: str = "mask") -> tuple[Tens
     if count not in (1, total):
         raise ShapeError(
             "mask-length",
-            "The {name} has {count} frames, the {clip} {total}. One frame, which counts for all, or as many "
-            "as the clip are needed. Use the mask of this very clip.",
+            "The {name} has {count} frames, the {clip} {total}. One frame for all, or as many frames as the "
+            "clip has, are needed. Use the mask of this clip.",
             name=name,
             count=count,
             clip=source.called,
@@ -263,8 +263,7 @@ def fit_control(control: Source, fitted: Fitted) -> Tensor:
     if count != total:
         raise InputError(
             "control-length",
-            "The {name} has {count} frames, the {clip} {total}. Both need the same. Make the "
-            "control from this very clip.",
+            "The {name} has {count} frames, the {clip} {total}. Both need the same. Make the control from this clip.",
             name=control.called,
             count=count,
             clip=fitted.source.called,
@@ -337,8 +336,8 @@ def _count_in(source: Source, seconds: float) -> int:
     if seconds > there + 1 / source.fps:
         raise InputError(
             "clip-too-short",
-            "The {name} is {available:.2f} s long, and {seconds:.2f} s were asked for with length and fps. Not "
-            "more than there is can be taken. Set a smaller length or a higher rate.",
+            "The {name} is {available:.2f} s long, and {seconds:.2f} s were asked for with length and fps. A "
+            "clip is not read beyond its end. Set a smaller length or a higher frame rate.",
             name=source.called,
             available=there,
             seconds=seconds,
@@ -353,8 +352,8 @@ def _same_size(masks: Tensor, size: tuple[int, int], name: str, clip: str) -> Te
     if abs(height * scale - size[0]) > max(scale, 1.0):
         raise ShapeError(
             "mask-aspect",
-            "The {name} is {width} x {height} pixels, the {clip} {clip_width} x {clip_height}, which is another shape. "
-            "A mask of its clip is needed. Make it from this very clip, or resize it.",
+            "The {name} is {width} x {height} pixels, the {clip} {clip_width} x {clip_height}, which is "
+            "another aspect ratio. The mask must have that of its clip. Make it from this clip, or resize it.",
             name=name,
             width=width,
             height=height,

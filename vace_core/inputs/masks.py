@@ -60,7 +60,7 @@ def check(masks: Tensor) -> None:
     if len(shape) != 5 or shape[1] != 1 or not masks.numel():
         raise ShapeError(
             "mask-shape",
-            "The mask has the shape {shape}. (batch, 1, frames, height, width) is needed, none of them 0. "
+            "The mask has the shape {shape}. (batch, 1, frames, height, width) is needed, with no size of 0. "
             "Connect a mask with one channel.",
             shape=shape,
         )
@@ -249,7 +249,7 @@ def augment(
 
 def _check_all(masks: tuple[Tensor, ...]) -> None:
     if not masks:
-        raise InputError("no-mask", "No mask came. At least one is needed. Connect a mask.")
+        raise InputError("no-mask", "No mask was given. At least one is needed. Connect a mask.")
     for one in masks:
         check(one)
         if one.shape != masks[0].shape:

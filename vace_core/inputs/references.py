@@ -153,8 +153,8 @@ def _check_picture(picture: Tensor, name: str) -> None:
     if picture.shape[2] != 1:
         raise ShapeError(
             "reference-several",
-            "The {name} has {frames} frames. A reference is a single picture. Choose one frame, or give each "
-            "as a picture of its own.",
+            "The {name} has {frames} frames. A reference is a single image. Choose one frame, or give each "
+            "as an image of its own.",
             name=name,
             frames=picture.shape[2],
         )
@@ -165,7 +165,7 @@ def _check_size(given: Tensor, picture: Tensor, name: str) -> None:
     if given.shape != (b, 1, 1, h, w):
         raise ShapeError(
             "reference-mask-size",
-            "The {name} has shape {shape}. {needed} is needed, as the picture has. Resize it to the picture.",
+            "The {name} has shape {shape}. {needed} is needed, as the image has. Resize it to the image.",
             name=name,
             shape=tuple(given.shape),
             needed=(b, 1, 1, h, w),

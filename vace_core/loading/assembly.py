@@ -107,8 +107,8 @@ def check_family(
         if (other := family_in(path)) is not family:
             raise ModelError(
                 "experts-differ",
-                "{path} holds {found}, and the model for high noise is {needed}. Both need to be of "
-                "one kind. Choose the two files of one pair.",
+                "{path} holds {found}, and the model for high noise is {needed}. Both must be of one family. "
+                "Choose the two files of one pair.",
                 path=path,
                 found=other.base_name,
                 needed=family.base_name,

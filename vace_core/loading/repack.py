@@ -77,7 +77,7 @@ def join_model(base: str | Path, adapter: str | Path, out: Path) -> None:
     if family is not theirs:
         raise AdapterMismatchError(
             "adapter-other-family",
-            "{adapter} is made for {found}, and {base} holds {needed}. Both need to be of one kind. Choose "
+            "{adapter} is made for {found}, and {base} holds {needed}. Both must be of one family. Choose "
             "the adapter that belongs to it.",
             adapter=adapter,
             found=theirs.name,

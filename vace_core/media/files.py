@@ -30,7 +30,8 @@ def pyav() -> ModuleType:
     except ImportError as error:
         raise InputError(
             "pyav-not-installed",
-            "Video files came, and PyAV is not installed. It is needed to read and write them. Run: pip install av",
+            "Video files were given, but PyAV is not installed. It is needed to read and write them. Run: "
+            "pip install av",
         ) from error
     return av
 
@@ -42,8 +43,8 @@ def pillow() -> ModuleType:
     except ImportError as error:
         raise InputError(
             "pillow-not-installed",
-            "Picture files came, and Pillow is not installed. It is needed to read and write them. Run: pip "
-            "install pillow",
+            "Image files were given, but Pillow is not installed. It is needed to read and write them. Run: "
+            "pip install pillow",
         ) from error
     return Image
 
@@ -100,7 +101,7 @@ def check_target(path: Path, *suffixes: str, room: int = 0) -> None:
         )
     if os.path.isdir(path):
         raise InputError(
-            "file-is-folder", "{path} is a folder. A file is written there. Choose another name.", path=path
+            "file-is-folder", "{path} is a folder. The result is written as a file. Choose another name.", path=path
         )
     try:
         with suppress(FileNotFoundError):

@@ -97,11 +97,11 @@ def broken(path: Path, count: int, error: BaseException | None) -> InputError:
     why = reason(error) if error else "its data end"
     return InputError(
         "video-cut-short",
-        "The video {path} cannot be decoded beyond its first {count} frames ({why}); it is cut short or "
+        "The video {path} cannot be decoded beyond its first {count} frames ({error}); it is cut short or "
         "damaged. A complete video file is needed. Export or download it again.",
         path=path,
         count=count,
-        why=why,
+        error=why,
     )
 
 

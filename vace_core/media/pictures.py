@@ -59,7 +59,7 @@ def read_image(path: str | Path) -> tuple[Tensor, Tensor | None]:
             return picture[..., :3].contiguous(), picture[..., 3].contiguous() if picture.shape[2] == 4 else None
     raise InputError(
         "image-animated",
-        "The picture {path} is an animation of {count} frames. A single picture is needed here. Save the "
+        "The image {path} is an animation of {count} frames. A single image is needed here. Save the "
         "frame that is meant as a .png.",
         path=path,
         count=count,
@@ -164,7 +164,7 @@ def write_image(path: str | Path, frames: Tensor) -> None:
     if len(pictures) != 1:
         raise ShapeError(
             "image-several-frames",
-            "{frames} frames came. A picture holds one. Choose one frame, or write a video.",
+            "There are {frames} frames. An image holds one. Choose one frame, or write a video.",
             frames=len(pictures),
         )
     with replacing(path, OSError) as part:

@@ -105,8 +105,8 @@ class VideoReader(Footage):
         if frame.interlaced_frame:
             raise InputError(
                 "video-interlaced",
-                "The video {path} is interlaced: each frame holds two half pictures of different times. Whole "
-                'pictures are needed. Convert it first: ffmpeg -i "{name}" -vf bwdif=mode=send_frame -crf 10 '
+                "The video {path} is interlaced: each frame holds two fields of different times. Whole "
+                'frames are needed. Convert it first: ffmpeg -i "{name}" -vf bwdif=mode=send_frame -crf 10 '
                 '-c:a copy "{stem}-progressive.mp4". If it is only marked so, -vf setfield=prog does it.',
                 path=self.path,
                 name=self.path.name,
@@ -313,8 +313,7 @@ class VideoReader(Footage):
         if getattr(streams[0], "codec_context", None) is None:
             raise InputError(
                 "video-codec",
-                "The video {path} is coded in a way that this FFmpeg cannot decode. H.264 is the safest choice. "
-                "Convert it to MP4.",
+                "The video {path} cannot be decoded by this FFmpeg. H.264 is the safest choice. Convert it to MP4.",
                 path=self.path,
             )
         return streams[0]

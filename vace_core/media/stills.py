@@ -100,7 +100,7 @@ class Folder(Footage):
             if tuple(picture.shape[:2]) != (self.height, self.width):
                 raise InputError(
                     "series-size",
-                    "The picture {path} has {width} x {height} pixels, the first of its series {first_width} x "
+                    "The image {path} has {width} x {height} pixels, the first of its series {first_width} x "
                     "{first_height}. One size is needed. Scale it, or take it away.",
                     path=path,
                     width=picture.shape[1],
@@ -131,15 +131,14 @@ def opened(path: Path) -> Generator[Image, None, None]:
     except image_module.DecompressionBombError as error:
         raise InputError(
             "image-too-large",
-            "The picture {path} has more than {limit:,} pixels. Pictures up to that size are read. Scale "
-            "it down first.",
+            "The image {path} has more than {limit:,} pixels. Images up to that size are read. Scale it down first.",
             path=path,
             limit=_MAX_PICTURE,
         ) from error
     except Exception as error:  # a damaged picture can fail in any way inside Pillow's decoders
         raise InputError(
             "image-unreadable",
-            "The file {path} cannot be read as a picture ({error}). A complete PNG, JPEG or WebP file of 8 or "
+            "The file {path} cannot be read as an image ({error}). A complete PNG, JPEG or WebP file of 8 or "
             "16 bits is needed. Export or download it again.",
             path=path,
             error=reason(error),
@@ -226,14 +225,14 @@ def _series(path: Path) -> tuple[list[Path], int]:
             )
         raise InputError(
             "series-missing",
-            "The folder {path} holds no numbered pictures. Files such as frame_0001.png are needed. Name another.",
+            "The folder {path} holds no numbered images. Files such as frame_0001.png are needed. Name another.",
             path=path,
         )
     if len(series) > 1:
         names = ", ".join(str(folder / f"{first}%d{last}") for first, last in list(series)[:4])
         raise InputError(
             "series-several",
-            "The folder {path} holds {count} series of pictures. One is needed. Name one of them: {names}",
+            "The folder {path} holds {count} series of images. One is needed. Name one of them: {names}",
             path=path,
             count=len(series),
             names=names,

@@ -80,7 +80,7 @@ def write_video(
     chunks = iter([frames] if isinstance(frames, Tensor) else frames)
     first = next(chunks, None)
     if first is None:
-        raise ShapeError("frames-missing", "No frames came. A video holds at least one. Give it some.")
+        raise ShapeError("frames-missing", "There are no frames. A video holds at least one. Give it some.")
     height, width = size = _size(first)
     chunks, first = _all_of([first], chunks), None
     odd = bool(height % 2 or width % 2)
@@ -188,8 +188,8 @@ def check_frames_target(path: str | Path, *, bits: int = 8) -> tuple[Path, str]:
     if not folder.parent.is_dir():
         raise InputError(
             "folder-missing",
-            "There is no folder {parent}. The folder of the result must exist. Create it first.",
-            parent=folder.parent,
+            "There is no folder {folder}. The folder of the result must exist. Create it first.",
+            folder=folder.parent,
         )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(
@@ -229,7 +229,7 @@ def _size(chunk: Tensor) -> tuple[int, int]:
     if chunk.dtype == torch.uint8 and (chunk.ndim != 4 or chunk.shape[3] != 3 or 0 in chunk.shape):
         raise ShapeError(
             "pictures-shape",
-            "The pictures have the shape {shape}. Bytes of (T, H, W, 3) are needed, or one clip of (1, "
+            "The images have the shape {shape}. Bytes of (T, H, W, 3) are needed, or one clip of (1, "
             "3, T, H, W) in -1..1. Bring them into one of these forms.",
             shape=tuple(chunk.shape),
         )
@@ -278,7 +278,7 @@ def _write_pngs(pattern: Path, frames: Iterable[Tensor] | Tensor, bits: int) -> 
             (pattern.parent / (pattern.name % count)).write_bytes(data)
             count += 1
     if not count:
-        raise ShapeError("frames-missing", "No frames came. A folder of pictures holds at least one. Give it some.")
+        raise ShapeError("frames-missing", "There are no frames. A folder of images holds at least one. Give it some.")
 
 
 def _umask() -> int:

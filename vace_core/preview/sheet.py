@@ -57,7 +57,7 @@ def contact_sheet(
     if not 2 <= columns <= 24:
         raise InputError(
             "sheet-columns",
-            "The sheet is to have {columns} columns. 2 to 24 are possible. Set columns within that range.",
+            "The contact sheet has {columns} columns. From 2 to 24 are possible. Set columns within that range.",
             columns=columns,
         )
     # The frames that are shown: a unit of them, and its clips; and for every pixel of all frames whether it is kept.

@@ -75,8 +75,8 @@ def _weakened(model: BaseModel, prompt: Any) -> Any:
     if not isinstance(model, CanWeaken):
         raise InputError(
             "stg-unknown",
-            "Spatio-temporal guidance came with a model that it is not known for. A model such as LTX-Video is "
-            "needed. Set its scale to 0, or choose such a model.",
+            "Spatio-temporal guidance was asked for with a model that it is not known for. A model such as "
+            "LTX-Video is needed. Set its scale to 0, or choose such a model.",
         )
     return model.weaken(prompt)
 

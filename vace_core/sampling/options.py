@@ -48,9 +48,9 @@ class AdapterOptions:
         if self.start_percent >= self.end_percent:
             raise InputError(
                 "adapter-never-acts",
-                "The adapter is to act from {start_percent:g} to {end_percent:g} of the schedule, which is "
-                "nowhere. A start below the end is needed. Set both so, or the strength to 0 to go without the "
-                "adapter.",
+                "The adapter would act from {start_percent:g} to {end_percent:g} of the schedule, which is no "
+                "part of it. The start must be below the end. Change them, or set the strength to 0 to sample "
+                "without the adapter.",
                 start_percent=self.start_percent,
                 end_percent=self.end_percent,
             )

@@ -53,8 +53,8 @@ def reference_anything(
     if len(pictures) != len(masks):
         raise InputError(
             "subjects-count",
-            "There are {pictures} reference pictures and {masks} subject masks. One mask for each "
-            "picture is needed. Give as many, with None for a picture that needs no cutting out.",
+            "There are {pictures} reference images and {masks} subject masks. One mask for each image is "
+            "needed. Give as many, with None for an image that needs no cutting out.",
             pictures=len(pictures),
             masks=len(masks),
         )

@@ -61,7 +61,7 @@ def reference(
     """
     if not pictures:
         raise InputError(
-            "no-reference", "No reference picture came. At least one is needed. Give one, or leave references out."
+            "no-reference", "No reference image was given. At least one is needed. Give one, or leave references out."
         )
     _check_size(1, num_frames, height, width)  # before the pictures are made as large
     references = stack(pictures, height, width)
@@ -164,7 +164,7 @@ def extend(
     clips = {name: clip for name, clip in (("first clip", first), ("last clip", last)) if clip is not None}
     if not clips:
         raise InputError(
-            "nothing-to-extend", "Neither a first nor a last clip came. At least one is needed. Give one of them."
+            "nothing-to-extend", "Neither a first nor a last clip was given. At least one is needed. Give one of them."
         )
     for name, clip in clips.items():
         check_frames(clip, name)
@@ -186,7 +186,9 @@ def keyframes(
         num_frames: Length of the result.
     """
     if not pictures:
-        raise InputError("no-keyframe", "No keyframe came. At least one is needed. Give one, or use the text task.")
+        raise InputError(
+            "no-keyframe", "No keyframe was given. At least one is needed. Give one, or use the text task."
+        )
     for index, picture in sorted(pictures.items()):
         check_frames(picture, f"keyframe {index}")
         if not 0 <= index < num_frames:
@@ -200,7 +202,7 @@ def keyframes(
         if picture.shape[2] != 1:
             raise ShapeError(
                 "keyframe-several",
-                "The keyframe {index} has {frames} frames. A single picture is needed. Give its frames as "
+                "The keyframe {index} has {frames} frames. A single image is needed. Give its frames as "
                 "keyframes of their own, or use the extend task.",
                 index=index,
                 frames=picture.shape[2],

@@ -278,8 +278,8 @@ class _Run:
         )
         raise TrainingError(
             "loss-not-finite",
-            "The loss or its gradient is not a number (NaN or infinite) in step {step}; {kept}. {clips}. Take such "
-            "clips out of the data, lower the learning rate, or train in float32.",
+            "The loss or its gradient is not a number (NaN or infinite) in step {step}; {kept}. {clips}. "
+            "Remove such clips from the data, lower the learning rate, or train in float32.",
             step=step + 1,
             kept=kept,
             clips=which,
@@ -351,8 +351,9 @@ def _share(schedule: Schedule, processes: int) -> int:
     if schedule.pieces % processes:
         raise InputError(
             "batch-indivisible",
-            "The batch of {batch} is read {micro_batch} at a time, in {pieces} pieces, by {processes} processes. "
-            "As many pieces for each are needed. Change batch, micro_batch or the processes.",
+            "A batch of {batch} in micro-batches of {micro_batch} makes {pieces} pieces for {processes} "
+            "processes. Each process needs the same number of pieces. Change batch, micro_batch or the "
+            "number of processes.",
             batch=schedule.batch,
             micro_batch=schedule.at_a_time,
             pieces=schedule.pieces,

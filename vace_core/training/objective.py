@@ -57,8 +57,8 @@ class Objective:
         if self.lowest >= self.highest:
             raise InputError(
                 "sigma-range",
-                "Noise levels from {lowest:g} to {highest:g} are to be trained, which are none. A lowest below the "
-                "highest is needed. Set both so.",
+                "Noise levels from {lowest:g} to {highest:g} are to be trained, which is an empty range. The "
+                "lowest must be below the highest. Change them.",
                 lowest=self.lowest,
                 highest=self.highest,
             )

@@ -154,8 +154,8 @@ def layers_for(recipe: Recipe, found: Found) -> tuple[int, ...]:
     if not are_context_layers(chosen, len(chosen), layers):
         raise InputError(
             "context-layers-recipe",
-            "The recipe gives context_layers as {context_layers}, and the base has {blocks} blocks. Ascending numbers "
-            "from 0 below {blocks} are needed. Set them so.",
+            "The recipe gives context_layers as {context_layers}, and the base has {blocks} blocks. "
+            "Ascending numbers from 0 below {blocks} are needed. Change them.",
             context_layers=list(chosen),
             blocks=layers,
         )

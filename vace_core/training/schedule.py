@@ -66,7 +66,7 @@ class Schedule:
         if self.batch % self.at_a_time:
             raise InputError(
                 "micro-batch",
-                "The batch is {batch} and the micro_batch {micro_batch}. One that divides the other is needed. "
+                "The batch is {batch} and the micro_batch {micro_batch}. The micro_batch must divide the batch. "
                 "Change one of them.",
                 batch=self.batch,
                 micro_batch=self.at_a_time,

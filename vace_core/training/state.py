@@ -127,9 +127,8 @@ def load_state(
     if {name: info.shape for name, info in file.tensors.items()} != shapes or not step.isdecimal():
         raise InputError(
             "checkpoint-other-network",
-            "The checkpoint {path} is of another network than the one that is to be trained. One of the same "
-            "recipe and base is needed. Choose another folder to begin anew, or bring back the files it was "
-            "begun with.",
+            "The checkpoint {path} is of another network than the one to train. One of the same recipe and "
+            "base is needed. Choose another folder to start over, or restore the files it was started with.",
             path=path,
         )
     for name, parameter in weights.items():
@@ -152,8 +151,8 @@ def check_recipe(path: Path, came: Mapping[str, Any], wanted: Mapping[str, Any])
         told = "; ".join(f"{name} was {was.get(name)!r:.60} and is {now.get(name)!r:.60}" for name in differing[:5])
         raise InputError(
             "checkpoint-other-recipe",
-            "{path} was begun with another recipe: {changes}. The same recipe is needed to go on. Choose another "
-            "folder to begin anew, or set these back.",
+            "{path} was started with another recipe: {changes}. The same recipe is needed to resume. Choose "
+            "another folder to start over, or change these values back.",
             path=path,
             changes=told,
         )

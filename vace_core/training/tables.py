@@ -48,7 +48,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise InputError(
             "recipe-not-toml",
-            "The recipe {path} is no TOML ({error}). A recipe as in docs/training.md is needed. Mend it.",
+            "The recipe {path} is not valid TOML ({error}). A recipe as in docs/training.md is needed. Correct it.",
             path=path,
             error=shortened(error),
         ) from error
@@ -70,8 +70,8 @@ def build(kind: type[Made], table: Mapping[str, Any], where: str = "") -> Made:
         if name not in known:
             raise InputError(
                 "recipe-entry-unknown",
-                "The recipe has the entry {entry}, which is not known. Known there are {known}. Take it out, "
-                "or mend its name.",
+                "The recipe has the entry {entry}, which is not known. Known entries are {known}. Remove it, or "
+                "correct its name.",
                 entry=shortened(f"{start}{name}"),
                 known=", ".join(known),
             )
@@ -166,7 +166,7 @@ def _scalar(value: Any, hint: Any, where: str) -> Any:
 def _wrong(where: str, value: Any, needed: str) -> InputError:
     return InputError(
         "recipe-value",
-        "The recipe gives {where} as {value}. {needed} is needed. Mend it.",
+        "The recipe gives {where} as {value}. {needed} is needed. Correct it.",
         where=where,
         value=shortened(value),
         needed=needed,

@@ -129,9 +129,8 @@ def _embedder_of(base: nn.Module, adapter: ContextAdapter) -> Any:
 def _unlike(base: nn.Module, adapter: ContextAdapter) -> AdapterMismatchError:
     return AdapterMismatchError(
         "adapter-blocks",
-        "A base of {base} has no blocks or no embedder as the adapter's, which are of {block} and "
-        "{embedder}. An adapter made of the base's own parts is needed. Build it with the family of this "
-        "base.",
+        "The base {base} has no blocks or no embedder of the adapter's types, {block} and {embedder}. An "
+        "adapter built from the base's own types is needed. Build it with the family of this base.",
         base=type(base).__name__,
         block=type(adapter.context_blocks[0]).__name__,
         embedder=type(adapter.context_embedder).__name__,

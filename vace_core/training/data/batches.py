@@ -122,7 +122,7 @@ class _Groups:
             raise InputError(
                 "stage-without-examples",
                 'The stage "{name}" trains {lacking}, of which there are no examples that it takes. At least one '
-                "is needed. Add clips, draw more examples, or take the task out of the stage.",
+                "is needed. Add clips, draw more examples, or remove the task from the stage.",
                 name=stage.name,
                 lacking=", ".join(lacking),
             )

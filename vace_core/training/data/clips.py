@@ -39,7 +39,8 @@ class ClipExamples:
         if unknown := sorted(set(self.tasks) - set(KINDS)):
             raise InputError(
                 "task-unknown",
-                "The recipe names the task {unknown}, which cannot be made of clips. Known are {known}. Mend its name.",
+                "The recipe names the task {unknown}, which cannot be built from clips. Known are {known}. "
+                "Correct its name.",
                 unknown=unknown[0],
                 known=", ".join(KINDS),
             )
@@ -61,8 +62,8 @@ class ClipExamples:
         if not able:
             raise InputError(
                 "clip-without-task",
-                "The clip {name} gives none of the tasks {tasks}. Masks, references or controls beside it may be "
-                "needed. Add them, or take it out.",
+                "The clip {name} suits none of the tasks {tasks}. Masks, references or controls beside it may be "
+                "needed. Add them, or remove the clip.",
                 name=clip.name,
                 tasks=", ".join(self.tasks),
             )

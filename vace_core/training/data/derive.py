@@ -154,8 +154,8 @@ def pictures(clip: Material, most: int, rng: random.Random) -> list[Tensor]:
     if not found:
         raise InputError(
             "object-too-small",
-            "No object of the clip is large enough for a reference. One of a hundredth of the frame is needed. Take "
-            "the clip out.",
+            "No object of the clip is large enough for a reference. It must cover at least a hundredth of "
+            "the frame. Remove the clip.",
         )
     return found[:most]
 

@@ -113,7 +113,7 @@ def _choose(name: str, clip: Clip, buckets: Sequence[Bucket], rng: random.Random
         raise InputError(
             "clip-too-small",
             "The clip {name} has {count} frames of {width}x{height} at {fps:.4g} fps, which is too short or "
-            "too small. One that fits a size that is trained is needed. Add a bucket that suits it, or take it out.",
+            "too small. It must fit one of the trained sizes. Add a bucket that suits it, or remove the clip.",
             name=name,
             count=count,
             width=width,
@@ -168,8 +168,8 @@ def _check_length(path: Path, came: int, count: int) -> None:
     if came != count:
         raise InputError(
             "control-length",
-            "{path} has {came} frames, and its clip {count}. As many are needed, frame by frame. Make it from "
-            "the same clip.",
+            "{path} has {came} frames, its clip {count}. Both need the same number, frame by frame. Make it "
+            "from the same clip.",
             path=path,
             came=came,
             count=count,

@@ -49,7 +49,7 @@ class CachedPrompts:
             raise InputError(
                 "prompt-not-encoded",
                 "The prompt {prompt!r} is not among those that were encoded. All prompts of the data are needed. "
-                "Delete the folder of encoded prompts to encode them anew.",
+                "Delete the folder of encoded prompts to encode them again.",
                 prompt=shortened(prompt),
             )
         file, names = self._places[prompt]

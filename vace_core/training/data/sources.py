@@ -140,7 +140,7 @@ def _in_table(path: Path) -> tuple[list[ClipFiles], list[str]]:
         raise InputError(
             "table-unreadable",
             "The table {path} cannot be read ({error}, in line {line}). Comma-separated values with a name "
-            "above each column are needed. Mend that line.",
+            "above each column are needed. Correct that line.",
             path=path,
             error=error,
             line=rows.line_num,
@@ -192,7 +192,7 @@ def _text(path: Path) -> str:
         if path.stat().st_size > MAX_TEXT:
             raise InputError(
                 "text-too-long",
-                "{path} has more than {limit:,} bytes. A text of prompts is needed. Divide it.",
+                "{path} has more than {limit:,} bytes. A shorter text of prompts is needed. Split it.",
                 path=path,
                 limit=MAX_TEXT,
             )
@@ -202,8 +202,8 @@ def _text(path: Path) -> str:
     except UnicodeDecodeError as error:
         raise InputError(
             "text-encoding",
-            "{path} is no text in UTF-8 (byte {byte} is no part of one), and which letters are meant cannot "
-            "be told. UTF-8 is needed. Save it so.",
+            "{path} is not UTF-8 text (byte {byte} is no part of one), and which letters are meant cannot be "
+            "told. UTF-8 is needed. Save the file as UTF-8.",
             path=path,
             byte=error.start,
         ) from error
