@@ -17,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from vace_core.context import content_box, encode_context
 from vace_core.geometry import Box, Grid
-from vace_core.models.wan.dit import fold_masks
+from vace_core.models.wan.dit import encode_masks
 from vace_core.models.wan.vae import WanVaeNetwork
 from vace_core.models.wan.vae_stream import WanVae
 from vace_core.vcu import FOLLOW, KEEP, REPAINT, VideoConditionUnit
@@ -95,7 +95,7 @@ def of_task(unit: VideoConditionUnit, width: int) -> dict[str, int]:
     """FLOP of encoding its context in a first job, in a later one, and of decoding what it makes."""
     vae, counts = CountedVae(width), {}
     for name in ("encode_first", "encode_later"):
-        encode_context(unit, vae, fold_masks)
+        encode_context(unit, vae, encode_masks)
         counts[name], vae.flop = vae.flop, 0
     t, h, w = vae.grid.latent_size(unit.num_frames, unit.height, unit.width)
     vae.decode(torch.zeros(1, vae.latent_channels, t, h, w), window=content_box(unit.masks))

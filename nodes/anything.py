@@ -8,16 +8,16 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..vace_core.errors import InputError, ShapeError
-from ..vace_core.inputs.control_checks import inspect_control, sanitise
+from ..vace_core.inputs.control_checks import check_control, fix_control
 from ..vace_core.inputs.fitting import growth
 from ..vace_core.inputs.references import crop_subject
 from ..vace_core.tasks import anything
-from .build import said_of_references
+from .build import references_note
 from .comfy import host, sockets
 from .comfy.bridge import images_of, masks_of, pictures_of
-from .comfy.fitted import LOOSEST, fit_clip, fit_picture, grid_of, needed_mask, notes_of
+from .comfy.fitted import ANY_GRID, fit_clip, fit_picture, grid_of, notes_of, require_mask
 from .comfy.node import Node
-from .control import NO_BOXES, no_boxes, paths_typed, said_of_boxes
+from .control import NO_BOXES, boxes_note, no_boxes, paths_typed
 
 MOST = 3  # pictures with masks of their own in one node; more come from VACE Stack References
 
@@ -64,7 +64,7 @@ class VaceMoveAnything(Node):
         vcu = anything.move_anything(
             still.frames, boxes, num_frames=length, prompt=prompt, negative_prompt=negative_prompt, fps=fps
         )
-        notes = (*notes_of(still), said_of_boxes(boxes))
+        notes = (*notes_of(still), boxes_note(boxes))
         return host.output(cls, vcu, notes=notes, images=seen, shown_as=host.BEHIND_BOXES)
 
 
@@ -96,12 +96,12 @@ class VaceSwapAnything(Node):
         cls, images: Any, mask: Any, references: Any, fps: float, fit: str, prompt: str, negative_prompt: str
     ) -> io.NodeOutput:
         clip = fit_clip(images, fit, fps)
-        masks, notes = needed_mask(mask, clip)
+        masks, notes = require_mask(mask, clip)
         pictures = pictures_of(references)
         vcu = anything.swap_anything(
             clip.frames, masks, pictures, prompt=prompt, negative_prompt=negative_prompt, fps=clip.plan.fps
         )
-        return host.output(cls, vcu, notes=(*notes_of(clip), *notes, *said_of_references(pictures)))
+        return host.output(cls, vcu, notes=(*notes_of(clip), *notes, *references_note(pictures)))
 
 
 class VaceExpandAnything(Node):
@@ -160,7 +160,7 @@ class VaceExpandAnything(Node):
             negative_prompt=negative_prompt,
             fps=fps,
         )
-        said = said_of_references(pictures) if pictures else ()
+        said = references_note(pictures) if pictures else ()
         return host.output(cls, vcu, notes=(*notes_of(still), f"The canvas is {vcu.width} x {vcu.height}.", *said))
 
 
@@ -197,13 +197,13 @@ class VaceAnimateAnything(Node):
         clip, notes = fit_clip(pose, fit, fps, name="pose"), list[str]()
         frames = clip.frames
         if mend:
-            frames, notes = sanitise(frames, "pose")
+            frames, notes = fix_control(frames, "pose")
         pictures = pictures_of(references)
         vcu = anything.animate_anything(
             frames, pictures, prompt=prompt, negative_prompt=negative_prompt, fps=clip.plan.fps
         )
-        found = inspect_control(frames, "pose")
-        return host.output(cls, vcu, notes=(*notes_of(clip), *notes, *found, *said_of_references(pictures)))
+        found = check_control(frames, "pose")
+        return host.output(cls, vcu, notes=(*notes_of(clip), *notes, *found, *references_note(pictures)))
 
 
 class VaceReferenceAnything(Node):
@@ -257,7 +257,7 @@ class VaceReferenceAnything(Node):
         image_3: Any | None = None,
         mask_3: Any | None = None,
     ) -> io.NodeOutput:
-        LOOSEST.check(length, height, width)
+        ANY_GRID.check(length, height, width)
         given = ((image_1, mask_1), (image_2, mask_2), (image_3, mask_3))
         subjects = [
             subject for n, (image, mask) in enumerate(given, start=1) for subject in subjects_of(image, mask, f"_{n}")
@@ -272,7 +272,7 @@ class VaceReferenceAnything(Node):
             negative_prompt=negative_prompt,
             fps=fps,
         )
-        return host.output(cls, vcu, notes=said_of_references(tuple(subjects)))
+        return host.output(cls, vcu, notes=references_note(tuple(subjects)))
 
 
 def subjects_of(image: Any | None, mask: Any | None, ending: str = "") -> tuple[Tensor, ...]:

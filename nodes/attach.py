@@ -23,7 +23,7 @@ from ..vace_core.vcu import VideoConditionUnit
 from .comfy import host, memory, native, placement, sockets
 from .comfy.fitted import check_for_model
 from .comfy.hooks import Plug, attach
-from .comfy.node import Node, warnings_said
+from .comfy.node import Node, captured_warnings
 from .comfy.registry import COMFY_FAMILIES, NATIVE_VACE, comfy_family, tips
 from .comfy.sockets import AdapterFile, LibraryModel, NativeModel
 
@@ -132,7 +132,7 @@ class VaceEncodePrompt(Node):
     @classmethod
     def execute(cls, clip: Any, vcu: VideoConditionUnit) -> io.NodeOutput:
         negative = _usual(clip).negative_for(vcu)
-        with warnings_said() as said:
+        with captured_warnings() as said:
             texts = [_conditioning(clip, words, vcu.fps) for words in (vcu.prompt, negative)]
         return host.output(cls, *texts, notes=[f"Negative prompt: {negative or 'none'}", *said])
 
@@ -218,7 +218,7 @@ def _encoded(vae: Any, vcu: VideoConditionUnit, family: Family, on_chunk: OnChun
     if isinstance(vae, LibraryModel):
         return memory.encoded(vae, vcu, on_chunk)
     native_vae = native.NativeVae(vae.vae if isinstance(vae, NativeModel) else vae, family)
-    return encode_context(vcu, native_vae, family.fold_masks, on_chunk=on_chunk)
+    return encode_context(vcu, native_vae, family.encode_masks, on_chunk=on_chunk)
 
 
 def _usual(clip: Any) -> SamplingOptions:

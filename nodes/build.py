@@ -15,7 +15,7 @@ from ..vace_core.inputs.fitted import Fitted, fit_control
 from ..vace_core.vcu import VideoConditionUnit, compose
 from .comfy import host, sockets
 from .comfy.bridge import masks_of, pictures_of
-from .comfy.fitted import LOOSEST, fit_clip, fit_mask, grid_of, notes_of, source_of
+from .comfy.fitted import ANY_GRID, fit_clip, fit_mask, grid_of, notes_of, source_of
 from .comfy.node import Node
 
 
@@ -36,7 +36,7 @@ class VaceTextToVideo(Node):
     def execute(
         cls, width: int, height: int, length: int, fps: float, prompt: str, negative_prompt: str
     ) -> io.NodeOutput:
-        LOOSEST.check(length, height, width)
+        ANY_GRID.check(length, height, width)
         vcu = tasks.text(
             num_frames=length, height=height, width=width, prompt=prompt, negative_prompt=negative_prompt, fps=fps
         )
@@ -68,7 +68,7 @@ class VaceReferenceToVideo(Node):
         prompt: str,
         negative_prompt: str,
     ) -> io.NodeOutput:
-        LOOSEST.check(length, height, width)
+        ANY_GRID.check(length, height, width)
         pictures = pictures_of(references)
         vcu = tasks.reference(
             pictures,
@@ -79,7 +79,7 @@ class VaceReferenceToVideo(Node):
             negative_prompt=negative_prompt,
             fps=fps,
         )
-        return host.output(cls, vcu, notes=said_of_references(pictures))
+        return host.output(cls, vcu, notes=references_note(pictures))
 
 
 class VaceBuildVCU(Node):
@@ -150,7 +150,7 @@ class VaceBuildVCU(Node):
         vcu = replace(vcu, prompt=prompt, negative_prompt=negative_prompt)
         if references is not None:
             pictures = pictures_of(references)
-            vcu, notes = with_references(vcu, pictures), (*notes, *said_of_references(pictures))
+            vcu, notes = with_references(vcu, pictures), (*notes, *references_note(pictures))
         return host.output(cls, vcu, notes=notes)
 
 
@@ -159,7 +159,7 @@ def with_references(vcu: VideoConditionUnit, pictures: tuple[Tensor, ...]) -> Vi
     return compose(vcu, tasks.reference(pictures, **_shape(vcu)))
 
 
-def said_of_references(pictures: tuple[Tensor, ...]) -> tuple[str, ...]:
+def references_note(pictures: tuple[Tensor, ...]) -> tuple[str, ...]:
     sizes = ", ".join(f"{picture.shape[4]} x {picture.shape[3]}" for picture in pictures)
     return (f"references: {len(pictures)} ({sizes}), each shown whole on white.",)
 

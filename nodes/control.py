@@ -13,12 +13,12 @@ from ..vace_core import tasks
 from ..vace_core.errors import InputError
 from ..vace_core.inputs import controls
 from ..vace_core.inputs.box_paths import paths_from_json
-from ..vace_core.inputs.control_checks import ControlKind, inspect_control, sanitise
+from ..vace_core.inputs.control_checks import ControlKind, check_control, fix_control
 from ..vace_core.inputs.layout import BoxPath
 from ..vace_core.vcu import compose
 from .comfy import host, sockets
 from .comfy.bridge import images_of
-from .comfy.fitted import LOOSEST, fit_clip, fit_mask, notes_of
+from .comfy.fitted import ANY_GRID, fit_clip, fit_mask, notes_of
 from .comfy.node import Node
 
 COMPUTED: dict[str, Callable[[Tensor], Tensor]] = {
@@ -156,7 +156,7 @@ class VaceLayoutToVideo(Node):
         prompt: str,
         negative_prompt: str,
     ) -> io.NodeOutput:
-        LOOSEST.check(length, height, width)
+        ANY_GRID.check(length, height, width)
         boxes = paths_typed(paths, (width, height), box_size)
         vcu = tasks.layout(
             boxes,
@@ -167,7 +167,7 @@ class VaceLayoutToVideo(Node):
             negative_prompt=negative_prompt,
             fps=fps,
         )
-        return host.output(cls, vcu, images_of(vcu.frames), notes=[said_of_boxes(boxes)])
+        return host.output(cls, vcu, images_of(vcu.frames), notes=[boxes_note(boxes)])
 
 
 def control_of(frames: Tensor, kind: str, mend: bool) -> tuple[Tensor, list[str]]:
@@ -180,8 +180,8 @@ def control_of(frames: Tensor, kind: str, mend: bool) -> tuple[Tensor, list[str]
         return COMPUTED[kind](frames), []
     notes = list[str]()
     if mend:
-        frames, notes = sanitise(frames, GIVEN[kind])
-    return frames, [*notes, *inspect_control(frames, GIVEN[kind])]
+        frames, notes = fix_control(frames, GIVEN[kind])
+    return frames, [*notes, *check_control(frames, GIVEN[kind])]
 
 
 def no_boxes(text: str) -> bool:
@@ -189,7 +189,7 @@ def no_boxes(text: str) -> bool:
     return re.sub(r"\s", "", text) in ("", "[]", '{"version":1,"paths":[]}')
 
 
-def said_of_boxes(boxes: Sequence[BoxPath]) -> str:
+def boxes_note(boxes: Sequence[BoxPath]) -> str:
     return "1 box that moves." if len(boxes) == 1 else f"{len(boxes)} boxes that move."
 
 

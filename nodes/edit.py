@@ -16,9 +16,9 @@ from .comfy import host, sockets
 from .comfy.fitted import (
     fit_clip,
     grid_of,
-    needed_mask,
     notes_of,
     notes_of_ends,
+    require_mask,
     rest_of,
     source_of,
     target_of,
@@ -52,7 +52,7 @@ class VaceInpaintVideo(Node):
     @classmethod
     def execute(cls, images: Any, mask: Any, fps: float, fit: str, prompt: str, negative_prompt: str) -> io.NodeOutput:
         clip = fit_clip(images, fit, fps)
-        masks, notes = needed_mask(mask, clip)
+        masks, notes = require_mask(mask, clip)
         vcu = tasks.inpaint(clip.frames, masks, prompt=prompt, negative_prompt=negative_prompt, fps=clip.plan.fps)
         return host.output(cls, vcu, notes=(*notes_of(clip), *notes))
 

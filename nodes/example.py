@@ -11,7 +11,7 @@ from comfy_api.latest import io
 from ..vace_core.checks.room import check_room
 from ..vace_core.inputs.box_paths import paths_to_json
 from ..vace_core.models.wan.dit import GRID
-from ..vace_core.starter.model import LENGTH, SIDE, STARTER_RULE
+from ..vace_core.starter.model import LENGTH, SIDE, STARTER_PRESET
 from ..vace_core.starter.training.samples import paths_of
 from ..vace_core.starter.world import Background, Keyframe, Scene, SceneClip, SceneObject, render
 from .comfy import host, sockets
@@ -123,7 +123,7 @@ class VaceExampleClip(Node):
         return host.output(
             cls,
             images_of(clip.frames),
-            STARTER_RULE.fps,
+            STARTER_PRESET.fps,
             clip.masks[0, 0],
             images_of(torch.cat(clip.references, dim=2)),
             images_of(clip.depth),

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ..vace_core import pipeline
 from ..vace_core.checks.numbers import check_finite
-from ..vace_core.composite import composite_unit, kept_error
-from ..vace_core.context import VAE_CURE
+from ..vace_core.composite import composite_vcu, max_kept_error
+from ..vace_core.context import VAE_ADVICE
 from ..vace_core.errors import ShapeError
 from ..vace_core.geometry import Grid
 from ..vace_core.models.family import Family
@@ -82,7 +82,7 @@ class VaceDecodeVideo(Node):
 
         with memory.said("decoding", vcu):
             frames = _with_decoder(vae, vcu, family, run).cpu()
-        check_finite(frames, "Decoding", VAE_CURE)
+        check_finite(frames, "Decoding", VAE_ADVICE)
         said = _kept_note(frames, vcu)
         placement.free_cache()
         return host.output(cls, _joined(before, images_of(frames), after), vcu.fps, said, notes=[said])
@@ -126,7 +126,7 @@ class VaceCompositeVideo(Node):
                 vcu_width=vcu.width,
                 vcu_height=vcu.height,
             )
-        result = composite_unit(frames, vcu, feather=feather, match_colour=match_colour)
+        result = composite_vcu(frames, vcu, feather=feather, match_colour=match_colour)
         said = _kept_note(result, vcu)
         return host.output(cls, images_of(result), vcu.fps, said, notes=[said])
 
@@ -180,7 +180,7 @@ def _kept_note(frames: Tensor, vcu: VideoConditionUnit) -> str:
     said = f"{vcu.num_frames} frames of {vcu.width} x {vcu.height} at {vcu.fps:.4g} fps."
     if vcu.source is None:
         return f"{said} All of it was generated."
-    error = kept_error(frames, vcu.source, vcu.masks) * 127.5
+    error = max_kept_error(frames, vcu.source, vcu.masks) * 127.5
     kept = 1 - float(vcu.masks.mean())
     return f"{said} {kept:.1%} was kept; largest difference to the source there: {error:.4g} of 255."
 

@@ -28,7 +28,7 @@ MODELS = ("diffusion_models", "unet_gguf", "checkpoints")
 ADAPTERS = ("diffusion_models", "model_patches", "unet_gguf", "checkpoints")
 NONE = "none"
 IN_MODEL = "in the model's file"
-HELD = {
+CONTENTS = {
     "vace": "a base with its VACE adapter",
     "base": "a base without VACE",
     "adapter": "a VACE adapter without base",
@@ -203,7 +203,7 @@ class VaceLoadAdapter(Node):
                 "not-an-adapter",
                 "{adapter} holds {found}. A VACE adapter is needed here. Choose a file that holds one.",
                 adapter=adapter,
-                found=HELD[file.kind],
+                found=CONTENTS[file.kind],
             )
         blocks = "" if file.context_layers is None else f" of {len(file.context_layers)} context blocks"
         said = f"An adapter{blocks} for bases of {family_in(path).name} of width {file.width}."
@@ -275,7 +275,7 @@ def _adapter(path: Path, own: AdapterFile | None) -> Path:
             "adapter-missing",
             "{name} holds {found}. An adapter is needed too. Connect VACE Load Adapter, or choose a VACE model.",
             name=path.name,
-            found=HELD[file.kind],
+            found=CONTENTS[file.kind],
         )
     return path
 

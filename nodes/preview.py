@@ -52,10 +52,10 @@ class VacePreviewVCU(Node):
         family, seen, unfit = BASES[base], None, list[str]()
         try:
             family.grid.check(vcu.num_frames, vcu.height, vcu.width)
-            seen = family.seen_frames(vcu.num_frames)
+            seen = family.mask_frames(vcu.num_frames)
         except ShapeError as error:
             unfit = [f"Not for {base}: {error}"]
-        sheet = contact_sheet(vcu, seen_frames=seen, columns=columns)
+        sheet = contact_sheet(vcu, mask_frames=seen, columns=columns)
         image = torch.from_numpy(np.array(sheet)).float().div_(255)[None]
-        found = [*unfit, *warnings(vcu, seen_frames=seen)]
+        found = [*unfit, *warnings(vcu, mask_frames=seen)]
         return host.output(cls, vcu, image, "\n".join(found), notes=found or [NOTHING], images=image)

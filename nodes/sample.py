@@ -23,7 +23,7 @@ from ..vace_core.starter.text import StarterText
 from ..vace_core.vcu import VideoConditionUnit
 from .comfy import host, memory, native, placement, sockets
 from .comfy.fitted import check_for_model
-from .comfy.node import Node, warnings_said
+from .comfy.node import Node, captured_warnings
 from .comfy.registry import NATIVE_VACE, tips
 from .comfy.sockets import LibraryModel, NativeModel
 from .comfy.vae_kind import kind_of
@@ -137,18 +137,18 @@ class VaceSampleVideo(Node):
 
         def on_step(index: int, total: int, denoised: Tensor) -> None:
             # Rather than after all the steps that cannot mend it.
-            check_finite(denoised, f"Step {index + 1} of {total} of sampling", pipeline.MODEL_CURE)
+            check_finite(denoised, f"Step {index + 1} of {total} of sampling", pipeline.MODEL_ADVICE)
             progress(index + 1, total, show(denoised))
 
         def on_chunk(done: int, total: int) -> None:
             host.check_interrupt()
 
-        with warnings_said() as warned, memory.said("sampling", vcu):
+        with captured_warnings() as warned, memory.said("sampling", vcu):
             if isinstance(model, NativeModel):
                 samples = native.sample(model, vcu, options, on_step=on_step, on_chunk=on_chunk)
             else:
                 samples = _sample(model, vcu, options, on_step, on_chunk)
-        check_finite(samples, "Sampling", pipeline.MODEL_CURE)
+        check_finite(samples, "Sampling", pipeline.MODEL_ADVICE)
         placement.free_cache()
         notes = [*_outside(model, vcu), _sampling_note(options, family, vcu), *warned]
         return host.output(cls, {"samples": samples}, notes=notes)

@@ -36,7 +36,7 @@ def vae(seed: int = 3) -> WanVae:
 
 def model(with_adapter: bool = True) -> VaceModel:
     expert = Expert(base=base(), adapter=adapter() if with_adapter else None)
-    return VaceModel(expert=expert, vae=vae(), text=LetterText(), fold_masks=wan.fold_masks)
+    return VaceModel(expert=expert, vae=vae(), text=LetterText(), encode_masks=wan.encode_masks)
 
 
 def clip(num_frames: int = 5, height: int = 32, width: int = 48, seed: int = 0) -> torch.Tensor:

@@ -37,7 +37,7 @@ def vae(seed: int = 3) -> LtxVae:
 
 def model(with_adapter: bool = True) -> VaceModel:
     expert = Expert(base=base(), adapter=adapter() if with_adapter else None)
-    return VaceModel(expert=expert, vae=vae(), text=LetterText(), fold_masks=ltx.fold_masks)
+    return VaceModel(expert=expert, vae=vae(), text=LetterText(), encode_masks=ltx.encode_masks)
 
 
 def clip(num_frames: int = 9, height: int = 32, width: int = 64, seed: int = 0) -> torch.Tensor:

@@ -45,7 +45,7 @@ def main(folder: Path, steps: int, way: str, stop_after: float | None = None) ->
     save_memory(base.blocks, adapter.context_blocks)
     processes = accelerator(cpu=True)
     tuned = Tuned(base, adapter)
-    encoder = Encoder(vae=tiny.vae(), fold_masks=wan.fold_masks)
+    encoder = Encoder(vae=tiny.vae(), encode_masks=wan.encode_masks)
     which = {"process": processes.process_index, "processes": processes.num_processes}
     fill_cache(folder / "examples", Drawn(), range(8), encoder, **which)
     processes.wait_for_everyone()

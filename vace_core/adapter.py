@@ -118,7 +118,7 @@ class Attachment:
     strength: float = 1.0
     sigmas: SigmaRange = SigmaRange()
 
-    def acts_at(self, sigma: float) -> bool:
+    def is_active(self, sigma: float) -> bool:
         """Whether this attachment does anything at this noise level; where it does not, it costs nothing."""
         return self.strength != 0.0 and sigma in self.sigmas
 

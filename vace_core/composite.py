@@ -19,7 +19,7 @@ _LEAST = 16  # pixels to measure a mean and a spread on
 _MOST_GAIN = 2.0
 
 
-def composite_unit(
+def composite_vcu(
     generated: Tensor, vcu: VideoConditionUnit, *, feather: int = 0, match_colour: bool = False
 ) -> Tensor:
     """`frames` `(B, 3, T, H, W)`: `generated` with every pixel that the VCU keeps as it came.
@@ -62,7 +62,7 @@ def composite(
         masks: `(B, 1, T, H, W)`, 1 = generated, 0 = kept.
         blend: `(B, 1, T, H, W)` in 0..1, how much of `generated` to show: 1 = all, and 0 wherever the mask is 0.
             `masks.soften` makes one. None = 1 in the whole mask, a hard edge. Where the source has nothing under the
-            mask, it must be 1; `composite_unit` knows where that is.
+            mask, it must be 1; `composite_vcu` knows where that is.
         match_colour: Match the generated part to the source. The model generates kept pixels too: those within
             12 pixels or one frame of the mask tell how its colours differ from the source's: one mean and one spread
             per channel over the whole clip, so that nothing flickers. The same shift and gain (0.5 to 2, and 1 where
@@ -84,7 +84,7 @@ def composite(
     return torch.where(inside, generated, source)
 
 
-def kept_error(result: Tensor, source: Tensor, masks: Tensor) -> float:
+def max_kept_error(result: Tensor, source: Tensor, masks: Tensor) -> float:
     """The largest difference of a kept pixel to the source, 0..2; 0.0 after `composite`, and where nothing is kept.
 
     Raises:

@@ -11,22 +11,22 @@ from torch import Tensor
 from .checks.numbers import check_finite
 from .checks.room import UNIT, check_room
 from .geometry import Box
-from .protocols import FoldMasks, OnChunk, VideoVae
+from .protocols import EncodeMasks, OnChunk, VideoVae
 from .vcu import VideoConditionUnit
 
 EMPTY = Box(0, 0, 0, 0)
-VAE_CURE = "Run the VAE in bfloat16 or float32 (in ComfyUI: --bf16-vae or --fp32-vae), or choose another file of it"
+VAE_ADVICE = "Run the VAE in bfloat16 or float32 (in ComfyUI: --bf16-vae or --fp32-vae), or choose another file of it"
 
 
 def encode_context(
-    vcu: VideoConditionUnit, vae: VideoVae, fold_masks: FoldMasks, *, on_chunk: OnChunk | None = None
+    vcu: VideoConditionUnit, vae: VideoVae, encode_masks: EncodeMasks, *, on_chunk: OnChunk | None = None
 ) -> Tensor:
     """Context latents `(B, C, R+t, h, w)`: inactive ‖ reactive ‖ mask channels, references first in time.
 
     Args:
         vcu: What is kept and what is generated.
         vae: Encodes both halves. It is told where a half is gray, so that it need not encode what says nothing.
-        fold_masks: How the base's adapters see masks.
+        encode_masks: How the base's adapters see masks.
         on_chunk: Called as (done, total) while a half is encoded; raising stops it.
 
     Raises:
@@ -38,10 +38,10 @@ def encode_context(
     check_room(vcu.roles.numel() * (UNIT - 1), "The clip", **size)
     inactive, reactive = vcu.decouple()
     halves = [vae.encode(half, content=content_box(half), on_chunk=on_chunk) for half in (inactive, reactive)]
-    video = torch.cat([*halves, fold_masks(vcu.masks).to(halves[0].device)], dim=1)
+    video = torch.cat([*halves, encode_masks(vcu.masks).to(halves[0].device)], dim=1)
     pictures = [_encode_reference(picture, vae, video.shape[1]) for picture in vcu.references]
     context = torch.cat([*pictures, video], dim=2)
-    check_finite(context, "Encoding", VAE_CURE)
+    check_finite(context, "Encoding", VAE_ADVICE)
     return context
 
 

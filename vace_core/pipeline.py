@@ -13,13 +13,13 @@ from torch import Tensor
 from .adapter import Attachment, ContextAdapter
 from .checks.numbers import check_finite, check_number
 from .checks.room import FRAMES, check_room
-from .composite import RING, composite_unit
-from .context import EMPTY, VAE_CURE, content_box, encode_context
+from .composite import RING, composite_vcu
+from .context import EMPTY, VAE_ADVICE, content_box, encode_context
 from .errors import InputError
 from .geometry import Box, Grid
 from .models.text import TextEncoder, placed
-from .protocols import BaseModel, FoldMasks, OnChunk, VideoVae
-from .sampling.guidance import PAIR_BOUNDARY, Denoise, by_noise_level, guide
+from .protocols import BaseModel, EncodeMasks, OnChunk, VideoVae
+from .sampling.guidance import PAIR_BOUNDARY, Denoise, guide, switch_experts
 from .sampling.options import SamplingOptions
 from .sampling.schedule import NoiseSchedule
 from .sampling.solvers import SOLVERS, OnStep, Solver
@@ -27,7 +27,7 @@ from .vcu import FOLLOW, VideoConditionUnit
 
 log = logging.getLogger("vace")
 
-MODEL_CURE = "Run the model in bfloat16 or float32, lower guidance and strength, or choose another file of it"
+MODEL_ADVICE = "Run the model in bfloat16 or float32, lower guidance and strength, or choose another file of it"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ class VaceModel:
         expert: The network, for all noise levels or, where there is a `low_noise` one, for the high ones.
         vae: The VAE: pixels to latents and back.
         text: The text encoder: prompts to embeddings.
-        fold_masks: Masks to mask latents, as the adapter was trained.
+        encode_masks: Masks to mask latents, as the adapter was trained.
         low_noise: The second network of a pair (Wan 2.2 VACE-Fun).
         boundary: Noise level (sigma, 0..1) below which `low_noise` takes over from `expert`.
 
@@ -57,7 +57,7 @@ class VaceModel:
     expert: Expert
     vae: VideoVae
     text: TextEncoder
-    fold_masks: FoldMasks
+    encode_masks: EncodeMasks
     low_noise: Expert | None = None
     boundary: float = PAIR_BOUNDARY
 
@@ -155,16 +155,16 @@ def finish(
                 "generated pixels into kept ones. They need a VCU with a source. Leave them out.",
             )
         frames = vae.decode(latents, on_chunk=on_chunk).to(vcu.roles.device)
-        check_finite(frames, "Decoding", VAE_CURE)
+        check_finite(frames, "Decoding", VAE_ADVICE)
         return frames
     whole = Box(0, 0, vcu.width, vcu.height)
     # Colours are compared on kept pixels beside the mask, so these must be decoded too.
     box = (generated_box(vcu) or whole).grown(RING if match_colour else 0, vcu.height, vcu.width)
     made = vae.decode(latents, window=None if box == whole else box, on_chunk=on_chunk)
-    check_finite(made, "Decoding", VAE_CURE)
+    check_finite(made, "Decoding", VAE_ADVICE)
     canvas = vcu.source.clone()
     canvas[..., box.top : box.bottom, box.left : box.right] = made.to(canvas.device)
-    return composite_unit(canvas, vcu, feather=feather, match_colour=match_colour)
+    return composite_vcu(canvas, vcu, feather=feather, match_colour=match_colour)
 
 
 def sample(
@@ -181,20 +181,20 @@ def sample(
     Args:
         context: The VCU as `encode_context` gives it, on the device where the job is done; None = it is encoded here.
     """
-    solver = solver_named(options.solver)
+    solver = get_solver(options.solver)
     skip = vcu.num_references
     tokens = model.vae.grid.tokens(vcu.num_frames, vcu.height, vcu.width, skip)
     schedule = options.schedule(tokens, first=solver.first)
     levels = schedule.sigmas()
-    check_unit(vcu, model.vae.grid)
+    check_vcu(vcu, model.vae.grid)
     check_adapter(vcu, options, attached=model.expert.adapter is not None)
     check_steps(options, schedule)
     if context is None:
-        context = encode_context(vcu, model.vae, model.fold_masks, on_chunk=on_chunk)
+        context = encode_context(vcu, model.vae, model.encode_masks, on_chunk=on_chunk)
     denoise = _denoiser(model, vcu, options, schedule, context)
 
     def report(index: int, total: int, denoised: Tensor) -> None:
-        check_finite(denoised, f"Step {index + 1} of {total} of sampling", MODEL_CURE)
+        check_finite(denoised, f"Step {index + 1} of {total} of sampling", MODEL_ADVICE)
         if on_step is not None:
             on_step(index, total, denoised[:, :, skip:])
 
@@ -202,7 +202,7 @@ def sample(
     return solver.run(denoise, noise.to(context.device), levels, report)[:, :, skip:]
 
 
-def check_unit(vcu: VideoConditionUnit, grid: Grid) -> None:
+def check_vcu(vcu: VideoConditionUnit, grid: Grid) -> None:
     """Validate that a model of this grid can run a VCU.
 
     Raises:
@@ -268,7 +268,7 @@ def _conditions(vcu: VideoConditionUnit) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def solver_named(name: str) -> Solver:
+def get_solver(name: str) -> Solver:
     """The solver of this name.
 
     Raises:
@@ -315,13 +315,13 @@ def _denoiser(
             stg_scale=options.stg_scale,
             rescale=options.rescale,
             attachments=_attachments(expert, options, schedule, context),
-            told=solver_named(options.solver).told,
+            told=get_solver(options.solver).told,
         )
 
     denoise = for_expert(model.expert)
     if model.low_noise is None:
         return denoise
-    return by_noise_level(denoise, for_expert(model.low_noise), model.boundary)
+    return switch_experts(denoise, for_expert(model.low_noise), model.boundary)
 
 
 @torch.no_grad()

@@ -82,13 +82,13 @@ class BaseModel(Protocol):
 
 
 @runtime_checkable
-class CanWeaken(Protocol):
+class CanPerturb(Protocol):
     """A base model that supports spatio-temporal guidance."""
 
-    def weaken(self, text: Any) -> Any:
+    def perturb(self, text: Any) -> Any:
         """What `prepare_text` gave, perturbed for spatio-temporal guidance: a call with it leaves out attention."""
         ...
 
 
-FoldMasks = Callable[[Tensor], Tensor]
+EncodeMasks = Callable[[Tensor], Tensor]
 """Masks `(B, 1, T, H, W)` → mask latents `(B, C, t, h, w)`, as a base's adapters were trained with."""

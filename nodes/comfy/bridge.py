@@ -76,7 +76,7 @@ def images_of(frames: Tensor) -> Tensor:
     return images
 
 
-def said_of_range(images: Tensor) -> list[str]:
+def range_warning(images: Tensor) -> list[str]:
     """The note where values were clamped to 0..1, as ComfyUI itself clamps them when it shows or saves an image."""
     low, high = (float(value) for value in torch.aminmax(images[..., :3].float()))
     if low >= -1e-3 and high <= 1 + 1e-3:

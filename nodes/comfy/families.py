@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from ...vace_core.inputs.fitting import FitRule
+from ...vace_core.inputs.fitting import ResolutionPreset
 from ...vace_core.models.family import Family
 from .hooks import Plug
 
@@ -32,7 +32,7 @@ class ComfyFamily:
     family: Family
     clip_type: str
     vae_file: str
-    fits: Mapping[str, FitRule]
+    fits: Mapping[str, ResolutionPreset]
     plug: Plug
     vae_mark: str
     vae_variant: Callable[[Shapes], str | None]

@@ -15,13 +15,13 @@ from ...vace_core.inputs.fitted import Fitted, Source, Target
 from ...vace_core.inputs.fitting import FitPlan
 from ...vace_core.inputs.resizing import resize_frames
 from ...vace_core.models import FAMILIES
-from ...vace_core.pipeline import check_unit
+from ...vace_core.pipeline import check_vcu
 from ...vace_core.vcu import VideoConditionUnit
-from .bridge import frames_of, images_of, masks_of, said_of_range
+from .bridge import frames_of, images_of, masks_of, range_warning
 from .sockets import FITS
 
 # A task knows no model. What no model takes it refuses; the rest is checked where the model is known.
-LOOSEST = min((family.grid for family in FAMILIES), key=lambda grid: (grid.frames, grid.step))
+ANY_GRID = min((family.grid for family in FAMILIES), key=lambda grid: (grid.frames, grid.step))
 
 
 def grid_of(fit: str) -> Grid:
@@ -36,13 +36,13 @@ def target_of(fit: str, length: int | None = None) -> Target:
         fit: A name out of `FITS`.
         length: Frames of the result, where a node asks for them.
     """
-    return Target(takes=FITS.get(fit) or LOOSEST, length=length)
+    return Target(takes=FITS.get(fit) or ANY_GRID, length=length)
 
 
 def check_for_model(vcu: VideoConditionUnit, grid: Grid) -> None:
-    """As `pipeline.check_unit`, with the fit that would have seen to it."""
+    """As `pipeline.check_vcu`, with the fit that would have seen to it."""
     try:
-        check_unit(vcu, grid)
+        check_vcu(vcu, grid)
     except ShapeError as error:
         named = " or ".join(f'"{name}"' for name, rule in FITS.items() if rule is not None and rule.grid == grid)
         raise ShapeError(
@@ -55,7 +55,7 @@ def check_for_model(vcu: VideoConditionUnit, grid: Grid) -> None:
 
 def source_of(images: Any, fps: float, name: str = "images") -> Source:
     """An IMAGE at a rate, as a clip to be fitted."""
-    return Source(frames=frames_of(images, name), fps=fps, name=name, notes=tuple(said_of_range(images)))
+    return Source(frames=frames_of(images, name), fps=fps, name=name, notes=tuple(range_warning(images)))
 
 
 def picture_of(image: Any, fps: float, name: str = "image") -> Source:
@@ -91,7 +91,7 @@ def fit_mask(mask: Any, clip: Fitted) -> tuple[Tensor, tuple[str, ...]] | None:
     return None if masks is None else core.fit_mask(masks, clip)
 
 
-def needed_mask(mask: Any, clip: Fitted) -> tuple[Tensor, tuple[str, ...]]:
+def require_mask(mask: Any, clip: Fitted) -> tuple[Tensor, tuple[str, ...]]:
     """As `fit_mask`, where there is nothing to do without one.
 
     Raises:

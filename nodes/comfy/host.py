@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ...vace_core.errors import ModelError, shortened
 from ...vace_core.models import FAMILIES
-from ...vace_core.models.text import said_of_cut
+from ...vace_core.models.text import truncation_warning
 
 log = logging.getLogger("vace")
 
@@ -193,7 +193,7 @@ def _within(sections: Any, encoder: str) -> Any:
     most = kind.max_tokens - 1
     if len(tokens) <= kind.max_tokens:
         return sections
-    log.warning(said_of_cut(len(tokens) - 1, kind))
+    log.warning(truncation_warning(len(tokens) - 1, kind))
     return [[*tokens[:most], tokens[-1]]]
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ...vace_core.adapter import Attachment
 from ...vace_core.context import encode_context
 from ...vace_core.pipeline import Expert, VaceModel
-from ...vace_core.protocols import BaseModel, BaseSizes, CanWeaken, OnChunk, VideoVae
+from ...vace_core.protocols import BaseModel, BaseSizes, CanPerturb, OnChunk, VideoVae
 from ...vace_core.vcu import VideoConditionUnit
 from . import placement
 from .sockets import LibraryModel
@@ -58,7 +58,7 @@ def with_vae(model: LibraryModel, vcu: VideoConditionUnit, run: Callable[[VideoV
 
 def encoded(model: LibraryModel, vcu: VideoConditionUnit, on_chunk: OnChunk | None = None) -> Tensor:
     """The VCU as context latents, wherever the VAE is."""
-    return with_vae(model, vcu, lambda vae: encode_context(vcu, vae, model.family.fold_masks, on_chunk=on_chunk))
+    return with_vae(model, vcu, lambda vae: encode_context(vcu, vae, model.family.encode_masks, on_chunk=on_chunk))
 
 
 def streamed(model: LibraryModel, vcu: VideoConditionUnit) -> tuple[VaceModel, torch.device]:
@@ -104,7 +104,7 @@ class _Bases:
     short: bool = False
 
     def streamed(self, base: BaseModel, handle: Any | None) -> BaseModel:
-        kind = _WeakeningBase if isinstance(base, CanWeaken) else _Base
+        kind = _WeakeningBase if isinstance(base, CanPerturb) else _Base
         return kind(self, base, handle)
 
     def bring(self, handle: Any | None) -> None:
@@ -143,7 +143,7 @@ class _Base:
 
 
 class _WeakeningBase(_Base):
-    """`CanWeaken` too."""
+    """`CanPerturb` too."""
 
-    def weaken(self, text: Any) -> Any:
-        return self._base.weaken(text)
+    def perturb(self, text: Any) -> Any:
+        return self._base.perturb(text)

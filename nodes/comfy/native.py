@@ -17,7 +17,7 @@ from ...vace_core.errors import InputError
 from ...vace_core.geometry import Box, Grid
 from ...vace_core.models import FAMILIES
 from ...vace_core.models.family import Family
-from ...vace_core.pipeline import check_adapter, check_steps, make_noise, solver_named
+from ...vace_core.pipeline import check_adapter, check_steps, get_solver, make_noise
 from ...vace_core.protocols import OnChunk, report_chunk
 from ...vace_core.sampling.schedule import NoiseSchedule
 from ...vace_core.sampling.solvers import OnStep, Solver
@@ -114,7 +114,7 @@ class NativeVae:
 def conditions(vcu: VideoConditionUnit, vae: Any, strength: float, on_chunk: OnChunk | None = None) -> dict[str, Any]:
     """What a unit adds to a CONDITIONING, in the form of ComfyUI's WanVaceToVideo: raw latents, masks, strength."""
     check_number("The strength", strength, least=0)
-    context = encode_context(vcu, NativeVae(vae), NATIVE_VACE.fold_masks, on_chunk=on_chunk)
+    context = encode_context(vcu, NativeVae(vae), NATIVE_VACE.encode_masks, on_chunk=on_chunk)
     halves, masks = context.split((2 * LATENTS.channels, LATENTS.mask_channels), dim=1)
     return {
         "vace_frames": [torch.cat([LATENTS.to_comfyui(half) for half in halves.chunk(2, dim=1)], dim=1)],
@@ -138,7 +138,7 @@ def sample(
     on_chunk: OnChunk,
 ) -> Tensor:
     """As `pipeline.sample`, on ComfyUI's guider and under its memory management; raw latents of the video alone."""
-    solver = solver_named(options.solver)
+    solver = get_solver(options.solver)
     schedule = NoiseSchedule(steps=options.steps, shift=options.shift, first=solver.first)
     levels = schedule.sigmas()
     check_for_model(vcu, NATIVE_VACE.grid)

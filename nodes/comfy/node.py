@@ -101,7 +101,7 @@ def _printable(text: str) -> str:
 
 
 @contextmanager
-def warnings_said() -> Generator[list[str], None, None]:
+def captured_warnings() -> Generator[list[str], None, None]:
     """What the library warns of in its log meanwhile, for the notes of a node; each once."""
     said: list[str] = []
 

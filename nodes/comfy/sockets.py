@@ -10,12 +10,12 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
-from ...vace_core.inputs.fitting import FitRule
+from ...vace_core.inputs.fitting import ResolutionPreset
 from ...vace_core.models.family import Family
 from ...vace_core.pipeline import VaceModel
 from ...vace_core.sampling.guidance import PAIR_BOUNDARY
 from ...vace_core.sampling.options import SamplingOptions
-from ...vace_core.starter.model import STARTER_RULE
+from ...vace_core.starter.model import STARTER_PRESET
 from .registry import COMFY_FAMILIES, NATIVE_VACE, tips
 
 Vcu = io.Custom("VACE_VCU")
@@ -24,9 +24,9 @@ Adapter = io.Custom("VACE_ADAPTER")
 References = io.Custom("VACE_REFERENCES")
 BoundingBox = io.Custom("BOUNDING_BOX")
 
-FITS: dict[str, FitRule | None] = {
+FITS: dict[str, ResolutionPreset | None] = {
     **{name: rule for comfy in COMFY_FAMILIES for name, rule in comfy.fits.items()},
-    "starter": STARTER_RULE,
+    "starter": STARTER_PRESET,
     "as it is": None,
 }
 """How a clip is brought to the size and length that a model takes."""

@@ -111,7 +111,7 @@ def test_the_graphs_own_undo_takes_an_edit_back(studio, editor):
 
 
 POINTS = '[{"x": 100, "y": 50}, {"x":400,"y":300.5}]'
-HELD = {
+CONTENTS = {
     POINTS: "These paths are points from another editor. They are used as they are.",
     f"[{POINTS}, {POINTS}]": "These paths are points from another editor. They are used as they are.",
     '{"version": 2, "paths": 7}': "it is not JSON of box paths, version 1.",
@@ -119,11 +119,11 @@ HELD = {
 }
 
 
-@pytest.mark.parametrize("text", HELD)
+@pytest.mark.parametrize("text", CONTENTS)
 def test_what_cannot_be_drawn_is_kept_to_the_letter(studio, editor, text):
     editor.set_text(text)
     studio.page.wait_for_timeout(600)
-    assert HELD[text] in editor.notice()
+    assert CONTENTS[text] in editor.notice()
     editor.drag(*BOX)
     studio.press("Delete", "Control+z", "ArrowLeft")
     studio.load(studio.saved())

@@ -103,7 +103,7 @@ def test_hints_made_on_the_way_equal_hints_made_up_front(base, inputs):
 @pytest.mark.parametrize(("sigma", "acts"), [(1.0, False), (0.9, True), (0.6, True), (0.5, False), (0.1, False)])
 def test_an_attachment_acts_between_its_noise_levels(sigma, acts):
     attachment = attach(tiny.adapter(), sigmas=SigmaRange(start=0.9, end=0.5))
-    assert attachment.acts_at(sigma) is acts
+    assert attachment.is_active(sigma) is acts
 
 
 def test_a_part_of_the_schedule_is_a_range_of_noise_levels():

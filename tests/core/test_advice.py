@@ -10,7 +10,7 @@ from torch.nn import functional
 from vace_core import tasks
 from vace_core.inputs import controls
 from vace_core.inputs.layout import BoxKey, BoxPath
-from vace_core.models.wan.dit import seen_frames
+from vace_core.models.wan.dit import mask_frames
 from vace_core.preview.warnings import role_shares, warnings
 from vace_core.tasks import anything
 from vace_core.vcu import compose
@@ -67,7 +67,7 @@ USUAL = {
 
 @pytest.mark.parametrize("task", USUAL)
 def test_usual_units_raise_no_warning(task):
-    assert warnings(USUAL[task](), seen_frames=seen_frames(T)) == []
+    assert warnings(USUAL[task](), mask_frames=mask_frames(T)) == []
 
 
 UNUSUAL = [
@@ -132,13 +132,13 @@ def test_a_photo_whose_grain_is_another_in_every_frame_is_one_too():
     """As a camera's is: frames must be looked at one by one, for their mean has no grain."""
     still = photo(1, 1)
     grain = torch.rand(1, 3, T, H, W, generator=torch.Generator().manual_seed(0)) * 0.3 - 0.15
-    (message,) = warnings(tasks.depth((still + grain).clamp(-1, 1)), seen_frames=seen_frames(T))
+    (message,) = warnings(tasks.depth((still + grain).clamp(-1, 1)), mask_frames=mask_frames(T))
     assert message.startswith("The control has the many colours and the fine detail of a photo.")
 
 
 @pytest.mark.parametrize(("unit", "message"), UNUSUAL)
 def test_what_is_usually_a_mistake_is_named(unit, message):
-    assert warnings(unit(), seen_frames=seen_frames(T)) == [message]
+    assert warnings(unit(), mask_frames=mask_frames(T)) == [message]
 
 
 def test_without_knowing_what_the_model_reads_nothing_is_said_about_it():
@@ -147,20 +147,20 @@ def test_without_knowing_what_the_model_reads_nothing_is_said_about_it():
 
 def test_every_hidden_keyframe_is_named_or_counted():
     """Frames 1, 5, 9, … of 81 are read: a keyframe on any of them is well placed, any other inner one is not."""
-    seen = seen_frames(81)
+    seen = mask_frames(81)
     small = photo(1, 1)[..., :2, :2]
     for index in range(1, 80):
-        found = warnings(tasks.keyframes({index: small}, num_frames=81), seen_frames=seen)
+        found = warnings(tasks.keyframes({index: small}, num_frames=81), mask_frames=seen)
         assert bool(found) == (index not in seen)
     hidden = [index for index in range(2, 79, 3) if index not in seen]
-    (message,) = warnings(tasks.keyframes(dict.fromkeys(hidden, small), num_frames=81), seen_frames=seen)
+    (message,) = warnings(tasks.keyframes(dict.fromkeys(hidden, small), num_frames=81), mask_frames=seen)
     assert ", ".join(map(str, hidden[:8])) + ", ..." in message
 
 
 def test_a_moment_that_is_made_is_hidden_too():
     masks = torch.zeros(1, 1, T, H, W)
     masks[:, :, 3] = 1
-    assert len(warnings(tasks.inpaint(photo(1), masks), seen_frames=seen_frames(T))) == 1
+    assert len(warnings(tasks.inpaint(photo(1), masks), mask_frames=mask_frames(T))) == 1
 
 
 @pytest.mark.parametrize(("made", "named", "move"), [([0], "0", "1"), ([8], "8", "7"), ([0, 8], "0, 8", "1, 7")])
@@ -169,7 +169,7 @@ def test_what_is_made_at_the_very_start_or_end_alone_is_hidden_too(made, named, 
     """The mask that the model reads keeps everything, then: kept frames there are usual, made ones are not."""
     masks = torch.zeros(1, 1, T, H, W)
     masks[:, :, made] = 1 if part == "whole frames" else spot(1)
-    assert warnings(tasks.inpaint(photo(1), masks), seen_frames=seen_frames(T)) == [
+    assert warnings(tasks.inpaint(photo(1), masks), mask_frames=mask_frames(T)) == [
         f"The mask changes for a moment at {named}, and the model does not read the mask there: it gets these pixels, "
         f"but not whether they are kept. Move them to {move}, or hold them longer."
     ]

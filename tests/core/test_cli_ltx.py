@@ -69,7 +69,7 @@ def test_words_and_a_clip_become_what_the_library_makes_of_them(folder, tmp_path
     base, adapter = networks()
     model = VaceModel(
         expert=Expert(base=base, adapter=adapter), vae=tiny_ltx.LtxVae(tiny_ltx.vae_network(8)),
-        text=load_text(folder, kind=LTX.text), fold_masks=ltx.fold_masks,
+        text=load_text(folder, kind=LTX.text), encode_masks=ltx.encode_masks,
     )  # fmt: skip
     masks = torch.zeros(1, 1, 9, 64, 96)
     masks[..., 48:] = 1

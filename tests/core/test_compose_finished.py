@@ -14,10 +14,10 @@ from official_rules import compose_official
 from torch import Tensor
 
 from vace_core import tasks
-from vace_core.composite import composite_unit
+from vace_core.composite import composite_vcu
 from vace_core.context import encode_context
 from vace_core.errors import VaceError
-from vace_core.models.wan.dit import fold_masks
+from vace_core.models.wan.dit import encode_masks
 from vace_core.pipeline import finish
 from vace_core.vcu import FOLLOW, KEEP, REPAINT, VideoConditionUnit, compose
 
@@ -123,7 +123,7 @@ def test_in_their_order_the_first_source_is_kept_or_shows_through(a, b, c, feath
     if unit.source is None:
         assert not any(bool(one.has_source.any()) for one in (a, b, c))
         return
-    result = composite_unit(made, unit, feather=feather)
+    result = composite_vcu(made, unit, feather=feather)
     source, open_ = torch.zeros_like(made), torch.ones_like(a.has_source)
     for one in (a, b, c):
         if one.source is not None:
@@ -144,7 +144,7 @@ def test_in_their_order_the_first_source_is_kept_or_shows_through(a, b, c, feath
 @given(UNITS, UNITS, UNITS)
 def test_how_units_are_grouped_makes_no_difference_to_the_context(a, b, c):
     one, other = compose(compose(a, b), c), compose(a, compose(b, c))
-    assert torch.equal(encode_context(one, VAE, fold_masks), encode_context(other, VAE, fold_masks))
+    assert torch.equal(encode_context(one, VAE, encode_masks), encode_context(other, VAE, encode_masks))
 
 
 # A source of .6, .8 made in the right half, a soft edge of 6 pixels: what shows in a row of a frame that was not
@@ -169,14 +169,14 @@ OTHERS = {
 def test_a_soft_edge_shows_the_source_under_the_mask_whatever_the_unit_was_composed_with(first, other):
     one, two = FIRSTS[first](), OTHERS[other]()
     for unit in (compose(one, two), compose(two, one)):
-        result = composite_unit(flat(0.8), unit, feather=6)
+        result = composite_vcu(flat(0.8), unit, feather=6)
         assert torch.allclose(result[:, :, 1:], torch.tensor(SOFT).expand(1, 3, T - 1, H, W), atol=1e-6)
 
 
 def test_in_the_border_of_an_outpainting_a_soft_edge_carries_the_edge_of_the_picture_on():
     picture, made = clip(1, h=H - 8, w=W - 8), clip(2)
     unit = tasks.outpaint(picture, left=8, bottom=8, step=1)
-    result = composite_unit(made, unit, feather=3)
+    result = composite_vcu(made, unit, feather=3)
     for away in range(1, 9):
         share = min(away / 4, 1)
         left, below = picture[..., 0], picture[..., -1, :]
@@ -188,7 +188,7 @@ def test_in_the_border_of_an_outpainting_a_soft_edge_carries_the_edge_of_the_pic
 
 
 def test_new_frames_have_no_soft_edge():
-    result = composite_unit(flat(0.8), tasks.extend(flat(0.6, 2), num_frames=T), feather=6)
+    result = composite_vcu(flat(0.8), tasks.extend(flat(0.6, 2), num_frames=T), feather=6)
     assert torch.equal(result, torch.cat([flat(0.6, 2), flat(0.8, T - 2)], dim=2))
 
 

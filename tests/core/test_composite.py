@@ -10,7 +10,7 @@ from refused import refused
 from torch import Tensor
 
 from vace_core import tasks
-from vace_core.composite import RING, composite, kept_error
+from vace_core.composite import RING, composite, max_kept_error
 from vace_core.errors import InputError, ShapeError
 from vace_core.inputs.masks import soften
 from vace_core.vcu import compose
@@ -33,7 +33,7 @@ def test_kept_pixels_are_the_sources_to_the_bit(seed, feather, match_colour):
     result = composite(clip(1), clip(2), masks, blend=soften(masks, feather), match_colour=match_colour)
     kept = (masks == 0).expand_as(result)
     assert torch.equal(result[kept], clip(2)[kept])
-    assert kept_error(result, clip(2), masks) == 0.0
+    assert max_kept_error(result, clip(2), masks) == 0.0
 
 
 def test_without_a_blend_the_mask_is_all_generated():
@@ -54,10 +54,10 @@ def test_a_blend_mixes_inside_the_mask_and_ends_exactly():
 def test_the_kept_error_is_the_largest_difference_where_kept():
     result = clip(2)
     result[..., 20, 20] += 0.3
-    assert kept_error(result, clip(2), hole()) == 0.0
+    assert max_kept_error(result, clip(2), hole()) == 0.0
     result[0, 1, 2, 0, 0] -= 0.25
-    assert kept_error(result, clip(2), hole()) == pytest.approx(0.25)
-    assert kept_error(clip(1), clip(2), torch.ones(1, 1, 3, 40, 48)) == 0.0
+    assert max_kept_error(result, clip(2), hole()) == pytest.approx(0.25)
+    assert max_kept_error(clip(1), clip(2), torch.ones(1, 1, 3, 40, 48)) == 0.0
 
 
 def test_a_unit_and_its_composite_fit_together():
@@ -69,7 +69,7 @@ def test_a_unit_and_its_composite_fit_together():
 def test_a_half_precision_result_still_keeps_the_sources_precision():
     result = composite(clip(1).bfloat16(), clip(2), hole())
     assert result.dtype == torch.float32
-    assert kept_error(result, clip(2), hole()) == 0.0
+    assert max_kept_error(result, clip(2), hole()) == 0.0
 
 
 # Colours
@@ -162,7 +162,7 @@ def test_noise_on_a_flat_surrounding_does_not_pale_what_was_painted():
             "frames-not-finite: name=generated clip",
         ),
         (
-            lambda: kept_error(clip(1) + 9, clip(2), hole()),
+            lambda: max_kept_error(clip(1) + 9, clip(2), hole()),
             InputError,
             "frames-values: high=9.6, low=8.4, name=result",
         ),

@@ -57,7 +57,7 @@ def test_context_equals_the_plain_rule(vae, num_frames, num_references):
     references = tuple(tiny.clip(1, seed=10 + number) for number in range(num_references))
     unit = compose(tasks.inpaint(source, masks), tasks.control(control))
     unit = compose(unit, VideoConditionUnit(roles=torch.zeros_like(unit.roles), references=references))
-    got = encode_context(unit, vae, wan.fold_masks)
+    got = encode_context(unit, vae, wan.encode_masks)
     frames = source * (1 - masks) + control * masks
     wanted = plain_context(vae, frames, masks, references)
     assert got.shape == (1, 96, num_references + (num_frames + 3) // 4, 4, 6)
@@ -67,7 +67,7 @@ def test_context_equals_the_plain_rule(vae, num_frames, num_references):
 def test_text_alone_is_a_gray_clip_with_every_mask_one(vae):
     unit = tasks.text(num_frames=9, height=32, width=48)
     wanted = plain_context(vae, torch.zeros(1, 3, 9, 32, 48), torch.ones(1, 1, 9, 32, 48), [])
-    got = encode_context(unit, vae, wan.fold_masks)
+    got = encode_context(unit, vae, wan.encode_masks)
     assert (got - wanted).abs().max() <= 1e-5 * wanted.abs().max()
 
 
@@ -85,7 +85,7 @@ def test_text_alone_is_a_gray_clip_with_every_mask_one(vae):
     ],
 )
 def test_the_mask_frames_that_are_read(num_frames, seen):
-    assert wan.seen_frames(num_frames) == seen
+    assert wan.mask_frames(num_frames) == seen
 
 
 def test_frames_equal_torch_nearest_exact():
@@ -93,13 +93,13 @@ def test_frames_equal_torch_nearest_exact():
         index = torch.arange(num_frames, dtype=torch.float32).view(1, 1, -1)
         t = (num_frames + 3) // 4
         theirs = torch.nn.functional.interpolate(index, size=t, mode="nearest-exact").flatten().int().tolist()
-        assert wan.seen_frames(num_frames) == theirs
+        assert wan.mask_frames(num_frames) == theirs
 
 
 def test_a_mask_pixel_lands_in_channel_eight_dy_plus_dx():
     masks = torch.zeros(1, 1, 1, 16, 24)
     masks[0, 0, 0, 8 + 3, 16 + 5] = 1
-    folded = wan.fold_masks(masks)
+    folded = wan.encode_masks(masks)
     assert folded.nonzero().tolist() == [[0, 8 * 3 + 5, 0, 1, 2]]
 
 
@@ -125,5 +125,5 @@ def test_the_box_of_what_is_not_gray():
 def test_sizes_the_model_cannot_take_are_named(vae, size, message):
     num_frames, height, width = size
     with pytest.raises(ShapeError) as error:
-        encode_context(tasks.text(num_frames=num_frames, height=height, width=width), vae, wan.fold_masks)
+        encode_context(tasks.text(num_frames=num_frames, height=height, width=width), vae, wan.encode_masks)
     assert refused(error.value) == message

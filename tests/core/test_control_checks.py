@@ -10,7 +10,7 @@ from refused import refused
 
 from vace_core.errors import InputError
 from vace_core.inputs import controls
-from vace_core.inputs.control_checks import inspect_control, sanitise
+from vace_core.inputs.control_checks import check_control, fix_control
 from vace_core.inputs.layout import BoxKey, BoxPath, draw_layout
 
 GOOD = {
@@ -24,8 +24,8 @@ GOOD = {
 @pytest.mark.parametrize("kind", list(GOOD))
 def test_a_good_control_is_left_untouched(kind):
     frames = frames_of(GOOD[kind], GOOD[kind])
-    assert inspect_control(frames, kind) == []
-    mended, notes = sanitise(frames, kind)
+    assert check_control(frames, kind) == []
+    mended, notes = fix_control(frames, kind)
     assert torch.equal(mended, frames)
     assert notes == []
 
@@ -34,9 +34,9 @@ def test_what_this_library_draws_passes_its_own_check():
     keys = (BoxKey(time=0, x=0.3, y=0.5, width=0.3, height=0.3), BoxKey(time=1, x=0.7, y=0.5, width=0.3, height=0.3))
     box = draw_layout([BoxPath(keys=keys)], num_frames=3, height=HEIGHT, width=WIDTH)
     clip = frames_of(photo(), np.roll(photo(), 2, axis=1))
-    assert inspect_control(box, "layout") == []
-    assert inspect_control(controls.gray(clip), "gray") == []
-    assert inspect_control(controls.flow(clip), "flow") == []
+    assert check_control(box, "layout") == []
+    assert check_control(controls.gray(clip), "gray") == []
+    assert check_control(controls.flow(clip), "flow") == []
 
 
 @pytest.mark.parametrize(
@@ -95,8 +95,8 @@ def test_what_this_library_draws_passes_its_own_check():
 )
 def test_what_cannot_be_mended_is_said_and_left_alone(kind, picture, warning):
     frames = frames_of(picture)
-    assert inspect_control(frames, kind) == [warning]
-    mended, notes = sanitise(frames, kind)
+    assert check_control(frames, kind) == [warning]
+    mended, notes = fix_control(frames, kind)
     assert torch.equal(mended, frames)
     assert notes == []
 
@@ -134,11 +134,11 @@ def test_what_cannot_be_mended_is_said_and_left_alone(kind, picture, warning):
 )
 def test_what_can_be_mended_is_mended_once_and_noted(kind, picture, warning, note):
     frames = frames_of(picture, picture)
-    assert inspect_control(frames, kind) == [warning]
-    mended, notes = sanitise(frames, kind)
+    assert check_control(frames, kind) == [warning]
+    mended, notes = fix_control(frames, kind)
     assert notes == [note]
-    assert inspect_control(mended, kind) == []
-    again, none = sanitise(mended, kind)
+    assert check_control(mended, kind) == []
+    again, none = fix_control(mended, kind)
     assert torch.equal(again, mended)
     assert none == []
 
@@ -147,14 +147,14 @@ def test_lifting_leaves_no_dark_rim_and_no_limb_paler():
     rimmed = skeleton(background=0)
     rimmed[19, 60:64] = (0, 20, 8)
     wanted = skeleton(background=32)
-    assert torch.equal(sanitise(frames_of(rimmed), "pose")[0], frames_of(wanted))
+    assert torch.equal(fix_control(frames_of(rimmed), "pose")[0], frames_of(wanted))
 
 
 def test_mending_does_what_the_note_says():
-    assert torch.equal(sanitise(frames_of(drawing(0, 255)), "scribble")[0], frames_of(drawing(255, 0)))
-    assert torch.equal(sanitise(frames_of(skeleton(0)), "pose")[0], frames_of(skeleton(32)))
+    assert torch.equal(fix_control(frames_of(drawing(0, 255)), "scribble")[0], frames_of(drawing(255, 0)))
+    assert torch.equal(fix_control(frames_of(skeleton(0)), "pose")[0], frames_of(skeleton(32)))
     sharp = frames_of(depth(edge=0.1))
-    blurred = sanitise(sharp, "depth")[0]
+    blurred = fix_control(sharp, "depth")[0]
     assert (blurred - sharp).abs().max() > 0.3
     assert (blurred - sharp)[..., :10].abs().max() < 0.01
     assert (blurred.mean() - sharp.mean()).abs() < 0.001
@@ -162,7 +162,7 @@ def test_mending_does_what_the_note_says():
 
 def test_an_unknown_kind_is_named():
     with pytest.raises(InputError) as caught:
-        inspect_control(torch.zeros(1, 3, 1, 16, 16), "canny")
+        check_control(torch.zeros(1, 3, 1, 16, 16), "canny")
     assert refused(caught.value) == "control-kind: kind=canny, known=depth, pose, scribble, flow, layout, gray"
 
 
@@ -171,4 +171,4 @@ def test_channels_that_differ_by_rounding_are_gray(off, said):
     """A codec's colours come back one level off."""
     picture = np.tile(np.linspace(0, 250, WIDTH).round()[:, None], (HEIGHT, 1, 3))
     picture[..., 1] += off
-    assert [one.split(". ")[0] + "." for one in inspect_control(frames_of(picture), "gray")] == said
+    assert [one.split(". ")[0] + "." for one in check_control(frames_of(picture), "gray")] == said

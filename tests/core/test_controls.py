@@ -15,7 +15,7 @@ from torch import Tensor
 
 from vace_core.errors import InputError, ShapeError
 from vace_core.inputs import controls
-from vace_core.inputs.control_checks import inspect_control, sanitise
+from vace_core.inputs.control_checks import check_control, fix_control
 from vace_core.starter.world import random_clip, random_scene
 
 quick = settings(max_examples=40, deadline=None, derandomize=True)
@@ -126,7 +126,7 @@ def test_scribbles_are_dark_lines_on_white():
     assert (lines[..., :20, :] == 1).all()
     assert (lines[..., 40:60, 50:80] == 1).all()
     assert lines[0, 0, 0, 26:34, 60].tolist() == [1, 1, 1, -1, -1, 1, 1, 1]
-    assert inspect_control(lines, "scribble") == []
+    assert check_control(lines, "scribble") == []
 
 
 @pytest.mark.parametrize("scale", [1, 4])
@@ -224,7 +224,7 @@ def refusal(call) -> str:
 
 
 def test_only_three_channels_from_minus_one_to_one_are_taken():
-    for function in (controls.gray, controls.scribble, controls.flow, lambda frames: sanitise(frames, "depth")):
+    for function in (controls.gray, controls.scribble, controls.flow, lambda frames: fix_control(frames, "depth")):
         with pytest.raises(ShapeError) as caught:
             function(torch.zeros(1, 1, 2, 16, 16))
         assert refused(caught.value) == "frames-shape: shape=(1, 1, 2, 16, 16)"

@@ -14,13 +14,13 @@ from torch.nn import functional
 
 from vace_core.errors import InputError, ShapeError
 from vace_core.geometry import Grid
-from vace_core.inputs.fitting import FitPlan, FitRule, plan, plan_exact, report
+from vace_core.inputs.fitting import FitPlan, ResolutionPreset, plan, plan_exact, report
 from vace_core.inputs.resizing import resize_frames, resize_masks
 from vace_core.models import FAMILIES
 
 WAN = Grid(frames=4, pixels=8, patch=2)
 PRESETS = {name: rule for family in FAMILIES for name, rule in family.presets.items()}
-SMALL = FitRule(grid=WAN, max_area=64 * 64, max_tokens=80, fps=16.0)
+SMALL = ResolutionPreset(grid=WAN, max_area=64 * 64, max_tokens=80, fps=16.0)
 sizes = st.tuples(st.integers(1, 120), st.integers(16, 700), st.integers(16, 700))
 presets = st.sampled_from(sorted(PRESETS))
 

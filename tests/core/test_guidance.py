@@ -7,7 +7,7 @@ import torch
 from refused import refused
 
 from vace_core.errors import InputError
-from vace_core.sampling.guidance import by_noise_level, guide
+from vace_core.sampling.guidance import guide, switch_experts
 from vace_core.sampling.solvers import SOLVERS
 
 
@@ -24,7 +24,7 @@ class Numbers:
 
 
 class Weakening(Numbers):
-    def weaken(self, text):
+    def perturb(self, text):
         return text / 2
 
 
@@ -91,5 +91,5 @@ def test_of_a_pair_the_high_one_is_asked_down_to_the_boundary_and_at_it():
     def expert(value):
         return lambda latents, sigma: latents + value
 
-    pair = by_noise_level(expert(1), expert(2), 0.875)
+    pair = switch_experts(expert(1), expert(2), 0.875)
     assert [float(pair(LATENTS, sigma).max()) for sigma in (1.0, 0.876, 0.875, 0.874, 0.0)] == [1, 1, 1, 2, 2]

@@ -75,9 +75,9 @@ def test_the_rate_is_a_position_in_time(base, inputs):
 def test_a_weakened_prompt_goes_without_the_attention_of_one_block(base, inputs, monkeypatch):
     """The official block is the 20th; this base has four, so none of them is it."""
     latents, sigma, prompt = inputs
-    assert base(latents, sigma, base.weaken(prompt)).equal(base(latents, sigma, prompt))
-    monkeypatch.setattr(ltx, "GUIDED_BLOCKS", frozenset({2}))
-    assert (base(latents, sigma, base.weaken(prompt)) - base(latents, sigma, prompt)).abs().max() > 1e-3
+    assert base(latents, sigma, base.perturb(prompt)).equal(base(latents, sigma, prompt))
+    monkeypatch.setattr(ltx, "SKIP_LAYERS", frozenset({2}))
+    assert (base(latents, sigma, base.perturb(prompt)) - base(latents, sigma, prompt)).abs().max() > 1e-3
 
 
 def test_sizes_are_read_from_the_weights():
@@ -92,7 +92,7 @@ def test_masks_are_resampled_to_both_ends_and_folded(num_frames, height, width):
     size = (2 * t, 8 * h, 8 * w)
     cells = torch.nn.functional.interpolate(masks, size, mode="trilinear", align_corners=True)
     wanted = rearrange(cells, "b c (f p) (h q) (w r) -> b (c p q r) f h w", p=2, q=8, r=8)
-    got = ltx.fold_masks(masks)
+    got = ltx.encode_masks(masks)
     assert got.equal(wanted)
     corners = got[0, [0, -1], [0, -1], [0, -1], [0, -1]]
     assert torch.allclose(corners, masks[0, 0, [0, -1], [0, -1], [0, -1]], atol=1e-5)
@@ -104,9 +104,9 @@ def test_seen_frames_are_those_that_leave_a_trace(num_frames):
     for frame in range(num_frames):
         masks = torch.zeros(1, 1, num_frames, 32, 32)
         masks[:, :, frame] = 1
-        if float(ltx.fold_masks(masks).abs().max()) > 1e-4:
+        if float(ltx.encode_masks(masks).abs().max()) > 1e-4:
             traces.append(frame)
-    assert ltx.seen_frames(num_frames) == traces
+    assert ltx.mask_frames(num_frames) == traces
 
 
 def test_patches_there_and_back():
@@ -124,13 +124,13 @@ def test_the_context_is_unchanged_changed_mask_with_references_in_front(model):
     masks[..., 32:] = 1
     reference = clip[:, :, :1]
     unit = replace(inpaint(clip, masks, fps=25.0), references=(reference,))
-    context = encode_context(unit, model.vae, ltx.fold_masks)
+    context = encode_context(unit, model.vae, ltx.encode_masks)
     assert context.shape == (1, 384, 1 + 2, 1, 2)
     assert context[:, :128, :1].equal(model.vae.encode(reference))
     assert not context[:, 128:, :1].any()
     assert context[:, :128, 1:].equal(model.vae.encode(clip * (1 - masks)))
     assert torch.allclose(context[:, 128:256, 1:], model.vae.encode(torch.zeros_like(clip)), atol=2e-5)
-    assert context[:, 256:, 1:].equal(ltx.fold_masks(masks))
+    assert context[:, 256:, 1:].equal(ltx.encode_masks(masks))
 
 
 @torch.no_grad()

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from vace_core import tasks
 from vace_core.errors import InputError
-from vace_core.models.wan.dit import seen_frames
+from vace_core.models.wan.dit import mask_frames
 from vace_core.preview.sheet import contact_sheet
 from vace_core.vcu import VideoConditionUnit, compose
 
@@ -88,7 +88,7 @@ def test_a_long_clip_is_sampled_evenly_from_first_to_last():
 
 def test_masks_that_the_model_reads_are_marked():
     unit = tasks.text(num_frames=5, height=32, width=48)
-    plain, one, both = (area(contact_sheet(unit, seen_frames=seen), YELLOW) for seen in (None, [1], seen_frames(5)))
+    plain, one, both = (area(contact_sheet(unit, mask_frames=seen), YELLOW) for seen in (None, [1], mask_frames(5)))
     assert plain == 0
     legend = 2 * one - both
     assert both > one > legend > 0
@@ -129,7 +129,7 @@ def test_the_first_clip_of_a_batch_is_shown():
 )
 def test_every_size_and_length_has_a_sheet(t, h, w):
     unit = tasks.control(torch.zeros(1, 3, t, h, w))
-    sheet = contact_sheet(unit, seen_frames=range(t))
+    sheet = contact_sheet(unit, mask_frames=range(t))
     assert 760 <= sheet.width <= 2000
     assert sheet.height < 1600
 

@@ -40,11 +40,11 @@ def composed() -> tuple[VideoConditionUnit, dict]:
     followed[..., 16:] = 1
     unit = compose(tasks.inpaint(colours(9), masks(9), prompt="a red fox " * 40, negative_prompt="blur 狗狗"),
                    tasks.depth(colours(9).flip(4), masks=followed))  # fmt: skip
-    return unit, {"seen_frames": [1, 4, 7]}
+    return unit, {"mask_frames": [1, 4, 7]}
 
 
 def long() -> tuple[VideoConditionUnit, dict]:
-    return tasks.inpaint(colours(81), masks(81)), {"columns": 6, "seen_frames": range(1, 81, 4)}
+    return tasks.inpaint(colours(81), masks(81)), {"columns": 6, "mask_frames": range(1, 81, 4)}
 
 
 def references() -> tuple[VideoConditionUnit, dict]:

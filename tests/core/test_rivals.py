@@ -8,7 +8,7 @@ import pytest
 import tiny
 import torch
 
-from vace_core.composite import composite_unit
+from vace_core.composite import composite_vcu
 from vace_core.pipeline import SamplingOptions
 from vace_core.starter.evaluation.comparison import SPLITS, Split, compare, held_out
 from vace_core.starter.evaluation.joint import face_parts, truth_error
@@ -131,7 +131,7 @@ def test_known_latents_come_out_as_they_were_put_in(strength, solver):
         assert torch.allclose(one[cells[0].expand_as(one)], known[0][cells[0].expand_as(one)], atol=1e-5)
     other = sample_pinned(model, [example.vcu], source, dataclasses.replace(options, strength=1 - strength))
     assert not torch.allclose(other[0], latents[0], atol=1e-3)
-    finished = composite_unit(model.vae.decode(latents[:1]), example.vcu)
+    finished = composite_vcu(model.vae.decode(latents[:1]), example.vcu)
     kept = (example.vcu.masks == 0).expand_as(finished)
     assert torch.equal(finished[kept], example.clip.frames[kept])
 

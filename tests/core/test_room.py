@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vace_core import tasks
-from vace_core.checks.room import SMALL, advice, check_room, check_unit_room, free_bytes, most_bytes
+from vace_core.checks.room import SMALL, advice, check_room, check_vcu_room, free_bytes, most_bytes
 from vace_core.context import encode_context
 from vace_core.errors import InputError
 from vace_core.inputs import fitting, layout
@@ -136,11 +136,11 @@ def test_a_quarter_of_what_is_needed_gives_half_the_sides_or_a_quarter_of_the_le
         (partial(tasks.text, num_frames=1 << 14, height=1 << 13, width=1 << 13), "The clip has 16384 frames of "
                                                            "8192 x 8192 pixels and needs 29.00 TiB of memory. "),
         (
-            partial(check_unit_room, 1, 1 << 14, 1 << 13, 1 << 13),
+            partial(check_vcu_room, 1, 1 << 14, 1 << 13, 1 << 13),
             "The clip has 16384 frames of 8192 x 8192 pixels and needs 29.00 TiB of memory. ",
         ),
         (
-            partial(check_unit_room, 2, 1 << 14, 1 << 13, 1 << 13, what="The unit", clips=2),
+            partial(check_vcu_room, 2, 1 << 14, 1 << 13, 1 << 13, what="The unit", clips=2),
             "The unit has 16384 frames of 8192 x 8192 pixels and needs 106.00 TiB of memory. ",
         ),
     ],
@@ -201,7 +201,9 @@ TYPED = {
     "boxes": partial(layout.boxes, PATHS[0], 10**12),
     "path_mask": partial(layout.path_mask, PATHS, **SIZE),
     "letterbox": partial(letterbox, STILL, 1 << 22, 1 << 22),
-    "plan": partial(plan, 10**12, 16, 16, fitting.FitRule(grid=wan.GRID, max_area=256, max_tokens=1, fps=16), fps=16),
+    "plan": partial(
+        plan, 10**12, 16, 16, fitting.ResolutionPreset(grid=wan.GRID, max_area=256, max_tokens=1, fps=16), fps=16
+    ),
     "plan_exact": partial(plan_exact, 10**12 + 1, 16, 16, wan.GRID, fps=16),
     "apply": partial(resize_frames, STILL, LARGE),
     "resize_masks": partial(resize_masks, MASK, LARGE),
@@ -222,7 +224,7 @@ def test_a_unit_too_large_for_what_comes_next_is_refused_in_a_sentence(name):
     vcu, vae = tasks.text(num_frames=81, height=480, width=832), WanVae(fill(WanVaeNetwork(width=4, blocks=1)))
     latents = torch.zeros(1, 16, 21, 60, 104)
     jobs = {
-        "encode": lambda: encode_context(vcu, vae, wan.fold_masks),
+        "encode": lambda: encode_context(vcu, vae, wan.encode_masks),
         "finish": lambda: finish(vae, vcu, latents),
         "preview": lambda: contact_sheet(vcu),
     }

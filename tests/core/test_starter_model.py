@@ -17,7 +17,7 @@ from vace_core.loading.inspect import CONTEXT_LAYERS_KEY
 from vace_core.models.wan.dit import WanDit, WanSizes, build_adapter, official_adapter_key
 from vace_core.models.wan.vae import WanVaeNetwork
 from vace_core.pipeline import SamplingOptions, generate
-from vace_core.starter.model import LENGTH, SIDE, STARTER_RULE, is_starter_folder, load_starter
+from vace_core.starter.model import LENGTH, SIDE, STARTER_PRESET, is_starter_folder, load_starter
 from vace_core.starter.text import TEXT_WIDTH, StarterText
 from vace_core.tasks.basic import text
 
@@ -74,8 +74,8 @@ def test_a_damaged_file_is_no_starter(tmp_path):
 
 
 def test_its_rule_gives_the_clips_it_was_trained_on():
-    plan = fitting.plan(LENGTH, SIDE, SIDE, STARTER_RULE, fps=STARTER_RULE.fps)
+    plan = fitting.plan(LENGTH, SIDE, SIDE, STARTER_PRESET, fps=STARTER_PRESET.fps)
 
     assert (plan.num_frames, plan.height, plan.width) == (LENGTH, SIDE, SIDE)
-    wide = fitting.plan(300, 720, 1280, STARTER_RULE, fps=24.0)
+    wide = fitting.plan(300, 720, 1280, STARTER_PRESET, fps=24.0)
     assert (wide.num_frames, wide.height, wide.width) == (LENGTH, 48, 80)

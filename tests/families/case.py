@@ -62,7 +62,7 @@ class Case:
 
     def make_model(self) -> VaceModel:
         expert = Expert(base=self.make_base())
-        model = VaceModel(expert=expert, vae=self.make_vae(), text=self.text(), fold_masks=self.family.fold_masks)
+        model = VaceModel(expert=expert, vae=self.make_vae(), text=self.text(), encode_masks=self.family.encode_masks)
         return model.attach(self.make_adapter())
 
     def inputs(self) -> tuple[Tensor, Tensor, Any]:

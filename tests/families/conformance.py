@@ -169,10 +169,10 @@ def grid_is_one_rule(case: Case, folder: Path) -> None:
                 grid.check(between, h, w)
             assert error.value.fields["choice"] == f"{length} or {following}"
     masks = torch.ones(1, 1, *case.clip)
-    folded = case.family.fold_masks(masks)
+    folded = case.family.encode_masks(masks)
     assert folded.shape == (1, case.family.latents.mask_channels, *grid.latent_size(*case.clip))
     assert bool((folded == 1).all())
-    assert set(case.family.seen_frames(t)) <= set(range(t))
+    assert set(case.family.mask_frames(t)) <= set(range(t))
 
 
 def vae_does_less_for_the_same(case: Case, folder: Path) -> None:

@@ -52,9 +52,9 @@ class TestImages:
     def test_overshoot_of_resampling_is_cut_and_said(self, bridge):
         images = noise(1, 8, 8, 3) * 1.2 - 0.1
         assert float(bridge.frames_of(images, "images").abs().max()) == 1.0
-        (said,) = bridge.said_of_range(images)
+        (said,) = bridge.range_warning(images)
         assert said.startswith("Values from -0.09")
-        assert bridge.said_of_range(noise(1, 8, 8, 3)) == []
+        assert bridge.range_warning(noise(1, 8, 8, 3)) == []
 
     def test_another_range_is_refused(self, bridge):
         assert refusal(bridge.frames_of, torch.full((1, 2, 2, 3), 255.0), "images") == (

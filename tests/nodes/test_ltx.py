@@ -46,7 +46,7 @@ class TestTasks:
 
     def test_every_fit_is_looser_than_none(self, pack):
         grids = [family.grid for family in pack.vace_core.models.FAMILIES]
-        loosest = pack.nodes.comfy.fitted.LOOSEST
+        loosest = pack.nodes.comfy.fitted.ANY_GRID
         assert all(grid.frames % loosest.frames == 0 == grid.step % loosest.step for grid in grids)
 
     def test_frames_kept_are_those_that_fit(self, run):
@@ -68,7 +68,7 @@ class TestPreview:
         with mock.patch.object(pack.nodes.preview, "contact_sheet", wraps=pack.nodes.preview.contact_sheet) as sheet:
             for base in ("Wan 2.1", "LTX-Video 0.9"):
                 run("VacePreviewVCU", vcu=vcu, base=base)
-                seen.append(sheet.call_args.kwargs["seen_frames"])
+                seen.append(sheet.call_args.kwargs["mask_frames"])
         assert seen == [[1, 4, 7], [0, 2, 3, 5, 6, 8]]
 
     def test_what_does_not_fit_is_said_before_sampling(self, run):

@@ -211,7 +211,7 @@ class TestSampling:
             expert=core.pipeline.Expert(base=base, adapter=adapter),
             vae=parts_.NativeVae(vae),
             text=parts_.ClipText(clip_),
-            fold_masks=wan.fold_masks,
+            encode_masks=wan.encode_masks,
         )
         family = core.models.wan.family.WAN
         library = pack.nodes.comfy.sockets.LibraryModel(core=ours, family=family, usual=family.options)

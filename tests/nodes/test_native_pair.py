@@ -113,7 +113,7 @@ def ours(core, pack, vae, vcu):
             boundary=BOUNDARY,
             vae=pack.nodes.comfy.native.NativeVae(vae),
             text=pack.nodes.comfy.native.ClipText(native_parts.Clip()),
-            fold_masks=core.models.wan.dit.fold_masks,
+            encode_masks=core.models.wan.dit.encode_masks,
         )
         return core.pipeline.sample(model, vcu, core.SamplingOptions(**{**OPTIONS, **options}))
 
@@ -170,7 +170,7 @@ class TestEqualToOurOwn:
 
 @pytest.fixture
 def context(core, pack, vae, vcu):
-    return core.context.encode_context(vcu, pack.nodes.comfy.native.NativeVae(vae), core.models.wan.dit.fold_masks)
+    return core.context.encode_context(vcu, pack.nodes.comfy.native.NativeVae(vae), core.models.wan.dit.encode_masks)
 
 
 @pytest.fixture
@@ -198,7 +198,7 @@ def by_hand(core, context):
     """What UniPC makes of two denoisers that meet at the boundary."""
 
     def sample(high, low):
-        both = core.sampling.guidance.by_noise_level(high, low, BOUNDARY)
+        both = core.sampling.guidance.switch_experts(high, low, BOUNDARY)
         noise = core.pipeline.make_noise((1, 16, *context.shape[2:]), OPTIONS["seed"])
         levels = core.sampling.schedule.sigmas(STEPS, 3.0, first=core.sampling.solvers.SOLVERS["unipc"].first)
         return core.sampling.solvers.unipc(both, noise, levels)[:, :, 1:]

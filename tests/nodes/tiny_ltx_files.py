@@ -68,7 +68,7 @@ def library_model(core: Any) -> Any:
         expert=core.pipeline.Expert(base=base(core), adapter=adapter(core)),
         vae=core.models.ltx.vae.LtxVae(vae_network(core)),
         text=LetterText(),
-        fold_masks=core.models.ltx.dit.fold_masks,
+        encode_masks=core.models.ltx.dit.encode_masks,
     )
 
 

@@ -37,7 +37,7 @@ def test_base_with_adapter_equals_the_official_one(case):
 @torch.no_grad()
 def test_a_whole_job_equals_the_official_one(monkeypatch):
     """Schedule, both kinds of guidance, rescaling and steps: the official transformer under the official scheduler."""
-    monkeypatch.setattr(ltx, "GUIDED_BLOCKS", frozenset({ltx_case.GUIDED}))
+    monkeypatch.setattr(ltx, "SKIP_LAYERS", frozenset({ltx_case.GUIDED}))
     (base, adapter), inputs = ltx_case.models(), ltx_case.inputs()
     prompt, negative = (base.prepare_text(inputs[name], fps=ltx_case.FPS) for name in ("text", "negative"))
     options, noise = LTX.options, inputs["latents"]

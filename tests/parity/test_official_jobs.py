@@ -104,7 +104,7 @@ def test_a_whole_job_with_wan_equals_the_official_one(name, golden, tmp_path):
 @torch.no_grad()
 @pytest.mark.parametrize("name", LTX_JOBS)
 def test_a_whole_job_with_ltx_equals_the_official_one(name, golden, tmp_path, monkeypatch):
-    monkeypatch.setattr(ltx, "GUIDED_BLOCKS", frozenset({job_cases.GUIDED}))
+    monkeypatch.setattr(ltx, "SKIP_LAYERS", frozenset({job_cases.GUIDED}))
     monkeypatch.setattr(pipeline, "make_noise", noise_by_tokens)
     job, model = LTX_JOBS[name], tiny_ltx.model()
     assert job.guidance == LTX.options.guidance_scale

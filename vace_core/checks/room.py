@@ -59,7 +59,7 @@ def check_room(
     )
 
 
-def check_unit_room(
+def check_vcu_room(
     batch: int, num_frames: int, height: int, width: int, *, what: str = "The clip", clips: int = 0
 ) -> None:
     """Validate that a VCU, and all that is computed from it for a model, fit into the memory that is free.

@@ -16,7 +16,7 @@ from ..errors import InputError
 from ..inputs.layout import BoxKey, BoxPath
 from ..inputs.masks import box, grow
 from ..media.write import check_video_target, write_video
-from ..starter.model import STARTER_RULE
+from ..starter.model import STARTER_PRESET
 from ..starter.outside import outside
 from ..starter.scene import Background, Keyframe, Scene, SceneObject
 from ..starter.world import render
@@ -70,7 +70,7 @@ def demo(
 def _drawn(path: Path, wanted: Wanted) -> tuple[Tensor, Tensor, float]:
     """A clip of the starter's world and the box around its star; read from the file that it is written to."""
     clip = render(Scene(background=PLACE, objects=(STAR,)))
-    write_video(path, clip.frames, fps=STARTER_RULE.fps)
+    write_video(path, clip.frames, fps=STARTER_PRESET.fps)
     fitted = fit_file(path, wanted)
     return fitted.frames, grow(box(clip.masks), MARGIN), fitted.plan.fps
 

@@ -9,7 +9,7 @@ import torch
 
 from ..errors import InputError
 from ..files.checkpoint import Part, open_checkpoint
-from ..inputs.fitting import FitRule
+from ..inputs.fitting import ResolutionPreset
 from ..loading.assembly import check_family, family_in, load_model
 from ..loading.detection import Found, identify
 from ..loading.load import vae_sizes
@@ -21,7 +21,7 @@ from ..models.wan.family import WAN
 from ..pipeline import VaceModel
 from ..preview.cost import ModelSizes
 from ..sampling.options import SamplingOptions
-from ..starter.model import SIDE, STARTER_OPTIONS, STARTER_RULE
+from ..starter.model import SIDE, STARTER_OPTIONS, STARTER_PRESET
 from ..starter.text import StarterText
 from .files import STARTER_NAME, Files, family_of, is_pair, starter_folder
 from .options import Run, Wanted
@@ -40,7 +40,7 @@ class Profile:
     """
 
     family: Family
-    rule: FitRule
+    rule: ResolutionPreset
     size: tuple[int, int]
     options: SamplingOptions
     pair_options: SamplingOptions
@@ -59,7 +59,7 @@ class Profile:
 
 
 STARTER = Profile(
-    family=WAN, rule=STARTER_RULE, size=(SIDE, SIDE), options=STARTER_OPTIONS, pair_options=STARTER_OPTIONS
+    family=WAN, rule=STARTER_PRESET, size=(SIDE, SIDE), options=STARTER_OPTIONS, pair_options=STARTER_OPTIONS
 )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ..geometry import Grid
-from ..inputs.control_checks import ControlKind, inspect_control
+from ..inputs.control_checks import ControlKind, check_control
 from ..media.pictures import write_image
 from ..media.video import from_uint8
 from ..preview.sheet import contact_sheet
@@ -76,9 +76,9 @@ class Request:
         """What looks wrong with the task; the size must fit `grid`."""
         vcu = self.vcu
         grid.check(vcu.num_frames, vcu.height, vcu.width)
-        found = [*self.cautions, *warnings(vcu, seen_frames=self._seen_frames())]
+        found = [*self.cautions, *warnings(vcu, mask_frames=self._seen_frames())]
         if self.control is not None and vcu.control is not None:
-            found += inspect_control(vcu.control, self.control)
+            found += check_control(vcu.control, self.control)
         return found
 
     def first_line(self) -> str | None:
@@ -87,8 +87,8 @@ class Request:
 
     def write_sheet(self, path: Path) -> None:
         """The contact sheet as a .png, whole or not at all."""
-        sheet = contact_sheet(self.vcu, seen_frames=self._seen_frames())
+        sheet = contact_sheet(self.vcu, mask_frames=self._seen_frames())
         write_image(path, from_uint8(torch.from_numpy(np.array(sheet))))
 
     def _seen_frames(self) -> list[int]:
-        return profile_of(self.wanted).family.seen_frames(self.vcu.num_frames)
+        return profile_of(self.wanted).family.mask_frames(self.vcu.num_frames)

@@ -16,7 +16,7 @@ from ..errors import InputError
 from ..media.files import check_target
 from ..media.pictures import write_image
 from ..media.write import check_video_target, write_video
-from ..pipeline import SamplingOptions, VaceModel, check_adapter, check_steps, generate, solver_named
+from ..pipeline import SamplingOptions, VaceModel, check_adapter, check_steps, generate, get_solver
 from ..preview.cost import JobCost, job_cost
 from ..vcu import VideoConditionUnit
 from .console import Bars, print_table, result, say
@@ -135,7 +135,7 @@ def _check(request: Request, options: SamplingOptions, run: Run) -> None:
     """Everything that would fail after a long time, or do nothing, before it."""
     family, vcu = profile_of(request.wanted).family, request.vcu
     tokens = family.grid.tokens(vcu.num_frames, vcu.height, vcu.width, vcu.num_references)
-    check_steps(options, options.schedule(tokens, first=solver_named(options.solver).first))
+    check_steps(options, options.schedule(tokens, first=get_solver(options.solver).first))
     check_number("The boundary", run.boundary, least=0, most=1)
     device_of(run)
     if options.stg_scale and not family.options.stg_scale:

@@ -20,7 +20,7 @@ from .masks import opencv
 ControlKind = Literal["depth", "pose", "scribble", "flow", "layout", "gray"]
 
 
-def inspect_control(frames: Tensor, kind: ControlKind) -> list[str]:
+def check_control(frames: Tensor, kind: ControlKind) -> list[str]:
     """What looks wrong with a control video of this kind, in plain words; an empty list if nothing does.
 
     These are statistics of up to eight frames, so they hint and do not prove.
@@ -31,12 +31,12 @@ def inspect_control(frames: Tensor, kind: ControlKind) -> list[str]:
     return [fault.warning for fault in _faults(frames, kind)]
 
 
-def sanitise(frames: Tensor, kind: ControlKind) -> tuple[Tensor, list[str]]:
+def fix_control(frames: Tensor, kind: ControlKind) -> tuple[Tensor, list[str]]:
     """`frames` with what can be fixed fixed, and a note on every change.
 
     Fixed are: depth so clean that it can pass for a gray image (blurred by about 3 pixels), the pure black behind a
     pose (lifted to #202020), light lines on dark (inverted), colour in a gray control (removed). Frames without such
-    a fault come back untouched. What cannot be mended, `inspect_control` on the result still says.
+    a fault come back untouched. What cannot be mended, `check_control` on the result still says.
 
     Raises:
         InputError: an unknown kind, or values outside -1..1.

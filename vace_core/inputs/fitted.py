@@ -16,7 +16,7 @@ from torch.nn import functional
 from ..errors import InputError, ShapeError
 from ..geometry import Grid
 from . import fitting
-from .fitting import FitPlan, FitRule
+from .fitting import FitPlan, ResolutionPreset
 from .resizing import resize_frames, resize_masks
 
 SAME_RATE = 0.01  # rates that differ by less, as a ratio, are one
@@ -34,7 +34,7 @@ class Target:
         width: Pixels of the result.
     """
 
-    takes: FitRule | Grid
+    takes: ResolutionPreset | Grid
     length: int | None = None
     fps: float | None = None
     height: int | None = None
@@ -42,7 +42,7 @@ class Target:
 
     @property
     def grid(self) -> Grid:
-        return self.takes.grid if isinstance(self.takes, FitRule) else self.takes
+        return self.takes.grid if isinstance(self.takes, ResolutionPreset) else self.takes
 
     def still(self) -> Target:
         """The same for an image: length and rate are those of what will be made of it."""
@@ -55,7 +55,7 @@ class Target:
 
     def longest(self, height: int, width: int) -> int:
         """Frames of a result of this size: as asked for, or the most that the model takes."""
-        if self.length or not isinstance(self.takes, FitRule):
+        if self.length or not isinstance(self.takes, ResolutionPreset):
             return self.length or 1
         return self.takes.longest(height, width)
 
@@ -150,7 +150,7 @@ def plan_of(source: Source, target: Target, *, growth: float = 1.0) -> FitPlan:
     """
     (count, height, width), grid = source.shape, target.grid
     length, size = count, (height, width)
-    if isinstance(target.takes, FitRule):
+    if isinstance(target.takes, ResolutionPreset):
         rule = target.takes.shared(growth)
         plan = fitting.plan(count, height, width, rule, fps=source.fps, times=source.times)
         if target == Target(takes=target.takes):

@@ -21,7 +21,7 @@ _TIMES_BYTES = 100  # of a frame: when it begins and ends, and where it goes
 
 
 @dataclass(frozen=True, kw_only=True)
-class FitRule:
+class ResolutionPreset:
     """What a model was trained to take: an area and a number of tokens. The shape always comes from the clip.
 
     Attributes:
@@ -36,7 +36,7 @@ class FitRule:
     max_tokens: int
     fps: float
 
-    def shared(self, growth: float) -> FitRule:
+    def shared(self, growth: float) -> ResolutionPreset:
         """What is left for a clip whose canvas will have `growth` times its area, at least 1."""
         # Rounded apart, so that a border never costs a latent frame that has room.
         return replace(self, max_area=int(self.max_area / growth), max_tokens=math.ceil(self.max_tokens / growth))
@@ -112,7 +112,13 @@ def growth(left: float, right: float, top: float, bottom: float) -> float:
 
 
 def plan(
-    num_frames: int, height: int, width: int, rule: FitRule, *, fps: float | None = None, times: Tensor | None = None
+    num_frames: int,
+    height: int,
+    width: int,
+    rule: ResolutionPreset,
+    *,
+    fps: float | None = None,
+    times: Tensor | None = None,
 ) -> FitPlan:
     """The fit of the official processor: the largest clip of the same shape that the model takes.
 

@@ -65,7 +65,7 @@ def load_model(
         expert=Expert(base=networks[0]),
         vae=load_vae(vae, dtype=vae_dtype, device=device, tile=tile),
         text=text,
-        fold_masks=family.fold_masks,
+        encode_masks=family.encode_masks,
         low_noise=Expert(base=networks[1]) if len(networks) > 1 else None,
         boundary=boundary,
     )

@@ -186,7 +186,7 @@ def _transformer_names(family: Family, weights: Weights) -> set[str]:
             names |= family.build_base(family.base_sizes(weights)).state_dict().keys()
         if any(family.is_adapter_name(name) for name in weights.stored):
             sizes, blocks = family.adapter_sizes(weights)
-            layers = family.told_layers(weights) or tuple(range(blocks))
+            layers = family.recorded_layers(weights) or tuple(range(blocks))
             adapter = family.build_adapter(sizes, layers)
             names |= {family.official_adapter_key(name, layers) for name in adapter.state_dict()}
     return names

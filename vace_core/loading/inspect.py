@@ -133,7 +133,7 @@ def context_layers_of(found: Found) -> tuple[int, ...] | None:
     """
     _, blocks = found.family.adapter_sizes(found.weights)
     layers = _layers(found)
-    told = found.family.told_layers(found.weights)
+    told = found.family.recorded_layers(found.weights)
     path = found.weights.file.path
     config = path.parent / "config.json"
     for where, said in (

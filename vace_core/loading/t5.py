@@ -22,7 +22,7 @@ from ..errors import ModelError, WeightsError, shortened
 from ..files.checkpoint import open_checkpoint
 from ..files.tensors import damaged
 from ..files.weights import Weights
-from ..models.text import EncoderKind, LoadsItself, TextEncoder, TextKind, package, said_of_cut
+from ..models.text import EncoderKind, LoadsItself, TextEncoder, TextEncoderSpec, package, truncation_warning
 from .detection import identify
 
 log = logging.getLogger("vace")
@@ -81,7 +81,7 @@ class T5Text:
         """
         numbers, most = self.tokenize(self.kind.clean(prompt)), self.kind.max_tokens - 1
         if len(numbers) > most:
-            log.warning(said_of_cut(len(numbers), self.kind))
+            log.warning(truncation_warning(len(numbers), self.kind))
         device = self.model.get_parameter(SHARED).device
         ids = torch.tensor([[*numbers[:most], END_NUMBER]], device=device)
         # Padding behind a mask, as the bases' own code does it, changes nothing in these rows.
@@ -91,7 +91,7 @@ class T5Text:
 def load_text(
     path: str | Path,
     *,
-    kind: TextKind | None = None,
+    kind: TextEncoderSpec | None = None,
     tokenizer: str | Path | None = None,
     device: str | torch.device = "cpu",
     dtype: torch.dtype = torch.bfloat16,
@@ -249,7 +249,7 @@ def _read_tokenizer(path: Path, content: bytes, rows: int, kind: EncoderKind) ->
             path=path,
             name=kind.name,
         ) from error
-    if not rows - kind.spare_rows <= size <= rows or end != END_NUMBER:
+    if not rows - kind.extra_embeddings <= size <= rows or end != END_NUMBER:
         raise WeightsError(
             "tokenizer-other",
             "The tokenizer in {path} has {size:,} tokens, and its end token is number {end}. One for {rows:,} "

@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from ..adapter import ContextAdapter
 from ..files.weights import Naming, Weights
 from ..geometry import Grid
-from ..inputs.fitting import FitRule
+from ..inputs.fitting import ResolutionPreset
 from ..protocols import BaseSizes, VideoVae
 from ..sampling.options import SamplingOptions
 from . import layers
 from .latent_space import LatentSpace
-from .text import TextKind
+from .text import TextEncoderSpec
 
 MAX_BLOCKS = 256
 
@@ -90,14 +90,14 @@ class Family(Protocol):
     base_name: str
     vae_name: str
     vae_fits: str
-    text: TextKind
+    text: TextEncoderSpec
     latents: LatentSpace
     grid: Grid
     latent_channels: int
     options: SamplingOptions
     dtypes: tuple[torch.dtype, ...]
     pair_options: SamplingOptions
-    presets: Mapping[str, FitRule]
+    presets: Mapping[str, ResolutionPreset]
     size: tuple[int, int]
     transformer: tuple[Naming, ...]
     vae: tuple[Naming, ...]
@@ -136,7 +136,7 @@ class Family(Protocol):
         """The sizes of the VAE. Raises as `base_sizes`."""
         ...
 
-    def told_layers(self, weights: Weights) -> tuple[int, ...] | None:
+    def recorded_layers(self, weights: Weights) -> tuple[int, ...] | None:
         """The context layers, where the names of an adapter's weights tell them."""
         ...
 
@@ -166,11 +166,11 @@ class Family(Protocol):
         """The official name of an adapter's weight from our own."""
         ...
 
-    def fold_masks(self, masks: Tensor) -> Tensor:
-        """As `FoldMasks`."""
+    def encode_masks(self, masks: Tensor) -> Tensor:
+        """As `EncodeMasks`."""
         ...
 
-    def seen_frames(self, num_frames: int) -> list[int]:
+    def mask_frames(self, num_frames: int) -> list[int]:
         """The mask frames that the model reads."""
         ...
 

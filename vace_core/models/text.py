@@ -48,7 +48,7 @@ def placed(embeds: TextEmbeds, device: str | torch.device) -> TextEmbeds:
     return embeds.to(device) if isinstance(embeds, Tensor) else tuple(part.to(device) for part in embeds)
 
 
-class TextKind(Protocol):
+class TextEncoderSpec(Protocol):
     """What a family says of its text encoder. Families that read the same encoder give it the same `name`.
 
     Attributes:
@@ -95,8 +95,8 @@ class TextKind(Protocol):
         ...
 
 
-class LoadsItself(TextKind, Protocol):
-    """A `TextKind` of another make than the T5 family's."""
+class LoadsItself(TextEncoderSpec, Protocol):
+    """A `TextEncoderSpec` of another make than the T5 family's."""
 
     def load(
         self, weights: Weights, *, tokenizer: Any | None, device: str | torch.device, dtype: torch.dtype
@@ -115,7 +115,7 @@ class EncoderKind:
         network: Name of the network in the package transformers, and of its configuration.
         tables: Whether every layer has a table of relative positions of its own; else the first one has it for all.
         max_tokens: What the base was trained with, the end token included; the rest is cut.
-        spare_rows: At most so many rows of the encoder's vocabulary have no token.
+        extra_embeddings: At most so many rows of the encoder's vocabulary have no token.
         tokenizer: Where the tokenizer was published.
         example: A file that holds the encoder.
         cased: Whether it was trained on prompts with capitals; where not, `clean` takes them away.
@@ -127,7 +127,7 @@ class EncoderKind:
     network: tuple[str, str]
     tables: bool
     max_tokens: int
-    spare_rows: int
+    extra_embeddings: int
     tokenizer: str
     example: str
     cased: bool
@@ -146,7 +146,7 @@ class EncoderKind:
         return self.tables == (sum(name.endswith(POSITIONS) for name in weights.stored) != 1)
 
 
-def said_of_cut(count: int, kind: TextKind) -> str:
+def truncation_warning(count: int, kind: TextEncoderSpec) -> str:
     """A sentence on a prompt of `count` tokens, the end token not counted, which are more than the base reads."""
     most = kind.max_tokens - 1
     return (

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..models.family import Family
-from ..pipeline import solver_named
+from ..pipeline import get_solver
 from ..sampling.options import SamplingOptions
 from ..vcu import FOLLOW, KEEP, REPAINT, VideoConditionUnit
 
@@ -184,7 +184,7 @@ def _acting_steps(options: SamplingOptions, tokens: int) -> int:
     """Steps in which the adapter acts."""
     if options.strength == 0:
         return 0
-    schedule = options.schedule(tokens, first=solver_named(options.solver).first)
+    schedule = options.schedule(tokens, first=get_solver(options.solver).first)
     acting = options.adapter.sigma_range(schedule.at)
     return sum(level in acting for level in schedule.sigmas()[:-1])
 

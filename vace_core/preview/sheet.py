@@ -39,7 +39,7 @@ _ABRUPT = 0.2  # of a frame: masks that change by more from one frame to the nex
 
 
 def contact_sheet(
-    vcu: VideoConditionUnit, *, seen_frames: Sequence[int] | None = None, columns: int = 12
+    vcu: VideoConditionUnit, *, mask_frames: Sequence[int] | None = None, columns: int = 12
 ) -> Image.Image:
     """One RGB image that shows a VCU; of a batch, its first clip.
 
@@ -47,7 +47,7 @@ def contact_sheet(
 
     Args:
         vcu: The VCU.
-        seen_frames: The frames whose mask the model reads, such as `models.wan.seen_frames(num_frames)`; they are
+        mask_frames: The frames whose mask the model reads, such as `models.wan.mask_frames(num_frames)`; they are
             marked. None leaves the marks out.
         columns: The most frames shown, 2..24.
 
@@ -69,8 +69,8 @@ def contact_sheet(
     width = max(len(shown) * (size[1] + _GAP) - _GAP + 2 * _EDGE, _LEAST_WIDTH)
     sections = [
         _header(vcu, shares, width),
-        _timeline(shares, seen_frames, width),
-        *_frame_rows(vcu, shown, seen_frames, size, width),
+        _timeline(shares, mask_frames, width),
+        *_frame_rows(vcu, shown, mask_frames, size, width),
         *_reference_rows(vcu, size, width),
     ]
     sheet = Image.new("RGB", (width, sum(section.height for section in sections) + _EDGE), _PAPER)
@@ -112,7 +112,7 @@ def _thumb_size(vcu: VideoConditionUnit, count: int) -> tuple[int, int]:
 
 
 def _frame_rows(
-    vcu: VideoConditionUnit, shown: list[int], seen_frames: Sequence[int] | None, size: tuple[int, int], width: int
+    vcu: VideoConditionUnit, shown: list[int], mask_frames: Sequence[int] | None, size: tuple[int, int], width: int
 ) -> list[Image.Image]:
     part = VideoConditionUnit(
         roles=vcu.roles[:1, :, shown],
@@ -123,7 +123,7 @@ def _frame_rows(
     made = _shrunk(part.masks, size)
     paper = _checks(size)
     numbers = [str(frame) for frame in shown]
-    marks = None if seen_frames is None else [frame in seen_frames for frame in shown]
+    marks = None if mask_frames is None else [frame in mask_frames for frame in shown]
     mask = made * _signed(_FREE) + (1 - made) * _signed(_KEPT)
     rows = [
         _row("Frames as the model gets them", _bytes(inactive + reactive), width, captions=numbers),
@@ -196,13 +196,13 @@ def _header(vcu: VideoConditionUnit, shares: NDArray[np.float64], width: int) ->
     return header
 
 
-def _timeline(shares: NDArray[np.float64], seen_frames: Sequence[int] | None, width: int) -> Image.Image:
+def _timeline(shares: NDArray[np.float64], mask_frames: Sequence[int] | None, width: int) -> Image.Image:
     """The whole clip, a bar per frame: how much of it is kept, generated from a control, generated freely."""
     top, height = 34, 40
-    section = Image.new("RGB", (width, top + height + (18 if seen_frames is not None else 6)), _PAPER)
+    section = Image.new("RGB", (width, top + height + (18 if mask_frames is not None else 6)), _PAPER)
     draw, left = ImageDraw.Draw(section), _EDGE
     legend = [entry for entry, there in zip(_LEGEND, shares.max(axis=0).tolist(), strict=True) if there]
-    for words, colour in legend + ([("the model reads the mask here", _MARK)] if seen_frames is not None else []):
+    for words, colour in legend + ([("the model reads the mask here", _MARK)] if mask_frames is not None else []):
         corners = [(left, 15), (left + 12, 15), (left + 12, 27), (left, 27)]
         draw.polygon([(left + 6, 15), *corners[2:]] if colour == _MARK else corners, colour)
         draw.text((left + 18, 12), words, _FAINT, _font(15))
@@ -219,7 +219,7 @@ def _timeline(shares: NDArray[np.float64], seen_frames: Sequence[int] | None, wi
             if bar:
                 draw.rectangle((edges[frame], foot - bar, right, foot - 1), colour)
             foot -= bar
-    for frame in seen_frames or ():
+    for frame in mask_frames or ():
         middle, foot = (edges[frame] + edges[frame + 1]) // 2, top + height
         draw.polygon([(middle, foot + 3), (middle - 4, foot + 10), (middle + 4, foot + 10)], _MARK)
     return section

@@ -26,24 +26,24 @@ _WHITE, _FILLED = 0.9, 0.75  # a picture whose outline is filled to this part is
 _SAMPLES = 6  # frames looked at
 
 
-def warnings(vcu: VideoConditionUnit, *, seen_frames: Sequence[int] | None = None) -> list[str]:
+def warnings(vcu: VideoConditionUnit, *, mask_frames: Sequence[int] | None = None) -> list[str]:
     """Warnings, as an experienced user would give about this VCU; an empty list if none.
 
     Asked are: a mask that keeps or makes everything; one that makes over 85 % of the frames it divides, which is
     what an inverted mask does (and a new background); kept or followed pixels of plain gray, which is how the model
     is shown emptiness; a control with the colours and the detail of a photo; references with a background, which
-    tends to show up in the first frames; and masks that the model does not read, see `seen_frames`.
+    tends to show up in the first frames; and masks that the model does not read, see `mask_frames`.
 
     Args:
         vcu: The VCU; of a batch, its first clip.
-        seen_frames: The frames whose mask the model reads, such as `models.wan.seen_frames(num_frames)`. Masks that
+        mask_frames: The frames whose mask the model reads, such as `models.wan.mask_frames(num_frames)`. Masks that
             differ from their neighbours for a moment between two of these are named. Frames that are kept at the very
             start or end are not: a Wan model reads neither, and was trained to keep them all the same.
     """
     shares = role_shares(vcu)
     found = _about_the_amount(vcu, shares[:, 0])
-    if seen_frames is not None:
-        found += _about_unseen_masks(shares[:, 0], sorted(seen_frames))
+    if mask_frames is not None:
+        found += _about_unseen_masks(shares[:, 0], sorted(mask_frames))
     return [*found, *_about_gray(vcu), *_about_the_control(vcu), *_about_references(vcu)]
 
 
@@ -77,18 +77,18 @@ def _about_the_amount(vcu: VideoConditionUnit, kept: NDArray[np.float64]) -> lis
     return []
 
 
-def _about_unseen_masks(kept: NDArray[np.float64], seen_frames: list[int]) -> list[str]:
+def _about_unseen_masks(kept: NDArray[np.float64], mask_frames: list[int]) -> list[str]:
     states = np.where(kept == 1, 2, np.where(kept == 0, 0, 1)).tolist()
     runs: list[list[int]] = []
     for _, run in groupby(range(len(states)), key=lambda frame: states[frame]):
         runs.append(list(run))
     # Where all that is read is kept, what is generated at the ends is as hidden as what is generated between.
-    hidden = runs if all(states[frame] == 2 for frame in seen_frames) else runs[1:-1]
-    unseen = [run for run in hidden if not set(run) & set(seen_frames)]
+    hidden = runs if all(states[frame] == 2 for frame in mask_frames) else runs[1:-1]
+    unseen = [run for run in hidden if not set(run) & set(mask_frames)]
     if not unseen:
         return []
     names = ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in unseen[:8])
-    nearest = sorted({min(seen_frames, key=lambda seen, frame=run[0]: abs(seen - frame)) for run in unseen[:8]})
+    nearest = sorted({min(mask_frames, key=lambda seen, frame=run[0]: abs(seen - frame)) for run in unseen[:8]})
     return [
         f"The mask changes for a moment at {names}{', ...' if len(unseen) > 8 else ''}, and the model does not read "
         "the mask there: it gets these pixels, but not whether they are kept. "

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..adapter import Attachment
 from ..errors import InputError
-from ..protocols import BaseModel, CanWeaken
+from ..protocols import BaseModel, CanPerturb
 
 Denoise = Callable[[Tensor, float], Tensor]
 """Noisy latents `(B, C, t, h, w)` and their noise level 1..0 → the latents without noise."""
@@ -52,7 +52,7 @@ def guide(
 
     @torch.no_grad()
     def denoise(latents: Tensor, sigma: float) -> Tensor:
-        acting = [attachment for attachment in attachments if attachment.acts_at(sigma)]
+        acting = [attachment for attachment in attachments if attachment.is_active(sigma)]
         level = latents.new_full((len(latents),), told(sigma), device="cpu")
 
         def ask(text: Any) -> Tensor:
@@ -72,16 +72,16 @@ def guide(
 
 
 def _weakened(model: BaseModel, prompt: Any) -> Any:
-    if not isinstance(model, CanWeaken):
+    if not isinstance(model, CanPerturb):
         raise InputError(
             "stg-unknown",
             "Spatio-temporal guidance was asked for with a model that it is not known for. A model such as "
             "LTX-Video is needed. Set its scale to 0, or choose such a model.",
         )
-    return model.weaken(prompt)
+    return model.perturb(prompt)
 
 
-def by_noise_level(high: Denoise, low: Denoise, boundary: float) -> Denoise:
+def switch_experts(high: Denoise, low: Denoise, boundary: float) -> Denoise:
     """Two experts as one: `high` while sigma ≥ `boundary`, then `low`.
 
     Source: aigc-apps/VideoX-Fun, Wan2.2-VACE-Fun-A14B.

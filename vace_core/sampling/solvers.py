@@ -21,9 +21,9 @@ OnStep = Callable[[int, int, Tensor], None]
 
 def euler(denoise: Denoise, latents: Tensor, sigmas: Sequence[float], on_step: OnStep | None = None) -> Tensor:
     """First order: straight along the velocity. Returns latents of the shape of `latents`."""
-    for index, (sigma, following) in enumerate(pairwise(sigmas)):
+    for index, (sigma, next_sigma) in enumerate(pairwise(sigmas)):
         denoised = denoise(latents, sigma)
-        latents = denoised if following == 0 else latents + (latents - denoised) * ((following - sigma) / sigma)
+        latents = denoised if next_sigma == 0 else latents + (latents - denoised) * ((next_sigma - sigma) / sigma)
         _tell(on_step, index, sigmas, denoised)
     return latents
 
@@ -34,13 +34,13 @@ def dpmpp_2m(denoise: Denoise, latents: Tensor, sigmas: Sequence[float], on_step
     Source: Wan-Video/Wan2.1, wan/utils/fm_solvers.py.
     """
     older: Tensor | None = None
-    for index, (sigma, following) in enumerate(pairwise(sigmas)):
+    for index, (sigma, next_sigma) in enumerate(pairwise(sigmas)):
         denoised = denoise(latents, sigma)
         slope = denoised
         if older is not None and index < len(sigmas) - 2:
-            step, before = _log_snr(following) - _log_snr(sigma), _log_snr(sigma) - _log_snr(sigmas[index - 1])
+            step, before = _log_snr(next_sigma) - _log_snr(sigma), _log_snr(sigma) - _log_snr(sigmas[index - 1])
             slope = denoised + (denoised - older) * (0.5 * step / before)
-        latents = latents * (following / sigma) - slope * ((1 - following) * _decay(sigma, following))
+        latents = latents * (next_sigma / sigma) - slope * ((1 - next_sigma) * _decay(sigma, next_sigma))
         older = denoised
         _tell(on_step, index, sigmas, denoised)
     return latents
@@ -64,34 +64,34 @@ def unipc(denoise: Denoise, latents: Tensor, sigmas: Sequence[float], on_step: O
     Source: Wan-Video/Wan2.1, wan/utils/fm_solvers_unipc.py; arXiv 2302.04867.
     """
     last: _Step | None = None
-    for index, (sigma, following) in enumerate(pairwise(sigmas)):
+    for index, (sigma, next_sigma) in enumerate(pairwise(sigmas)):
         denoised = denoise(latents, sigma)
         if last is not None:
             latents = _correct(last, denoised, sigma)
         slope, ratio = None, 0.0
         if last is not None and index < len(sigmas) - 2:
-            ratio = (_log_snr(last.sigma) - _log_snr(sigma)) / (_log_snr(following) - _log_snr(sigma))
+            ratio = (_log_snr(last.sigma) - _log_snr(sigma)) / (_log_snr(next_sigma) - _log_snr(sigma))
             slope = (last.denoised - denoised) / ratio
         last = _Step(latents, sigma, denoised, slope, ratio)
-        latents = _predict(last, following)
+        latents = _predict(last, next_sigma)
         _tell(on_step, index, sigmas, denoised)
     return latents
 
 
-def _predict(step: _Step, following: float) -> Tensor:
-    weight = (1 - following) * _decay(step.sigma, following)
-    base = step.start * (following / step.sigma) - step.denoised * weight
+def _predict(step: _Step, next_sigma: float) -> Tensor:
+    weight = (1 - next_sigma) * _decay(step.sigma, next_sigma)
+    base = step.start * (next_sigma / step.sigma) - step.denoised * weight
     return base if step.slope is None else base - step.slope * (0.5 * weight)
 
 
-def _correct(step: _Step, denoised: Tensor, following: float) -> Tensor:
-    """The end of `step`, at level `following`, given the network's prediction at its predicted end."""
-    weight = (1 - following) * _decay(step.sigma, following)
-    base = step.start * (following / step.sigma) - step.denoised * weight
+def _correct(step: _Step, denoised: Tensor, next_sigma: float) -> Tensor:
+    """The end of `step`, at level `next_sigma`, given the network's prediction at its predicted end."""
+    weight = (1 - next_sigma) * _decay(step.sigma, next_sigma)
+    base = step.start * (next_sigma / step.sigma) - step.denoised * weight
     change = denoised - step.denoised
     if step.slope is None:
         return base - change * (0.5 * weight)
-    g = _log_snr(step.sigma) - _log_snr(following)
+    g = _log_snr(step.sigma) - _log_snr(next_sigma)
     decay = math.expm1(g)
     b1 = (decay / g - 1) / decay
     b2 = ((decay / g - 1) / g - 0.5) * 2 / decay
@@ -107,9 +107,9 @@ def _log_snr(sigma: float) -> float:
     return math.log((1 - sigma) / sigma)
 
 
-def _decay(sigma: float, following: float) -> float:
+def _decay(sigma: float, next_sigma: float) -> float:
     """exp(−h) − 1 for the step h in log signal-to-noise."""
-    return math.expm1(_log_snr(sigma) - _log_snr(following))
+    return math.expm1(_log_snr(sigma) - _log_snr(next_sigma))
 
 
 def _tell(on_step: OnStep | None, index: int, sigmas: Sequence[float], denoised: Tensor) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..media.write import write_video
-from .model import STARTER_RULE
+from .model import STARTER_PRESET
 from .world import random_clip
 
 
@@ -19,7 +19,7 @@ def main(
 ) -> None:
     """Draws one clip of the world and says what is in it."""
     clip = random_clip(seed, height=size, width=size)
-    write_video(output, clip.frames, fps=STARTER_RULE.fps)
+    write_video(output, clip.frames, fps=STARTER_PRESET.fps)
     typer.echo(clip.caption)
 
 

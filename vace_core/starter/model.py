@@ -9,10 +9,10 @@ from typing import Any
 import torch
 
 from ..errors import ModelError
-from ..inputs.fitting import FitRule
+from ..inputs.fitting import ResolutionPreset
 from ..loading.load import load_adapter, load_base, load_vae
 from ..models import layers
-from ..models.wan.dit import GRID, fold_masks
+from ..models.wan.dit import GRID, encode_masks
 from ..pipeline import Expert, SamplingOptions, VaceModel
 from .text import StarterText
 
@@ -20,7 +20,7 @@ WEIGHTS = Path(__file__).with_name("weights")
 PARTS = ("vae", "base", "adapter")
 
 SIDE, LENGTH = 64, 17
-STARTER_RULE = FitRule(
+STARTER_PRESET = ResolutionPreset(
     grid=GRID, max_area=SIDE * SIDE, max_tokens=GRID.tokens(LENGTH, SIDE, SIDE), fps=8.0
 )  # as large and as long as the clips it was trained on
 STARTER_OPTIONS = SamplingOptions(steps=20, shift=3.0, guidance_scale=2.0, solver="unipc", negative_prompt="")
@@ -50,7 +50,7 @@ def load_starter(
         expert=Expert(base=network),
         vae=load_vae(vae, dtype=dtype, device=device),
         text=StarterText(),
-        fold_masks=fold_masks,
+        encode_masks=encode_masks,
     )
     return model.attach(load_adapter(adapter, dtype=dtype, device=device, ops=ops))
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from torch import Tensor
 from torch.nn import functional
 
-from ..checks.room import check_unit_room
+from ..checks.room import check_vcu_room
 from ..errors import InputError
 from ..inputs.layout import BoxPath, draw_layout
 from ..inputs.references import crop_subject
@@ -152,7 +152,7 @@ def expand_anything(
     """
     canvas = outpaint(picture, left=left, right=right, top=top, bottom=bottom, step=step)
     check_longer(canvas.num_frames, num_frames)
-    check_unit_room(len(picture), num_frames, canvas.height, canvas.width, what="The canvas", clips=1)
+    check_vcu_room(len(picture), num_frames, canvas.height, canvas.width, what="The canvas", clips=1)
     later = (0, 0, 0, 0, 0, num_frames - canvas.num_frames)
     moving = VideoConditionUnit(
         roles=functional.pad(canvas.roles, later),

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..checks.numbers import check_whole
-from ..checks.room import check_unit_room
+from ..checks.room import check_vcu_room
 from ..errors import InputError, ShapeError
 from ..inputs import controls
 from ..inputs.layout import BoxPath, draw_layout
@@ -129,7 +129,7 @@ def outpaint(
             "Nothing is added on any side. Outpainting needs a border to fill. Set at least one side.",
         )
     size = source.shape[2], height + sum(down), width + sum(across)
-    check_unit_room(len(source), *size, what="The canvas", clips=1)
+    check_vcu_room(len(source), *size, what="The canvas", clips=1)
     roles = torch.full_like(source[:, :1], KEEP, dtype=torch.uint8)
     return VideoConditionUnit(
         roles=functional.pad(roles, (*across, *down)),
@@ -309,7 +309,7 @@ def _check_size(batch: int, num_frames: int, height: int, width: int, clips: int
                 size=size,
                 what=what,
             )
-    check_unit_room(batch, num_frames, height, width, clips=clips)
+    check_vcu_room(batch, num_frames, height, width, clips=clips)
 
 
 def check_longer(given: int, num_frames: int) -> None:

@@ -261,7 +261,7 @@ def _caches(
     processes: Any,
 ) -> tuple[Cache, Cache | None]:
     vae = load_vae(files.vae, dtype=torch.float32, device=processes.device)
-    encoder = Encoder(vae=vae, fold_masks=family.fold_masks)
+    encoder = Encoder(vae=vae, encode_masks=family.encode_masks)
     which = {"process": processes.process_index, "processes": processes.num_processes}
     fill_cache(folder / "examples", known, range(recipe.data.examples), encoder, **which)
     if unknown is not None:

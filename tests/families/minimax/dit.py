@@ -277,7 +277,7 @@ def build_adapter(sizes: MiniMaxSizes, context_layers: Sequence[int], ops: Modul
     )
 
 
-def fold_masks(masks: Tensor) -> Tensor:
+def encode_masks(masks: Tensor) -> Tensor:
     """Masks `(B, 1, T, H, W)` as one channel `(B, 1, t, h, w)`: whether there is anything to generate in a cell."""
     side = LATENTS.grid.pixels
     cells = F.max_pool3d(masks, (1, side, side))

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from vace_core.adapter import ContextAdapter
 from vace_core.files.weights import Naming, Weights
-from vace_core.inputs.fitting import FitRule
+from vace_core.inputs.fitting import ResolutionPreset
 from vace_core.models import layers
 from vace_core.models.family import Costs, block_numbers, count_blocks
-from vace_core.models.text import TextKind
+from vace_core.models.text import TextEncoderSpec
 from vace_core.protocols import VideoVae
 from vace_core.sampling.options import SamplingOptions
 
@@ -36,15 +36,15 @@ class MiniMaxFamily:
     base_name = "a MiniMax H3 base"
     vae_name = "the MiniMax H3 VAE"
     vae_fits = "MiniMax H3 models and their VACE adapters"
-    text: TextKind = QWEN3
+    text: TextEncoderSpec = QWEN3
     latents = LATENTS
     grid = LATENTS.grid
     latent_channels = LATENTS.channels
     options = SamplingOptions(shift=12.0, solver="euler", negative_prompt="")
     pair_options = options
     dtypes: tuple[torch.dtype, ...] = (torch.bfloat16, torch.float32)
-    presets: Mapping[str, FitRule] = {
-        "minimax": FitRule(grid=LATENTS.grid, max_area=768 * 1280, max_tokens=40_000, fps=24.0)
+    presets: Mapping[str, ResolutionPreset] = {
+        "minimax": ResolutionPreset(grid=LATENTS.grid, max_area=768 * 1280, max_tokens=40_000, fps=24.0)
     }
     size: tuple[int, int] = (768, 1280)
     released_layers: Mapping[int, int] = {5376: 50}
@@ -93,7 +93,7 @@ class MiniMaxFamily:
         _, width = weights.matrix("decoder.proj_out.weight")
         return MiniMaxVaeSizes(width=width)
 
-    def told_layers(self, weights: Weights) -> tuple[int, ...] | None:
+    def recorded_layers(self, weights: Weights) -> tuple[int, ...] | None:
         return block_numbers(weights, ADAPTER_NAMES[1], "context blocks")
 
     def usual_layers(self, layers: int, blocks: int) -> tuple[int, ...]:
@@ -116,10 +116,10 @@ class MiniMaxFamily:
     def official_adapter_key(self, ours: str, context_layers: Sequence[int]) -> str:
         return official_adapter_key(ours, context_layers)
 
-    def fold_masks(self, masks: Tensor) -> Tensor:
-        return dit.fold_masks(masks)
+    def encode_masks(self, masks: Tensor) -> Tensor:
+        return dit.encode_masks(masks)
 
-    def seen_frames(self, num_frames: int) -> list[int]:
+    def mask_frames(self, num_frames: int) -> list[int]:
         return list(range(num_frames))
 
 

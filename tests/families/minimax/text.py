@@ -31,7 +31,7 @@ class Qwen3Text:
 
 
 class Qwen3Kind:
-    """`vace_core.models.text.TextKind` says what each part means."""
+    """`vace_core.models.text.TextEncoderSpec` says what each part means."""
 
     name, reader = "Qwen3-VL", "MiniMax"
     released, released_width = "Qwen3-VL-32B", 5120

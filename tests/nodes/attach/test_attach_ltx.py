@@ -134,7 +134,7 @@ def test_two_adapters_add_up_as_in_our_own_model(core, run, base, ours, adapter)
     attachments = [
         core.adapter.Attachment(
             adapter=expert.adapter,
-            context=expert.adapter.embed(core.context.encode_context(vcu, ours.core.vae, family.fold_masks)),
+            context=expert.adapter.embed(core.context.encode_context(vcu, ours.core.vae, family.encode_masks)),
             strength=strength,
         )
         for vcu, strength in ((first, 1.0), (second, 0.5))
@@ -172,7 +172,7 @@ def test_each_context_window_gets_the_hints_of_its_own_frames(run, pack, base, o
     options = replace(ours.usual, guidance_scale=1.0)
     made = native_sample(windowed, vcu, latent, options, [1.0, 0.0])
 
-    context = pack.vace_core.context.encode_context(vcu, ours.core.vae, ours.family.fold_masks)
+    context = pack.vace_core.context.encode_context(vcu, ours.core.vae, ours.family.encode_masks)
     plug, (handle,) = pack.nodes.comfy.plug_ltx.LTX_PLUG, whole.additional_models["vace 1"]
     noise = torch.randn(latent["samples"].shape, generator=torch.Generator().manual_seed(options.seed))
     for half in (slice(0, 2), slice(2, 4)):

@@ -31,7 +31,7 @@ MASK_CELLS = (2, 8, 8)
 MAX_POSITION = (20.0, 2048.0, 2048.0)
 THETA = 10000.0
 # The block whose attention the weaker prediction of spatio-temporal guidance goes without.
-GUIDED_BLOCKS = frozenset({19})
+SKIP_LAYERS = frozenset({19})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +115,7 @@ class Attention(nn.Module):
         """Tokens `(B, L, D)` to those of the text `(B, S, D)`."""
         return self._attend(self.q_norm(self.to_q(x)), self.k_norm(self.to_k(text)), self.to_v(text))
 
-    def pass_over(self, x: Tensor) -> Tensor:
+    def skip_attention(self, x: Tensor) -> Tensor:
         """Every token to itself alone, as the weaker prediction of spatio-temporal guidance has it ("stg_a")."""
         return self.to_out[0](x)
 
@@ -157,7 +157,7 @@ class LtxBlock(nn.Module):
         # One name for what each part makes of the one before, so that no part keeps the last one's result alive.
         x = torch.addcmul(shift_attn, _rms(tokens), 1 + scale_attn)
         skipped = self.index in stream.prompt.skipped
-        x = self.attn1.pass_over(x) if skipped else self.attn1.to_tokens(x, stream.rotation)
+        x = self.attn1.skip_attention(x) if skipped else self.attn1.to_tokens(x, stream.rotation)
         tokens = torch.addcmul(tokens, x, gate_attn)
         x = self.attn2.to_text(tokens, stream.prompt.tokens)
         tokens = tokens + x
@@ -221,9 +221,9 @@ class LtxDit(nn.Module):
         hidden = F.gelu(first(text_embeds.to(self.scale_shift_table.dtype)), approximate="tanh")
         return LtxPrompt(tokens=second(hidden), fps=fps)
 
-    def weaken(self, text: LtxPrompt) -> LtxPrompt:
+    def perturb(self, text: LtxPrompt) -> LtxPrompt:
         """The same prompt for the weaker prediction that spatio-temporal guidance leads away from."""
-        return replace(text, skipped=GUIDED_BLOCKS)
+        return replace(text, skipped=SKIP_LAYERS)
 
     def forward(
         self, latents: Tensor, sigma: Tensor, text: LtxPrompt, attachments: Sequence[Attachment] = ()
@@ -273,7 +273,7 @@ def build_adapter(sizes: LtxSizes, context_layers: Sequence[int], ops: ModuleTyp
     )
 
 
-def fold_masks(masks: Tensor) -> Tensor:
+def encode_masks(masks: Tensor) -> Tensor:
     """Masks `(B, 1, T, H, W)` as latent channels `(B, 128, t, h, w)`, soft where a mask changes in time or space.
 
     They are resampled so that both ends are met exactly, then 2 x 8 x 8 cells are folded into a latent one.
@@ -286,7 +286,7 @@ def fold_masks(masks: Tensor) -> Tensor:
     return rearrange(cells, "b 1 (t f) (h p) (w q) -> b (f p q) t h w", f=frames, p=rows, q=columns)
 
 
-def seen_frames(num_frames: int) -> list[int]:
+def mask_frames(num_frames: int) -> list[int]:
     """The mask frames that the model reads at least a part of: those next to the places of the resampling."""
     cells = MASK_CELLS[0] * GRID.latent_frames(num_frames)
     last, gaps = num_frames - 1, cells - 1

@@ -16,12 +16,12 @@ from torch import Tensor
 from ...adapter import ContextAdapter
 from ...files import strict_json
 from ...files.weights import Naming, Weights
-from ...inputs.fitting import FitRule
+from ...inputs.fitting import ResolutionPreset
 from ...protocols import VideoVae
 from ...sampling.options import SamplingOptions
 from .. import layers
 from ..family import Costs, block_numbers, count_blocks
-from ..text import TextKind
+from ..text import TextEncoderSpec
 from . import cost as ltx_cost
 from . import dit as ltx
 from .dit import LtxDit, LtxSizes
@@ -43,7 +43,7 @@ class LtxFamily:
     base_name = "an LTX-Video base"
     vae_name = "the LTX-Video 0.9 VAE"
     vae_fits = "LTX-Video 0.9 models and their VACE adapters"
-    text: TextKind = T5
+    text: TextEncoderSpec = T5
     latents = LATENTS
     grid = LATENTS.grid
     # Source: ali-vilab/VACE, vace/vace_ltx_inference.py, and the scheduler's configuration in the released file.
@@ -64,8 +64,8 @@ class LtxFamily:
     dtypes: tuple[torch.dtype, ...] = (torch.bfloat16, torch.float32)
     latent_channels = LATENTS.channels
     # Source: ali-vilab/VACE, configs of VACE-LTX.
-    presets: Mapping[str, FitRule] = {
-        "ltx": FitRule(grid=LATENTS.grid, max_area=512 * 768, max_tokens=4_992, fps=25.0),
+    presets: Mapping[str, ResolutionPreset] = {
+        "ltx": ResolutionPreset(grid=LATENTS.grid, max_area=512 * 768, max_tokens=4_992, fps=25.0),
     }
     size: tuple[int, int] = (512, 768)
     released_layers: Mapping[int, int] = {2048: 28}
@@ -114,7 +114,7 @@ class LtxFamily:
         return LtxSizes.of({name: weights.shape(name) for name in weights.stored})
 
     def adapter_sizes(self, weights: Weights) -> tuple[LtxSizes, int]:
-        if not self.told_layers(weights) and (shape := weights.shape(ADAPTER_MARK)):
+        if not self.recorded_layers(weights) and (shape := weights.shape(ADAPTER_MARK)):
             return LtxSizes(width=shape[0], ffn=shape[0], layers=0), 0  # its tokens are read by the base itself
         ffn, width = weights.matrix("transformer_context_blocks.0.ff.net.0.proj.weight")
         _check_width(weights, width, "transformer_context_blocks.0.attn1.to_q.weight")
@@ -127,7 +127,7 @@ class LtxFamily:
             raise weights.damaged("its weights do not tell the sizes of an LTX-Video VAE")
         return LtxVaeSizes(width=shape[0])
 
-    def told_layers(self, weights: Weights) -> tuple[int, ...] | None:
+    def recorded_layers(self, weights: Weights) -> tuple[int, ...] | None:
         return block_numbers(weights, ADAPTER_NAMES[1], "context blocks")
 
     def usual_layers(self, layers: int, blocks: int) -> tuple[int, ...]:
@@ -150,11 +150,11 @@ class LtxFamily:
     def official_adapter_key(self, ours: str, context_layers: Sequence[int]) -> str:
         return official_adapter_key(ours, context_layers)
 
-    def fold_masks(self, masks: Tensor) -> Tensor:
-        return ltx.fold_masks(masks)
+    def encode_masks(self, masks: Tensor) -> Tensor:
+        return ltx.encode_masks(masks)
 
-    def seen_frames(self, num_frames: int) -> list[int]:
-        return ltx.seen_frames(num_frames)
+    def mask_frames(self, num_frames: int) -> list[int]:
+        return ltx.mask_frames(num_frames)
 
 
 def _configuration(weights: Weights) -> Mapping[str, Any]:

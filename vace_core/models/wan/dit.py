@@ -302,17 +302,17 @@ def official_adapter_key(ours: str) -> str:
     return f"vace_blocks.{index}.{name if head == 'context_blocks' else f'after_proj.{name}'}"
 
 
-def fold_masks(masks: Tensor) -> Tensor:
+def encode_masks(masks: Tensor) -> Tensor:
     """Masks `(B, 1, T, H, W)` as latent channels `(B, 64, t, h, w)`: 8×8 pixels folded, nearest frame in time.
 
     Frame k of t is read at floor((k + ½)·T/t), so for T > 1 neither the first nor the last frame is ever seen; the
     released models were trained that way. Source: ali-vilab/VACE, vace/models/wan/wan_vace.py, vace_encode_masks.
     """
     folded = rearrange(masks, "b 1 t (h p) (w q) -> b (p q) t h w", p=GRID.pixels, q=GRID.pixels)
-    return folded[:, :, seen_frames(masks.shape[2])]
+    return folded[:, :, mask_frames(masks.shape[2])]
 
 
-def seen_frames(num_frames: int) -> list[int]:
+def mask_frames(num_frames: int) -> list[int]:
     """The mask frames that the model reads, one per latent frame."""
     latent_frames = GRID.latent_frames(num_frames)
     return [int((k + 0.5) * num_frames / latent_frames) for k in range(latent_frames)]

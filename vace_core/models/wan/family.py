@@ -15,12 +15,12 @@ from torch import Tensor
 
 from ...adapter import ContextAdapter
 from ...files.weights import Naming, Weights
-from ...inputs.fitting import FitRule
+from ...inputs.fitting import ResolutionPreset
 from ...protocols import VideoVae
 from ...sampling.options import SamplingOptions
 from .. import layers
 from ..family import Costs, count_blocks
-from ..text import TextKind
+from ..text import TextEncoderSpec
 from . import cost as wan_cost
 from . import dit as wan
 from .dit import HEAD_WIDTH, WanDit, WanSizes
@@ -54,7 +54,7 @@ class WanFamily:
     base_name = "a Wan text-to-video base"
     vae_name = "the Wan 2.1 VAE"
     vae_fits = "Wan 2.1 and Wan 2.2 14B models and their VACE adapters"
-    text: TextKind = UMT5
+    text: TextEncoderSpec = UMT5
     latents = LATENTS
     grid = LATENTS.grid
     options = SamplingOptions()
@@ -63,9 +63,9 @@ class WanFamily:
     pair_options = replace(options, shift=12.0)
     latent_channels = LATENTS.channels
     # Source: ali-vilab/VACE, models/wan/wan_vace.py.
-    presets: Mapping[str, FitRule] = {
-        "wan-480p": FitRule(grid=LATENTS.grid, max_area=480 * 832, max_tokens=32_760, fps=16.0),
-        "wan-720p": FitRule(grid=LATENTS.grid, max_area=720 * 1280, max_tokens=75_600, fps=16.0),
+    presets: Mapping[str, ResolutionPreset] = {
+        "wan-480p": ResolutionPreset(grid=LATENTS.grid, max_area=480 * 832, max_tokens=32_760, fps=16.0),
+        "wan-720p": ResolutionPreset(grid=LATENTS.grid, max_area=720 * 1280, max_tokens=75_600, fps=16.0),
     }
     size: tuple[int, int] = (480, 832)
     released_layers: Mapping[int, int] = {1536: 30, 5120: 40}
@@ -146,7 +146,7 @@ class WanFamily:
             raise weights.damaged("its weights do not tell the sizes of a Wan VAE")
         return VaeSizes(width=width, blocks=blocks)
 
-    def told_layers(self, weights: Weights) -> tuple[int, ...] | None:
+    def recorded_layers(self, weights: Weights) -> tuple[int, ...] | None:
         return None
 
     def usual_layers(self, layers: int, blocks: int) -> tuple[int, ...]:
@@ -169,11 +169,11 @@ class WanFamily:
     def official_adapter_key(self, ours: str, context_layers: Sequence[int]) -> str:
         return wan.official_adapter_key(ours)
 
-    def fold_masks(self, masks: Tensor) -> Tensor:
-        return wan.fold_masks(masks)
+    def encode_masks(self, masks: Tensor) -> Tensor:
+        return wan.encode_masks(masks)
 
-    def seen_frames(self, num_frames: int) -> list[int]:
-        return wan.seen_frames(num_frames)
+    def mask_frames(self, num_frames: int) -> list[int]:
+        return wan.mask_frames(num_frames)
 
 
 def _check_width(weights: Weights, width: int, square: str) -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ...adapter import Attachment
 from ...context import encode_context
-from ...pipeline import SamplingOptions, VaceModel, make_noise, solver_named
+from ...pipeline import SamplingOptions, VaceModel, get_solver, make_noise
 from ...sampling.guidance import guide
 from ...vcu import VideoConditionUnit
 
@@ -41,7 +41,7 @@ def sample_pinned(
         sources: `(B, 3, T, H, W)`: what is kept, with the holes filled somehow, so that no hard edge is encoded.
         options: How to sample.
     """
-    base, solver = model.expert.base, solver_named(options.solver)
+    base, solver = model.expert.base, get_solver(options.solver)
     first = units[0]
     tokens = model.vae.grid.tokens(first.num_frames, first.height, first.width)
     schedule = options.schedule(tokens, first=solver.first)
@@ -51,7 +51,7 @@ def sample_pinned(
     )
     attachments: list[Attachment] = []
     if options.strength and model.expert.adapter is not None:
-        context = torch.cat([encode_context(unit, model.vae, model.fold_masks) for unit in units])
+        context = torch.cat([encode_context(unit, model.vae, model.encode_masks) for unit in units])
         adapter = model.expert.adapter
         attachments = [Attachment(adapter=adapter, context=adapter.embed(context), strength=options.strength)]
     denoise = guide(

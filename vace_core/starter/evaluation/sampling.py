@@ -9,7 +9,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from ...composite import composite_unit
+from ...composite import composite_vcu
 from ...inputs.masks import opencv
 from ...media.video import to_uint8
 from ...models.text import TextEncoder
@@ -55,7 +55,7 @@ def make(model: VaceModel, units: Sequence[VideoConditionUnit], options: Samplin
 def finish(decoded: Tensor, units: Sequence[VideoConditionUnit]) -> Made:
     """Decoded clips `(B, 3, T, H, W)` with what `units` keep put back, as `pipeline.generate` does it."""
     unit = stack_units(units)
-    finished = decoded if unit.source is None else composite_unit(decoded, unit)
+    finished = decoded if unit.source is None else composite_vcu(decoded, unit)
     return Made(decoded=decoded, finished=finished)
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ...files.safetensors_format import save
 from ...loading.inspect import CONTEXT_LAYERS_KEY
-from ...models.wan.dit import WanDit, build_adapter, fold_masks, official_adapter_key
+from ...models.wan.dit import WanDit, build_adapter, encode_masks, official_adapter_key
 from ...models.wan.vae import WanVaeNetwork
 from ...models.wan.vae_stream import WanVae
 from ...training.data.cache import Cache, Encoder, fill_cache
@@ -100,7 +100,7 @@ class StarterTraining:
         with seeded(self.seed):
             base = WanDit(SIZES)
         initialise(base, self.seed)
-        encoder = Encoder(vae=self._vae(), fold_masks=None, together=TOGETHER)
+        encoder = Encoder(vae=self._vae(), encode_masks=None, together=TOGETHER)
         if not self._fit(Tuned(base), "base", self.base, WorldClips(self.seed), encoder):
             return False
         write(path, base.state_dict(), {})
@@ -117,7 +117,7 @@ class StarterTraining:
         with seeded(self.seed):
             adapter = build_adapter(base.sizes, layers)
         copy_base(adapter, base)
-        encoder = Encoder(vae=self._vae(), fold_masks=fold_masks, together=TOGETHER)
+        encoder = Encoder(vae=self._vae(), encode_masks=encode_masks, together=TOGETHER)
         if not self._fit(Tuned(base, adapter), "adapter", self.adapter, WorldTasks(self.seed), encoder):
             return False
         weights = {official_adapter_key(name): value for name, value in adapter.state_dict().items()}

@@ -16,7 +16,7 @@ from ...context import encode_context
 from ...errors import InputError
 from ...files import strict_json
 from ...files.safetensors_format import SafetensorsFile, save
-from ...protocols import FoldMasks, VideoVae
+from ...protocols import EncodeMasks, VideoVae
 from ..state import check_recipe
 from .example import Example, Examples, stack_units
 
@@ -55,12 +55,12 @@ class Encoder:
 
     Attributes:
         vae: Encodes clips and pictures.
-        fold_masks: How the base's adapters see masks; None = no contexts are made, for training a base.
+        encode_masks: How the base's adapters see masks; None = no contexts are made, for training a base.
         together: Small clips that are encoded at once, which keeps a processor busy.
     """
 
     vae: VideoVae
-    fold_masks: FoldMasks | None
+    encode_masks: EncodeMasks | None
     together: int = 1
 
     @torch.no_grad()
@@ -70,11 +70,11 @@ class Encoder:
         for alike in self._alike(examples):
             unit = stack_units([examples[place].unit for place in alike])
             video = self.vae.encode(torch.cat([examples[place].target for place in alike]))
-            if self.fold_masks is None:
+            if self.encode_masks is None:
                 pictures = [self.vae.encode(picture) for picture in unit.references]
                 context = None
             else:
-                context = encode_context(unit, self.vae, self.fold_masks)
+                context = encode_context(unit, self.vae, self.encode_masks)
                 # The target of a reference is the reference itself, which is its inactive half.
                 pictures = [context[:, : video.shape[1], : unit.num_references]]
             targets = torch.cat([*pictures, video], dim=2)
@@ -139,7 +139,7 @@ def fill_cache(
     Raises:
         InputError: the folder holds a cache of something else, or cannot be written.
     """
-    identity = {"examples": examples.identity, "contexts": encoder.fold_masks is not None}
+    identity = {"examples": examples.identity, "contexts": encoder.encode_masks is not None}
     wanted = identity | {"numbers": f"{len(numbers)} from {numbers[0]}"}
     shards = range(0, len(numbers), SHARD)
     for shard in tqdm(shards[process::processes], desc=f"encoding {folder.name}", mininterval=5, disable=process > 0):
