@@ -31,6 +31,8 @@ def _value(value: Any) -> str:
 
 def _interval(numbers: Any) -> str:
     """A range as one writes intervals: "[0, 1]", "(0, inf)", "whole [1, inf)"."""
-    least = f"({numbers.above:g}" if numbers.above > -inf else f"[{numbers.least}" if numbers.least > -inf else "(-inf"
-    most = f"{numbers.most}]" if numbers.most < inf else "inf)"
+    least = f"[{_value(numbers.least)}" if numbers.least > -inf else "(-inf"
+    if numbers.above > -inf:
+        least = f"({_value(numbers.above)}"
+    most = f"{_value(numbers.most)}]" if numbers.most < inf else "inf)"
     return f"{'whole ' if numbers.whole else ''}{least}, {most}"

@@ -303,7 +303,7 @@ WRONG = {
     ),
     "an ending that is not written": (
         3, ["text", "-o", "clip.avi"],
-        "file-ending: known=.mp4, path=clip.avi, suffix='.avi'",
+        "file-ending: known=.mp4, path=clip.avi, suffix=.avi",
     ),
     "no folder": (
         3, ["text", "-o", "nowhere/clip.mp4"],

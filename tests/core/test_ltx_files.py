@@ -136,7 +136,7 @@ def test_gguf_is_not_split(tmp_path):
     path = write_gguf(tmp_path / "a.gguf", base_weights() | adapter_weights())
     done = CliRunner().invoke(app, ["split", *map(str, (path, tmp_path / "b.safetensors", tmp_path / "c.safetensors"))])
     assert done.exit_code == 4
-    assert done.stderr.rstrip("\n").split("\n")[-1] == f"gguf-not-copied: path={path}"
+    assert refused(done.exception) == f"gguf-not-copied: path={path}"
     assert [file.name for file in tmp_path.iterdir()] == ["a.gguf"]
 
 
@@ -225,7 +225,7 @@ def test_the_command_refuses_a_vae_of_another_model(path, tmp_path):
     vae = ("--vae", tmp_path / "wan.safetensors", "--text-encoder", "starter")
     done = CliRunner().invoke(app, [*map(str, ("text", *still, "-m", path, *vae, "-o", tmp_path / "a.png"))])
     assert done.exit_code == 4
-    assert done.stderr.rstrip("\n").split("\n")[-1] == (
+    assert refused(done.exception) == (
         "vae-other-family: found=the Wan 2.1 VAE, model=an LTX-Video base, needed=the LTX-Video "
         f"0.9 VAE, vae={tmp_path / 'wan.safetensors'}"
     )

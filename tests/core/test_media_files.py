@@ -43,13 +43,13 @@ def test_write_says_what_it_needs(tmp_path: Path):
     frames, (one, folder) = torch.zeros(1, 3, 1, 16, 16), (tmp_path / "a.mp4", tmp_path / "b.mp4")
     folder.mkdir()
     assert message(InputError, lambda: write_video(tmp_path / "a.avi", frames, fps=16)) == (
-        f"file-ending: known=.mp4, path={tmp_path / 'a.avi'}, suffix='.avi'"
+        f"file-ending: known=.mp4, path={tmp_path / 'a.avi'}, suffix=.avi"
     )
     assert message(InputError, lambda: write_video(one, frames, fps=16, lossless=True)) == (
-        f"file-ending: known=.mkv, path={one}, suffix='.mp4'"
+        f"file-ending: known=.mkv, path={one}, suffix=.mp4"
     )
     assert message(InputError, lambda: write_image(one, frames)) == (
-        f"file-ending: known=.png, path={one}, suffix='.mp4'"
+        f"file-ending: known=.png, path={one}, suffix=.mp4"
     )
     assert message(InputError, lambda: write_video(tmp_path / "no" / "a.mp4", frames, fps=16)) == (
         f"folder-missing: folder={tmp_path / 'no'}"
@@ -61,7 +61,7 @@ def test_write_says_what_it_needs(tmp_path: Path):
         "image-several-frames: frames=2"
     )
     assert message(InputError, lambda: check_target(tmp_path / "a.avi", ".mp4", ".png")) == (
-        f"file-ending: known=.mp4 or .png, path={tmp_path / 'a.avi'}, suffix='.avi'"
+        f"file-ending: known=.mp4 or .png, path={tmp_path / 'a.avi'}, suffix=.avi"
     )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["b.mp4"]
 

@@ -406,7 +406,4 @@ def test_the_official_rules_join_prompts_and_references():
 def test_the_official_rules_know_no_other_units(unit):
     with pytest.raises(InputError) as caught:
         kind_of(unit)
-    assert refused(caught.value) == (
-        "One of the units is neither an extension, nor a repaint, nor a control. The official rules know only these "
-        "three, uncombined. Use compose, which takes any units."
-    )
+    assert refused(caught.value) == "official-rules"

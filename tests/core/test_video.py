@@ -199,7 +199,7 @@ def test_a_cut_file_is_named(tmp_path: Path):
     assert len(read_video(path, max_frames=whole).frames) == whole
     path = truncated(encode(tmp_path / "a.mkv", noise(9, 32, 32, 3), codec="ffv1", pix_fmt="bgr0"), 0.6)
     assert message(InputError, lambda: read_video(path)) == (
-        f"video-cut-short: count=5, end=0.3125, path={path}, stated=0.562"
+        f"video-cut-short: count=5, end=0.312, path={path}, stated=0.563"
     )
     assert len(read_video(path, max_frames=5).frames) == 5
 

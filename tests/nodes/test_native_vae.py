@@ -83,9 +83,7 @@ class TestTold:
         ],
     )
     def test_what_is_not_known_is_described(self, pack, vae, said):
-        assert (
-            refusal(pack.nodes.comfy.native.NativeVae, vae) == f"The VAE is one that is not known here {said}. {CURE}"
-        )
+        assert refusal(pack.nodes.comfy.native.NativeVae, vae) == CURE.format(f"one that is not known here {said}")
 
     def test_wans_own_of_any_width_also_where_parts_are_compiled(self, pack, kinds):
         wan = pack.vace_core.models.wan.family.WAN

@@ -210,11 +210,10 @@ class TestControl:
 
     @pytest.mark.parametrize("paths", ["", "[]", " [] ", '{"version": 1, "paths": []}'])
     def test_no_box_yet(self, run, paths):
-        wanted = "no-boxes"
-        assert refusal(run, "VaceLayoutToVideo", paths=paths, **SIZE) == wanted
+        assert refusal(run, "VaceLayoutToVideo", paths=paths, **SIZE) == "no-boxes"
         # The picture to draw on comes first: it is shown, and only what comes after the node is stopped.
         waits = run("VaceMoveAnything", image=clip(1), paths=paths, length=5)
-        assert waits.block_execution == wanted
+        assert waits.block_execution == outcome(run, "VaceLayoutToVideo", paths=paths, **SIZE)
         assert len(waits.ui["vace_picture"]) == 1
 
 

@@ -25,6 +25,7 @@ class Pack:
         folder: A temporary folder of this process.
         quick: Whether a part of the cases is enough.
         said: Every message with which something was refused, in order.
+        code: The code of the last of them.
     """
 
     module: types.ModuleType
@@ -32,6 +33,7 @@ class Pack:
     folder: Path
     quick: bool = False
     said: list[str] = field(default_factory=list)
+    code: str = ""
 
     def part(self, cases: Sequence[Any], every: int) -> Sequence[Any]:
         """All cases, or each n-th where a part is enough."""
@@ -53,6 +55,7 @@ class Pack:
         except Exception as error:  # whatever a user would see
             if "VaceError" in [kind.__name__ for kind in type(error).__mro__]:
                 self.said.append(str(error))
+                self.code = error.code  # type: ignore[attr-defined]
                 return "said", str(error)
             return "cryptic", f"{type(error).__name__}: {str(error)[:300]}"
 

@@ -12,6 +12,7 @@ from .pack import Pack
 from .row import Row, tally
 
 LENGTHS = (0, 1, 2, 3, 5, 17, 18, 20, 80, 81, 82)
+TOO_SHORT = ("length-too-short", "flow-length")
 FITS = ("starter", "480p", "720p", "as it is")
 STARTER_LENGTH = 17
 SIZES = ((1, 1), (1, 100), (15, 15), (16, 16), (17, 33), (33, 17), (31, 48), (63, 65), (100, 37), (37, 100), (64, 64),
@@ -84,7 +85,7 @@ def _judged(pack: Pack, node: str, values: dict[str, Any], wanted: int | None) -
     kind, got = pack.outcome(_whole_job, pack, node, values)
     if kind != "handled":
         # One frame leaves extensions nothing to make, and has no motion to follow.
-        refused = kind == "said" and (wanted is None or (wanted == 1 and "is needed" in got.replace("are", "is")))
+        refused = kind == "said" and (wanted is None or (wanted == 1 and pack.code in TOO_SHORT))
         return ("said", got) if refused else (kind if kind != "said" else "wrongly refused", got)
     return ("right", got) if got == wanted else ("wrong length", f"{got} frames where {wanted} are due")
 

@@ -196,8 +196,8 @@ def check_float_frames(frames: Tensor) -> None:
         raise InputError(
             "frames-values",
             "The frames hold values from {low:g} to {high:g}. -1 (black) to 1 (white) is needed. Rescale them first.",
-            low=low,
-            high=high,
+            low=float(low),
+            high=float(high),
         )
 
 
