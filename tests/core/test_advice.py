@@ -133,7 +133,7 @@ def test_a_photo_whose_grain_is_another_in_every_frame_is_one_too():
     still = photo(1, 1)
     grain = torch.rand(1, 3, T, H, W, generator=torch.Generator().manual_seed(0)) * 0.3 - 0.15
     (message,) = warnings(tasks.depth((still + grain).clamp(-1, 1)), mask_frames=mask_frames(T))
-    assert message.startswith("The control has the many colours and the fine detail of a photo.")
+    assert message.startswith("The control video has the many colours and the fine detail of a photo.")
 
 
 @pytest.mark.parametrize(("unit", "message"), UNUSUAL)

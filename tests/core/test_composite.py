@@ -184,14 +184,12 @@ def test_noise_on_a_flat_surrounding_does_not_pale_what_was_painted():
         (
             lambda: composite(clip(1), clip(2), hole(), blend=hole() * 1.5 - 0.5),
             InputError,
-            "The blend holds values from -0.5 to 1. Values from 0 (source) to 1 (generated) are needed. "
-            "Make it with vace_core.inputs.masks.soften.",
+            "blend-values: high=1, low=-0.5",
         ),
         (
             lambda: composite(clip(1), clip(2), hole(), blend=hole() * float("nan")),
             InputError,
-            "The blend holds values from nan to nan. Values from 0 (source) to 1 (generated) are needed. "
-            "Make it with vace_core.inputs.masks.soften.",
+            "blend-values: high=nan, low=nan",
         ),
         (
             lambda: composite(clip(1), clip(2), hole(), blend=(hole() * 0.5).index_fill(3, torch.tensor([0]), 0.25)),

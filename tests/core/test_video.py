@@ -192,10 +192,11 @@ def test_playlists_open_no_other_files(tmp_path: Path):
 
 def test_a_cut_file_is_named(tmp_path: Path):
     path = encode(tmp_path / "a.mp4", noise(9, 32, 32, 3), container_options={"movflags": "faststart"})
-    text = message(InputError, lambda: read_video(truncated(path, 0.7)))
-    assert text.startswith(f"The video {path} is cut short: its header states 0.56 s, its ")
-    whole = int(text.split()[-2])
-    assert text.endswith(f"Export or download it again, or read its first {whole} frames.")
+    with pytest.raises(InputError) as error:
+        read_video(truncated(path, 0.7))
+    assert (error.value.code, error.value.fields["path"]) == ("video-cut-short", path)
+    assert f"{error.value.fields['stated']:.2f}" == "0.56"
+    whole = error.value.fields["count"]
     assert len(read_video(path, max_frames=whole).frames) == whole
     path = truncated(encode(tmp_path / "a.mkv", noise(9, 32, 32, 3), codec="ffv1", pix_fmt="bgr0"), 0.6)
     assert message(InputError, lambda: read_video(path)) == (
