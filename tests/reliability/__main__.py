@@ -3,7 +3,7 @@
     COMFYUI_PATH=… COMFYUI_PYTHON=… COMFYUI_PATH_2026=… COMFYUI_PYTHON_2026=… python -m tests.reliability
 
 Each ComfyUI is run by its own Python, which needs pytest and hypothesis beside what ComfyUI needs. Without them the
-rows that need one are measured on the tests' stand-in as far as that goes. `--rows 6 7` measures some rows anew and
+rows that need one are measured on the tests' stand-in as far as that goes. `--rows 6 7` measures some rows again and
 keeps the others as they were.
 """
 

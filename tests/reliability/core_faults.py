@@ -57,13 +57,13 @@ def _cases(pack: Pack) -> list[tuple[str, Any, Any]]:
         return lambda: f"{call()[1].shape[2]} latent frames"
 
     def mean(call: Any) -> Any:
-        return lambda: f"{float(call()[0]['vace_mask'][0].mean()):.3f} of the mask is made anew"
+        return lambda: f"{float(call()[0]['vace_mask'][0].mean()):.3f} of the mask is generated"
 
     def trim(call: Any) -> Any:
         return lambda: f"{call()[2]} reference(s) in front"
 
     def corner(call: Any) -> Any:
-        # Raw latents of averages: white is 1, and the fake VAE keeps the picture's own values in channel 0.
+        # Raw latents of averages: white is 1, and the fake VAE keeps the image's own values in channel 0.
         def seen() -> str:
             reference = call()[0]["vace_frames"][0][0, 0, 0]
             is_whole = float(reference[0].max()) > 0.9 and _has_black(reference)

@@ -120,7 +120,7 @@ def videos(folder: Path) -> dict[str, tuple[Path, str]]:
 
 
 def pictures(folder: Path) -> dict[str, tuple[Path, str]]:
-    """Pictures by name, and what is due."""
+    """Image files by name, and what is due."""
     good = Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8))
 
     def saved(name: str, image: Image.Image = good, **options: Any) -> Path:

@@ -40,12 +40,12 @@ RESERVED = {"con", "prn", "aux", "nul", *(f"{name}{n}" for name in ("com", "lpt"
 
 
 def coverage(pack_forms: dict[str, Any]) -> dict[str, Any]:
-    """Row 5: for each node a workflow that shows it, a help page with a picture, and a tooltip everywhere."""
+    """Row 5: for each node a workflow that shows it, a help page with an image, and a tooltip everywhere."""
     shown: set[str] = set()
     graphs = [*(ROOT / "workflows").glob("*.json"), *(ROOT / "subgraphs").glob("*.json")]
     for path in graphs:
         shown |= set(re.findall(r'"type": ?"(Vace\w+)"', path.read_text(encoding="utf-8")))
-    lacks: dict[str, list[str]] = {"workflow": [], "help page": [], "picture in it": [], "tooltips": []}
+    lacks: dict[str, list[str]] = {"workflow": [], "help page": [], "image in it": [], "tooltips": []}
     for node_id, form in pack_forms.items():
         page = ROOT / "web" / "docs" / f"{node_id}.md"
         text = page.read_text(encoding="utf-8") if page.exists() else ""
@@ -54,7 +54,7 @@ def coverage(pack_forms: dict[str, Any]) -> dict[str, Any]:
         for what, there in (
             ("workflow", node_id in shown),
             ("help page", bool(text)),
-            ("picture in it", "![" in text),
+            ("image in it", "![" in text),
             ("tooltips", said and bool(form["description"])),
         ):
             if not there:

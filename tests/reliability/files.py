@@ -118,7 +118,7 @@ def row_17(found: dict[str, Any], hosts: dict[str, dict[str, Any]]) -> Row:
         and size < MEMORY
         and not cryptic
         and not found["code of a pickle ran"],
-        "Weights, videos and pictures that are broken, made to break something, or merely unusual, each read in a "
+        "Weights, videos and images that are broken, made to break something, or merely unusual, each read in a "
         "process of its own; the weights also through every widget of the loaders.",
     )
 

@@ -113,7 +113,7 @@ def symbols(pack: Pack) -> dict[str, Any]:
 
 
 def _job(pack: Pack) -> None:
-    """The starter from loading to pictures, and conditioning for the stock samplers."""
+    """The starter from loading to images, and conditioning for the stock samplers."""
     model = tiny_starter(pack)
     vcu = pack.run("VaceInpaintVideo", images=clip(), mask=left_half(), fit="as it is")[0]
     samples = pack.run("VaceSampleVideo", model=model, vcu=vcu, steps=1, cfg=1.0, shift=3.0)[0]

@@ -33,7 +33,7 @@ def parity() -> dict[str, Any]:
         environment = {
             **os.environ,
             "PYTHONPATH": str(ROOT),
-            "PYTHONPYCACHEPREFIX": name,  # assertions are compiled anew, with the hook in them
+            "PYTHONPYCACHEPREFIX": name,  # assertions are compiled again, with the hook in them
             "VACE_RECORD": str(record),
         }
         environment.pop("PYTHONDONTWRITEBYTECODE", None)

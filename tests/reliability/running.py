@@ -291,7 +291,7 @@ def row_14(hosts: dict[str, dict[str, Any]]) -> Row:
         14,
         f"{cases} re-runs: stale {stale}, needless {needless}",
         not stale and not needless,
-        "The same graph again, other seeds and prompts, and each file of the model and the picture replaced under its "
+        "The same graph again, other seeds and prompts, and each file of the model and the image replaced under its "
         "name; which nodes ran is compared with which had to.",
     )
 

@@ -118,7 +118,7 @@ def ramps(frames: int, height: int, width: int) -> Tensor:
 
 
 def aspect_error(frames: Tensor, height: int, width: int) -> float:
-    """By how many pixels one side of a fitted picture of ramps `(1, 3, T, h, w)` differs from an undistorted one."""
+    """By how many pixels one side of a fitted image of ramps `(1, 3, T, h, w)` differs from an undistorted one."""
     picture = (frames[0, :, 0] + 1) / 2
     rows, columns = picture.shape[1:]
     inner = slice(rows // 4, rows - rows // 4), slice(columns // 4, columns - columns // 4)
@@ -182,7 +182,7 @@ def row_7(hosts: dict[str, dict[str, Any]]) -> Row:
         not cryptic and not odd and error < 1,
         f"{len({**_CLIPS, **PICTURE_JOBS})} tasks x {len(SIZES)} sizes from 1 x 1 to 3840 x 2160 x {len(FITS)} fits. "
         "Stretching is measured on ramps "
-        "drawn into the picture.",
+        "drawn into the image.",
     )
 
 

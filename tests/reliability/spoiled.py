@@ -59,7 +59,7 @@ def _sockets(pack: Pack) -> list[tuple[str, str, Any]]:
 
 
 def _later(pack: Pack) -> list[tuple[str, str, Any]]:
-    """Latents, decoded pictures, and a VAE that overflows while it encodes or decodes."""
+    """Latents, decoded images, and a VAE that overflows while it encodes or decodes."""
     vcu = pack.run("VaceInpaintVideo", images=clip(), mask=left_half(), fit="as it is")[0]
     found = []
     for name, value in VALUES.items():
@@ -145,7 +145,7 @@ def row_10(hosts: dict[str, dict[str, Any]]) -> Row:
         10,
         f"{good} of {total} named where they come in; NaN frames written: {written}",
         good == total and not written,
-        "NaN and both infinities in every tensor input of every node, in latents, in decoded pictures, in a VAE that "
+        "NaN and both infinities in every tensor input of every node, in latents, in decoded images, in a VAE that "
         "overflows either way, and in a model of float32, bfloat16 and float16 as it is, with NaN in a weight, and "
         "with weights that overflow.",
     )

@@ -66,7 +66,7 @@ def test_a_row_meets_its_target(measured, number):
     assert row.met, row.result
 
 
-def test_5_every_node_has_a_workflow_a_page_with_a_picture_and_tooltips():
+def test_5_every_node_has_a_workflow_a_page_with_an_image_and_tooltips():
     row = environment.row_5(environment.coverage(pack().infos))
     assert row.met, row.result
 

@@ -15,9 +15,9 @@ from .row import Row
 
 
 def touching(pack: Pack) -> dict[str, Any]:
-    """Row 13: every node that takes tensors, models, latents, conditioning or units."""
+    """Row 13: every node that takes tensors, models, latents, conditioning or VCUs."""
     model = tiny_starter(pack)
-    # Ours compares whole values: a unit that is read must not change in any of its tensors.
+    # Ours compares whole values: a VCU that is read must not change in any of its tensors.
     vcu = pack.run("VaceSwapAnything", images=clip(9), mask=left_half(), references=clip(2), fit="as it is")[0]
     other = pack.run("VaceControlVideo", images=clip(9, seed=3), kind="gray", fit="as it is")[0]
     stack = pack.run("VaceStackReferences", image=clip(1))[0]
@@ -108,7 +108,7 @@ def row_13(hosts: dict[str, dict[str, Any]]) -> Row:
         f"{len(changed)} of {inputs} inputs of {max(one['nodes'] for one in hosts.values())} nodes"
         + (f"; did not run: {', '.join(sorted(set(failed)))}" if failed else ""),
         not changed and not failed,
-        "Tensors, masks, latents, conditioning, units, reference stacks and a whole model, hashed before and after.",
+        "Tensors, masks, latents, conditioning, VCUs, reference stacks and a whole model, hashed before and after.",
     )
 
 

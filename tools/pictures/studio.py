@@ -1,4 +1,4 @@
-"""The real nodes on the starter's world, and what they take and give as pictures."""
+"""The real nodes on the starter's world, and what they take and give as images."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Studio:
         return self.run("VaceDecodeVideo", samples=samples, vcu=vcu, vae=self.starter)
 
     def plain(self, samples: Any) -> Tensor:
-        """IMAGE: latents decoded alone, nothing put back: a unit that keeps nothing has nothing."""
+        """IMAGE: latents decoded alone, nothing put back: a VCU that keeps nothing has nothing."""
         return self.decoded(self.run("VaceTextToVideo", **SIZE)[0], samples)[0]
 
     def facts(self) -> list[str]:
@@ -80,12 +80,12 @@ class Studio:
         return lines
 
     def made(self, vcu: Any, **options: Any) -> Tensor:
-        """IMAGE: what the starter makes of a unit."""
+        """IMAGE: what the starter generates from a VCU."""
         return self.decoded(vcu, self.samples(vcu, **options))[0]
 
 
 def images(tensor: Tensor, count: int = COLUMNS) -> list[Image.Image]:
-    """An IMAGE as pictures: the first frame, the last, and evenly between."""
+    """An IMAGE as images: the first frame, the last, and evenly between."""
     levels = (tensor[..., :3].clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
     return [Image.fromarray(levels[n]) for n in _places(len(levels), count)]
 
@@ -96,14 +96,14 @@ def masks(tensor: Tensor, count: int = COLUMNS) -> list[Image.Image]:
 
 
 def roles(vcu: Any, count: int = COLUMNS) -> list[Image.Image]:
-    """What a unit makes (red) and keeps (white)."""
+    """What a VCU generates (red) and keeps (white)."""
     made = vcu.masks[0, 0].cpu().numpy()[..., None]
     levels = (made * np.array(MADE) + (1 - made) * np.array(KEPT)).round().astype(np.uint8)
     return [Image.fromarray(levels[n]) for n in _places(len(levels), count)]
 
 
 def frames(tensor: Tensor, count: int = COLUMNS) -> list[Image.Image]:
-    """Frames `(1, 3, T, H, W)` in −1..1 as pictures."""
+    """Frames `(1, 3, T, H, W)` in −1..1 as images."""
     return images((tensor[0].movedim(0, -1) + 1) / 2, count)
 
 

@@ -14,7 +14,7 @@ SAMPLED = ("seed", "steps", "cfg", "shift")
 
 
 def inpaint() -> Blueprint:
-    does = "Makes the masked part of a video anew and keeps the rest exactly."
+    does = "Generates the masked part of a video and keeps the rest exactly."
     one = Blueprint(f"VACE Inpaint{ONE_NODE}", "Video generation and editing/Inpaint video", does)
     clip, mask = _video(one), one.entry("mask", "MASK")
     task = one.add("VaceInpaintVideo", "task", images=clip["images"], mask=mask, fps=clip["fps"])
@@ -22,7 +22,7 @@ def inpaint() -> Blueprint:
 
 
 def swap() -> Blueprint:
-    does = "Puts the person or thing of a picture in the place of what the mask covers."
+    does = "Replaces what the mask covers with the person or object of a reference image."
     one = Blueprint(f"VACE Swap Anything{ONE_NODE}", "Video generation and editing/Inpaint video", does)
     clip, mask, pictures = _video(one), one.entry("mask", "MASK"), one.entry("references", "VACE_REFERENCES,IMAGE")
     task = one.add("VaceSwapAnything", "task", images=clip["images"], mask=mask, references=pictures, fps=clip["fps"])
@@ -30,7 +30,7 @@ def swap() -> Blueprint:
 
 
 def outpaint() -> Blueprint:
-    does = "Makes a video larger and fills the new border."
+    does = "Makes the frame of a video larger and generates the new border."
     one = Blueprint(f"VACE Outpaint{ONE_NODE}", "Video generation and editing/Outpaint video", does)
     clip = _video(one)
     task = one.add("VaceOutpaintVideo", "task", images=clip["images"], fps=clip["fps"])
@@ -38,7 +38,7 @@ def outpaint() -> Blueprint:
 
 
 def extend() -> Blueprint:
-    does = "Makes what comes after a clip; the whole film comes out."
+    does = "Generates what comes after a clip; the result is the whole video."
     one = Blueprint(f"VACE Extend{ONE_NODE}", "Video generation and editing/Extend video", does)
     clip = _video(one)
     task = one.add("VaceExtendVideo", "task", first=clip["images"], fps=clip["fps"])
@@ -46,21 +46,21 @@ def extend() -> Blueprint:
 
 
 def move() -> Blueprint:
-    does = "Brings a picture to life: the things in your boxes move along with them."
+    does = "Animates an image: the objects in your boxes move along with them."
     one = Blueprint(f"VACE Move Anything{ONE_NODE}", "Video generation and editing/Image to video", does)
     task = one.add("VaceMoveAnything", "task", image=one.entry("image", "IMAGE"))
     return _made(one, task, None, "paths", "length", "fps")
 
 
 def reference() -> Blueprint:
-    does = "Makes a video in which the people or things of your pictures appear."
+    does = "Generates a video with the people or objects of your reference images."
     one = Blueprint(f"VACE Reference to Video{ONE_NODE}", "Video generation and editing/Image to video", does)
     task = one.add("VaceReferenceToVideo", "task", references=one.entry("references", "VACE_REFERENCES,IMAGE"))
     return _made(one, task, None, "width", "height", "length", "fps")
 
 
 def control() -> Blueprint:
-    does = "Makes a video that follows another: its brightness, outlines, motion, depth or poses."
+    does = "Generates a video that follows another: its brightness, outlines, optical flow, depth or poses."
     one = Blueprint(f"VACE Control{ONE_NODE}", "Video generation and editing/Video to video", does)
     clip = _video(one)
     task = one.add("VaceControlVideo", "task", images=clip["images"], fps=clip["fps"])

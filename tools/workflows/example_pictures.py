@@ -1,6 +1,6 @@
 """First frames of the example clips, which the path editor shows before a graph has run.
 
-`python -m tools.workflows.example_pictures` draws them anew.
+`python -m tools.workflows.example_pictures` draws them again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ PICTURES = ROOT / "web" / "examples"
 
 
 def path_of(scene: str) -> Path:
-    """The file of a scene's picture; `web/js/paths/picture.mjs` makes the same name."""
+    """The file of a scene's image; `web/js/paths/picture.mjs` makes the same name."""
     return PICTURES / f"{re.sub('[^a-z]+', '-', scene)}.png"
 
 

@@ -47,7 +47,7 @@ class Form:
     Attributes:
         outputs: Name and type of each.
         pack: Its name in the registry.
-        room: Pixels of height for what it shows: a picture, a video, an editor.
+        room: Pixels of height for what it shows: an image, a video, an editor.
     """
 
     node_id: str

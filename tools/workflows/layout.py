@@ -11,20 +11,20 @@ if TYPE_CHECKING:
     from .graph_json import Graph, Node
 
 PLACES: dict[str, tuple[int, str]] = {
-    "load": (0, "1 · What comes in"),
-    "input": (1, "1 · What comes in"),
-    "more": (2, "1 · What comes in"),
-    "find": (3, "1 · What comes in"),
-    "mask": (4, "1 · What comes in"),
-    "task": (5, "2 · What to make"),
-    "compose": (6, "2 · What to make"),
-    "look": (7, "3 · Look before you run"),
+    "load": (0, "1 · Inputs"),
+    "input": (1, "1 · Inputs"),
+    "more": (2, "1 · Inputs"),
+    "find": (3, "1 · Inputs"),
+    "mask": (4, "1 · Inputs"),
+    "task": (5, "2 · VACE task"),
+    "compose": (6, "2 · VACE task"),
+    "look": (7, "3 · Preview"),
     "model": (7, "Model"),
     "patch": (8, "Model"),
-    "sample": (9, "4 · Make it"),
-    "decode": (10, "5 · The video"),
-    "save": (11, "5 · The video"),
-    "show": (12, "5 · The video"),
+    "sample": (9, "4 · Generate"),
+    "decode": (10, "5 · Result"),
+    "save": (11, "5 · Result"),
+    "show": (12, "5 · Result"),
 }
 """Column and group of each place."""
 

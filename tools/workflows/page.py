@@ -12,16 +12,18 @@ from .graph_json import Graph
 HEAD = """\
 # Workflows
 
-Open **Workflow → Browse Templates** in ComfyUI and choose **vace**. Every workflow goes from left to right: what \
-comes in, what to make, a look before anything is computed, the model, the video. Its note says what to replace.
+Open **Workflow → Browse Templates** in ComfyUI and choose **vace**. Every workflow goes from left to right: \
+inputs, VACE task, preview, model, sampling, result. Its note says what to replace with inputs and models of your own.
 
-## At once
+All inputs of a task together are a VCU (Video Condition Unit): frames and masks that tell the model what to keep and \
+what to generate. VACE Preview VCU shows it before any model is loaded.
+
+## Without downloads
 
 These run as they are: on an example clip of the starter's own world and on the starter model, with nothing to \
-download. For your own video put **Load Video** and **Get Video Components** in the place of VACE Example Clip. For a \
-real model wake the loader that sleeps beside the starter (select it, Ctrl+M), connect it in the starter's place, and \
-set `fit` to 480p. The frontend of ComfyUI 0.3.64 asks for the files of a sleeping loader too: close that, and Run \
-works.
+download. For your own video replace VACE Example Clip with **Load Video** and **Get Video Components**. For a real \
+model unmute the loader beside the starter (select it, Ctrl+M), connect it instead of the starter, and set `fit` to \
+480p. The frontend of ComfyUI 0.3.64 asks for the files of a muted loader too: close that message, and Run works.
 """
 FILES = """
 ## With real models
@@ -31,7 +33,7 @@ These need the files that their notes name.
 PACKS = """
 ## With other packs
 
-These draw depth and skeletons or find masks with nodes of other packs. ComfyUI-Manager offers what is missing.
+These compute depth, poses or masks with nodes of other packs. ComfyUI-Manager offers to install what is missing.
 """
 NEWER = """
 ## With ComfyUI 0.33
@@ -42,7 +44,7 @@ SINGLE = """
 ## As one node
 
 ComfyUI from 0.3.67 on lists these among its subgraphs: search for their names in the node menu. Connect a VACE loader \
-to `model`, and your video, picture or mask. Double-click to see what is inside.
+to `model`, and your video, image or mask. Double-click to see what is inside.
 """
 RAN = """
 ## What was run
@@ -52,16 +54,16 @@ tests.workflows.run COMFYUI_DIR`. Each runs twice; the second time every node mu
 is looked at: kept pixels must be equal to the bit in the frames, and well kept in the video file, and the numbers \
 that say whether the task was done must hold. *Without* is the same graph with the adapter's strength at 0 (where only \
 words ask, with no words), on 0.33.0: it is written where the number fails then. Blueprints, and workflows whose \
-sleeping loader was woken, must give the very frames of the workflow that does the same.
+muted loader was unmuted, must give the very frames of the workflow that does the same.
 
 Three things have not been run:
 
 - **Real weights.** The loaders load the starter's files under the names of the real ones. For that ComfyUI's VAE \
-class is told that the starter's VAE has one block a level, and Load CLIP gives the starter's words, not umT5.
-- **LTX-Video.** Its workflow ran on the starter in the model's place.
+class is told that the starter's VAE has one block a level, and Load CLIP loads the starter's text encoder, not umT5.
+- **LTX-Video.** Its workflow ran on the starter instead of the real model.
 - **Nodes with weights of their own** (Depth Anything, DWPose, SAM 2, SAM 3, SDPose), and VideoHelperSuite. An example \
-clip gave what they would have found. Their names, inputs, choices and types are compared with what the real nodes say \
-of themselves (`tests/workflows/test_forms_of_others.py`).
+clip gave the masks and control videos instead. Their names, inputs, choices and types are compared with \
+what the real nodes say of themselves (`tests/workflows/test_forms_of_others.py`).
 
 Load Video, Load Image, Load Diffusion Model, Load VAE, LoRA, KSampler and the box editor of 0.33 did run.
 
@@ -69,8 +71,8 @@ Load Video, Load Image, Load Diffusion Model, Load VAE, LoRA, KSampler and the b
 TAIL = """
 ## How they are made
 
-`python -m tools.workflows` writes them, and this page, from the code in `tools/workflows`. The pictures at the \
-left are made from those runs: what went in, and beside it what came out.
+`python -m tools.workflows` writes them, and this page, from the code in `tools/workflows`. The thumbnails at \
+the left are from those runs: the input, and beside it the result.
 """
 
 
@@ -91,7 +93,7 @@ def page(
 
 def _table(graphs: Sequence[Graph]) -> str:
     rows = [f"| {_picture(one.title)} | **{one.title}** | {_does(one)} |" for one in graphs]
-    return "\n".join(["| | workflow | what comes out |", "|---|---|---|", *rows])
+    return "\n".join(["| | workflow | what it does |", "|---|---|---|", *rows])
 
 
 def _numbers(results: Sequence[Mapping[str, Any]]) -> str:

@@ -1,4 +1,4 @@
-"""What all workflows have in common: the note, the models, the way from a unit to a video."""
+"""What all workflows have in common: the note, the models, the way from a VCU to a video."""
 
 from __future__ import annotations
 
@@ -48,13 +48,18 @@ FILES = {"model": SMALL["name"], "vae": VAE["name"], "text_encoder": TEXT["name"
 
 REAL = """\
 **For a real model**
+
 1. Put these files into ComfyUI's folders:
 {files}
-2. Select *{real}*, press Ctrl+M to wake it, and connect its `model` to VACE Sample Video and VACE Decode Video \
-in place of the starter's.
+2. Select *{real}*, which is muted, press Ctrl+M to unmute it, and connect its `model` to VACE Sample Video and \
+VACE Decode Video in place of the starter's.
 3. {sizes}
-4. In VACE Sample Video take 30 steps, cfg 5, shift 16.
+4. In VACE Sample Video set 30 steps, cfg 5, shift 16.
 """
+VCU = (
+    "A VACE task node builds a VCU (Video Condition Unit): frames and masks that tell the model what to keep and what "
+    "to generate."
+)
 REAL_TITLE = "Real model (wake: Ctrl+M)"
 FITTED = "Set `fit` to 480p, or to 720p for the 14B model. The clip may have any size and length."
 SIZED = "Set the size and length: 832 x 480 and 81 frames at 16 fps."
@@ -69,15 +74,15 @@ def note(title: str, does: str, own: str, *, sizes: str = FITTED) -> str:
 
     Args:
         does: What comes out.
-        own: What to put in the example's place.
+        own: What replaces the example.
         sizes: Where the size is set.
     """
     files = links(SMALL, TEXT, VAE)
     files += f"\n   - or the large model, [{LARGE['name']}]({LARGE['url']}) → `models/{LARGE['directory']}`"
     real = REAL.format(files=files, real=REAL_TITLE, sizes=sizes)
     return (
-        f"## {title}\n\n{does}\n\nPress **Run**: it works at once, on an example clip and the small starter model. "
-        f"Nothing has to be downloaded.\n\n**For your own pictures**\n{own}\n\n{real}"
+        f"## {title}\n\n{does}\n\n{VCU}\n\nPress **Run**: it works right away, on an example clip and the small "
+        f"starter model. Nothing has to be downloaded.\n\n**For your own images and videos**\n\n{own}\n\n{real}"
     )
 
 

@@ -7,14 +7,14 @@ import json
 from .graph_json import Graph
 from .parts import FIT, SIZE, SIZED, batch_item, example, make, note
 
-VIDEO = "Put *Load Video* and *Get Video Components* in the place of VACE Example Clip"
+VIDEO = "Replace VACE Example Clip with *Load Video* and *Get Video Components*"
 CLIP = (
     f"{VIDEO}: connect `images` and `fps`. A mask comes from *Load Image* (paint it with Open in Mask Editor), "
-    "from SAM, or from any node that gives a MASK. White is made anew, black is kept."
+    "from SAM, or from any node with a MASK output. White is generated, black is kept."
 )
 PICTURE = (
-    "Put *Load Image* in the place of VACE Example Clip. Cut the subject out, or connect a mask, so that the model "
-    "does not take the background for a part of it."
+    "Replace VACE Example Clip with *Load Image*. Cut the subject out, or connect a mask, so that the model does not "
+    "take the background for a part of it."
 )
 
 
@@ -28,7 +28,7 @@ def boxes(*paths: tuple[str, tuple[float, float], tuple[float, float], float]) -
 
 
 def text() -> Graph:
-    does = "A video of what the prompt says, and nothing else."
+    does = "Generates a video from a prompt alone."
     own = (
         "Write a prompt. The starter knows only the words of its own world, which the log lists; real models know all."
     )
@@ -40,7 +40,7 @@ def text() -> Graph:
 
 
 def reference() -> Graph:
-    does = "A video in which the person or thing of your picture appears."
+    does = "Generates a video with the person or object of your reference image."
     graph = Graph("VACE Reference to Video", note("Reference to video", does, PICTURE, sizes=SIZED))
     clip = example(graph, "face that moves right")
     task = graph.add(
@@ -55,7 +55,7 @@ def reference() -> Graph:
 
 
 def several_references() -> Graph:
-    does = "A video in which several people or things of your pictures appear. They are stacked in order, each shown."
+    does = "Generates a video with the people or objects of several reference images. They are stacked in order."
     graph = Graph("VACE Several References", note("Several references", does, PICTURE, sizes=SIZED))
     clip = example(graph, "star and triangle that pass", "load")
     pictures = [batch_item(graph, clip["objects"], n, "input") for n in range(2)]
@@ -73,7 +73,7 @@ def several_references() -> Graph:
 
 
 def inpaint() -> Graph:
-    does = "What the mask covers is made anew as the prompt says. Everything else stays exactly as it is."
+    does = "Generates what the mask covers, as the prompt says. Everything else stays exactly as it is."
     graph = Graph("VACE Inpaint", note("Inpaint a video", does, CLIP))
     clip = example(graph, "circle that moves right")
     mask = graph.add("VaceComposeMasks", "more", mask=clip["mask"], shape="bbox", grow=3)
@@ -91,7 +91,7 @@ def inpaint() -> Graph:
 
 
 def outpaint() -> Graph:
-    does = "The video gets a new border that continues the scene. The inside stays exactly as it is."
+    does = "Makes the frame larger and generates the new border. The inside stays exactly as it is."
     own = f"{VIDEO}, and say what to add at each side."
     graph = Graph("VACE Outpaint", note("Outpaint a video", does, own))
     clip = example(graph, "circle that moves right")
@@ -113,8 +113,8 @@ def outpaint() -> Graph:
 
 def extend() -> Graph:
     does = (
-        "The clip goes on. The model is shown its last frames; `before` brings the others back, so that the whole film "
-        "comes out."
+        "Generates what comes after a clip. The model sees its last frames; `before` passes the others on, so that "
+        "the result is the whole video."
     )
     own = f"{VIDEO}, or *Load Image* for a first frame."
     graph = Graph("VACE Extend", note("Extend a video", does, own))
@@ -134,8 +134,8 @@ def extend() -> Graph:
 
 
 def first_and_last() -> Graph:
-    does = "The video between a first and a last picture."
-    own = "Put two *Load Image* nodes in the place of VACE Example Clip and Image From Batch. Either may be left out."
+    does = "Generates the video between a first and a last frame."
+    own = "Replace VACE Example Clip and Image From Batch with two *Load Image* nodes. Either may be left out."
     graph = Graph("VACE First and Last Frame", note("First and last frame", does, own))
     clip = example(graph, "circle that moves right")
     first, last = (batch_item(graph, clip["images"], n) for n in (0, 16))
@@ -154,10 +154,10 @@ def first_and_last() -> Graph:
 
 
 def keyframes() -> Graph:
-    does = "A video that shows your pictures at the frames you name, and is made in between."
+    does = "Shows your images at the frames you name and generates the frames in between."
     own = (
-        "Put *Load Image* nodes in the place of Image From Batch, one for each picture, and name their frames in "
-        "`positions`: 0 is the first, -1 the last."
+        "Replace Image From Batch with *Load Image* nodes, one for each image, and name their frames in `positions`: "
+        "0 is the first, -1 the last."
     )
     graph = Graph("VACE Keyframes", note("Keyframes", does, own))
     clip = example(graph, "star and triangle that pass", "load")
@@ -179,7 +179,7 @@ def keyframes() -> Graph:
 
 
 def join() -> Graph:
-    does = "The passage between two clips, so that they become one film."
+    does = "Generates the transition between two clips, so that they become one video."
     own = VIDEO.replace("VACE", "each VACE") + ". Both keep all their frames."
     graph = Graph("VACE Join Two Clips", note("Join two clips", does, own))
     first = example(graph, "ring, first part", title="First clip")
@@ -207,73 +207,73 @@ def _control(title: str, does: str, scene: str, source: str, kind: str, prompt: 
     return graph
 
 
-COMPUTED = VIDEO + ". {} computed from it."
-GIVEN = VIDEO + ", and between them and VACE Control Video a node that draws {}."
+COMPUTED = VIDEO + ". The control video ({}) is computed from it."
+GIVEN = VIDEO + ", and add a node between them and VACE Control Video that makes the control video, such as {}."
 
 
 def gray() -> Graph:
     return _control(
         "Colorize",
-        "A black and white video gets colours, which the prompt names.",
+        "Colorizes a black and white video; the prompt names the colours.",
         "circle that moves right",
         "images",
         "gray",
         "a green circle moves right on a gradient mint background",
-        COMPUTED.format("The gray video is"),
+        COMPUTED.format("grayscale"),
     )
 
 
 def depth() -> Graph:
     return _control(
         "Depth",
-        "A video with the depth of another: where things are and how they move, not how they look.",
+        "Generates a video with the depth of another: where objects are and how they move, not how they look.",
         "circle that moves right",
         "depth",
         "depth",
         "a blue circle moves right on a checkered mint background",
-        GIVEN.format("depth, such as Depth Anything"),
+        GIVEN.format("Depth Anything"),
     )
 
 
 def pose() -> Graph:
     return _control(
         "Pose",
-        "A video in which somebody moves as a skeleton does.",
+        "Generates a video that follows the poses of another: openpose skeletons.",
         "figure that walks",
         "pose",
         "pose",
         "a blue figure walks right on a plain beige background",
-        GIVEN.format("skeletons, such as DWPose Estimator"),
+        GIVEN.format("DWPose Estimator"),
     )
 
 
 def scribble() -> Graph:
     return _control(
         "Scribble",
-        "A video with the outlines of another.",
+        "Generates a video with the outlines of another.",
         "circle that moves right",
         "images",
         "scribble",
         "a cyan circle moves right on a gradient mint background",
-        COMPUTED.format("The outlines are"),
+        COMPUTED.format("outlines"),
     )
 
 
 def flow() -> Graph:
     return _control(
         "Flow",
-        "A video that moves as another does, in every point.",
+        "Generates a video with the optical flow of another: every point moves as it does there.",
         "circle that moves right",
         "images",
         "flow",
         "a yellow circle moves right on a gradient slate background",
-        COMPUTED.format("The motion is"),
+        COMPUTED.format("optical flow"),
     )
 
 
 def layout() -> Graph:
-    does = "A video in which things stay in boxes that move. Draw the boxes in the node."
-    own = "Draw your own boxes in VACE Layout to Video: drag to make one, go along the time line, drag it elsewhere."
+    does = "Generates objects that stay inside moving boxes. Draw the boxes in the node."
+    own = "Draw your own boxes in VACE Layout to Video: drag to draw one, move along the time line, drag it elsewhere."
     graph = Graph("VACE Layout", note("Layout", does, own, sizes=SIZED))
     task = graph.add(
         "VaceLayoutToVideo",

@@ -9,10 +9,10 @@ from .templates import CLIP, boxes
 
 def move() -> Graph:
     does = (
-        "A picture comes to life: what is in your boxes moves along with them. Draw a box over a thing, go to the end "
-        "of the time line, and drag it to where it shall be."
+        "Animates an image: the objects in your boxes move along with them. Draw a box over an object, go to the end "
+        "of the time line, and drag it to where the object ends up."
     )
-    own = "Put *Load Image* in the place of VACE Example Clip and draw your boxes."
+    own = "Replace VACE Example Clip with *Load Image* and draw your boxes."
     graph = Graph("VACE Move Anything", note("Move anything", does, own))
     picture = example(graph, "circle that moves right", length=1, title="A picture")
     task = graph.add(
@@ -31,10 +31,10 @@ def move() -> Graph:
 
 def swap() -> Graph:
     does = (
-        "The person or thing of your picture takes the place of what the mask covers. Everything else stays exactly as "
-        "it is."
+        "Replaces what the mask covers with the person or object of your reference image. Everything else stays "
+        "exactly as it is."
     )
-    own = f"{CLIP} The picture of who comes in is another *Load Image*."
+    own = f"{CLIP} The reference image is another *Load Image*."
     graph = Graph("VACE Swap Anything", note("Swap anything", does, own))
     clip = example(graph, "circle that moves right", title="The clip")
     other = example(graph, "face that moves right", title="Who comes in")
@@ -54,8 +54,8 @@ def swap() -> Graph:
 
 
 def expand() -> Graph:
-    does = "A picture becomes a wider scene that lives: it is the first frame, inside a new border."
-    own = "Put *Load Image* in the place of VACE Example Clip. The reference says who appears, and may be left out."
+    does = "Makes a wider, moving scene of an image: it is the first frame, inside a new border."
+    own = "Replace VACE Example Clip with *Load Image*. The reference image shows who appears, and may be left out."
     graph = Graph("VACE Expand Anything", note("Expand anything", does, own))
     picture = example(graph, "circle that moves right", length=1, title="A picture")
     task = graph.add(
@@ -77,10 +77,10 @@ def expand() -> Graph:
 
 
 def animate() -> Graph:
-    does = "The character of your picture moves as the skeleton of a clip does."
+    does = "Animates the character of your reference image with the poses of a video."
     own = (
-        "Put a pose node, such as *DWPose Estimator*, behind *Load Video* and *Get Video Components* for the "
-        "skeletons, and *Load Image* for the character."
+        "Add a pose node, such as *DWPose Estimator*, after *Load Video* and *Get Video Components* for the control "
+        "video, and *Load Image* for the character."
     )
     graph = Graph("VACE Animate Anything", note("Animate anything", does, own))
     dance = example(graph, "figure that walks", title="Who moves")
@@ -99,8 +99,8 @@ def animate() -> Graph:
 
 
 def reference_anything() -> Graph:
-    does = "A video with the subjects of several pictures, each cut out by its own mask."
-    own = "Put a *Load Image* in the place of each VACE Example Clip and paint its mask in the mask editor."
+    does = "Generates a video with the subjects of several reference images, each cut out by its own mask."
+    own = "Replace each VACE Example Clip with *Load Image* and paint its mask in the mask editor."
     graph = Graph("VACE Reference Anything", note("Reference anything", does, own, sizes=SIZED))
     one = example(graph, "circle that moves right", length=1, title="First picture")
     two = example(graph, "star and triangle that pass", length=1, title="Second picture")
@@ -120,8 +120,8 @@ def reference_anything() -> Graph:
 
 def composed() -> Graph:
     does = (
-        "Three tasks at once: the mask says where something is made, the boxes say where it is at every moment, the "
-        "reference says what it is. Any tasks of the same size and length can be put together so."
+        "Three tasks combined: the mask says where to generate, the boxes say where the object is in each frame, the "
+        "reference image says what it is. Any tasks of the same size and length can be combined like this."
     )
     graph = Graph("VACE Several Tasks Composed", note("Several tasks, composed", does, CLIP))
     clip = example(graph, "circle that moves right", title="The clip")
@@ -145,8 +145,8 @@ def composed() -> Graph:
 
 def masks() -> Graph:
     does = (
-        "Everything that moves is removed: a mask and the boxes of a path editor are joined, and brought into a looser "
-        "shape, which tells the model less about what was there."
+        "Removes everything that moves: a mask and the boxes of a path editor are combined and given a looser shape, "
+        "which tells the model less about what was there."
     )
     graph = Graph("VACE Remove with Composed Masks", note("Remove, with composed masks", does, CLIP))
     clip = example(graph, "star and triangle that pass")
@@ -174,8 +174,8 @@ def masks() -> Graph:
 
 def general() -> Graph:
     does = (
-        "Everything that VACE takes, in one node: the video that is kept where the mask is black, the control that is "
-        "followed where it is white, and references. Leave out what you do not have."
+        "Every input of VACE in one node: the video that is kept where the mask is black, the control video that is "
+        "followed where it is white, and reference images. Leave out what you do not have."
     )
     graph = Graph("VACE Build VCU", note("The general builder", does, CLIP))
     clip = example(graph, "circle that moves right")
@@ -196,8 +196,8 @@ def general() -> Graph:
 
 def retouch() -> Graph:
     does = (
-        "What was made is sharpened by another node, then VACE Composite Video puts every kept pixel back. Use it "
-        "after whatever changes the whole picture: upscalers of details, colour nodes, a VAE Decode of your own."
+        "Another node sharpens the generated video, then VACE Composite Video puts every kept pixel back. Use it after "
+        "any node that changes the whole image: detail upscalers, colour nodes, a VAE Decode of your own."
     )
     graph = Graph("VACE Retouch and Paste Back", note("Retouch and paste back", does, CLIP))
     clip = example(graph, "circle that moves right")

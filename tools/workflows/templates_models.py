@@ -3,21 +3,42 @@
 from __future__ import annotations
 
 from .graph_json import Graph, Node
-from .parts import ADAPTER, BASE, FIT, LARGE, LORA, LTX, SAMPLING, SIZE, T5, TEXT, VAE, example, links, make, note, save
+from .parts import (
+    ADAPTER,
+    BASE,
+    FIT,
+    LARGE,
+    LORA,
+    LTX,
+    SAMPLING,
+    SIZE,
+    T5,
+    TEXT,
+    VAE,
+    VCU,
+    example,
+    links,
+    make,
+    note,
+    save,
+)
 
 OWN = {"width": 832, "height": 480, "length": 81, "fps": 16.0}
 NOT_AT_ONCE = (
-    "## {title}\n\n{does}\n\n**This one needs real files; it does not run on the starter.** Put them into ComfyUI's "
-    "folders:\n{files}\n\n{more}\n"
+    f"## {{title}}\n\n{{does}}\n\n{VCU}\n\n**This one needs real model files; it does not run on the starter.** Put "
+    "them into ComfyUI's folders:\n\n{files}\n\n{more}\n"
 )
 
 
 def adapter() -> Graph:
     does = (
-        "A VACE adapter (also called VACE module) on a text-to-video model of Wan 2.1. One adapter serves every "
+        "A VACE adapter (also called VACE module) on a text-to-video model of Wan 2.1. One adapter works with every "
         "finetune of that model."
     )
-    base = "The two loaders of the real model are asleep. Wake both with Ctrl+M.\n" + links(BASE, ADAPTER)
+    base = (
+        "Write a prompt.\n\nThe real model has two loaders here, both muted. Unmute both with Ctrl+M. Their files:\n\n"
+        + links(BASE, ADAPTER)
+    )
     graph = Graph("VACE Adapter on a Wan Base", note("Adapter on a base", does, base, sizes="Set size and length."))
     prompt = "a blue star moves up on a plain mint background"
     task = graph.add("VaceTextToVideo", "task", **SIZE, prompt=prompt)
@@ -28,15 +49,15 @@ def adapter() -> Graph:
 
 def plugged() -> Graph:
     does = (
-        "A VACE adapter plugged into a text-to-video MODEL, for the stock KSampler. The MODEL before VACE Attach "
-        "Adapter stays as it was: connect it to the sampler, and the adapter is unplugged."
+        "A VACE adapter attached to a text-to-video MODEL, for the stock KSampler. The MODEL before VACE Attach "
+        "Adapter is unchanged: connect it to the sampler to generate without the adapter."
     )
     said = (
-        f"## Attach an adapter\n\n{does}\n\nPress **Run**: it works at once, on an example clip and the two parts of "
-        "the small starter model, its base and its adapter. Nothing has to be downloaded.\n\nSeveral VACE Attach "
-        "Adapter may follow each other, each with a unit of its own: what they say adds up.\n\n**For a real model**\n"
-        "Take the workflow *VACE Adapter on a Native Model through KSampler*: Load Diffusion Model and VACE Load "
-        "Adapter stand where VACE Load Starter stands here, Load CLIP and Load VAE bring the rest. LoRA, GGUF, fp8 and "
+        f"## Attach an adapter\n\n{does}\n\n{VCU}\n\nPress **Run**: it works right away, on an example clip and the "
+        "two parts of the small starter model, its base and its adapter. Nothing has to be downloaded.\n\nSeveral VACE "
+        "Attach Adapter nodes may follow each other, each with a VCU of its own: their hints add up.\n\n"
+        "**For a real model**\n\nTake the workflow *VACE Adapter on a Native Model through KSampler*: Load Diffusion "
+        "Model and VACE Load Adapter replace VACE Load Starter, with Load CLIP and Load VAE. LoRA, GGUF, fp8 and "
         "compiled models go in front of VACE Attach Adapter.\n"
     )
     graph = Graph("VACE Attach Adapter", said)
@@ -82,10 +103,10 @@ def plugged() -> Graph:
 
 def native() -> Graph:
     does = (
-        "A VACE model from ComfyUI's own loaders, with a LoRA that makes 8 steps enough. GGUF, fp8, compiled and "
-        "patched models go the same way."
+        "A VACE model from ComfyUI's own loaders, with a LoRA for sampling in 8 steps. GGUF, fp8, compiled and patched "
+        "models work the same way."
     )
-    more = "Put your picture into Load Image: the video begins with it."
+    more = "Choose your image in Load Image: it is the first frame of the video."
     said = NOT_AT_ONCE.format(title="Native model with LoRA", does=does, files=links(LARGE, LORA, TEXT, VAE), more=more)
     graph = Graph("VACE Native Model with LoRA", said)
     picture = graph.add("LoadImage", "input")
@@ -118,8 +139,8 @@ def native() -> Graph:
 
 def ksampler() -> Graph:
     does = (
-        "A VACE unit through the stock KSampler: VACE Apply VCU makes positive, negative and latent of it, VACE Encode "
-        "Prompt gives its prompts. Everything built on KSampler works with it."
+        "A VCU for the stock KSampler: VACE Apply VCU turns it into positive, negative and latent, VACE Encode Prompt "
+        "encodes its prompts. Everything built on KSampler works with it."
     )
     title = "Native model with LoRA through KSampler"
     said = NOT_AT_ONCE.format(title=title, does=does, files=links(LARGE, LORA, TEXT, VAE), more=REFERENCED)
@@ -128,7 +149,7 @@ def ksampler() -> Graph:
     plain, text, vae = _loaders(graph)
     lora = graph.add("LoraLoaderModelOnly", "patch", model=plain["MODEL"], lora_name=LORA["name"], models=[LORA])
     words = graph.add("VaceEncodePrompt", "patch", clip=text["CLIP"], vcu=seen["vcu"])
-    unit = graph.add(
+    applied = graph.add(
         "VaceApplyVCU",
         "sample",
         positive=words["positive"],
@@ -140,9 +161,9 @@ def ksampler() -> Graph:
         "KSampler",
         "sample",
         model=lora["MODEL"],
-        positive=unit["positive"],
-        negative=unit["negative"],
-        latent_image=unit["latent"],
+        positive=applied["positive"],
+        negative=applied["negative"],
+        latent_image=applied["latent"],
         **FEW_STEPS,
     )
     decoded = graph.add("VaceDecodeVideo", "decode", samples=sampled["LATENT"], vcu=seen["vcu"], vae=vae["VAE"])
@@ -152,7 +173,7 @@ def ksampler() -> Graph:
 
 def attached() -> Graph:
     does = (
-        "A VACE adapter plugged into any text-to-video MODEL of Wan 2.1, for the stock KSampler: LoRA, GGUF, fp8 and "
+        "A VACE adapter attached to any text-to-video MODEL of Wan 2.1, for the stock KSampler: LoRA, GGUF, fp8 and "
         "compiled models in front of it keep working. Several adapters may follow each other."
     )
     title = "Adapter on a native model through KSampler"
@@ -188,11 +209,14 @@ def attached() -> Graph:
 
 
 def ltx() -> Graph:
-    does = "A video with the outlines of another, made by LTX-Video: smaller and faster than Wan, by the same nodes."
+    does = (
+        "Generates a video with the outlines of another, on LTX-Video: smaller and faster than Wan, with the same "
+        "nodes."
+    )
     more = (
         "The file holds base, adapter and VAE, so `vae` says *in the model's file*. Choose your video in Load Video "
-        "and write a prompt. `fit` brings it to the size and length that LTX-Video takes; every other VACE task goes "
-        "the same way."
+        "and write a prompt. `fit` resizes and cuts it to the size and length that LTX-Video takes; every other VACE "
+        "task works the same way."
     )
     said = NOT_AT_ONCE.format(title="Scribble, with LTX-Video", does=does, files=links(LTX, T5), more=more)
     graph = Graph("VACE Scribble (LTX-Video)", said)
@@ -226,12 +250,15 @@ def ltx() -> Graph:
     return graph
 
 
-REFERENCED = "Put your picture into Load Image, cut out or on white. VACE Decode Video drops the references by itself."
+REFERENCED = (
+    "Choose your reference image in Load Image, cut out or on white. VACE Decode Video removes the latent frames of "
+    "reference images by itself."
+)
 FEW_STEPS = {"seed": 1, "steps": 8, "cfg": 1.0, "sampler_name": "uni_pc"}
 
 
 def _person(graph: Graph) -> Node:
-    """The preview of a unit with a picture of somebody."""
+    """The preview of a VCU with a reference image of somebody."""
     picture = graph.add("LoadImage", "input")
     prompt = "a woman walks along the beach, the wind in her hair, evening light"
     task = graph.add("VaceReferenceToVideo", "task", references=picture["IMAGE"], **OWN, prompt=prompt)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from .graph_json import Graph, Link, Node
-from .parts import FILES, REAL_SAMPLING, SMALL, TEXT, VAE, links, save
+from .parts import FILES, REAL_SAMPLING, SMALL, TEXT, VAE, VCU, links, save
 
 FIT = {"fit": "480p"}
 SAM3 = {
@@ -30,14 +30,14 @@ CORNER = [{"x": 0, "y": 0}]
 
 def _note(title: str, does: str, needs: str, *files: dict[str, str]) -> str:
     return (
-        f"## {title}\n\n{does}\n\n**It needs** {needs}, and these files in ComfyUI's folders:\n"
+        f"## {title}\n\n{does}\n\n{VCU}\n\n**It needs** {needs}, and these files in ComfyUI's folders:\n\n"
         f"{links(*files, SMALL, TEXT, VAE)}\n\nChoose your video in the first node, write a prompt, press **Run**. "
-        "Size and length may be any: `fit` brings video, mask and control to the same shape.\n"
+        "Size and length may be any: `fit` resizes and cuts video, mask and control video alike.\n"
     )
 
 
 def depth_aux() -> Graph:
-    does = "A video with the depth of another: where things are and how they move, not how they look."
+    does = "Generates a video with the depth of another: where objects are and how they move, not how they look."
     said = _note("Depth, with controlnet_aux", does, "the packs comfyui_controlnet_aux and VideoHelperSuite")
     graph = Graph("VACE Depth (controlnet_aux)", said)
     clip = graph.add("VHS_LoadVideo", "load", force_rate=16, format="Wan")
@@ -48,7 +48,7 @@ def depth_aux() -> Graph:
 
 
 def pose_aux() -> Graph:
-    does = "The character of your picture moves as the person in a clip does."
+    does = "Animates the character of your reference image with the poses of a video."
     said = _note("Pose, with DWPose", does, "the packs comfyui_controlnet_aux and VideoHelperSuite")
     graph = Graph("VACE Animate (DWPose)", said)
     clip = graph.add("VHS_LoadVideo", "load", title="Who moves", force_rate=16, format="Wan")
@@ -60,7 +60,7 @@ def pose_aux() -> Graph:
 
 
 def swap_sam2() -> Graph:
-    does = "Point at a person or thing: SAM 2 follows it, and that of your picture takes its place."
+    does = "Point at a person or object: SAM 2 tracks it, and that of your reference image replaces it."
     needs = "the packs ComfyUI-segment-anything-2, KJNodes and VideoHelperSuite"
     graph = Graph("VACE Swap (SAM 2)", _note("Swap, with SAM 2", does, needs))
     size = {"custom_width": 832, "custom_height": 480}
@@ -95,7 +95,7 @@ def swap_sam2() -> Graph:
 
 
 def depth_3() -> Graph:
-    does = "A video with the depth of another, without any other pack: ComfyUI's own Depth Anything 3."
+    does = "Generates a video with the depth of another, without any other pack: ComfyUI's own Depth Anything 3."
     graph = Graph("VACE Depth (Depth Anything 3)", _note("Depth, with Depth Anything 3", does, NEEDS_NEWER, DEPTH3))
     parts = _video(graph)
     model = graph.add("LoadDA3Model", "load", model_name=DEPTH3["name"], models=[DEPTH3])
@@ -109,7 +109,7 @@ def depth_3() -> Graph:
 
 
 def pose_sdpose() -> Graph:
-    does = "The character of your picture moves as the person in a clip does, without any other pack."
+    does = "Animates the character of your reference image with the poses of a video, without any other pack."
     graph = Graph("VACE Animate (SDPose)", _note("Animate, with SDPose", does, NEEDS_NEWER, SDPOSE))
     parts = _video(graph)
     model = graph.add("CheckpointLoaderSimple", "load", ckpt_name=SDPOSE["name"], models=[SDPOSE])
@@ -122,7 +122,7 @@ def pose_sdpose() -> Graph:
 
 
 def swap_sam3() -> Graph:
-    does = "Name a person or thing: SAM 3 finds it and follows it, and that of your picture takes its place."
+    does = "Name a person or object: SAM 3 finds and tracks it, and that of your reference image replaces it."
     graph = Graph("VACE Swap (SAM 3)", _note("Swap, with SAM 3", does, NEEDS_NEWER, SAM3))
     parts = _video(graph)
     model = graph.add("CheckpointLoaderSimple", "load", ckpt_name=SAM3["name"], models=[SAM3])
@@ -144,7 +144,7 @@ def swap_sam3() -> Graph:
 
 
 def inpaint_boxes() -> Graph:
-    does = "Draw boxes over the video in ComfyUI's own box editor: what is inside is made anew, in every frame."
+    does = "Draw boxes over the video in ComfyUI's own box editor: what is inside is generated, in every frame."
     graph = Graph("VACE Inpaint (Box Editor)", _note("Inpaint boxes", does, NEEDS_NEWER))
     parts = _video(graph)
     drawn = graph.add("CreateBoundingBoxes", "more", background=parts["images"], width=832, height=480)

@@ -1,4 +1,4 @@
-"""Draws the pictures that ComfyUI shows for the workflows: what went in at the left, what came out at the right.
+"""Draws the thumbnails that ComfyUI shows for the workflows: what went in at the left, what came out at the right.
 
 `python -m tests.workflows.picture_runs` draws them from the videos of real runs.
 """
@@ -19,17 +19,17 @@ QUALITY = 84
 
 
 def write(title: str, unit: Any, film: Tensor, start: int) -> None:
-    """The picture of a workflow, beside its file."""
+    """The thumbnail of a workflow, beside its file."""
     thumbnail(unit, film, start).save(WORKFLOWS / f"{title}.jpg", quality=QUALITY, optimize=True)
 
 
 def thumbnail(unit: Any, film: Tensor, start: int) -> Image.Image:
-    """Up to two pictures of what went in at the left, above each other, and what came out in the other places.
+    """Up to two images of what went in at the left, above each other, and what came out in the other places.
 
     Args:
         unit: The VideoConditionUnit that was asked for.
         film: `(1, 3, T, H, W)`, -1..1: what came out.
-        start: The first frame of the film that the unit is about.
+        start: The first frame of the film that the VCU is about.
     """
     came_in = _inputs(unit)
     places = [(column, row) for column in range(2) for row in range(2)]
@@ -43,7 +43,7 @@ def thumbnail(unit: Any, film: Tensor, start: int) -> Image.Image:
 
 
 def _made(unit: Any) -> list[int]:
-    """The frames of the unit in which everything is made."""
+    """The frames of the VCU in which everything is generated."""
     return unit.masks[0, 0].flatten(1).all(1).nonzero().flatten().tolist()
 
 
@@ -59,7 +59,7 @@ def _shown_at(unit: Any, count: int, start: int = 0) -> list[int]:
 
 
 def _inputs(unit: Any) -> list[Tensor]:
-    """Pictures `(1, 3, H, W)` of what went in: the video, what the model is shown of it, references; at most two."""
+    """Images `(1, 3, H, W)` of what went in: the video, what the model sees of it, reference images; at most two."""
     pictures = [one[:, :, 0] for one in unit.references][:2]
     if unit.source is None:
         shown = [] if unit.control is None else [unit.control[:, :, at] for at in _shown_at(unit, 2)]
