@@ -71,13 +71,14 @@ class WanFamily:
     released_layers: Mapping[int, int] = {1536: 30, 5120: 40}
     costs: Costs = wan_cost
     transformer = (
-        Naming(name="official", marks=(BASE_MARK, ADAPTER_MARK, EMBEDDER_MARK), prefixes=PREFIXES),
+        Naming(name="official", marks=(BASE_MARK, ADAPTER_MARK), prefixes=PREFIXES),
         Naming(
             name="diffusers",
             marks=("condition_embedder.time_proj.weight", "vace_blocks.0.proj_out.weight"),
             prefixes=PREFIXES,
             official=official_key,
         ),
+        Naming(name="official", marks=(EMBEDDER_MARK,), prefixes=PREFIXES),  # diffusers has the same name for it
     )
     vae = (
         Naming(name="official", marks=("decoder.middle.0.residual.0.gamma",), prefixes=VAE_PREFIXES),
