@@ -129,7 +129,7 @@ def train_model(
         shard=[type(blocks_of(tuned.base, adapter)[0])] if shard else [],
         stop_after=stop_after,
     )
-    written = _results(recipe, family, tuned, adapter, outcome) if outcome.finished else {}
+    written = results(recipe, family, tuned, adapter, outcome) if outcome.finished else {}
     if processes.is_main_process:
         recipe.write(folder)
         for name, (weights, metadata) in written.items():
@@ -203,7 +203,7 @@ def build(
     return Tuned(base, adapter, pads=family.name in PADDED), adapter
 
 
-def _results(
+def results(
     recipe: Recipe, family: Family, tuned: Tuned, adapter: ContextAdapter, outcome: Outcome
 ) -> dict[str, tuple[dict[str, Tensor], dict[str, str]]]:
     """The files that are written: name → weights and what they say of themselves. All processes must ask for it."""

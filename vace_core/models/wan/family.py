@@ -78,8 +78,7 @@ class WanFamily:
             prefixes=PREFIXES,
             official=official_key,
         ),
-        # Its name is the same in both.
-        Naming(name="official", marks=(EMBEDDER_MARK,), prefixes=PREFIXES),
+        Naming(name="official", marks=(EMBEDDER_MARK,), prefixes=PREFIXES),  # diffusers has the same name for it
     )
     vae = (
         Naming(name="official", marks=("decoder.middle.0.residual.0.gamma",), prefixes=VAE_PREFIXES),
