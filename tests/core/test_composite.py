@@ -106,6 +106,15 @@ def test_colours_are_measured_beside_the_mask_only():
     assert torch.allclose(composite(made, truth, masks, match_colour=True), truth, atol=1e-5)
 
 
+def test_colours_are_measured_in_the_frames_beside_the_mask_only():
+    truth, made = clip(1, t=7), clip(1, t=7) * GAIN + SHIFT
+    masks = torch.zeros(1, 1, 7, 40, 48)
+    masks[:, :, 3] = 1
+    made[:, :, [0, 1, 5, 6]] = -0.9  # two frames away and more
+    result = composite(made, truth, masks, match_colour=True)
+    assert torch.allclose(result, truth, atol=1e-5)
+
+
 def test_new_frames_are_matched_to_the_kept_frame_beside_them():
     truth = clip(1, t=5)
     masks = torch.ones(1, 1, 5, 40, 48)
