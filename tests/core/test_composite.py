@@ -115,6 +115,15 @@ def test_colours_are_measured_in_the_frames_beside_the_mask_only():
     assert torch.allclose(result, truth, atol=1e-5)
 
 
+@pytest.mark.parametrize("painted", [1.0, -1.0])
+def test_matched_colours_stay_within_black_and_white(painted):
+    truth = clip(1)
+    made = truth * 0.7
+    made[..., 14:28, 16:34] = painted
+    result = composite(made, truth, hole(), match_colour=True)
+    assert torch.equal(result[..., 20, 20], torch.full((1, 3, 3), painted))
+
+
 def test_new_frames_are_matched_to_the_kept_frame_beside_them():
     truth = clip(1, t=5)
     masks = torch.ones(1, 1, 5, 40, 48)
