@@ -83,10 +83,13 @@ def _alone(reader: Callable[[Path], str], path: Path) -> dict[str, Any]:
 
 
 def _limited(reader: Callable[[Path], str], path: Path) -> dict[str, Any]:
+    import torch
+
     from vace_core.errors import VaceError
 
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 1))
     signal.alarm(SECONDS * 30)  # waiting for other processes is no fault of the file
+    torch.set_num_threads(1)  # the others do not follow into a child, and torch would wait for them for ever
     before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
     try:
         outcome, message = "handled", reader(path)
