@@ -275,7 +275,8 @@ def _prompts(
     folder: Path, text: Callable[[], TextEncoder], caches: Sequence[Cache | None], processes: Any
 ) -> CachedPrompts:
     wanted = {prompt for cache in caches if cache for item in cache.items for prompt in item.prompts} | {""}
-    if processes.is_main_process and not all(prompt in CachedPrompts(folder / "prompts") for prompt in wanted):
+    there = CachedPrompts(folder / "prompts")
+    if processes.is_main_process and not all(prompt in there for prompt in wanted):
         fill_prompts(folder / "prompts", text(), wanted)
     processes.wait_for_everyone()
     return CachedPrompts(folder / "prompts")
