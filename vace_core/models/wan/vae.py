@@ -67,7 +67,7 @@ class CausalConv3d(nn.Conv3d):
 
 
 def _zeros_before(x: Tensor) -> Tensor:
-    """The past of a clip that begins with `x`, laid out as `x` is: otherwise joining the two would lay both out anew."""
+    """The past of a clip that begins with `x`, laid out as `x` is: otherwise joining the two copies both."""
     batch, channels, _, height, width = x.shape
     if x.is_contiguous(memory_format=torch.channels_last_3d):
         return x.new_zeros(batch, HISTORY, height, width, channels).permute(0, 4, 1, 2, 3)
