@@ -8,8 +8,8 @@ Source: VACE, arXiv 2503.07598, section 3.3; ali-vilab/VACE, vace/models/wan/mod
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
@@ -111,34 +111,72 @@ class Attachment:
         context: What `adapter.embed` returned, `(B, L, D)`.
         strength: Factor on the hints. 1 = as trained, 0 = the base alone.
         sigmas: The noise levels at which the adapter acts.
+        steps: Noise level → a further factor; None = 1.
+        blocks: A further factor for each context block; none = 1.
+        places: `(1 or B, L, 1)`, a further factor for each token; None = 1.
+
+    Raises:
+        AdapterMismatchError: factors for another number of blocks than the adapter has.
     """
 
     adapter: ContextAdapter
     context: Tensor
     strength: float = 1.0
     sigmas: SigmaRange = SigmaRange()
+    steps: Callable[[float], float] | None = None
+    blocks: tuple[float, ...] = ()
+    places: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if self.blocks and len(self.blocks) != len(self.adapter.context_layers):
+            raise AdapterMismatchError(
+                "strength-blocks",
+                "There are strengths for {given} context blocks. The adapter has {blocks}. Give one for each.",
+                given=len(self.blocks),
+                blocks=len(self.adapter.context_layers),
+            )
+
+    def at(self, sigma: float) -> Attachment:
+        """This attachment as it is at one noise level."""
+        return self if self.steps is None else replace(self, strength=self.strength * self.steps(sigma), steps=None)
 
     def is_active(self, sigma: float) -> bool:
         """Whether this attachment does anything at this noise level; where it does not, it costs nothing."""
-        return self.strength != 0.0 and sigma in self.sigmas
+        somewhere = any(self.blocks or (1.0,)) and (self.places is None or bool(self.places.any()))
+        return somewhere and sigma in self.sigmas and self.at(sigma).strength != 0.0
 
     def begin(self, tokens: Tensor) -> Tensor:
         """The base's tokens `(B, L, D)` before its first block, with the context added if the adapter has no blocks."""
         if self.adapter.context_layers:
             return tokens
-        return tokens + self.context if self.strength == 1.0 else tokens.add(self.context, alpha=self.strength)
+        context = self.context if self.places is None else self.context * self.places.to(self.context)
+        return tokens + context if self.strength == 1.0 else tokens.add(context, alpha=self.strength)
 
     def chain(self, tokens: Tensor) -> HintChain:
         """Starts one forward pass from the base's `tokens` `(B, L, D)` as they are before its first block."""
         # The context is in the precision of the adapter's products; the tokens of a base may be in a higher one.
-        return HintChain(self.adapter, self.context + tokens, strength=self.strength, dtype=self.context.dtype)
+        return HintChain(
+            self.adapter,
+            self.context + tokens,
+            strength=self.strength,
+            dtype=self.context.dtype,
+            blocks=self.blocks,
+            places=self.places,
+        )
 
 
 class HintChain:
     """The context path of one forward pass. It holds one set of tokens, never a stack of hints."""
 
     def __init__(
-        self, adapter: ContextAdapter, tokens: Tensor, *, strength: float, dtype: torch.dtype | None = None
+        self,
+        adapter: ContextAdapter,
+        tokens: Tensor,
+        *,
+        strength: float,
+        dtype: torch.dtype | None = None,
+        blocks: Sequence[float] = (),
+        places: Tensor | None = None,
     ) -> None:
         """Starts a pass.
 
@@ -147,9 +185,14 @@ class HintChain:
             tokens: Embedded context plus the base's tokens before its first block, `(B, L, D)`.
             strength: Factor on the hints.
             dtype: What tokens are brought to before the projection that makes a hint of them; None = left as they are.
+            blocks: As for `Attachment`.
+            places: As for `Attachment`.
         """
         self._adapter, self._tokens = adapter, tokens
-        self._strength, self._dtype = strength, dtype
+        self._dtype, self._places = dtype, places
+        self._factors = [strength * factor for factor in blocks or [1.0] * len(adapter.context_layers)]
+        # A context block reads the one before it, so all up to the last one that says something are computed.
+        self._computed = max((number + 1 for number, factor in enumerate(self._factors) if factor), default=0)
         self._next = 0
 
     def add_hint(self, layer: int, tokens: Tensor, stream: object) -> Tensor:
@@ -163,11 +206,17 @@ class HintChain:
         """
         layers = self._adapter.context_layers
         while self._next < len(layers) and layers[self._next] <= layer:
-            self._tokens = self._adapter.context_blocks[self._next](self._tokens, stream)
-            hint = self._adapter.after_proj[self._next](self._tokens.to(self._dtype or self._tokens.dtype))
-            tokens = self._sum(tokens, hint, self._strength)
+            if self._next < self._computed:
+                self._tokens = self._adapter.context_blocks[self._next](self._tokens, stream)
+                tokens = self._with_hint(tokens, self._factors[self._next])
             self._next += 1
         return tokens
+
+    def _with_hint(self, tokens: Tensor, factor: float) -> Tensor:
+        if factor == 0.0:
+            return tokens
+        hint = self._adapter.after_proj[self._next](self._tokens.to(self._dtype or self._tokens.dtype))
+        return self._sum(tokens, hint if self._places is None else hint * self._places.to(hint), factor)
 
     def _sum(self, tokens: Tensor, hint: Tensor, strength: float) -> Tensor:
         return tokens + hint if strength == 1.0 else tokens.add(hint, alpha=strength)

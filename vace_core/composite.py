@@ -5,13 +5,12 @@ The model generates whole frames, and its kept pixels are only close. They are t
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from .errors import InputError, ShapeError
+from .inputs.masks import carried_on, grow, soften, steady
 from .inputs.masks import check as check_masks
-from .inputs.masks import grow, opencv, soften, steady
 from .vcu import VideoConditionUnit, check_frames
 
 RING = 12  # pixels beside the mask in which colours are compared; decode at least this margin around the mask
@@ -47,7 +46,7 @@ def composite_vcu(
     blend = soften(masks, feather) if feather else None
     if blend is not None:
         mixed = (blend > 0) & (blend < 1)
-        source = _carried_on(source, vcu.has_source, mixed & ~vcu.has_source)
+        source = carried_on(source, vcu.has_source, mixed & ~vcu.has_source)
     return composite(generated, source, masks, blend=blend, match_colour=match_colour)
 
 
@@ -93,23 +92,6 @@ def max_kept_error(result: Tensor, source: Tensor, masks: Tensor) -> float:
     """
     result, inside = _checked(result, source, masks, "result")
     return float((result - source).abs().masked_fill_(inside, 0).max())
-
-
-def _carried_on(source: Tensor, there: Tensor, wanted: Tensor) -> Tensor:
-    """`source` with the nearest pixel of the same frame that is `there` in those that are `wanted`."""
-    if not bool(wanted.any()):
-        return source
-    source, cv2 = source.clone(), opencv()
-    for clip, frame in wanted.flatten(3).any(dim=3)[:, 0].nonzero().tolist():
-        pixels, holds, lacks = source[clip, :, frame], there[clip, 0, frame], wanted[clip, 0, frame]
-        missing = (~holds).to(torch.uint8).cpu().numpy()
-        _, nearest = cv2.distanceTransformWithLabels(missing, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
-        # Every pixel that is there has a label of its own, and all others that of their nearest.
-        places = np.zeros(int(nearest.max()) + 1, dtype=np.int64)
-        places[nearest[missing == 0]] = np.flatnonzero(missing == 0)
-        chosen = torch.from_numpy(places[nearest[lacks.cpu().numpy()]]).to(source.device)
-        pixels[:, lacks] = pixels.flatten(1)[:, chosen]
-    return source
 
 
 def _matched(generated: Tensor, source: Tensor, masks: Tensor) -> Tensor:

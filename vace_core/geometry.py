@@ -44,6 +44,12 @@ class Grid:
             return 1
         return (latent_frames - latents) // self.latents * self.frames + frames
 
+    def frames_of(self, latent_frame: int) -> tuple[int, int]:
+        """Begin and end of the pixel frames that a latent frame (0-based) holds; of one of several, those of all."""
+        begin = self.pixel_frames(latent_frame) if latent_frame else 0
+        end = self.pixel_frames(latent_frame + 1)
+        return begin, end if self.latent_frames(end) > latent_frame else end + self.frames
+
     def latent_size(self, num_frames: int, height: int, width: int) -> tuple[int, int, int]:
         """`(t, h, w)` of a clip of `(T, H, W)` pixels."""
         return self.latent_frames(num_frames), height // self.pixels, width // self.pixels

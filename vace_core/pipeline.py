@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from .adapter import Attachment, ContextAdapter
 from .checks.numbers import check_finite, check_number
@@ -19,13 +19,14 @@ from .errors import InputError
 from .geometry import Box, Grid
 from .models.text import TextEncoder, placed
 from .protocols import BaseModel, EncodeMasks, OnChunk, VideoVae
+from .sampling.conditions import Condition, check_adapter, check_steps, conditions_of
 from .sampling.guidance import PAIR_BOUNDARY, Denoise, guide, switch_experts
 from .sampling.options import SamplingOptions
+from .sampling.pinning import encode_source, kept_cells, pinned
 from .sampling.schedule import NoiseSchedule
 from .sampling.solvers import SOLVERS, OnStep, Solver
-from .vcu import FOLLOW, VideoConditionUnit
-
-log = logging.getLogger("vace")
+from .sampling.strength import AS_TRAINED, Strength
+from .vcu import VideoConditionUnit
 
 MODEL_ADVICE = "Run the model in bfloat16 or float32, lower guidance and strength, or choose another file of it"
 
@@ -101,6 +102,10 @@ def generate(
     vcu: VideoConditionUnit,
     options: SamplingOptions,
     *,
+    strength: Strength = AS_TRAINED,
+    also: Sequence[Condition] = (),
+    pin: bool = False,
+    begin: Tensor | None = None,
     feather: int = 0,
     match_colour: bool = False,
     on_step: OnStep | None = None,
@@ -109,6 +114,10 @@ def generate(
     """Frames `(B, 3, T, H, W)` in −1..1: what the VCU asks for, with every kept pixel as it came.
 
     Args:
+        strength: Where and when the VCU acts, beside the strength of `options`, which is for all conditions.
+        also: Further conditions. Their prompts do not count, and pixels are kept by the first VCU alone.
+        pin: Whether latents of which every pixel is kept are held to the source in every step.
+        begin: With `options.denoise` below 1, the clip to begin from, `(B, 3, T, H, W)` in −1..1; None = the source.
         feather: Pixels of soft edge, inside the mask; 0 = a hard edge.
         match_colour: Match the colours of the generated part to the kept part; `composite` says how.
         on_step: Called as (index, total, denoised latents of the video) after each step. Raising stops the job and
@@ -119,7 +128,17 @@ def generate(
         ShapeError: a length or size the model cannot take.
         InputError: the VCU conditions a model without an adapter, or an adapter that acts in no step.
     """
-    latents = sample(model, vcu, options, on_step=on_step, on_chunk=_named(on_chunk, "encode"))
+    latents = sample(
+        model,
+        vcu,
+        options,
+        strength=strength,
+        also=also,
+        pin=pin,
+        begin=begin,
+        on_step=on_step,
+        on_chunk=_named(on_chunk, "encode"),
+    )
     return finish(
         model.vae, vcu, latents, feather=feather, match_colour=match_colour, on_chunk=_named(on_chunk, "decode")
     )
@@ -173,6 +192,10 @@ def sample(
     options: SamplingOptions,
     *,
     context: Tensor | None = None,
+    strength: Strength = AS_TRAINED,
+    also: Sequence[Condition] = (),
+    pin: bool = False,
+    begin: Tensor | None = None,
     on_step: OnStep | None = None,
     on_chunk: OnChunk | None = None,
 ) -> Tensor:
@@ -186,20 +209,40 @@ def sample(
     tokens = model.vae.grid.tokens(vcu.num_frames, vcu.height, vcu.width, skip)
     schedule = options.schedule(tokens, first=solver.first)
     levels = schedule.sigmas()
+    conditions = conditions_of(vcu, strength, also)
     check_vcu(vcu, model.vae.grid)
-    check_adapter(vcu, options, attached=model.expert.adapter is not None)
+    for one in conditions:
+        check_adapter(one.vcu, options, attached=model.expert.adapter is not None)
     check_steps(options, schedule)
-    if context is None:
-        context = encode_context(vcu, model.vae, model.encode_masks, on_chunk=on_chunk)
-    denoise = _denoiser(model, vcu, options, schedule, context)
+
+    def encode(one: VideoConditionUnit) -> Tensor:
+        return encode_context(one, model.vae, model.encode_masks, on_chunk=on_chunk)
+
+    context = encode(vcu) if context is None else context
+    contexts = [context, *(encode(one.vcu) for one in conditions[1:])]
+    denoise = _denoiser(model, vcu, options, schedule, list(zip(conditions, contexts, strict=True)))
 
     def report(index: int, total: int, denoised: Tensor) -> None:
         check_finite(denoised, f"Step {index + 1} of {total} of sampling", MODEL_ADVICE)
         if on_step is not None:
             on_step(index, total, denoised[:, :, skip:])
 
-    noise = make_noise((len(context), model.vae.latent_channels, *context.shape[2:]), options.seed)
-    return solver.run(denoise, noise.to(context.device), levels, report)[:, :, skip:]
+    noise = make_noise((len(context), model.vae.latent_channels, *context.shape[2:]), options.seed).to(context.device)
+    latents = noise
+    if pin:
+        source = _behind_references(encode_source(vcu, model.vae, on_chunk=on_chunk), context).to(noise)
+        cells = functional.pad(kept_cells(vcu.masks, model.vae.grid), (0, 0, 0, 0, skip, 0))
+        denoise = pinned(denoise, source, noise, cells.to(noise.device))
+    if options.denoise < 1:
+        known = encode_source(vcu, model.vae, on_chunk=on_chunk) if begin is None else model.vae.encode(begin)
+        latents = (1 - levels[0]) * _behind_references(known, context).to(noise) + levels[0] * noise
+    return solver.run(denoise, latents, levels, report)[:, :, skip:]
+
+
+def _behind_references(video: Tensor, context: Tensor) -> Tensor:
+    """Latents of a video behind those of the references, which are the first half of their context."""
+    references = context.shape[2] - video.shape[2]
+    return torch.cat([context[:, : video.shape[1], :references].to(video), video], dim=2)
 
 
 def check_vcu(vcu: VideoConditionUnit, grid: Grid) -> None:
@@ -216,56 +259,6 @@ def check_vcu(vcu: VideoConditionUnit, grid: Grid) -> None:
             "The mask keeps every pixel of every frame. At least one pixel to generate (mask 1, white) is "
             "needed. Invert the mask if it is the wrong way round.",
         )
-
-
-def check_adapter(vcu: VideoConditionUnit, options: SamplingOptions, *, attached: bool) -> None:
-    """Validate that a VCU's conditions are read; log a warning where they are not because the strength is 0.
-
-    Raises:
-        InputError: there is no adapter to read them.
-    """
-    said = _conditions(vcu)
-    if not said or (attached and options.strength):
-        return
-    if options.strength:
-        raise InputError(
-            "no-adapter",
-            "The VCU has {what}, but the model has no adapter, and only an adapter reads them. A VACE "
-            "adapter is needed. Attach one, or set the strength to 0 to generate from the prompt alone.",
-            what=said,
-        )
-    log.warning("the strength is 0, so the model reads the prompt alone: it sees nothing of the VCU's %s", said)
-
-
-def check_steps(options: SamplingOptions, schedule: NoiseSchedule) -> None:
-    """Validate that an adapter acts in at least one step of `schedule`.
-
-    Raises:
-        InputError: it acts in none.
-    """
-    acting = options.adapter.sigma_range(schedule.at)
-    if options.strength and not any(level in acting for level in schedule.sigmas()[:-1]):
-        raise InputError(
-            "adapter-never-acts",
-            "None of the {steps} steps lies between {start_percent:g} and {end_percent:g} of the schedule, "
-            "where the adapter acts. At least one is needed. Set start and end further apart, use more "
-            "steps, or set the strength to 0 to sample without the adapter.",
-            steps=options.steps,
-            start_percent=options.start_percent,
-            end_percent=options.end_percent,
-        )
-
-
-def _conditions(vcu: VideoConditionUnit) -> str:
-    """The parts of a VCU that an adapter reads, in words; "" if none."""
-    count = vcu.num_references
-    there = (
-        (f"{count} reference{'s' if count > 1 else ''}", count > 0),
-        ("pixels to keep", bool((vcu.masks == 0).any())),
-        ("a control to follow", bool(((vcu.roles & FOLLOW) != 0).any())),
-    )
-    *first, last = [words for words, is_there in there if is_there] or [""]
-    return f"{', '.join(first)} and {last}" if first else last
 
 
 def get_solver(name: str) -> Solver:
@@ -300,11 +293,17 @@ def generated_box(vcu: VideoConditionUnit) -> Box | None:
 
 
 def _denoiser(
-    model: VaceModel, vcu: VideoConditionUnit, options: SamplingOptions, schedule: NoiseSchedule, context: Tensor
+    model: VaceModel,
+    vcu: VideoConditionUnit,
+    options: SamplingOptions,
+    schedule: NoiseSchedule,
+    conditions: Sequence[tuple[Condition, Tensor]],
 ) -> Denoise:
+    device = conditions[0][1].device
+
     def for_expert(expert: Expert) -> Denoise:
         prompt, negative = (
-            expert.base.prepare_text(placed(model.text.encode(words), context.device), fps=vcu.fps)
+            expert.base.prepare_text(placed(model.text.encode(words), device), fps=vcu.fps)
             for words in (vcu.prompt, options.negative_for(vcu))
         )
         return guide(
@@ -314,7 +313,7 @@ def _denoiser(
             guidance_scale=options.guidance_scale,
             stg_scale=options.stg_scale,
             rescale=options.rescale,
-            attachments=_attachments(expert, options, schedule, context),
+            attachments=_attachments(expert, options, schedule, conditions, model.vae.grid),
             told=get_solver(options.solver).told,
         )
 
@@ -326,18 +325,30 @@ def _denoiser(
 
 @torch.no_grad()
 def _attachments(
-    expert: Expert, options: SamplingOptions, schedule: NoiseSchedule, context: Tensor
+    expert: Expert,
+    options: SamplingOptions,
+    schedule: NoiseSchedule,
+    conditions: Sequence[tuple[Condition, Tensor]],
+    grid: Grid,
 ) -> list[Attachment]:
     if expert.adapter is None or options.strength == 0:
         return []
-    return [
-        Attachment(
-            adapter=expert.adapter,
-            context=expert.adapter.embed(context),
-            strength=options.strength,
-            sigmas=options.adapter.sigma_range(schedule.at),
+    attachments: list[Attachment] = []
+    for condition, context in conditions:
+        strength = condition.strength
+        places = strength.on_tokens(condition.vcu, grid)
+        attachments.append(
+            Attachment(
+                adapter=expert.adapter,
+                context=expert.adapter.embed(context),
+                strength=options.strength * strength.overall,
+                sigmas=options.adapter.sigma_range(schedule.at),
+                steps=(lambda level, at=strength.at: at(schedule.behind(level))) if strength.steps else None,
+                blocks=strength.blocks,
+                places=None if places is None else places.to(context.device),
+            )
         )
-    ]
+    return attachments
 
 
 def _named(on_chunk: Callable[[str, int, int], None] | None, what: str) -> OnChunk | None:

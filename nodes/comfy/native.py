@@ -17,8 +17,9 @@ from ...vace_core.errors import InputError
 from ...vace_core.geometry import Box, Grid
 from ...vace_core.models import FAMILIES
 from ...vace_core.models.family import Family
-from ...vace_core.pipeline import check_adapter, check_steps, get_solver, make_noise
+from ...vace_core.pipeline import get_solver, make_noise
 from ...vace_core.protocols import OnChunk, report_chunk
+from ...vace_core.sampling.conditions import check_adapter, check_steps
 from ...vace_core.sampling.schedule import NoiseSchedule
 from ...vace_core.sampling.solvers import OnStep, Solver
 from ...vace_core.vcu import VideoConditionUnit

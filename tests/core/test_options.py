@@ -21,8 +21,8 @@ from vace_core.sampling.options import SamplingOptions
 from vace_core.starter.model import STARTER_OPTIONS
 from vace_core.vcu import compose
 
-NUMBERS = ("shift", "shift_growth", "terminal", "guidance_scale", "stg_scale", "rescale", "strength", "start_percent",
-           "end_percent")  # fmt: skip
+NUMBERS = ("shift", "shift_growth", "terminal", "guidance_scale", "stg_scale", "rescale", "denoise", "strength",
+           "start_percent", "end_percent")  # fmt: skip
 SHORT = SamplingOptions(steps=3, shift=3.0, guidance_scale=2.0, seed=1)
 NOWHERE = "adapter-never-acts: end_percent={1}, start_percent={0}"
 

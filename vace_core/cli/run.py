@@ -16,8 +16,9 @@ from ..errors import InputError
 from ..media.files import check_target
 from ..media.pictures import write_image
 from ..media.write import check_video_target, write_video
-from ..pipeline import SamplingOptions, VaceModel, check_adapter, check_steps, generate, get_solver
+from ..pipeline import SamplingOptions, VaceModel, generate, get_solver
 from ..preview.cost import JobCost, job_cost
+from ..sampling.conditions import check_adapter, check_steps
 from ..vcu import VideoConditionUnit
 from .console import Bars, print_table, result, say
 from .files import find_files

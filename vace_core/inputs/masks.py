@@ -1,9 +1,9 @@
 """Masks: grow, shrink, hull, box, set algebra, holding in time, the official augmentation, the blend edge.
 
 Every function takes and returns `masks` `(B, 1, T, H, W)`, float32, 1 = generate, 0 = keep, and works on each
-frame by itself unless it says otherwise. The model wants hard masks: `soften` makes the one soft thing here,
-and it is for compositing only. Every function raises `ShapeError` for a tensor of another shape and `InputError`
-for one that is not hard, or for a number out of its range.
+frame by itself unless it says otherwise; `carried_on` is for the frames themselves. The model wants hard masks:
+`soften` makes the one soft thing here, and it is for compositing only. Every function raises `ShapeError` for a tensor
+of another shape and `InputError` for one that is not hard, or for a number out of its range.
 """
 
 from __future__ import annotations
@@ -245,6 +245,27 @@ def augment(
         return _expand(shape, _bounds(frame), expand_ratio, expand_iters, expand_lrtp)
 
     return _per_frame(masks, change)
+
+
+def carried_on(source: Tensor, there: Tensor, wanted: Tensor) -> Tensor:
+    """`source` with the nearest pixel of the same frame that is `there` in those that are `wanted`.
+
+    A frame where nothing is there stays as it is. Args: `(B, 3, T, H, W)`, and twice `(B, 1, T, H, W)` bool.
+    """
+    if not bool(wanted.any()):
+        return source
+    source, cv2 = source.clone(), opencv()
+    possible = wanted.flatten(3).any(dim=3) & there.flatten(3).any(dim=3)
+    for clip, frame in possible[:, 0].nonzero().tolist():
+        pixels, holds, lacks = source[clip, :, frame], there[clip, 0, frame], wanted[clip, 0, frame]
+        missing = (~holds).to(torch.uint8).cpu().numpy()
+        _, nearest = cv2.distanceTransformWithLabels(missing, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+        # Every pixel that is there has a label of its own, and all others that of their nearest.
+        places = np.zeros(int(nearest.max()) + 1, dtype=np.int64)
+        places[nearest[missing == 0]] = np.flatnonzero(missing == 0)
+        chosen = torch.from_numpy(places[nearest[lacks.cpu().numpy()]]).to(source.device)
+        pixels[:, lacks] = pixels.flatten(1)[:, chosen]
+    return source
 
 
 def _check_all(masks: tuple[Tensor, ...]) -> None:

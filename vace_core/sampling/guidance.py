@@ -52,7 +52,7 @@ def guide(
 
     @torch.no_grad()
     def denoise(latents: Tensor, sigma: float) -> Tensor:
-        acting = [attachment for attachment in attachments if attachment.is_active(sigma)]
+        acting = [attachment.at(sigma) for attachment in attachments if attachment.is_active(sigma)]
         level = latents.new_full((len(latents),), told(sigma), device="cpu")
 
         def ask(text: Any) -> Tensor:

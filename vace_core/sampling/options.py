@@ -85,6 +85,8 @@ class SamplingOptions:
         guidance_scale: ≥ 0; 1 = off.
         stg_scale: Of spatio-temporal guidance, ≥ 0; 0 = off. Only some bases can do it.
         rescale: How much of the deviation of the prompt's own prediction comes back after that, 0..1; 0 and 1 = off.
+        denoise: Part of the schedule, above 0 to 1, that is gone through: 1 = from pure noise; below, from the source
+            video with so much noise, of which that much remains. All `steps` are made in it.
         solver: One of `SOLVERS`.
         seed: One seed, one result; 0..2**64 - 1.
         strength: See `AdapterOptions`; so
@@ -103,6 +105,7 @@ class SamplingOptions:
     guidance_scale: float = 5.0
     stg_scale: float = 0.0
     rescale: float = 0.0
+    denoise: float = 1.0
     solver: str = "unipc"
     seed: int = 2025
     strength: float = 1.0
@@ -123,6 +126,7 @@ class SamplingOptions:
         check_number("The guidance scale (cfg)", self.guidance_scale, least=0)
         check_number("The scale of spatio-temporal guidance (stg)", self.stg_scale, least=0)
         check_number("The rescale", self.rescale, least=0, most=1)
+        check_number("The denoise", self.denoise, above=0, most=1)
         check_whole("The seed", self.seed, least=0, most=LAST_SEED)
         _ = self.adapter  # checked where it is born
 
@@ -139,4 +143,4 @@ class SamplingOptions:
             first: Unshifted level of the first step; `Solver.first`.
         """
         shift = grown_shift(self.shift, self.shift_growth, tokens)
-        return NoiseSchedule(steps=self.steps, shift=shift, first=first, terminal=self.terminal)
+        return NoiseSchedule(steps=self.steps, shift=shift, first=first, terminal=self.terminal, denoise=self.denoise)

@@ -45,6 +45,11 @@ def percent_to_sigma(percent: float, shift: float) -> float:
     return shift_sigma(1.0 - percent, shift)
 
 
+def sigma_to_percent(sigma: float, shift: float) -> float:
+    """How much (0..1) of the schedule is behind at a noise level (0..1); `percent_to_sigma` turned round."""
+    return 1.0 - shift_sigma(sigma, 1.0 / shift)
+
+
 def grown_shift(shift: float, growth: float, tokens: int) -> float:
     """The shift for a clip of `tokens`, where `shift` is the one for 1024: longer and larger clips need more noise."""
     return shift * math.exp(growth * (tokens - BASE_TOKENS))
@@ -60,24 +65,44 @@ class NoiseSchedule:
         first: Unshifted level of the first step, 0..1.
         terminal: Level 0..1 at which the last step begins, to which the others are stretched; 0 = where the shift
             puts it.
+        denoise: Part of the schedule, above 0 to 1, that is gone through: the last one, in `steps` steps.
     """
 
     steps: int
     shift: float
     first: float = 1.0
     terminal: float = 0.0
+    denoise: float = 1.0
 
     def sigmas(self) -> list[float]:
         """`steps` + 1 noise levels down to 0. Raises as the function of this name."""
-        return [*map(self._stretched, sigmas(self.steps, self.shift, first=self.first)[:-1]), 0.0]
+        levels = sigmas(self._all_steps, self.shift, first=self.first)[:-1]
+        return [*map(self._stretched, levels[-self.steps :]), 0.0]
+
+    @property
+    def _all_steps(self) -> int:
+        """Steps of the whole schedule; as many as ComfyUI's samplers take."""
+        return max(int(self.steps / self.denoise), self.steps)
 
     def at(self, percent: float) -> float:
         """The noise level at which `percent` (0..1) of the schedule is behind. Raises as `percent_to_sigma`."""
         level = percent_to_sigma(percent, self.shift)
         return self._stretched(level) if 0.0 < percent < 1.0 else level
 
+    def behind(self, level: float) -> float:
+        """How much (0..1) of the schedule is behind at a noise level (0..1); `at` turned round."""
+        last = self._last
+        if self.terminal and last != 1.0:
+            level = 1 - (1 - level) * (1 - last) / (1 - self.terminal)
+        return sigma_to_percent(level, self.shift)
+
     def _stretched(self, level: float) -> float:
-        last = shift_sigma(self.first / self.steps, self.shift)
+        last = self._last
         if not self.terminal or last == 1.0:
             return level
         return 1 - (1 - level) * (1 - self.terminal) / (1 - last)
+
+    @property
+    def _last(self) -> float:
+        """The level at which the last step begins, before levels are stretched."""
+        return shift_sigma(self.first / self._all_steps, self.shift)
