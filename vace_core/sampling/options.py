@@ -142,5 +142,7 @@ class SamplingOptions:
             tokens: What the base works on.
             first: Unshifted level of the first step; `Solver.first`.
         """
-        shift = grown_shift(self.shift, self.shift_growth, tokens)
-        return NoiseSchedule(steps=self.steps, shift=shift, first=first, terminal=self.terminal, denoise=self.denoise)
+        shift = grown_shift(float(self.shift), float(self.shift_growth), tokens)  # NumPy's may be of single precision
+        return NoiseSchedule(
+            steps=int(self.steps), shift=shift, first=first, terminal=self.terminal, denoise=self.denoise
+        )

@@ -1,0 +1,76 @@
+"""How near kept pixels are to the source before they are pasted back, with latents pinned and without, on the starter.
+
+    OMP_NUM_THREADS=1 python benchmarks/pinning.py
+
+Held-out clips of the starter's world, inpainting, outpainting and extending, two seeds. Decibels of the decoded clip to
+the true one: in latent cells that are kept whole (8 x 8 pixels in up to four frames), in those kept in part, in the
+hole; and the same through the VAE alone, its floor. Writes results/pinning.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import defaultdict
+from dataclasses import replace
+
+import measuring
+import torch
+
+from vace_core.models.wan.dit import GRID
+from vace_core.pipeline import sample
+from vace_core.sampling.pinning import kept_cells
+from vace_core.starter.model import STARTER_OPTIONS, load_starter
+from vace_core.starter.training.samples import HELD_OUT, draw_sample
+
+TASKS = ("inpaint", "outpaint", "extend")
+PLACES = ("kept whole", "kept in part", "hole")
+
+
+def decibels(error: torch.Tensor, where: torch.Tensor) -> float:
+    return float(10 * torch.log10(4 / error[where.expand_as(error)].square().mean()))
+
+
+def places(masks: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Pixels of each kind, `(1, 1, T, H, W)`."""
+    cells = kept_cells(masks, GRID).float()
+    whole = cells.repeat_interleave(8, 3).repeat_interleave(8, 4)
+    whole = torch.cat([whole[:, :, :1], whole[:, :, 1:].repeat_interleave(4, 2)], dim=2) > 0
+    return {"kept whole": whole, "kept in part": (masks == 0) & ~whole, "hole": masks > 0}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--clips", type=int, default=24)
+    parser.add_argument("--noise-seeds", type=int, nargs="+", default=[0, 1])
+    options = parser.parse_args()
+    model = load_starter()
+    rows = []
+    for task in TASKS:
+        found: dict[tuple[str, str], list[float]] = defaultdict(list)
+        for number in range(options.clips):
+            one = draw_sample(task, HELD_OUT + number)
+            truth, kinds = one.clip.frames, places(one.vcu.masks)
+            made = {"VAE alone": [model.vae.decode(model.vae.encode(truth))]}
+            for name, pin in (("free", False), ("pinned", True)):
+                jobs = [replace(STARTER_OPTIONS, seed=seed) for seed in options.noise_seeds]
+                made[name] = [model.vae.decode(sample(model, one.vcu, job, pin=pin)) for job in jobs]
+            for name, clips in made.items():
+                for kind, where in kinds.items():
+                    if bool(where.any()):
+                        found[name, kind] += [decibels(clip - truth, where) for clip in clips]
+        for kind in PLACES:
+            row = {"task": task, "pixels": kind}
+            row |= {name: sum(found[name, kind]) / max(len(found[name, kind]), 1) for name in made}
+            rows.append(row)
+            print(
+                "| " + " | ".join(f"{value:.2f}" if isinstance(value, float) else value for value in row.values()), "|"
+            )
+    settings = {"clips": options.clips, "noise_seeds": options.noise_seeds}
+    measuring.RESULTS.mkdir(exist_ok=True)
+    text = json.dumps({"torch": torch.__version__, "settings": settings, "rows": rows}, indent=1)
+    (measuring.RESULTS / "pinning.json").write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()
