@@ -10,7 +10,7 @@ from refused import refused
 from torch import Tensor
 
 from vace_core.errors import InputError, ShapeError
-from vace_core.inputs.references import crop_subject, letterbox, on_white, stack
+from vace_core.inputs.references import cover, crop_subject, letterbox, on_white, stack
 
 # Whole numbers of 255, as files hold them.
 RAMP = torch.arange(18.0).reshape(1, 1, 1, 3, 6).expand(-1, 3, -1, -1, -1) / 127.5 - 1
@@ -81,6 +81,24 @@ def test_a_subject_is_cut_out_as_officially():
     mask[..., 1:4, 2:4] = 1
     mask[..., 3, 5] = 1
     assert levels(crop_subject(picture, mask)) == [[30, 33, 255, 255], [54, 57, 255, 255], [78, 81, 255, 87]]
+
+
+@pytest.mark.parametrize(("own", "frame"), [((40, 90), (32, 48)), ((90, 40), (32, 48)), ((64, 96), (32, 48))])
+def test_a_style_image_fills_the_frame_with_its_middle(own, frame):
+    height, width = own
+    rows = torch.linspace(-1, 1, height).view(1, 1, 1, height, 1).expand(1, 3, 1, height, width)
+    columns = torch.linspace(-1, 1, width).expand(1, 3, 1, height, width)
+    for ramp, dim in ((rows, 3), (columns, 4)):
+        fitted = cover(ramp, *frame)
+        assert fitted.shape == (1, 3, 1, *frame)
+        ends = fitted.select(dim, 0).mean(), fitted.select(dim, -1).mean()
+        assert abs(ends[0] + ends[1]) < 0.05  # the middle is in the middle
+        # One of the two is shown whole.
+        shown = float(ends[1] - ends[0]) / 2 + 1 / frame[dim - 3]
+        whole = (height * frame[1] <= width * frame[0]) if dim == 3 else (height * frame[1] >= width * frame[0])
+        assert (shown > 0.9) is whole
+    same = torch.rand(1, 3, 1, *frame)
+    assert torch.equal(cover(same, *frame), same)
 
 
 @pytest.mark.parametrize(

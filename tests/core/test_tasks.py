@@ -53,6 +53,7 @@ CALLS = {
         [clip(1, 1, 9, 9)], masks=[None], **SIZE, **words
     ),
     anything.animate_anything: lambda **words: anything.animate_anything(clip(1), [clip(2, 1)], **words),
+    anything.stylize: lambda **words: anything.stylize(clip(1), [clip(2, 1)], **words),
     anything.swap_anything: lambda **words: anything.swap_anything(clip(1), left_half(), [clip(2, 1)], **words),
     anything.move_anything: lambda **words: anything.move_anything(clip(1, 1), [PATH], num_frames=5, **words),
     anything.expand_anything: lambda **words: anything.expand_anything(
@@ -219,6 +220,26 @@ def test_a_swap_is_an_inpainting_with_references():
     unit = anything.swap_anything(clip(1), left_half(), [clip(2, 1), clip(3, 1)])
     assert torch.equal(unit.roles, tasks.inpaint(clip(1), left_half()).roles)
     assert [float(a.sum()) for a in unit.references] == [float(clip(2, 1).sum()), float(clip(3, 1).sum())]
+
+
+def test_a_style_follows_the_outlines_and_shows_its_picture_without_white():
+    wide = torch.full((1, 3, 1, 20, 90), 0.5)
+    unit = anything.stylize(clip(1), [wide])
+    scribbled = tasks.scribble(clip(1))
+    assert torch.equal(unit.frames, scribbled.frames)
+    assert unit.masks.eq(1).all()
+    assert unit.references[0].shape == (1, 3, 1, *unit.frames.shape[3:])
+    assert (unit.references[0] - 0.5).abs().max() < 1e-6
+    assert torch.equal(anything.stylize(clip(1), follow="gray").frames, tasks.gray(clip(1)).frames)
+    assert anything.stylize(clip(1)).references == ()
+
+
+def test_a_style_inside_a_mask_keeps_the_rest():
+    unit = anything.stylize(clip(1), masks=left_half())
+    kept = (left_half() == 0).expand_as(unit.frames)
+    assert torch.equal(unit.frames[kept], clip(1)[kept])
+    assert torch.equal(unit.masks, left_half())
+    assert torch.equal(unit.frames[~kept], tasks.scribble(clip(1)).frames[~kept])
 
 
 def test_an_animation_follows_the_pose_with_references():

@@ -49,6 +49,34 @@ def stack(pictures: Sequence[Tensor], height: int, width: int) -> tuple[Tensor, 
     return tuple(_letterbox(picture, height, width, f"picture {n}") for n, picture in enumerate(pictures, start=1))
 
 
+def cover(picture: Tensor, height: int, width: int) -> Tensor:
+    """The middle of the image `(B, 3, 1, height, width)`, as large as fills the frame: for what is all over an image.
+
+    A style, unlike a subject, needs no white around it, and with white it would be a style with white bars.
+
+    Args:
+        picture: `(B, 3, 1, h, w)` in −1..1.
+        height: Pixels of the frame, ≥ 1.
+        width: Pixels of the frame, ≥ 1.
+
+    Raises:
+        ShapeError: as `letterbox`.
+        InputError: values out of range.
+    """
+    _check_picture(picture, "style image")
+    own_height, own_width = picture.shape[3:]
+    inner_height = min(own_height, max(1, round(own_width * height / max(width, 1))))
+    inner_width = min(own_width, max(1, round(own_height * width / max(height, 1))))
+    top, left = (own_height - inner_height) // 2, (own_width - inner_width) // 2
+    middle = picture[..., top : top + inner_height, left : left + inner_width]
+    if (inner_height, inner_width) == (height, width):
+        return middle.contiguous()
+    needed = 2 * len(picture) * height * width * FRAMES
+    check_room(needed, "The frame that the style image is fitted into", height=height, width=width)
+    fitted = functional.interpolate(middle[:, :, 0], size=(height, width), mode="bilinear", antialias=True)
+    return fitted.clamp(-1, 1)[:, :, None]
+
+
 def on_white(picture: Tensor, alpha: Tensor) -> Tensor:
     """An image with transparent parts, laid on white: `(B, 3, 1, h, w)`.
 

@@ -6,6 +6,8 @@ Arguments are as in `tasks`, and so are the errors.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
 
 from torch import Tensor
 from torch.nn import functional
@@ -13,9 +15,11 @@ from torch.nn import functional
 from ..checks.room import check_vcu_room
 from ..errors import InputError
 from ..inputs.layout import BoxPath, draw_layout
-from ..inputs.references import crop_subject
+from ..inputs.references import cover, crop_subject
 from ..vcu import VideoConditionUnit, compose
-from .basic import check_longer, control, extend, inpaint, outpaint, pose, reference
+from .basic import check_longer, control, extend, gray, inpaint, outpaint, pose, reference, scribble
+
+_FOLLOWED = {"scribble": scribble, "gray": gray}
 
 
 def join(
@@ -98,6 +102,38 @@ def swap_anything(
     """
     painted = inpaint(source, masks, prompt=prompt, negative_prompt=negative_prompt, fps=fps)
     return _with_references(painted, pictures)
+
+
+def stylize(
+    source: Tensor,
+    styles: Sequence[Tensor] = (),
+    *,
+    follow: Literal["scribble", "gray"] = "scribble",
+    masks: Tensor | None = None,
+    prompt: str = "",
+    negative_prompt: str = "",
+    fps: float = 16.0,
+) -> VideoConditionUnit:
+    """`source` in another style: the same shapes and motion, colours and textures of the prompt or of `styles`.
+
+    Args:
+        source: The clip.
+        styles: Images in the style, `(B, 3, 1, h, w)` of any size; their middle fills the frame. None is fine.
+        follow: What is taken over of the clip: its outlines, which leave most to the style, or its brightness too.
+        masks: Where: 1 = in the new style, 0 = kept. One frame counts for the whole clip. None = everywhere.
+    """
+    if follow not in _FOLLOWED:
+        raise InputError(
+            "style-follows",
+            'The style is to follow "{follow}" of the clip. One of {known} is needed. Choose one of these.',
+            follow=follow,
+            known=", ".join(_FOLLOWED),
+        )
+    styled = _FOLLOWED[follow](source, masks=masks, prompt=prompt, negative_prompt=negative_prompt, fps=fps)
+    if masks is not None:
+        styled = compose(inpaint(source, masks, fps=fps), styled)
+    pages = tuple(cover(picture, styled.height, styled.width) for picture in styles)
+    return replace(styled, references=pages)
 
 
 def move_anything(
