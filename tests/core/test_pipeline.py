@@ -44,6 +44,22 @@ def test_kept_pixels_come_back_as_they_came(model, unit):
     assert (result - unit.source)[~kept].abs().mean() > 0.1
 
 
+def test_five_edits_one_after_the_other_change_what_they_cover_and_nothing_else(model):
+    source = film = tiny.clip()
+    untouched = torch.ones(1, 1, 5, 32, 48, dtype=torch.bool)
+    for number in range(5):
+        masks = torch.zeros(1, 1, 5, 32, 48)
+        masks[..., number * 4 : number * 4 + 12, number * 7 : number * 7 + 10] = 1
+        edited = generate(model, tasks.inpaint(film, masks), replace(OPTIONS, seed=number))
+        kept = (masks == 0).expand_as(film)
+        assert torch.equal(edited[kept], film[kept])
+        assert not torch.equal(edited, film)
+        film, untouched = edited, untouched & (masks == 0)
+    still = untouched.expand_as(film)
+    assert still.any()
+    assert torch.equal(film[still], source[still])
+
+
 def test_decoding_only_the_hole_changes_nothing(model, unit):
     result = generate(model, unit, OPTIONS)
     whole = model.vae.decode(sample(model, unit, OPTIONS))
