@@ -23,7 +23,7 @@ from ..loading.detection import Found
 from .data.material import Bucket
 from .precision import training_dtype
 from .recipe import Recipe
-from .run import PADDED, layers_for, needed_buckets
+from .run import layers_for, needed_buckets
 from .state import PARTS
 from .tuning import Tuned, blocks_of, save_memory
 
@@ -119,7 +119,7 @@ def _stepped(
         finally:
             torch.set_default_dtype(usual)
         adapter = family.build_adapter(sizes, tuple(range(blocks[1])))
-        tuned = Tuned(base, adapter, pads=family.name in PADDED, dtype=held)
+        tuned = Tuned(base, adapter, pads=family.pads_prompts, dtype=held)
         if recipe.tuning.save_memory:
             save_memory(blocks_of(base, adapter), adapter.context_blocks)
         size = family.grid.latent_size(bucket.frames, bucket.height, bucket.width)

@@ -38,8 +38,6 @@ from .tuning import Tuned, blocks_of, copy_base, save_memory
 log = logging.getLogger("vace")
 
 ADAPTER, LORA, MODEL = "adapter.safetensors", "lora.safetensors", "model.safetensors"
-# Whose bases read zeros after the end of a prompt, so that prompts of different lengths can be one batch.
-PADDED = frozenset({"Wan 2.1"})
 HELD_OUT = 10_000_000  # numbers of examples from here on are held out
 
 
@@ -200,7 +198,7 @@ def build(
             add_lora(adapter.context_blocks if recipe.tuning.lora_on == "adapter" else blocks, recipe.tuning.rank)
     if recipe.tuning.save_memory:
         save_memory(blocks, adapter.context_blocks)
-    return Tuned(base, adapter, pads=family.name in PADDED), adapter
+    return Tuned(base, adapter, pads=family.pads_prompts), adapter
 
 
 def results(
