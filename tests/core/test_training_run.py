@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import random
 from dataclasses import replace
+from functools import partial
 
 import clip_folders
 import families
@@ -82,7 +83,7 @@ def test_an_adapter_is_trained_from_clips_and_loads(case, tmp_path):
     before = files.base.read_bytes()
     result = trained(case, tmp_path / "run")
     assert result.path is not None
-    assert sum(result.used.values()) + len(result.left_out) == 8
+    assert sum(result.used.values()) == 8
     assert files.base.read_bytes() == before
     assert read_recipe(tmp_path / "run" / "recipe.toml") == recipe
     base, adapter = load_base(files.base), load_adapter(result.path)
@@ -129,19 +130,34 @@ def test_a_run_of_another_recipe_or_of_other_clips_is_refused(case, tmp_path):
     assert error.value.code == "checkpoint-other-recipe"
 
 
-def test_clips_that_cannot_be_read_are_named_and_left_out(case, tmp_path):
-    _, files, _ = case
-    (files.data / "broken.mp4").write_bytes(b"no video")
-    (files.data / "broken.txt").write_text("a fault")
-    (files.data / "silent.mp4").write_bytes((files.data / "clip0.mp4").read_bytes())
-    (files.data / "foreign.mp4").write_bytes((files.data / "clip0.mp4").read_bytes())
+def test_clips_that_cannot_be_read_are_named_and_counted_and_others_drawn(case, tmp_path):
+    of, files, recipe = case
+    whole = (files.data / "clip0.mp4").read_bytes()
+    (files.data / "silent.mp4").write_bytes(whole)
+    (files.data / "foreign.mp4").write_bytes(whole)
     (files.data / "foreign.txt").write_bytes("ein Kreis, grün".encode("cp1252"))
-    result = trained(case, tmp_path / "run")
-    assert result.path is not None
-    told = " ".join(result.left_out)
-    assert "silent.mp4 has no prompt" in told
-    assert "foreign.txt is not UTF-8 text" in told
-    assert "broken.mp4" in told
+    for name, content in (("none.mp4", b"no video"), ("cut.mp4", whole[: len(whole) // 2])):
+        (files.data / name).write_bytes(content)
+        (files.data / name).with_suffix(".txt").write_text("a fault")
+    command = partial(train_model, recipe, files, tmp_path / "run", text=of.text, cpu=True)
+    stopped, result = command(stop_after=0), command()
+    assert sum(result.used.values()) == 8
+    names = ("silent.mp4 has no prompt", "foreign.txt is not UTF-8", "none.mp4", "cut.mp4")
+    drawn = {name: [count for reason, count in result.left_out.items() if name in reason] for name in names}
+    assert drawn["silent.mp4 has no prompt"] == drawn["foreign.txt is not UTF-8"] == [0]
+    assert all(count > 0 for name in ("none.mp4", "cut.mp4") for count in drawn[name] or [0])
+    assert stopped.left_out == result.left_out
+
+
+def test_data_without_a_clip_that_can_be_used_is_refused_with_the_reason(case, tmp_path):
+    _, files, _ = case
+    for clip in files.data.glob("clip*.mp4"):
+        if clip.stem.count(".") == 0:
+            clip.write_bytes(b"no video")
+    with pytest.raises(InputError) as error:
+        trained(case, tmp_path / "run")
+    assert error.value.code == "data-empty"
+    assert "clip0.mp4" in error.value.fields["faults"]
 
 
 def test_every_kind_of_task_can_be_made_and_is_fulfilled_by_its_clip(tmp_path):

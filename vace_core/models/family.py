@@ -72,8 +72,8 @@ class Family(Protocol):
         vae_name: Of its VAE, in a sentence.
         vae_fits: What the VAE can be used with.
         text: How it reads prompts.
-        pads_prompts: Whether its bases read zeros after the end of a prompt, so that prompts of different lengths can be
-            one batch.
+        pads_prompts: Whether its bases read zeros after the end of a prompt, so that prompts of different lengths can
+            be one batch.
         latents: What its VAE makes of pixels.
         grid: As `latents.grid`, how it divides a clip.
         latent_channels: As `latents.channels`.

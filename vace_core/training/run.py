@@ -27,7 +27,7 @@ from .data.cache import Cache, Encoder, fill_cache
 from .data.clips import ClipExamples, divided
 from .data.material import Bucket
 from .data.prompts import CachedPrompts, fill_prompts
-from .data.sources import clips_in
+from .data.sources import clips_in, no_clips
 from .engine import Outcome, accelerator
 from .fit import fit
 from .lora import add_lora, lora_weights, merged_weights
@@ -66,13 +66,14 @@ class Result:
         path: The weights that were written; None if the run was stopped before its end.
         steps: Steps that are done.
         used: Examples by task.
-        left_out: What could not be used, and why, each reason once.
+        left_out: What could not be used, and why → how many examples were drawn again or are missing for it; 0 where
+            it was never drawn.
     """
 
     path: Path | None
     steps: int
     used: Mapping[str, int]
-    left_out: Sequence[str]
+    left_out: Mapping[str, int]
 
 
 def train_model(
@@ -111,6 +112,8 @@ def train_model(
     folder.mkdir(parents=True, exist_ok=True)
     known, unknown, faults = _examples(recipe, files, family)
     cache, held_out = _caches(recipe, files, family, folder, known, unknown, processes)
+    if not cache.items:
+        raise no_clips(files.data, list(dict.fromkeys([*faults, *_skipped(cache)])))
     prompts = _prompts(folder, text, [cache, held_out], processes)
     tuned, adapter = build(recipe, files, family, layers, processes.device)
     outcome = fit(
@@ -135,8 +138,8 @@ def train_model(
     processes.wait_for_everyone()
     path = folder / next(iter(written)) if written else None
     used = Counter(item.task for item in cache.items)
-    skipped = [*cache.skipped.values(), *(held_out.skipped.values() if held_out else ())]
-    return Result(path=path, steps=outcome.steps, used=used, left_out=list(dict.fromkeys([*faults, *skipped])))
+    left_out = dict.fromkeys(faults, 0) | Counter(_skipped(cache, held_out))
+    return Result(path=path, steps=outcome.steps, used=used, left_out=left_out)
 
 
 def layers_for(recipe: Recipe, found: Found) -> tuple[int, ...]:
@@ -267,6 +270,10 @@ def _caches(
         fill_cache(folder / "held-out", unknown, numbers, encoder, **which)
     processes.wait_for_everyone()
     return Cache(folder / "examples"), None if unknown is None else Cache(folder / "held-out")
+
+
+def _skipped(*caches: Cache | None) -> list[str]:
+    return [reason for cache in caches if cache for reasons in cache.skipped.values() for reason in reasons]
 
 
 def _prompts(
