@@ -39,8 +39,9 @@ from vace_core.training.data.material import Bucket, read_material
 from vace_core.training.data.sources import clips_in
 from vace_core.training.lora import add_lora
 from vace_core.training.objective import Objective
+from vace_core.training.precision import training_dtype
 from vace_core.training.recipe import RECIPES, Data, Recipe, Tuning, read_recipe
-from vace_core.training.run import Files, train_model
+from vace_core.training.run import Files, prepare, train_model
 from vace_core.training.schedule import Schedule
 from vace_core.training.tables import to_toml
 from vace_core.training.tuning import Tuned, save_memory
@@ -244,6 +245,33 @@ def test_the_cost_that_is_told_is_that_of_a_step(tmp_path, saves):
     tflop, working = counted(tuned, lambda: tuned(latents, torch.tensor([0.2, 0.5]), prompts, 16.0, context))
     assert (told.bucket, told.tokens) == (bucket, 48)
     assert told.trained == sum(value.numel() for value in adapter.parameters())
+    assert told.tflop == pytest.approx(tflop, rel=1e-6)
+    assert told.working == pytest.approx(working, rel=0.1)
+
+
+@pytest.mark.parametrize("tuning", [Tuning(what="full"), Tuning(what="lora", rank=4, context_layers=(0, 2))])
+def test_the_cost_that_is_told_is_that_of_what_is_trained(tmp_path, tuning):
+    sizes = wan.WanSizes(width=128, ffn=256, layers=5, text_width=32)
+    base = wan.WanDit(sizes)
+    save_file(base.state_dict(), tmp_path / "base.safetensors")
+    recipe = Recipe(
+        tuning=tuning,
+        data=Data(examples=1, buckets=(Bucket(frames=5, height=32, width=32),)),
+        schedule=Schedule(steps=1, learning_rate=1),
+    )
+    told = training_cost(recipe, identify(open_checkpoint(tmp_path / "base.safetensors")), torch.device("cpu"))
+    adapter = wan.build_adapter(sizes, tuning.context_layers)
+    prepare(tuning, base, adapter)
+    if tuning.what == "lora":
+        base.to(training_dtype())
+    tuned = Tuned(base, adapter)
+    latents, context = torch.zeros(1, 16, 2, 4, 4), torch.zeros(1, 96, 2, 4, 4)
+    prompts = [torch.zeros(1, TEXT_TOKENS, 32)]
+    tflop, working = counted(tuned, lambda: tuned(latents, torch.tensor([0.2]), prompts, 16.0, context))
+    weights = list(tuned.parameters())
+    assert told.trained == sum(value.numel() for value in weights if value.requires_grad)
+    assert told.trained + told.frozen == sum(value.numel() for value in weights)
+    assert told.weights == sum(value.nbytes for value in weights)
     assert told.tflop == pytest.approx(tflop, rel=1e-6)
     assert told.working == pytest.approx(working, rel=0.1)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..adapter import ContextAdapter
 from ..errors import InputError
@@ -32,7 +32,7 @@ from .engine import Outcome, accelerator
 from .fit import fit
 from .lora import add_lora, lora_weights, merged_weights
 from .precision import seeded, training_dtype
-from .recipe import Recipe
+from .recipe import Recipe, Tuning
 from .tuning import Tuned, blocks_of, copy_base, save_memory
 
 log = logging.getLogger("vace")
@@ -186,7 +186,6 @@ def build(
     """
     full = recipe.tuning.what == "full"
     base: Any = load_base(files.base, dtype=torch.float32 if full else training_dtype(device), device=device)
-    base.requires_grad_(full)
     if files.adapter is None:
         with seeded(recipe.schedule.seed):
             adapter = family.build_adapter(base.sizes, layers)
@@ -194,14 +193,20 @@ def build(
     else:
         adapter = load_adapter(files.adapter, dtype=torch.float32, device=device)
         adapter.check_fits(width=base.sizes.width, layers=base.sizes.layers)
-    blocks = blocks_of(base, adapter)
-    adapter.requires_grad_(recipe.tuning.what in ("adapter", "full"))
-    if recipe.tuning.what == "lora":
-        with seeded(recipe.schedule.seed):
-            add_lora(adapter.context_blocks if recipe.tuning.lora_on == "adapter" else blocks, recipe.tuning.rank)
-    if recipe.tuning.save_memory:
-        save_memory(blocks, adapter.context_blocks)
+    with seeded(recipe.schedule.seed):
+        prepare(recipe.tuning, base, adapter)
     return Tuned(base, adapter, pads=family.pads_prompts), adapter
+
+
+def prepare(tuning: Tuning, base: nn.Module, adapter: ContextAdapter) -> None:
+    """Lets those weights of both learn that are to be trained, and blocks forget their insides if that is asked."""
+    base.requires_grad_(tuning.what == "full")
+    adapter.requires_grad_(tuning.what in ("adapter", "full"))
+    blocks = blocks_of(base, adapter)
+    if tuning.what == "lora":
+        add_lora(adapter.context_blocks if tuning.lora_on == "adapter" else blocks, tuning.rank)
+    if tuning.save_memory:
+        save_memory(blocks, adapter.context_blocks)
 
 
 def results(
