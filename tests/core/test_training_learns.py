@@ -29,7 +29,7 @@ from vace_core.training.schedule import Schedule
 from vace_core.training.tuning import Tuned, copy_base
 from vace_core.training.validation import Validation
 
-STEPS = 60
+STEPS = 40
 TASKS = sorted(KINDS) if os.environ.get("VACE_TRAINING_TASKS") == "all" else ["swap"]
 # The frozen last layer of a base bounds what it can say: it must be as wide as a token's numbers are many, and, for
 # what comes before it has a fixed length, strong enough.

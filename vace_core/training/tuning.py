@@ -55,7 +55,7 @@ class Tuned(nn.Module):
         """
         with mixed_precision(latents.device, self.dtype):
             if self.pads or len({_length(prompt) for prompt in prompts}) == 1:
-                return self._call(latents, sigmas, pad_prompts(prompts), fps, context).float()
+                return self._call(latents, sigmas, _together(prompts), fps, context).float()
             one_by_one = [
                 self._call(
                     latents[at : at + 1],
@@ -77,17 +77,17 @@ class Tuned(nn.Module):
         return base(latents, sigmas, embedded, attachments)
 
 
-def pad_prompts(prompts: Sequence[TextEmbeds]) -> TextEmbeds:
-    """Prompts `(1, S, …)` of different lengths as one batch `(B, S, …)`; zeros after the end, as Wan reads them."""
+def pad_prompts(prompts: Sequence[Tensor]) -> Tensor:
+    """Prompts `(1, S, …)` of different lengths as one `(B, S, …)`; zeros after the end, as Wan reads them."""
+    longest = max(map(_length, prompts))
+    ends = [prompt.new_zeros(1, longest - prompt.shape[1], *prompt.shape[2:]) for prompt in prompts]
+    return torch.cat([torch.cat(pair, dim=1) for pair in zip(prompts, ends, strict=True)])
+
+
+def _together(prompts: Sequence[TextEmbeds]) -> TextEmbeds:
     if isinstance(prompts[0], Tensor):
-        return _padded(cast("Sequence[Tensor]", prompts))
-    return tuple(map(_padded, zip(*cast("Sequence[tuple[Tensor, ...]]", prompts), strict=True)))
-
-
-def _padded(rows: Sequence[Tensor]) -> Tensor:
-    longest = max(map(_length, rows))
-    ends = [row.new_zeros(len(row), longest - row.shape[1], *row.shape[2:]) for row in rows]
-    return torch.cat([torch.cat(pair, dim=1) for pair in zip(rows, ends, strict=True)])
+        return pad_prompts(cast("Sequence[Tensor]", prompts))
+    return tuple(map(pad_prompts, zip(*cast("Sequence[tuple[Tensor, ...]]", prompts), strict=True)))
 
 
 def _length(prompt: TextEmbeds) -> int:
