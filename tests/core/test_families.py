@@ -12,7 +12,6 @@ from families.conformance import PROMISES
 from tiny_t5 import write_t5
 
 from vace_core.loading.t5 import load_text
-from vace_core.models import FAMILIES
 from vace_core.models.ltx.text import T5
 
 ROOT = Path(__file__).parents[2]
@@ -25,11 +24,8 @@ PLACES = ("vace_core", "nodes", "tests", "benchmarks", "web", "locales", ".ci")
 @pytest.fixture
 def case(request):
     """A family, while the library knows all of them."""
-    new = [family for name in families.NAMES if (family := families.case(name).family) not in FAMILIES]
-    FAMILIES.extend(new)
-    yield families.case(request.param)
-    for family in new:
-        FAMILIES.remove(family)
+    with families.known():
+        yield families.case(request.param)
 
 
 @pytest.mark.parametrize("promise", PROMISES, ids=lambda promise: promise.__name__)

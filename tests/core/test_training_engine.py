@@ -6,6 +6,7 @@ import json
 import math
 
 import pytest
+import tiny
 import torch
 from refused import refused
 
@@ -145,6 +146,24 @@ def test_training_leaves_the_dice_of_the_process_alone():
     with seeded(9):
         torch.rand(100)
     assert torch.equal(torch.rand(4), expected)
+
+
+def test_mixed_precision_leaves_wans_noise_level_and_output_in_float32():
+    base, latents, sigma = tiny.base(), torch.randn(1, 16, 2, 4, 4), torch.tensor([0.7])
+    seen: dict[str, torch.dtype] = {}
+    for name in ("time_embedding", "time_projection", "blocks.0.ffn", "head.head"):
+        base.get_submodule(name).register_forward_hook(
+            lambda module, _, made, name=name: seen.update({name: made.dtype})
+        )
+    text = base.prepare_text(tiny.LetterText().encode("a"))
+    wanted = base._stream(latents, sigma, text)[1].modulation
+    with mixed_precision("cpu", torch.bfloat16):
+        made = base(latents, sigma, base.prepare_text(tiny.LetterText().encode("a")))
+        assert torch.equal(base._stream(latents, sigma, text)[1].modulation, wanted)
+    assert made.dtype == torch.float32
+    assert seen.pop("blocks.0.ffn") == torch.bfloat16
+    assert set(seen.values()) == {torch.float32}
+    assert len(seen) == 3
 
 
 @pytest.mark.parametrize(("fast", "dtype"), [(True, torch.bfloat16), (False, torch.float32)])

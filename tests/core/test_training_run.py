@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 import random
 from dataclasses import replace
+from functools import partial
 
 import clip_folders
+import families
 import pytest
 import tiny
 import tiny_ltx
@@ -29,7 +31,6 @@ from vace_core.loading.repack import join_model, split_model
 from vace_core.models import FAMILIES
 from vace_core.models.ltx import dit as ltx
 from vace_core.models.wan import dit as wan
-from vace_core.models.wan.vae import WanVaeNetwork
 from vace_core.pipeline import generate, sample
 from vace_core.training.cost import TEXT_TOKENS, counted, training_cost
 from vace_core.training.data.batches import Stage
@@ -38,8 +39,9 @@ from vace_core.training.data.material import Bucket, read_material
 from vace_core.training.data.sources import clips_in
 from vace_core.training.lora import add_lora
 from vace_core.training.objective import Objective
+from vace_core.training.precision import training_dtype
 from vace_core.training.recipe import RECIPES, Data, Recipe, Tuning, read_recipe
-from vace_core.training.run import Files, train_model
+from vace_core.training.run import Files, prepare, train_model
 from vace_core.training.schedule import Schedule
 from vace_core.training.tables import to_toml
 from vace_core.training.tuning import Tuned, save_memory
@@ -52,63 +54,44 @@ class Letters(tiny.LetterText):
     width = 32
 
 
-def write_wan(folder):
-    base = fill(wan.WanDit(tiny.SIZES), 1).state_dict()
-    vae = fill(WanVaeNetwork(width=4, blocks=1), 3).state_dict()
-    return base, vae, Bucket(frames=5, height=32, width=48)
-
-
-def write_ltx(folder):
-    base = fill(ltx.LtxDit(ltx.LtxSizes(width=64, ffn=256, layers=4, text_width=32)), 1).state_dict()
-    return base, tiny_ltx.vae_network(4).state_dict(), Bucket(frames=9, height=32, width=64)
-
-
-WRITERS = {"Wan 2.1": write_wan, "LTX-Video 0.9": write_ltx}
-
-
-@pytest.fixture(params=["Wan 2.1"])
+@pytest.fixture(params=["wan"])
 def case(request, tmp_path):
-    base, vae, bucket = WRITERS[request.param](tmp_path)
-    for name, weights in (("base", base), ("vae", vae)):
-        save_file({key: value.contiguous() for key, value in weights.items()}, tmp_path / f"{name}.safetensors")
+    of = families.case(request.param)
+    for part in ("base", "vae"):
+        save_file(of.tensors(part), tmp_path / f"{part}.safetensors")
     data = clip_folders.write(tmp_path / "clips")
     files = Files(base=tmp_path / "base.safetensors", vae=tmp_path / "vae.safetensors", data=data)
+    frames, height, width = of.clip
+    bucket = Bucket(frames=frames, height=height, width=width)
     recipe = Recipe(
-        tuning=Tuning(context_layers=(0, 2), stored="float32", save_memory=True),
+        tuning=Tuning(context_layers=of.context_layers, stored="float32", save_memory=True),
         data=Data(examples=8, held_out=2, share_held_out=0.3, buckets=(bucket,), tasks=TASKS),
         schedule=SCHEDULE,
         stages=(Stage(drop_references=0.3),),
     )
-    family = next(family for family in FAMILIES if family.name == request.param)
-    return family, files, recipe
+    with families.known():
+        yield of, files, recipe
 
 
 def trained(case, folder, **changes):
-    _, files, recipe = case
-    return train_model(replace(recipe, **changes), files, folder, text=tiny.LetterText, cpu=True)
+    of, files, recipe = case
+    return train_model(replace(recipe, **changes), files, folder, text=of.text, cpu=True)
 
 
-@pytest.mark.parametrize("case", sorted(WRITERS), indirect=True)
+@pytest.mark.parametrize("case", families.NAMES, indirect=True)
 def test_an_adapter_is_trained_from_clips_and_loads(case, tmp_path):
-    family, files, recipe = case
+    of, files, recipe = case
     before = files.base.read_bytes()
     result = trained(case, tmp_path / "run")
     assert result.path is not None
-    assert sum(result.used.values()) + len(result.left_out) == 8
+    assert sum(result.used.values()) == 8
     assert files.base.read_bytes() == before
     assert read_recipe(tmp_path / "run" / "recipe.toml") == recipe
     base, adapter = load_base(files.base), load_adapter(result.path)
-    assert adapter.context_layers == (0, 2)
-    channels = family.latent_channels
-    latents = torch.randn(1, channels, 2, 4, 4, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        text = base.prepare_text(tiny.LetterText().encode("a"), fps=16.0)
-        context = torch.randn(1, adapter_channels(adapter), 2, 4, 4, generator=torch.Generator().manual_seed(1))
-        with_it = base(
-            latents, torch.tensor([0.5]), text, [Attachment(adapter=adapter, context=adapter.embed(context))]
-        )
-        without = base(latents, torch.tensor([0.5]), text)
-    assert not torch.equal(with_it, without)
+    assert adapter.context_layers == of.context_layers
+    inputs = of.inputs()
+    attachment = Attachment(adapter=adapter, context=adapter.embed(of.context()))
+    assert not torch.equal(base(*inputs, [attachment]), base(*inputs))
 
 
 def adapter_channels(adapter):
@@ -148,19 +131,34 @@ def test_a_run_of_another_recipe_or_of_other_clips_is_refused(case, tmp_path):
     assert error.value.code == "checkpoint-other-recipe"
 
 
-def test_clips_that_cannot_be_read_are_named_and_left_out(case, tmp_path):
-    _, files, _ = case
-    (files.data / "broken.mp4").write_bytes(b"no video")
-    (files.data / "broken.txt").write_text("a fault")
-    (files.data / "silent.mp4").write_bytes((files.data / "clip0.mp4").read_bytes())
-    (files.data / "foreign.mp4").write_bytes((files.data / "clip0.mp4").read_bytes())
+def test_clips_that_cannot_be_read_are_named_and_counted_and_others_drawn(case, tmp_path):
+    of, files, recipe = case
+    whole = (files.data / "clip0.mp4").read_bytes()
+    (files.data / "silent.mp4").write_bytes(whole)
+    (files.data / "foreign.mp4").write_bytes(whole)
     (files.data / "foreign.txt").write_bytes("ein Kreis, grün".encode("cp1252"))
-    result = trained(case, tmp_path / "run")
-    assert result.path is not None
-    told = " ".join(result.left_out)
-    assert "silent.mp4 has no prompt" in told
-    assert "foreign.txt is not UTF-8 text" in told
-    assert "broken.mp4" in told
+    for name, content in (("none.mp4", b"no video"), ("cut.mp4", whole[: len(whole) // 2])):
+        (files.data / name).write_bytes(content)
+        (files.data / name).with_suffix(".txt").write_text("a fault")
+    command = partial(train_model, recipe, files, tmp_path / "run", text=of.text, cpu=True)
+    stopped, result = command(stop_after=0), command()
+    assert sum(result.used.values()) == 8
+    names = ("silent.mp4 has no prompt", "foreign.txt is not UTF-8", "none.mp4", "cut.mp4")
+    drawn = {name: [count for reason, count in result.left_out.items() if name in reason] for name in names}
+    assert drawn["silent.mp4 has no prompt"] == drawn["foreign.txt is not UTF-8"] == [0]
+    assert all(count > 0 for name in ("none.mp4", "cut.mp4") for count in drawn[name] or [0])
+    assert stopped.left_out == result.left_out
+
+
+def test_data_without_a_clip_that_can_be_used_is_refused_with_the_reason(case, tmp_path):
+    _, files, _ = case
+    for clip in files.data.glob("clip*.mp4"):
+        if clip.stem.count(".") == 0:
+            clip.write_bytes(b"no video")
+    with pytest.raises(InputError) as error:
+        trained(case, tmp_path / "run")
+    assert error.value.code == "data-empty"
+    assert "clip0.mp4" in error.value.fields["faults"]
 
 
 def test_every_kind_of_task_can_be_made_and_is_fulfilled_by_its_clip(tmp_path):
@@ -251,6 +249,33 @@ def test_the_cost_that_is_told_is_that_of_a_step(tmp_path, saves):
     assert told.working == pytest.approx(working, rel=0.1)
 
 
+@pytest.mark.parametrize("tuning", [Tuning(what="full"), Tuning(what="lora", rank=4, context_layers=(0, 2))])
+def test_the_cost_that_is_told_is_that_of_what_is_trained(tmp_path, tuning):
+    sizes = wan.WanSizes(width=128, ffn=256, layers=5, text_width=32)
+    base = wan.WanDit(sizes)
+    save_file(base.state_dict(), tmp_path / "base.safetensors")
+    recipe = Recipe(
+        tuning=tuning,
+        data=Data(examples=1, buckets=(Bucket(frames=5, height=32, width=32),)),
+        schedule=Schedule(steps=1, learning_rate=1),
+    )
+    told = training_cost(recipe, identify(open_checkpoint(tmp_path / "base.safetensors")), torch.device("cpu"))
+    adapter = wan.build_adapter(sizes, tuning.context_layers)
+    prepare(tuning, base, adapter)
+    if tuning.what == "lora":
+        base.to(training_dtype())
+    tuned = Tuned(base, adapter)
+    latents, context = torch.zeros(1, 16, 2, 4, 4), torch.zeros(1, 96, 2, 4, 4)
+    prompts = [torch.zeros(1, TEXT_TOKENS, 32)]
+    tflop, working = counted(tuned, lambda: tuned(latents, torch.tensor([0.2]), prompts, 16.0, context))
+    weights = list(tuned.parameters())
+    assert told.trained == sum(value.numel() for value in weights if value.requires_grad)
+    assert told.trained + told.frozen == sum(value.numel() for value in weights)
+    assert told.weights == sum(value.nbytes for value in weights)
+    assert told.tflop == pytest.approx(tflop, rel=1e-6)
+    assert told.working == pytest.approx(working, rel=0.1)
+
+
 @pytest.mark.parametrize("on", ["adapter", "base"])
 def test_a_lora_changes_nothing_at_first_and_is_what_it_is_merged_into(case, tmp_path, on):
     _, files, recipe = case
@@ -307,9 +332,10 @@ def test_added_context_tokens_are_a_patch_embedding_of_both_side_by_side(family)
     assert torch.allclose(widened(latents, torch.tensor([0.7]), text), added, atol=1e-5)
 
 
-@pytest.mark.parametrize("case", sorted(WRITERS), indirect=True)
+@pytest.mark.parametrize("case", ["wan", "ltx"], indirect=True)
 def test_a_base_that_learns_to_read_the_condition_is_a_model_like_any(case, tmp_path):
-    family, files, recipe = case
+    of, files, recipe = case
+    family = of.family
     path = trained(case, tmp_path / "run", tuning=Tuning(what="full", stored="float32")).path
     assert path == tmp_path / "run" / "model.safetensors"
     found = inspect(path)

@@ -28,6 +28,7 @@ class Case:
         vae_sizes: Of a tiny VAE.
         text: Makes a tiny text encoder.
         text_weights: Tensors of a file that is told as its text encoder.
+        last: The base's last layer.
         clip: `(T, H, W)` of the smallest clip with more than one latent frame, two tokens wide or more.
         base: The tiny base with weights that are nowhere zero, where more than parameters are to be filled.
         theirs: From the official names to those of another naming, by its name, for the transformer and the VAE.
@@ -39,6 +40,7 @@ class Case:
     vae_sizes: Any
     text: Callable[[], TextEncoder]
     text_weights: Callable[[], dict[str, Tensor]]
+    last: str
     clip: tuple[int, int, int]
     base: Callable[[], Any] | None = None
     theirs: Mapping[str, tuple[Renaming, Renaming]] = field(default_factory=dict)

@@ -27,6 +27,7 @@ CASE = Case(
     vae_sizes=LtxVaeSizes(width=4),
     text=tiny_ltx.LetterText,
     text_weights=text_weights,
+    last="proj_out",
     clip=(9, 32, 64),
     theirs={"diffusers": (keys.diffusers_key, keys.diffusers_vae_key)},
 )

@@ -25,6 +25,7 @@ CASE = Case(
     vae_sizes=VaeSizes(width=4, blocks=1),
     text=tiny.LetterText,
     text_weights=text_weights,
+    last="head.head",
     clip=(5, 32, 48),
     theirs={"diffusers": (keys.diffusers_key, keys.diffusers_vae_key)},
 )

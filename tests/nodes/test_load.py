@@ -11,6 +11,16 @@ from refusal import refusal
 from safetensors.torch import save_file
 from tiny_files import full_weights
 
+from vace_core.files.safetensors_format import save
+from vace_core.loading.repack import split_model
+from vace_core.models.wan.dit import WanDit, WanSizes
+from vace_core.models.wan.family import WAN
+from vace_core.training.engine import Outcome
+from vace_core.training.recipe import Data, Recipe, Tuning
+from vace_core.training.run import results
+from vace_core.training.schedule import Schedule
+from vace_core.training.tuning import Tuned
+
 OPTIONS = {"steps": 2, "cfg": 2.0, "shift": 3.0, "seed": 3}
 FILES = {"model": "vace.safetensors", "vae": "wan_vae.safetensors", "text_encoder": "umt5.safetensors"}
 
@@ -37,9 +47,9 @@ def folder(comfy, pack, request):
     host.load_clip = real
 
 
-def sampled(run, model):
+def sampled(run, model, **more):
     vcu = run("VaceReferenceToVideo", references=torch.zeros(1, 32, 48, 3), width=48, height=32, length=5)[0]
-    return run("VaceSampleVideo", model=model, vcu=vcu, **OPTIONS)[0]["samples"]
+    return run("VaceSampleVideo", model=model, vcu=vcu, **OPTIONS, **more)[0]["samples"]
 
 
 def test_a_base_with_an_adapter_is_the_whole_model(run):
@@ -115,3 +125,25 @@ def test_a_replaced_file_changes_the_fingerprint(run, pack, folder):
     path = folder / "diffusion_models" / "vace.safetensors"
     path.write_bytes(path.read_bytes() + b"")
     assert node.fingerprint_inputs(**values) != before
+
+
+def test_what_full_fine_tuning_made_is_a_model_like_any(run, pack, folder):
+    """A base that reads the condition itself, as training writes it, whole and in halves."""
+    base, places = WanDit(WanSizes(width=128, ffn=192, layers=4)), folder / "diffusion_models"
+    tuned = Tuned(fill(base, 1), fill(WAN.build_adapter(base.sizes, ()), 5))
+    recipe = Recipe(
+        tuning=Tuning(what="full", stored="float32"),
+        data=Data(examples=1),
+        schedule=Schedule(steps=1, learning_rate=1.0),
+    )
+    outcome = Outcome(weights=dict(tuned.state_dict()), steps=1, finished=True)
+    for name, written in results(recipe, WAN, tuned, tuned.adapter, outcome).items():
+        save(places / name, *written)
+    split_model(*(places / f"{name}.safetensors" for name in ("model", "full_base", "full_adapter")))
+    whole = run("VaceLoadModel", **{**FILES, "model": "model.safetensors"})[0]
+    out = run("VaceLoadAdapter", adapter="full_adapter.safetensors")
+    assert out.ui["text"] == ("An adapter of 0 context blocks for bases of Wan 2.1 of width 128.",)
+    put_on = run("VaceLoadModel", **{**FILES, "model": "full_base.safetensors"}, adapter=out[0])[0]
+    made = sampled(run, whole)
+    assert torch.equal(made, sampled(run, put_on))
+    assert not torch.equal(made, sampled(run, whole, strength=0.0))

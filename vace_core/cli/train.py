@@ -74,7 +74,9 @@ def train(
     )
     rows = [("steps", f"{done.steps} of {chosen.schedule.steps}")]
     rows += [("examples", ", ".join(f"{task} {count}" for task, count in sorted(done.used.items())))]
-    rows += [("left out", reason) for reason in done.left_out]
+    if done.left_out:
+        rows += [("left out", f"{len(done.left_out)}, drawn {sum(done.left_out.values())} times in vain")]
+    rows += [("", reason) for reason in done.left_out]
     print_table(rows)
     result(str(done.path or output))
 

@@ -5,6 +5,7 @@ Every writer of the library goes this way, of weights, checkpoints, images and v
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 from collections.abc import Generator
@@ -74,5 +75,9 @@ def new_beside(path: Path, suffix: str) -> Path:
 
 def _to_disk(part: Path) -> None:
     """Has the system write the file out, so that a crash cannot leave the name of the old one with half of the new."""
-    with part.open("rb+") as file, suppress(OSError):  # some network file systems know no such thing
-        os.fsync(file.fileno())
+    with part.open("rb+") as file:
+        try:
+            os.fsync(file.fileno())
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):  # some file systems know no such thing
+                raise  # others say only now that there is no space

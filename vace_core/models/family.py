@@ -72,6 +72,8 @@ class Family(Protocol):
         vae_name: Of its VAE, in a sentence.
         vae_fits: What the VAE can be used with.
         text: How it reads prompts.
+        pads_prompts: Whether its bases read zeros after the end of a prompt, so that prompts of different lengths can
+            be one batch.
         latents: What its VAE makes of pixels.
         grid: As `latents.grid`, how it divides a clip.
         latent_channels: As `latents.channels`.
@@ -91,6 +93,7 @@ class Family(Protocol):
     vae_name: str
     vae_fits: str
     text: TextEncoderSpec
+    pads_prompts: bool
     latents: LatentSpace
     grid: Grid
     latent_channels: int

@@ -6,6 +6,10 @@ held in one precision. Where both are the same, these are the layers of torch.nn
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -20,6 +24,12 @@ class Linear(nn.Linear):
 class LayerNorm(nn.LayerNorm):
     def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
         return F.layer_norm(x, self.normalized_shape, _like(self.weight, x), _like(self.bias, x), self.eps)
+
+
+def as_given(device: torch.device) -> AbstractContextManager[Any]:
+    """Inside, the autocast of a training is off, so that layers compute in the precision of what comes in."""
+    on = torch.amp.is_autocast_available(device.type) and torch.is_autocast_enabled(device.type)
+    return torch.autocast(device.type, enabled=False) if on else nullcontext()
 
 
 def _like(weights: Tensor | None, x: Tensor) -> Tensor | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,16 +23,15 @@ from ..loading.detection import Found
 from .data.material import Bucket
 from .precision import training_dtype
 from .recipe import Recipe
-from .run import PADDED, layers_for, needed_buckets
-from .state import PARTS
-from .tuning import Tuned, blocks_of, save_memory
+from .run import layers_for, needed_buckets, prepare
+from .state import PARTS, trainable
+from .tuning import Tuned
 
 TEXT_TOKENS = 128
 # Calls after which garbage is collected: tensors without contents hold each other in circles, real ones do not.
 GARBAGE = 20
-# Blocks of the base and of the adapter in the three small ones.
+# Blocks of the base and of the adapter in the smallest one; an adapter without blocks has none there either.
 FEW = (3, 1)
-MORE = ((4, 1), (3, 2))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,19 +81,22 @@ def training_cost(recipe: Recipe, found: Found, device: torch.device) -> Trainin
     largest = max(tokens, key=lambda bucket: tokens[bucket])
     held = training_dtype(device)
     with torch.device("meta"):
-        adapter = found.family.build_adapter(sizes, layers)
-    trained = sum(value.numel() for value in adapter.parameters())
-    frozen = found.weights.count(found.parts["base"])
-    few, *others = (_stepped(recipe, found, largest, blocks, held) for blocks in (FEW, *MORE))
-    more = (sizes.layers - FEW[0], len(layers) - FEW[1])
+        whole = _tuned(recipe, found, sizes, layers, held)
+    weights = list(whole.parameters())
+    trained = sum(value.numel() for value in trainable(whole).values())
+    bases, adapters = FEW[0], min(FEW[1], len(layers))
+    more = {(bases + 1, adapters): sizes.layers - bases}
+    if layers:
+        more[bases, adapters + 1] = len(layers) - adapters
+    few, *others = (_stepped(recipe, found, largest, blocks, held) for blocks in ((bases, adapters), *more))
     tflop, working = (
-        few[what] + sum(count * (other[what] - few[what]) for count, other in zip(more, others, strict=True))
+        few[what] + sum(count * (other[what] - few[what]) for count, other in zip(more.values(), others, strict=True))
         for what in range(2)
     )
     return TrainingCost(
         trained=trained,
-        frozen=frozen,
-        weights=4 * trained + held.itemsize * frozen,
+        frozen=sum(value.numel() for value in weights) - trained,
+        weights=sum(value.numel() * value.element_size() for value in weights),
         optimiser=4 * (len(PARTS) - 1) * trained,
         checkpoint=4 * len(PARTS) * trained,
         bucket=largest,
@@ -112,21 +114,27 @@ def _stepped(
     sizes: Any = replace(family.base_sizes(found.weights), layers=blocks[0])
     count = recipe.schedule.at_a_time
     with FakeTensorMode():
-        usual = torch.get_default_dtype()
-        torch.set_default_dtype(held)  # such tensors cannot be converted afterwards
-        try:
-            base = family.build_base(sizes).requires_grad_(False)
-        finally:
-            torch.set_default_dtype(usual)
-        adapter = family.build_adapter(sizes, tuple(range(blocks[1])))
-        tuned = Tuned(base, adapter, pads=family.name in PADDED, dtype=held)
-        if recipe.tuning.save_memory:
-            save_memory(blocks_of(base, adapter), adapter.context_blocks)
+        tuned = _tuned(recipe, found, sizes, tuple(range(blocks[1])), held)
+        adapter: Any = tuned.adapter
         size = family.grid.latent_size(bucket.frames, bucket.height, bucket.width)
         latents = torch.empty(count, family.latent_channels, *size)
         context = torch.empty(count, adapter.context_embedder.weight.shape[1], *size)
         prompts = [torch.empty(1, TEXT_TOKENS, sizes.text_width)] * count
         return counted(tuned, lambda: tuned(latents, torch.rand(count), prompts, bucket.fps, context))
+
+
+def _tuned(recipe: Recipe, found: Found, sizes: Any, layers: Sequence[int], held: torch.dtype) -> Tuned:
+    """As `run.build` makes it, but of no files."""
+    usual = torch.get_default_dtype()
+    # Tensors without contents cannot be converted afterwards.
+    torch.set_default_dtype(torch.float32 if recipe.tuning.what == "full" else held)
+    try:
+        base = found.family.build_base(sizes)
+    finally:
+        torch.set_default_dtype(usual)
+    adapter = found.family.build_adapter(sizes, layers)
+    prepare(recipe.tuning, base, adapter)
+    return Tuned(base, adapter, pads=found.family.pads_prompts, dtype=held)
 
 
 def counted(module: torch.nn.Module, predict: Callable[[], Tensor]) -> tuple[float, int]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..adapter import ContextAdapter
 from ..errors import InputError
@@ -27,19 +27,17 @@ from .data.cache import Cache, Encoder, fill_cache
 from .data.clips import ClipExamples, divided
 from .data.material import Bucket
 from .data.prompts import CachedPrompts, fill_prompts
-from .data.sources import clips_in
+from .data.sources import clips_in, no_clips
 from .engine import Outcome, accelerator
 from .fit import fit
 from .lora import add_lora, lora_weights, merged_weights
 from .precision import seeded, training_dtype
-from .recipe import Recipe
+from .recipe import Recipe, Tuning
 from .tuning import Tuned, blocks_of, copy_base, save_memory
 
 log = logging.getLogger("vace")
 
 ADAPTER, LORA, MODEL = "adapter.safetensors", "lora.safetensors", "model.safetensors"
-# Whose bases read zeros after the end of a prompt, so that prompts of different lengths can be one batch.
-PADDED = frozenset({"Wan 2.1"})
 HELD_OUT = 10_000_000  # numbers of examples from here on are held out
 
 
@@ -68,13 +66,14 @@ class Result:
         path: The weights that were written; None if the run was stopped before its end.
         steps: Steps that are done.
         used: Examples by task.
-        left_out: What could not be used, and why, each reason once.
+        left_out: What could not be used, and why → how many examples were drawn again or are missing for it; 0 where
+            it was never drawn.
     """
 
     path: Path | None
     steps: int
     used: Mapping[str, int]
-    left_out: Sequence[str]
+    left_out: Mapping[str, int]
 
 
 def train_model(
@@ -113,6 +112,8 @@ def train_model(
     folder.mkdir(parents=True, exist_ok=True)
     known, unknown, faults = _examples(recipe, files, family)
     cache, held_out = _caches(recipe, files, family, folder, known, unknown, processes)
+    if not cache.items:
+        raise no_clips(files.data, list(dict.fromkeys([*faults, *_skipped(cache)])))
     prompts = _prompts(folder, text, [cache, held_out], processes)
     tuned, adapter = build(recipe, files, family, layers, processes.device)
     outcome = fit(
@@ -137,8 +138,8 @@ def train_model(
     processes.wait_for_everyone()
     path = folder / next(iter(written)) if written else None
     used = Counter(item.task for item in cache.items)
-    skipped = [*cache.skipped.values(), *(held_out.skipped.values() if held_out else ())]
-    return Result(path=path, steps=outcome.steps, used=used, left_out=list(dict.fromkeys([*faults, *skipped])))
+    left_out = dict.fromkeys(faults, 0) | Counter(_skipped(cache, held_out))
+    return Result(path=path, steps=outcome.steps, used=used, left_out=left_out)
 
 
 def layers_for(recipe: Recipe, found: Found) -> tuple[int, ...]:
@@ -185,7 +186,6 @@ def build(
     """
     full = recipe.tuning.what == "full"
     base: Any = load_base(files.base, dtype=torch.float32 if full else training_dtype(device), device=device)
-    base.requires_grad_(full)
     if files.adapter is None:
         with seeded(recipe.schedule.seed):
             adapter = family.build_adapter(base.sizes, layers)
@@ -193,14 +193,20 @@ def build(
     else:
         adapter = load_adapter(files.adapter, dtype=torch.float32, device=device)
         adapter.check_fits(width=base.sizes.width, layers=base.sizes.layers)
+    with seeded(recipe.schedule.seed):
+        prepare(recipe.tuning, base, adapter)
+    return Tuned(base, adapter, pads=family.pads_prompts), adapter
+
+
+def prepare(tuning: Tuning, base: nn.Module, adapter: ContextAdapter) -> None:
+    """Lets those weights of both learn that are to be trained, and blocks forget their insides if that is asked."""
+    base.requires_grad_(tuning.what == "full")
+    adapter.requires_grad_(tuning.what in ("adapter", "full"))
     blocks = blocks_of(base, adapter)
-    adapter.requires_grad_(recipe.tuning.what in ("adapter", "full"))
-    if recipe.tuning.what == "lora":
-        with seeded(recipe.schedule.seed):
-            add_lora(adapter.context_blocks if recipe.tuning.lora_on == "adapter" else blocks, recipe.tuning.rank)
-    if recipe.tuning.save_memory:
+    if tuning.what == "lora":
+        add_lora(adapter.context_blocks if tuning.lora_on == "adapter" else blocks, tuning.rank)
+    if tuning.save_memory:
         save_memory(blocks, adapter.context_blocks)
-    return Tuned(base, adapter, pads=family.name in PADDED), adapter
 
 
 def results(
@@ -269,6 +275,10 @@ def _caches(
         fill_cache(folder / "held-out", unknown, numbers, encoder, **which)
     processes.wait_for_everyone()
     return Cache(folder / "examples"), None if unknown is None else Cache(folder / "held-out")
+
+
+def _skipped(*caches: Cache | None) -> list[str]:
+    return [reason for cache in caches if cache for reasons in cache.skipped.values() for reason in reasons]
 
 
 def _prompts(

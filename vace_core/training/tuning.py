@@ -15,6 +15,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ..adapter import Attachment, ContextAdapter
 from ..errors import AdapterMismatchError
+from ..models.text import TextEmbeds, placed
 from .precision import mixed_precision
 
 
@@ -41,20 +42,20 @@ class Tuned(nn.Module):
         self.base, self.adapter, self.pads, self.dtype = base, adapter, pads, dtype
 
     def forward(
-        self, latents: Tensor, sigmas: Tensor, prompts: Sequence[Tensor], fps: float, context: Tensor | None = None
+        self, latents: Tensor, sigmas: Tensor, prompts: Sequence[TextEmbeds], fps: float, context: Tensor | None = None
     ) -> Tensor:
         """The velocity `(B, C, t, h, w)` float32.
 
         Args:
             latents: `(B, C, t, h, w)` noisy.
             sigmas: `(B,)` noise levels, on the CPU.
-            prompts: B times `(1, S, text_width)`.
+            prompts: B times what the text encoder gives.
             fps: Frames per second of all clips.
             context: Context latents `(B, C', t, h, w)`; None = the base alone.
         """
         with mixed_precision(latents.device, self.dtype):
-            if self.pads or len({prompt.shape[1] for prompt in prompts}) == 1:
-                return self._call(latents, sigmas, pad_prompts(prompts), fps, context).float()
+            if self.pads or len({_length(prompt) for prompt in prompts}) == 1:
+                return self._call(latents, sigmas, _together(prompts), fps, context).float()
             one_by_one = [
                 self._call(
                     latents[at : at + 1],
@@ -67,9 +68,9 @@ class Tuned(nn.Module):
             ]
             return torch.cat(one_by_one).float()
 
-    def _call(self, latents: Tensor, sigmas: Tensor, text: Tensor, fps: float, context: Tensor | None) -> Tensor:
+    def _call(self, latents: Tensor, sigmas: Tensor, text: TextEmbeds, fps: float, context: Tensor | None) -> Tensor:
         base: Any = self.base
-        embedded = base.prepare_text(text.to(latents.device), fps=fps)
+        embedded = base.prepare_text(placed(text, latents.device), fps=fps)
         attachments: list[Attachment] = []
         if self.adapter is not None and context is not None:
             attachments = [Attachment(adapter=self.adapter, context=self.adapter.embed(context).float())]
@@ -77,9 +78,20 @@ class Tuned(nn.Module):
 
 
 def pad_prompts(prompts: Sequence[Tensor]) -> Tensor:
-    """Prompts `(1, S, D)` of different lengths as one `(B, S, D)`; zeros after the end, as Wan reads them."""
-    longest = max(prompt.shape[1] for prompt in prompts)
-    return torch.cat([nn.functional.pad(prompt, (0, 0, 0, longest - prompt.shape[1])) for prompt in prompts])
+    """Prompts `(1, S, …)` of different lengths as one `(B, S, …)`; zeros after the end, as Wan reads them."""
+    longest = max(map(_length, prompts))
+    ends = [prompt.new_zeros(1, longest - prompt.shape[1], *prompt.shape[2:]) for prompt in prompts]
+    return torch.cat([torch.cat(pair, dim=1) for pair in zip(prompts, ends, strict=True)])
+
+
+def _together(prompts: Sequence[TextEmbeds]) -> TextEmbeds:
+    if isinstance(prompts[0], Tensor):
+        return pad_prompts(cast("Sequence[Tensor]", prompts))
+    return tuple(map(pad_prompts, zip(*cast("Sequence[tuple[Tensor, ...]]", prompts), strict=True)))
+
+
+def _length(prompt: TextEmbeds) -> int:
+    return (prompt if isinstance(prompt, Tensor) else prompt[0]).shape[1]
 
 
 @torch.no_grad()
@@ -114,7 +126,7 @@ def blocks_of(base: nn.Module, adapter: ContextAdapter) -> nn.ModuleList:
     if not adapter.context_layers and lists:
         return max(lists, key=len)
     for part in lists:
-        if type(part[0]) is type(adapter.context_blocks[0]):
+        if isinstance(adapter.context_blocks[0], type(part[0])):
             return part
     raise _unlike(base, adapter)
 

@@ -37,6 +37,7 @@ CASE = Case(
     vae_sizes=MiniMaxVaeSizes(width=12),
     text=lambda: Qwen3Text(tables()[TABLE]),
     text_weights=tables,
+    last="final_layer.video_out",
     clip=(5, 64, 96),
     base=base,
 )  # fmt: skip

@@ -37,6 +37,7 @@ class MiniMaxFamily:
     vae_name = "the MiniMax H3 VAE"
     vae_fits = "MiniMax H3 models and their VACE adapters"
     text: TextEncoderSpec = QWEN3
+    pads_prompts = False
     latents = LATENTS
     grid = LATENTS.grid
     latent_channels = LATENTS.channels

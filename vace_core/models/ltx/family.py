@@ -44,6 +44,7 @@ class LtxFamily:
     vae_name = "the LTX-Video 0.9 VAE"
     vae_fits = "LTX-Video 0.9 models and their VACE adapters"
     text: TextEncoderSpec = T5
+    pads_prompts = False
     latents = LATENTS
     grid = LATENTS.grid
     # Source: ali-vilab/VACE, vace/vace_ltx_inference.py, and the scheduler's configuration in the released file.

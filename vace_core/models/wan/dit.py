@@ -254,11 +254,13 @@ class WanDit(nn.Module):
             tokens = block(tokens, stream)
             for chain in chains:
                 tokens = chain.add_hint(layer, tokens, stream)
-        return self._unpatch(self.head(tokens, time), latents.shape)
+        with layers.as_given(latents.device):
+            return self._unpatch(self.head(tokens, time), latents.shape)
 
     def _stream(self, latents: Tensor, sigma: Tensor, text: TextTokens) -> tuple[Tensor, Stream]:
-        time = self.time_embedding(sinusoid(sigma * 1000.0).to(latents.device))
-        modulation = self.time_projection(time).unflatten(1, (6, self.sizes.width))
+        with layers.as_given(latents.device):
+            time = self.time_embedding(sinusoid(sigma * 1000.0).to(latents.device))
+            modulation = self.time_projection(time).unflatten(1, (6, self.sizes.width))
         rotation = rotations(*latents.shape[2:], device=latents.device)
         return time, Stream(modulation=modulation, rotation=rotation, text=text)
 

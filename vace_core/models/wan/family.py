@@ -55,6 +55,7 @@ class WanFamily:
     vae_name = "the Wan 2.1 VAE"
     vae_fits = "Wan 2.1 and Wan 2.2 14B models and their VACE adapters"
     text: TextEncoderSpec = UMT5
+    pads_prompts = True
     latents = LATENTS
     grid = LATENTS.grid
     options = SamplingOptions()

@@ -16,6 +16,7 @@ from ... import tasks
 from ...inputs import masks as mask_tools
 from ...inputs.layout import BoxKey, BoxPath
 from ...tasks.anything import animate_anything, expand_anything, move_anything, reference_anything, swap_anything
+from ...training.data.derive import drawn_keyframes
 from ...vcu import VideoConditionUnit, compose
 from ..world import Scene, SceneClip, random_scene, render
 
@@ -172,9 +173,7 @@ def _extend(clip: SceneClip, prompt: str, rng: random.Random) -> VideoConditionU
 
 def _keyframes(clip: SceneClip, prompt: str, rng: random.Random) -> VideoConditionUnit:
     t = clip.frames.shape[2]
-    at = sorted(rng.sample(range(t), rng.randint(1, 4)))
-    pictures = {frame: clip.frames[:, :, frame : frame + 1] for frame in at}
-    return tasks.keyframes(pictures, num_frames=t, prompt=prompt, fps=FPS)
+    return tasks.keyframes(drawn_keyframes(clip.frames, rng), num_frames=t, prompt=prompt, fps=FPS)
 
 
 def _gray(clip: SceneClip, prompt: str, rng: random.Random) -> VideoConditionUnit:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from .example import Example, Examples, stack_units
 log = logging.getLogger("vace")
 
 SHARD = 64
+MOST_WAITING = 1 << 30  # bytes of drawn clips that wait until they are encoded together
 ITEMS, SKIPPED, CACHE = "items", "skipped", "cache"
 
 
@@ -99,12 +100,12 @@ class Cache:
 
     Attributes:
         items: What is known of each.
-        skipped: Name of what could not be used and why, by number.
+        skipped: What could not be used and why, by number of the example; another clip may have taken its place.
     """
 
     def __init__(self, folder: Path) -> None:
         self.items: list[Item] = []
-        self.skipped: dict[int, str] = {}
+        self.skipped: dict[int, list[str]] = {}
         self._shards: list[tuple[SafetensorsFile, str]] = []
         for path in sorted(folder.glob("examples-*.safetensors")):
             file = SafetensorsFile(path)
@@ -113,7 +114,7 @@ class Cache:
                 entry = entry | {"prompts": tuple(entry["prompts"]), "size": tuple(entry["size"])}
                 self.items.append(Item(**entry))
                 self._shards.append((file, number))
-            self.skipped |= {int(number): reason for number, reason in told.get(SKIPPED, {}).items()}
+            self.skipped |= {int(number): reasons for number, reasons in told.get(SKIPPED, {}).items()}
 
     def read(self, place: int) -> tuple[Tensor, Tensor | None]:
         """Target `(C, R+t, h, w)` and context `(C', R+t, h, w)` of the item at `place`, float32."""
@@ -153,17 +154,33 @@ def fill_cache(
 
 
 def _shard(examples: Examples, numbers: Sequence[int], encoder: Encoder) -> tuple[dict[str, Tensor], dict[str, str]]:
-    drawn: dict[int, Example] = {}
-    skipped: dict[int, str] = {}
+    waiting, skipped = dict[int, Example](), dict[int, Sequence[str]]()
+    tensors, items = dict[str, Tensor](), dict[str, dict[str, object]]()
     for number in numbers:
         try:
-            drawn[number] = examples.draw(number)
+            waiting[number] = example = examples.draw(number)
+            reasons = example.left_out
         except InputError as error:
-            log.warning("example %d is left out: %s", number, error)
-            skipped[number] = str(error)
-    order, tensors, items = list(drawn), dict[str, Tensor](), dict[str, dict[str, object]]()
-    for place, latents in sorted(encoder.encode(list(drawn.values())).items()):
-        number, example = order[place], drawn[order[place]]
+            reasons = [str(error)]
+        if reasons:
+            log.warning("left out: %s", " ".join(reasons))
+            skipped[number] = reasons
+        if number == numbers[-1] or sum(example.target.nbytes for example in waiting.values()) > MOST_WAITING:
+            _encode(waiting, encoder, tensors, items)
+            waiting.clear()
+    return tensors, {ITEMS: json.dumps({ITEMS: items, SKIPPED: skipped})}
+
+
+def _encode(
+    examples: Mapping[int, Example],
+    encoder: Encoder,
+    tensors: dict[str, Tensor],
+    items: dict[str, dict[str, object]],
+) -> None:
+    """Adds the latents of examples to `tensors`, and what is known of them to `items`."""
+    order = list(examples)
+    for place, latents in sorted(encoder.encode(list(examples.values())).items()):
+        number, example = order[place], examples[order[place]]
         tensors |= {f"{number}.{kind}": value.half() for kind, value in latents.items()}
         references = example.unit.num_references
         frames, *sides = latents["target"].shape[1:]
@@ -177,4 +194,3 @@ def _shard(examples: Examples, numbers: Sequence[int], encoder: Encoder) -> tupl
             size=(frames - references, sides[0], sides[1]),
         )
         items[str(number)] = asdict(item)
-    return tensors, {ITEMS: json.dumps({ITEMS: items, SKIPPED: skipped})}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ...errors import InputError
 from ...geometry import Grid
@@ -17,7 +17,7 @@ from .sources import ClipFiles
 
 @dataclass(frozen=True, kw_only=True)
 class ClipExamples:
-    """Examples of every task that the clips give.
+    """Examples of every task that the clips give. In place of a clip that cannot be used another one is drawn.
 
     Attributes:
         path: Where the clips are, for messages.
@@ -34,6 +34,7 @@ class ClipExamples:
     tasks: Mapping[str, float]
     grid: Grid
     seed: int = 0
+    _faults: dict[int, InputError] = field(default_factory=dict[int, InputError], init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if unknown := sorted(set(self.tasks) - set(KINDS)):
@@ -55,18 +56,38 @@ class ClipExamples:
         return f"{len(self.clips)} clips of {self.path}, {zlib.crc32(told.encode()):08x}"
 
     def draw(self, number: int) -> Example:
-        rng = random.Random(f"{self.seed} {number}")
-        clip = rng.choice(list(self.clips))
-        material = read_material(clip, self.buckets, self.grid, rng)
-        able = [name for name, share in self.tasks.items() if share and KINDS[name].suits(material)]
-        if not able:
-            raise InputError(
-                "clip-without-task",
-                "The clip {name} suits none of the tasks {tasks}. Masks, references or controls beside it may be "
-                "needed. Add them, or remove the clip.",
-                name=clip.name,
-                tasks=", ".join(self.tasks),
-            )
+        left, faults = list(range(len(self.clips))), list[str]()
+        while True:
+            # The dice of a later try do not depend on how many the tries before it threw.
+            rng = random.Random(f"{self.seed} {number} {len(faults)}" if faults else f"{self.seed} {number}")
+            place = rng.choice(left)
+            try:
+                return replace(self._of(place, rng), left_out=tuple(faults))
+            except InputError as error:
+                left.remove(place)
+                if not left:
+                    raise
+                faults.append(str(error))
+
+    def _of(self, place: int, rng: random.Random) -> Example:
+        """An example of the clip at `place`."""
+        if place in self._faults:
+            raise self._faults[place]
+        clip = self.clips[place]
+        try:
+            material = read_material(clip, self.buckets, self.grid, rng)
+            able = [name for name, share in self.tasks.items() if share and KINDS[name].suits(material)]
+            if not able:
+                raise InputError(
+                    "clip-without-task",
+                    "The clip {name} suits none of the tasks {tasks}. Masks, references or controls beside it may be "
+                    "needed. Add them, or remove the clip.",
+                    name=clip.name,
+                    tasks=", ".join(self.tasks),
+                )
+        except InputError as error:
+            self._faults[place] = error  # it would be read in vain again and again
+            raise
         task = rng.choices(able, weights=[self.tasks[name] for name in able])[0]
         unit = KINDS[task].build(material, rng)
         return Example(name=f"{clip.name}, {task}", task=task, unit=unit, target=material.frames, prompts=clip.prompts)

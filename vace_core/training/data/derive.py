@@ -117,10 +117,14 @@ def _extend(clip: Material, rng: random.Random) -> VideoConditionUnit:
 
 
 def _keyframes(clip: Material, rng: random.Random) -> VideoConditionUnit:
-    t = clip.frames.shape[2]
+    return tasks.keyframes(drawn_keyframes(clip.frames, rng), num_frames=clip.frames.shape[2], fps=clip.fps)
+
+
+def drawn_keyframes(frames: Tensor, rng: random.Random) -> dict[int, Tensor]:
+    """At most a quarter of the frames `(1, 3, T, H, W)`, drawn, by their places."""
+    t = frames.shape[2]
     at = sorted(rng.sample(range(t), rng.randint(1, max(t // 4, 1))))
-    pictures = {frame: clip.frames[:, :, frame : frame + 1] for frame in at}
-    return tasks.keyframes(pictures, num_frames=t, fps=clip.fps)
+    return {frame: frames[:, :, frame : frame + 1] for frame in at}
 
 
 def _control(signal: Callable[[Material], VideoConditionUnit]) -> Build:

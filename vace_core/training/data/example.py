@@ -22,6 +22,7 @@ class Example:
         unit: What is asked for; its own prompt does not count.
         target: `(1, 3, T, H, W)` in −1..1, a clip that fulfils it.
         prompts: What the clip shows, in one wording or several, of which every draw takes one.
+        left_out: What was drawn before it and could not be used, and why.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Example:
     unit: VideoConditionUnit
     target: Tensor
     prompts: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
 
 
 class Examples(Protocol):
@@ -43,7 +45,7 @@ class Examples(Protocol):
         """The example of this number.
 
         Raises:
-            InputError: it cannot be made, for instance of a damaged clip; it is then counted and left out.
+            InputError: it cannot be made, of no clip; it is then counted and left out.
         """
         ...
 

@@ -40,7 +40,7 @@ class CachedPrompts:
         return prompt in self._places
 
     def encode(self, prompt: str) -> TextEmbeds:
-        """`(1, S, text_width)` float32, or a tuple, as the encoder gave it.
+        """As the encoder gave it, numbers with a point in float32.
 
         Raises:
             InputError: it was not among those that were encoded.
@@ -53,7 +53,7 @@ class CachedPrompts:
                 prompt=shortened(prompt),
             )
         file, names = self._places[prompt]
-        parts = tuple(file.read(name).float() for name in names)
+        parts = tuple(part.float() if part.is_floating_point() else part for part in map(file.read, names))
         return parts[0] if len(parts) == 1 else parts
 
 

@@ -64,13 +64,18 @@ def clips_in(path: Path) -> tuple[list[ClipFiles], list[str]]:
             path=path,
         )
     if not clips:
-        raise InputError(
-            "data-empty",
-            "{path} holds no clip that can be trained on. {faults} Clips with prompts are needed. Add some.",
-            path=path,
-            faults=" ".join(faults[:3]),
-        )
+        raise no_clips(path, faults)
     return clips, faults
+
+
+def no_clips(path: Path, faults: Sequence[str]) -> InputError:
+    """What is said where none of the clips can be used."""
+    return InputError(
+        "data-empty",
+        "{path} holds no clip that can be trained on. {faults} Clips with prompts are needed. Add some.",
+        path=path,
+        faults=" ".join(faults[:3]),
+    )
 
 
 def _in_folder(folder: Path) -> tuple[list[ClipFiles], list[str]]:
@@ -198,6 +203,8 @@ def _text(path: Path) -> str:
             )
         content = path.read_bytes()
         wide = content.startswith((b"\xff\xfe", b"\xfe\xff"))
+        if not wide and b"\0" in content:  # UTF-16 without its mark
+            raise UnicodeDecodeError("utf-8", content, content.index(b"\0"), len(content), "a zero")
         return content.decode("utf-16" if wide else "utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(

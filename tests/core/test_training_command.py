@@ -1,0 +1,73 @@
+"""From clips to a finished video by the command alone: a base that was trained to read the condition itself."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import clip_folders
+import pytest
+import torch
+from filling import fill
+from model_files import vae_weights
+from safetensors.torch import save_file
+from typer.testing import CliRunner
+
+from vace_core.cli import app
+from vace_core.media.pictures import read_image
+from vace_core.models.wan.dit import WanDit, WanSizes
+from vace_core.training.data.material import Bucket
+from vace_core.training.recipe import Data, Recipe, Tuning
+from vace_core.training.schedule import Schedule
+from vace_core.training.tables import to_toml
+
+RECIPE = Recipe(
+    tuning=Tuning(what="full", stored="float32"),
+    data=Data(examples=4, buckets=(Bucket(frames=5, height=32, width=48),), tasks={"inpaint": 1.0}),
+    schedule=Schedule(steps=3, learning_rate=1e-2, batch=2, warmup=1, validate_every=0),
+)
+
+
+def vace(*words: object) -> str:
+    done = CliRunner().invoke(app, [*map(str, words)])
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A base, a VAE, and what became of the base."""
+    folder = tmp_path_factory.mktemp("full")
+    save_file(fill(WanDit(WanSizes(width=128, ffn=128, layers=2)), 1).state_dict(), folder / "base.safetensors")
+    save_file(vae_weights(), folder / "vae.safetensors")
+    (folder / "mine.toml").write_text(to_toml(RECIPE.told()), encoding="utf-8")
+    written = vace(
+        "train", folder / "mine.toml", "-o", folder / "run", "--base", folder / "base.safetensors", *rest(folder),
+        "--data", clip_folders.write(folder / "clips", 2), "--cpu",
+    )  # fmt: skip
+    assert written.strip() == str(folder / "run" / "model.safetensors")
+    return folder
+
+
+def rest(folder: Path) -> tuple[object, ...]:
+    return "--vae", folder / "vae.safetensors", "--text-encoder", "starter"
+
+
+def picture(folder: Path, out: Path, model: Path, *words: object) -> torch.Tensor:
+    size = ("--length", 1, "--width", 48, "--height", 32, "--steps", 2, "-p", "a red star")
+    vace("text", *size, *rest(folder), "-m", model, "-o", out, *words)
+    return read_image(out)[0]
+
+
+def test_what_full_fine_tuning_made_is_inspected_sampled_split_and_joined_by_the_command(folder, tmp_path):
+    model = folder / "run" / "model.safetensors"
+    found = json.loads(vace("inspect", model, "--json"))
+    assert (found["kind"], found["context_layers"]) == ("vace", [])
+    made = picture(folder, tmp_path / "made.png", model)
+    assert not torch.equal(made, picture(folder, tmp_path / "unseen.png", model, "--strength", 0))
+    assert not torch.equal(made, picture(folder, tmp_path / "old.png", folder / "base.safetensors", "--adapter", model))
+    base, adapter, joined = (tmp_path / f"{name}.safetensors" for name in ("base", "adapter", "joined"))
+    vace("split", model, base, adapter)
+    assert torch.equal(made, picture(folder, tmp_path / "apart.png", base, "--adapter", adapter))
+    vace("join-weights", base, adapter, joined)
+    assert torch.equal(made, picture(folder, tmp_path / "joined.png", joined))

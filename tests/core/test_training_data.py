@@ -1,0 +1,155 @@
+"""Training data as people have it: captions in several encodings, DiffSynth-Studio's tables, disks that fill up."""
+
+from __future__ import annotations
+
+import csv
+from contextlib import contextmanager
+
+import clip_folders
+import pytest
+import tiny
+import torch
+from filling import fill
+
+from vace_core.errors import InputError
+from vace_core.models.wan import dit as wan
+from vace_core.training.data import cache as cache_module
+from vace_core.training.data.cache import Cache, Encoder, fill_cache
+from vace_core.training.data.clips import ClipExamples
+from vace_core.training.data.material import Bucket
+from vace_core.training.data.sources import clips_in
+from vace_core.training.engine import CHECKPOINT, LOSSES, train
+from vace_core.training.schedule import Schedule
+
+SAID = "ein grüner Kreis"
+BUCKET = Bucket(frames=5, height=32, width=48)
+
+
+@contextmanager
+def space_for(size: int):
+    """No file can become larger than `size` bytes meanwhile: the system refuses to write, as on a full disk."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def examples(path, **changes) -> ClipExamples:
+    clips, _ = clips_in(path)
+    told = {"path": str(path), "clips": clips, "buckets": (BUCKET,), "tasks": {"as given": 1.0}, "grid": wan.GRID}
+    return ClipExamples(**told | changes)
+
+
+def test_captions_are_read_in_every_encoding_that_tells_itself_and_named_where_it_does_not(tmp_path):
+    clip = (clip_folders.write(tmp_path / "clips", 1) / "clip0.mp4").read_bytes()
+    read, refusals = ("utf-8", "utf-8-sig", "utf-16"), ("latin-1", "utf-16-le", "utf-16-be")
+    for number, encoding in enumerate((*read, *refusals)):
+        (tmp_path / f"{encoding}.mp4").write_bytes(clip)
+        (tmp_path / f"{encoding}.txt").write_bytes((SAID if number < 4 else "a disc").encode(encoding))
+    clips, faults = clips_in(tmp_path)
+    assert {each.name: each.prompts for each in clips if "/" not in each.name} == {
+        f"{encoding}.mp4": (SAID,) for encoding in read
+    }
+    assert len(faults) == len(refusals)
+    assert all(any(f"{encoding}.txt is not UTF-8" in fault for fault in faults) for encoding in refusals)
+
+
+def write_table(path, rows, encoding="utf-8"):
+    with path.open("w", encoding=encoding, newline="") as file:
+        csv.writer(file).writerows(rows)
+    return path
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_table_of_diffsynth_is_read_as_it_is(tmp_path, encoding):
+    folder = clip_folders.write(tmp_path, 2)
+    rows = [["video", "vace_video", "vace_reference_image", "prompt"]]
+    rows += [[f"clip{n}.mp4", f"clip{n}.pose.mp4", f"clip{n}.reference-1.png", f"{SAID}, {n}"] for n in range(2)]
+    drawn = examples(write_table(folder / "metadata.csv", rows, encoding))
+    assert [clip.prompts for clip in drawn.clips] == [(f"{SAID}, 0",), (f"{SAID}, 1",)]
+    example = drawn.draw(0)
+    assert example.left_out == ()
+    assert example.prompts in {(f"{SAID}, 0",), (f"{SAID}, 1",)}
+    unit = example.unit
+    assert unit.num_references == 1
+    assert bool((unit.masks == 1).all())
+    assert unit.control is not None
+    assert unit.control.shape == example.target.shape
+    assert float((unit.control - example.target).abs().mean()) > 0.3  # the pose, and not the clip
+
+
+def test_a_table_without_a_column_is_refused_by_its_name(tmp_path):
+    folder = clip_folders.write(tmp_path, 1)
+    with pytest.raises(InputError) as error:
+        clips_in(write_table(folder / "metadata.csv", [["video", "vace_video"], ["clip0.mp4", "clip0.pose.mp4"]]))
+    assert error.value.code == "column-missing"
+    assert error.value.fields["lacking"] == "prompt"
+
+
+def test_lines_of_a_table_that_cannot_be_used_are_named_and_others_drawn(tmp_path):
+    folder = clip_folders.write(tmp_path, 1)
+    rows = [["video", "prompt"], ["clip0.mp4", "a disc"], ["gone.mp4", "a disc"], ["clip0.mp4", ""]]
+    rows += [["../clip0.mp4", "a disc"]]
+    table = write_table(folder / "metadata.csv", rows)
+    faults = clips_in(table)[1]
+    assert [fault.startswith(start) for fault, start in zip(faults, ("Line 4", "Line 5"), strict=True)] == [True] * 2
+    drawn = [examples(table, seed=seed).draw(0) for seed in range(8)]
+    assert {example.name for example in drawn} == {"clip0.mp4, as given"}
+    reasons = {reason for example in drawn for reason in example.left_out}
+    assert len(reasons) == 1
+    assert "gone.mp4" in reasons.pop()
+
+
+def test_another_clip_is_drawn_in_place_of_a_damaged_one_whatever_was_drawn_before(tmp_path):
+    folder = clip_folders.write(tmp_path, 3)
+    (folder / "clip1.mp4").write_bytes(b"no video")
+    one = examples(folder, tasks={"inpaint": 1.0})
+    in_turn = [one.draw(number) for number in range(6)]
+    apart = [examples(folder, tasks={"inpaint": 1.0}).draw(number) for number in range(6)]
+    assert any(example.left_out for example in in_turn)
+    for first, second in zip(in_turn, apart, strict=True):
+        assert (first.name, first.left_out) == (second.name, second.left_out)
+        assert torch.equal(first.unit.frames, second.unit.frames)
+
+
+def test_a_disk_that_fills_up_while_clips_are_encoded_leaves_whole_shards_and_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(cache_module, "SHARD", 2)
+    drawn = examples(clip_folders.write(tmp_path / "clips", 2), tasks={"inpaint": 1.0})
+    encoder = Encoder(vae=tiny.vae(), encode_masks=wan.encode_masks)
+    folder = tmp_path / "examples"
+    fill_cache(folder, drawn, range(2), encoder)
+    (first,) = folder.iterdir()
+    size = first.stat().st_size
+    first.unlink()
+    with space_for(size // 2), pytest.raises(InputError) as error:
+        fill_cache(folder, drawn, range(4), encoder)
+    assert error.value.code == "file-unwritable"
+    assert error.value.fields["path"] == first
+    assert list(folder.iterdir()) == []
+    fill_cache(folder, drawn, range(4), encoder)
+    assert len(Cache(folder).items) == 4
+
+
+def test_a_disk_that_fills_up_during_the_training_leaves_the_last_checkpoint_and_the_run_goes_on(tmp_path):
+    schedule = Schedule(steps=6, learning_rate=0.05, warmup=0, save_every=2)
+
+    def layer() -> torch.nn.Linear:
+        return fill(torch.nn.Linear(128, 64), 1)
+
+    def losses_of(module, draw):
+        return module(torch.full((1, 128), 0.1 * draw.number)).square().mean(1)
+
+    train(layer(), losses_of, schedule, folder=tmp_path / "run", stop_after=0)
+    saved = (tmp_path / "run" / CHECKPOINT).read_bytes()
+    with space_for(len(saved) // 2), pytest.raises(InputError) as error:
+        train(layer(), losses_of, schedule, folder=tmp_path / "run")
+    assert error.value.code == "file-unwritable"
+    assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [CHECKPOINT, LOSSES]
+    assert (tmp_path / "run" / CHECKPOINT).read_bytes() == saved
+    again = train(layer(), losses_of, schedule, folder=tmp_path / "run")
+    whole = train(layer(), losses_of, schedule, folder=tmp_path / "whole")
+    assert again.finished
+    assert all(torch.equal(again.weights[name], whole.weights[name]) for name in whole.weights)
