@@ -42,11 +42,11 @@ class OneClip(Encoder):
 
 @dataclass(frozen=True, kw_only=True)
 class MaskedControls(Encoder):
-    """A fault of two public trainers: a control is split by a random mask, while the mask channels say that all of it
-    is to be generated. Rightly all of it is reactive.
+    """A fault of public trainers: a control is split by a random mask, while the mask channels say that all of it is
+    to be generated. Rightly all of it is reactive.
 
     It touches examples that follow a control everywhere and keep nothing, with references or without.
-    Source: what modelscope/DiffSynth-Studio and aigc-apps/VideoX-Fun do; the masks are of the second's kinds.
+    Source: aigc-apps/VideoX-Fun, scripts/wan2.1_vace/train.py; the masks are of its kinds, about as often.
     """
 
     @torch.no_grad()

@@ -60,11 +60,12 @@ def write_page(folder: Path, docs: Path, plan: Mapping[str, Any]) -> Path:
     """
     results = Results(folder)
     told = results.plan or plan
+    drawn = _drawn(told, results)
     try:
-        (docs / PICTURES).mkdir(parents=True, exist_ok=True)
+        (docs / PICTURES if drawn else docs).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise unwritable(docs, error) from error
-    for letter, names in _drawn(told, results).items():
+    for letter, names in drawn.items():
         draw(results, names, told["default"], told["questions"][letter], docs / PICTURES / f"{letter}.png")
     with replacing(docs / PAGE) as part:
         part.write_text(page_of(results, plan), encoding="utf-8")
@@ -74,9 +75,9 @@ def write_page(folder: Path, docs: Path, plan: Mapping[str, Any]) -> Path:
 def page_of(results: Results, plan: Mapping[str, Any]) -> str:
     """The page in Markdown; what is drawn lies beside it."""
     told = results.plan or plan
-    drawn = _drawn(told, results)
-    parts = [INTRODUCTION, _setting(told), _compared(told, results), _state(told, results, begun=bool(drawn))]
-    if drawn:
+    drawn, begun = _drawn(told, results), any(run.steps for run in results.runs.values())
+    parts = [INTRODUCTION, _setting(told), _compared(told, results), _state(told, results, begun=begun)]
+    if begun:
         parts += [_question(told, results, letter, drawn.get(letter, [])) for letter in told["questions"]]
     return "\n".join(part.strip("\n") + "\n" for part in parts)
 
@@ -114,7 +115,7 @@ def _compared(told: Mapping[str, Any], results: Results) -> str:
     return f"## What is compared\n\n{letters}\n{_table(['', 'variant', 'what it is', 'trained weights'], rows)}"
 
 
-def _state(told: Mapping[str, Any], results: Results, begun: bool) -> str:
+def _state(told: Mapping[str, Any], results: Results, *, begun: bool) -> str:
     """What is there and what is not."""
     if not begun:
         return "## Results\n\n**There are no results yet.**\n"
