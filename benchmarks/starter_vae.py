@@ -18,7 +18,7 @@ from vace_core.loading.load import load_vae
 from vace_core.media.video import to_uint8
 from vace_core.starter.model import WEIGHTS, part_file
 from vace_core.starter.training.samples import HELD_OUT
-from vace_core.starter.training.vae import draw_condition
+from vace_core.starter.training.shapes import draw_condition
 from vace_core.starter.world import random_clip
 
 BATCH = 16

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from filling import fill
@@ -9,14 +11,16 @@ from filling import fill
 from vace_core.models.wan.dit import WanSizes
 from vace_core.models.wan.latents import LATENTS
 from vace_core.models.wan.vae import WanVaeNetwork
+from vace_core.starter.scenes.crops import Crops
 from vace_core.starter.training import starter as starter_training
-from vace_core.starter.training import vae as vae_training
-from vace_core.starter.training.examples import MOST_REFERENCES
 from vace_core.starter.training.samples import HELD_OUT, TASKS, draw_sample, draw_task
-from vace_core.starter.training.vae import STAGES, Stage, draw_clip, draw_crops, fold_statistics
+from vace_core.starter.training.scenes import SCENES
+from vace_core.starter.training.shapes import MOST_REFERENCES, SHAPES
+from vace_core.starter.training.vae import Stage, fold_statistics
+from vace_core.starter.training.world import World
 from vace_core.training.data.batches import Stage as Tasks
 from vace_core.training.data.cache import Cache
-from vace_core.training.recipe import Data, Recipe, Tuning
+from vace_core.training.recipe import Data, Recipe, Tuning, read_recipe
 from vace_core.training.schedule import Schedule
 from vace_core.vcu import FOLLOW, KEEP
 
@@ -28,15 +32,17 @@ SMALL = Recipe(
 )
 
 
-@pytest.fixture
-def small(monkeypatch):
+WORLDS = {world.name: world for world in (SHAPES, SCENES)}
+
+
+@pytest.fixture(params=WORLDS)
+def small(request, monkeypatch) -> World:
     """Small networks and one short stage of the VAE, so that a whole training runs in a few seconds."""
-    monkeypatch.setattr(vae_training, "WIDTH", 4)
-    monkeypatch.setattr(starter_training, "WIDTH", 4)
     monkeypatch.setattr(starter_training, "STATISTICS", 2)
-    monkeypatch.setattr(starter_training, "SIZES", WanSizes(width=128, ffn=128, layers=4))
-    stage = Stage(schedule=Schedule(steps=2, learning_rate=1e-3, warmup=1, validate_every=0), crops=((5, 32, 1, 1.0),))
-    monkeypatch.setattr(vae_training.train_vae, "__defaults__", ((stage,),))
+    crops = (Crops(num_frames=5, side=32, count=1, share=1.0),)
+    stage = Stage(schedule=Schedule(steps=2, learning_rate=1e-3, warmup=1, validate_every=0), crops=crops)
+    sizes = WanSizes(width=128, ffn=128, layers=4)
+    return replace(WORLDS[request.param], sizes=sizes, vae_width=4, vae_stages=(stage,))
 
 
 def weights(folder) -> dict[str, torch.Tensor]:
@@ -47,10 +53,10 @@ def weights(folder) -> dict[str, torch.Tensor]:
 
 def test_a_seed_gives_the_same_starter_to_the_bit_stopped_or_not(tmp_path, small):
     torch.manual_seed(1)  # the dice of the process, which must not matter
-    assert starter_training.StarterTraining(tmp_path / "whole", seed=28, base=SMALL, adapter=SMALL).run()
+    assert starter_training.StarterTraining(small, tmp_path / "whole", seed=28, base=SMALL, adapter=SMALL).run()
     torch.manual_seed(7)
     starts = 0
-    while not starter_training.StarterTraining(tmp_path / "parts", seed=28, base=SMALL, adapter=SMALL).run(
+    while not starter_training.StarterTraining(small, tmp_path / "parts", seed=28, base=SMALL, adapter=SMALL).run(
         stop_after=0
     ):
         starts += 1
@@ -62,10 +68,15 @@ def test_a_seed_gives_the_same_starter_to_the_bit_stopped_or_not(tmp_path, small
     assert len(Cache(tmp_path / "whole" / "adapter-held-out").items) == 2
 
 
-def test_the_starters_recipes_are_whole():
-    for part in ("base", "adapter"):
-        recipe = starter_training.read(part)
-        assert set(recipe.stages[0].tasks if recipe.stages else ()) <= set(TASKS)
+@pytest.mark.parametrize("world", WORLDS.values(), ids=WORLDS)
+@pytest.mark.parametrize("part", ["base", "adapter"])
+def test_the_starters_recipes_fit_their_world(world, part):
+    recipe = read_recipe(world.recipe(part))
+    examples = world.tasks(0) if part == "adapter" else world.clips(0)
+    drawn = {examples.draw(number).task for number in range(200)} if recipe.stages else set()
+    named = {task for stage in recipe.stages for task in stage.tasks}
+    assert named <= drawn
+    assert max(recipe.tuning.context_layers, default=0) < world.sizes.layers
 
 
 @torch.no_grad()
@@ -114,19 +125,19 @@ def test_every_task_is_drawn():
     assert {draw_task(seed) for seed in range(600)} == set(TASKS)
 
 
-def test_crops_are_drawn_by_the_step():
-    crops = STAGES[0].crops
-    assert torch.equal(draw_crops(draw_clip, crops, 4), draw_crops(draw_clip, crops, 4))
-    one, other = (draw_crops(draw_clip, crops, seed)[:1, :, :5, :32, :32] for seed in (4, 9))
+@pytest.mark.parametrize("world", WORLDS.values(), ids=WORLDS)
+def test_crops_are_drawn_by_the_step(world):
+    crops = world.vae_stages[0].crops
+    assert torch.equal(world.draw_crops(crops, 4), world.draw_crops(crops, 4))
+    one, other = (world.draw_crops(crops, seed)[:1, :, :5, :32, :32] for seed in (4, 9))
     assert not torch.equal(one, other)
 
 
-def test_crops_are_cut_from_clips_of_any_size_that_hold_them():
-    sizes = [(17, 64, 96), (5, 48, 48), (9, 40, 56)]
-
-    def draw(seed: int) -> torch.Tensor:
-        return torch.full((*sizes[seed % 3], 3), seed % 3).byte()
-
-    drawn = [draw_crops(draw, [(9, 48, 2, 1.0)], seed) for seed in range(3)]
-    assert all(crop.shape == (2, 3, 9, 48, 48) for crop in drawn)
-    assert all(torch.equal(crop, torch.full_like(crop, -1)) for crop in drawn)
+@pytest.mark.parametrize("world", WORLDS.values(), ids=WORLDS)
+def test_a_world_draws_the_same_from_a_number_and_something_else_from_another(world):
+    for examples in (world.clips(0), world.tasks(0)):
+        one, again, other = examples.draw(3), examples.draw(3), examples.draw(5)
+        assert torch.equal(one.target, again.target)
+        assert one.prompts == again.prompts
+        assert one.target.shape != other.target.shape or not torch.equal(one.target, other.target)
+        assert world.text().encode(one.prompts[0]).shape[2] == world.sizes.text_width

@@ -53,7 +53,7 @@ class CausalConv3d(nn.Conv3d):
             if x.shape[2] == 1 and self.stride[0] == 1:
                 memory[self] = F.pad(x, (0, 0, 0, 0, 1, 0))
                 return self._still(x)
-            past = x.new_zeros(*x.shape[:2], HISTORY, *x.shape[3:])
+            past = _zeros_before(x)
         x = torch.cat([past, x], dim=2)
         # A copy: a view would keep the whole input alive until the next chunk.
         past = memory[self] = x[:, :, -HISTORY:].clone()
@@ -64,6 +64,14 @@ class CausalConv3d(nn.Conv3d):
         height, width = self.padding[1:]
         y = F.conv2d(x.squeeze(2), self.weight[:, :, -1], self.bias, padding=(int(height), int(width)))
         return y.unsqueeze(2)
+
+
+def _zeros_before(x: Tensor) -> Tensor:
+    """The past of a clip that begins with `x`, laid out as `x` is: otherwise joining the two copies both."""
+    batch, channels, _, height, width = x.shape
+    if x.is_contiguous(memory_format=torch.channels_last_3d):
+        return x.new_zeros(batch, HISTORY, height, width, channels).permute(0, 4, 1, 2, 3)
+    return x.new_zeros(batch, channels, HISTORY, height, width)
 
 
 class ChannelNorm(nn.Module):

@@ -5,9 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ...models.wan.dit import WanDit, WanSizes
-
-SIZES = WanSizes(width=256, ffn=768, layers=6)
+from ...models.wan.dit import WanDit
 
 
 @torch.no_grad()

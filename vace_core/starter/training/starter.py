@@ -23,14 +23,11 @@ from ...training.fit import fit
 from ...training.precision import seeded
 from ...training.recipe import Recipe, read_recipe
 from ...training.tuning import Tuned, copy_base
-from ..text import StarterText
-from .base import SIZES, initialise
+from .base import initialise
 from .compiled import compile_blocks, compile_vae
-from .examples import WorldClips, WorldTasks
-from .samples import HELD_OUT
-from .vae import WIDTH, draw_clip, fold_statistics, train_vae
+from .vae import fold_statistics, train_vae
+from .world import World
 
-RECIPES = Path(__file__).with_name("recipes")
 STATISTICS = 400
 TOGETHER = 16  # small clips keep a processor busy only in numbers
 NOTE = "teaching and testing model of the synthetic world; see starter/MODEL_CARD.md"
@@ -40,6 +37,7 @@ class StarterTraining:
     """One training of the starter in one folder.
 
     Attributes:
+        world: What it is trained on, and how large it is.
         folder: Where checkpoints, caches and, at the end, the three files of weights are.
         base: How the base is trained.
         adapter: How the adapter is trained.
@@ -47,10 +45,11 @@ class StarterTraining:
     """
 
     def __init__(
-        self, folder: Path, *, seed: int = 0, base: Recipe | None = None, adapter: Recipe | None = None
+        self, world: World, folder: Path, *, seed: int = 0, base: Recipe | None = None, adapter: Recipe | None = None
     ) -> None:
-        self.folder, self.seed = folder, seed
-        self.base, self.adapter = base or read("base"), adapter or read("adapter")
+        self.world, self.folder, self.seed = world, folder, seed
+        self.base = base or read_recipe(world.recipe("base"))
+        self.adapter = adapter or read_recipe(world.recipe("adapter"))
 
     def run(self, *, compiled: bool = False, stop_after: float | None = None) -> bool:
         """Trains what is not yet there; whether all of it is now.
@@ -72,22 +71,24 @@ class StarterTraining:
         return self.folder / f"{part}.safetensors"
 
     def _train_vae(self, *, compiled: bool) -> bool:
-        path = self._path("vae")
+        path, world = self._path("vae"), self.world
         if path.exists():
             return True
         if compiled:
             compile_vae()
         network = train_vae(
-            draw_clip,
-            {"held out, PSNR dB": [draw_clip(HELD_OUT + number) for number in range(16)]},
+            world.draw_crops,
+            {"held out, PSNR dB": [world.draw_clip(world.held_out + number) for number in range(16)]},
             self.folder / "vae",
+            world.vae_stages,
+            width=world.vae_width,
             seed=self.seed,
             processes=self._processes,
             stop_after=self._left(),
         )
         if network is None:
             return False
-        fold_statistics(network, (draw_clip(self.seed + number) for number in range(STATISTICS)))
+        fold_statistics(network, (world.draw_clip(self.seed + number) for number in range(STATISTICS)))
         write(path, network.state_dict(), {})
         return True
 
@@ -98,10 +99,10 @@ class StarterTraining:
         if compiled:
             compile_blocks()
         with seeded(self.seed):
-            base = WanDit(SIZES)
+            base = WanDit(self.world.sizes)
         initialise(base, self.seed)
         encoder = Encoder(vae=self._vae(), encode_masks=None, together=TOGETHER)
-        if not self._fit(Tuned(base), "base", self.base, WorldClips(self.seed), encoder):
+        if not self._fit(Tuned(base), "base", self.base, self.world.clips(self.seed), encoder):
             return False
         write(path, base.state_dict(), {})
         return True
@@ -110,7 +111,7 @@ class StarterTraining:
         path = self._path("adapter")
         if path.exists():
             return True
-        base = WanDit(SIZES)
+        base = WanDit(self.world.sizes)
         base.load_state_dict(load(self._path("base")))
         base.requires_grad_(False)
         layers = self.adapter.tuning.context_layers
@@ -118,7 +119,7 @@ class StarterTraining:
             adapter = build_adapter(base.sizes, layers)
         copy_base(adapter, base)
         encoder = Encoder(vae=self._vae(), encode_masks=encode_masks, together=TOGETHER)
-        if not self._fit(Tuned(base, adapter), "adapter", self.adapter, WorldTasks(self.seed), encoder):
+        if not self._fit(Tuned(base, adapter), "adapter", self.adapter, self.world.tasks(self.seed), encoder):
             return False
         weights = {official_adapter_key(name): value for name, value in adapter.state_dict().items()}
         write(path, weights, {CONTEXT_LAYERS_KEY: json.dumps(layers)})
@@ -129,11 +130,11 @@ class StarterTraining:
         known, unknown = (self.folder / f"{part}-{name}" for name in ("examples", "held-out"))
         fill_cache(known, examples, range(data.examples), encoder)
         if data.held_out:
-            fill_cache(unknown, examples, range(HELD_OUT, HELD_OUT + data.held_out), encoder)
+            fill_cache(unknown, examples, range(self.world.held_out, self.world.held_out + data.held_out), encoder)
         outcome = fit(
             tuned,
             Cache(known),
-            StarterText(),
+            self.world.text(),
             objective=recipe.objective,
             schedule=replace(recipe.schedule, seed=self.seed),
             stages=recipe.stages,
@@ -147,14 +148,9 @@ class StarterTraining:
         return outcome.finished
 
     def _vae(self) -> WanVae:
-        network = WanVaeNetwork(width=WIDTH, blocks=1)
+        network = WanVaeNetwork(width=self.world.vae_width, blocks=1)
         network.load_state_dict(load(self._path("vae")))
         return WanVae(network)
-
-
-def read(part: str) -> Recipe:
-    """The recipe that the starter's base or adapter is trained with."""
-    return read_recipe(RECIPES / f"{part}.toml")
 
 
 def write(path: Path, weights: Mapping[str, Tensor], metadata: dict[str, str]) -> None:

@@ -1,8 +1,7 @@
-"""Trains the starter's VAE: a Wan VAE of small width, on clips of the synthetic world and what tasks make of them."""
+"""Trains the starter's VAE: a Wan VAE of small width, on pieces of a world's clips and of what tasks make of them."""
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ...media.video import to_uint8
 from ...models.wan.latents import LATENTS
 from ...models.wan.vae import (
     CausalConv3d,
@@ -28,11 +26,10 @@ from ...training.engine import Draw, train
 from ...training.precision import mixed_precision, seeded
 from ...training.schedule import Schedule
 from ...training.tables import plain
-from ..world import random_clip
-from .samples import HELD_OUT, draw_sample, draw_task
+from ..scenes.crops import Crops
 
-DrawClip = Callable[[int], Tensor]
-"""Seed → clip `(T, H, W, 3)` uint8."""
+DrawCrops = Callable[[Sequence[Crops], int], Tensor]
+"""Sizes of pieces and a seed → the pieces of one step as frames `(B, 3, T, H, W)` in −1..1; one seed, one batch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,29 +38,15 @@ class Stage:
 
     Attributes:
         schedule: How long and how fast.
-        crops: Frames, side in pixels and clips of a crop, with how often it is drawn. Small crops learn faster per
-            second, whole clips teach the borders and the attention.
+        crops: Sizes of the pieces that a step learns from. Small ones learn faster per second, whole clips teach the
+            borders and the attention.
     """
 
     schedule: Schedule
-    crops: tuple[tuple[int, int, int, float], ...]
+    crops: tuple[Crops, ...]
 
 
-# The second starts from the averaged weights of the first and brought 0.4 dB.
-STAGES = (
-    Stage(
-        schedule=Schedule(steps=12000, learning_rate=8e-4, average=0.995, decay_from=0.05),
-        crops=((5, 32, 8, 0.25), (9, 48, 4, 0.55), (17, 64, 1, 0.2)),
-    ),
-    Stage(
-        schedule=Schedule(steps=4500, learning_rate=5e-4, average=0.997, decay_from=0.05, warmup=100),
-        crops=((5, 32, 8, 0.15), (9, 48, 4, 0.5), (17, 64, 1, 0.35)),
-    ),
-)
-WIDTH = 16
 KL_WEIGHT = 1e-4
-# How often a training clip is a plain scene; otherwise it is what an adapter's condition looks like.
-PLAIN = 0.6
 # Colour differences are small beside those of brightness, and without a weight of their own are learned last.
 CHROMA_WEIGHT = 2.0
 
@@ -114,21 +97,6 @@ def _pass_on(conv: CausalConv3d, copies: int, *, keep: float) -> None:
     conv.weight[:, :, -1, 0, 0] += torch.eye(channels).repeat(copies, 1)
 
 
-def draw_clip(seed: int) -> Tensor:
-    """`(17, 64, 64, 3)` uint8: a scene, or what a task makes of one."""
-    plain = random.Random(seed).random() < PLAIN
-    return to_uint8(random_clip(seed).frames) if plain else draw_condition(seed)
-
-
-def draw_condition(seed: int) -> Tensor:
-    """`(17, 64, 64, 3)` uint8: what a task shows the model: control, hole, either half of both, a still reference."""
-    rng = random.Random(f"condition {seed}")
-    unit = draw_sample(draw_task(seed), seed).vcu
-    if unit.references and rng.random() < 0.7:
-        return to_uint8(unit.references[0].expand(-1, -1, unit.num_frames, -1, -1))
-    return to_uint8(rng.choice((unit.frames, *unit.decouple())))
-
-
 @torch.no_grad()
 def fold_statistics(network: WanVaeNetwork, clips: Iterable[Tensor]) -> None:
     """Makes the latents of `clips` have the mean and deviation that Wan's constants promise, channel by channel.
@@ -155,20 +123,6 @@ def fold_statistics(network: WanVaeNetwork, clips: Iterable[Tensor]) -> None:
     network.conv2.weight /= gain.view(1, -1, 1, 1, 1)
 
 
-def draw_crops(draw: DrawClip, crops: Sequence[tuple[int, int, int, float]], seed: int) -> Tensor:
-    """Random crops of drawn clips as frames `(B, 3, T, H, W)`; one seed, one batch. Smaller clips are drawn anew."""
-    rng = random.Random(f"crops {seed}")
-    length, side, count, _ = rng.choices(crops, weights=[crop[3] for crop in crops])[0]
-    cut: list[Tensor] = []
-    while len(cut) < count:
-        clip = draw(rng.randrange(HELD_OUT))
-        spare = [have - want for have, want in zip(clip.shape, (length, side, side), strict=False)]
-        if min(spare) >= 0:
-            t, y, x = (rng.randint(0, most) for most in spare)
-            cut.append(as_frames(clip[t : t + length, y : y + side, x : x + side]))
-    return torch.stack(cut).contiguous(memory_format=torch.channels_last_3d)
-
-
 def as_frames(clip: Tensor) -> Tensor:
     """`(T, H, W, 3)` uint8 as `(3, T, H, W)` in −1..1."""
     return clip.permute(3, 0, 1, 2).float() / 127.5 - 1
@@ -180,14 +134,12 @@ def _chroma(frames: Tensor) -> Tensor:
 
 @torch.no_grad()
 def reconstruction(network: WanVaeNetwork, clips: Sequence[Tensor]) -> float:
-    """Decibels between `clips`, each `(T, H, W, 3)` uint8, and what comes back of them through the VAE."""
-    errors: list[Tensor] = []
-    for clip in clips:
-        frames = as_frames(clip)[None].contiguous(memory_format=torch.channels_last_3d)
-        with mixed_precision(frames.device):
-            mean, _ = network.encode(frames, {})
-            errors.append((network.decode(mean, {}).float().clamp(-1, 1) - frames).square().flatten())
-    return float(10 * torch.log10(4 / torch.cat(errors).mean()))
+    """Decibels between `clips`, each `(T, H, W, 3)` uint8 of one size, and what comes back of them through the VAE."""
+    frames = torch.stack([as_frames(clip) for clip in clips]).contiguous(memory_format=torch.channels_last_3d)
+    with mixed_precision(frames.device):
+        mean, _ = network.encode(frames, {})
+        got = network.decode(mean, {}).float().clamp(-1, 1)
+    return float(10 * torch.log10(4 / (got - frames).square().mean()))
 
 
 class AutoEncoder(nn.Module):
@@ -208,11 +160,12 @@ class AutoEncoder(nn.Module):
 
 
 def train_vae(
-    draw: DrawClip,
+    draw: DrawCrops,
     held_out: Mapping[str, Sequence[Tensor]],
     folder: Path,
-    stages: Sequence[Stage] = STAGES,
+    stages: Sequence[Stage],
     *,
+    width: int,
     seed: int = 0,
     processes: Any = None,
     stop_after: float | None = None,
@@ -220,16 +173,17 @@ def train_vae(
     """Trains on crops of clips, and returns the network with averaged weights; None if it was stopped before its end.
 
     Args:
-        draw: Makes the clips; its seeds are below `HELD_OUT`.
+        draw: Makes the pieces.
         held_out: Sets of clips `(T, H, W, 3)` uint8, whose reconstruction is logged in decibels.
         folder: Where the run is saved, and resumed from; each stage adds its number to the name.
-        stages: Parts of the training, one after the other.
+        stages: Parts of the training, one after the other; each starts from the averaged weights of the one before.
+        width: Of the network; Wan's own has 96.
         seed: Of the first weights, and of what is drawn.
         processes: As for `engine.train`.
         stop_after: As for `engine.train`.
     """
     with seeded(seed):
-        network = WanVaeNetwork(width=WIDTH, blocks=1)
+        network = WanVaeNetwork(width=width, blocks=1)
     initialise(network, seed)
     channels_last(network)
     whole = AutoEncoder(network)
@@ -242,7 +196,7 @@ def train_vae(
 
         def losses_of(module: nn.Module, which: Draw, stage: Stage = stage, done: int = done) -> Tensor:
             drawn = seed + done + which.number
-            frames = draw_crops(draw, stage.crops, drawn)
+            frames = draw(stage.crops, drawn)
             got, divergence = module(frames, torch.Generator().manual_seed(drawn))
             loss = _unlikeness(got, frames)
             return (loss + KL_WEIGHT * min((done + which.step) / 1000, 1.0) * divergence)[None]

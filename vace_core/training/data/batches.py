@@ -27,6 +27,7 @@ class Stage:
         tasks: How often each task is drawn relative to the others; empty = all, as often as there are examples.
         most_references: Examples with more references are left out; None = all are taken.
         frames: Least and most latent frames of a clip; None = all lengths.
+        largest: Examples of a larger video are left out; in latents, frames x height x width; None = all are taken.
         drop_references: Probability that a batch goes without its references, 0..1.
 
     Raises:
@@ -38,6 +39,7 @@ class Stage:
     tasks: Mapping[str, float] = field(default_factory=dict[str, float])
     most_references: int | None = None
     frames: tuple[int, int] | None = None
+    largest: int | None = None
     drop_references: float = 0.0
 
     def __post_init__(self) -> None:
@@ -47,12 +49,17 @@ class Stage:
             check_number(f"share of {task}", share, least=0)
         if self.most_references is not None:
             check_whole("most_references", self.most_references, least=0)
+        if self.largest is not None:
+            check_whole("largest", self.largest, least=1)
 
     def takes(self, item: Item) -> bool:
         """Whether an example is trained in this stage."""
         least, most = self.frames or (0, math.inf)
         few = self.most_references is None or item.references <= self.most_references
-        return few and least <= item.size[0] <= most and (not self.tasks or self.tasks.get(item.task, 0.0) > 0)
+        small = self.largest is None or math.prod(item.size) <= self.largest
+        return (
+            few and small and least <= item.size[0] <= most and (not self.tasks or self.tasks.get(item.task, 0.0) > 0)
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -1,0 +1,116 @@
+"""The world of scenes: clips led by references for the base, every task for the adapter, in all its sizes."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from ... import tasks
+from ...media.video import to_uint8
+from ...models.wan.dit import WanSizes
+from ...training.data.example import Example
+from ...training.schedule import Schedule
+from ..scenes.captions import caption
+from ..scenes.clips import BUCKETS, clip
+from ..scenes.conditions import draw_condition
+from ..scenes.crops import CROPS, PLAIN, Crops, draw_crops
+from ..scenes.render import FPS
+from ..scenes.samples import HELD_OUT, draw_bucket, draw_sample, draw_task
+from ..scenes.text import SceneText
+from .vae import Stage
+from .world import World
+
+# How often a clip is led by so many of its references.
+LEADING = (0.7, 0.2, 0.1)
+# Wordings of one scene beside the one that leaves out what the objects look like.
+WORDINGS = 5
+MAIN = max(BUCKETS, key=lambda bucket: BUCKETS[bucket])
+
+
+@dataclass(frozen=True)
+class SceneClips:
+    """Text to video, for the base; some clips have references in front, so that it has seen what those look like.
+
+    Attributes:
+        first: Number of the first clip.
+    """
+
+    first: int = 0
+
+    @property
+    def identity(self) -> str:
+        return f"clips of the scenes from {self.first}"
+
+    def draw(self, number: int) -> Example:
+        number += self.first
+        bucket = draw_bucket(number)
+        drawn = clip(0, number, bucket)
+        leading = random.Random(f"base {number}").choices(range(len(LEADING)), weights=LEADING)[0]
+        unit = tasks.text(num_frames=bucket.num_frames, height=bucket.height, width=bucket.width, fps=FPS)
+        wordings = [caption(replace(drawn.scene, wording=wording)) for wording in range(WORDINGS)]
+        return Example(
+            name=f"clip {number}",
+            task="text",
+            unit=replace(unit, references=drawn.references[:leading]),
+            target=drawn.frames,
+            prompts=(*wordings, drawn.object_words),
+        )
+
+
+@dataclass(frozen=True)
+class SceneTasks:
+    """Every task, for the adapter.
+
+    Attributes:
+        first: Number of the first example.
+    """
+
+    first: int = 0
+
+    @property
+    def identity(self) -> str:
+        return f"tasks of the scenes from {self.first}"
+
+    def draw(self, number: int) -> Example:
+        number += self.first
+        sample = draw_sample(draw_task(number), number, draw_bucket(number))
+        return Example(
+            name=f"example {number}, {sample.task}",
+            task=sample.task,
+            unit=sample.vcu,
+            target=sample.clip.frames,
+            prompts=(sample.vcu.prompt,),
+        )
+
+
+def draw_clip(number: int) -> Tensor:
+    """`(T, H, W, 3)` uint8 of the most frequent size: a scene, or what a task makes of one."""
+    rng = random.Random(f"whole {number}")
+    drawn = clip(0, number, MAIN)
+    return to_uint8(drawn.frames if rng.random() < PLAIN else draw_condition(drawn, rng))
+
+
+def _more_whole_clips(crops: tuple[Crops, ...]) -> tuple[Crops, ...]:
+    return tuple(replace(one, share=one.share * (2 if one.side >= 64 else 1)) for one in crops)
+
+
+SCENES = World(
+    name="scenes",
+    clips=SceneClips,
+    tasks=SceneTasks,
+    text=SceneText,
+    sizes=WanSizes(width=256, ffn=768, layers=8),
+    vae_width=16,
+    vae_stages=(
+        Stage(schedule=Schedule(steps=12000, learning_rate=8e-4, average=0.995, decay_from=0.05), crops=CROPS),
+        Stage(
+            schedule=Schedule(steps=4500, learning_rate=5e-4, average=0.997, decay_from=0.05, warmup=100),
+            crops=_more_whole_clips(CROPS),
+        ),
+    ),
+    draw_crops=draw_crops,
+    draw_clip=draw_clip,
+    held_out=HELD_OUT,
+)

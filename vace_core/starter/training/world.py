@@ -1,0 +1,49 @@
+"""What a starter is trained on, and how large it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from ...models.text import TextEncoder
+from ...models.wan.dit import WanSizes
+from ...training.data.example import Examples
+from .vae import DrawCrops, Stage
+
+RECIPES = Path(__file__).with_name("recipes")
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """A synthetic world, and a model of it.
+
+    Attributes:
+        name: What the command calls it, and the folder of its recipes.
+        clips: Seed → text to video, for the base.
+        tasks: Seed → every task, for the adapter.
+        text: Makes what reads the prompts.
+        sizes: Of the base.
+        vae_width: Of the VAE; Wan's own has 96.
+        vae_stages: How the VAE is trained.
+        draw_crops: What it is trained on.
+        draw_clip: Number → a whole clip `(T, H, W, 3)` uint8, or what a task makes of it.
+        held_out: Numbers of examples and clips from here on are never trained on.
+    """
+
+    name: str
+    clips: Callable[[int], Examples]
+    tasks: Callable[[int], Examples]
+    text: Callable[[], TextEncoder]
+    sizes: WanSizes
+    vae_width: int
+    vae_stages: tuple[Stage, ...]
+    draw_crops: DrawCrops
+    draw_clip: Callable[[int], Tensor]
+    held_out: int
+
+    def recipe(self, part: str) -> Path:
+        """The file of how its base or adapter is trained."""
+        return RECIPES / self.name / f"{part}.toml"
