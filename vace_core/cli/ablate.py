@@ -13,13 +13,14 @@ from ..files.checkpoint import open_checkpoint
 from ..loading.detection import identify
 from ..models.text import TextEncoder
 from ..starter.model import WEIGHTS
-from ..starter.training.ablation import starter_world
-from ..starter.training.starter import read
+from ..starter.training.ablation import RECIPE, starter_setting
+from ..starter.training.scenes import SCENES
+from ..starter.training.shapes import SHAPES
 from ..training.ablation.page import write_page
 from ..training.ablation.results import Results
 from ..training.ablation.runs import Ablation
+from ..training.ablation.setting import Setting, setting_of_clips
 from ..training.ablation.variants import read_variants
-from ..training.ablation.world import World, world_of_clips
 from ..training.data.prompts import CachedPrompts, fill_prompts
 from ..training.recipe import Recipe, read_recipe
 from .console import errors_as_exit_codes, print_table, result
@@ -41,6 +42,7 @@ def ablate(
     dry_run: Annotated[bool, Option("--dry-run", help="Only says which runs there are and how far each is.")] = False,
     recipe: Annotated[Path | None, Option(help="What all variants have in common, a .toml.")] = None,
     starter: Annotated[Path, Option(help="A folder with base and VAE of the starter.")] = WEIGHTS,
+    scenes: Annotated[bool, Option("--scenes", help="That starter is one of scenes, not of shapes.")] = False,
     base: Annotated[Path | None, Option(help="Another base model.", rich_help_panel="Models")] = None,
     vae: Annotated[Path | None, Option(help="Its VAE, if not in there.", rich_help_panel="Models")] = None,
     text_encoder: Annotated[str | None, Option(help="As for vace train.", rich_help_panel="Models")] = None,
@@ -48,11 +50,11 @@ def ablate(
     cpu: Annotated[bool, Option("--cpu", help="Leave a GPU alone.")] = False,
 ) -> None:
     """Train variants of the context adapter that differ in one choice each, and compare them clip by clip."""
-    common = read("ablation") if recipe is None else read_recipe(recipe)
-    world = starter_world(starter)
+    common = read_recipe(recipe or RECIPE)
+    setting = starter_setting(SCENES if scenes else SHAPES, starter)
     if base is not None or data is not None:
-        world = _world(common, folder, base, vae, data, text_encoder, cpu)
-    ablation = Ablation(folder, world, common, read_variants())
+        setting = _setting(common, folder, base, vae, data, text_encoder, cpu)
+    ablation = Ablation(folder, setting, common, read_variants())
     if report is not None:
         result(str(write_page(folder, report, ablation.plan())))
         return
@@ -65,9 +67,9 @@ def ablate(
     print_table((name, f"{run.steps if run else 0} of {common.schedule.steps} steps") for name, run in come)
 
 
-def _world(
+def _setting(
     recipe: Recipe, folder: Path, base: Path | None, vae: Path | None, data: Path | None, text: str | None, cpu: bool
-) -> World:
+) -> Setting:
     """A base and clips of one's own."""
     if base is None or data is None:
         raise InputError(
@@ -85,4 +87,4 @@ def _world(
         return fill_prompts(folder / "prompts", load_text_encoder(text), wanted)
 
     family = identify(open_checkpoint(base)).family
-    return world_of_clips(recipe, data, family, base=base, vae=vae or base, text=encoded, cpu=cpu)
+    return setting_of_clips(recipe, data, family, base=base, vae=vae or base, text=encoded, cpu=cpu)

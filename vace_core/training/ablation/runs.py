@@ -30,8 +30,8 @@ from ..tuning import Tuned
 from ..validation import ALL, Validation
 from .encoding import encoder_of
 from .results import FEW, LOSSES, MANY, PLAN, RUN, RUNS, Losses, read_json, write_json
+from .setting import Beginning, EachTask, Setting
 from .variants import Context, Variant, Variants
-from .world import Beginning, EachTask, World
 
 log = logging.getLogger("vace")
 
@@ -40,22 +40,22 @@ FEW_CLIPS = 32  # of each task, between the checkpoints
 
 
 class Ablation:
-    """Variants of a recipe on one world, in one folder.
+    """Variants of a recipe on one setting, in one folder.
 
     Args:
         folder: Holds what is encoded, shared by all runs that see the same latents, and a folder for each run.
-        world: Base, VAE and examples.
+        setting: Base, VAE and examples.
         recipe: What all runs have in common; `data.held_out` counts examples of each task.
         variants: What is compared.
     """
 
-    def __init__(self, folder: Path, world: World, recipe: Recipe, variants: Variants) -> None:
-        self.folder, self.world, self.recipe = folder, world, recipe
+    def __init__(self, folder: Path, setting: Setting, recipe: Recipe, variants: Variants) -> None:
+        self.folder, self.setting, self.recipe = folder, setting, recipe
         self.variants = replace(variants, variants=_differing(variants, recipe))
-        found = identify(open_checkpoint(world.base))
+        found = identify(open_checkpoint(setting.base))
         self._family = found.family
         self._layers = found.family.base_sizes(found.weights).layers
-        self._identity = world.identity
+        self._identity = setting.identity
         self._vae: VideoVae | None = None
 
     def plan(self, seeds: Collection[int] = ()) -> dict[str, Any]:
@@ -67,7 +67,7 @@ class Ablation:
                 name: {"question": variant.question, "about": variant.about}
                 for name, variant in self.variants.variants.items()
             },
-            "tasks": list(self.world.held_out),
+            "tasks": list(self.setting.held_out),
             "blocks": self._layers,
             "recipe": self.recipe.told(),
             "few": min(FEW_CLIPS, self.recipe.data.held_out),
@@ -83,7 +83,7 @@ class Ablation:
             stop_after: Seconds after which the run is saved and left; None = not before its end.
 
         Raises:
-            InputError: a variant that is not known, or a folder of another world or recipe.
+            InputError: a variant that is not known, or a folder of another setting or recipe.
         """
         names = self.chosen(only)
         self._begin(seeds)
@@ -109,7 +109,7 @@ class Ablation:
 
     def _told(self, name: str, seed: int) -> dict[str, Any]:
         variant = self.variants.variants[name]
-        return variant.recipe(self.recipe, seed).told() | {"variant": variant.told(), "world": self._identity}
+        return variant.recipe(self.recipe, seed).told() | {"variant": variant.told(), "setting": self._identity}
 
     def chosen(self, only: Iterable[str]) -> list[str]:
         """The variants of these names and the default, in the table's order. Raises as `run`."""
@@ -121,11 +121,12 @@ class Ablation:
                 name=shortened(unknown[0]),
                 known=", ".join(self.variants.variants),
             )
-        wanted |= {self.variants.default}
-        return [name for name in self.variants.variants if name in wanted or wanted == {self.variants.default}]
+        if wanted:
+            wanted |= {self.variants.default}
+        return [name for name in self.variants.variants if not wanted or name in wanted]
 
     def _begin(self, seeds: Sequence[int]) -> None:
-        path, told = self.folder / PLAN, {"world": self._identity, "recipe": self.recipe.told()}
+        path, told = self.folder / PLAN, {"setting": self._identity, "recipe": self.recipe.told()}
         there: list[int] = []
         if path.exists():
             before = read_json(path)
@@ -145,12 +146,12 @@ class Ablation:
         if known is None or unknown is None:
             return False
         prompts = {prompt for cache in (known, unknown) for item in cache.items for prompt in item.prompts}
-        text = self.world.text({*prompts, ""})
-        processes = accelerator(cpu=self.world.cpu)
+        text = self.setting.text({*prompts, ""})
+        processes = accelerator(cpu=self.setting.cpu)
         tuned = self.network(variant, recipe, processes.device)
         folder = self.folder_of(name, seed)
         size = recipe.schedule.at_a_time
-        few = Beginning(unknown, FEW_CLIPS * len(self.world.held_out))
+        few = Beginning(unknown, FEW_CLIPS * len(self.setting.held_out))
         # One objective for all: what is trained differs, what is asked does not.
         sets = {FEW: (few, Validation(few, Objective(), text, size=size))}
         sets |= {MANY: (unknown, Validation(unknown, Objective(), text, size=size))}
@@ -179,7 +180,7 @@ class Ablation:
 
     def network(self, variant: Variant, recipe: Recipe, device: torch.device) -> Tuned:
         """What a run trains, as it begins."""
-        files = Files(base=self.world.base, vae=self.world.vae, data=self.folder)
+        files = Files(base=self.setting.base, vae=self.setting.vae, data=self.folder)
         layers = () if recipe.tuning.what == "full" else variant.context_layers(self._layers)
         tuned, adapter = build(recipe, files, self._family, layers, device)
         with seeded(recipe.schedule.seed):
@@ -192,12 +193,12 @@ class Ablation:
     def _cache(self, name: str, context: Context, left: float | None) -> Cache | None:
         """What is encoded in one way; None if there was no time for all of it."""
         begun, folder = time.monotonic(), self.folder / name / context
-        examples: Examples = self.world.examples
+        examples: Examples = self.setting.examples
         count = self.recipe.data.examples
         if name == "held-out":
             examples, count = (
-                EachTask(by_task=self.world.held_out),
-                self.recipe.data.held_out * len(self.world.held_out),
+                EachTask(by_task=self.setting.held_out),
+                self.recipe.data.held_out * len(self.setting.held_out),
             )
         shards = -(-count // SHARD)
         for shard in range(shards):
@@ -213,9 +214,9 @@ class Ablation:
 
     def _encoder(self, context: Context) -> Encoder:
         if self._vae is None:
-            device = accelerator(cpu=self.world.cpu).device
-            self._vae = load_vae(self.world.vae, dtype=torch.float32, device=device)
-        plain = Encoder(vae=self._vae, encode_masks=self._family.encode_masks, together=self.world.together)
+            device = accelerator(cpu=self.setting.cpu).device
+            self._vae = load_vae(self.setting.vae, dtype=torch.float32, device=device)
+        plain = Encoder(vae=self._vae, encode_masks=self._family.encode_masks, together=self.setting.together)
         return encoder_of(context, plain)
 
 

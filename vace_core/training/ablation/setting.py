@@ -23,7 +23,7 @@ PIECE = 1 << 24
 
 
 @dataclass(frozen=True, kw_only=True)
-class World:
+class Setting:
     """What the variants are compared on.
 
     Attributes:
@@ -46,7 +46,7 @@ class World:
 
     @property
     def identity(self) -> dict[str, str]:
-        """What tells this world from another: its examples, and checksums of base and VAE."""
+        """What tells this setting from another: its examples, and checksums of base and VAE."""
         return {"examples": self.examples.identity, "base": _checksum(self.base), "vae": _checksum(self.vae)}
 
 
@@ -79,7 +79,7 @@ class Beginning(Cache):
         return self._whole.read(self._places[place])
 
 
-def world_of_clips(
+def setting_of_clips(
     recipe: Recipe,
     data: Path,
     family: Family,
@@ -88,8 +88,8 @@ def world_of_clips(
     vae: Path,
     text: Callable[[Iterable[str]], TextEncoder],
     cpu: bool,
-) -> World:
-    """A world of clips of one's own, as `vace train` reads them.
+) -> Setting:
+    """A base and clips of one's own, as `vace train` reads them.
 
     Raises:
         InputError: the clips or the recipe cannot be used.
@@ -109,7 +109,7 @@ def world_of_clips(
             tasks=len(recipe.data.tasks),
         )
     held_out = {task: replace(unknown, tasks={task: 1.0}, seed=1) for task in recipe.data.tasks}
-    return World(base=base, vae=vae, examples=known, held_out=held_out, text=text, cpu=cpu)
+    return Setting(base=base, vae=vae, examples=known, held_out=held_out, text=text, cpu=cpu)
 
 
 def _checksum(path: Path) -> str:
