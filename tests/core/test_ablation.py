@@ -142,6 +142,14 @@ def test_where_the_context_blocks_sit():
     }
 
 
+def test_every_variant_answers_a_question_and_every_question_has_one():
+    assert VARIANTS.default in VARIANTS.variants
+    assert [variant.question for variant in VARIANTS.variants.values()] == sorted(
+        ["", *(letter for letter in VARIANTS.questions for _ in VARIANTS.of(letter))]
+    )
+    assert all(VARIANTS.of(letter) for letter in VARIANTS.questions)
+
+
 def test_a_variant_changes_what_it_says_and_nothing_else():
     told = RECIPE.told()
     for name, variant in VARIANTS.variants.items():
@@ -321,9 +329,7 @@ PLAN = {
     "tasks": ["inpaint", "depth"],
     "few": 2,
     "blocks": 8,
-    "recipe": replace(
-        RECIPE, data=Data(examples=6, held_out=3), schedule=replace(STEPS, steps=9, validate_every=3)
-    ).told(),
+    "recipe": Recipe(data=Data(examples=6, held_out=3), schedule=replace(STEPS, steps=9, validate_every=3)).told(),
     "checkpoints": [3, 6, 9],
     "seeds": [0, 1],
 }

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from ...errors import InputError, shortened
-from ...sampling.options import check_number
 from ..recipe import Recipe
 from ..tables import build, plain, read_toml
 
@@ -34,9 +32,6 @@ class Variant:
         block_weights: How the context blocks begin; the paper copies the base's.
         rate: Factor on the learning rate.
         changes: Entries that replace those of the recipe, by table.
-
-    Raises:
-        InputError: a value out of range.
     """
 
     question: str
@@ -48,10 +43,6 @@ class Variant:
     block_weights: Literal["copied", "random"] = "copied"
     rate: float = 1.0
     changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
-
-    def __post_init__(self) -> None:
-        check_number("share of the blocks", self.share, above=0, most=1)
-        check_number("factor on the learning rate", self.rate, above=0)
 
     def recipe(self, common: Recipe, seed: int) -> Recipe:
         """The recipe of one run.
@@ -85,27 +76,11 @@ class Variants:
         default: The name of that which all others are compared with.
         questions: Titles by letter, in order.
         variants: By name, in order.
-
-    Raises:
-        InputError: a default or a question that is not there.
     """
 
     default: str
     questions: Mapping[str, str]
     variants: Mapping[str, Variant]
-
-    def __post_init__(self) -> None:
-        asked = {variant.question for variant in self.variants.values()} - {""}
-        if self.default not in self.variants or asked - set(self.questions):
-            raise InputError(
-                "ablation-table",
-                "The table of variants compares with {default} and asks the questions {asked}; it has the variants "
-                "{variants} and the questions {questions}. Every name must be there. Correct it.",
-                default=shortened(self.default),
-                asked=", ".join(sorted(asked)),
-                variants=", ".join(self.variants),
-                questions=", ".join(self.questions),
-            )
 
     def of(self, question: str) -> list[str]:
         """The names of the variants of a question."""
