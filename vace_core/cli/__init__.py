@@ -1,8 +1,8 @@
 """The command `vace`: every task from a terminal.
 
 `tasks` has one function per task, `options` what they share, `inputs` the input files, `files` and `models` the
-model, `run` runs a task, `film` adds the rest of the video around its result, `console` prints; `tools`, `demo` and
-`train` are the commands that are no tasks.
+model, `run` runs a task, `film` adds the rest of the video around its result, `console` prints; `tools`, `demo`,
+`train` and `ablate` are the commands that are no tasks.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Annotated
 
 from typer import Option, Typer
 
-from . import demo, tools, train
+from . import ablate, demo, tools, train
 from .console import EXIT_CODES, set_debug
 from .options import Run, Sheet, spread
 from .run import preview, run
@@ -41,6 +41,7 @@ for task in TASKS:
     previews.command(task.__name__)(spread(task, Sheet, preview))
 app.add_typer(previews, name="preview")
 app.command("train")(train.train)
+app.command("ablate")(ablate.ablate)
 for name, tool in tools.COMMANDS.items():
     app.command(name)(tool)
 

@@ -66,7 +66,7 @@ def train(
         chosen,
         files,
         output,
-        text=lambda: _text(text_encoder),
+        text=lambda: load_text_encoder(text_encoder),
         cpu=cpu,
         trackers=tracker or (),
         shard=shard,
@@ -112,7 +112,13 @@ def _given(path: Path | None, what: str, option: str) -> Path:
     return path
 
 
-def _text(name: str | None) -> TextEncoder:
+def load_text_encoder(name: str | None) -> TextEncoder:
+    """What `--text-encoder` names.
+
+    Raises:
+        InputError: nothing is named, or it is not there.
+        ModelError: the file is damaged or something else.
+    """
     if name is None:
         raise InputError(
             "text-encoder-missing",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ def fit(
     folder: Path,
     stages: Sequence[Stage] = (),
     held_out: Cache | None = None,
+    validate: Callable[[nn.Module, int], Mapping[str, float]] | None = None,
     recipe: Mapping[str, Any] | None = None,
     processes: Any = None,
     shard: Sequence[type[nn.Module]] = (),
@@ -42,6 +43,7 @@ def fit(
         text: What reads their prompts.
         stages: Which of them are trained when; none = all, from the first step on.
         held_out: Examples whose losses are told for each task, on the same noise every time; None = none.
+        validate: What is asked instead of that: network and steps that are done → numbers to tell.
         folder: As for `engine.train`, as are the rest.
 
     Raises:
@@ -51,7 +53,11 @@ def fit(
     processes = processes or accelerator()
     batches = Batches(cache, stages, size=schedule.at_a_time, p_zero=objective.p_zero, seed=schedule.seed)
 
+    done = 0
+
     def losses_of(module: nn.Module, draw: Draw) -> Tensor:
+        nonlocal done
+        done = draw.step + 1
         batch = batches.draw(draw.step / schedule.steps, draw.number)
         noisy, sigmas, wanted = objective.noised(batch.targets, noise_generator(schedule.seed, draw.number))
         context = None if batch.contexts is None else batch.contexts.to(processes.device)
@@ -59,7 +65,11 @@ def fit(
         velocity = module(noisy.to(processes.device), sigmas, prompts, batch.fps, context)
         return objective.losses(velocity, wanted.to(processes.device), sigmas)
 
-    validation = None if held_out is None else Validation(held_out, objective, text, size=schedule.at_a_time)
+    validation: Callable[[nn.Module], Mapping[str, float]] | None = None
+    if validate is not None:
+        validation = lambda module: validate(module, done)  # noqa: E731
+    elif held_out is not None:
+        validation = Validation(held_out, objective, text, size=schedule.at_a_time)
     outcome = train(
         tuned,
         losses_of,

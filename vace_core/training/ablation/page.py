@@ -1,0 +1,199 @@
+"""The page of the results, from a folder of runs alone: what is compared, tables, pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ...files.replacing import replacing, unwritable
+from .curves import draw
+from .results import Difference, Results
+
+PAGE, PICTURES = "ablations.md", Path("pictures") / "ablations"
+NOTHING = "not run"
+
+INTRODUCTION = """# Ablations
+
+What the choices behind VACE are worth: the ablations of the paper's Figure 5 (a to d, arXiv 2503.07598) and two of our
+own (e, f), on the starter's world. Each variant is one training that differs from the default in what the tables say,
+and in nothing else. This page is written by the command that runs them.
+
+```
+vace ablate FOLDER                       # all variants, two seeds; stopped at any time, the same command goes on
+vace ablate FOLDER --minutes 60          # for an hour
+vace ablate FOLDER --only full --seed 0  # one variant, and the default that it is compared with
+vace ablate FOLDER --report docs         # writes this page and its pictures from the folder
+```
+
+`--starter` names a folder with another base and VAE of the starter. `--recipe`, `--base`, `--vae`, `--text-encoder` and
+`--data` do the same on any base and on clips of your own, given as for [`vace train`](training.md).
+
+How it is measured:
+
+- Held-out clips of every task, each with a noise level and a noise of its own that never change. The levels of a task
+  cover the range evenly, and no loss is weighted, whatever was trained. So two networks are compared pair by pair: a
+  difference is the mean over clips of (loss of the variant − loss of the default with the same seed). **Below 0 the
+  variant is better.** The running average of the weights is what is measured.
+- "±" is the standard error over clips, of the mean over seeds. It does not hold what another seed would change; for
+  that, the difference of each seed stands beside it.
+- "lower" and "higher" are said only where all seeds agree, and the difference is more than twice that error and more
+  than what lies between the seeds. Everything else is too close to tell at this size.
+- A seed gives the same examples, noise and order to all variants whose latents are the same.
+- The loss says how well a network predicts, not how its clips look. What guidance makes of a model that has seen more
+  or fewer empty prompts is not in it.
+- A variant is trained with the learning rate of the default unless it says otherwise: none was tuned for it.
+"""
+
+
+def write_page(folder: Path, docs: Path, plan: Mapping[str, Any]) -> Path:
+    """Writes the page and its pictures, and returns its path.
+
+    Args:
+        folder: Of the runs; it may be empty or not there.
+        docs: Where the page goes; pictures go to a folder below it.
+        plan: What is said to be compared where nothing was begun, as `Ablation.plan` gives it.
+
+    Raises:
+        ModelError: there is something to draw, and matplotlib is not installed.
+        InputError: a file cannot be written, or one of the results is damaged.
+    """
+    results = Results(folder)
+    told = results.plan or plan
+    drawn = _drawn(told, results)
+    try:
+        (docs / PICTURES if drawn else docs).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(docs, error) from error
+    for letter, names in drawn.items():
+        draw(results, names, told["default"], told["questions"][letter], docs / PICTURES / f"{letter}.png")
+    with replacing(docs / PAGE) as part:
+        part.write_text(page_of(results, plan), encoding="utf-8")
+    return docs / PAGE
+
+
+def page_of(results: Results, plan: Mapping[str, Any]) -> str:
+    """The page in Markdown; what is drawn lies beside it."""
+    told = results.plan or plan
+    drawn, begun = _drawn(told, results), any(run.steps for run in results.runs.values())
+    parts = [INTRODUCTION, _setting(told), _compared(told, results), _state(told, results, begun=begun)]
+    if begun:
+        parts += [_question(told, results, letter, drawn.get(letter, [])) for letter in told["questions"]]
+    return "\n".join(part.strip("\n") + "\n" for part in parts)
+
+
+def _drawn(told: Mapping[str, Any], results: Results) -> dict[str, list[str]]:
+    """The variants of each question that have come somewhere, where there are some."""
+    found: dict[str, list[str]] = {}
+    for name, variant in told["variants"].items():
+        if variant["question"] and any(run.steps for run in results.of(name).values()):
+            found.setdefault(variant["question"], []).append(name)
+    return found
+
+
+def _setting(told: Mapping[str, Any]) -> str:
+    recipe = told["recipe"]
+    schedule, data, objective = recipe["schedule"], recipe["data"], recipe["objective"]
+    return (
+        f"The default: {schedule['steps']} steps of {schedule['batch']} clips, learning rate "
+        f"{schedule['learning_rate']:g},\n{data['examples']:,} examples; noise levels shifted by "
+        f"{objective['shift']:g}, {objective['logit_normal']:.0%} of them drawn around the middle; "
+        f'{objective["p_zero"]:.0%} empty\nprompts (our reading of "p-zero"). The base has {told["blocks"]} blocks and '
+        f"is frozen. {told['few']} held-out clips of each\nof {len(told['tasks'])} tasks are validated every "
+        f"{schedule['validate_every']} steps (the curves), and {data['held_out']} after "
+        f"{_listed(told['checkpoints'])}\nsteps (the tables).\n"
+    )
+
+
+def _compared(told: Mapping[str, Any], results: Results) -> str:
+    rows: list[list[str]] = []
+    for name, variant in told["variants"].items():
+        runs = results.of(name)
+        trained = f"{next(iter(runs.values())).trained:,}" if runs else ""
+        rows.append([variant["question"], f"`{name}`", variant["about"], trained])
+    letters = "".join(f"- {letter}: {title}\n" for letter, title in told["questions"].items())
+    return f"## What is compared\n\n{letters}\n{_table(['', 'variant', 'what it is', 'trained weights'], rows)}"
+
+
+def _state(told: Mapping[str, Any], results: Results, *, begun: bool) -> str:
+    """What is there and what is not."""
+    if not begun:
+        return "## Results\n\n**There are no results yet.**\n"
+    steps, lacking = told["recipe"]["schedule"]["steps"], list[str]()
+    for name in told["variants"]:
+        for seed in results.seeds():
+            run = results.of(name).get(seed)
+            if run is None or run.steps < steps:
+                come = f"{run.steps} of {steps} steps" if run and run.steps else NOTHING
+                lacking.append(f"`{name}` with seed {seed} ({come})")
+    if not lacking:
+        return f"## Results\n\nAll runs are finished, with the seeds {_listed(results.seeds())}.\n"
+    return f"## Results\n\n**Unfinished:** {', '.join(lacking)}. What follows is of the runs that have come so far.\n"
+
+
+def _question(told: Mapping[str, Any], results: Results, letter: str, drawn: list[str]) -> str:
+    title = told["questions"][letter]
+    names = [name for name, variant in told["variants"].items() if variant["question"] == letter]
+    heading = f"## {letter}. {title}\n"
+    if not drawn:
+        return f"{heading}\nNot run yet.\n"
+    picture = f"![{title}: losses by step]({(PICTURES / letter).as_posix()}.png)\n"
+    parts = [heading, picture, _overall(told, results, names)]
+    last = _last(told, results, names)
+    if last is not None:
+        parts.append(f"Each task after {last} steps, difference ± error over clips:\n")
+        parts.append(_by_task(told, results, names, last))
+    return "\n".join(parts)
+
+
+def _overall(told: Mapping[str, Any], results: Results, names: list[str]) -> str:
+    default, steps = told["default"], told["checkpoints"]
+    seeds = results.seeds()
+    heads = ["variant", *(f"after {step}" for step in steps), *(f"seed {seed}" for seed in seeds), "loss is"]
+    rows = [[f"`{default}`, its loss", *(_loss(results, default, step) for step in steps), *("" for _ in seeds), ""]]
+    for name in names:
+        found = [results.difference(name, default, step, many=True) for step in steps]
+        last = next((one for one in reversed(found) if one), None)
+        values = [(f"{last.by_seed[seed]:+.4f}" if last and seed in last.by_seed else "") for seed in seeds]
+        said = last.told if last and found[-1] else ("unfinished" if results.of(name) else NOTHING)
+        rows.append([f"`{name}`", *map(_shown, found), *values, said])
+    return _table(heads, rows)
+
+
+def _by_task(told: Mapping[str, Any], results: Results, names: list[str], step: int) -> str:
+    default = told["default"]
+    rows: list[list[str]] = []
+    for task in told["tasks"]:
+        found = [results.difference(name, default, step, many=True, task=task) for name in names]
+        rows.append([task, _loss(results, default, step, task), *map(_shown, found)])
+    return _table(["task", f"`{default}`, its loss", *(f"`{name}`" for name in names)], rows)
+
+
+def _last(told: Mapping[str, Any], results: Results, names: list[str]) -> int | None:
+    """The last checkpoint to which one of the variants has come."""
+    default = told["default"]
+    come = [
+        step
+        for step in told["checkpoints"]
+        if any(results.difference(name, default, step, many=True) for name in names)
+    ]
+    return max(come, default=None)
+
+
+def _loss(results: Results, name: str, step: int, task: str | None = None) -> str:
+    loss = results.mean(name, step, many=True, task=task)
+    return "" if loss is None else f"{loss:.4f}"
+
+
+def _shown(found: Difference | None) -> str:
+    return "" if found is None else f"{found.mean:+.4f} ± {found.error:.4f}"
+
+
+def _listed(values: Iterable[Any]) -> str:
+    *first, last = map(str, values)
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _table(heads: list[str], rows: list[list[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
