@@ -92,9 +92,9 @@ def setting(tmp_path_factory) -> Setting:
 
 @pytest.fixture(scope="module")
 def everything(setting, tmp_path_factory) -> Path:
-    """All variants, one seed."""
+    """All variants, with a seed that draws a control split by a mask, and prompts that each p-zero treats its way."""
     folder = tmp_path_factory.mktemp("runs")
-    assert Ablation(folder, setting, RECIPE, VARIANTS).run(seeds=[0])
+    assert Ablation(folder, setting, RECIPE, VARIANTS).run(seeds=[1])
     return folder
 
 
@@ -111,7 +111,7 @@ def test_every_variant_comes_to_other_losses_than_the_default(everything):
 def test_an_adapter_begins_as_the_base_and_only_what_is_encoded_otherwise_can_change_that(everything):
     results = Results(everything)
     for name in VARIANTS.variants:
-        assert results.difference(name, "default", 0, many=False) == Difference(mean=0, error=0, by_seed={0: 0})
+        assert results.difference(name, "default", 0, many=False) == Difference(mean=0, error=0, by_seed={1: 0})
 
 
 def test_what_is_encoded_is_shared_by_all_who_see_the_same(everything):
@@ -123,7 +123,7 @@ def test_what_is_encoded_is_shared_by_all_who_see_the_same(everything):
 
 
 def test_few_clips_are_validated_in_between_and_many_at_three_checkpoints(everything):
-    run = Results(everything).of("default")[0]
+    run = Results(everything).of("default")[1]
     assert (sorted(run.few), sorted(run.many)) == ([0, 2], [2])
     assert {task: len(losses) for task, losses in run.many[2].items()} == {"inpaint": 2, "control": 2}
     for steps, every, wanted in ((900, 100, [300, 600, 900]), (800, 100, [300, 600, 800]), (100, 20, [40, 80, 100])):
