@@ -1,4 +1,4 @@
-"""Wan 14B with VACE on a card that is smaller than it, in a real ComfyUI: our nodes, and ComfyUI's own model.
+"""Wan 14B with VACE on cards that are smaller than it, in a real ComfyUI: each way to run it, each kind of file.
 
     COMFYUI_PATH=/path/to/ComfyUI PYTHON_OF_COMFYUI benchmarks/small_cards.py --folder /somewhere
 
@@ -18,6 +18,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -39,23 +40,39 @@ from vace_core.models.wan.vae import WanVaeNetwork
 
 GIB = 2**30
 CARDS = (8, 12, 16, 24)
+EXACT = 0.05  # how near our estimate must be to the peak
 SIZE = {"width": 832, "height": 480, "length": 81}
 SAMPLING = {"steps": 1, "cfg": 5.0, "shift": 3.0, "seed": 1, "sampler": "euler"}
-PATHS = ("VACE Load Model", "ComfyUI's own")
+# How each kind of file is written from the shapes of its weights.
+FILES = {
+    "bf16": ("safetensors", model_files.write_sparse),
+    "fp16": ("safetensors", lambda path, shapes: model_files.write_sparse(path, shapes, "F16")),
+    "fp8 scaled": ("safetensors", model_files.write_sparse_scaled_float8),
+    "GGUF Q8_0": ("gguf", lambda path, shapes: model_files.write_sparse_gguf(path, shapes, "Q8_0")),
+    "GGUF Q4_K": ("gguf", lambda path, shapes: model_files.write_sparse_gguf(path, shapes, "Q4_K")),
+}
+OURS, NATIVE, ATTACHED = PATHS = ("VACE Load Model", "VACE Apply VCU", "VACE Attach Adapter")
 
 
-def mapped(path: Path, start: int, nbytes: int) -> torch.Tensor:
+def mapped(path: Path, start: int, nbytes: int, *_: Any) -> torch.Tensor:
     """As `read_span`, but the file's own pages."""
     with Path(path).open("rb") as file:
         whole = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     return torch.frombuffer(whole, dtype=torch.uint8, count=nbytes, offset=start)
 
 
-def write_files(models: Path, billions: float) -> None:
+def file_of(part: str, kind: str) -> str:
+    return f"{part} {kind}.{FILES[kind][0]}"
+
+
+def write_files(models: Path, billions: float, kinds: Sequence[str]) -> None:
     for kind in ("diffusion_models", "vae", "text_encoders"):
         (models / kind).mkdir(parents=True, exist_ok=True)
     shapes = model_files.released_shapes(billions)
-    model_files.write_sparse(models / "diffusion_models" / "vace.safetensors", shapes)
+    parts = {"vace": shapes} | {part: model_files.only(part, shapes) for part in ("base", "adapter")}
+    for kind in kinds:
+        for part, some in parts.items():
+            FILES[kind][1](models / "diffusion_models" / file_of(part, kind), some)
     vae = fill(WanVaeNetwork(width=96, blocks=2), 3).to(torch.bfloat16)
     state = {name: value.contiguous() for name, value in vae.state_dict().items()}
     save_file(state, models / "vae" / "wan_vae.safetensors")
@@ -69,7 +86,7 @@ class Run:
     def __init__(self, comfy: Any, pack: ModuleType, card: Card) -> None:
         self.comfy, self.pack, self.card = comfy, pack, card
         self.at_pass: dict[str, int] = {}
-        self.passes = 0
+        self.passes = self.room = 0
 
     def node(self, name: str, **values: Any) -> Any:
         node = self.pack.by_id[name]
@@ -85,25 +102,57 @@ class Run:
 
         network.register_forward_pre_hook(before)
 
-    def ours(self) -> None:
-        model = self.node("VaceLoadModel", model="vace.safetensors", vae="wan_vae.safetensors",
+    def ours(self, kind: str) -> None:
+        import folder_paths
+
+        folder_paths.add_model_folder_path("unet_gguf", str(self.comfy.folder / "models" / "diffusion_models"))
+        folder_paths.folder_names_and_paths["unet_gguf"][1].add(".gguf")
+        model = self.node("VaceLoadModel", model=file_of("vace", kind), vae="wan_vae.safetensors",
                           text_encoder="umt5.safetensors", low_noise_model="none")  # fmt: skip
         self.watch(model.core.expert.base, model.experts[0].model)
-        vcu = self.node("VaceTextToVideo", prompt="a fox", **SIZE)
+        vcu = self.vcu()
+        tokens = model.core.vae.grid.tokens(vcu.num_frames, vcu.height, vcu.width)
+        self.room = self.pack.nodes.comfy.memory._room(model, tokens)
         self.node("VaceSampleVideo", model=model, vcu=vcu, **SAMPLING)
 
-    def theirs(self) -> None:
-        import comfy.samplers
-        import comfy.sd
-
-        path = self.comfy.folder / "models" / "diffusion_models" / "vace.safetensors"
-        model = comfy.sd.load_diffusion_model(str(path))
-        network = model.get_model_object("diffusion_model")
-        self.watch(network, network)
-        frames = (SIZE["length"] - 1) // 4 + 1
-        latent = torch.zeros(1, 16, frames, SIZE["height"] // 8, SIZE["width"] // 8)
+    def native(self, kind: str) -> None:
+        latent = torch.zeros(1, 16, *self.latent_size())
         said = {"vace_frames": [torch.cat([latent, latent], dim=1)], "vace_strength": [1.0],
                 "vace_mask": [torch.ones(1, 64, *latent.shape[2:])]}  # fmt: skip
+        model = self.comfyui_model(file_of("vace", kind))
+        network = model.get_model_object("diffusion_model")
+        self.watch(network, network)
+        self.sample(model, latent, said)
+
+    def attached(self, kind: str) -> None:
+        model = self.comfyui_model(file_of("base", kind))
+        path = self.comfy.folder / "models" / "diffusion_models" / file_of("adapter", kind)
+        adapter = self.pack.nodes.comfy.sockets.AdapterFile(path=path)
+        context = torch.zeros(1, 96, *self.latent_size())
+        attach = self.pack.nodes.attach
+        with mock.patch.object(attach, "_encoded", return_value=context), mock.patch.object(attach, "_check_vae"):
+            model = self.node("VaceAttachAdapter", model=model, adapter=adapter, vcu=self.vcu(), vae=None)
+        network = model.get_model_object("diffusion_model")
+        (companion,) = model.additional_models["vace 1"]
+        self.watch(network, torch.nn.ModuleList([network, companion.model]))
+        self.sample(model, torch.zeros(1, 16, *self.latent_size()), {})
+
+    def vcu(self) -> Any:
+        return self.node("VaceTextToVideo", prompt="a fox", **SIZE)
+
+    @staticmethod
+    def latent_size() -> tuple[int, int, int]:
+        return (SIZE["length"] - 1) // 4 + 1, SIZE["height"] // 8, SIZE["width"] // 8
+
+    def comfyui_model(self, name: str) -> Any:
+        import comfy.sd
+
+        return comfy.sd.load_diffusion_model(str(self.comfy.folder / "models" / "diffusion_models" / name))
+
+    @staticmethod
+    def sample(model: Any, latent: torch.Tensor, said: dict[str, Any]) -> None:
+        import comfy.samplers
+
         conditions = [[[torch.zeros(1, 512, 4096), {"pooled_output": None, **said}]] for _ in range(2)]
         guider = comfy.samplers.CFGGuider(model)
         guider.set_conds(*conditions)
@@ -139,6 +188,8 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     with (
         mock.patch.object(formats, "read_span", mapped),
         mock.patch.object(tensors, "read_span", mapped),
+        mock.patch.object(importlib.import_module("vace_pack.vace_core.files.gguf_format"), "read_span", mapped),
+        mock.patch.object(importlib.import_module("vace_pack.vace_core.loading.load"), "check_room"),
         mock.patch.object(torch.nn.Module, "load_state_dict", assigned),
         mock.patch("comfy.utils.load_torch_file", read),
         torch.inference_mode(),
@@ -146,23 +197,43 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         in_comfyui(card),
     ):
         try:
-            run.ours() if options.path == PATHS[0] else run.theirs()
+            {OURS: run.ours, NATIVE: run.native, ATTACHED: run.attached}[options.path](options.kind)
         except Exception as error:
             if options.trace:
                 raise
             said = f"{type(error).__name__}: {str(error)[:300]}"
-        got = {"said": said, "passes": run.passes, **run.at_pass}
+        got = {"said": said, "passes": run.passes, "room": run.room, **run.at_pass}
         got |= {"peak": card.peak, "streamed_per_pass": card.copied // max(run.passes, 1)}
         gc.collect()
     return got
 
 
-def in_fresh_process(path: str, card: float, folder: Path) -> dict[str, Any]:
-    command = [sys.executable, __file__, "--path", path, "--card", str(card), "--folder", str(folder)]
+def in_fresh_process(path: str, kind: str, card: float, folder: Path) -> dict[str, Any]:
+    if path != OURS and FILES[kind][0] == "gguf":
+        return {"said": "ComfyUI itself loads no GGUF", "passes": 0}
+    command = [sys.executable, __file__, "--path", path, "--kind", kind, "--card", str(card), "--folder", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         return {"said": f"the process died ({done.returncode}): {done.stderr.strip().splitlines()[-1:]}", "passes": 0}
     return json.loads(done.stdout.splitlines()[-1])
+
+
+def told(path: str, kind: str, card: float, folder: Path) -> dict[str, Any]:
+    """As `in_fresh_process`, which takes a while, and each result as soon as it is there."""
+    got = in_fresh_process(path, kind, card, folder)
+    print("; ".join(row(f"{card:g} GiB", path, kind, got)), file=sys.stderr, flush=True)
+    return got
+
+
+def row(card: str, path: str, kind: str, got: dict[str, Any]) -> list[str]:
+    """Of the table; bytes as GiB."""
+    begins = [card, path, kind, got["said"]]
+    if not got["passes"]:
+        return begins + [""] * 5
+    free = float(card.split()[0]) * GIB - got["used"]
+    numbers = [got["resident"], got["streamed_per_pass"], free, got["peak"]]
+    predicted = f"{(got['used'] + got['room']) / GIB:.2f}" if got["room"] else ""
+    return [*begins, *(f"{number / GIB:.2f}" for number in numbers), predicted]
 
 
 def main() -> None:
@@ -170,8 +241,11 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="the 1.3B on one small card; saves nothing")
     parser.add_argument("--folder", type=Path, help="where the files are; the folder for temporary files if absent")
     parser.add_argument("--cards", type=float, nargs="+", default=CARDS, help="GiB")
+    parser.add_argument("--paths", nargs="+", default=PATHS, choices=PATHS)
+    parser.add_argument("--kinds", nargs="+", default=[kind for kind in FILES if kind != "fp16"], choices=list(FILES))
     parser.add_argument("--trace", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--path", help=argparse.SUPPRESS)
+    parser.add_argument("--kind", help=argparse.SUPPRESS)
     parser.add_argument("--card", type=float, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.path:
@@ -180,22 +254,29 @@ def main() -> None:
     version = (Path(os.environ["COMFYUI_PATH"]) / "comfyui_version.py").read_text().split('"')[-2]
     billions, cards = (1.3, [2.0]) if options.quick else (14, options.cards)
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        write_files(Path(folder) / "models", billions)
+        write_files(Path(folder) / "models", billions, options.kinds)
         results = {
-            f"{card:g} GiB": {path: in_fresh_process(path, card, Path(folder)) for path in PATHS} for card in cards
+            f"{card:g} GiB": {
+                path: {kind: told(path, kind, card, Path(folder)) for kind in options.kinds} for path in options.paths
+            }
+            for card in cards
         }
-    columns = ("resident", "streamed_per_pass", "peak")
     rows = [
-        [card, path, got["said"], *(f"{got.get(name, 0) / GIB:.2f}" for name in columns)]
+        row(card, path, kind, got)
         for card, paths in results.items()
-        for path, got in paths.items()
+        for path, kinds in paths.items()
+        for kind, got in kinds.items()
     ]
-    title = f"Wan {billions}B VACE, 81 frames 832x480, in ComfyUI {version}"
-    measuring.show(title, ["card", "path", "", "resident GiB", "streamed GiB a pass", "peak GiB"], rows)
+    title = f"Wan {billions}B VACE, 81 frames 832x480, in ComfyUI {version}; GiB"
+    columns = ["card", "path", "file", "", "resident", "streamed a pass", "free", "peak", "at most by our estimate"]
+    measuring.show(title, columns, rows)
     options.rounds, options.threads = 1, torch.get_num_threads()
     measuring.save(f"small_cards_{version}", results, options)
-    if any(got["said"] != "runs" for got in (paths[PATHS[0]] for paths in results.values())):
+    ours = [got for paths in results.values() for got in paths.get(OURS, {}).values()]
+    if any(got["said"] != "runs" for got in ours):
         sys.exit("Failed: one of our rows does not run.")
+    if any(abs(got["used"] + got["room"] - got["peak"]) > EXACT * got["peak"] for got in ours):
+        sys.exit(f"Failed: an estimate is more than {EXACT:.0%} away from the peak.")
 
 
 if __name__ == "__main__":

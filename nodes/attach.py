@@ -190,7 +190,7 @@ def _read(adapter: AdapterFile, layers: tuple[int, ...], plug: Plug, model: Any)
         path = adapter.path  # alone: ComfyUI's handle must not keep alive what its own life hangs on
 
         def make() -> nn.Module:
-            return plug.managed(load_adapter(path, context_layers=layers, dtype=dtype))
+            return plug.managed(load_adapter(path, context_layers=layers, dtype=dtype, keep_packed=True))
 
         handles[key] = placement.companion(make, model)
     return handles[key]

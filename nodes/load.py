@@ -20,7 +20,7 @@ from ..vace_core.sampling.guidance import PAIR_BOUNDARY
 from ..vace_core.sampling.options import SamplingOptions
 from ..vace_core.starter import model as starter
 from .comfy import host, memory, native, placement, sockets
-from .comfy.node import Node
+from .comfy.node import Node, captured_warnings
 from .comfy.registry import NATIVE_VACE, comfy_family, tips
 from .comfy.sockets import AdapterFile, LibraryModel, NativeModel
 
@@ -148,7 +148,8 @@ class VaceLoadModel(Node):
         _check_text(text_path, family)
         clip = host.load_clip(text_path, comfy_family(family).clip_type)
         transformer, pixels = placement.dtypes(sum(inspect(paths[0]).parameters.values()), family.dtypes)
-        with placement.saying_short_memory("reading the model's files", "Choose a smaller model"):
+        short = placement.saying_short_memory("reading the model's files", "Choose a smaller model")
+        with captured_warnings() as warned, short:
             core = load_model(
                 paths[0],
                 vae=vae_path,
@@ -160,9 +161,10 @@ class VaceLoadModel(Node):
                 dtype=transformer,
                 vae_dtype=pixels,
                 ops=placement.managed_layers(),
+                keep_packed=True,
             )
         usual = family.options if core.low_noise is None else family.pair_options
-        return host.output(cls, managed(core, family, usual), notes=[_model_note(family, usual)])
+        return host.output(cls, managed(core, family, usual), notes=[_model_note(family, usual), *warned])
 
 
 class VaceLoadAdapter(Node):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -90,6 +91,48 @@ def write_sparse(path: Path, shapes: Mapping[str, Sequence[int]], dtype: str = "
     with path.open("wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
         file.truncate(8 + len(text) + end)
+    return path
+
+
+def write_sparse_scaled_float8(path: Path, shapes: Mapping[str, Sequence[int]]) -> Path:
+    """As `write_sparse`: matrices as float8 with a scale beside each, the rest as bfloat16."""
+    header: dict[str, object] = {}
+    end = 0
+
+    def add(name: str, shape: Sequence[int], dtype: str, bytes_each: int) -> None:
+        nonlocal end
+        begin, end = end, end + int(np.prod(shape, dtype=np.int64)) * bytes_each
+        header[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [begin, end]}
+
+    add("scaled_fp8", [0], "F8_E4M3", 1)
+    for name, shape in shapes.items():
+        matrix = len(shape) == 2 and name.endswith(".weight")
+        add(name, shape, *(("F8_E4M3", 1) if matrix else ("BF16", 2)))
+        if matrix:
+            add(f"{name.removesuffix('.weight')}.scale_weight", [1], "F32", 4)
+    text = json.dumps(header).encode()
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        file.truncate(8 + len(text) + end)
+    return path
+
+
+def write_sparse_gguf(path: Path, shapes: Mapping[str, Sequence[int]], kind: str) -> Path:
+    """As `write_sparse`: a GGUF file with matrices of blocks of `kind`, the rest as float32."""
+    types = gguf.GGMLQuantizationType
+    block, width = gguf.GGML_QUANT_SIZES[types[kind]]
+    entries, end = [], 0
+    for name, shape in shapes.items():
+        matrix = len(shape) == 2 and name.endswith(".weight") and shape[1] % block == 0
+        numbers = int(np.prod(shape, dtype=np.int64))
+        entries.append(struct.pack("<Q", len(name)) + name.encode() + struct.pack("<I", len(shape)))
+        entries.append(b"".join(struct.pack("<Q", side) for side in reversed(shape)))
+        entries.append(struct.pack("<IQ", types[kind if matrix else "F32"], end))
+        end += (numbers // block * width if matrix else 4 * numbers) + 31 & ~31
+    text = b"GGUF" + struct.pack("<IQQ", 3, len(shapes), 0) + b"".join(entries)
+    with path.open("wb") as file:
+        file.write(text)
+        file.truncate((len(text) + 31 & ~31) + end)
     return path
 
 

@@ -3,8 +3,9 @@
     with Card(budget=12 * 2**30) as card:
         model.to(card.device)
 
-Numbers on it are computed on the CPU, or not at all (`shadow=True`): then what is on the card has shapes alone, so that
-models of full size take no memory. Attention and RMS norm count as one kernel each, as on a real card.
+Like Apple's, it has no float64. Numbers on it are computed on the CPU, or not at all (`shadow=True`): then what is on
+the card has shapes alone, so that models of full size take no memory. Attention and RMS norm count as one kernel each,
+as on a real card.
 """
 
 from __future__ import annotations
@@ -115,6 +116,8 @@ class Card:
 
     def put(self, elem: Tensor) -> OnCard:
         """A tensor on the card; its storage counts as long as something of it lives. Raises OutOfMemoryError."""
+        if elem.dtype in (torch.float64, torch.complex128):
+            raise TypeError(f"pretended card: it has no {elem.dtype}")
         storage = elem.untyped_storage()
         key = storage._cdata
         if not self._held[key]:
@@ -249,6 +252,7 @@ def in_comfyui(card: Card, scale: int = 1) -> Iterator[None]:
         scale: How many bytes it takes each for, card and weights alike: it has least sizes that toy models are below.
     """
     from comfy import model_management as management
+    from comfy.ldm.modules import attention
 
     size = management.module_size
 
@@ -279,6 +283,7 @@ def in_comfyui(card: Card, scale: int = 1) -> Iterator[None]:
         "NUM_STREAMS": 0,
     }
     with ExitStack() as stack:
+        stack.enter_context(mock.patch.object(attention, "optimized_attention", attention.attention_pytorch))
         for name, value in changed.items():
             if hasattr(management, name):
                 stack.enter_context(mock.patch.object(management, name, value))

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ...vace_core.adapter import ContextAdapter, HintChain
 from ...vace_core.errors import InputError, ShapeError
 from ...vace_core.models.family import Family
+from ...vace_core.models.layers import keep_packed
 from ...vace_core.sampling.options import AdapterOptions
 from . import host, placement
 
@@ -77,6 +78,11 @@ def in_managed_layers(adapter: ContextAdapter, embedder: nn.Module, blocks: Sequ
             context_layers=adapter.context_layers,
             ops=placement.managed_layers(),
         )
+    for name, layer in adapter.named_modules():
+        if getattr(layer, "packing", None) is not None:
+            target: Any = made.get_submodule(name)
+            keep_packed(target, layer.weight, layer.packing)
+            target.weight_comfy_model_dtype = layer.weight.dtype  # what newer ComfyUIs would turn it into on its way
     made.load_state_dict(adapter.state_dict(), strict=True, assign=True)
     return made.eval().requires_grad_(False)
 

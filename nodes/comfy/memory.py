@@ -77,11 +77,19 @@ def _room(model: LibraryModel, tokens: int) -> int:
     """Bytes to keep free for a pass: its activations, and weights on their way."""
     expert = model.core.expert
     blocks = len(expert.adapter.context_layers) if expert.adapter else 0
-    weights = VaceTransformer(expert).parameters()
-    activations = model.family.costs.peak_of_pass(
-        expert.base.sizes, blocks, tokens, _first_weight(expert).element_size()
-    )
-    return int(activations * SPARE) + STREAMED * max(weight.nbytes for weight in weights)
+    number = _first_weight(expert).element_size()
+    activations = model.family.costs.peak_of_pass(expert.base.sizes, blocks, tokens, number)
+    largest = max(_in_use(module, number) for module in VaceTransformer(expert).modules())
+    return int(activations * SPARE) + STREAMED * largest
+
+
+def _in_use(module: nn.Module, number: int) -> int:
+    """Bytes of a module's largest weight while it is used, as it is stored and as numbers of so many bytes."""
+    largest = max((weight.nbytes for weight in module.parameters(recurse=False)), default=0)
+    packing = getattr(module, "packing", None)
+    if not isinstance(module, nn.Linear) or packing is None:
+        return largest
+    return largest + packing.peak(module.in_features * module.out_features, number)
 
 
 def _first_weight(expert: Expert) -> Tensor:

@@ -181,10 +181,12 @@ def compute_dtype(model: Any) -> torch.dtype:
 
 
 def managed_layers() -> Any:
-    """Layers whose weights ComfyUI keeps where there is room, and casts when they are used; our own without it."""
+    """Layers whose weights ComfyUI keeps where there is room, with its attention; our own without it."""
     try:
         from comfy import ops
+        from comfy.ldm.modules import attention
 
-        return managed_ops(ops.manual_cast, ops.cast_bias_weight, getattr(ops, "CastBiasWeightContext", None))
+        context = getattr(ops, "CastBiasWeightContext", None)
+        return managed_ops(ops.manual_cast, ops.cast_bias_weight, context, attention)
     except (ImportError, AttributeError):
         return own_layers

@@ -49,7 +49,7 @@ class LtxPlug:
         return {"width": network.inner_dim, "layers": len(network.transformer_blocks)}
 
     def managed(self, adapter: ContextAdapter) -> ContextAdapter:
-        width, dtype = adapter.width, adapter.before_proj.weight.dtype
+        width, dtype = adapter.width, next(adapter.context_embedder.parameters()).dtype
         ops, block = placement.managed_layers(), _block_class()
         with torch.device("meta"):
             embedder = _tokens_class(ops)(LTX.latents.vace_in_channels, width)

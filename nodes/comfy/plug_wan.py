@@ -66,9 +66,9 @@ class WanPlug:
         return {"width": network.dim, "layers": len(network.blocks)}
 
     def managed(self, adapter: ContextAdapter) -> ContextAdapter:
-        ffn, width = adapter.state_dict()["context_blocks.0.ffn.0.weight"].shape
+        width, ffn = adapter.width, len(adapter.state_dict()["context_blocks.0.ffn.0.weight"])
         ops = placement.managed_layers()
-        settings = {"operations": ops, "device": None, "dtype": adapter.before_proj.weight.dtype}
+        settings = {"operations": ops, "device": None, "dtype": next(adapter.context_embedder.parameters()).dtype}
         block = _block_class()
         sizes = ("t2v_cross_attn", width, ffn, width // HEAD_WIDTH)
         with torch.device("meta"):

@@ -168,3 +168,20 @@ class TestSmallCard:
         ):
             got = sampled(run, run("VaceLoadStarter")[0], vcu, steps=2)
         assert torch.equal(got, wanted)
+
+    def test_the_attention_on_it_is_what_comfyui_was_started_with(self, run, folder, vcu):
+        """Such as SageAttention; text, whose padding is a bias, is left to torch's."""
+        from comfy.ldm.modules import attention
+
+        wanted, *_ = self.on_card(run, vcu, 2**30)
+        asked = []
+
+        def chosen(q, k, v, heads, **named):
+            asked.append((q.shape[1], heads, k.shape == q.shape, named))
+            return torch.nn.functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2) * 1.5
+
+        with mock.patch.object(attention, "attention_pytorch", chosen):
+            other, *_ = self.on_card(run, vcu, 2**30)
+        blocks, passes = 4 + 2, 2 * 2
+        assert asked == [(1, 1, True, {"skip_reshape": True})] * blocks * passes
+        assert not torch.equal(other, wanted)

@@ -19,6 +19,7 @@ from torch import Tensor
 from ..errors import UnsupportedModelError, WeightsError, shortened
 from . import strict_json
 from .gguf_format import GgufFile
+from .packed import BLOCKS, Packing
 from .tensors import TORCH_DTYPES, TensorFile, TensorInfo, damaged
 
 # What may stand beside `X.weight`, as `X` plus one of these.
@@ -149,6 +150,22 @@ class Weights:
         if scale is not None:
             value = value.to(torch.float32) * self.file.read(scale).to(torch.float32)
         return value.to(device=device, dtype=dtype)
+
+    def packing(self, name: str) -> Packing | None:
+        """How the weight with this official name is stored, if it can stay so until it is used: a quantised matrix."""
+        info, scale = self.info(name), self.scale_of(name)
+        if len(info.shape) != 2:
+            return None
+        if info.dtype in FLOAT8:
+            return Packing(scale=1.0 if scale is None else float(self.file.read(scale)))
+        whole = info.dtype in BLOCKS and info.shape[1] % BLOCKS[info.dtype][1] == 0
+        return Packing(kind=info.dtype) if whole else None
+
+    def read_packed(self, name: str, packing: Packing) -> Tensor:
+        """The weight with this official name as it is stored: `(rows, bytes)` uint8 of blocks, or float8."""
+        if packing.kind is None:
+            return self.file.read(self.stored[name])
+        return self.file.read_bytes(self.stored[name]).reshape(self.shape(name)[0], -1)
 
 
 def _check_quantisation(weights: Weights) -> None:

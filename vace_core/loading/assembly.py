@@ -35,6 +35,7 @@ def load_model(
     device: str | torch.device = "cpu",
     tile: int | None = None,
     ops: ModuleType | Any = layers,
+    keep_packed: bool = False,
 ) -> VaceModel:
     """A model of any known family, ready to run.
 
@@ -51,6 +52,7 @@ def load_model(
         device: Where the weights go.
         tile: As for `load_vae`.
         ops: Where the layers of transformers and adapters come from, as for `load_base`.
+        keep_packed: Whether they stay as they are stored, as for `load_base`.
 
     Raises:
         ModelError: a file is missing or damaged, or the parts do not belong together.
@@ -60,7 +62,8 @@ def load_model(
     bases = [path for path in (base, low_noise) if path is not None]
     adapters = [path for path in (adapter, low_noise_adapter) if path is not None]
     check_family(family, vae=vae, bases=bases[1:], adapters=adapters)
-    networks = [_load_base(path, text.width, dtype, device, ops) for path in bases]
+    options: dict[str, Any] = {"dtype": dtype, "device": device, "ops": ops, "keep_packed": keep_packed}
+    networks = [_load_base(path, text.width, options) for path in bases]
     model = VaceModel(
         expert=Expert(base=networks[0]),
         vae=load_vae(vae, dtype=vae_dtype, device=device, tile=tile),
@@ -71,7 +74,7 @@ def load_model(
     )
     if not adapters:
         return model
-    return model.attach(*(load_adapter(path, dtype=dtype, device=device, ops=ops) for path in adapters))
+    return model.attach(*(load_adapter(path, **options) for path in adapters))
 
 
 def family_in(path: str | Path) -> Family:
@@ -126,9 +129,7 @@ def check_family(
             )
 
 
-def _load_base(
-    path: str | Path, text_width: int | None, dtype: torch.dtype | None, device: str | torch.device, ops: Any
-) -> BaseModel:
+def _load_base(path: str | Path, text_width: int | None, options: dict[str, Any]) -> BaseModel:
     found = _found(path)
     width = found.family.base_sizes(found.weights).text_width if "base" in found.parts else text_width
     if text_width not in (None, width):
@@ -140,7 +141,7 @@ def _load_base(
             path=path,
             width=width,
         )
-    return load_base(path, dtype=dtype, device=device, ops=ops)
+    return load_base(path, **options)
 
 
 def _found(path: str | Path, part: Part = "transformer") -> Found:

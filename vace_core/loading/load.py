@@ -7,6 +7,7 @@ Loaded models are ready to run and frozen; call `requires_grad_(True)` to train 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -20,7 +21,9 @@ from ..checks.room import check_room
 from ..errors import InputError, WeightsError, shortened
 from ..files.checkpoint import Part, open_checkpoint
 from ..files.gguf_format import GgufFile
+from ..files.packed import Packing
 from ..files.tensors import damaged
+from ..files.weights import OWN_DTYPES
 from ..models import layers
 from ..models.family import Family
 from ..protocols import BaseModel, VideoVae
@@ -28,6 +31,8 @@ from .detection import Found, identify
 from .inspect import are_context_layers, context_layers_of
 
 Model = TypeVar("Model", bound=nn.Module)
+
+log = logging.getLogger("vace")
 
 # Which of the models in a folder holds a part.
 FOLDERS: dict[str, Part] = {"base": "transformer", "adapter": "transformer", "vae": "vae"}
@@ -39,6 +44,7 @@ def load_base(
     dtype: torch.dtype | None = None,
     device: str | torch.device = "cpu",
     ops: ModuleType | Any = layers,
+    keep_packed: bool = False,
 ) -> BaseModel:
     """The base model in a file, an index of shards or a folder; an adapter in the same file is not read.
 
@@ -49,6 +55,10 @@ def load_base(
         ops: Where the layers come from; whatever offers `Linear`, `LayerNorm` and `RMSNorm` as torch.nn does, and lets
             weights follow the precision of what comes in, as `models.layers` does. A
             `Linear` that streams its weights offers `held(x)` too: a context with weight and bias for uses with `x`.
+            One that has a `packing`, as `models.layers.Linear`, can use weights as they are stored. Where `ops` has
+            an `attention`, as `models.layers`, it is used.
+        keep_packed: Whether quantised matrices (float8, blocks of GGUF) stay as they are stored until they are used,
+            where `ops` can do that.
 
     Raises:
         WeightsError: damaged, another kind of model, or weights missing, unexpected or of another shape.
@@ -56,7 +66,9 @@ def load_base(
     """
     found = _find(path, "base")
     sizes = found.family.base_sizes(found.weights)
-    base: Any = _filled(lambda ops: found.family.build_base(sizes, ops), ops, found, "base", dtype, device)
+    base: Any = _filled(
+        lambda ops: found.family.build_base(sizes, ops), ops, found, "base", dtype, device, keep_packed=keep_packed
+    )
     return base
 
 
@@ -67,6 +79,7 @@ def load_adapter(
     dtype: torch.dtype | None = None,
     device: str | torch.device = "cpu",
     ops: ModuleType | Any = layers,
+    keep_packed: bool = False,
 ) -> ContextAdapter:
     """The adapter in a file of its own, or out of a file that holds the base too; the base is not read.
 
@@ -77,6 +90,7 @@ def load_adapter(
         dtype: As for `load_base`.
         device: As for `load_base`.
         ops: As for `load_base`.
+        keep_packed: As for `load_base`.
 
     Raises:
         InputError: nothing tells the context layers, so they must be given; or those that are given cannot be.
@@ -113,6 +127,7 @@ def load_adapter(
         dtype,
         device,
         lambda ours: family.official_adapter_key(ours, chosen),
+        keep_packed=keep_packed,
     )
 
 
@@ -171,6 +186,8 @@ def _filled(
     dtype: torch.dtype | None,
     device: str | torch.device,
     official: Callable[[str], str] = str,
+    *,
+    keep_packed: bool = False,
 ) -> Model:
     """The model that `make` makes of `ops`, with its weights; `official` gives official names of the model's own."""
     with torch.device("meta"):
@@ -181,11 +198,41 @@ def _filled(
     shapes = {name: tuple(value.shape) for name, value in zip(ours, plain.state_dict().values(), strict=True)}
     _check(found, part, shapes)
     dtype = dtype or weights.dtype(names)
+    packed = _packed(model, found, part, ours) if keep_packed else {}
     if torch.device(device).type == "cpu":
-        check_room(weights.count(names) * dtype.itemsize, f"The model in {weights.file.path}")
-    state = {ours[name]: weights.read(name, dtype=dtype, device=device) for name in names}
+        stored = sum(weights.info(name).nbytes for name in packed)
+        expanded = weights.count(name for name in names if name not in packed) * dtype.itemsize
+        check_room(stored + expanded, f"The model in {weights.file.path}")
+    for name, (layer, packing) in packed.items():
+        layers.keep_packed(layer, weights.read_packed(name, packing).to(device), packing)
+    state = {ours[name]: weights.read(name, dtype=dtype, device=device) for name in names if name not in packed}
+    state |= {ours[name]: layer.weight for name, (layer, _) in packed.items()}
     model.load_state_dict(state, strict=True, assign=True)
     return model.eval().requires_grad_(False)
+
+
+def _packed(model: nn.Module, found: Found, part: str, ours: Mapping[str, str]) -> dict[str, tuple[nn.Module, Packing]]:
+    """By their official names, the weights that stay as they are stored: the layer that takes them, and how."""
+    packed: dict[str, tuple[nn.Module, Packing]] = {}
+    expanded: set[str] = set()
+    for name in found.parts[part]:
+        place, _, kind = ours[name].rpartition(".")
+        layer = model.get_submodule(place)
+        if kind != "weight" or not hasattr(layer, "packing"):
+            continue
+        packing = found.weights.packing(name)
+        if packing is not None:
+            packed[name] = (layer, packing)
+        elif (stored := found.weights.info(name).dtype) not in OWN_DTYPES:
+            expanded.add(stored)
+    if expanded:
+        log.warning(
+            "%s stores weights as %s, which take more memory here than in the file: Q8_0, Q6_K, Q5_K, Q4_K and their "
+            "like, and fp8, stay as they are",
+            found.weights.file.path.name,
+            ", ".join(sorted(expanded)),
+        )
+    return packed
 
 
 def _check(found: Found, part: str, shapes: Mapping[str, tuple[int, ...]]) -> None:

@@ -104,6 +104,7 @@ class Attention(nn.Module):
         self.to_q, self.to_k, self.to_v = (ops.Linear(width, width) for _ in range(3))
         self.to_out = nn.ModuleList([ops.Linear(width, width)])
         self.q_norm, self.k_norm = (ops.RMSNorm(width, eps=HEAD_EPS) for _ in range(2))
+        self.attend = layers.attention_of(ops)
 
     def to_tokens(self, x: Tensor, rotation: Tensor) -> Tensor:
         """Tokens `(B, L, D)` to each other."""
@@ -121,7 +122,7 @@ class Attention(nn.Module):
 
     def _attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         q, k, v = (x.unflatten(-1, (self.heads, -1)).transpose(1, 2) for x in (q, k, v))
-        return self.to_out[0](F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+        return self.to_out[0](self.attend(q, k, v))
 
 
 class FeedForward(nn.Module):

@@ -104,18 +104,19 @@ class SelfAttention(nn.Module):
         self.q, self.k, self.v, self.o = (ops.Linear(width, width) for _ in range(4))
         self.norm_q = ops.RMSNorm(width, eps=EPS)
         self.norm_k = ops.RMSNorm(width, eps=EPS)
+        self.attend = layers.attention_of(ops)
 
     def forward(self, x: Tensor, rotation: Tensor) -> Tensor:
         q = rotary.turned(self.norm_q(self.q(x)), rotation)
         k = rotary.turned(self.norm_k(self.k(x)), rotation)
-        return self.o(_attend(_heads(q), _heads(k), _heads(self.v(x))))
+        return self.o(self.attend(_heads(q), _heads(k), _heads(self.v(x))))
 
 
 class CrossAttention(SelfAttention):
     def forward(self, x: Tensor, text: TextTokens) -> Tensor:  # type: ignore[override]
         q = _heads(self.norm_q(self.q(x)))
         k = _heads(self.norm_k(self.k(text.tokens)))
-        return self.o(_attend(q, k, _heads(self.v(text.tokens)), text.bias))
+        return self.o(self.attend(q, k, _heads(self.v(text.tokens)), text.bias))
 
 
 class FeedForward(nn.Sequential):
@@ -357,10 +358,6 @@ def _held(layer: Any, x: Tensor) -> AbstractContextManager[tuple[Tensor, Tensor 
 
 def _heads(x: Tensor) -> Tensor:
     return x.unflatten(-1, (-1, HEAD_WIDTH)).transpose(1, 2)
-
-
-def _attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tensor:
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=bias).transpose(1, 2).flatten(2)
 
 
 def _room(tokens: Tensor) -> Tensor | None:

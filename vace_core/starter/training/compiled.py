@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ...models import rotary
+from ...models import layers, rotary
 from ...models.wan import dit as wan
 from ...models.wan.vae import NormSilu
 
@@ -17,14 +17,14 @@ def compile_vae() -> None:
 
 
 def compile_blocks() -> None:
-    """Lets torch fuse the transformer's blocks.
+    """Lets torch fuse the transformer's blocks, of networks that are built from now on.
 
     The compiler knows neither complex numbers nor attention as one call, and clips of this length gain nothing from
     either, so both are written out for it.
     """
     _allow_shapes()
     rotary.turned = rotary.in_real_numbers
-    wan._attend = _attend  # pyright: ignore[reportPrivateUsage]
+    layers.attention = _attention
     wan.WanBlock.forward = torch.compile(wan.WanBlock.forward, dynamic=True)
 
 
@@ -32,7 +32,7 @@ def _allow_shapes() -> None:
     torch.compiler.config.recompile_limit = 64  # one for each number of channels, precision and mode
 
 
-def _attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tensor:
+def _attention(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None = None) -> Tensor:
     scores = q * wan.HEAD_WIDTH**-0.5 @ k.transpose(-1, -2)
     if bias is not None:
         scores = scores + bias
