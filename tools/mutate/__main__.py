@@ -30,11 +30,11 @@ from pathlib import Path
 from typing import Any
 
 from tools.mutate.faults import KEPT, Fault, chosen
-from tools.mutate.reach import Reach, digest, record
+from tools.mutate.reach import QUIET, Reach, digest, record
 from tools.mutate.tests import files_of, files_of_all
 
 ROOT = Path(__file__).resolve().parents[2]
-WAIT = 900  # seconds of waiting after which tests hang
+HANGS = 20  # times the seconds of computing that tests may take, before they hang: other programs take their share
 NOT_MET = "survived: no test meets it"
 
 
@@ -70,10 +70,10 @@ def _tested(files: list[str], selected: Selected, seconds: float, log: Path) -> 
         import pytest
 
         resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds) + 5))  # one that never ends is found too
-        arguments = ["-x", "-q", "-p", "no:cacheprovider", "--tb=line", "-W", "ignore", *files]
+        arguments = ["-x", "-q", *QUIET, "--tb=line", *files]
         return int(pytest.main(arguments, plugins=[selected]))
 
-    status = _in_child(job, log)
+    status = _in_child(job, log, HANGS * seconds)
     if status in (0, 5):  # all passed, or the fault took the cases away
         return "survived"
     if status in (-signal.SIGXCPU, -signal.SIGKILL):
@@ -82,7 +82,7 @@ def _tested(files: list[str], selected: Selected, seconds: float, log: Path) -> 
     return next((line for line in lines if line.startswith(("FAILED", "ERROR"))), f"exit {status}")[:200]
 
 
-def _in_child(job: Callable[[], int], log: Path) -> int:
+def _in_child(job: Callable[[], int], log: Path, wait: float = float("inf")) -> int:
     """The exit status of a process that begins as this one is; less than 0 for the signal that ended it."""
     child = os.fork()
     if child == 0:
@@ -95,14 +95,14 @@ def _in_child(job: Callable[[], int], log: Path) -> int:
             code = job()
         finally:
             os._exit(code)
-    end = time.monotonic() + WAIT
+    end = time.monotonic() + wait
     while True:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
             return os.waitstatus_to_exitcode(status)
         if time.monotonic() > end:
             os.killpg(child, signal.SIGKILL)
-            end += WAIT
+            end += wait
         time.sleep(0.05)
 
 

@@ -22,6 +22,7 @@ import pytest
 
 PROCESS = "process"  # stands for the lines of a test that starts one
 _STARTED = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.exec", "os.system"}
+QUIET = ("-p", "no:cacheprovider", "-W", "ignore", "-o", "timeout=0")  # slow is what a machine may be meanwhile
 FOLDERS = ("vace_core", "nodes")
 
 Lines = dict[str, Any]  # of a path: its lines; PROCESS: True
@@ -146,7 +147,7 @@ def record(root: Path, files: list[str], out: Path) -> None:
     for path in sorted((root / "vace_core").rglob("*.py")):
         if path.stem != "__main__":  # what an import runs is met by all, also where a test is the first to import
             importlib.import_module(".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__"))
-    code = pytest.main(["-q", "-p", "no:cacheprovider", "-W", "ignore", *files], plugins=[found])
+    code = pytest.main(["-q", *QUIET, *files], plugins=[found])
     sys.settrace(None)
     always = lines_of([found.always])
     always.pop(PROCESS, None)
