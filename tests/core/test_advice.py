@@ -264,3 +264,36 @@ def test_a_background_fills_more_than_three_quarters_of_the_outline(gaps, level,
 def test_nearly_white_is_white():
     assert said(tasks.reference([block((0, 0, 0, 0), level=243)], **SIZE)) == ["Reference 1 is all"]
     assert said(tasks.reference([subject(), block((0, 0, 0, 0), level=243)], **SIZE)) == ["Reference 2 is all"]
+
+
+def relief() -> Tensor:
+    """Hundreds of colours, and nothing finer than a slope."""
+    x, y = torch.linspace(-0.8, 0.8, W).expand(H, W), torch.linspace(-0.8, 0.8, H)[:, None].expand(H, W)
+    return torch.stack([x, y, -x])[None, :, None].expand(1, 3, T, H, W)
+
+
+def grained(level: float, part: float) -> Tensor:
+    """The relief with grain of this many levels on a part of its width."""
+    turns = (torch.arange(H)[:, None] + torch.arange(W)) % 2 * 2.0 - 1
+    return relief() + turns * (torch.arange(W) < round(part * W)) * level / 127.5
+
+
+@pytest.mark.parametrize(
+    ("level", "part", "photo"), [(1, 1, False), (2, 1, True), (9, 0.04, False), (9, 0.06, True)]
+)  # fmt: skip
+def test_detail_is_grain_of_two_levels_on_a_twentieth(level, part, photo):
+    assert said(tasks.depth(grained(level, part))) == (["The control video has"] if photo else [])
+
+
+def in_colours(count: int) -> Tensor:
+    """Blocks of 2 x 2 in this many colours, of 16 steps a channel, every one as frequent as any other."""
+    near = [(1, 0, 0), (0, 15, 15), (0, 15, 1), (0, 1, 0), (0, 0, 15), (15, 15, 15), (14, 15, 15), (0, 0, 0)]
+    steps = [*near, *((3 + n % 4, 3 + n // 4 % 4, 3 + n // 16) for n in range(count - len(near)))]
+    blocks = torch.tensor([steps[n % count] for n in range(H * W // 4)]).T.reshape(3, H // 2, W // 2)
+    picture = (blocks + 0.5) / 8 - 1
+    return picture.repeat_interleave(2, 1).repeat_interleave(2, 2)[None, :, None].expand(1, 3, T, H, W)
+
+
+@pytest.mark.parametrize(("count", "photo"), [(60, False), (61, True)])
+def test_a_photo_has_more_than_sixty_colours(count, photo):
+    assert said(tasks.depth(in_colours(count))) == (["The control video has"] if photo else [])

@@ -9,7 +9,8 @@ _WAN_VAE = ("core/test_wan_vae", "parity/test_wan_vae", "core/test_context", "co
             "core/test_families")  # fmt: skip
 _LTX = ("parity/test_ltx_dit", "parity/test_ltx_vace", "core/test_ltx", "core/test_ltx_cost", "core/test_families")
 _VIDEO = ("core/test_video", "core/test_video_decode", "core/test_video_write", "core/test_video_edited",
-          "core/test_video_reader", "core/test_media_files", "core/test_footage", "core/test_tone")  # fmt: skip
+          "core/test_video_reader", "core/test_media_files", "core/test_footage", "core/test_tone",
+          "core/test_ranges", "core/test_index", "core/test_planes")  # fmt: skip
 _UNITS = ("core/test_tasks", "core/test_vcu", "core/test_overflow", "nodes/test_tasks")
 _WEIGHTS = ("core/test_checkpoint", "core/test_model_file", "core/test_hostile_files", "core/test_loading_strict")
 TESTS: dict[str, tuple[str, ...]] = {
@@ -53,7 +54,8 @@ TESTS: dict[str, tuple[str, ...]] = {
     "vace_core/models/wan/": (*_WAN, "parity/test_key_maps", "core/test_detection"),
     "vace_core/models/ltx/vae.py": ("parity/test_ltx_vae", "core/test_ltx", "core/test_families"),
     "vace_core/models/ltx/": (*_LTX, "parity/test_ltx_keys", "core/test_ltx_files", "core/test_detection"),
-    "nodes/sample.py": ("nodes/test_sample", "nodes/test_tasks", "nodes/test_edges", "nodes/test_said"),
+    "nodes/sample.py": ("nodes/test_sample", "nodes/test_forms", "nodes/test_tasks", "nodes/test_edges",
+                        "nodes/test_said"),
 }  # fmt: skip
 """The tests of a module, or of all modules in a folder that are not named."""
 
