@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from fractions import Fraction as F
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from refused import refused
 
-from vace_core.media.index import frame_times
+from vace_core.errors import InputError
+from vace_core.media.index import check_complete, frame_times
 
 TICK = F(1, 1000)
 
@@ -79,3 +83,41 @@ def test_the_last_frame_of_a_varying_rate_lasts_as_it_says_or_as_the_mean():
     starts: list[F | None] = [F(0), F(1), F(4)]
     assert times(starts, None, F(3))[:2] == (pytest.approx(3 / 7), [[0, 1], [1, 4], [4, 7]])
     assert times(starts)[:2] == (0.5, [[0, 1], [1, 4], [4, 6]])
+
+
+def complete(
+    kind: str, count: int, end: F, *, ticks: int | None = None, start: int | None = None, clock: str = ""
+) -> str:
+    """What is said of a file of this kind whose header states a duration, in milliseconds or as a clock."""
+    header = SimpleNamespace(duration=ticks, start_time=start, time_base=TICK,
+                             metadata={"DURATION": clock} if clock else {})  # fmt: skip
+    try:
+        check_complete(Path("a.mp4"), SimpleNamespace(format=SimpleNamespace(name=kind)), header, count, end)
+    except InputError as error:
+        return refused(error)
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("clock", "stated"), [("00:00:10.500", 10.5), ("00:01:00.0", 60), ("00:02:00", 120), ("01:00:00.0", 3600),
+                          ("02:03:04", 7384)]
+)  # fmt: skip
+def test_a_file_that_ends_before_its_clock_is_cut_short(clock: str, stated: float):
+    said = complete("matroska,webm", 50, F(5), clock=clock)
+    assert said == f"video-cut-short: count=50, end=5, path=a.mp4, stated={stated:g}"
+    assert complete("matroska,webm", 50, F(round(stated * 1000), 1000), clock=clock) == ""
+
+
+def test_and_one_whose_header_counts_more_ticks():
+    assert complete("mov,mp4", 50, F(5), ticks=5000) == ""
+    assert complete("mov,mp4", 50, F(5), ticks=6000) == "video-cut-short: count=50, end=5, path=a.mp4, stated=6"
+    assert complete("mov,mp4", 50, F(5), ticks=4900, start=400) == (
+        "video-cut-short: count=50, end=5, path=a.mp4, stated=5.3"
+    )
+    assert complete("avi", 50, F(5), ticks=6000) == ""  # which states no duration of its own
+
+
+def test_two_frames_may_be_missing():
+    """Headers of whole files are rounded up."""
+    assert complete("mov,mp4", 50, F(5), ticks=5200) == ""
+    assert complete("mov,mp4", 50, F(5), ticks=5201) != ""

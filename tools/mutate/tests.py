@@ -10,7 +10,7 @@ _WAN_VAE = ("core/test_wan_vae", "parity/test_wan_vae", "core/test_context", "co
 _LTX = ("parity/test_ltx_dit", "parity/test_ltx_vace", "core/test_ltx", "core/test_ltx_cost", "core/test_families")
 _VIDEO = ("core/test_video", "core/test_video_decode", "core/test_video_write", "core/test_video_edited",
           "core/test_video_reader", "core/test_media_files", "core/test_footage", "core/test_tone",
-          "core/test_ranges", "core/test_index", "core/test_planes")  # fmt: skip
+          "core/test_ranges", "core/test_index", "core/test_planes", "core/test_stills")  # fmt: skip
 _UNITS = ("core/test_tasks", "core/test_vcu", "core/test_overflow", "nodes/test_tasks")
 _WEIGHTS = ("core/test_checkpoint", "core/test_model_file", "core/test_hostile_files", "core/test_loading_strict")
 TESTS: dict[str, tuple[str, ...]] = {
