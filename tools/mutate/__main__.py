@@ -4,8 +4,8 @@
         [--reach FILE.json] [--out FILE.jsonl]
 
 A fault is one small change of the code: another comparison, operator or constant, a condition turned round, a statement
-left out, arguments swapped. Messages and annotations are left alone. It is made in a copy of the checkout. First the
-tests that `tests.TESTS` names for the modules run once, to see which lines each of them meets; then every fault is
+left out, arguments swapped. Messages and annotations are left alone. It is made in a copy of the checkout. The
+tests that `tests.TESTS` names for its module run once, to see which lines each of them meets; then every fault is
 tried on those that meet its line, the quickest first, in a process of its own; one that is run on import is tried on
 all of its module. Prints survivors, then a table by module. With --reach, the lines are kept in that file, and only
 test files that changed run again, or all of them after a change of the library. With --out, faults that the file holds
@@ -31,7 +31,7 @@ from typing import Any
 
 from tools.mutate.faults import KEPT, Fault, chosen
 from tools.mutate.reach import QUIET, Reach, digest, record
-from tools.mutate.tests import files_of, files_of_all
+from tools.mutate.tests import files_of
 
 ROOT = Path(__file__).resolve().parents[2]
 HANGS = 20  # times the seconds of computing that tests may take, before they hang: other programs take their share
@@ -106,21 +106,21 @@ def _in_child(job: Callable[[], int], log: Path, wait: float = float("inf")) -> 
         time.sleep(0.05)
 
 
-def reached(root: Path, files: list[str], kept: Path, say: Callable[[str], None]) -> Reach:
-    """What the test files meet: from the file where they are as they were then, else recorded into it."""
-    files = [file for file in files if (root / file).exists()]
-    rows = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+def record_what_is_new(root: Path, files: list[str], reach: Reach, kept: Path, say: Callable[[str], None]) -> None:
+    """Records test files that are not in `reach` as they are now, and keeps what was recorded."""
     for file in files:
-        if rows.get(file, {}).get("digest") != digest(root, file):
-            start, part = time.monotonic(), root / "reach.json"
-            if _in_child(lambda file=file, part=part: record(root, [file], part), root / "tests.log"):
-                raise SystemExit((root / "tests.log").read_text(errors="replace")[-3000:])
-            rows |= json.loads(part.read_text(encoding="utf-8"))
-            kept.write_text(json.dumps(rows), encoding="utf-8")
-            say(f"{file}: {len(rows[file]['tests'])} tests, {time.monotonic() - start:.0f} s")
-        for name in rows[file]["failed"]:
+        if not (root / file).exists() or reach.holds(root, file):
+            continue
+        start, part = time.monotonic(), root / "reach.json"
+        if _in_child(lambda file=file, part=part: record(root, [file], part), root / "tests.log"):
+            raise SystemExit((root / "tests.log").read_text(errors="replace")[-3000:])
+        reach.rows |= json.loads(part.read_text(encoding="utf-8"))
+        kept.write_text(json.dumps(reach.rows), encoding="utf-8")
+        found = reach.rows[file]
+        _warm_up(set(found["imported"]))
+        say(f"{file}: {len(found['tests'])} tests, {time.monotonic() - start:.0f} s")
+        for name in found["failed"]:
             say(f"left out, fails without a fault: {name}")
-    return Reach({file: rows[file] for file in files})
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -176,11 +176,12 @@ def main(say: Callable[[str], None] = print) -> None:
         faults = [one for one in faults if one.key not in done]
         _move_to(root)
         _warm_up({"numpy", "cv2", "pytest", "safetensors.torch", "hypothesis", "av", "typer", "gguf"})
-        reach = reached(root, files_of_all({one.path for one in faults}), kept, say)
+        reach = Reach(json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {})
         _warm_up({name for row in reach.rows.values() for name in row["imported"]})
         for one in faults:
             if time.monotonic() > end:
                 break
+            record_what_is_new(root, files_of(one.path), reach, kept, say)
             start = time.monotonic()
             row = {name: getattr(one, name) for name in KEPT} | {"outcome": outcome(root, one, reach)}
             known.append(row)

@@ -165,6 +165,13 @@ class Reach:
 
     def __init__(self, rows: dict[str, Any]) -> None:
         self.rows = rows
+        self._held: set[str] = set()
+
+    def holds(self, root: Path, file: str) -> bool:
+        """Whether a test file was recorded as it is now."""
+        if file not in self._held and self.rows.get(file, {}).get("digest") == digest(root, file):
+            self._held.add(file)
+        return file in self._held
 
     def tests(self, files: list[str], path: str, lines: range | None) -> dict[str, float]:
         """The tests that meet lines of a module, all of them if it is None, the quickest first, with their seconds."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 _WAN = ("parity/test_wan_dit", "core/test_adapter", "core/test_pipeline", "core/test_cost", "core/test_families")
 _WAN_VAE = ("core/test_wan_vae", "parity/test_wan_vae", "core/test_context", "core/test_cost", "core/test_room",
             "core/test_families")  # fmt: skip
@@ -68,8 +66,3 @@ def entry(path: str) -> str:
 def files_of(path: str) -> list[str]:
     """The test files of a module."""
     return [f"tests/{name}.py" for name in TESTS[entry(path)]]
-
-
-def files_of_all(paths: Iterable[str]) -> list[str]:
-    """The test files of some modules, each once."""
-    return sorted({file for path in paths for file in files_of(path)})
