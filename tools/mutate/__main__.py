@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.mutate.faults import KEPT, Fault, chosen
-from tools.mutate.reach import QUIET, Reach, digest, record
+from tools.mutate.reach import QUIET, Reach, record
 from tools.mutate.tests import files_of
 
 ROOT = Path(__file__).resolve().parents[2]
