@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from PIL import Image
 from video_files import message, noise
 
 from vace_core.errors import InputError
+from vace_core.media.footage import Footage
 from vace_core.media.sources import open_footage
 from vace_core.media.stills import Folder
 
@@ -158,3 +160,53 @@ def test_numbers_of_an_unknown_range_are_refused(tmp_path: Path, mode: str, leve
 def test_numbers_up_to_sixteen_bits_are_read(tmp_path: Path):
     Image.new("I", (4, 3), 65535).save(tmp_path / "a.tiff")
     assert levels_of(open_footage(tmp_path / "a.tiff"))[0].unique().tolist() == [255]
+
+
+class Flat(Footage):
+    """A film of one shade, of any size: the n-th frame has the level n."""
+
+    def __init__(self, count: int, side: int, channels: int = 3) -> None:
+        self.path, self.fps, self.height, self.width, self.channels = Path("flat"), 1.0, side, side, channels
+        self.times = torch.arange(count)[:, None] + torch.tensor([0.0, 1.0], dtype=torch.float64)
+
+    def pictures(self, indices: Sequence[int], *, deep: bool = False) -> Iterator[torch.Tensor]:
+        for index in indices:
+            level = torch.tensor(index / 255 if deep else index, dtype=torch.float32 if deep else torch.uint8)
+            yield level.expand(self.height, self.width, self.channels)
+
+
+@pytest.mark.parametrize(
+    ("film", "options", "places"),
+    [
+        (Flat(40, 2), {}, [(0, 16), (16, 16), (32, 8)]),
+        (Flat(40, 2), {"size": 15}, [(0, 15), (15, 15), (30, 10)]),
+        (Flat(40, 2), {"begin": 3, "end": 8, "size": 5}, [(0, 5)]),
+        (Flat(40, 2), {"indices": [0, 0, 7], "size": 2}, [(0, 2), (2, 1)]),
+        (Flat(6, 2048), {}, [(0, 4), (4, 2)]),  # 64 MiB of four bytes a pixel
+        (Flat(2, 2048), {"deep": True}, [(0, 1), (1, 1)]),
+        (Flat(5, 2049), {}, [(0, 3), (3, 2)]),
+    ],
+)
+def test_chunks_are_of_sixteen_frames_or_of_what_64_mib_hold(film: Footage, options, places: list[tuple[int, int]]):
+    chunks = list(film.chunks(**options))
+    count = [one.frames.shape[2] if options.get("deep") else len(one.frames) for one in chunks]
+    assert [(one.begin, n) for one, n in zip(chunks, count, strict=True)] == places
+
+
+def test_chunks_hold_the_frames_that_were_asked_for_and_their_alpha():
+    (chunk,) = Flat(9, 2, 4).chunks(2, 4)
+    assert chunk.frames.flatten(1).tolist() == [[2] * 12, [3] * 12]
+    assert chunk.alpha.flatten(1).tolist() == [[2] * 4, [3] * 4]
+    (chunk,) = Flat(9, 2).chunks(2, 4, deep=True)
+    assert chunk.alpha is None
+    assert chunk.frames.shape == (1, 3, 2, 2, 2)
+    assert chunk.frames[0, 1, :, 1, 0].tolist() == pytest.approx([2 / 127.5 - 1, 3 / 127.5 - 1])
+
+
+@pytest.mark.parametrize(("begin", "end"), [(-1, 3), (3, 3), (4, 3), (0, 10), (9, None)])
+def test_a_range_of_frames_that_is_not_there_is_refused(begin: int, end: int | None):
+    last = 9 if end is None else end
+    said = message(InputError, lambda: Flat(9, 2).checked(begin, end))
+    assert said == f"range-outside: begin={begin}, count=9, last={last}, path=flat"
+    assert Flat(9, 2).checked(0, None) == (0, 9)
+    assert Flat(9, 2).checked(8, 9) == (8, 9)
