@@ -181,3 +181,119 @@ def test_shares_of_a_frame_are_counted_exactly():
     unit = compose(tasks.inpaint(photo(1), spot()), tasks.depth(photo(2), masks=left))
     pixels = H * W
     assert (role_shares(unit) * pixels).round().tolist() == [[pixels - 600, 300, 300]] * T
+
+
+def said(unit) -> list[str]:
+    """What each warning is about: its first words."""
+    return [" ".join(one.split()[:4]) for one in warnings(unit, mask_frames=mask_frames(T))]
+
+
+def made(part: float) -> Tensor:
+    """Masks that generate this part of the width."""
+    masks = torch.zeros(1, 1, T, 20, 100)
+    masks[..., : round(100 * part)] = 1
+    return masks
+
+
+def test_a_mask_over_85_percent_may_be_inverted():
+    clip = photo(1)[..., :20, :1].expand(1, 3, T, 20, 100)
+    assert said(tasks.inpaint(clip, made(0.85))) == []
+    assert said(tasks.inpaint(clip, made(0.86))) == ["The mask generates 86%"]
+
+
+def with_rows(clip: Tensor, count: int, level: float) -> Tensor:
+    """Its first rows in one shade of gray, 0..255."""
+    clip = clip.clone()
+    clip[..., :count, :] = level / 127.5 - 1
+    return clip
+
+
+@pytest.mark.parametrize(("level", "gray"), [(126, False), (127, True), (128, True), (129, False)])
+def test_gray_is_the_middle_level_of_a_picture(level, gray):
+    unit = tasks.inpaint(with_rows(photo(1), 10, level), spot())
+    assert (said(unit) == ["17% of the kept"]) == gray
+    assert gray or said(unit) == []
+
+
+def test_five_percent_of_gray_in_what_is_kept_may_be_a_hole():
+    assert said(tasks.inpaint(with_rows(photo(1), 2, 127), spot())) == []
+    assert said(tasks.inpaint(with_rows(photo(1), 4, 127), spot())) == ["7% of the kept"]
+
+
+def test_a_control_that_is_gray_but_for_a_twentieth_says_nothing():
+    black = torch.full((1, 3, T, 100, 96), -1.0)
+    assert said(tasks.depth(with_rows(black, 94, 128))) == []
+    assert said(tasks.depth(with_rows(black, 96, 128))) == ["96% of the control"]
+
+
+def test_of_a_batch_the_first_clip_is_looked_at():
+    """The second one's mask generates all of it but a spot, and all that it keeps is gray."""
+    clips, masks = torch.cat([photo(1), torch.zeros(1, 3, T, H, W)]), torch.cat([spot(), 1 - spot()])
+    assert said(tasks.inpaint(clips, masks)) == []
+    assert said(tasks.inpaint(clips.flip(0), masks.flip(0))) == ["The mask generates 90%", "100% of the kept"]
+    controls_of = torch.cat([subject().expand(1, 3, T, H, W), photo(1)])
+    assert said(tasks.depth(controls_of.flip(0))) == ["The control video has"]
+
+
+def block(gaps: tuple[int, int, int, int], level: int = 0) -> Tensor:
+    """A block of 40 x 40 on white, with a gap of one pixel's depth in each side: top, bottom, left, right."""
+    picture = torch.ones(1, 3, 1, H, W)
+    inner = picture[..., 10:50, 20:60]
+    inner[:] = level / 127.5 - 1
+    for side, gap in zip((inner[..., 0, 5:], inner[..., -1, 5:], inner[..., 5:, 0], inner[..., 5:, -1]), gaps,
+                         strict=True):  # fmt: skip
+        side[..., :gap] = 1
+    return picture
+
+
+@pytest.mark.parametrize(
+    ("gaps", "level", "background"),
+    [
+        ((0, 0, 0, 0), 0, True),
+        ((0, 0, 0, 0), 242, True),
+        ((13, 8, 9, 8), 0, True),  # 122 of 160
+        ((13, 12, 12, 10), 0, False),  # 113 of 160
+        ((12, 12, 12, 4), 0, False),  # three quarters
+    ],
+)
+def test_a_background_fills_more_than_three_quarters_of_the_outline(gaps, level, background):
+    found = said(tasks.reference([block(gaps, level)], **SIZE))
+    assert found == (["Reference 1 has a"] if background else [])
+
+
+def test_nearly_white_is_white():
+    assert said(tasks.reference([block((0, 0, 0, 0), level=243)], **SIZE)) == ["Reference 1 is all"]
+    assert said(tasks.reference([subject(), block((0, 0, 0, 0), level=243)], **SIZE)) == ["Reference 2 is all"]
+
+
+def relief() -> Tensor:
+    """Hundreds of colours, and nothing finer than a slope."""
+    x, y = torch.linspace(-0.8, 0.8, W).expand(H, W), torch.linspace(-0.8, 0.8, H)[:, None].expand(H, W)
+    return torch.stack([x, y, -x])[None, :, None].expand(1, 3, T, H, W)
+
+
+def grained(level: float, part: float) -> Tensor:
+    """The relief with grain of this many levels on a part of its width."""
+    turns = (torch.arange(H)[:, None] + torch.arange(W)) % 2 * 2.0 - 1
+    return relief() + turns * (torch.arange(W) < round(part * W)) * level / 127.5
+
+
+@pytest.mark.parametrize(
+    ("level", "part", "photo"), [(1, 1, False), (2, 1, True), (9, 0.04, False), (9, 0.06, True)]
+)  # fmt: skip
+def test_detail_is_grain_of_two_levels_on_a_twentieth(level, part, photo):
+    assert said(tasks.depth(grained(level, part))) == (["The control video has"] if photo else [])
+
+
+def in_colours(count: int) -> Tensor:
+    """Blocks of 2 x 2 in this many colours, of 16 steps a channel, every one as frequent as any other."""
+    near = [(1, 0, 0), (0, 15, 15), (0, 15, 1), (0, 1, 0), (0, 0, 15), (15, 15, 15), (14, 15, 15), (0, 0, 0)]
+    steps = [*near, *((3 + n % 4, 3 + n // 4 % 4, 3 + n // 16) for n in range(count - len(near)))]
+    blocks = torch.tensor([steps[n % count] for n in range(H * W // 4)]).T.reshape(3, H // 2, W // 2)
+    picture = (blocks + 0.5) / 8 - 1
+    return picture.repeat_interleave(2, 1).repeat_interleave(2, 2)[None, :, None].expand(1, 3, T, H, W)
+
+
+@pytest.mark.parametrize(("count", "photo"), [(60, False), (61, True)])
+def test_a_photo_has_more_than_sixty_colours(count, photo):
+    assert said(tasks.depth(in_colours(count))) == (["The control video has"] if photo else [])

@@ -159,6 +159,14 @@ def test_folders(tmp_path):
     assert refused(error.value) == f"weights-ambiguous: folder={tmp_path}, listed=a.safetensors and b.safetensors"
 
 
+def test_of_a_folder_of_many_models_five_are_named(tmp_path):
+    for name in "abcdefg":
+        save(tmp_path / f"{name}.safetensors", {"a": torch.ones(1)})
+    with pytest.raises(WeightsError) as error:
+        open_checkpoint(tmp_path)
+    assert error.value.fields["listed"] == " and ".join(f"{name}.safetensors" for name in "abcde")
+
+
 def test_a_folder_of_nothing_but_pickles_says_so(tmp_path):
     (tmp_path / "Wan2.1_VAE.pth").write_bytes(b"never read")
     with pytest.raises(WeightsError) as error:

@@ -172,3 +172,102 @@ def test_channels_that_differ_by_rounding_are_gray(off, said):
     picture = np.tile(np.linspace(0, 250, WIDTH).round()[:, None], (HEIGHT, 1, 3))
     picture[..., 1] += off
     assert [one.split(". ")[0] + "." for one in check_control(frames_of(picture), "gray")] == said
+
+
+def flat(level: float) -> np.ndarray:
+    return np.full((HEIGHT, WIDTH, 3), level, float)
+
+
+def rows(part: float, above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """One picture over another, which begins at this part of the height."""
+    cut = round(part * HEIGHT)
+    return np.concatenate([above[:cut], below[cut:]])
+
+
+def tinted(picture: np.ndarray, by: float) -> np.ndarray:
+    return picture + np.array((0, by, 0))
+
+
+def stripes(low: float, high: float, axis: int) -> np.ndarray:
+    """Lines of one pixel, of two levels in turns."""
+    turns = np.indices((HEIGHT, WIDTH))[axis] % 2
+    return np.repeat(np.where(turns, high, low)[..., None], 3, axis=2)
+
+
+def step(slope: float) -> np.ndarray:
+    """An edge of 60 levels in a soft relief that rises and falls."""
+    x = np.arange(WIDTH)
+    relief = slope * (20 - np.abs(x % 40 - 20)) + np.where(x < 60, 60, 120)
+    return np.repeat(np.tile(relief, (HEIGHT, 1))[..., None], 3, axis=2)
+
+
+LIMITS = {  # kind, a picture that passes, one that is just beyond, how the warning about it begins
+    "depth, colour": ("depth", tinted(flat(80), 8), tinted(flat(80), 9), "The depth control has colour."),
+    "depth, rows of texture": ("depth", stripes(98, 103, 0), stripes(97, 104, 0), "The depth control has fine texture"),
+    "depth, columns of texture": (
+        "depth", stripes(98, 103, 1), stripes(97, 104, 1), "The depth control has fine texture on 100%"
+    ),
+    "depth, texture": (
+        "depth", rows(0.08, stripes(90, 110, 1), flat(100)), rows(0.12, stripes(90, 110, 1), flat(100)),
+        "The depth control has fine texture on 1",
+    ),
+    "depth, edges": ("depth", step(3), step(1.5), "The depth control has hard edges: 2"),
+    "pose, ground": ("pose", rows(0.55, flat(40), photo()), rows(0.45, flat(40), photo()), "Only 4"),
+    "pose, light": ("pose", flat(127), flat(128), "The pose control has a light background."),
+    "pose, black": ("pose", flat(9), flat(8), "100% of the pose control is pure black"),
+    "pose, part of it black": (
+        "pose", rows(0.45, flat(0), flat(20)), rows(0.55, flat(0), flat(20)), "55% of the pose control is pure black"
+    ),
+    "scribble, paper": (
+        "scribble", rows(0.65, flat(255), flat(128)), rows(0.55, flat(255), flat(128)), "Only 55% of the scribble"
+    ),
+    "scribble, paper not quite white": (
+        "scribble", rows(0.55, flat(255), flat(240)), rows(0.55, flat(255), flat(239)), "Only 55% of the scribble"
+    ),
+    "scribble, colour": ("scribble", tinted(flat(240), 8), tinted(flat(240), 9), "The scribble control has colour."),
+    "scribble, dark paper": ("scribble", flat(64), flat(63), "The scribble control has light lines on dark."),
+    "flow, dark": ("flow", tinted(flat(50), 14), tinted(flat(50), 13), "The flow control is dark where nothing moves."),
+    "flow, colour": ("flow", tinted(flat(200), 1), flat(200), "The flow control has no colour."),
+    "flow, all still": ("flow", flat(240), flat(239), "The flow control has no colour."),
+    "layout, white": ("layout", rows(0.55, flat(255), flat(0)), rows(0.45, flat(255), flat(0)), "Only 4"),
+    "layout, not quite white": ("layout", flat(208), flat(207), "Only 0% of the layout control is white."),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_on_one_side_of_a_limit_nothing_is_said_and_on_the_other_what_is_wrong(name):
+    kind, passes, beyond, said = LIMITS[name]
+    assert check_control(frames_of(passes), kind) == []
+    (warning,) = check_control(frames_of(beyond), kind)
+    assert warning.startswith(said)
+
+
+@pytest.mark.parametrize(
+    "pair", [((40, 0, 0), (0, 255, 255)), ((0, 40, 0), (0, 0, 255)), ((0, 255, 40), (40, 0, 0)),
+             ((0, 40, 0), (0, 0, 140)), ((0, 0, 0), (0, 0, 140)), ((0, 0, 0), (32, 0, 0))]
+)  # fmt: skip
+def test_two_colours_are_not_one_background(pair):
+    first, second = flat(0) + pair[0], flat(0) + pair[1]
+    picture = rows(0.45, first, rows(0.9, second, photo()))
+    assert check_control(frames_of(picture), "pose")[0].startswith("Only 45% of the pose control is of one colour.")
+
+
+def test_shades_of_a_codec_are_one_background():
+    """Up to 31 levels apart."""
+    assert check_control(frames_of(rows(0.5, flat(32), flat(63))), "pose") == []
+
+
+def test_what_is_wrong_only_now_and_then_is_found_in_a_long_clip():
+    """One frame of eight is looked at, at least."""
+    clip = [flat(100)] * 4 + [tinted(flat(100), 100)] * 8 + [flat(100)] * 52
+    assert len(check_control(frames_of(*clip), "depth")) == 1
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_an_edge_is_blurred_by_about_three_pixels(turned):
+    """Its slope is more than half as steep as it gets over three or four pixels, in either direction."""
+    edge = np.where(np.arange(WIDTH) < 64, 60.0, 200.0)
+    picture = np.tile(edge, (WIDTH, 1))
+    blurred = fix_control(frames_of(picture.T if turned else picture), "depth")[0][0, 0, 0].numpy()
+    slope = np.diff(blurred.T[64] if turned else blurred[64])
+    assert 3 <= (slope > slope.max() / 2).sum() <= 4

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from refused import refused
 
 from vace_core.errors import ShapeError
 from vace_core.geometry import Box, Grid
@@ -32,6 +33,23 @@ def test_the_nearest_lengths_hold_and_fit(grid, num_frames):
     for length in (below, above):
         assert grid.pixel_frames(grid.latent_frames(length)) == length
         grid.check(length, grid.step, 2 * grid.step)
+
+
+LONG = Grid(frames=17, pixels=16, patch=2, latents=5, shortest=(5, 2))  # grows by several latent frames at a time
+
+
+def test_a_clip_may_grow_by_several_latent_frames():
+    """Clips are of 5, 22, 39, … frames, or an image."""
+    assert [LONG.latent_frames(n) for n in (1, 4, 5, 21, 22, 39, 90)] == [1, 1, 2, 2, 7, 12, 27]
+    assert [LONG.pixel_frames(n) for n in (1, 2, 6, 7, 11, 12, 27)] == [1, 5, 5, 22, 22, 39, 90]
+    assert [LONG.nearest_lengths(n) for n in (1, 2, 4, 5, 6, 38, 39)] == [
+        (1, 1), (1, 5), (1, 5), (5, 5), (5, 22), (22, 39), (39, 39)
+    ]  # fmt: skip
+    assert LONG.lengths == "17n + 5"
+    LONG.check(1, 32, 32)
+    with pytest.raises(ShapeError) as error:
+        LONG.check(6, 32, 32)
+    assert refused(error.value) == ("length-for-model: choice=5 or 22, lengths=17n + 5, num_frames=6, some=5, 22, 39")
 
 
 @GRIDS

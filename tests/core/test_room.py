@@ -80,6 +80,18 @@ def test_a_system_that_tells_nothing_has_some_memory_all_the_same(tmp_path):
     assert 16 << 20 < free_bytes(tmp_path) < 1 << 60
 
 
+def test_where_nothing_tells_what_is_free_32_gib_are_taken_to_be(tmp_path, monkeypatch):
+    """A system without /proc, without psutil, and one that does not know its own memory."""
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    for unknown in (OSError, ValueError, AttributeError):
+        monkeypatch.setattr("os.sysconf", partial(_raise, unknown))
+        assert free_bytes(tmp_path) == 32 << 30
+
+
+def _raise(error, *_):
+    raise error
+
+
 def test_a_refusal_says_what_came_what_fits_and_what_to_do():
     with pytest.raises(InputError) as error:
         check_room(ENDLESS, "The clip", frames=8192, height=8192, width=8192)

@@ -40,6 +40,62 @@ def test_white_of_hlg_is_the_white_of_its_standard():
     assert 203 * float(shown[0, 0, 0]) ** 2.4 == pytest.approx(203 * 0.9, rel=0.01)
 
 
+def hlg(level: float) -> float:
+    """ITU-R BT.2100: the light of the scene, 0..1."""
+    a = 0.17883277
+    b, c = 1 - 4 * a, 0.5 - a * np.log(4 * a)
+    return level**2 / 3 if level <= 0.5 else (np.exp((level - c) / a) + b) / 12
+
+
+@pytest.mark.parametrize("level", [0.1, 0.5, 0.55, 0.7])
+def test_hlg_is_as_bright_as_on_a_display_of_1000(level: float):
+    shown = tone_mapped(torch.full((1, 1, 3), level), HLG)
+    assert 203 * float(shown[0, 0, 1]) ** 2.4 == pytest.approx(1000 * hlg(level) ** 1.2, rel=0.005)
+
+
+TO_2020 = np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]])  # ITU-R BT.2087
+COLOURS = [(120.0, 40.0, 60.0), (30.0, 90.0, 20.0), (50.0, 60.0, 140.0)]  # cd/m2 of red, green and blue of BT.709
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+def test_colours_of_pq_are_those_that_were_meant(colour: tuple[float, float, float]):
+    levels = [pq(nits) for nits in TO_2020 @ colour]
+    shown = tone_mapped(torch.tensor(levels).float().view(1, 1, 3), PQ)[0, 0]
+    assert (203 * shown.double() ** 2.4).tolist() == pytest.approx(list(colour), rel=0.02)
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+def test_colours_of_hlg_are_those_that_were_meant(colour: tuple[float, float, float]):
+    """The display makes brightness, by the luma of BT.2020, and not each channel, steeper."""
+    light = TO_2020 @ colour / 1000
+    scene = light * (light @ (0.2627, 0.6780, 0.0593)) ** (1 / 1.2 - 1)
+    levels = [np.sqrt(3 * one) if one <= 1 / 12 else np.interp(one, [hlg(x) for x in GRID], GRID) for one in scene]
+    shown = tone_mapped(torch.tensor(levels).float().view(1, 1, 3), HLG)[0, 0]
+    assert (203 * shown.double() ** 2.4).tolist() == pytest.approx(list(colour), rel=0.02)
+
+
+GRID = np.linspace(0.5, 1, 5001)
+
+
+def test_highlights_are_rolled_off_without_a_kink_and_keep_their_hue():
+    knee = 0.8 * 203
+    nits = torch.tensor([knee - 2, knee - 1, knee, knee + 1, knee + 2], dtype=torch.float64)
+    ramp = torch.tensor([pq(float(one)) for one in nits]).float().view(1, -1, 1).expand(1, -1, 3)
+    light = 203 * tone_mapped(ramp, PQ)[0, :, 1].double() ** 2.4
+    below, above = light[1] - light[0], light[4] - light[2]
+    assert above / below / 2 == pytest.approx(1, abs=0.06)
+    assert light[4] < nits[4]
+    bright = [pq(nits) for nits in TO_2020 @ (1200.0, 600.0, 300.0)]
+    red, green, blue = (tone_mapped(torch.tensor(bright).float().view(1, 1, 3), PQ)[0, 0].double() ** 2.4).tolist()
+    assert 0.95 < red < 1
+    assert (green / red, blue / red) == (pytest.approx(0.5, rel=0.02), pytest.approx(0.25, rel=0.02))
+
+
+def test_black_is_black():
+    for transfer in (PQ, HLG):
+        assert tone_mapped(torch.zeros(1, 1, 3), transfer).max() < 1e-2
+
+
 def test_a_hdr_film_is_read_and_written_as_sdr_where_one_asks(tmp_path: Path):
     level = round((pq(100) * 219 + 16) * 4)
     with av.open(str(tmp_path / "a.mp4"), "w") as container:

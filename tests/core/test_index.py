@@ -1,0 +1,125 @@
+"""From the time stamps of a video come its rate and the time of each frame."""
+
+from __future__ import annotations
+
+from fractions import Fraction as F
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from refused import refused
+
+from vace_core.errors import InputError
+from vace_core.media.index import check_complete, frame_times
+
+TICK = F(1, 1000)
+
+
+def times(starts: list[F | None], stated: F | None = None, last: F = F(0), tick: F = TICK):
+    notes: dict[str, None] = {}
+    fps, edges = frame_times(starts, tick, stated, last, notes)
+    return fps, edges.tolist(), list(notes)
+
+
+def even(count: int, gap: F = F(1, 10)) -> list[F | None]:
+    return [F(5) + n * gap for n in range(count)]
+
+
+def test_an_even_rate_is_that_of_the_stamps():
+    fps, edges, notes = times(even(3))
+    assert (fps, notes) == (10, [])
+    assert edges == [[0, 0.1], [0.1, 0.2], [0.2, pytest.approx(0.3)]]
+
+
+@pytest.mark.parametrize(
+    ("stated", "fps"), [(F(1005, 100), 10.05), (F(102, 10), 10), (F(98, 10), 10), (F(995, 100), 9.95)]
+)
+def test_a_stated_rate_counts_where_the_stamps_agree_within_a_hundredth(stated: F, fps: float):
+    assert times(even(101), stated)[0] == pytest.approx(fps)
+
+
+def test_few_frames_agree_within_the_clock_of_the_file():
+    """Two stamps of milliseconds tell no rate to a hundredth."""
+    assert times(even(2, F(33, 1000)), F(30000, 1001))[0] == pytest.approx(29.97, abs=0.001)
+    assert times(even(2, F(34, 1000)), F(30000, 1001))[0] == pytest.approx(29.97, abs=0.001)
+    assert times(even(2, F(31, 1000)), F(30000, 1001))[0] == pytest.approx(1000 / 31)
+    assert times(even(5, F(34, 1000)), F(30000, 1001))[0] == pytest.approx(1000 / 34)
+
+
+def test_one_frame_lasts_as_long_as_it_says_or_as_the_stated_rate():
+    assert times([F(3)], None, F(1, 4)) == (4, [[0, 0.25]], [])
+    assert times([F(3)], F(8), F(1, 4)) == (8, [[0, 0.125]], [])
+    assert times([F(3)]) == (25, [[0, 0.04]], ["It states no frame rate; 25 fps is assumed."])
+
+
+@pytest.mark.parametrize("starts", [[F(0), None, F(2)], [F(0), F(0), F(1)], [F(1), F(0), F(2)]])
+def test_stamps_out_of_order_are_said(starts: list[F | None]):
+    assert times(starts, F(8)) == (
+        8, [[0, 0.125], [0.125, 0.25], [0.25, 0.375]],
+        ["Its time stamps are missing or disordered; an even rate is assumed."],
+    )  # fmt: skip
+
+
+def test_a_frame_that_is_one_tick_off_is_rounding_and_two_ticks_are_not():
+    one, two = even(11), even(11)
+    one[5], two[5] = F(5501, 1000), F(5502, 1000)
+    assert times(one)[::2] == (10, [])
+    fps, edges, (note,) = times(two)
+    assert fps == 10
+    assert edges[4:6] == [[0.4, 0.502], [0.502, 0.6]]
+    assert note == ("Its rate varies: a frame lasts 98 to 102 ms, 10 fps on average; the time of each frame is kept.")
+
+
+def test_a_coarse_clock_hides_no_missing_frame():
+    """At most a quarter of a frame is rounding."""
+    late = even(11)
+    late[5] = F(553, 100)
+    assert "Its rate varies" in times(late, tick=F(1, 10))[2][0]
+    late[5] = F(552, 100)
+    assert times(late, tick=F(1, 10))[2] == []
+
+
+def test_the_last_frame_of_a_varying_rate_lasts_as_it_says_or_as_the_mean():
+    starts: list[F | None] = [F(0), F(1), F(4)]
+    fps, edges, (note,) = times(starts, None, F(3))
+    assert (fps, edges) == (pytest.approx(3 / 7), [[0, 1], [1, 4], [4, 7]])
+    assert note.startswith("Its rate varies: a frame lasts 1000 to 3000 ms, 0.4286 fps on average; ")
+    assert times(starts)[:2] == (0.5, [[0, 1], [1, 4], [4, 6]])
+
+
+def complete(
+    kind: str, count: int, end: F, *, ticks: int | None = None, start: int | None = None, clock: str = ""
+) -> str:
+    """What is said of a file of this kind whose header states a duration, in milliseconds or as a clock."""
+    header = SimpleNamespace(duration=ticks, start_time=start, time_base=TICK,
+                             metadata={"DURATION": clock} if clock else {})  # fmt: skip
+    try:
+        check_complete(Path("a.mp4"), SimpleNamespace(format=SimpleNamespace(name=kind)), header, count, end)
+    except InputError as error:
+        return refused(error)
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("clock", "stated"), [("00:00:10.500", 10.5), ("00:01:00.0", 60), ("00:02:00", 120), ("01:00:00.0", 3600),
+                          ("02:03:04", 7384)]
+)  # fmt: skip
+def test_a_file_that_ends_before_its_clock_is_cut_short(clock: str, stated: float):
+    said = complete("matroska,webm", 50, F(5), clock=clock)
+    assert said == f"video-cut-short: count=50, end=5, path=a.mp4, stated={stated:g}"
+    assert complete("matroska,webm", 50, F(round(stated * 1000), 1000), clock=clock) == ""
+
+
+def test_and_one_whose_header_counts_more_ticks():
+    assert complete("mov,mp4", 50, F(5), ticks=5000) == ""
+    assert complete("mov,mp4", 50, F(5), ticks=6000) == "video-cut-short: count=50, end=5, path=a.mp4, stated=6"
+    assert complete("mov,mp4", 50, F(5), ticks=4900, start=400) == (
+        "video-cut-short: count=50, end=5, path=a.mp4, stated=5.3"
+    )
+    assert complete("avi", 50, F(5), ticks=6000) == ""  # which states no duration of its own
+
+
+def test_two_frames_may_be_missing():
+    """Headers of whole files are rounded up."""
+    assert complete("mov,mp4", 50, F(5), ticks=5200) == ""
+    assert complete("mov,mp4", 50, F(5), ticks=5201) != ""
