@@ -10,15 +10,16 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import like_starter
 import numpy as np
 import pytest
 import tiny
 import torch
 from refused import refused
-from test_cli import model, vace  # noqa: F401
+from typer.testing import CliRunner, Result
 from video_files import encode, encode_sound, noise, sound_of
 
-from vace_core.cli import tasks
+from vace_core.cli import app, tasks
 from vace_core.cli.options import ChannelName, CropName, EditPart, FitName, Part, Paths, References, Wanted
 from vace_core.inputs.put_back import Edit, put_back
 from vace_core.media.pictures import write_image
@@ -30,6 +31,15 @@ QUICK = ("--steps", "1", "--seed", "1")
 HEIGHT, WIDTH, COUNT = 64, 96, 30
 HOLE = (slice(16, 40), slice(32, 64))  # rows, columns
 WANTED = Wanted()
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Path:
+    return like_starter.write(tmp_path_factory.mktemp("model"))
+
+
+def vace(*words: object) -> Result:
+    return CliRunner().invoke(app, [str(word) for word in words])
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +68,7 @@ def rgb(path: Path) -> torch.Tensor:
     return read_video(path).frames
 
 
-def test_an_edit_is_in_the_whole_film_and_nothing_else_of_it_has_changed(model, clip, mask, tmp_path):  # noqa: F811
+def test_an_edit_is_in_the_whole_film_and_nothing_else_of_it_has_changed(model, clip, mask, tmp_path):
     out = tmp_path / "out.mkv"
     done = vace("inpaint", clip, "--mask", mask, "-m", model, "--start", "8f", "--end", "0.76", "--lossless", "-o", out,
                 *QUICK)  # fmt: skip
@@ -77,7 +87,7 @@ def test_an_edit_is_in_the_whole_film_and_nothing_else_of_it_has_changed(model, 
     assert "generated in frames 8 to 18" in " ".join(done.stderr.split())
 
 
-def test_ten_bits_stay_ten_bits(model, mask, tmp_path):  # noqa: F811
+def test_ten_bits_stay_ten_bits(model, mask, tmp_path):
     clip, out = tmp_path / "clip.mp4", tmp_path / "out.mkv"
     write_video(clip, tiny.clip(5, HEIGHT, WIDTH), fps=25, bits=10)
     done = vace("inpaint", clip, "--mask", mask, "-m", model, "--lossless", "-o", out, "--feather", "4", *QUICK)
@@ -91,7 +101,7 @@ def test_ten_bits_stay_ten_bits(model, mask, tmp_path):  # noqa: F811
         assert not different.any()
 
 
-def test_pictures_come_and_go_as_numbered_files(model, mask, tmp_path):  # noqa: F811
+def test_pictures_come_and_go_as_numbered_files(model, mask, tmp_path):
     pictures = noise(5, HEIGHT, WIDTH, 3)
     write_frames(tmp_path / "shots", pictures)
     for given, out in (("shots", "made"), ("shots/frame_%05d.png", "more/take_%03d.png")):
@@ -107,7 +117,7 @@ def test_pictures_come_and_go_as_numbered_files(model, mask, tmp_path):  # noqa:
     assert torch.equal(rgb(tmp_path / "more" / "take_%03d.png"), after)
 
 
-def test_a_picture_keeps_its_size(model, tmp_path):  # noqa: F811
+def test_a_picture_keeps_its_size(model, tmp_path):
     write_image(tmp_path / "photo.png", from_uint8(noise(90, 134, 3)))
     hole = torch.full((1, 3, 1, 90, 134), -1.0)
     hole[..., 30:60, 40:80] = 1
@@ -141,14 +151,14 @@ def test_frames_and_rate_are_those_of_the_clip_or_those_asked_for(clip, wanted, 
     assert torch.equal(vcu.control[:, :, count:], last.expand(-1, -1, vcu.padding, -1, -1))
 
 
-def test_padding_is_not_in_the_result(model, clip, tmp_path):  # noqa: F811
+def test_padding_is_not_in_the_result(model, clip, tmp_path):
     done = vace("gray", clip, "-m", model, "--end", "6f", "-o", tmp_path / "out.mp4", *QUICK)
     assert done.exit_code == 0, done.stderr
     film = VideoReader(tmp_path / "out.mp4")
     assert (film.count, film.fps, (film.height, film.width)) == (6, 25, (48, 80))
 
 
-def test_what_generates_every_pixel_has_the_size_of_the_clip_if_asked(model, clip, tmp_path):  # noqa: F811
+def test_what_generates_every_pixel_has_the_size_of_the_clip_if_asked(model, clip, tmp_path):
     out = tmp_path / "out.mkv"
     done = vace("gray", clip, "-m", model, "--end", "5f", "--put-back", "--lossless", "-o", out, *QUICK)
     assert done.exit_code == 0, done.stderr
@@ -278,7 +288,7 @@ class TestCrop:
 
     @pytest.mark.parametrize(("crop", "size"), [("steady", (16, 96)), ("follow", (32, 32))])
     def test_a_box_holds_the_mask_in_every_frame_and_is_put_back_there(
-        self, crop, size, model, clip, moving, tmp_path  # noqa: F811
+        self, crop, size, model, clip, moving, tmp_path
     ):  # fmt: skip
         out = tmp_path / "out.mkv"
         done = vace("inpaint", clip, "--mask", moving, "-m", model, "--end", "9f", "--crop", crop, "--lossless", "-o",
