@@ -15,7 +15,7 @@ from ..vace_core.tasks import anything
 from .build import references_note
 from .comfy import host, sockets
 from .comfy.bridge import images_of, masks_of, pictures_of
-from .comfy.fitted import ANY_GRID, fit_clip, fit_picture, grid_of, notes_of, require_mask
+from .comfy.fitted import ANY_GRID, fit_clip, fit_picture, grid_of, notes_of, padded, require_mask
 from .comfy.node import Node
 from .control import NO_BOXES, boxes_note, no_boxes, paths_typed
 
@@ -101,7 +101,7 @@ class VaceSwapAnything(Node):
         vcu = anything.swap_anything(
             clip.frames, masks, pictures, prompt=prompt, negative_prompt=negative_prompt, fps=clip.plan.fps
         )
-        return host.output(cls, vcu, notes=(*notes_of(clip), *notes, *references_note(pictures)))
+        return host.output(cls, padded(vcu, clip), notes=(*notes_of(clip), *notes, *references_note(pictures)))
 
 
 class VaceExpandAnything(Node):
@@ -203,7 +203,8 @@ class VaceAnimateAnything(Node):
             frames, pictures, prompt=prompt, negative_prompt=negative_prompt, fps=clip.plan.fps
         )
         found = check_control(frames, "pose")
-        return host.output(cls, vcu, notes=(*notes_of(clip), *notes, *found, *references_note(pictures)))
+        said = (*notes_of(clip), *notes, *found, *references_note(pictures))
+        return host.output(cls, padded(vcu, clip), notes=said)
 
 
 class VaceReferenceAnything(Node):

@@ -15,7 +15,7 @@ from ..vace_core.inputs.fitted import Fitted, fit_control
 from ..vace_core.vcu import VideoConditionUnit, compose
 from .comfy import host, sockets
 from .comfy.bridge import masks_of, pictures_of
-from .comfy.fitted import ANY_GRID, fit_clip, fit_mask, grid_of, notes_of, source_of
+from .comfy.fitted import ANY_GRID, fit_clip, fit_mask, grid_of, notes_of, padded, source_of
 from .comfy.node import Node
 
 
@@ -177,4 +177,4 @@ def _unit(
     units = [tasks.inpaint(clip.frames, masks, fps=fps)] if keeps else []
     if control is not None:
         units.append(tasks.control(control, masks=masks, fps=fps))
-    return compose(*units), notes
+    return padded(compose(*units), clip), notes

@@ -18,7 +18,7 @@ from ..vace_core.inputs.layout import BoxPath
 from ..vace_core.vcu import compose
 from .comfy import host, sockets
 from .comfy.bridge import images_of
-from .comfy.fitted import ANY_GRID, fit_clip, fit_mask, notes_of
+from .comfy.fitted import ANY_GRID, fit_clip, fit_mask, notes_of, padded
 from .comfy.node import Node
 
 COMPUTED: dict[str, Callable[[Tensor], Tensor]] = {
@@ -124,7 +124,7 @@ class VaceControlVideo(Node):
         vcu = tasks.control(frames, masks=masks, prompt=prompt, negative_prompt=negative_prompt, fps=clip.plan.fps)
         if masks is not None and kind in COMPUTED:
             vcu = compose(tasks.inpaint(clip.frames, masks, fps=clip.plan.fps), vcu)
-        return host.output(cls, vcu, images_of(frames), notes=(*notes_of(clip), *said, *notes))
+        return host.output(cls, padded(vcu, clip), images_of(frames), notes=(*notes_of(clip), *said, *notes))
 
 
 class VaceLayoutToVideo(Node):

@@ -18,6 +18,7 @@ from .comfy.fitted import (
     grid_of,
     notes_of,
     notes_of_ends,
+    padded,
     require_mask,
     rest_of,
     source_of,
@@ -54,7 +55,7 @@ class VaceInpaintVideo(Node):
         clip = fit_clip(images, fit, fps)
         masks, notes = require_mask(mask, clip)
         vcu = tasks.inpaint(clip.frames, masks, prompt=prompt, negative_prompt=negative_prompt, fps=clip.plan.fps)
-        return host.output(cls, vcu, notes=(*notes_of(clip), *notes))
+        return host.output(cls, padded(vcu, clip), notes=(*notes_of(clip), *notes))
 
 
 class VaceOutpaintVideo(Node):
@@ -106,7 +107,8 @@ class VaceOutpaintVideo(Node):
             negative_prompt=negative_prompt,
             fps=clip.plan.fps,
         )
-        return host.output(cls, vcu, notes=(*notes_of(clip), f"The canvas is {vcu.width} x {vcu.height}."))
+        said = (*notes_of(clip), f"The canvas is {vcu.width} x {vcu.height}.")
+        return host.output(cls, padded(vcu, clip), notes=said)
 
 
 class VaceExtendVideo(Node):

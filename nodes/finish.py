@@ -127,6 +127,7 @@ class VaceCompositeVideo(Node):
                 vcu_height=vcu.height,
             )
         result = composite_vcu(frames, vcu, feather=feather, match_colour=match_colour)
+        result = vcu.shown(result)
         said = _kept_note(result, vcu)
         return host.output(cls, images_of(result), vcu.fps, said, notes=[said])
 
@@ -177,11 +178,12 @@ def _check_same_size(latents: Tensor, vcu: VideoConditionUnit, grid: Grid) -> No
 
 
 def _kept_note(frames: Tensor, vcu: VideoConditionUnit) -> str:
-    said = f"{vcu.num_frames} frames of {vcu.width} x {vcu.height} at {vcu.fps:.4g} fps."
+    said = f"{vcu.shown_frames} frames of {vcu.width} x {vcu.height} at {vcu.fps:.4g} fps."
     if vcu.source is None:
         return f"{said} All of it was generated."
-    error = max_kept_error(frames, vcu.source, vcu.masks) * 127.5
-    kept = 1 - float(vcu.masks.mean())
+    masks = vcu.shown(vcu.masks)
+    error = max_kept_error(frames, vcu.shown(vcu.source), masks) * 127.5
+    kept = 1 - float(masks.mean())
     return f"{said} {kept:.1%} was kept; largest difference to the source there: {error:.4g} of 255."
 
 

@@ -111,7 +111,7 @@ def generate(
     on_step: OnStep | None = None,
     on_chunk: Callable[[str, int, int], None] | None = None,
 ) -> Tensor:
-    """Frames `(B, 3, T, H, W)` in −1..1: what the VCU asks for, with every kept pixel as it came.
+    """Frames `(B, 3, T, H, W)` in −1..1: what the VCU asks for, without its padding, every kept pixel as it came.
 
     Args:
         strength: Where and when the VCU acts, beside the strength of `options`, which is for all conditions.
@@ -153,7 +153,7 @@ def finish(
     match_colour: bool = False,
     on_chunk: OnChunk | None = None,
 ) -> Tensor:
-    """Latents `(B, C, t, h, w)` of the video as frames: the generated part decoded, and the kept pixels around it.
+    """Latents `(B, C, t, h, w)` of the video as frames without padding: generated ones decoded, kept ones as they came.
 
     Args:
         feather: As for `generate`.
@@ -175,7 +175,7 @@ def finish(
             )
         frames = vae.decode(latents, on_chunk=on_chunk).to(vcu.roles.device)
         check_finite(frames, "Decoding", VAE_ADVICE)
-        return frames
+        return vcu.shown(frames)
     whole = Box(0, 0, vcu.width, vcu.height)
     # Colours are compared on kept pixels beside the mask, so these must be decoded too.
     box = (generated_box(vcu) or whole).grown(RING if match_colour else 0, vcu.height, vcu.width)
@@ -183,7 +183,7 @@ def finish(
     check_finite(made, "Decoding", VAE_ADVICE)
     canvas = vcu.source.clone()
     canvas[..., box.top : box.bottom, box.left : box.right] = made.to(canvas.device)
-    return composite_vcu(canvas, vcu, feather=feather, match_colour=match_colour)
+    return vcu.shown(composite_vcu(canvas, vcu, feather=feather, match_colour=match_colour))
 
 
 def sample(

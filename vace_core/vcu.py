@@ -35,9 +35,12 @@ class VideoConditionUnit:
         prompt: What the result should show.
         negative_prompt: What it should not show; "" = the model's default, "none" = no negative prompt.
         fps: Frames per second of the result.
+        padding: Frames at the end that are there for the model alone, whose lengths are 4n + 1 or the like; they are
+            dropped after decoding.
 
     Raises:
-        InputError: values out of range or not finite, or pixels to keep or follow that were not given.
+        InputError: values out of range or not finite, nothing but padding, or pixels to keep or follow that were not
+            given.
         ShapeError: tensors whose sizes do not agree.
     """
 
@@ -48,9 +51,18 @@ class VideoConditionUnit:
     prompt: str = ""
     negative_prompt: str = ""
     fps: float = 16.0
+    padding: int = 0
 
     def __post_init__(self) -> None:
         _check_roles(self.roles)
+        if not 0 <= self.padding < self.num_frames:
+            raise InputError(
+                "padding-range",
+                "{padding} of {frames} frames are padding. At least one frame that is shown is needed. Set a smaller "
+                "padding.",
+                padding=self.padding,
+                frames=self.num_frames,
+            )
         for name, words in (("prompt", self.prompt), ("negative prompt", self.negative_prompt)):
             _check_text(words, name)
         if not (math.isfinite(self.fps) and self.fps > 0):
@@ -110,6 +122,11 @@ class VideoConditionUnit:
         return self.roles.shape[2]
 
     @property
+    def shown_frames(self) -> int:
+        """Frames of the result: those that are not padding."""
+        return self.num_frames - self.padding
+
+    @property
     def height(self) -> int:
         return self.roles.shape[3]
 
@@ -125,6 +142,10 @@ class VideoConditionUnit:
     def has_source(self) -> Tensor:
         """`(B, 1, T, H, W)` bool, where there is a source pixel, kept or not."""
         return (self.roles & KEEP) != 0
+
+    def shown(self, frames: Tensor) -> Tensor:
+        """`(B, C, T, H, W)`, of frames or masks of all frames those that are not padding."""
+        return frames[:, :, : self.shown_frames]
 
     @property
     def _kept(self) -> Tensor:
@@ -166,7 +187,7 @@ def compose(*units: VideoConditionUnit) -> VideoConditionUnit:
 
     References and prompts are appended in order; parts that a prompt already has are not repeated. A VCU that says
     nothing changes nothing, and how the VCUs are grouped makes no difference; their order does, as stated. The rate is
-    that of the first; a relative difference below `SAME_RATE` is none.
+    that of the first; a relative difference below `SAME_RATE` is none. The padding is the longest of any.
 
     Raises:
         InputError: no VCU, or different frame rates.
@@ -192,6 +213,7 @@ def _compose_two(first: VideoConditionUnit, second: VideoConditionUnit) -> Video
         references=first.references + second.references,
         prompt=_join(first.prompt, second.prompt),
         negative_prompt=_join(first.negative_prompt, second.negative_prompt),
+        padding=max(first.padding, second.padding),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
@@ -12,13 +13,14 @@ from ...vace_core.geometry import Grid
 from ...vace_core.inputs import fitted as core
 from ...vace_core.inputs import fitting
 from ...vace_core.inputs.fitted import Fitted, Source, Target
+from ...vace_core.inputs.fitted_masks import fit_mask as fit_masks
 from ...vace_core.inputs.fitting import FitPlan
 from ...vace_core.inputs.resizing import resize_frames
 from ...vace_core.models import FAMILIES
 from ...vace_core.pipeline import check_vcu
 from ...vace_core.vcu import VideoConditionUnit
 from .bridge import frames_of, images_of, masks_of, range_warning
-from .sockets import FITS
+from .sockets import ALL_FRAMES, FITS
 
 # A task knows no model. What no model takes it refuses; the rest is checked where the model is known.
 ANY_GRID = min((family.grid for family in FAMILIES), key=lambda grid: (grid.frames, grid.step))
@@ -36,7 +38,7 @@ def target_of(fit: str, length: int | None = None) -> Target:
         fit: A name out of `FITS`.
         length: Frames of the result, where a node asks for them.
     """
-    return Target(takes=FITS.get(fit) or ANY_GRID, length=length)
+    return Target(takes=FITS.get(fit) or ANY_GRID, length=length, all_frames=fit in ALL_FRAMES)
 
 
 def check_for_model(vcu: VideoConditionUnit, grid: Grid) -> None:
@@ -44,7 +46,8 @@ def check_for_model(vcu: VideoConditionUnit, grid: Grid) -> None:
     try:
         check_vcu(vcu, grid)
     except ShapeError as error:
-        named = " or ".join(f'"{name}"' for name, rule in FITS.items() if rule is not None and rule.grid == grid)
+        fits = [name for name, rule in FITS.items() if rule is not None and rule.grid == grid]
+        named = " or ".join(f'"{name}"' for name in fits if name not in ALL_FRAMES)
         raise ShapeError(
             "size-for-model",
             "{error} Where a video or image comes in, the task does it by itself with fit set to {choice}.",
@@ -88,7 +91,7 @@ def fit_picture(image: Any, fit: str, fps: float, *, growth: float = 1.0) -> Fit
 def fit_mask(mask: Any, clip: Fitted) -> tuple[Tensor, tuple[str, ...]] | None:
     """As the library's `fit_mask`; None where no mask came."""
     masks = masks_of(mask)
-    return None if masks is None else core.fit_mask(masks, clip)
+    return None if masks is None else fit_masks(masks, clip)
 
 
 def require_mask(mask: Any, clip: Fitted) -> tuple[Tensor, tuple[str, ...]]:
@@ -97,15 +100,24 @@ def require_mask(mask: Any, clip: Fitted) -> tuple[Tensor, tuple[str, ...]]:
     Raises:
         InputError: none came.
     """
-    found = fit_mask(mask, clip)
-    if found is None:
+    return fit_masks(mask_given(mask), clip)
+
+
+def mask_given(mask: Any) -> Tensor:
+    """A MASK, `(T, H, W)` in 0..1.
+
+    Raises:
+        InputError: none came.
+    """
+    masks = masks_of(mask)
+    if masks is None:
         raise InputError(
             "mask-empty",
             "The mask is empty: it is the black one that Load Image gives for an image without transparency. "
             "A mask that is white where something is to be generated is needed. Paint one in the mask "
             "editor, or connect another.",
         )
-    return found
+    return masks
 
 
 def rest_of(end: Fitted | None) -> Tensor | None:
@@ -125,6 +137,11 @@ def notes_of_ends(ends: Sequence[Fitted]) -> list[str]:
         said = notes_of(end)
         notes += [said[0] if end.rest is None else _said_of_end(end), *said[1:], *end.notes]
     return notes
+
+
+def padded(vcu: VideoConditionUnit, clip: Fitted) -> VideoConditionUnit:
+    """A VCU of a clip, that knows which of its frames only fill a length that the model takes."""
+    return replace(vcu, padding=clip.plan.padding)
 
 
 def _said_of_thinning(plan: FitPlan) -> list[str]:

@@ -24,11 +24,12 @@ Adapter = io.Custom("VACE_ADAPTER")
 References = io.Custom("VACE_REFERENCES")
 BoundingBox = io.Custom("BOUNDING_BOX")
 
-FITS: dict[str, ResolutionPreset | None] = {
-    **{name: rule for comfy in COMFY_FAMILIES for name, rule in comfy.fits.items()},
-    "starter": STARTER_PRESET,
-    "as it is": None,
-}
+_RULES = {**{name: rule for comfy in COMFY_FAMILIES for name, rule in comfy.fits.items()}, "starter": STARTER_PRESET}
+ALL_FRAMES = {f"{name}, all frames": rule for name, rule in _RULES.items()}
+"""The fits that keep every frame of a clip and its rate."""
+
+# Saved graphs hold a name: append, never change one.
+FITS: dict[str, ResolutionPreset | None] = {**_RULES, "as it is": None, **ALL_FRAMES}
 """How a clip is brought to the size and length that a model takes."""
 
 ANY_RATE = "fps"
@@ -193,8 +194,9 @@ def fit() -> Any:
         tooltip=(
             "How the video is resized and cut for the model. 480p and 720p (for Wan) and LTX-Video keep the "
             "aspect ratio and choose the largest size and length that the model takes, for the mask too; starter "
-            'does so for the small built-in model. "as it is" changes nothing, and stops with an error if the '
-            "model cannot take it."
+            "does so for the small built-in model. They thin a long clip out in time, as the official code does; with "
+            '"all frames" every frame and the rate are kept, and a clip that is too long for one pass is an error. "as '
+            'it is" changes nothing, and stops with an error if the model cannot take it.'
         ),
     )
 

@@ -224,7 +224,7 @@ FITS = {
 def test_size_length_and_rate_are_those_asked_for_or_those_the_model_likes(name, model, tmp_path):
     options, wanted = FITS[name]
     write_video(tmp_path / "long.mkv", torch.zeros(1, 3, 40, 72, 96), fps=16, lossless=True)
-    found = vace("gray", tmp_path / "long.mkv", "-m", model, "--dry-run", "--json", *options)
+    found = vace("gray", tmp_path / "long.mkv", "-m", model, "--fit", "official", "--dry-run", "--json", *options)
 
     assert found.exit_code == 0, found.stderr
     told = json.loads(found.stdout)
@@ -325,11 +325,11 @@ WRONG = {
 ),
     ),
     "an adapter that acts nowhere": (
-        3, ["text", "--start", "0.8", "--end", "0.2"],
+        3, ["text", "--start-percent", "0.8", "--end-percent", "0.2"],
         "adapter-never-acts: end_percent=0.2, start_percent=0.8",
     ),
     "an adapter that acts in no step": (
-        3, ["text", "--start", "0.55", "--end", "0.6", "--steps", "4"],
+        3, ["text", "--start-percent", "0.55", "--end-percent", "0.6", "--steps", "4"],
         "adapter-never-acts: end_percent=0.6, start_percent=0.55, steps=4",
     ),
     "an edge with nothing beside it": (

@@ -73,9 +73,9 @@ def test_thinning_out_is_said_with_the_way_to_keep_the_rate(tmp_path):
     (said,) = warnings_of(fitted, Wanted())
     assert said == (
         f"The clip is thinned out in time: 100 frames at 29.97 fps become 17 at {fitted.plan.fps:.4g} fps. Motion "
-        "becomes coarser. To keep the rate, take the first 0.57 s alone: --length 17 --fps 29.97"
+        "becomes coarser. To keep the rate, leave out --fit official."
     )
-    shown = vace("preview", "gray", tmp_path / "long.mp4", "-o", tmp_path / "sheet.png")
+    shown = vace("preview", "gray", tmp_path / "long.mp4", "--fit", "official", "-o", tmp_path / "sheet.png")
     assert f"! {said}" in one_line(shown.stderr)
 
     asked = Wanted(length=17, fps=29.97)

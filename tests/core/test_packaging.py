@@ -132,3 +132,9 @@ def test_what_is_published_is_the_pack_and_nothing_else(published):
 def test_what_is_published_is_small(published):
     size = sum((ROOT / name).stat().st_size for name in published) / 1e6
     assert size < MOST, f"{size:.1f} MB"
+
+
+def test_the_library_says_the_version_of_the_package():
+    import vace_core
+
+    assert vace_core.__version__ == PROJECT["project"]["version"]

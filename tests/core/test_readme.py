@@ -6,8 +6,12 @@ import re
 import runpy
 from pathlib import Path
 
+import numpy as np
+import pytest
 import torch
+from refused import refused
 
+import vace_core
 from vace_core.media.pictures import write_image
 from vace_core.media.video import read_video
 from vace_core.media.write import write_video
@@ -38,3 +42,33 @@ def test_the_python_sample_runs(tmp_path, monkeypatch):
     assert (after.frames.shape, after.fps) == (before.frames.shape, 8)
     changed = (after.frames.int() - before.frames.int()).abs().float()
     assert changed[:, 16:48].mean() > 2 * changed[:, :16].mean()
+
+
+def test_pictures_in_memory_are_taken_from_torch_and_numpy(tmp_path):
+    pictures = np.random.default_rng(0).integers(0, 256, (6, 48, 64, 3), dtype=np.uint8)
+    hole = np.zeros((48, 64), dtype=np.float32)
+    hole[16:32, 16:48] = 1
+    vace = vace_core.open_model()
+    clips = [vace.read(pictures, hole, fps=25), vace.read(torch.from_numpy(pictures), torch.from_numpy(hole), fps=25)]
+    units = [vace_core.tasks.inpaint(clip.frames, clip.masks, fps=clip.fps) for clip in clips]
+    assert torch.equal(units[0].frames, units[1].frames)
+    assert clips[0].frames.shape == (1, 3, 9, 48, 64)
+    clips[0].write(tmp_path / "out.mkv", vace.generate(units[0], seed=1, steps=1), lossless=True)
+    after = read_video(tmp_path / "out.mkv")
+    assert (after.frames.shape, after.fps) == (pictures.shape, 25)
+    different = (after.frames.numpy() != pictures).any(-1)
+    assert different[:, 16:32, 16:48].any()
+    different[:, 16:32, 16:48] = False
+    assert not different.any()
+
+
+def test_an_unknown_option_is_refused():
+    vace = vace_core.open_model()
+    unit = vace_core.tasks.text(num_frames=1, height=32, width=32)
+    with pytest.raises(vace_core.VaceError) as error:
+        vace.generate(unit, step=3)
+    assert refused(error.value).startswith("option-unknown")
+
+
+def test_every_name_at_the_top_is_there():
+    assert all(hasattr(vace_core, name) for name in vace_core.__all__)

@@ -108,6 +108,21 @@ class TestFit:
             "To keep the rate, take the first 17 frames alone (0.68 s) with Image From Batch before the node."
         )
 
+    def test_all_frames_are_kept_and_those_that_fill_the_length_dropped_again(self, run):
+        video, mask = clip(6, 48, 80), torch.zeros(1, 48, 80)
+        mask[:, 8:24, 8:40] = 1
+        vcu = run("VaceInpaintVideo", images=video, mask=mask, fit="starter, all frames", fps=25.0)[0]
+        assert (vcu.num_frames, vcu.padding, vcu.fps) == (9, 3, 25.0)
+        images = run("VaceCompositeVideo", images=clip(9, 48, 80, seed=1), vcu=vcu)[0]
+        assert images.shape == video.shape
+        assert torch.equal(images[:, 24:], video[:, 24:])
+
+    def test_a_clip_that_is_too_long_for_one_pass_is_not_thinned(self, run):
+        images = torch.full((100, 64, 64, 3), 0.5)
+        assert refusal(run, "VaceControlVideo", images=images, kind="gray", fit="starter, all frames", fps=25.0) == (
+            "clip-too-long: frames=100, height=64, most=17, most_seconds=0.68, name=images, seconds=4, width=64"
+        )
+
     def test_mask_and_clip_share_one_plan(self, run):
         video = clip(18, 64, 96)
         mask = (video.mean(dim=3) > 0.5).float()

@@ -1,8 +1,8 @@
 """The command `vace`: every task from a terminal.
 
-`tasks` has one function per task, `options` what they share, `inputs` the input files, `files` and `models` the
-model, `run` runs a task, `film` adds the rest of the video around its result, `console` prints; `tools`, `demo`,
-`train` and `ablate` are the commands that are no tasks.
+`tasks` has one function per task, `options` what they share, `inputs` the input files, `editing` clips that are edited,
+`files` and `models` the model, `run` runs a task, `film` adds the rest of the video around its result, `console`
+prints; `tools`, `demo`, `train` and `ablate` are the commands that are no tasks.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ import sys
 from io import TextIOWrapper
 from typing import Annotated
 
-from typer import Option, Typer
+from typer import Exit, Option, Typer
 
+from .. import __version__
 from . import ablate, demo, tools, train
-from .console import EXIT_CODES, set_debug
+from .console import EXIT_CODES, result, set_debug
 from .options import Run, Sheet, spread
 from .run import preview, run
 from .tasks import TASKS
@@ -29,8 +30,20 @@ app = Typer(
 previews = Typer(help="Preview a task as a contact sheet, without a model.", no_args_is_help=True)
 
 
+def show_version(wanted: bool) -> None:
+    """Says the version and ends."""
+    if wanted:
+        result(__version__)
+        raise Exit
+
+
 @app.callback()
-def common(debug: Annotated[bool, Option("--debug", help="Show errors with their traceback.")] = False) -> None:
+def common(
+    debug: Annotated[bool, Option("--debug", help="Show errors with their traceback.")] = False,
+    _version: Annotated[
+        bool, Option("--version", help="Show the version.", callback=show_version, is_eager=True)
+    ] = False,
+) -> None:
     """Video creation and editing with VACE: one model, every task."""
     set_debug(debug)
 

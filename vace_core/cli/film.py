@@ -8,7 +8,8 @@ from torch import Tensor
 
 from ..inputs.fitted import Fitted
 from ..inputs.fitting import FitPlan
-from ..inputs.resizing import resize_frames
+from ..inputs.resizing import film_frames, resize_frames
+from ..media.footage import Footage
 from ..media.video import to_uint8
 
 PIECE = 16  # frames fitted at once: what a scaled frame takes in between is not held for a whole film
@@ -16,18 +17,22 @@ PIECE = 16  # frames fitted at once: what a scaled frame takes in between is not
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Rest:
-    """The frames of a clip that the model is not shown, in bytes until used: a video can be long.
+    """The frames of a clip that the model is not shown, decoded or scaled when they are used: a video can be long.
 
     Attributes:
-        pictures: `(T, H, W, 3)` uint8, the whole file as it was decoded.
+        pictures: The whole clip: a film, or `(T, H, W, 3)` uint8.
         plan: Which of its frames are the rest, fitted with the geometry of those that the model is shown.
     """
 
-    pictures: Tensor
+    pictures: Tensor | Footage
     plan: FitPlan
 
     def write_to(self, film: Tensor) -> None:
         """Fills `film` `(T, H, W, 3)` uint8, T the frames of the plan."""
+        if isinstance(self.pictures, Footage):
+            for n, picture in enumerate(film_frames(self.pictures, self.plan)):
+                film[n] = to_uint8(picture[:, :, None])[0]
+            return
         indices = self.plan.indices
         for begin in range(0, len(indices), PIECE):
             piece = replace(self.plan, indices=indices[begin : begin + PIECE])

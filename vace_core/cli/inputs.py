@@ -2,37 +2,74 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from ..errors import InputError
+from ..geometry import Box
 from ..inputs import fitting
+from ..inputs.all_frames import SAME_RATE
 from ..inputs.box_paths import paths_from_json
-from ..inputs.fitted import Fitted, Source, Target, fit_clip, fit_mask
+from ..inputs.crops import crop_boxes
+from ..inputs.fitted import Fitted, Source, Target, fit_clip
 from ..inputs.layout import BoxKey, BoxPath
 from ..inputs.references import crop_subject, on_white
-from ..media.pictures import PICTURES, read_animation, read_image, read_mask, read_mask_levels
-from ..media.video import Clip, from_uint8, read_video
+from ..media.cropped import Cropped
+from ..media.footage import Footage
+from ..media.pictures import read_image, read_mask, read_mask_levels
+from ..media.ranges import Cut, StillFrame, frame_at, frame_range, named_frame
+from ..media.reader import VideoReader
+from ..media.sources import open_footage
+from ..media.video import from_uint8
 from .models import profile_of
-from .options import Paths, References, Wanted
+from .options import CropName, EditPart, FitName, Part, Paths, References, Wanted
 
 
-def target_of(wanted: Wanted) -> Target:
-    """What clips are fitted to for the chosen model, and what was asked for."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Given:
+    """A file's clip, of which a part is taken.
+
+    Attributes:
+        film: All of it.
+        begin: The first frame of the part.
+        source: The part, to be fitted.
+    """
+
+    film: Footage
+    begin: int
+    source: Source
+
+    @property
+    def sound(self) -> Path | None:
+        """The file whose sound goes with the result."""
+        return self.film.path if isinstance(self.film, VideoReader) else None
+
+    @property
+    def seconds(self) -> float:
+        """When the part begins."""
+        return float(self.film.times[self.begin, 0])
+
+
+def target_of(wanted: Wanted, part: Part | None = None, *, whole: bool = False) -> Target:
+    """What clips are fitted to for the chosen model, and what was asked for; `whole` as for `Target`."""
     return Target(
         takes=profile_of(wanted).rule,
         length=wanted.length,
         fps=wanted.fps,
         height=wanted.height,
         width=wanted.width,
+        all_frames=part is not None and part.fit is FitName.all_frames,
+        whole=whole,
     )
 
 
-def notes_of(fitted: Fitted, label: str) -> list[tuple[str, str]]:
+def notes_of(fitted: Fitted, label: str, given: Given | None = None) -> list[tuple[str, str]]:
     """What came and how it was fitted, as rows of a table."""
     source, begin, taken, count = fitted.source, fitted.begin, fitted.plan.source_frames, fitted.source.shape[0]
+    if given is not None:
+        begin, count = begin + given.begin, given.film.count
     part = f"Frames {begin} to {begin + taken - 1} of {count}: " if taken < count else ""
     name = source.path.name if source.path else label
     rows = [f"{name}. {part}{fitting.report(fitted.plan)}", *source.notes, *fitted.notes]
@@ -42,39 +79,67 @@ def notes_of(fitted: Fitted, label: str) -> list[tuple[str, str]]:
 def warnings_of(fitted: Fitted, wanted: Wanted) -> list[str]:
     """What was lost in fitting that nobody asked for, and how it is kept."""
     thinned = None if wanted.fps else fitting.thinning(fitted.plan)
-    if thinned is None:
-        return []
-    count, fps = fitted.plan.num_frames, fitted.source.fps
-    return [f"{thinned} To keep the rate, take the first {count / fps:.2f} s alone: --length {count} --fps {fps:.6g}"]
+    return [] if thinned is None else [f"{thinned} To keep the rate, leave out --fit official."]
 
 
-def read_clip(path: Path, wanted: Wanted) -> Clip:
-    """A video or an animated picture, or a picture as a clip of one frame at the model's rate.
+def open_film(path: Path, wanted: Wanted, *, tone_map: bool = False) -> Footage:
+    """A video, an animation or numbered pictures; or a picture or "clip.mp4@3.2s" as one frame at the model's rate.
 
     Raises:
-        InputError: as `read_video` and `read_image`.
+        InputError: as `open_footage` and `frame_at`.
     """
-    if path.suffix.lower() not in PICTURES:
-        return read_video(path)
-    if (animation := read_animation(path)) is not None:
-        return animation
-    picture, alpha = read_image(path)
-    usual_fps = profile_of(wanted).rule.fps
-    times = torch.tensor([[0.0, 1 / usual_fps]], dtype=torch.float64)
-    return Clip(
-        frames=picture[None], alpha=None if alpha is None else alpha[None], fps=usual_fps, times=times, path=path
-    )
+    path, when = named_frame(path)
+    usual = profile_of(wanted).rule.fps
+    film = open_footage(path, tone_map=tone_map)
+    if when is not None:
+        return StillFrame(film, frame_at(film, when), usual)
+    if isinstance(film, VideoReader):
+        return film
+    if film.count == 1:
+        return open_footage(path, fps=usual)
+    return open_footage(path, fps=wanted.fps) if wanted.fps else film
+
+
+def read_part(path: Path, wanted: Wanted, part: Part) -> Given:
+    """The part of a file's clip that was named; nothing of it is decoded yet.
+
+    Raises:
+        InputError: as `open_film` and `frame_range`.
+    """
+    film = open_film(path, wanted, tone_map=part.tone_map)
+    begin, end = frame_range(film, part.start, part.end)
+    cut = Cut(film, begin, None if part.end is None else end)
+    return Given(film=film, begin=begin, source=_source_of(cut, path))
 
 
 def read_source(path: Path, wanted: Wanted) -> Source:
-    """A file's clip, as by `read_clip`, to be fitted."""
-    clip = read_clip(path, wanted)
-    return Source(frames=clip.frames, fps=clip.fps, times=clip.times, path=path, notes=clip.notes)
+    """A file's clip, to be fitted; a file that is cut short is refused."""
+    return _source_of(Cut(open_film(path, wanted), 0, None), path)
 
 
 def fit_file(path: Path, wanted: Wanted) -> Fitted:
-    """A file's clip, fitted to what the model likes or what was asked for."""
+    """A file's whole clip, fitted as the official processor does, or as was asked for."""
     return fit_clip(read_source(path, wanted), target_of(wanted))
+
+
+def puts_back(given: Given, wanted: Wanted, part: EditPart, *, masked: bool) -> bool:
+    """Whether what is generated goes back onto the original clip.
+
+    Raises:
+        InputError: it was asked for where the frames are not those of the clip.
+    """
+    film = given.film
+    resampled = film.count > 1 and wanted.fps is not None and abs(wanted.fps / film.fps - 1) >= SAME_RATE
+    possible = part.fit is FitName.all_frames and not resampled
+    if part.put_back and not possible:
+        raise InputError(
+            "put-back-resampled",
+            "--put-back was given with --fit official or another --fps than the {fps:.4g} of {path}. Only its own "
+            "frames can be put back. Leave one of them out.",
+            fps=film.fps,
+            path=film.path,
+        )
+    return part.put_back if part.put_back is not None else masked and possible
 
 
 def read_still(path: Path, wanted: Wanted) -> Source:
@@ -94,15 +159,35 @@ def read_still(path: Path, wanted: Wanted) -> Source:
     return source
 
 
-def fit_mask_file(path: Path, fitted: Fitted) -> tuple[Tensor, list[tuple[str, str]]]:
-    """A mask `(1, 1, T, H, W)` of 0 and 1 for a fitted clip, white = generate, and rows on what was done to it.
+def read_mask_file(path: Path, given: Given, part: EditPart) -> Tensor:
+    """The masks `(T, H, W)` uint8 of a part of a clip, above 127 = generate: of the file's whole clip, or of the part.
 
     Raises:
-        ShapeError: as `fit_mask`.
         InputError: as `read_mask_levels`.
     """
-    masks, notes = fit_mask(read_mask_levels(path).float() / 255, fitted, name=f"mask {path}")
-    return masks, [("mask", note) for note in notes]
+    count, (taken, *_) = open_footage(path).count, given.source.shape
+    begin, end = (given.begin, given.begin + taken) if count == given.film.count > 1 else (0, None)
+    return read_mask_levels(path, channel=part.mask_channel.value, begin=begin, end=end)
+
+
+def crop_source(source: Source, masks: Tensor | None, wanted: Wanted, part: EditPart) -> tuple[Source, tuple[Box, ...]]:
+    """The boxes of a clip around its masks `(T, H, W)` uint8, as a clip of its own, and where they are.
+
+    Raises:
+        InputError: there is no mask, or the result is not put back.
+    """
+    if masks is None or not isinstance(source.frames, Footage):
+        raise InputError(
+            "crop-without-mask",
+            "--crop was given without a mask, or where the result is not put back onto the clip. Both are needed: it "
+            "is a box around the mask. Give --mask, and leave out --no-put-back, --fps and --fit official.",
+        )
+    step, follow = profile_of(wanted).rule.grid.step, part.crop is CropName.follow
+    boxes = crop_boxes(masks > 127, margin=part.crop_margin, step=step, follow=follow)
+    box = boxes[0]
+    said = f"The model is shown a box of {box.width} x {box.height} pixels around the mask"
+    said += ", which follows it." if len(boxes) > 1 else f", from {box.left}, {box.top} on."
+    return replace(source, frames=Cropped(source.frames, boxes), notes=(*source.notes, said)), boxes
 
 
 def read_references(given: References) -> list[Tensor]:
@@ -149,6 +234,13 @@ def read_paths(given: Paths, size: tuple[int, int]) -> list[BoxPath]:
             keys = [BoxKey(time=n / last, x=x, y=y, width=box[0], height=box[1]) for n, (x, y) in enumerate(points)]
             found.append(BoxPath(keys=tuple(keys)))
     return found
+
+
+def _source_of(film: Footage, path: Path) -> Source:
+    notes = [*film.notes, *([f"Its {film.bits} bits per channel are reduced to 8."] if film.bits > 8 else [])]
+    if film.alpha:
+        notes.append("It has transparency, which the model does not see; the colours are as stored.")
+    return Source(frames=film, fps=film.fps, times=film.times, aspect=float(film.aspect), path=path, notes=tuple(notes))
 
 
 def _read_reference(path: Path) -> Tensor:

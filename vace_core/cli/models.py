@@ -163,8 +163,8 @@ def options_of(wanted: Wanted, run: Run) -> SamplingOptions:
         solver=usual.solver if run.solver is None else run.solver.value,
         seed=usual.seed if run.seed is None else run.seed,
         strength=run.strength,
-        start_percent=run.start,
-        end_percent=run.end,
+        start_percent=run.start_percent,
+        end_percent=run.end_percent,
         negative_prompt=usual.negative_prompt if wanted.negative is None else wanted.negative,
     )
 

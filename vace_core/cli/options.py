@@ -27,6 +27,28 @@ class SolverName(str, Enum):
     dpmpp_2m = "dpm++"
 
 
+class FitName(str, Enum):
+    """How a clip is fitted in time."""
+
+    all_frames = "all-frames"
+    official = "official"
+
+
+class ChannelName(str, Enum):
+    """The names of `media.pictures.MaskChannel`."""
+
+    auto = "auto"
+    luma = "luma"
+    alpha = "alpha"
+
+
+class CropName(str, Enum):
+    """How a crop around a mask stands in time."""
+
+    steady = "steady"
+    follow = "follow"
+
+
 class DtypeName(str, Enum):
     """Numbers that a transformer can be computed in."""
 
@@ -43,12 +65,22 @@ class Wanted:
     negative: Annotated[
         str | None, Option(help="Negative prompt. Default: the model's own; none = no negative prompt.")
     ] = None
-    width: Annotated[int | None, Option(min=1, help="In pixels. Default: from the input and the model.")] = None
+    width: Annotated[
+        int | None, Option(min=1, help="In pixels, of what the model works on. Default: from the input and the model.")
+    ] = None
     height: Annotated[int | None, Option(min=1, help="In pixels; one side alone keeps the aspect ratio.")] = None
     length: Annotated[
-        int | None, Option(min=1, help="Number of frames of the result: 4n + 1, for LTX-Video 8n + 1.")
+        int | None,
+        Option(
+            min=1,
+            help="Number of frames of the result: of a clip that is edited any number, from its start on; otherwise "
+            "4n + 1, for LTX-Video 8n + 1.",
+        ),
     ] = None
-    fps: Annotated[float | None, Option(min=0.1, max=1000, help="Frames per second of the result.")] = None
+    fps: Annotated[
+        float | None,
+        Option(min=0.1, max=1000, help="Frames per second of the result. A clip of another rate is resampled."),
+    ] = None
     model: Annotated[
         str, Option("--model", "-m", help="'starter', or a checkpoint: a file or a folder.", rich_help_panel="Models")
     ] = "starter"
@@ -66,7 +98,13 @@ class Run:
     """How a job is done and where its result goes."""
 
     output: Annotated[
-        Path | None, Option("--output", "-o", help=".mp4, .mkv if lossless, .png for one frame. Default: by task.")
+        Path | None,
+        Option(
+            "--output",
+            "-o",
+            help=".mp4, .mkv if lossless, .png for one frame; or numbered .png: a folder (shots) or a pattern "
+            "(shots/take_%04d.png). Default: by task.",
+        ),
     ] = None
     preview: Annotated[Path | None, Option(help="Also write a contact sheet of the task, a .png.")] = None
     dry_run: Annotated[
@@ -152,15 +190,16 @@ class Run:
             help="VACE strength: of the adapter's conditioning. 1 = as trained, 0 = off.", rich_help_panel="Sampling"
         ),
     ] = 1.0
-    start: Annotated[
+    start_percent: Annotated[
         float,
         Option(
             min=0, max=1, help="The adapter acts from here, 0..1 of the sampling schedule,", rich_help_panel="Sampling"
         ),
     ] = 0.0
-    end: Annotated[float, Option(min=0, max=1, help="to here.", rich_help_panel="Sampling")] = 1.0
+    end_percent: Annotated[float, Option(min=0, max=1, help="to here.", rich_help_panel="Sampling")] = 1.0
     feather: Annotated[
-        int, Option(min=0, help="Width in pixels of the soft edge inside the mask.", rich_help_panel="Finish")
+        int,
+        Option(min=0, help="Width in pixels of the result of the soft edge inside the mask.", rich_help_panel="Finish"),
     ] = 0
     match_colour: Annotated[
         bool,
@@ -169,6 +208,65 @@ class Run:
         ),
     ] = False
     lossless: Annotated[bool, Option("--lossless", help="Lossless video, as .mkv.", rich_help_panel="Finish")] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """The part of a clip that is worked on, and how it is read."""
+
+    start: Annotated[
+        str | None,
+        Option(
+            help="Work on the clip from here: seconds (3.2), a frame (80f) or a timecode (00:00:03:05).",
+            rich_help_panel="Clip",
+        ),
+    ] = None
+    end: Annotated[str | None, Option(help="Up to here.", rich_help_panel="Clip")] = None
+    fit: Annotated[
+        FitName,
+        Option(
+            help="all-frames keeps every frame and the rate; official thins a long clip out in time, as the original "
+            "does.",
+            rich_help_panel="Clip",
+        ),
+    ] = FitName.all_frames
+    tone_map: Annotated[
+        bool,
+        Option("--tone-map", help="Bring an HDR clip to standard dynamic range.", rich_help_panel="Clip"),
+    ] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditPart(Part):
+    """The same of a clip that is edited."""
+
+    put_back: Annotated[
+        bool | None,
+        Option(
+            "--put-back/--no-put-back",
+            help="Write the whole clip at its own size with the edit in it, or only what the model worked on, at its "
+            "size. Default: the former where a mask keeps a part and the rate stays.",
+            rich_help_panel="Clip",
+        ),
+    ] = None
+    crop: Annotated[
+        CropName | None,
+        Option(
+            help="Show the model only a box around the mask, at the resolution of the clip or as --width says, and "
+            "stitch it back: one box for all frames (steady) or one that follows the mask.",
+            rich_help_panel="Clip",
+        ),
+    ] = None
+    crop_margin: Annotated[
+        float,
+        Option(
+            min=0, help="With --crop, the surrounding on each side, as a ratio of the mask's.", rich_help_panel="Clip"
+        ),
+    ] = 0.5
+    mask_channel: Annotated[
+        ChannelName,
+        Option(help="Where in its file the mask is: its brightness or its transparency.", rich_help_panel="Clip"),
+    ] = ChannelName.auto
 
 
 @dataclass(frozen=True, kw_only=True)

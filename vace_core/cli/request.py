@@ -8,9 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ..geometry import Grid
 from ..inputs.control_checks import ControlKind, check_control
+from ..inputs.put_back import Edit
+from ..media.colour import BT709, Colour
 from ..media.pictures import write_image
 from ..media.video import from_uint8
 from ..preview.sheet import contact_sheet
@@ -33,10 +36,14 @@ class Request:
         wanted: What was asked for.
         notes: What came and how it was fitted, as rows of a table.
         sound: A file whose sound goes with the result.
+        sound_start: Seconds of it that are left out.
         control: The kind of control signal that came ready-made, which is looked over for faults.
         before: What comes before the VCU in the film that is written.
         after: What comes after it.
         cautions: Further warnings, known before there was a VCU.
+        edit: The original that the result is put back onto; None = the result has the size of the VCU.
+        times: `(T, 2)` seconds, start and end of each frame, where it may vary.
+        colour: What the levels of the result stand for.
     """
 
     vcu: VideoConditionUnit
@@ -47,6 +54,23 @@ class Request:
     before: Rest | None = None
     after: Rest | None = None
     cautions: Sequence[str] = ()
+    sound_start: float = 0.0
+    edit: Edit | None = None
+    times: Tensor | None = None
+    colour: Colour = BT709
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """`(T, H, W)` of what is written."""
+        if self.edit is None:
+            return self.vcu.shown_frames + sum(self.around), self.vcu.height, self.vcu.width
+        first, last = self.edit.span
+        return last - first, self.edit.film.height, self.edit.film.width
+
+    @property
+    def fps(self) -> float:
+        """Frames per second of what is written."""
+        return self.vcu.fps if self.edit is None else self.edit.film.fps
 
     @property
     def around(self) -> tuple[int, int]:
@@ -59,7 +83,8 @@ class Request:
         vcu = self.vcu
         size = f"{vcu.width} x {vcu.height} pixels"
         if vcu.num_frames > 1:
-            size = f"{vcu.num_frames} frames of {size} at {vcu.fps:.4g} fps ({vcu.num_frames / vcu.fps:.2f} s)"
+            count = vcu.shown_frames
+            size = f"{count} frames of {size} at {vcu.fps:.4g} fps ({count / vcu.fps:.2f} s)"
         if vcu.references:
             size += f", {vcu.num_references} reference" + "s" * (vcu.num_references > 1)
         shares = zip(role_shares(vcu).mean(axis=0), SHARES, strict=True)
@@ -67,9 +92,14 @@ class Request:
         rows = [*self.notes, ("result", f"{size}; {parts}"), ("prompt", vcu.prompt or "none")]
         before, after = self.around
         if before + after:
-            count = before + vcu.num_frames + after
+            count = before + vcu.shown_frames + after
             film = f"{count} frames ({count / vcu.fps:.2f} s): the result, {before} before it and {after} after it"
             rows.append(("film", film))
+        if (edit := self.edit) is not None:
+            count, height, width = self.shape
+            size = f"{count} frames of {width} x {height} at {self.fps:.4g} fps" if count > 1 else f"{width} x {height}"
+            which = f", generated in frames {edit.begin} to {edit.begin + edit.count - 1}" if count > 1 else ""
+            rows.append(("written", f"the original with the edit put back: {size}{which}"))
         return rows
 
     def warnings(self, grid: Grid) -> list[str]:

@@ -13,9 +13,10 @@ from torch import Tensor
 
 from ..checks.numbers import check_number
 from ..errors import InputError
+from ..inputs.put_back import is_series, write_put_back
 from ..media.files import check_target
 from ..media.pictures import write_image
-from ..media.write import check_video_target, write_video
+from ..media.write import check_frames_target, check_video_target, write_frames, write_video
 from ..pipeline import SamplingOptions, VaceModel, generate, get_solver
 from ..preview.cost import JobCost, job_cost
 from ..sampling.conditions import check_adapter, check_steps
@@ -52,8 +53,9 @@ def run(task: str, request: Request, run: Run) -> None:
         return
     model = load(files, run)
     begin = time.monotonic()
-    frames = generate_shown(model, request.vcu, options, feather=run.feather, match_colour=run.match_colour)
-    write_result(output, frames, request, lossless=run.lossless)
+    feather = 0 if request.edit else run.feather  # which is that of the original
+    frames = generate_shown(model, request.vcu, options, feather=feather, match_colour=run.match_colour)
+    write_result(output, frames, request, lossless=run.lossless, feather=run.feather)
     seconds = time.monotonic() - begin
     print_table([("done", f"{output} in {seconds:.1f} s")])
     result(_done(task, request, options, output, seconds) if run.json else str(output))
@@ -84,16 +86,23 @@ def generate_shown(
         )
 
 
-def write_result(path: Path, frames: Tensor, request: Request, *, lossless: bool) -> None:
+def write_result(path: Path, frames: Tensor, request: Request, *, lossless: bool, feather: int = 0) -> None:
     """One frame as an image, several as a video with what comes before and after them and the sound of what came.
+
+    Args:
+        path: Where it goes: a file, or a folder or pattern of numbered images.
+        frames: `(1, 3, T, H, W)` in −1..1, what the model made of the request.
+        request: What was asked for; where it has an original, the frames are put back onto that.
+        lossless: As `write_video`.
+        feather: Pixels of soft edge where the frames are put back.
 
     Raises:
         InputError: it cannot be written there; where it is instead, if it can be written anywhere, is said.
     """
     try:
-        _write(path, frames, request, lossless)
+        _write(path, frames, request, lossless, feather)
     except InputError as error:
-        saved = _saved_elsewhere(path, frames, replace(request, sound=None), lossless)
+        saved = _saved_elsewhere(path, frames, replace(request, sound=None), lossless, feather)
         if saved is None:
             raise
         silent = ", without its sound" if request.sound else ""
@@ -106,22 +115,36 @@ def write_result(path: Path, frames: Tensor, request: Request, *, lossless: bool
         ) from error
 
 
-def _saved_elsewhere(path: Path, frames: Tensor, request: Request, lossless: bool) -> Path | None:
+def _saved_elsewhere(path: Path, frames: Tensor, request: Request, lossless: bool, feather: int) -> Path | None:
     """Where the result could be written: under its name without the sound, or in a temporary folder."""
     for folder in (lambda: path.parent, lambda: Path(tempfile.mkdtemp(prefix="vace-"))):
         with suppress(InputError, OSError):
             saved = folder() / path.name
-            _write(saved, frames, request, lossless)
+            _write(saved, frames, request, lossless, feather)
             return saved
     return None
 
 
-def _write(path: Path, frames: Tensor, request: Request, lossless: bool) -> None:
-    if path.suffix.lower() == ".png":
-        write_image(path, frames.cpu())
+def _write(path: Path, frames: Tensor, request: Request, lossless: bool, feather: int) -> None:
+    frames = frames.cpu()
+    if request.edit is not None:
+        sound = request.sound is not None
+        write_put_back(path, frames, request.edit, feather=feather, lossless=lossless, sound=sound)
+    elif is_series(path):
+        write_frames(path, joined(request.before, frames, request.after))
+    elif path.suffix.lower() == ".png":
+        write_image(path, frames)
     else:
-        film = joined(request.before, frames.cpu(), request.after)
-        write_video(path, film, fps=request.vcu.fps, lossless=lossless, copy_audio_from=request.sound)
+        write_video(
+            path,
+            joined(request.before, frames, request.after),
+            fps=request.fps,
+            lossless=lossless,
+            colour=request.colour,
+            times=request.times,
+            copy_audio_from=request.sound,
+            audio_start=request.sound_start,
+        )
 
 
 def _show(task: str, request: Request) -> None:
@@ -168,11 +191,14 @@ def _output(task: str, request: Request, run: Run) -> Path:
     Raises:
         InputError: nothing can be written there.
     """
-    vcu = request.vcu
-    still = vcu.num_frames == 1
+    count, height, width = request.shape
+    still = count == 1
     video = ".mkv" if run.lossless else ".mp4"
     output = run.output or _free(Path(f"{task}{'.png' if still else video}"))
-    pixels = (vcu.num_frames + sum(request.around)) * vcu.height * vcu.width
+    pixels = count * height * width
+    if is_series(output):
+        check_frames_target(output)
+        return output
     if still:
         check_target(output, video, ".png", room=pixels)
     if not still or output.suffix.lower() != ".png":
@@ -202,16 +228,17 @@ def _done(task: str, request: Request, options: SamplingOptions, output: Path, s
 def _job(task: str, request: Request, options: SamplingOptions) -> dict[str, Any]:
     """What both kinds of JSON have in common."""
     vcu = request.vcu
+    frames, height, width = request.shape
     return {
         "task": task,
         "model": request.wanted.model,
         "family": profile_of(request.wanted).family.name,
         "prompt": vcu.prompt,
         "negative_prompt": options.negative_for(vcu),
-        "frames": vcu.num_frames + sum(request.around),
-        "width": vcu.width,
-        "height": vcu.height,
-        "fps": vcu.fps,
+        "frames": frames,
+        "width": width,
+        "height": height,
+        "fps": request.fps,
         "references": vcu.num_references,
         "notes": [list(note) for note in request.notes],
         "warnings": request.warnings(profile_of(request.wanted).rule.grid),

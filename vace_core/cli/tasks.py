@@ -5,7 +5,7 @@ The first line of a docstring is the help of the command.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -20,11 +20,12 @@ from ..inputs.fitted import Fitted, fit_clip, fit_ends, fit_pictures
 from ..inputs.fitting import growth
 from ..tasks import anything
 from ..vcu import VideoConditionUnit, compose
+from .editing import Work, work_on
 from .film import rest_of
 from .inputs import (
-    fit_file,
-    fit_mask_file,
+    Given,
     notes_of,
+    read_part,
     read_paths,
     read_references,
     read_source,
@@ -32,7 +33,7 @@ from .inputs import (
     target_of,
     warnings_of,
 )
-from .options import Paths, References, Sides, Wanted
+from .options import EditPart, Part, Paths, References, Sides, Wanted
 from .request import Request
 from .sizes import blank, borders, length, rate, step
 
@@ -51,6 +52,7 @@ Keep = Annotated[
         "each of two clips.",
     ),
 ]
+ALL, EDIT = Part(), EditPart()
 Only = Annotated[
     bool,
     Option(
@@ -75,21 +77,20 @@ def reference(pictures: References, wanted: Wanted) -> Request:
     return _request(vcu, wanted, _seen(pictures, found))
 
 
-def inpaint(clip: ClipFile, *, mask: MaskFile, wanted: Wanted) -> Request:
+def inpaint(clip: ClipFile, *, mask: MaskFile, part: EditPart = EDIT, wanted: Wanted) -> Request:
     """Inpaint: generate the masked part of a clip, keep the rest."""
-    source = fit_file(clip, wanted)
-    masks, notes = fit_mask_file(mask, source)
-    vcu = tasks.inpaint(source.frames, masks, fps=source.plan.fps)
-    return _request(vcu, wanted, [*notes_of(source, "clip"), *notes], sound=clip, fitted=source)
+    work = work_on(clip, mask, wanted, part)
+    vcu = tasks.inpaint(work.fitted.frames, work.masks, fps=work.fitted.plan.fps)
+    return _edited(vcu, wanted, work)
 
 
-def outpaint(clip: ClipFile, *, sides: Sides, wanted: Wanted) -> Request:
+def outpaint(clip: ClipFile, *, sides: Sides, part: Part = ALL, wanted: Wanted) -> Request:
     """Outpaint: enlarge a clip and generate the border. Width and height are those of the clip inside it."""
-    whole = read_source(clip, wanted)
-    border = borders(sides, *whole.shape[1:])
-    source = fit_clip(whole, target_of(wanted), growth=growth(**border))
+    given = read_part(clip, wanted, part)
+    border = borders(sides, *given.source.shape[1:])
+    source = fit_clip(given.source, target_of(wanted, part), growth=growth(**border))
     vcu = tasks.outpaint(source.frames, **border, step=step(wanted), fps=source.plan.fps)
-    return _request(vcu, wanted, notes_of(source, "clip"), sound=clip, fitted=source)
+    return _of_clip(vcu, wanted, source, given, notes_of(source, "clip", given))
 
 
 def extend(
@@ -160,29 +161,35 @@ def keyframes(
     return _request(vcu, wanted, notes)
 
 
-def gray(clip: ClipFile, *, mask: WhereFile = None, pictures: References, wanted: Wanted) -> Request:
+def gray(
+    clip: ClipFile, *, mask: WhereFile = None, pictures: References, part: EditPart = EDIT, wanted: Wanted
+) -> Request:
     """Colorize: generate a clip that follows the brightness of another."""
-    return _derived(clip, mask, pictures, wanted, tasks.gray)
+    return _derived(clip, mask, pictures, wanted, part, tasks.gray)
 
 
-def scribble(clip: ClipFile, *, mask: WhereFile = None, pictures: References, wanted: Wanted) -> Request:
+def scribble(
+    clip: ClipFile, *, mask: WhereFile = None, pictures: References, part: EditPart = EDIT, wanted: Wanted
+) -> Request:
     """Scribble: generate a clip that follows the outlines of another."""
-    return _derived(clip, mask, pictures, wanted, tasks.scribble)
+    return _derived(clip, mask, pictures, wanted, part, tasks.scribble)
 
 
-def flow(clip: ClipFile, *, mask: WhereFile = None, pictures: References, wanted: Wanted) -> Request:
+def flow(
+    clip: ClipFile, *, mask: WhereFile = None, pictures: References, part: EditPart = EDIT, wanted: Wanted
+) -> Request:
     """Optical flow: generate a clip that moves as another does."""
-    return _derived(clip, mask, pictures, wanted, tasks.flow)
+    return _derived(clip, mask, pictures, wanted, part, tasks.flow)
 
 
-def depth(maps: MapFile, *, pictures: References, wanted: Wanted) -> Request:
+def depth(maps: MapFile, *, pictures: References, part: Part = ALL, wanted: Wanted) -> Request:
     """Depth: generate a clip that follows depth maps (gray, near is light)."""
-    return _given(maps, pictures, wanted, "depth")
+    return _given(maps, pictures, wanted, part, "depth")
 
 
-def pose(maps: MapFile, *, pictures: References, wanted: Wanted) -> Request:
+def pose(maps: MapFile, *, pictures: References, part: Part = ALL, wanted: Wanted) -> Request:
     """Pose: generate a clip that follows skeletons drawn on black."""
-    return _given(maps, pictures, wanted, "pose")
+    return _given(maps, pictures, wanted, part, "pose")
 
 
 def layout(*, paths: Paths, pictures: References, wanted: Wanted) -> Request:
@@ -190,7 +197,8 @@ def layout(*, paths: Paths, pictures: References, wanted: Wanted) -> Request:
     size, num_frames, fps = blank(wanted)
     boxes = read_paths(paths, size)
     vcu = tasks.layout(boxes, num_frames=num_frames, height=size[0], width=size[1], fps=fps)
-    return _request(*_with_references(vcu, pictures, wanted, [("paths", f"{len(boxes)} boxes that move")]))
+    vcu, seen = _with_references(vcu, pictures)
+    return _request(vcu, wanted, [("paths", f"{len(boxes)} boxes that move"), *seen])
 
 
 def move(photo: PictureFile, *, paths: Paths, wanted: Wanted) -> Request:
@@ -203,19 +211,17 @@ def move(photo: PictureFile, *, paths: Paths, wanted: Wanted) -> Request:
     return _request(vcu, wanted, notes_of(still, "picture"))
 
 
-def animate(maps: MapFile, *, pictures: References, wanted: Wanted) -> Request:
+def animate(maps: MapFile, *, pictures: References, part: Part = ALL, wanted: Wanted) -> Request:
     """Animate Anything: the characters of reference images move as skeletons do."""
     _some(pictures)
-    return pose(maps, pictures=pictures, wanted=wanted)
+    return pose(maps, pictures=pictures, part=part, wanted=wanted)
 
 
-def swap(clip: ClipFile, *, mask: MaskFile, pictures: References, wanted: Wanted) -> Request:
+def swap(clip: ClipFile, *, mask: MaskFile, pictures: References, part: EditPart = EDIT, wanted: Wanted) -> Request:
     """Swap Anything: replace what a mask covers with the subjects of reference images."""
-    source, found = fit_file(clip, wanted), read_references(_some(pictures))
-    masks, notes = fit_mask_file(mask, source)
-    vcu = anything.swap_anything(source.frames, masks, found, fps=source.plan.fps)
-    notes = [*notes_of(source, "clip"), *notes, *_seen(pictures, found)]
-    return _request(vcu, wanted, notes, sound=clip, fitted=source)
+    found, work = read_references(_some(pictures)), work_on(clip, mask, wanted, part)
+    vcu = anything.swap_anything(work.fitted.frames, work.masks, found, fps=work.fitted.plan.fps)
+    return _edited(vcu, wanted, work, _seen(pictures, found))
 
 
 def expand(photo: PictureFile, *, sides: Sides, pictures: References, wanted: Wanted) -> Request:
@@ -244,48 +250,75 @@ TASKS: tuple[Callable[..., Request], ...] = (
 def _request(
     vcu: VideoConditionUnit,
     wanted: Wanted,
-    notes: list[tuple[str, str]] | None = None,
+    notes: Sequence[tuple[str, str]] = (),
     *,
-    sound: Path | None = None,
     control: ControlKind | None = None,
-    fitted: Fitted | None = None,
 ) -> Request:
     spoken = replace(vcu, prompt=wanted.prompt, negative_prompt=wanted.negative or "")
-    cautions = [] if fitted is None else warnings_of(fitted, wanted)
-    return Request(vcu=spoken, wanted=wanted, notes=notes or (), sound=sound, control=control, cautions=cautions)
+    return Request(vcu=spoken, wanted=wanted, notes=notes, control=control)
 
 
-def _derived(
-    clip: Path, mask: Path | None, pictures: References, wanted: Wanted, task: Callable[..., VideoConditionUnit]
+def _of_clip(
+    vcu: VideoConditionUnit,
+    wanted: Wanted,
+    fitted: Fitted,
+    given: Given,
+    notes: Sequence[tuple[str, str]],
+    control: ControlKind | None = None,
 ) -> Request:
-    """A control that is computed from the clip, everywhere or inside a mask."""
-    source, notes = fit_file(clip, wanted), list[tuple[str, str]]()
-    if mask is None:
-        vcu = task(source.frames, fps=source.plan.fps)
-    else:
-        masks, notes = fit_mask_file(mask, source)
-        kept = tasks.inpaint(source.frames, masks, fps=source.plan.fps)
-        vcu = compose(kept, task(source.frames, masks=masks, fps=source.plan.fps))
-    return _request(
-        *_with_references(vcu, pictures, wanted, [*notes_of(source, "clip"), *notes]), sound=clip, fitted=source
+    """A task on a part of a clip, whose result has the size of the model and the sound of the part."""
+    plan = fitted.plan
+    request = _request(replace(vcu, padding=plan.padding), wanted, notes, control=control)
+    every = plan.shown == tuple(range(len(plan.shown)))
+    return replace(
+        request,
+        sound=given.sound,
+        sound_start=given.seconds,
+        times=given.source.times[: len(plan.shown)] if every and given.source.times is not None else None,
+        colour=given.film.colour,
+        cautions=warnings_of(fitted, wanted),
     )
 
 
-def _given(maps: Path, pictures: References, wanted: Wanted, kind: ControlKind) -> Request:
+def _edited(vcu: VideoConditionUnit, wanted: Wanted, work: Work, more: Sequence[tuple[str, str]] = ()) -> Request:
+    """A task that edits a part of a clip."""
+    request = _of_clip(vcu, wanted, work.fitted, work.given, [*work.notes, *more])
+    return replace(request, edit=work.edit)
+
+
+def _derived(
+    clip: Path,
+    mask: Path | None,
+    pictures: References,
+    wanted: Wanted,
+    part: EditPart,
+    task: Callable[..., VideoConditionUnit],
+) -> Request:
+    """A control that is computed from the clip, everywhere or inside a mask."""
+    work = work_on(clip, mask, wanted, part)
+    frames, fps = work.fitted.frames, work.fitted.plan.fps
+    if mask is None:
+        vcu = task(frames, fps=fps)
+    else:
+        vcu = compose(tasks.inpaint(frames, work.masks, fps=fps), task(frames, masks=work.masks, fps=fps))
+    vcu, seen = _with_references(vcu, pictures)
+    return _edited(vcu, wanted, work, seen)
+
+
+def _given(maps: Path, pictures: References, wanted: Wanted, part: Part, kind: ControlKind) -> Request:
     """A control that comes ready-made."""
-    signal = fit_file(maps, wanted)
-    vcu = tasks.control(signal.frames, fps=signal.plan.fps)
-    return _request(*_with_references(vcu, pictures, wanted, notes_of(signal, kind)), control=kind, fitted=signal)
+    given = read_part(maps, wanted, part)
+    signal = fit_clip(given.source, target_of(wanted, part))
+    vcu, seen = _with_references(tasks.control(signal.frames, fps=signal.plan.fps), pictures)
+    return _of_clip(vcu, wanted, signal, given, [*notes_of(signal, kind, given), *seen], control=kind)
 
 
-def _with_references(
-    vcu: VideoConditionUnit, pictures: References, wanted: Wanted, notes: list[tuple[str, str]]
-) -> tuple[VideoConditionUnit, Wanted, list[tuple[str, str]]]:
+def _with_references(vcu: VideoConditionUnit, pictures: References) -> tuple[VideoConditionUnit, list[tuple[str, str]]]:
     found = read_references(pictures)
     if found:
         seen = tasks.reference(found, num_frames=vcu.num_frames, height=vcu.height, width=vcu.width, fps=vcu.fps)
         vcu = compose(vcu, seen)
-    return vcu, wanted, [*notes, *_seen(pictures, found)]
+    return vcu, _seen(pictures, found)
 
 
 def _seen(pictures: References, found: list[Tensor]) -> list[tuple[str, str]]:

@@ -13,11 +13,11 @@ from ..files.checkpoint import WEIGHTS
 from ..inputs import fitting
 from ..loading import repack
 from ..loading.inspect import ModelFile, inspect
-from ..media.video import Clip
+from ..media.footage import Footage
 from ..models import FAMILIES
 from ..starter.scene import MOTIONS, VOCABULARY, random_scene
 from .console import errors_as_exit_codes, print_table, result
-from .inputs import read_clip
+from .inputs import open_film
 from .models import STARTER
 from .options import Wanted
 
@@ -37,8 +37,7 @@ def inspect_file(
         found = inspect(file)
         rows, data = _about_model(found), found.to_json()
     else:
-        clip = read_clip(file, Wanted())
-        rows, data = _about_clip(clip)
+        rows, data = _about_clip(open_film(file, Wanted()))
     print_table(rows)
     if json:
         result(data)
@@ -101,12 +100,12 @@ def _about_model(found: ModelFile) -> list[tuple[str, str]]:
     return [*rows, *(("needs", need) for need in found.needs)]
 
 
-def _about_clip(clip: Clip) -> tuple[list[tuple[str, str]], dict[str, Any]]:
-    count, height, width = clip.frames.shape[:3]
+def _about_clip(film: Footage) -> tuple[list[tuple[str, str]], dict[str, Any]]:
+    count, height, width = film.count, film.height, film.width
     plans = {
-        name: fitting.plan(count, height, width, rule, fps=clip.fps, times=clip.times) for name, rule in RULES.items()
+        name: fitting.plan(count, height, width, rule, fps=film.fps, times=film.times) for name, rule in RULES.items()
     }
-    clips = {"file": str(clip.path), "frames": count, "width": width, "height": height, "fps": clip.fps}
-    rows = [("file", str(clip.path)), *(("note", note) for note in clip.notes)]
+    clips = {"file": str(film.path), "frames": count, "width": width, "height": height, "fps": film.fps}
+    rows = [("file", str(film.path)), *(("note", note) for note in film.notes)]
     rows += [(name, fitting.report(plan)) for name, plan in plans.items()]
     return rows, clips | {"fits": {name: asdict(plan) for name, plan in plans.items()}}

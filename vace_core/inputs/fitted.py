@@ -11,15 +11,15 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from ..errors import InputError, ShapeError
 from ..geometry import Grid
+from ..media.footage import Footage
+from ..media.ranges import Cut
 from . import fitting
+from .all_frames import SAME_RATE, plan_all_frames, resampled
 from .fitting import FitPlan, ResolutionPreset
-from .resizing import resize_frames, resize_masks
-
-SAME_RATE = 0.01  # rates that differ by less, as a ratio, are one
+from .resizing import resize_frames
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +32,10 @@ class Target:
         fps: Frames per second of the result. None = as the clip has.
         height: Pixels of the result; one side alone keeps the shape of the clip.
         width: Pixels of the result.
+        all_frames: Keep every frame of a clip and its rate, as by `all_frames.plan_all_frames`; `length` then takes its
+            beginning. Otherwise a clip that is too long is thinned out in time, as by `fitting.plan`.
+        whole: Scale the whole picture to the size, a little out of shape where need be, so that what is made can be put
+            back onto all of it. Otherwise it keeps its shape and is cropped.
     """
 
     takes: ResolutionPreset | Grid
@@ -39,6 +43,8 @@ class Target:
     fps: float | None = None
     height: int | None = None
     width: int | None = None
+    all_frames: bool = False
+    whole: bool = False
 
     @property
     def grid(self) -> Grid:
@@ -65,17 +71,19 @@ class Source:
     """A clip as it came.
 
     Attributes:
-        frames: `(T, H, W, 3)` uint8, or `(1, 3, T, H, W)` in −1..1.
+        frames: `(T, H, W, 3)` uint8, or `(1, 3, T, H, W)` in −1..1; or a film, which is decoded as far as it is used.
         fps: Frames per second, the average where the rate varies.
         times: `(T, 2)` start and end of each frame in seconds. None = a constant rate.
+        aspect: Width of a pixel over its height.
         name: What messages call it.
         path: The file it was read from, if any.
         notes: What was found or changed when it was read, one sentence each.
     """
 
-    frames: Tensor
+    frames: Tensor | Footage
     fps: float
     times: Tensor | None = None
+    aspect: float = 1.0
     name: str = "clip"
     path: Path | None = None
     notes: tuple[str, ...] = ()
@@ -83,7 +91,9 @@ class Source:
     @property
     def shape(self) -> tuple[int, int, int]:
         """`(T, H, W)`."""
-        count, height, width = self.frames.shape[:3] if self._as_bytes else self.frames.shape[2:]
+        if isinstance(self.frames, Footage):
+            return self.frames.count, self.frames.height, self.frames.width
+        count, height, width = self.frames.shape[:3] if self.frames.dtype == torch.uint8 else self.frames.shape[2:]
         return count, height, width
 
     @property
@@ -92,17 +102,17 @@ class Source:
 
     def part(self, begin: int, end: int) -> Source:
         """The frames `begin` up to `end`, which begin at 0 seconds."""
-        frames = self.frames[begin:end] if self._as_bytes else self.frames[:, :, begin:end]
+        if isinstance(self.frames, Footage):
+            frames: Tensor | Footage = Cut(self.frames, begin, end)
+        else:
+            as_bytes = self.frames.dtype == torch.uint8
+            frames = self.frames[begin:end] if as_bytes else self.frames[:, :, begin:end]
         times = None if self.times is None else self.times[begin:end] - self.times[begin, 0]
         return replace(self, frames=frames, times=times)
 
     def all_times(self) -> Tensor:
         """`times`, those of a constant rate too."""
         return fitting.frame_times(self.shape[0], self.fps, self.times)[0]
-
-    @property
-    def _as_bytes(self) -> bool:
-        return self.frames.dtype == torch.uint8
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -141,25 +151,15 @@ def plan_of(source: Source, target: Target, *, growth: float = 1.0) -> FitPlan:
 
     Args:
         source: What came.
-        target: One of length and rate thins the clip out.
+        target: One of length and rate thins the clip out, unless all frames are to be kept.
         growth: How many times its area the canvas will have, ≥ 1.
 
     Raises:
         ShapeError: as `fitting.plan_exact`.
         InputError: as `fitting.plan` and `fitting.plan_exact`.
     """
-    (count, height, width), grid = source.shape, target.grid
-    length, size = count, (height, width)
-    if isinstance(target.takes, ResolutionPreset):
-        rule = target.takes.shared(growth)
-        plan = fitting.plan(count, height, width, rule, fps=source.fps, times=source.times)
-        if target == Target(takes=target.takes):
-            return plan
-        length, size = plan.num_frames, (plan.height, plan.width)
-    if target.length or target.fps:
-        length = target.length or grid.nearest_lengths(round(count / source.fps * (target.fps or 1)))[0]
-    size = _chosen_size(target, (height, width), size)
-    return fitting.plan_exact(count, height, width, grid, length=length, size=size, fps=source.fps, times=source.times)
+    plan = _plan_all_frames(source, target, growth) if target.all_frames else _plan_official(source, target, growth)
+    return _on(source, plan, target)
 
 
 def fit_clip(source: Source, target: Target, *, growth: float = 1.0) -> Fitted:
@@ -170,7 +170,7 @@ def fit_clip(source: Source, target: Target, *, growth: float = 1.0) -> Fitted:
         InputError: as `plan_of`, or the clip is shorter than what was asked for.
     """
     part = source
-    if target.length and target.fps:
+    if target.length and target.fps and not target.all_frames:
         part = source.part(0, _count_in(source, target.length / target.fps))
     plan = plan_of(part, target, growth=growth)
     return Fitted(frames=resize_frames(part.frames, plan), plan=plan, source=source)
@@ -217,42 +217,6 @@ def fit_ends(
     return before, after
 
 
-def fit_mask(masks: Tensor, fitted: Fitted, *, name: str = "mask") -> tuple[Tensor, tuple[str, ...]]:
-    """The masks `(1, 1, T, H, W)` of a fitted clip, 0 or 1, and what is to be known of them.
-
-    Args:
-        masks: `(T, H, W)` in 0..1, 1 = generate, of the whole source or one frame that counts for all. Another size of
-            the same shape is scaled.
-        fitted: The clip they belong to.
-        name: What messages call them.
-
-    Raises:
-        ShapeError: they have another shape or length than the source.
-        InputError: a value lies outside 0..1.
-    """
-    notes, (count, height, width) = list[str](), masks.shape
-    source = fitted.source
-    total, *size = source.shape
-    if count not in (1, total):
-        raise ShapeError(
-            "mask-length",
-            "The {name} has {count} frames, the {clip} {total}. One frame for all, or as many frames as the "
-            "clip has, are needed. Use the mask of this clip.",
-            name=name,
-            count=count,
-            clip=source.called,
-            total=total,
-        )
-    if count > 1:
-        masks = masks[fitted.begin : fitted.begin + fitted.plan.source_frames]
-    if [height, width] != size:
-        masks = _same_size(masks, (size[0], size[1]), name, source.called)
-        notes.append(f"The {name} of {width} x {height} was scaled to its clip's {size[1]} x {size[0]}.")
-    if bool(((masks > 0) & (masks < 1)).any()):
-        notes.append(f"The {name} has soft values: above one half is generated.")
-    return resize_masks(masks[None, None], fitted.plan), tuple(notes)
-
-
 def fit_control(control: Source, fitted: Fitted) -> Tensor:
     """A control `(1, 3, T, H, W)` with the plan of the clip it was made from, of any size.
 
@@ -270,7 +234,8 @@ def fit_control(control: Source, fitted: Fitted) -> Tensor:
             total=total,
         )
     part = control.part(fitted.begin, fitted.begin + fitted.plan.source_frames)
-    return resize_frames(part.frames, replace(fitted.plan, source_height=height, source_width=width))
+    plan = replace(fitted.plan, source_height=height, source_width=width, aspect=control.aspect)
+    return resize_frames(part.frames, plan)
 
 
 def rest_of(source: Source, begin: int, end: int, plan: FitPlan, fps: float) -> FitPlan | None:
@@ -280,12 +245,8 @@ def rest_of(source: Source, begin: int, end: int, plan: FitPlan, fps: float) -> 
     """
     if begin >= end:
         return None
-    times = source.all_times()
-    start, stop = float(times[begin, 0]), float(times[end - 1, 1])
-    # The frame that is on show in the middle of each step: at its edges two would be as near.
-    middles = start + (torch.arange(round((stop - start) * fps), dtype=torch.float64) + 0.5) / fps
-    indices = torch.searchsorted(times[:, 1].contiguous(), middles).clamp(begin, end - 1).tolist()
-    return replace(plan, source_frames=source.shape[0], indices=tuple(indices), fps=fps) if indices else None
+    indices = resampled(source.all_times(), begin, end, fps)
+    return replace(plan, source_frames=source.shape[0], indices=indices, fps=fps) if indices else None
 
 
 def _fit_end(source: Source, target: Target, keep: int | None, share: int, *, at_end: bool) -> Fitted:
@@ -302,6 +263,7 @@ def _fit_end(source: Source, target: Target, keep: int | None, share: int, *, at
     part = source.part(begin, begin + taken)
     plan = fitting.plan_exact(taken, *source.shape[1:], grid, length=length, size=size, fps=source.fps,
                               times=part.times)  # fmt: skip
+    plan = _on(source, plan, target)
     left = (0, begin) if at_end else (taken, count)
     rest = rest_of(source, *left, plan, plan.fps if same else fps)
     notes = (_said_of_keep(source, keep, length, there, fps),) if keep and keep != length else ()
@@ -315,6 +277,51 @@ def _said_of_keep(source: Source, keep: int, length: int, there: int, fps: float
         f"{keep} frames of the {source.called} are to be kept, and it has {there} at {fps:g} fps: {length} are kept, "
         "the most of a length that the model takes."
     )
+
+
+def _plan_official(source: Source, target: Target, growth: float) -> FitPlan:
+    """As the official processor fits a clip, or what was asked for instead."""
+    (count, height, width), grid = _square(source), target.grid
+    length, size = count, (height, width)
+    if isinstance(target.takes, ResolutionPreset):
+        rule = target.takes.shared(growth)
+        plan = fitting.plan(count, height, width, rule, fps=source.fps, times=source.times)
+        if not (target.length or target.fps or target.height or target.width):
+            return plan
+        length, size = plan.num_frames, (plan.height, plan.width)
+    if target.length or target.fps:
+        length = target.length or grid.nearest_lengths(round(count / source.fps * (target.fps or 1)))[0]
+    size = _chosen_size(target, (height, width), size)
+    return fitting.plan_exact(count, height, width, grid, length=length, size=size, fps=source.fps, times=source.times)
+
+
+def _plan_all_frames(source: Source, target: Target, growth: float) -> FitPlan:
+    """All frames, at the size of one of them as the official processor chooses it, or as asked for."""
+    (count, height, width), most = _square(source), None
+    size = height, width
+    if isinstance(target.takes, ResolutionPreset):
+        rule = target.takes.shared(growth)
+        one = fitting.plan(1, height, width, rule, fps=source.fps)
+        size = _chosen_size(target, size, (one.height, one.width))
+        # A larger size than the model's own is the wish of who asks for it.
+        most = max(rule.longest(one.height, one.width), rule.longest(*size))
+    else:
+        size = _chosen_size(target, size, size)
+    return plan_all_frames(
+        count, height, width, target.grid, size=size, most=most, fps=source.fps, times=source.times, rate=target.fps,
+        length=target.length, name=source.called,
+    )  # fmt: skip
+
+
+def _square(source: Source) -> tuple[int, int, int]:
+    """`(T, H, W)` of a source as it is shown, in square pixels."""
+    count, height, width = source.shape
+    return count, height, max(round(width * source.aspect), 1)
+
+
+def _on(source: Source, plan: FitPlan, target: Target) -> FitPlan:
+    """A plan made for square pixels, for those of the source."""
+    return replace(plan, source_width=source.shape[2], aspect=source.aspect, whole=target.whole)
 
 
 def _chosen_size(target: Target, source: tuple[int, int], planned: tuple[int, int]) -> tuple[int, int]:
@@ -343,22 +350,3 @@ def _count_in(source: Source, seconds: float) -> int:
             seconds=seconds,
         )
     return int((times[:, 0] < seconds - 0.01 / source.fps).sum())
-
-
-def _same_size(masks: Tensor, size: tuple[int, int], name: str, clip: str) -> Tensor:
-    """`masks` at the size `(H, W)` of the clip, if they have its shape."""
-    height, width = masks.shape[1:]
-    scale = size[1] / width
-    if abs(height * scale - size[0]) > max(scale, 1.0):
-        raise ShapeError(
-            "mask-aspect",
-            "The {name} is {width} x {height} pixels, the {clip} {clip_width} x {clip_height}, which is "
-            "another aspect ratio. The mask must have that of its clip. Make it from this clip, or resize it.",
-            name=name,
-            width=width,
-            height=height,
-            clip=clip,
-            clip_width=size[1],
-            clip_height=size[0],
-        )
-    return functional.interpolate(masks[:, None], size=size, mode="bilinear", align_corners=False)[:, 0].clamp(0, 1)

@@ -59,6 +59,11 @@ class FitPlan:
         height: Pixels of the result.
         width: Pixels of the result.
         fps: Frames per second at which the result keeps the source's speed.
+        padding: Frames at the end that repeat the last one, to fill a length that the model takes; dropped again after
+            decoding.
+        aspect: Width of a source pixel over its height.
+        whole: Whether the whole picture is scaled to the size of the result. Otherwise it is scaled to cover it, in its
+            shape, and cropped.
     """
 
     source_frames: int
@@ -69,20 +74,30 @@ class FitPlan:
     height: int
     width: int
     fps: float
+    padding: int = 0
+    aspect: float = 1.0
+    whole: bool = False
 
     @property
     def num_frames(self) -> int:
         return len(self.indices)
 
     @property
+    def shown(self) -> tuple[int, ...]:
+        """`indices` without the padding."""
+        return self.indices[: self.num_frames - self.padding]
+
+    @property
     def scale(self) -> float:
         """The factor on both sides that makes the source cover the result. Below 1 the picture shrinks."""
-        return max(self.width / self.source_width, self.height / self.source_height)
+        return max(self.width / (self.source_width * self.aspect), self.height / self.source_height)
 
     @property
     def scaled_size(self) -> tuple[int, int]:
         """`(H, W)` of the scaled source, before the crop. Half a pixel rounds to the even side, as the original's."""
-        return round(self.scale * self.source_height), round(self.scale * self.source_width)
+        if self.whole:
+            return self.height, self.width
+        return round(self.scale * self.source_height), round(self.scale * self.source_width * self.aspect)
 
     @property
     def crop(self) -> Box:
@@ -93,7 +108,8 @@ class FitPlan:
 
     @property
     def resizes(self) -> bool:
-        return (self.height, self.width) != (self.source_height, self.source_width)
+        same = (self.height, self.width) == (self.source_height, self.source_width)
+        return not same or (self.aspect != 1 and not self.whole)
 
     @property
     def dropped(self) -> tuple[int, ...]:
@@ -103,7 +119,7 @@ class FitPlan:
     @property
     def repeated(self) -> tuple[int, ...]:
         """Source frames shown more than once; only clips of variable rate have them."""
-        return tuple(sorted({i for i, j in pairwise(self.indices) if i == j}))
+        return tuple(sorted({i for i, j in pairwise(self.shown) if i == j}))
 
 
 def growth(left: float, right: float, top: float, bottom: float) -> float:
@@ -239,11 +255,14 @@ def report(plan: FitPlan) -> str:
         edges = (crop.left, scaled_width - crop.right, crop.top, scaled_height - crop.bottom)
         named = [f"{n} px {side}" for n, side in zip(edges, ("left", "right", "top", "bottom"), strict=True) if n]
         lost = f"then cropped by {', '.join(named)}" if named else "nothing is cropped"
-        sentences.append(f"The picture is scaled by {plan.scale:.4g} to {scaled_width} x {scaled_height}, {lost}.")
+        by = "" if plan.whole else f" by {plan.scale:.4g}"
+        sentences.append(f"The picture is scaled{by} to {scaled_width} x {scaled_height}, {lost}.")
     for frames, what in ((plan.dropped, "dropped"), (plan.repeated, "shown more than once")):
         if frames:
             more = ", ..." if len(frames) > 8 else ""
             sentences.append(f"Frames {what}: {len(frames)} ({', '.join(map(str, frames[:8]))}{more}).")
+    if plan.padding:
+        sentences.append(f"The last {plan.padding} repeat the last frame to fill the length, and are dropped again.")
     return " ".join(sentences)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -10,26 +11,29 @@ from torch.nn import functional
 
 from ..checks.room import FRAMES, check_room
 from ..errors import InputError, ShapeError
+from ..media.footage import Footage
 from ..media.video import levels, stand_for_bytes
 from .fitting import FitPlan
 
 _MASK_BYTES = 10  # of a pixel of a fitted mask: one frame in three channels, whether it is kept, and the number twice
 
 
-def resize_frames(frames: Tensor, plan: FitPlan) -> Tensor:
+def resize_frames(frames: Tensor | Footage, plan: FitPlan) -> Tensor:
     """`(B, 3, T, H, W)` float32 in -1..1: the planned frames, scaled to cover and cropped to the centre.
 
     Args:
         frames: `(T, H, W, 3)` uint8 as decoded (B becomes 1), or `(B, 3, T, H, W)` in -1..1. Bytes, and numbers on
             the CPU that all stand for bytes, are scaled as bytes, so that the result equals the official processor's;
             other numbers are scaled as numbers, and clamped to -1..1 where bicubic overshoots. Frames that keep their
-            size keep every value.
+            size keep every value. Of a film the planned frames alone are decoded, a few at a time.
         plan: Made for a clip of this length and size.
 
     Raises:
         ShapeError: the frames are not laid out like this, or are not the clip of the plan.
     """
-    as_bytes, size = frames.dtype == torch.uint8, (plan.source_frames, plan.source_height, plan.source_width)
+    if isinstance(frames, Footage):
+        return _resize_film(frames, plan)
+    as_bytes, size = frames.dtype == torch.uint8, _size_of(plan)
     _check_clip(tuple(frames.shape), (*size, 3) if as_bytes else (3, *size), "frames", 0 if as_bytes else 1)
     batch = 1 if as_bytes else frames.shape[0]
     _check_room(plan, batch, FRAMES, "clip")
@@ -40,7 +44,7 @@ def resize_frames(frames: Tensor, plan: FitPlan) -> Tensor:
         if same_as_bytes:
             picture = levels(picture).round_().to(torch.uint8)
         if picture.dtype == torch.uint8:
-            fitted[:, :, n] = _cover(picture, plan).float().div_(127.5).sub_(1.0)
+            fitted[:, :, n] = _bytes_fitted(picture, plan)
         else:
             fitted[:, :, n] = _cover(picture, plan).clamp(-1, 1) if plan.resizes else picture
     return fitted
@@ -49,10 +53,12 @@ def resize_frames(frames: Tensor, plan: FitPlan) -> Tensor:
 def resize_masks(masks: Tensor, plan: FitPlan) -> Tensor:
     """`(B, 1, T, H, W)` float32 of 0 and 1, through the same geometry as the frames.
 
-    Scaled like the official mask video, bicubic on bytes, and 1 where the result exceeds one half.
+    Scaled like the official mask video, bicubic on bytes, and 1 where the result exceeds one half. Where the whole
+    picture is scaled, to be put back, it is 1 wherever a pixel of it is, so that all of them are generated.
 
     Args:
-        masks: `(T, H, W)` or `(B, 1, T, H, W)` in 0..1, 1 = generate, 0 = keep. One frame counts for the whole clip.
+        masks: `(T, H, W)` or `(B, 1, T, H, W)` in 0..1, or uint8 0..255; 1 or 255 = generate, 0 = keep. One frame
+            counts for the whole clip.
         plan: Made for the clip that the masks belong to.
 
     Raises:
@@ -63,6 +69,14 @@ def resize_masks(masks: Tensor, plan: FitPlan) -> Tensor:
         masks = masks[None, None]
     length = 1 if masks.ndim == 5 and masks.shape[2] == 1 else plan.source_frames
     _check_clip(tuple(masks.shape), (1, length, plan.source_height, plan.source_width), "masks", 1)
+    levels = masks if masks.dtype == torch.uint8 else _levels_of(masks)
+    _check_room(plan, len(masks), _MASK_BYTES, "mask")
+    fitted = [_mask_fitted(levels[:, :, i], plan) for i in (plan.indices if length > 1 else (0,))]
+    return torch.stack(fitted, dim=2).float().expand(-1, -1, plan.num_frames, -1, -1).contiguous()
+
+
+def _levels_of(masks: Tensor) -> Tensor:
+    """Numbers in 0..1 as bytes."""
     masks = masks.float()
     low, high = masks.min().item(), masks.max().item()
     if not (low >= 0 and high <= 1):
@@ -73,12 +87,45 @@ def resize_masks(masks: Tensor, plan: FitPlan) -> Tensor:
             low=low,
             high=high,
         )
-    _check_room(plan, len(masks), _MASK_BYTES, "mask")
+    return (masks * 255).round().to(torch.uint8)
+
+
+def _mask_fitted(levels: Tensor, plan: FitPlan) -> Tensor:
+    """`(B, 1, h, w)` bool of one frame `(B, 1, H, W)` of bytes."""
+    if plan.whole:
+        return functional.adaptive_max_pool2d((levels > 127).float(), (plan.height, plan.width)) > 0
     # Three channels, since the byte kernel for pictures rounds differently from the one for a single channel.
-    levels = (masks * 255).round().to(torch.uint8).expand(-1, 3, -1, -1, -1)
-    fitted = [_cover(levels[:, :, i], plan)[:, :1] for i in (plan.indices if length > 1 else (0,))]
-    kept = torch.stack(fitted, dim=2) > 127
-    return kept.float().expand(-1, -1, plan.num_frames, -1, -1).contiguous()
+    return _cover(levels.expand(-1, 3, -1, -1), plan)[:, :1] > 127
+
+
+def film_frames(film: Footage, plan: FitPlan) -> Iterator[Tensor]:
+    """The planned frames of a film one by one, `(1, 3, h, w)` in -1..1, none decoded twice.
+
+    Raises:
+        ShapeError: the film is not the clip of the plan.
+        InputError: a frame cannot be decoded.
+    """
+    _check_clip((film.count, film.height, film.width), _size_of(plan), "frames", 0)
+    for chunk in film.chunks(indices=plan.indices):
+        for picture in chunk.frames:
+            yield _bytes_fitted(picture.permute(2, 0, 1)[None], plan)
+
+
+def _resize_film(film: Footage, plan: FitPlan) -> Tensor:
+    """As `resize_frames`, chunk by chunk."""
+    _check_room(plan, 1, FRAMES, "clip")
+    fitted = torch.empty(1, 3, plan.num_frames, plan.height, plan.width)
+    for n, picture in enumerate(film_frames(film, plan)):
+        fitted[:, :, n] = picture
+    return fitted
+
+
+def _bytes_fitted(picture: Tensor, plan: FitPlan) -> Tensor:
+    return _cover(picture, plan).float().div_(127.5).sub_(1.0)
+
+
+def _size_of(plan: FitPlan) -> tuple[int, int, int]:
+    return plan.source_frames, plan.source_height, plan.source_width
 
 
 def _check_room(plan: FitPlan, batch: int, pixel: int, what: str) -> None:

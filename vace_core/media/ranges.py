@@ -3,12 +3,54 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+import torch
+from torch import Tensor
 
 from ..errors import InputError, shortened
 from .footage import Footage
 
 _EARLY = 0.01  # of a frame: a typed time is rounded
+
+
+class Cut(Footage):
+    """A range of another film, as a film of its own.
+
+    Args:
+        film: The whole.
+        begin: The first frame.
+        end: The frame after the last; None = to the end.
+
+    Raises:
+        InputError: the range is not in the film.
+    """
+
+    def __init__(self, film: Footage, begin: int, end: int | None) -> None:
+        self._film = film
+        self._begin, end = film.checked(begin, end)
+        self.path, self.fps, self.height, self.width = film.path, film.fps, film.height, film.width
+        self.times = film.times[begin:end] - film.times[begin, 0]
+        self.colour, self.bits, self.aspect = film.colour, film.bits, film.aspect
+        self.alpha, self.sound, self.notes = film.alpha, film.sound, film.notes
+
+    def pictures(self, indices: Sequence[int], *, deep: bool = False) -> Iterator[Tensor]:
+        return self._film.pictures([self._begin + index for index in indices], deep=deep)
+
+
+class StillFrame(Cut):
+    """One frame of a film as a picture, which is shown for a frame of another rate.
+
+    Args:
+        film: The whole.
+        index: The frame.
+        fps: The rate it then has.
+    """
+
+    def __init__(self, film: Footage, index: int, fps: float) -> None:
+        super().__init__(film, index, index + 1)
+        self.fps, self.times, self.sound = fps, torch.tensor([[0.0, 1 / fps]], dtype=torch.float64), False
 
 
 def frame_range(film: Footage, start: str | float | None, end: str | float | None) -> tuple[int, int]:

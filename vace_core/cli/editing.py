@@ -1,0 +1,73 @@
+"""A clip to be edited: what the model gets of it, and where the result goes in the original."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..inputs.crops import crop_masks
+from ..inputs.fitted import Fitted, fit_clip
+from ..inputs.fitted_masks import clip_mask
+from ..inputs.put_back import Edit
+from ..inputs.resizing import resize_masks
+from .inputs import Given, crop_source, notes_of, puts_back, read_mask_file, read_part, target_of
+from .options import EditPart, Wanted
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Work:
+    """A clip to be edited, as the model gets it, with the place of the edit.
+
+    Attributes:
+        given: What came.
+        fitted: What the model gets.
+        masks: `(1, 1, T, H, W)`, where it generates.
+        edit: What is put back; None = the result is what the model works on.
+        notes: Rows on all of it.
+    """
+
+    given: Given
+    fitted: Fitted
+    masks: Tensor
+    edit: Edit | None
+    notes: list[tuple[str, str]]
+
+
+def work_on(clip: Path, mask: Path | None, wanted: Wanted, part: EditPart) -> Work:
+    """A clip and the mask of what is generated in it; None = everywhere.
+
+    Raises:
+        ShapeError: the mask belongs to another clip.
+        InputError: a file cannot be read, or the part is longer than the model takes.
+    """
+    given = read_part(clip, wanted, part)
+    back = puts_back(given, wanted, part, masked=mask is not None)
+    if back and not wanted.length:
+        given.film.checked(0, None)  # all of it will be written
+    source, hard, boxes, said = given.source, None, None, list[tuple[str, str]]()
+    if mask is not None:
+        hard, notes = clip_mask(read_mask_file(mask, given, part), source, name=f"mask {mask}")
+        said = [("mask", note) for note in notes]
+    if back and wanted.length:
+        source = source.part(0, min(wanted.length, source.shape[0]))
+        hard = hard if hard is None or len(hard) == 1 else hard[: wanted.length]
+    if part.crop is not None:
+        source, boxes = crop_source(source, hard if back else None, wanted, part)
+    fitted = fit_clip(source, target_of(wanted, part, whole=back))
+    masks = torch.ones_like(fitted.frames[:, :1])
+    if hard is not None:
+        shown = hard if boxes is None else crop_masks(hard, boxes)
+        masks = resize_masks(shown if len(shown) == 1 else shown[: fitted.plan.source_frames], fitted.plan)
+    edit = Edit(
+        film=given.film,
+        begin=given.begin,
+        count=len(fitted.plan.shown),
+        masks=hard,
+        boxes=boxes,
+        cuts=wanted.length is not None,
+    )
+    notes = [*notes_of(fitted, "clip", given), *said]
+    return Work(given=given, fitted=fitted, masks=masks, edit=edit if back else None, notes=notes)

@@ -1,0 +1,91 @@
+"""The masks of a clip, brought to what the model gets of it and to the clip itself."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ..errors import ShapeError
+from .fitted import Fitted, Source
+from .resizing import resize_masks
+
+
+def fit_mask(masks: Tensor, fitted: Fitted, *, name: str = "mask") -> tuple[Tensor, tuple[str, ...]]:
+    """The masks `(1, 1, T, H, W)` of a fitted clip, 0 or 1, and what is to be known of them.
+
+    Args:
+        masks: `(T, H, W)` in 0..1, or uint8 0..255; the largest value = generate. Of the whole source, or one frame
+            that counts for all. Another size of the same shape is scaled.
+        fitted: The clip they belong to.
+        name: What messages call them.
+
+    Raises:
+        ShapeError: they have another shape or length than the source.
+        InputError: a value lies outside 0..1.
+    """
+    masks, notes = clip_mask(masks, fitted.source, name=name)
+    if len(masks) > 1:
+        masks = masks[fitted.begin : fitted.begin + fitted.plan.source_frames]
+    return resize_masks(masks, fitted.plan), notes
+
+
+def clip_mask(masks: Tensor, source: Source, *, name: str = "mask") -> tuple[Tensor, tuple[str, ...]]:
+    """The masks `(T, H, W)` of a clip at its own size, numbers like those that came, and what is to be known of them.
+
+    Args:
+        masks: As `fit_mask`.
+        source: The clip that they belong to.
+        name: What messages call them.
+
+    Raises:
+        ShapeError: they have another shape or length than the source.
+    """
+    notes, (count, height, width) = list[str](), masks.shape
+    total, *size = source.shape
+    if count not in (1, total):
+        raise ShapeError(
+            "mask-length",
+            "The {name} has {count} frames, the {clip} {total}. One frame for all, or as many frames as the "
+            "clip has, are needed. Use the mask of this clip.",
+            name=name,
+            count=count,
+            clip=source.called,
+            total=total,
+        )
+    if [height, width] != size:
+        _check_shape((height, width), (size[0], size[1]), source.aspect, name, source.called)
+        masks = torch.stack([_scaled(mask, (size[0], size[1])) for mask in masks])
+        notes.append(f"The {name} of {width} x {height} was scaled to its clip's {size[1]} x {size[0]}.")
+    most = 255 if masks.dtype == torch.uint8 else 1
+    if any(bool(((mask > 0) & (mask < most)).any()) for mask in masks):
+        notes.append(f"The {name} has soft values: above one half is generated.")
+    return masks, tuple(notes)
+
+
+def _scaled(mask: Tensor, size: tuple[int, int]) -> Tensor:
+    """One mask `(H, W)` at another size."""
+    as_bytes = mask.dtype == torch.uint8
+    numbers = mask.float() / 255 if as_bytes else mask
+    scaled = functional.interpolate(numbers[None, None], size=size, mode="bilinear", align_corners=False)
+    scaled = scaled[0, 0].clamp(0, 1)
+    return (scaled * 255).round().to(torch.uint8) if as_bytes else scaled
+
+
+def _check_shape(mask: tuple[int, int], size: tuple[int, int], aspect: float, name: str, clip: str) -> None:
+    """Accepts a mask `(H, W)` that has the shape of the clip, as it is stored or as it is shown."""
+    for width in (size[1], size[1] * aspect):
+        scale = width / mask[1]
+        if abs(mask[0] * scale - size[0]) <= max(scale, 1.0):
+            return
+    raise ShapeError(
+        "mask-aspect",
+        "The {name} is {width} x {height} pixels, the {clip} {clip_width} x {clip_height}, which is "
+        "another aspect ratio. The mask must have that of its clip. Make it from this clip, or resize it.",
+        name=name,
+        width=mask[1],
+        height=mask[0],
+        clip=clip,
+        clip_width=size[1],
+        clip_height=size[0],
+    )
