@@ -156,6 +156,14 @@ def _warm_up(names: set[str]) -> None:
     sys.modules["torch"].set_num_threads(1)
 
 
+def _same_examples() -> None:
+    """Hypothesis tries the same examples with every fault, however slow the machine is meanwhile."""
+    from hypothesis import HealthCheck, settings
+
+    settings.register_profile("mutate", derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+    settings.load_profile("mutate")
+
+
 def main(say: Callable[[str], None] = print) -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.mutate", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--count", type=int, default=300)
@@ -176,6 +184,7 @@ def main(say: Callable[[str], None] = print) -> None:
         faults = [one for one in faults if one.key not in done]
         _move_to(root)
         _warm_up({"numpy", "cv2", "pytest", "safetensors.torch", "hypothesis", "av", "typer", "gguf"})
+        _same_examples()
         reach = Reach(json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {})
         _warm_up({name for row in reach.rows.values() for name in row["imported"]})
         for one in faults:
