@@ -21,6 +21,7 @@ from .finish import VaceCompositeVideo, VaceDecodeVideo
 from .load import VaceLoadAdapter, VaceLoadModel, VaceLoadStarter, VaceUseNativeModel
 from .preview import VacePreviewVCU
 from .sample import VaceApplyVCU, VaceSampleVideo
+from .style import VaceStylizeVideo
 
 NODES: tuple[type[io.ComfyNode], ...] = (
     VaceLoadStarter,
@@ -38,6 +39,7 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     VaceJoinVideos,
     VacePlaceKeyframes,
     VaceControlVideo,
+    VaceStylizeVideo,
     VaceLayoutToVideo,
     VaceMoveAnything,
     VaceSwapAnything,

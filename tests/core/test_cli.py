@@ -139,6 +139,7 @@ TASKS = {
     "gray": ["{clip}"],
     "scribble": ["{clip}", "--mask", "{mask}", "--reference", "{photo}"],
     "flow": ["{clip}"],
+    "stylize": ["{clip}", "--style", "{photo}", "--follow", "brightness"],
     "depth": ["{clip}"],
     "pose": ["{clip}"],
     "layout": ["--path", "0.2,0.5 0.8,0.5", "--path", "0.5,0.1 0.5,0.9", "--box", "0.2x0.3"],
@@ -163,7 +164,7 @@ def test_every_task_previews_without_any_model(task, clip, mask, photo, tmp_path
     assert read_image(out)[0].shape[1] >= 760
 
 
-@pytest.mark.parametrize("task", ["outpaint", "join", "scribble", "move", "animate", "text"])
+@pytest.mark.parametrize("task", ["outpaint", "join", "scribble", "stylize", "move", "animate", "text"])
 def test_tasks_run(task, model, clip, mask, photo, tmp_path):
     words = [word.format(clip=clip, mask=mask, photo=photo) for word in TASKS[task]]
     out = tmp_path / "out.mp4"

@@ -230,7 +230,7 @@ def test_a_style_follows_the_outlines_and_shows_its_picture_without_white():
     assert unit.masks.eq(1).all()
     assert unit.references[0].shape == (1, 3, 1, *unit.frames.shape[3:])
     assert (unit.references[0] - 0.5).abs().max() < 1e-6
-    assert torch.equal(anything.stylize(clip(1), follow="gray").frames, tasks.gray(clip(1)).frames)
+    assert torch.equal(anything.stylize(clip(1), follow="brightness").frames, tasks.gray(clip(1)).frames)
     assert anything.stylize(clip(1)).references == ()
 
 
@@ -386,6 +386,11 @@ def case(error: type[Exception], message: str, call) -> tuple:
             InputError,
             "subjects-count: masks=1, pictures=2",
             lambda: anything.reference_anything([clip(1, 1)] * 2, masks=[None], **SIZE),
+        ),
+        case(
+            InputError,
+            "style-follows: follow=colours, known=outlines, brightness",
+            lambda: anything.stylize(clip(1), follow="colours"),
         ),
     ],
 )

@@ -15,7 +15,7 @@ WORDS = {
     "ref2v": {"VaceReferenceToVideo", "VaceReferenceAnything"},
     "subject": {"VaceReferenceToVideo", "VaceReferenceAnything", "VaceStackReferences"},
     "character": {"VaceReferenceToVideo", "VaceAnimateAnything", "VaceSwapAnything"},
-    "style": {"VaceControlVideo", "VaceReferenceToVideo"},
+    "style": {"VaceStylizeVideo", "VaceControlVideo", "VaceReferenceToVideo"},
     "i2v": {"VaceExtendVideo", "VaceMoveAnything"},
     "image to video": {"VaceExtendVideo", "VaceExpandAnything"},
     "start image": {"VaceExtendVideo"},

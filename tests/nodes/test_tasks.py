@@ -51,6 +51,8 @@ class TestEveryTask:
         ("VaceControlVideo", {"images": clip(), "kind": "scribble"}),
         ("VaceControlVideo", {"images": clip(), "kind": "flow"}),
         ("VaceControlVideo", {"images": clip(), "kind": "depth"}),
+        ("VaceStylizeVideo", {"images": clip(), "style": clip(1, 20, 30)}),
+        ("VaceStylizeVideo", {"images": clip(), "follow": "brightness", "mask": left_half()}),
         ("VaceLayoutToVideo", {**SIZE, "paths": PATH}),
         ("VaceMoveAnything", {"image": clip(1), "paths": PATH, "length": 9}),
         ("VaceSwapAnything", {"images": clip(), "mask": left_half(), "references": clip(1)}),

@@ -255,6 +255,19 @@ def control_video(studio: Studio, sheet: Sheet) -> str:
     return "a clip as gray, outlines, optical flow and depth, and a generated clip that follows the outlines"
 
 
+@case("VaceStylizeVideo")
+def stylize_video(studio: Studio, sheet: Sheet) -> str:
+    clip, other = studio.clip(ONE), studio.clip(TWO, 1)
+    sheet.heading(IN)
+    sheet.strip("images", images(clip["images"]))
+    sheet.strip("style", images(other["images"]))
+    given = studio.run(
+        "VaceStylizeVideo", images=clip["images"], style=other["images"], fps=8.0, prompt=clip["caption"], **WORDS
+    )
+    show_unit(studio, sheet, given[0])
+    return "a clip, an image in another style, the outlines that are followed, and what is generated from both"
+
+
 @case("VaceLayoutToVideo")
 def layout_to_video(studio: Studio, sheet: Sheet) -> str:
     paths = path((0, 0.28, 0.7), (0.5, 0.5, 0.3), (1, 0.72, 0.7))

@@ -49,6 +49,13 @@ class CropName(str, Enum):
     follow = "follow"
 
 
+class FollowName(str, Enum):
+    """What a style takes over of a clip."""
+
+    outlines = "outlines"
+    brightness = "brightness"
+
+
 class DtypeName(str, Enum):
     """Numbers that a transformer can be computed in."""
 

@@ -33,7 +33,7 @@ from .inputs import (
     target_of,
     warnings_of,
 )
-from .options import EditPart, Part, Paths, References, Sides, Wanted
+from .options import EditPart, FollowName, Part, Paths, References, Sides, Wanted
 from .request import Request
 from .sizes import blank, borders, length, rate, step
 
@@ -182,6 +182,28 @@ def flow(
     return _derived(clip, mask, pictures, wanted, part, tasks.flow)
 
 
+def stylize(
+    clip: ClipFile,
+    *,
+    style: Annotated[
+        list[Path] | None, Option("--style", help="An image in the style; its middle fills the frame. May repeat.")
+    ] = None,
+    follow: Annotated[
+        FollowName, Option(help="What is taken over: outlines, which leave most to the style, or brightness too.")
+    ] = FollowName.outlines,
+    mask: WhereFile = None,
+    part: EditPart = EDIT,
+    wanted: Wanted,
+) -> Request:
+    """Stylize: generate a clip again in another style, with its shapes and motion."""
+    pictures = read_references(References(reference=style))
+    work = work_on(clip, mask, wanted, part)
+    masks, fps = None if mask is None else work.masks, work.fitted.plan.fps
+    vcu = anything.stylize(work.fitted.frames, pictures, follow=follow.value, masks=masks, fps=fps)
+    seen = [("style", f"{path.name}, its middle fills the frame") for path in style or []]
+    return _edited(vcu, wanted, work, seen)
+
+
 def depth(maps: MapFile, *, pictures: References, part: Part = ALL, wanted: Wanted) -> Request:
     """Depth: generate a clip that follows depth maps (gray, near is light)."""
     return _given(maps, pictures, wanted, part, "depth")
@@ -242,7 +264,7 @@ def expand(photo: PictureFile, *, sides: Sides, pictures: References, wanted: Wa
 
 
 TASKS: tuple[Callable[..., Request], ...] = (
-    text, reference, inpaint, outpaint, extend, join, keyframes, gray, depth, scribble, pose, flow, layout,
+    text, reference, inpaint, outpaint, extend, join, keyframes, gray, depth, scribble, pose, flow, layout, stylize,
     move, animate, swap, expand,
 )  # fmt: skip
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
 
 from torch import Tensor
 from torch.nn import functional
@@ -19,7 +18,8 @@ from ..inputs.references import cover, crop_subject
 from ..vcu import VideoConditionUnit, compose
 from .basic import check_longer, control, extend, gray, inpaint, outpaint, pose, reference, scribble
 
-_FOLLOWED = {"scribble": scribble, "gray": gray}
+FOLLOWED = {"outlines": scribble, "brightness": gray}
+"""What a style can take over of a clip, and the task that does."""
 
 
 def join(
@@ -108,7 +108,7 @@ def stylize(
     source: Tensor,
     styles: Sequence[Tensor] = (),
     *,
-    follow: Literal["scribble", "gray"] = "scribble",
+    follow: str = "outlines",
     masks: Tensor | None = None,
     prompt: str = "",
     negative_prompt: str = "",
@@ -119,17 +119,17 @@ def stylize(
     Args:
         source: The clip.
         styles: Images in the style, `(B, 3, 1, h, w)` of any size; their middle fills the frame. None is fine.
-        follow: What is taken over of the clip: its outlines, which leave most to the style, or its brightness too.
+        follow: A name of `FOLLOWED`: the outlines, which leave most to the style, or the brightness too.
         masks: Where: 1 = in the new style, 0 = kept. One frame counts for the whole clip. None = everywhere.
     """
-    if follow not in _FOLLOWED:
+    if follow not in FOLLOWED:
         raise InputError(
             "style-follows",
             'The style is to follow "{follow}" of the clip. One of {known} is needed. Choose one of these.',
             follow=follow,
-            known=", ".join(_FOLLOWED),
+            known=", ".join(FOLLOWED),
         )
-    styled = _FOLLOWED[follow](source, masks=masks, prompt=prompt, negative_prompt=negative_prompt, fps=fps)
+    styled = FOLLOWED[follow](source, masks=masks, prompt=prompt, negative_prompt=negative_prompt, fps=fps)
     if masks is not None:
         styled = compose(inpaint(source, masks, fps=fps), styled)
     pages = tuple(cover(picture, styled.height, styled.width) for picture in styles)
