@@ -208,7 +208,7 @@ class TestMasks:
         return edit.mask(0, 11)
 
     def test_of_the_whole_film_or_of_the_part(self, clip, levels, tmp_path):
-        coloured = levels[..., None].expand(-1, -1, -1, 3)
+        coloured = levels[..., None].expand(-1, -1, -1, 3).contiguous()
         write_video(tmp_path / "all.mkv", coloured, fps=25, lossless=True)
         write_frames(tmp_path / "part", coloured[8:19])
         for path in (tmp_path / "all.mkv", tmp_path / "part"):
@@ -226,7 +226,7 @@ class TestMasks:
         assert torch.equal(self.of(clip, tmp_path / "alpha.mkv", mask_channel=ChannelName.alpha), levels[8:19] > 127)
 
     def test_of_another_size(self, clip, levels, tmp_path):
-        write_frames(tmp_path / "small", levels[:, ::2, ::2, None].expand(-1, -1, -1, 3))
+        write_frames(tmp_path / "small", levels[:, ::2, ::2, None].repeat(1, 1, 1, 3))
         assert (self.of(clip, tmp_path / "small") != (levels[8:19] > 127)).float().mean() < 0.02
 
     def test_the_model_generates_every_pixel_that_is_put_back(self, clip, mask):
