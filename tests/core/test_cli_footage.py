@@ -162,10 +162,9 @@ def test_what_generates_every_pixel_has_the_size_of_the_clip_if_asked(model, cli
     out = tmp_path / "out.mkv"
     done = vace("gray", clip, "-m", model, "--end", "5f", "--put-back", "--lossless", "-o", out, *QUICK)
     assert done.exit_code == 0, done.stderr
-    before, after = rgb(clip), rgb(out)
-    assert after.shape == before.shape
-    assert torch.equal(after[5:], before[5:])
-    assert (after[:5] != before[:5]).any(-1).float().mean() > 0.5
+    different = np.stack(planes(clip)) != np.stack(planes(out))
+    assert not different[5:].any()
+    assert different[:5].mean() > 0.5
 
 
 def test_sound_is_that_of_the_part(tmp_path):
@@ -208,7 +207,7 @@ class TestMasks:
         return edit.mask(0, 11)
 
     def test_of_the_whole_film_or_of_the_part(self, clip, levels, tmp_path):
-        coloured = levels[..., None].expand(-1, -1, -1, 3)
+        coloured = levels[..., None].expand(-1, -1, -1, 3).contiguous()
         write_video(tmp_path / "all.mkv", coloured, fps=25, lossless=True)
         write_frames(tmp_path / "part", coloured[8:19])
         for path in (tmp_path / "all.mkv", tmp_path / "part"):
@@ -226,7 +225,7 @@ class TestMasks:
         assert torch.equal(self.of(clip, tmp_path / "alpha.mkv", mask_channel=ChannelName.alpha), levels[8:19] > 127)
 
     def test_of_another_size(self, clip, levels, tmp_path):
-        write_frames(tmp_path / "small", levels[:, ::2, ::2, None].expand(-1, -1, -1, 3))
+        write_frames(tmp_path / "small", levels[:, ::2, ::2, None].repeat(1, 1, 1, 3))
         assert (self.of(clip, tmp_path / "small") != (levels[8:19] > 127)).float().mean() < 0.02
 
     def test_the_model_generates_every_pixel_that_is_put_back(self, clip, mask):

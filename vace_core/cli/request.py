@@ -99,7 +99,7 @@ class Request:
             count, height, width = self.shape
             size = f"{count} frames of {width} x {height} at {self.fps:.4g} fps" if count > 1 else f"{width} x {height}"
             which = f", generated in frames {edit.begin} to {edit.begin + edit.count - 1}" if count > 1 else ""
-            rows.append(("written", f"the original with the edit put back: {size}{which}"))
+            rows.append(("output", f"the original with the edit put back: {size}{which}"))
         return rows
 
     def warnings(self, grid: Grid) -> list[str]:
