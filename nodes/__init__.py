@@ -15,6 +15,7 @@ from .attach import VaceAttachAdapter, VaceEncodePrompt
 from .build import VaceBuildVCU, VaceReferenceToVideo, VaceTextToVideo
 from .combine import VaceComposeMasks, VaceComposeVCUs, VaceStackReferences
 from .control import VaceControlVideo, VaceLayoutToVideo
+from .crop import VaceCropVideo, VaceStitchVideo
 from .edit import VaceExtendVideo, VaceInpaintVideo, VaceJoinVideos, VaceOutpaintVideo, VacePlaceKeyframes
 from .example import VaceExampleClip
 from .finish import VaceCompositeVideo, VaceDecodeVideo
@@ -55,6 +56,8 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     VaceEncodePrompt,
     VaceDecodeVideo,
     VaceCompositeVideo,
+    VaceCropVideo,
+    VaceStitchVideo,
 )
 
 

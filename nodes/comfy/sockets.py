@@ -22,6 +22,7 @@ Vcu = io.Custom("VACE_VCU")
 Model = io.Custom("VACE_MODEL")
 Adapter = io.Custom("VACE_ADAPTER")
 References = io.Custom("VACE_REFERENCES")
+Stitch = io.Custom("VACE_STITCH")
 BoundingBox = io.Custom("BOUNDING_BOX")
 
 _RULES = {**{name: rule for comfy in COMFY_FAMILIES for name, rule in comfy.fits.items()}, "starter": STARTER_PRESET}

@@ -139,6 +139,36 @@ class TestFit:
         )
 
 
+class TestCrop:
+    """A part of the frame is edited and put back; the rest of the video is as it was."""
+
+    @pytest.mark.parametrize(("follow", "size"), [(False, (32, 96)), (True, (32, 32))])
+    def test_what_is_stitched_is_inside_the_mask_alone(self, run, follow, size):
+        video, mask = clip(7, 64, 128), torch.zeros(7, 64, 128)
+        for n in range(7):
+            mask[n, 20:36, 8 + 8 * n : 24 + 8 * n] = 1
+        images, inside, back = run("VaceCropVideo", images=video, mask=mask, follow=follow, margin=0.25)
+        assert images.shape == (7, *size, 3)
+        assert inside.sum() == mask.sum()
+        whole = run("VaceStitchVideo", images=1 - images, stitch=back)[0]
+        where = mask[..., None] > 0
+        assert torch.allclose(whole, torch.where(where, 1 - video, video), atol=1e-6)
+
+    def test_a_crop_of_another_resolution_comes_back_at_that_of_the_video(self, run):
+        video, mask = torch.rand(1, 8, 16, 3).repeat_interleave(8, 1).repeat_interleave(8, 2), torch.zeros(1, 64, 128)
+        mask[:, 20:36, 50:70] = 1
+        images, inside, back = run("VaceCropVideo", images=video, mask=mask, resolution=128)
+        assert images.shape[1:3] == (64, 128)
+        assert inside.shape == (1, 64, 128)
+        whole = run("VaceStitchVideo", images=images, stitch=back)[0]
+        assert torch.equal(whole[0][mask[0] == 0], video[0][mask[0] == 0])
+        assert (whole - video).abs().mean() < 0.02
+
+    def test_another_length_is_refused(self, run):
+        images, _, back = run("VaceCropVideo", images=clip(6), mask=left_half())
+        assert refusal(run, "VaceStitchVideo", images=images[:5], stitch=back) == "stitch-length: count=6, frames=5"
+
+
 class TestEdit:
     def test_extend_keeps_the_end_and_gives_the_rest_back(self, run):
         film = clip(20)

@@ -470,6 +470,33 @@ def decode_video(studio: Studio, sheet: Sheet) -> str:
     return "decoded latents, and the result with every kept pixel put back"
 
 
+@case("VaceCropVideo")
+def crop_video(studio: Studio, sheet: Sheet) -> str:
+    clip = studio.clip(ONE)
+    sheet.heading(IN)
+    sheet.strip("images", images(clip["images"]))
+    sheet.strip("mask", masks(clip["mask"]))
+    sheet.heading(OUT)
+    for follow in (False, True):
+        given = studio.run("VaceCropVideo", images=clip["images"], mask=clip["mask"], follow=follow, margin=0.0)
+        sheet.strip(f"images, follow = {'on' if follow else 'off'}", images(given[0]))
+    return "a video with its mask, and the crop around it"
+
+
+@case("VaceStitchVideo")
+def stitch_video(studio: Studio, sheet: Sheet) -> str:
+    clip = studio.clip(ONE)
+    words = {"prompt": clip["caption"].replace("red", "blue"), "fps": 8.0, **WORDS}
+    loose = studio.run("VaceComposeMasks", mask=clip["mask"], shape="bbox", grow=2)[0]
+    cut, mask, back = studio.run("VaceCropVideo", images=clip["images"], mask=loose, margin=0.0, resolution=64)
+    made = studio.made(studio.run("VaceInpaintVideo", images=cut, mask=mask, **words)[0])
+    sheet.heading(IN)
+    sheet.strip("images", images(made))
+    sheet.heading(OUT)
+    sheet.strip("images", images(studio.run("VaceStitchVideo", images=made, stitch=back, feather=2)[0]))
+    return "an edited crop, and the whole video with it"
+
+
 @case("VaceCompositeVideo")
 def composite_video(studio: Studio, sheet: Sheet) -> str:
     clip = studio.clip(ONE)
