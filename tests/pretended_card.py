@@ -176,6 +176,8 @@ class Card:
         if func in ASKED:
             self.asked += 1
             return self._answer(func, leaves)
+        if device is not None and not to_card:  # made beside the card, after something that is on it
+            return func(*tree_map(_elem, args), **tree_map(_elem, named))
         if here:
             self._check_unmixed(func, leaves)
         return self._computed(func, args, named, new=not here)

@@ -335,7 +335,7 @@ class LtxVae:
         """One latent frame; those of a clip in which nothing ever changes are all alike."""
         if self._gray is None or self._gray.shape[3:] != GRID.latent_size(*frame.shape[2:])[1:]:
             self._gray = self._encode(torch.zeros_like(frame), on_chunk)
-        return self._gray
+        return self._gray.to(self.network.encoder.conv_in.conv.weight.device)
 
     def _place(self, x: Tensor) -> Tensor:
         weight = self.network.encoder.conv_in.conv.weight

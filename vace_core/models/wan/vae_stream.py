@@ -49,7 +49,7 @@ class WanVae:
         channels_last(network)
         self.tile = tile
         self._gray_clip: Tensor | None = None
-        self._gray_features: dict[tuple[int, int], _GrayFeatures] = {}
+        self._gray_features: dict[tuple[int, int, torch.device], _GrayFeatures] = {}
 
     @property
     def grid(self) -> Grid:
@@ -118,7 +118,7 @@ class WanVae:
         known = self._gray_clip
         t, h, w = GRID.latent_size(num_frames, height, width)
         if known is not None and known.shape[2] >= t and known.shape[3:] == (h, w):
-            return known[:, :, :t]
+            return known[:, :, :t].to(self.network.conv1.weight.device)
         features = self._gray_for(height, width)
         memory: Memory = {}
         parts: list[Tensor] = []
@@ -129,10 +129,10 @@ class WanVae:
         return self._gray_clip
 
     def _gray_for(self, height: int, width: int) -> _GrayFeatures:
-        size = (height, width)
-        if size not in self._gray_features:
-            self._gray_features = {size: _GrayFeatures(self.network, height, width)}
-        return self._gray_features[size]
+        key = (height, width, self.network.conv1.weight.device)
+        if key not in self._gray_features:
+            self._gray_features = {key: _GrayFeatures(self.network, height, width)}
+        return self._gray_features[key]
 
     def _finish(self, features: Tensor, memory: Memory) -> Tensor:
         """Features of the whole frame after the last halving → normalised latents."""

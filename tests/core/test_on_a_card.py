@@ -1,0 +1,101 @@
+"""Whole jobs on a card that is not there: they give what the CPU gives, mix no devices, and bring nothing twice."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from families import ltx, wan
+from families.conformance import all_tasks
+from pretended_card import Card
+
+from vace_core import pipeline
+from vace_core.models.wan.dit import FREQUENCIES
+from vace_core.pipeline import Expert, VaceModel
+from vace_core.sampling.solvers import SOLVERS
+
+FAMILIES = {"wan": wan.CASE, "ltx": ltx.CASE}
+TASKS = {name: list(all_tasks(case)) for name, case in FAMILIES.items()}
+STEPS = 2
+# Brought to the card in every pass: the noise level; for Wan also the angles of the places in time, rows and columns.
+LEVEL = 4 * FREQUENCIES
+
+
+def networks(model: VaceModel) -> list[torch.nn.Module]:
+    vae: Any = model.vae
+    experts = [expert for expert in (model.expert, model.low_noise) if expert is not None]
+    return [vae.network, *(part for expert in experts for part in (expert.base, expert.adapter) if part is not None)]
+
+
+class Steps:
+    """What a card did in each step but the first: bytes that came to it, and how often the CPU waited for it."""
+
+    def __init__(self, card: Card) -> None:
+        self.card, self.before, self.seen = card, (0, 0), []
+
+    def __call__(self, index: int, total: int, denoised: torch.Tensor) -> None:
+        assert denoised.device == self.card.device
+        now = (self.card.copied, self.card.asked)
+        if index:
+            self.seen.append((now[0] - self.before[0], now[1] - self.before[1]))
+        self.before = now
+
+
+def angles(case: Any, unit: Any) -> int:
+    """Bytes of the angles of Wan's tokens, axis by axis."""
+    t, h, w = case.family.grid.latent_size(unit.num_frames, unit.height, unit.width)
+    return 8 * (22 * (t + unit.num_references) + 21 * h // 2 + 21 * w // 2)
+
+
+def check(case: Any, model: VaceModel, unit: Any, **changed: Any) -> None:
+    """The frames of the card are those of the CPU, and its steps do no more than they must."""
+    passes = 1 + (case.family.options.guidance_scale != 1) + bool(case.family.options.stg_scale)
+    options = replace(case.family.options, steps=STEPS, **changed)
+    wanted = pipeline.generate(model, unit, options)
+    with Card(2**30) as card:
+        steps = Steps(card)
+        try:
+            for network in networks(model):
+                network.to(card.device)
+            got = pipeline.generate(model, unit, options, on_step=steps)
+        finally:
+            for network in networks(model):
+                network.to("cpu")
+    assert torch.equal(got, wanted)
+    planned = LEVEL + (angles(case, unit) if case is wan.CASE else 0)
+    assert steps.seen == [(passes * planned, 1)] * (STEPS - 1)
+
+
+@pytest.fixture(scope="module")
+def models():
+    return {name: case.make_model() for name, case in FAMILIES.items()}
+
+
+@pytest.mark.parametrize(("family", "task"), [(family, task) for family, names in TASKS.items() for task in names])
+def test_every_task(models, family, task):
+    case = FAMILIES[family]
+    check(case, models[family], all_tasks(case)[task])
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_solver(models, family, solver):
+    case = FAMILIES[family]
+    check(case, models[family], all_tasks(case)["inpaint"], solver=solver)
+
+
+def test_a_pair_of_experts_with_adapters_of_their_own(models):
+    model, case = models["wan"], wan.CASE
+    other = Expert(base=case.make_base(), adapter=case.make_adapter())
+    check(case, replace(model, low_noise=other, boundary=0.95), all_tasks(case)["reference"])
+
+
+def test_an_adapter_that_acts_in_a_part_of_the_steps(models):
+    check(wan.CASE, models["wan"], all_tasks(wan.CASE)["control"], end_percent=0.5, strength=0.7)
+
+
+def test_it_has_no_float64():
+    with Card(2**20) as card, pytest.raises(TypeError, match="float64"):
+        torch.zeros(1, dtype=torch.float64, device=card.device)
