@@ -86,8 +86,11 @@ def test_no_accelerator_is_asked_for():
 def test_there_is_one_version():
     headings = re.findall(r"^## (.+)$", (ROOT / "docs" / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert headings[0] == "Unreleased" or headings[0].split()[0] == PROJECT["project"]["version"]
-    others = [path for folder in ("vace_core", "nodes") for path in (ROOT / folder).rglob("*.py")]
-    assert not [path for path in [ROOT / "__init__.py", *others] if re.search(r"^__version__", path.read_text(), re.M)]
+    files = [ROOT / "__init__.py", *(path for name in ("vace_core", "nodes") for path in (ROOT / name).rglob("*.py"))]
+    said = {path: re.findall(r'^__version__ = "(.+)"$', path.read_text(encoding="utf-8"), re.M) for path in files}
+    assert {path: found for path, found in said.items() if found} == {
+        ROOT / "vace_core" / "__init__.py": [PROJECT["project"]["version"]]
+    }
 
 
 def test_installing_the_pack_moves_nothing_that_comfyui_has():

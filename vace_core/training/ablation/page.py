@@ -142,7 +142,7 @@ def _question(told: Mapping[str, Any], results: Results, letter: str, drawn: lis
     parts = [heading, picture, _overall(told, results, names)]
     last = _last(told, results, names)
     if last is not None:
-        parts.append(f"Each task after {last} steps, difference ± error over clips:\n")
+        parts.append(f"Each task after {last} steps, difference \u00b1 error over clips:\n")
         parts.append(_by_task(told, results, names, last))
     return "\n".join(parts)
 
@@ -187,7 +187,7 @@ def _loss(results: Results, name: str, step: int, task: str | None = None) -> st
 
 
 def _shown(found: Difference | None) -> str:
-    return "" if found is None else f"{found.mean:+.4f} ± {found.error:.4f}"
+    return "" if found is None else f"{found.mean:+.4f} \u00b1 {found.error:.4f}"
 
 
 def _listed(values: Iterable[Any]) -> str:
