@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
 from comfy_api.latest import io
-from torch import Tensor
 
 from ..vace_core.geometry import Box, Grid
 from ..vace_core.inputs import put_back
@@ -20,24 +19,10 @@ from .comfy import host, sockets
 from .comfy.bridge import frames_of, images_of
 from .comfy.fitted import mask_given, source_of
 from .comfy.node import Node
+from .comfy.sockets import CropStitch
 
 STEP = max(family.grid.step for family in FAMILIES)  # so that any model takes a crop as it is
 ANY = Grid(frames=1, pixels=1, patch=1)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class CropStitch:
-    """Where a crop goes back to.
-
-    Attributes:
-        source: `(1, 3, T, H, W)` in −1..1, the video.
-        where: `(T, H, W)` bool, or one frame for all: what is generated.
-        boxes: One for each frame, or one for all.
-    """
-
-    source: Tensor
-    where: Tensor
-    boxes: tuple[Box, ...]
 
 
 class VaceCropVideo(Node):

@@ -10,6 +10,7 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
+from ...vace_core.geometry import Box
 from ...vace_core.inputs.fitting import ResolutionPreset
 from ...vace_core.models.family import Family
 from ...vace_core.pipeline import VaceModel
@@ -91,6 +92,21 @@ class ReferenceStack:
     """Reference images `(1, 3, 1, h, w)` in −1..1, subjects already cut out, in order."""
 
     pictures: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CropStitch:
+    """Where a crop goes back to.
+
+    Attributes:
+        source: `(1, 3, T, H, W)` in −1..1, the video.
+        where: `(T, H, W)` bool, or one frame for all: what is generated.
+        boxes: One for each frame, or one for all.
+    """
+
+    source: Tensor
+    where: Tensor
+    boxes: tuple[Box, ...]
 
 
 def usual(model: LibraryModel | NativeModel) -> tuple[Family, SamplingOptions]:

@@ -44,6 +44,7 @@ GOOD: dict[str, Callable[[Any], Any]] = {
     "base": lambda pack: pack.starter[1],
     "adapter": lambda pack: pack.starter[2],
     "references": lambda pack: pack.run("VaceStackReferences", image=clip(1))[0],
+    "stitch": lambda pack: pack.run("VaceCropVideo", images=clip(), mask=mask())[2],
     "unit": lambda pack: pack.run("VaceInpaintVideo", images=clip(), mask=mask(), fit="as it is")[0],
     "starter's unit": lambda pack: pack.run("VaceTextToVideo", width=48, height=32, length=5)[0],
     "model": lambda pack: pack.native("model"),

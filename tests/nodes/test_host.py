@@ -21,6 +21,7 @@ COMFYUI = ("comfy", "comfy_api", "comfy_execution", "comfy_extras", "execution",
 WANTED = {
     ("comfy.ldm.lightricks.model", "BasicTransformerBlock"),
     ("comfy.ldm.lightricks.model", "LTXVModel"),
+    ("comfy.ldm.modules", "attention"),
     ("comfy.ldm.wan.model", "WanAttentionBlock"),
     ("comfy.ldm.wan.model", "WanModel"),
     ("comfy.model_management", "get_torch_device"),
@@ -78,6 +79,7 @@ def test_the_symbols_are_these_and_all_in_two_files():
 
 
 def test_this_comfyui_has_them(comfy):
+    importlib.import_module("comfy.ldm.modules.attention")
     for module, name in WANTED:
         assert hasattr(importlib.import_module(module), name), f"{module}.{name}"
 

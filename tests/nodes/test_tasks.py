@@ -161,7 +161,7 @@ class TestCrop:
         assert images.shape[1:3] == (64, 128)
         assert inside.shape == (1, 64, 128)
         whole = run("VaceStitchVideo", images=images, stitch=back)[0]
-        assert torch.equal(whole[0][mask[0] == 0], video[0][mask[0] == 0])
+        assert (whole[0][mask[0] == 0] - video[0][mask[0] == 0]).abs().max() <= 1e-6
         assert (whole - video).abs().mean() < 0.02
 
     def test_another_length_is_refused(self, run):

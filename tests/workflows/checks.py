@@ -223,6 +223,18 @@ def example_boxes(number: int = 0, item: int = 0) -> Callable[[Case], Tensor]:
     return lambda case: case.clip(number).boxes[item]
 
 
+def outside() -> Measure:
+    """What was not generated of a video whose part was edited: its pixels before the codec."""
+
+    def score(case: Case) -> float:
+        back = case.here.input_of("VaceStitchVideo", "stitch")
+        source = pack().nodes.comfy.bridge.images_of(back.source)
+        still = ~back.where.expand(source.shape[:3])
+        return float((_off(case.exact, source) * still[..., None]).max())
+
+    return Measure("outside of the mask, levels off", score, most=0.0)
+
+
 def drawn_boxes(item: int = 0) -> Callable[[Case], Tensor]:
     """The boxes that are drawn in the workflow's editor, in pixels of a frame of 64."""
 
@@ -265,6 +277,7 @@ CHECKS: dict[str, tuple[Measure, ...]] = {
     "VACE Depth": DEPTH,
     "VACE Pose": (silhouette(0.6), present("blue")),
     "VACE Scribble": (edges(), present("cyan")),
+    "VACE Stylize": (edges(), present("purple"), absent("red")),
     "VACE Flow": (motion(), present("yellow")),
     "VACE Layout": (in_boxes("yellow", drawn_boxes(), 0.73), off("yellow", drawn_boxes(), 0.045)),
     "VACE Move Anything": (*kept(), seam(0.037), off("red", drawn_boxes()), present("red")),
@@ -276,6 +289,7 @@ CHECKS: dict[str, tuple[Measure, ...]] = {
     "VACE Remove with Composed Masks": (*kept(), seam(0.014), nothing()),
     "VACE Build VCU": (*kept(), seam(0.05), present("cyan"), silhouette(0.68)),
     "VACE Retouch and Paste Back": (*kept(), seam(0.09), present("green"), absent("red")),
+    "VACE Crop and Stitch": (outside(), present("green"), absent("red")),
     "VACE Adapter on a Wan Base": (present("blue"), goes("blue", "up")),
     "VACE Attach Adapter": INPAINTED,
     "VACE Native Model with LoRA": (*kept(), seam(0.05), present("red"), goes("red", "right")),

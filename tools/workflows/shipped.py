@@ -36,6 +36,7 @@ AT_ONCE: tuple[Callable[[], Graph], ...] = (
     single.depth,
     single.pose,
     single.scribble,
+    single.stylize,
     single.flow,
     single.layout,
     several.move,
@@ -47,6 +48,7 @@ AT_ONCE: tuple[Callable[[], Graph], ...] = (
     several.masks,
     several.general,
     several.retouch,
+    several.crop,
     models.adapter,
     models.plugged,
 )

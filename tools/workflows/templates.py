@@ -259,6 +259,25 @@ def scribble() -> Graph:
     )
 
 
+def stylize() -> Graph:
+    does = (
+        "Restyles a video: the same outlines and motion, with the colours and textures of the prompt. Connect an image "
+        "in the style to `style`, or leave it to the words."
+    )
+    graph = Graph("VACE Stylize", note("Stylize a video", does, f"{VIDEO}, and name the style in the prompt."))
+    clip = example(graph, "circle that moves right")
+    task = graph.add(
+        "VaceStylizeVideo",
+        "task",
+        images=clip["images"],
+        fps=clip["fps"],
+        **FIT,
+        prompt="a purple circle moves right on a checkered mint background",
+    )
+    make(graph, task["vcu"])
+    return graph
+
+
 def flow() -> Graph:
     return _control(
         "Flow",
