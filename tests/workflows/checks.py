@@ -289,7 +289,7 @@ CHECKS: dict[str, tuple[Measure, ...]] = {
     "VACE Remove with Composed Masks": (*kept(), seam(0.014), nothing()),
     "VACE Build VCU": (*kept(), seam(0.05), present("cyan"), silhouette(0.68)),
     "VACE Retouch and Paste Back": (*kept(), seam(0.09), present("green"), absent("red")),
-    "VACE Crop and Stitch": (outside(), present("green"), absent("red")),
+    "VACE Crop and Stitch": (outside(), *INPAINTED),
     "VACE Adapter on a Wan Base": (present("blue"), goes("blue", "up")),
     "VACE Attach Adapter": INPAINTED,
     "VACE Native Model with LoRA": (*kept(), seam(0.05), present("red"), goes("red", "right")),

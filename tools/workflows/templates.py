@@ -272,7 +272,7 @@ def stylize() -> Graph:
         images=clip["images"],
         fps=clip["fps"],
         **FIT,
-        prompt="a purple circle moves right on a checkered mint background",
+        prompt="a purple circle moves right on a gradient mint background",
     )
     make(graph, task["vcu"])
     return graph

@@ -221,16 +221,15 @@ def retouch() -> Graph:
 
 def crop() -> Graph:
     does = (
-        "Edits a part of the video at a resolution of its own: VACE Crop Video shows the task a box that follows the "
-        "mask, VACE Stitch Video puts the result back. Cost follows the mask, and a small part gets more detail."
+        "Edits a part of the video at a resolution of its own: VACE Crop Video shows the task a box around the "
+        "mask, VACE Stitch Video puts the result back. Cost follows the mask, and a small part gets more detail. (The "
+        "example clip is so small that the box holds nearly all of it.)"
     )
-    own = f"{CLIP} Set `resolution` to the longer side that the model works at, such as 832, and `margin` to 0.5."
+    own = f"{CLIP} Set `resolution` to the longer side that the model works at, such as 832."
     graph = Graph("VACE Crop and Stitch", note("Crop and stitch", does, own))
     clip = example(graph, "circle that moves right")
-    mask = graph.add("VaceComposeMasks", "more", mask=clip["mask"], shape="bbox", grow=1)
-    cut = graph.add(
-        "VaceCropVideo", "more", images=clip["images"], mask=mask["mask"], margin=0.0, follow=True, resolution=64
-    )
+    mask = graph.add("VaceComposeMasks", "more", mask=clip["mask"], shape="bbox", grow=3)
+    cut = graph.add("VaceCropVideo", "more", images=clip["images"], mask=mask["mask"], margin=0.5)
     task = graph.add(
         "VaceInpaintVideo",
         "task",
@@ -238,10 +237,10 @@ def crop() -> Graph:
         mask=cut["mask"],
         fps=clip["fps"],
         **FIT,
-        prompt="a green square on a gradient beige background",
+        prompt="a green square moves right on a gradient beige background",
     )
     made = make(graph, task["vcu"], finish=False)
-    whole = graph.add("VaceStitchVideo", "save", images=made["images"], stitch=cut["stitch"], feather=2)
+    whole = graph.add("VaceStitchVideo", "save", images=made["images"], stitch=cut["stitch"])
     video = graph.add("CreateVideo", "save", images=whole["images"], fps=made["fps"])
     graph.add("SaveVideo", "show", video=video["VIDEO"], filename_prefix="video/vace_crop_and_stitch")
     return graph
