@@ -118,6 +118,14 @@ def triangle(inside: tuple[int, int, int], outside: tuple[int, int, int], scale:
     return np.where(where[..., None], inside, outside).astype(float), where
 
 
+def test_a_scribble_of_which_nothing_is_said_has_the_usual_strength_and_thickness():
+    frames = torch.rand(1, 3, 2, 48, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    usual = controls.scribble(frames)
+    assert torch.equal(usual, controls.scribble(frames, strength=1.0, thickness=1.0))
+    for other in ({"strength": 1.6}, {"thickness": 1.6}):
+        assert not torch.equal(usual, controls.scribble(frames, **other))
+
+
 def test_scribbles_are_dark_lines_on_white():
     picture = np.full((HEIGHT, WIDTH), 200.0)
     picture[30:70, 40:90] = 60

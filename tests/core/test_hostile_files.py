@@ -223,6 +223,10 @@ GGUF = {
         gguf_head(values=1) + gguf_text(b"general.alignment") + struct.pack("<II", 4, 0),
         "its alignment is not a number of bytes",
     ),
+    "an alignment of more than 64 KiB": (
+        gguf_head(values=1) + gguf_text(b"general.alignment") + struct.pack("<II", 4, (1 << 16) + 1),
+        "its alignment is not a number of bytes",
+    ),
     "absurdly many dimensions": (
         gguf_head(tensors=1) + gguf_text(b"a") + struct.pack("<I", 2**31),
         f"its header describes a twice or with {2**31} dimensions",

@@ -92,6 +92,12 @@ def test_a_layout_box_is_outlined_on_white_where_its_mask_is():
     assert masks[0, 0, 2, 10:30, 50:70].all()
 
 
+@pytest.mark.parametrize("where", [(-0.3, 0.5), (0.5, -0.3), (1.3, 0.5), (0.5, 1.3), (-0.3, -0.3)])
+def test_a_box_outside_of_the_frame_masks_nothing(where):
+    path = BoxPath(keys=(key(0, x=where[0], y=where[1], width=0.25, height=0.25),))
+    assert layout.path_mask([path], num_frames=2, height=40, width=80).sum() == 0
+
+
 def test_a_box_of_constant_size_does_not_flicker():
     path = BoxPath(keys=(key(0, x=0.2, width=0.1), key(1, x=0.8, width=0.1)))
     masks = layout.path_mask([path], num_frames=33, height=8, width=50)

@@ -28,6 +28,14 @@ def test_what_may_be_missing_has_the_defaults():
     assert paths_from_json(text) == (BoxPath(keys=(key(0),)),)
 
 
+def test_all_paths_together_have_no_more_keys_than_one_may_have():
+    keys = [{"time": n / 3000, "x": 0.5, "y": 0.5, "width": 0.5, "height": 0.5} for n in range(2100)]
+    assert len(paths_from_json(json.dumps({"version": 1, "paths": [{"keys": keys}]}))[0].keys) == 2100
+    with pytest.raises(InputError) as error:
+        paths_from_json(json.dumps({"version": 1, "paths": [{"keys": keys}] * 2}))
+    assert "Path 2" in str(error.value)
+
+
 def test_points_of_other_editors_become_paths():
     text = '[{"x": 100, "y": 50}, {"x": 200, "y": 50}, {"x": 400, "y": 100}]'
     (path,) = paths_from_json(text, size=(400, 200), box=(40, 50))

@@ -181,5 +181,6 @@ def test_a_part_of_the_schedule_without_a_step_is_refused(model):
 
 def test_more_tokens_than_wan_reads_are_refused(model):
     with pytest.raises(ShapeError) as error:
-        model.expert.base.prepare_text(torch.zeros(1, 600, 32))
-    assert refused(error.value) == "prompt-tokens: limit=512, tokens=600"
+        model.expert.base.prepare_text(torch.zeros(1, 513, 32))
+    assert refused(error.value) == "prompt-tokens: limit=512, tokens=513"
+    model.expert.base.prepare_text(torch.zeros(1, 512, 32))

@@ -59,6 +59,10 @@ SYSTEMS = {
                          "sys/fs/cgroup/memory.stat": STATS}, 750000),
     "a control group that is full": ({"proc/meminfo": MEMORY, "sys/fs/cgroup/memory.max": "90000",
                                       "sys/fs/cgroup/memory.stat": STATS}, 0),
+    "a control group that tells of no shared memory": (
+        {"proc/meminfo": MEMORY, "sys/fs/cgroup/memory.max": "900000", "sys/fs/cgroup/memory.stat": "anon 100000\n"},
+        800000,
+    ),
     "a control group without a limit": ({"proc/meminfo": MEMORY, "sys/fs/cgroup/memory.max": "max\n"}, 1024 << 10),
     "a control group of the first version": (
         {"proc/meminfo": MEMORY, "sys/fs/cgroup/memory/memory.limit_in_bytes": "400000",

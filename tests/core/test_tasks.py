@@ -68,6 +68,12 @@ def test_every_task_carries_its_words_and_rate(task):
     assert (unit.prompt, unit.negative_prompt, unit.fps) == ("a dog; rain; rain", "blur", 25.0)
 
 
+@pytest.mark.parametrize("task", CALLS, ids=lambda task: task.__name__)
+def test_a_task_of_which_nothing_is_said_has_no_words_and_the_rate_of_wan(task):
+    unit = CALLS[task]()
+    assert (unit.prompt, unit.negative_prompt, unit.fps) == ("", "", 16.0)
+
+
 def test_no_task_is_forgotten_here():
     public = {
         function

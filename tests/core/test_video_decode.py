@@ -12,6 +12,7 @@ from video_files import EXACT, encode, noise, turn
 
 from vace_core.errors import InputError
 from vace_core.inputs.fitting import plan
+from vace_core.media.sources import open_footage
 from vace_core.media.video import read_video
 from vace_core.models.wan.family import WAN
 
@@ -110,6 +111,9 @@ def test_without_a_stated_matrix_the_size_decides(
     assert (clip.frames[0, height // 2, width // 2].int() - torch.tensor(PATCH)).abs().max() <= 2
     guessed = "It states no colour matrix; BT.709 is taken, as players do at this size."
     assert clip.notes == ((guessed,) if matrix == 1 and not stated else ())
+    # Primaries and transfer, which no patch of one colour shows, go with the matrix; 6 is NTSC's.
+    colour = open_footage(str(path)).colour
+    assert (colour.primaries, colour.transfer) == ((1, 1) if matrix == 1 else (6, 6))
 
 
 @pytest.mark.parametrize(("transfer", "name"), [(16, "PQ (smpte2084)"), (18, "HLG (arib-std-b67)")])
