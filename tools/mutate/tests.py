@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-_WAN = ("parity/test_wan_dit", "core/test_adapter", "core/test_pipeline", "core/test_cost", "core/test_families")
+_WAN = (
+    "parity/test_wan_dit",
+    "core/test_packed",
+    "core/test_adapter",
+    "core/test_pipeline",
+    "core/test_cost",
+    "core/test_families",
+)
 _WAN_VAE = ("core/test_wan_vae", "parity/test_wan_vae", "core/test_context", "core/test_cost", "core/test_room",
             "core/test_families")  # fmt: skip
 _LTX = ("parity/test_ltx_dit", "parity/test_ltx_vace", "core/test_ltx", "core/test_ltx_cost", "core/test_families")
@@ -41,6 +48,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "vace_core/sampling/": ("core/test_schedule", "core/test_solvers", "core/test_guidance", "core/test_options",
                             "parity/test_samplers", "core/test_pipeline", "core/test_strength", "core/test_pinning"),
     "vace_core/media/pictures.py": ("core/test_pictures", "core/test_media_files", "core/test_video"),
+    "vace_core/media/cropped.py": ("core/test_cli_footage", "core/test_crops"),
     "vace_core/media/": (*_VIDEO, "core/test_pictures"),
     "vace_core/files/replacing.py": ("core/test_replacing", "core/test_media_files"),
     "vace_core/files/packed.py": ("core/test_packed",),
@@ -56,6 +64,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "vace_core/models/wan/family.py": ("core/test_wan_family", "core/test_fitting", "core/test_detection",
                                        "core/test_loading", "core/test_cost", "core/test_options"),
     "vace_core/models/wan/": (*_WAN, "parity/test_key_maps", "core/test_detection"),
+    "vace_core/models/ltx/text.py": ("parity/test_t5", "core/test_ltx_files", "core/test_families"),
     "vace_core/models/ltx/vae.py": ("parity/test_ltx_vae", "core/test_ltx", "core/test_families"),
     "vace_core/models/ltx/": (*_LTX, "parity/test_ltx_keys", "core/test_ltx_files", "core/test_detection"),
     "nodes/sample.py": ("nodes/test_sample", "nodes/test_forms", "nodes/test_tasks", "nodes/test_edges",
