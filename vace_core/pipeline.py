@@ -229,12 +229,16 @@ def sample(
 
     noise = make_noise((len(context), model.vae.latent_channels, *context.shape[2:]), options.seed).to(context.device)
     latents = noise
-    if pin:
-        source = _behind_references(encode_source(vcu, model.vae, on_chunk=on_chunk), context).to(noise)
+    starts = options.denoise < 1
+    # Once for both: pinned cells, and what the job begins from.
+    source = encode_source(vcu, model.vae, on_chunk=on_chunk) if pin or (starts and begin is None) else None
+    if pin and source is not None:
         cells = functional.pad(kept_cells(vcu.masks, model.vae.grid), (0, 0, 0, 0, skip, 0))
-        denoise = pinned(denoise, source, noise, cells.to(noise.device))
-    if options.denoise < 1:
-        known = encode_source(vcu, model.vae, on_chunk=on_chunk) if begin is None else model.vae.encode(begin)
+        held = _behind_references(source, context).to(noise)
+        denoise = pinned(denoise, held, noise, cells.to(noise.device))
+    if starts:
+        known = model.vae.encode(begin) if begin is not None else source
+        assert known is not None
         latents = (1 - levels[0]) * _behind_references(known, context).to(noise) + levels[0] * noise
     return solver.run(denoise, latents, levels, report)[:, :, skip:]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -135,7 +134,7 @@ def _check_curve(curve: Curve, name: str) -> None:
         check_number(f"A place on the curve over {name}", place, least=0, most=1)
         check_number(f"A factor on the curve over {name}", factor, least=0)
     places = [place for place, _ in curve]
-    if places != sorted(places) or len(set(places)) < len(places) or not all(map(math.isfinite, places)):
+    if places != sorted(places) or len(set(places)) < len(places):
         raise InputError(
             "curve-order",
             "The points of the curve over {name} lie at {places}. Rising places from 0 to 1 are needed. Sort them, "
