@@ -165,7 +165,7 @@ def steady(masks: Tensor, radius: int | None) -> Tensor:
     check(masks)
     if radius is None:
         return masks.amax(dim=2, keepdim=True).expand_as(masks).clone()
-    reach = min(_at_least_zero("Steady (frames)", radius), masks.shape[2] - 1)
+    reach = min(_at_least_zero("Steady (frames)", radius), masks.shape[2])
     return F.max_pool3d(masks, (2 * reach + 1, 1, 1), stride=1, padding=(reach, 0, 0))
 
 
