@@ -265,6 +265,13 @@ EXACT = {
     "a smaller mask": (lambda: resize_masks(CLIP[:, :1], PLANS[1]), 2 * (5 * 16 * 16 * 10 + 2 * 12 * 16 * 24)),
     "a reference on white": (lambda: letterbox(CLIP[:, :, :1], 20, 40), 2 * 2 * 20 * 40 * 12),
     "a style image": (lambda: cover(CLIP[:, :, :1], 20, 40), 2 * 2 * 20 * 40 * 12),
+    "a task without a clip": (lambda: tasks.text(num_frames=5, height=32, width=48), SMALL_SIZE * 29),
+    "keyframes": (lambda: tasks.keyframes({3: CLIP[:, :, :1]}, num_frames=5), 2 * SMALL_SIZE * (29 + 12)),
+    "an extension": (lambda: tasks.extend(CLIP, num_frames=9), 2 * 9 * 32 * 48 * (29 + 12)),
+    "an expansion": (
+        lambda: anything.expand_anything(CLIP[:, :, :1], num_frames=5, right=0.5, step=8),
+        2 * 5 * 32 * 72 * (29 + 12),
+    ),
     "noise": (lambda: make_noise((1, 3, 5, 7), 0), 4 * 3 * 5 * 7),
     "a sheet": (lambda: contact_sheet(SMALL_UNIT), (5 * (29 + 2 * 12) + 4 * 5) * 32 * 48),
     "a sheet of a part": (lambda: contact_sheet(SMALL_UNIT, columns=2), (2 * (29 + 2 * 12) + 4 * 5) * 32 * 48),
