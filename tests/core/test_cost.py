@@ -197,6 +197,7 @@ SMALL, LARGE = WanSizes(width=1536, ffn=8960, layers=30), WanSizes(width=5120, f
         (LARGE, 8, 32_760, 2, 3_421_716_480),
         (SMALL, 0, 32_760, 4, 1_274_757_120),
         (WanSizes(width=64, ffn=1024, layers=6), 3, 80, 4, 942_080),  # more in the feed-forward part than in attention
+        (WanSizes(width=64, ffn=1024, layers=6), 3, 5000, 4, 51_474_432),  # and there piece by piece
     ],
 )
 def test_estimates_of_a_pass_stay_what_they_were_when_they_were_measured(sizes, blocks, tokens, bytes_each, peak):
