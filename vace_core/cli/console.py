@@ -40,7 +40,8 @@ def set_debug(debug: bool) -> None:
 def errors_as_exit_codes() -> Generator[None, None, None]:
     """Turns the library's errors into their message and an exit code; also a decorator."""
     handler = RichHandler(console=eye, show_time=False, show_path=False, show_level=False, markup=False)
-    log.addHandler(handler)
+    if not any(isinstance(one, RichHandler) for one in log.handlers):  # a command that another one runs says all once
+        log.addHandler(handler)
     try:
         yield
     except KeyboardInterrupt as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 import subprocess
@@ -71,7 +72,7 @@ class Plan:
         """
         told = dict(folder.plan)
         command = told.pop("command", None)
-        words = cast("list[Any]", command) if isinstance(command, list) else [None]
+        words = cast("list[Any]", command) if isinstance(command, list) else list[Any]()
         texts = [words, [told.get("folder")], [told.get("output")]]
         for table in (told.get("versions"), told.get("files")):
             pairs = cast("dict[str, Any]", table) if isinstance(table, dict) else {"": None}
@@ -173,8 +174,8 @@ def kept_job(task: str, run: Run, context: Context) -> Generator[Job, None, None
     job.done()
 
 
-def go_on(context: Context, path: Path, output: Path | None) -> int:
-    """Does the job in a folder again, from where it was left, and returns the exit code.
+def go_on(context: Context, path: Path, output: Path | None) -> None:
+    """Does the job in a folder again, from where it was left.
 
     Raises:
         InputError: it is no job, it is running, or a file that it reads has changed.
@@ -197,14 +198,16 @@ def go_on(context: Context, path: Path, output: Path | None) -> int:
         except OSError as error:
             raise InputError(
                 "job-folder-gone",
-                "The job was begun in {folder}, which is gone ({error}). The names of its files are counted from there. "
-                "Put it back, or begin a new job.",
+                "The job was begun in {folder}, which is gone ({error}). The names of its files are counted "
+                "from there. Put it back, or begin a new job.",
                 folder=plan.folder,
                 error=error.strerror,
             ) from error
         try:
             program = cast("Any", context.find_root().command)
-            return int(program.main(args=list(plan.command), standalone_mode=False, obj=resumed) or 0)
+            words = ["--debug"] if log.isEnabledFor(logging.DEBUG) else []
+            with program.make_context("vace", [*words, *plan.command], obj=resumed) as again:
+                program.invoke(again)
         finally:
             os.chdir(before)
 

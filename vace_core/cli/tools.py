@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
-from typer import Argument, Context, Exit, Option
+from typer import Argument, Context, Option
 
 from ..files.checkpoint import WEIGHTS
 from ..inputs import fitting
@@ -57,7 +57,7 @@ def resume(
 
     The result is the one that the job would have had, bit for bit. Its files and its model must be what they were.
     """
-    raise Exit(go_on(context, job, output))
+    go_on(context, job, output)
 
 
 @errors_as_exit_codes()

@@ -36,7 +36,7 @@ class KeptSteps:
         """
         if (kept := self._folder.kept(self._stage)) is None:
             return None
-            steps, total = (_number(kept.said.get(name, "")) for name in (STEPS, TOTAL))
+        steps, total = (_number(kept.said.get(name, "")) for name in (STEPS, TOTAL))
         return Reached(steps=steps, total=total, tensors=kept.tensors)
 
     def keep(self, reached: Reached) -> None:

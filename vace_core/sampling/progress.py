@@ -61,17 +61,17 @@ def check_reached(reached: Reached, *, shape: Sequence[int], total: int, carries
     """
     names = frozenset(reached.tensors)
     shapes = {tuple(tensor.shape) for tensor in reached.tensors.values()}
-    known = names == {LATENTS} if reached.finished else names in carries
+    known = names == frozenset({LATENTS}) if reached.finished else names in carries
     if reached.total != total or not 0 < reached.steps <= total or shapes != {tuple(shape)} or not known:
         raise InputError(
             "progress-other-job",
-            "Step {steps} of {kept_total} of a job was kept, as {names} of shape {kept}. This job has {total} steps and "
-            "latents of {shape}, and its solver another memory if these agree. Go on with the job that it was kept "
-            "of, or begin anew.",
+            "Step {steps} of {kept_total} of a job was kept, as {names} of shape {kept}. This job has {total} steps, "
+            "latents of {shape}, and a solver that keeps {needed}. Go on with the job it was kept of, or begin anew.",
             steps=reached.steps,
             kept_total=reached.total,
             names=shortened(", ".join(sorted(names)) or "nothing"),
             kept=shortened(" and ".join(map(str, sorted(shapes))) or "none"),
             total=total,
             shape=tuple(shape),
+            needed=", ".join(sorted(carries[-1])),
         )

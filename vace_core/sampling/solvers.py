@@ -1,8 +1,8 @@
 """Solvers (samplers): from noise to clean latents, given `denoise`. They are independent of any model.
 
 All of them take `denoise(latents, sigma)`, the noise itself, the noise levels from `schedule.sigmas`, `on_step`, which
-is called as (index, total, denoised) after every step and may raise to stop, and `progress`, by which a job goes on where
-it was left. Noise levels are those of flow matching: a latent at level s is (1 − s)·data + s·noise.
+is called as (index, total, denoised) after every step and may raise to stop, and `progress`, by which a job goes on
+where it was left. Noise levels are those of flow matching: a latent at level s is (1 − s)·data + s·noise.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A job's folder: a plan in JSON, and every stage that is done as a safetensors file, each written whole or not at all."""
+"""A job's folder: a plan in JSON, and a safetensors file for every stage that is done, written whole or not at all."""
 
 from __future__ import annotations
 
