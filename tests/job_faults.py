@@ -51,7 +51,7 @@ TASKS: dict[str, list[str]] = {
     "inpaint, UniPC": ["inpaint", "{clip}", "--mask", "{mask}", "--end", "5f", "--solver", "unipc", "--feather", "3"],
     "extend": ["extend", "{clip}", "--keep", "5", "--length", "9", "--solver", "unipc"],
 }
-KILL, FULL, CLOSED = "killed", "disk full", "read-only"
+KILL, INTERRUPT, FULL, CLOSED = "killed", "interrupted", "disk full", "read-only"
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,9 @@ class Material:
         hole = torch.full((1, 3, 1, HEIGHT, WIDTH), -1.0)
         hole[..., 8:24, 16:32] = 1
         write_image(folder / "mask.png", hole)
+        # What is imported when it is first used is not to be imported again in every process.
+        done = CliRunner().invoke(app, cls(folder).words("gray", folder / "first.mkv"))
+        assert done.exit_code == 0, done.stderr
         return cls(folder)
 
     def words(self, task: str, out: Path) -> list[str]:
@@ -130,6 +133,10 @@ def kill() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
 @dataclass(frozen=True)
 class Disk:
     """A small disk of this process alone, that can be filled and closed."""
@@ -179,8 +186,8 @@ def disturbed(material: Material, task: str, at: str, what: str, out: Path) -> d
         said: What was said first and then.
     """
     aside, words = material.folder / "aside", material.words(task, out)
-    disk = None if what == KILL else Disk.mounted(out.parent)
-    fault = {KILL: kill, FULL: disk and disk.fill, CLOSED: disk and disk.close}[what]
+    disk = Disk.mounted(out.parent) if what in (FULL, CLOSED) else None
+    fault = {KILL: kill, INTERRUPT: interrupt, FULL: disk and disk.fill, CLOSED: disk and disk.close}[what]
     first = vace(words, aside, at, fault)
     if disk is not None:
         disk.mend()

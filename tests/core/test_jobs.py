@@ -11,7 +11,7 @@ import job_faults
 import pytest
 import tiny
 import torch
-from job_faults import CLOSED, FULL, KILL, STEPS, Material, disturbed, in_a_child, planes
+from job_faults import CLOSED, FULL, INTERRUPT, KILL, STEPS, Material, disturbed, in_a_child, planes
 from refused import refused
 from typer.testing import CliRunner
 
@@ -57,6 +57,7 @@ CASES = [
     ("inpaint, put back", "step 3", KILL, 1),
     ("inpaint, UniPC", "step 3", KILL, 1),
     ("extend", "confirming", KILL, 0),
+    ("gray", "step 3", INTERRUPT, 1),
     ("inpaint, put back", "putting back", KILL, 0),
     ("gray", "reading", KILL, STEPS),
     ("inpaint, put back", "writing, half way", FULL, 0),
@@ -72,7 +73,7 @@ def test_a_job_goes_on_to_the_same_frames(material, undisturbed, tmp_path, task,
     found = in_a_child(lambda: disturbed(material, task, at, what, tmp_path / "disk" / "out.mkv"))
     if "error" in found and found["error"].startswith(("PermissionError", "OSError")):
         pytest.skip("no small disk can be made here")
-    assert found["failed"] == (None if what == KILL else 3), found
+    assert found["failed"] == {KILL: None, INTERRUPT: 130}.get(what, 3), found
     said = found["said"]
     assert (found["code"], found["equal"], found["again"]) == (0, equal, "resume"), said
     assert found["steps"] == steps, said
@@ -82,16 +83,15 @@ def test_a_job_goes_on_to_the_same_frames(material, undisturbed, tmp_path, task,
     assert [name for name in found["left"] if not name.startswith(".")] == []
 
 
-@pytest.fixture
-def left(material, tmp_path) -> Path:
-    """The folder of a job that was killed."""
+def killed(material: Material, folder: Path) -> Path:
+    """The folder of a job that was killed in its second step, with its files in `folder` too."""
     for name in ("clip.mp4", "mask.png"):
-        shutil.copy(material.folder / name, tmp_path)
-    shutil.copytree(material.folder / "model", tmp_path / "model")
-    (tmp_path / "aside").mkdir()
-    words = Material(tmp_path).words("inpaint, put back", tmp_path / "out.mkv")
-    assert job_faults.vace(words, tmp_path / "aside", "step 2", job_faults.kill).code is None
-    return tmp_path / "out.mkv.vace-job"
+        shutil.copy(material.folder / name, folder)
+    shutil.copytree(material.folder / "model", folder / "model")
+    (folder / "aside").mkdir()
+    words = Material(folder).words("inpaint, put back", folder / "out.mkv")
+    assert job_faults.vace(words, folder / "aside", "step 2", job_faults.kill).code is None
+    return folder / "out.mkv.vace-job"
 
 
 def resumed(*words: object) -> tuple[int, str]:
@@ -100,70 +100,95 @@ def resumed(*words: object) -> tuple[int, str]:
     return found.exit_code, refused(found.exception) if found.exit_code else ""
 
 
-def test_a_job_goes_on_elsewhere(left, material, undisturbed, tmp_path):
+def test_a_job_goes_on_elsewhere(material, undisturbed, tmp_path):
+    left = killed(material, tmp_path)
     (tmp_path / "elsewhere").mkdir()
+    with JobFolder.open(left):
+        assert resumed(left) == (3, f"job-running: path={left}")
     assert resumed(left, "-o", tmp_path / "elsewhere" / "other.mkv") == (0, "")
     assert planes(tmp_path / "elsewhere" / "other.mkv") == undisturbed["inpaint, put back"]
     assert not left.exists()
     assert not (tmp_path / "out.mkv").exists()
 
 
-@pytest.mark.parametrize("name", ["clip.mp4", "mask.png", "model/base.safetensors"])
-def test_what_has_changed_is_refused(left, tmp_path, name):
-    data = bytearray((tmp_path / name).read_bytes())
-    data[-1] ^= 1
-    (tmp_path / name).write_bytes(data)
-    assert resumed(left) == (3, f"job-file-changed: path={tmp_path / name}, state=no longer the same")
-    (tmp_path / name).unlink()
-    assert resumed(left) == (3, f"job-file-changed: path={tmp_path / name}, state=gone")
-    assert left.is_dir()
+def test_pictures_that_are_all_there_are_not_made_again(material, tmp_path):
+    words = material.words("gray", tmp_path / "shots")
+    words.remove("--lossless")
+    assert job_faults.vace(words, tmp_path, "confirming", job_faults.kill).code is None
+    pictures = {path.name: path.read_bytes() for path in (tmp_path / "shots").iterdir()}
+    assert len(pictures) == 5
+    assert resumed(tmp_path / "shots.vace-job") == (0, "")
+    assert {path.name: path.read_bytes() for path in (tmp_path / "shots").iterdir()} == pictures
+    assert [path.name for path in tmp_path.iterdir()] == ["shots"]
 
 
-def test_what_is_no_job_and_what_is_damaged_is_refused(left, tmp_path):
-    assert resumed(tmp_path / "model") == (3, f"job-missing: path={tmp_path / 'model'}, plan=job.json")
-    plan = json.loads((left / "job.json").read_text())
-    why = "it does not say what the command was called with"
-    for change in (
-        {"command": "text"},
-        {"command": []},
-        {"command": [1]},
-        {"files": {"a": 1}},
-        {"output": None},
-        {"x": 1},
-    ):
-        (left / "job.json").write_text(json.dumps(plan | change))
-        assert resumed(left) == (3, f"job-plan-damaged: error={why}, path={left / 'job.json'}")
-    (left / "job.json").write_text("[")
-    found = "it does not say that its format is 1"
-    assert resumed(left) == (3, f"job-plan-damaged: error={found}, path={left / 'job.json'}")
-    (left / "job.json").write_text(json.dumps(plan))
-    state = left / "sampling.safetensors"
-    state.write_bytes(state.read_bytes()[:-1])
-    code, said = resumed(left)
-    assert (code, said.split(":")[0]) == (3, "job-damaged")
-    assert left.is_dir()
+class TestRefused:
+    """What is not as the job left it is named, and nothing of the job is lost."""
 
+    @pytest.fixture(scope="class")
+    def left(self, material, tmp_path_factory) -> Path:
+        return killed(material, tmp_path_factory.mktemp("killed"))
 
-def test_a_running_job_is_refused(left):
-    with JobFolder.open(left):
-        assert resumed(left) == (3, f"job-running: path={left}")
-    assert resumed(left) == (0, "")
+    @pytest.mark.parametrize("name", ["clip.mp4", "mask.png", "model/base.safetensors"])
+    def test_a_file_that_has_changed(self, left, name):
+        path = left.parent / name
+        whole = path.read_bytes()
+        path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+        assert resumed(left) == (3, f"job-file-changed: path={path}, state=no longer the same")
+        path.unlink()
+        assert resumed(left) == (3, f"job-file-changed: path={path}, state=gone")
+        path.write_bytes(whole)
+        assert left.is_dir()
+
+    def test_a_folder_that_is_no_job(self, left):
+        model = left.parent / "model"
+        assert resumed(model) == (3, f"job-missing: path={model}, plan=job.json")
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"command": "text"}, {"command": []}, {"command": [1]}, {"files": {"a": 1}}, {"versions": []},
+            {"output": None}, {"more": "x"}, {"format": 2},
+        ],
+    )  # fmt: skip
+    def test_a_plan_that_is_none(self, left, change):
+        plan = left / "job.json"
+        whole = plan.read_text()
+        plan.write_text(json.dumps(json.loads(whole) | change))
+        known = "it does not say that its format is 1"
+        why = known if "format" in change else "it does not say what the command was called with"
+        assert resumed(left) == (3, f"job-plan-damaged: error={why}, path={plan}")
+        plan.write_text(whole)
+
+    def test_a_folder_that_is_gone(self, left):
+        plan = left / "job.json"
+        whole = plan.read_text()
+        plan.write_text(json.dumps(json.loads(whole) | {"folder": str(left / "gone")}))
+        assert resumed(left) == (3, f"job-folder-gone: error=No such file or directory, folder={left / 'gone'}")
+        plan.write_text(whole)
+
+    def test_a_state_that_is_damaged(self, left):
+        state = left / "sampling.safetensors"
+        whole = state.read_bytes()
+        state.write_bytes(whole[:-1])
+        code, said = resumed(left)
+        assert (code, said.split(":")[0]) == (3, "job-damaged")
+        state.write_bytes(whole)
+
+    def test_another_job_of_that_name_is_done_beside_it(self, left):
+        before = (left / "job.json").read_bytes()
+        folder = left.parent
+        found = CliRunner().invoke(app, Material(folder).words("inpaint, put back", folder / "out.mkv"))
+        assert found.exit_code == 0, found.stderr
+        assert f"vace resume {left}" in " ".join(found.stderr.split())
+        assert (left / "job.json").read_bytes() == before
+        assert sorted(path.name for path in folder.glob("*.vace-job")) == [left.name]
 
 
 def test_a_job_that_is_refused_leaves_nothing(material, tmp_path):
     words = [*material.words("gray", tmp_path / "out.mkv"), "--start", "soon"]
     assert CliRunner().invoke(app, words).exit_code == 3
     assert list(tmp_path.iterdir()) == []
-
-
-def test_an_unfinished_job_is_not_overwritten_by_another(left, tmp_path):
-    before = (left / "job.json").read_bytes()
-    words = Material(tmp_path).words("inpaint, put back", tmp_path / "out.mkv")
-    found = CliRunner().invoke(app, words)
-    assert found.exit_code == 0, found.stderr
-    assert f"vace resume {left}" in " ".join(found.stderr.split())
-    assert (left / "job.json").read_bytes() == before
-    assert not left.with_name("out.mkv-2.vace-job").exists()
 
 
 class TestFolder:

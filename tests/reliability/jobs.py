@@ -15,10 +15,11 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import job_faults
-from job_faults import CLOSED, FULL, KILL, STAGES, TASKS, Material
+from job_faults import CLOSED, FULL, INTERRUPT, KILL, STAGES, TASKS, Material
 
 # A file system is not closed while a file is open for writing; what is written last needs no more room.
 IMPOSSIBLE = {("writing, half way", CLOSED)}
+FAULTS = (KILL, INTERRUPT, FULL, CLOSED)
 NO_READING, NO_PUT_BACK = {"text"}, {"text", "gray", "extend"}
 
 
@@ -28,7 +29,7 @@ def cases() -> list[tuple[str, str, str]]:
         (task, at, what)
         for task in TASKS
         for at in STAGES
-        for what in (KILL, FULL, CLOSED)
+        for what in FAULTS
         if (at, what) not in IMPOSSIBLE
         and not (at == "reading" and task in NO_READING)
         and not (at == "putting back" and task in NO_PUT_BACK)
@@ -57,12 +58,9 @@ def measured(wanted: list[tuple[str, str, str]]) -> list[tuple[str, str, str, di
 
 def table(found: list[tuple[str, str, str, dict[str, Any]]]) -> str:
     """Stage by stage: results equal to the undisturbed run, how, and how many steps were done again."""
-    lines = ["| stage | killed | disk full | read-only |", "| --- | --- | --- | --- |"]
+    lines = [f"| stage | {' | '.join(FAULTS)} |", "| --- | --- | --- | --- | --- |"]
     for at in dict.fromkeys(at for _, at, _, _ in found):
-        cells = [
-            _cell([one for _, place, fault, one in found if (place, fault) == (at, what)])
-            for what in (KILL, FULL, CLOSED)
-        ]
+        cells = [_cell([one for _, place, fault, one in found if (place, fault) == (at, what)]) for what in FAULTS]
         lines.append(f"| {at} | {' | '.join(cells)} |")
     shown = sum(one.get("tracebacks", 1) for *_, one in found)
     equal = sum(one["as it was"] for *_, one in found)

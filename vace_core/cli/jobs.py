@@ -122,8 +122,8 @@ class Job:
         made: Whether the result is made, though not written.
     """
 
-    def __init__(self, folder: JobFolder | None, plan: Plan, again: Resumed | None = None) -> None:
-        self.folder, self.plan, self._again, self.made = folder, plan, again, False
+    def __init__(self, folder: JobFolder | None, plan: Plan, again: Resumed | None = None, lost: str = "") -> None:
+        self.folder, self.plan, self._again, self._lost, self.made = folder, plan, again, lost, False
         typed = None if again is None else again.output
         self.output = typed or (Path(plan.output) if plan.output else None)
 
@@ -134,7 +134,10 @@ class Job:
 
     def ready(self, output: Path, read: Iterable[Path]) -> None:
         """Keeps where the result goes and what the files are that it is made of, before anything is computed."""
-        if self.folder is None or self.plan.files:
+        if self.folder is None:
+            log.warning("The job cannot be resumed if it is interrupted: %s", self._lost)
+            return
+        if self.plan.files:
             return
         found: dict[str, str] = {}
         for path in read:
@@ -144,7 +147,7 @@ class Job:
         try:
             self.folder.write_plan(self.plan.to_json())
         except InputError as error:
-            log.warning("The job goes on, but it cannot be resumed if it is interrupted: %s", error)
+            log.warning("The job cannot be resumed if it is interrupted: %s", error)
 
     def done(self) -> None:
         """Its output is confirmed, so that nothing needs to be kept."""
@@ -180,7 +183,7 @@ def go_on(context: Context, path: Path, output: Path | None) -> None:
     Raises:
         InputError: it is no job, it is running, or a file that it reads has changed.
     """
-    with JobFolder.open(path) as folder:
+    with JobFolder.open(path.absolute()) as folder:
         plan = Plan.of(folder)
         plan.check_files()
         now = _versions()
@@ -264,8 +267,7 @@ def _begun(task: str, run: Run, context: Context) -> Job:
     try:
         folder = JobFolder.create(path, plan.to_json())
     except InputError as error:
-        log.debug("the job is not kept: %s", error)  # where a result cannot be written either, that is said next
-        return Job(None, plan)
+        return Job(None, plan, lost=str(error))  # said once it is known that a result can be written there
     if folder.path != path:
         say(f"! An unfinished job of this name is there. To go on with that one: {_command(path)}", "yellow")
     return Job(folder, plan)
