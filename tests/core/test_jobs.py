@@ -52,14 +52,12 @@ def undisturbed(material, tmp_path_factory) -> dict[str, str]:
 
 # Each task, each stage and each fault once; all of them together: python -m tests.reliability.jobs
 CASES = [
-    ("text", "step 2", KILL, STEPS - 1),
+    ("text", "step 3", KILL, 1),
     ("gray", "keeping step 2", KILL, STEPS - 1),
     ("inpaint, put back", "step 3", KILL, 1),
-    ("inpaint, UniPC", "step 3", KILL, 1),
     ("extend", "confirming", KILL, 0),
     ("gray", "step 3", INTERRUPT, 1),
     ("inpaint, put back", "putting back", KILL, 0),
-    ("gray", "reading", KILL, STEPS),
     ("inpaint, put back", "writing, half way", FULL, 0),
     ("gray", "step 2", FULL, STEPS - 1),
     ("text", "decoding", CLOSED, 0),

@@ -15,11 +15,11 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import job_faults
-from job_faults import CLOSED, FULL, INTERRUPT, KILL, STAGES, TASKS, Material
+from job_faults import CLOSED, FULL, KILL, STAGES, TASKS, Material
 
 # A file system is not closed while a file is open for writing; what is written last needs no more room.
 IMPOSSIBLE = {("writing, half way", CLOSED)}
-FAULTS = (KILL, INTERRUPT, FULL, CLOSED)
+FAULTS = (KILL, FULL, CLOSED)
 NO_READING, NO_PUT_BACK = {"text"}, {"text", "gray", "extend"}
 
 
@@ -58,7 +58,7 @@ def measured(wanted: list[tuple[str, str, str]]) -> list[tuple[str, str, str, di
 
 def table(found: list[tuple[str, str, str, dict[str, Any]]]) -> str:
     """Stage by stage: results equal to the undisturbed run, how, and how many steps were done again."""
-    lines = [f"| stage | {' | '.join(FAULTS)} |", "| --- | --- | --- | --- | --- |"]
+    lines = [f"| stage | {' | '.join(FAULTS)} |", "| --- | --- | --- | --- |"]
     for at in dict.fromkeys(at for _, at, _, _ in found):
         cells = [_cell([one for _, place, fault, one in found if (place, fault) == (at, what)]) for what in FAULTS]
         lines.append(f"| {at} | {' | '.join(cells)} |")
