@@ -212,10 +212,10 @@ def _sample(
     """Latents `(1, C, t, h, w)` from one of our models, as ComfyUI's VAE takes them."""
     # One part after the other has the device: the text encoder, the VAE, the transformer.
     texts = {words: model.core.text.encode(words) for words in (vcu.prompt, options.negative_for(vcu))}
-    context = memory.encoded(model, vcu, on_chunk)
+    encoded = memory.encoded(model, [vcu], on_chunk=on_chunk)
     core, device = memory.streamed(model, vcu)
     core = replace(core, text=_Encoded(texts))
-    latents = pipeline.sample(core, vcu, options, context=context.to(device), on_step=on_step)
+    latents = pipeline.sample(core, vcu, options, encoded=encoded.to(device), on_step=on_step)
     return model.family.latents.to_comfyui(latents.cpu())
 
 

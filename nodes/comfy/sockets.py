@@ -24,6 +24,10 @@ Model = io.Custom("VACE_MODEL")
 Adapter = io.Custom("VACE_ADAPTER")
 References = io.Custom("VACE_REFERENCES")
 Stitch = io.Custom("VACE_STITCH")
+Strength = io.Custom("VACE_STRENGTH")
+Conditions = io.Custom("VACE_CONDITIONS")
+Sigmas = io.Custom("SIGMAS")
+Curve = io.Custom("CURVE")  # of newer ComfyUIs
 BoundingBox = io.Custom("BOUNDING_BOX")
 
 _RULES = {**{name: rule for comfy in COMFY_FAMILIES for name, rule in comfy.fits.items()}, "starter": STARTER_PRESET}
@@ -188,6 +192,22 @@ def guidance() -> list[Any]:
             **percent,
         ),
         io.Float.Input("end_percent", default=1.0, tooltip="The VCU guides the model up to here.", **percent),
+    ]
+
+
+def where() -> list[Any]:
+    """Where and when a VCU guides the model, and what guides it beside that VCU."""
+    return [
+        Strength.Input(
+            "strengths",
+            optional=True,
+            tooltip="Where and when the VCU guides the model: from VACE Strength. All strengths multiply.",
+        ),
+        Conditions.Input(
+            "conditions",
+            optional=True,
+            tooltip="More VCUs at the same time, each with its own strength: from VACE Add Condition.",
+        ),
     ]
 
 

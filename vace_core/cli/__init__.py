@@ -1,8 +1,8 @@
 """The command `vace`: every task from a terminal.
 
-`tasks` has one function per task, `options` what they share, `inputs` the input files, `editing` clips that are edited,
-`files` and `models` the model, `run` runs a task, `film` adds the rest of the video around its result, `console`
-prints; `tools`, `demo`, `train` and `ablate` are the commands that are no tasks.
+`tasks` has one function per task, `options` what they share, `where` where and when conditions act, `inputs` the input
+files, `editing` clips that are edited, `files` and `models` the model, `run` runs a task, `film` adds the rest of the
+video around its result, `console` prints; `tools`, `demo`, `train` and `ablate` are the commands that are no tasks.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from typer import Exit, Option, Typer
 from .. import __version__
 from . import ablate, demo, tools, train
 from .console import EXIT_CODES, result, set_debug
-from .options import Run, Sheet, spread
+from .options import Sheet, spread
 from .run import preview, run
 from .tasks import TASKS
+from .where import Job
 
 app = Typer(
     help="Video creation and editing with VACE: one model, every task.",
@@ -50,7 +51,7 @@ def common(
 
 app.command("demo")(demo.demo)
 for task in TASKS:
-    app.command(task.__name__)(spread(task, Run, run))
+    app.command(task.__name__)(spread(task, Job, run))
     previews.command(task.__name__)(spread(task, Sheet, preview))
 app.add_typer(previews, name="preview")
 app.command("train")(train.train)

@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ..adapter import check_blocks
 from ..checks.numbers import check_number
 from ..errors import InputError
 from ..inputs.put_back import is_series, write_put_back
@@ -25,16 +26,18 @@ from .console import Bars, print_table, result, say
 from .files import find_files
 from .film import joined
 from .models import device_of, load, options_of, profile_of, read_sizes
-from .options import Run, Sheet
+from .options import Sheet
 from .request import Request
+from .where import AS_IT_IS, Conditions, Job, conditions_of
 
 
-def run(task: str, request: Request, run: Run) -> None:
+def run(task: str, request: Request, run: Job) -> None:
     """Does what was asked for and says where the result is."""
-    options = options_of(request.wanted, run)
+    options = run.sampled(options_of(request.wanted, run))
     output = _output(task, request, run)
     _show(task, request)
     _check(request, options, run)
+    conditions = conditions_of(request, run)
     files = find_files(request.wanted, run)
     family = profile_of(request.wanted).family
     print_table(
@@ -42,8 +45,14 @@ def run(task: str, request: Request, run: Run) -> None:
             ("model", f"{request.wanted.model} ({family.name}); {_sampling_words(options)}"),
             ("negative prompt", _said_negative(options, request.vcu)),
             *files.rows(run.boundary),
+            *(
+                [("where and when", ", ".join(f"{name} {value}" for name, value in run.said().items()))]
+                * bool(run.said())
+            ),
         ]
     )
+    if conditions.strength.blocks and files.adapter is not None:
+        check_blocks(len(conditions.strength.blocks), read_sizes(files, run).context_blocks)
     if run.preview is not None:
         request.write_sheet(run.preview)
         print_table([("preview", str(run.preview))])
@@ -54,11 +63,12 @@ def run(task: str, request: Request, run: Run) -> None:
     model = load(files, run)
     begin = time.monotonic()
     feather = 0 if request.edit else run.feather  # which is that of the original
-    frames = generate_shown(model, request.vcu, options, feather=feather, match_colour=run.match_colour)
+    frames = generate_shown(model, request.vcu, options, conditions, feather=feather, match_colour=run.match_colour)
     write_result(output, frames, request, lossless=run.lossless, feather=run.feather)
     seconds = time.monotonic() - begin
     print_table([("done", f"{output} in {seconds:.1f} s")])
-    result(_done(task, request, options, output, seconds) if run.json else str(output))
+    done = _job(task, request, options, run) | {"output": str(output), "seconds": round(seconds, 3)}
+    result(done if run.json else str(output))
 
 
 def preview(task: str, request: Request, sheet: Sheet) -> None:
@@ -71,7 +81,13 @@ def preview(task: str, request: Request, sheet: Sheet) -> None:
 
 
 def generate_shown(
-    model: VaceModel, vcu: VideoConditionUnit, options: SamplingOptions, *, feather: int = 0, match_colour: bool = False
+    model: VaceModel,
+    vcu: VideoConditionUnit,
+    options: SamplingOptions,
+    conditions: Conditions = AS_IT_IS,
+    *,
+    feather: int = 0,
+    match_colour: bool = False,
 ) -> Tensor:
     """As `pipeline.generate`, with bars on the terminal."""
     with Bars() as bars:
@@ -79,6 +95,10 @@ def generate_shown(
             model,
             vcu,
             options,
+            strength=conditions.strength,
+            also=conditions.also,
+            pin=conditions.pin,
+            begin=conditions.begin,
             feather=feather,
             match_colour=match_colour,
             on_step=bars.on_step,
@@ -155,7 +175,7 @@ def _show(task: str, request: Request) -> None:
         say(f"! {warning}", "yellow")
 
 
-def _check(request: Request, options: SamplingOptions, run: Run) -> None:
+def _check(request: Request, options: SamplingOptions, run: Job) -> None:
     """Everything that would fail after a long time, or do nothing, before it."""
     family, vcu = profile_of(request.wanted).family, request.vcu
     tokens = family.grid.tokens(vcu.num_frames, vcu.height, vcu.width, vcu.num_references)
@@ -185,7 +205,7 @@ def _check(request: Request, options: SamplingOptions, run: Run) -> None:
         check_target(run.preview, ".png")
 
 
-def _output(task: str, request: Request, run: Run) -> Path:
+def _output(task: str, request: Request, run: Job) -> Path:
     """Where the result goes, which has been tried before anything is computed.
 
     Raises:
@@ -215,17 +235,13 @@ def _free(path: Path) -> Path:
     return free
 
 
-def _report_job(task: str, request: Request, options: SamplingOptions, cost: JobCost, run: Run) -> None:
+def _report_job(task: str, request: Request, options: SamplingOptions, cost: JobCost, run: Job) -> None:
     print_table(cost.rows())
     if run.json:
-        result(_job(task, request, options) | {"cost": cost.to_json()})
+        result(_job(task, request, options, run) | {"cost": cost.to_json()})
 
 
-def _done(task: str, request: Request, options: SamplingOptions, output: Path, seconds: float) -> dict[str, Any]:
-    return _job(task, request, options) | {"output": str(output), "seconds": round(seconds, 3)}
-
-
-def _job(task: str, request: Request, options: SamplingOptions) -> dict[str, Any]:
+def _job(task: str, request: Request, options: SamplingOptions, run: Job) -> dict[str, Any]:
     """What both kinds of JSON have in common."""
     vcu = request.vcu
     frames, height, width = request.shape
@@ -243,6 +259,7 @@ def _job(task: str, request: Request, options: SamplingOptions) -> dict[str, Any
         "notes": [list(note) for note in request.notes],
         "warnings": request.warnings(profile_of(request.wanted).rule.grid),
         "options": asdict(options),
+        "where_and_when": run.said(),
     }
 
 

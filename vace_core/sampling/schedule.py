@@ -66,6 +66,7 @@ class NoiseSchedule:
         terminal: Level 0..1 at which the last step begins, to which the others are stretched; 0 = where the shift
             puts it.
         denoise: Part of the schedule, above 0 to 1, that is gone through: the last one, in `steps` steps.
+        levels: Noise levels that are gone through instead; () = those of the schedule.
     """
 
     steps: int
@@ -73,9 +74,12 @@ class NoiseSchedule:
     first: float = 1.0
     terminal: float = 0.0
     denoise: float = 1.0
+    levels: tuple[float, ...] = ()
 
     def sigmas(self) -> list[float]:
-        """`steps` + 1 noise levels down to 0. Raises as the function of this name."""
+        """`steps` + 1 noise levels down to 0, or `levels`. Raises as the function of this name."""
+        if self.levels:
+            return list(self.levels)
         levels = sigmas(self._all_steps, self.shift, first=self.first)[:-1]
         return [*map(self._stretched, levels[-self.steps :]), 0.0]
 
