@@ -128,14 +128,13 @@ def test_a_mask_in_frames_goes_on_over_the_padding(clip, tmp_path):
     )
     request = tasks.gray(clip, pictures=References(), wanted=replace(WANTED, length=7))
     assert (request.vcu.num_frames, request.vcu.padding) == (9, 2)
-    space = conditions_of(request, Job(strength_mask=tmp_path / "masks.mkv")).strength.space
-    assert space is not None
-    levels = space[0, 0, :, 5, 5]
-    assert levels.tolist() == pytest.approx([*torch.linspace(0, 1, 7).tolist(), 1, 1], abs=0.05)
+    strength = conditions_of(request, Job(strength_mask=tmp_path / "masks.mkv")).strength
+    factors = strength.on_tokens(request.vcu, GRID).view(3, -1)[:, 0]
+    assert factors.tolist() == pytest.approx([0, (1 + 2 + 3 + 4) / 24, (5 + 6 + 6 + 6) / 24], abs=0.05)
     whole = tasks.gray(clip, pictures=References(), wanted=WANTED)
     with pytest.raises(ShapeError) as error:
         conditions_of(whole, Job(strength_mask=tmp_path / "masks.mkv"))
-    assert error.value.code == "strength-mask-length"
+    assert error.value.code == "strength-space-size"
 
 
 def test_two_controls_at_once_are_two_conditions_each_with_its_strength(model, clip):

@@ -7,13 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, cast
 
-import torch
 from torch import Tensor
-from torch.nn import functional
 from typer import Option
 
 from .. import tasks
-from ..errors import InputError, ShapeError
+from ..errors import InputError
 from ..inputs.fitted import fit_clip
 from ..media.pictures import read_mask_levels
 from ..sampling.conditions import Condition
@@ -22,6 +20,7 @@ from ..sampling.strength import AS_TRAINED, Strength
 from ..sampling.strength_text import read_curve, read_factors
 from ..vcu import VideoConditionUnit, compose
 from .inputs import read_part, target_of
+from .models import profile_of
 from .options import Part, Run
 from .request import Request
 
@@ -78,8 +77,7 @@ class Job(Run):
     strength_mask: Annotated[
         Path | None,
         Option(
-            help="Mask image or video: full strength where white, none where black. Scaled to the frame that the model "
-            "works on.",
+            help="Mask image or video of the shape of the clip: full strength where white, none where black.",
             rich_help_panel=WHERE,
         ),
     ] = None
@@ -164,6 +162,9 @@ def conditions_of(request: Request, job: Job) -> Conditions:
         space=None if job.strength_mask is None else _space(job.strength_mask, request),
         references=pages,
     )
+    strength.on_tokens(
+        vcu, profile_of(request.wanted).family.grid
+    )  # what does not fit is said before anything is loaded
     return Conditions(strength=strength, also=_also(request, job), pin=job.pin, begin=request.begin)
 
 
@@ -172,28 +173,14 @@ def _in_words(value: Any) -> str:
 
 
 def _space(path: Path, request: Request) -> Tensor:
-    """A mask file as `(1, 1, 1 or T, H, W)` in 0..1, of the frame that the model works on."""
-    vcu = request.vcu
-    levels = read_mask_levels(path).float() / 255
-    if len(levels) not in (1, vcu.shown_frames):
-        raise ShapeError(
-            "strength-mask-length",
-            "--strength-mask {path} has {count} frames, what the model works on {frames}. One image, or as many "
-            "frames, are needed. Cut it to that part.",
-            path=path,
-            count=len(levels),
-            frames=vcu.shown_frames,
-        )
+    """A mask file as `(1, 1, T, H, W)` in 0..1."""
     if request.edit is not None and request.edit.boxes is not None:
         raise InputError(
             "strength-mask-crop",
             "--strength-mask was given with --crop, which shows the model another part of the frame. Only one of both "
             "is possible. Leave one out.",
         )
-    masks = functional.interpolate(levels[:, None], size=(vcu.height, vcu.width), mode="area")
-    if len(masks) > 1:
-        masks = torch.cat([masks, masks[-1:].expand(vcu.padding, -1, -1, -1)])
-    return masks.transpose(0, 1)[None]
+    return read_mask_levels(path).float()[None, None] / 255
 
 
 def _also(request: Request, job: Job) -> tuple[Condition, ...]:

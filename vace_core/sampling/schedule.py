@@ -6,6 +6,7 @@ Source: Wan-Video/Wan2.1, wan/utils/fm_solvers.py and fm_solvers_unipc.py; Light
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..checks.numbers import check_number, check_whole
@@ -48,6 +49,20 @@ def percent_to_sigma(percent: float, shift: float) -> float:
 def sigma_to_percent(sigma: float, shift: float) -> float:
     """How much (0..1) of the schedule is behind at a noise level (0..1); `percent_to_sigma` turned round."""
     return 1.0 - shift_sigma(sigma, 1.0 / shift)
+
+
+def found_percent(percent_to_sigma: Callable[[float], float], sigma: float) -> float:
+    """How much (0..1) of a schedule is behind at a noise level, where only the way back is known: it is searched for.
+
+    Args:
+        percent_to_sigma: How much is behind → the noise level, which falls.
+        sigma: The noise level.
+    """
+    low, high = 0.0, 1.0
+    for _ in range(40):  # to 1e-12
+        middle = (low + high) / 2
+        low, high = (middle, high) if percent_to_sigma(middle) > sigma else (low, middle)
+    return high
 
 
 def grown_shift(shift: float, growth: float, tokens: int) -> float:
