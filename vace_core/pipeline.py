@@ -8,13 +8,12 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from .adapter import Attachment, ContextAdapter
 from .checks.numbers import check_finite, check_number
 from .checks.room import FRAMES, check_room
 from .composite import RING, composite_vcu
-from .context import EMPTY, VAE_ADVICE, content_box, encode_context
+from .context import EMPTY, VAE_ADVICE, Encoded, content_box, encode_job
 from .errors import InputError
 from .geometry import Box, Grid
 from .models.text import TextEncoder, placed
@@ -22,7 +21,7 @@ from .protocols import BaseModel, EncodeMasks, OnChunk, VideoVae
 from .sampling.conditions import Condition, check_adapter, check_steps, conditions_of
 from .sampling.guidance import PAIR_BOUNDARY, Denoise, guide, switch_experts
 from .sampling.options import SamplingOptions
-from .sampling.pinning import encode_source, kept_cells, pinned
+from .sampling.pinning import behind_references, pinned, pinned_cells
 from .sampling.progress import LATENTS, Progress, check_reached
 from .sampling.schedule import NoiseSchedule
 from .sampling.solvers import SOLVERS, OnStep, Solver
@@ -197,7 +196,7 @@ def sample(
     vcu: VideoConditionUnit,
     options: SamplingOptions,
     *,
-    context: Tensor | None = None,
+    encoded: Encoded | None = None,
     strength: Strength = AS_TRAINED,
     also: Sequence[Condition] = (),
     pin: bool = False,
@@ -209,7 +208,8 @@ def sample(
     """Latents `(B, C, t, h, w)` of the video alone, references already dropped; arguments as for `generate`.
 
     Args:
-        context: The VCU as `encode_context` gives it, on the device where the job is done; None = it is encoded here.
+        encoded: The conditions, and what pinning and beginning from a clip need, as `encode_job` gives them, on the
+            device where the job is done; None = they are encoded here.
     """
     solver = get_solver(options.solver)
     skip = vcu.num_references
@@ -224,12 +224,18 @@ def sample(
     if (kept := kept_latents(model.vae, vcu, options, progress)) is not None:
         return kept
 
-    def encode(one: VideoConditionUnit) -> Tensor:
-        return encode_context(one, model.vae, model.encode_masks, on_chunk=on_chunk)
-
-    context = encode(vcu) if context is None else context
-    contexts = [context, *(encode(one.vcu) for one in conditions[1:])]
-    denoise = _denoiser(model, vcu, options, schedule, list(zip(conditions, contexts, strict=True)))
+    starts = options.begins_from_clip
+    if encoded is None:
+        encoded = encode_job(
+            [one.vcu for one in conditions],
+            model.vae,
+            model.encode_masks,
+            source=pin or (starts and begin is None),
+            begin=begin if starts else None,
+            on_chunk=on_chunk,
+        )
+    context = encoded.contexts[0]
+    denoise = _denoiser(model, vcu, options, schedule, list(zip(conditions, encoded.contexts, strict=True)))
 
     def report(index: int, total: int, denoised: Tensor) -> None:
         check_finite(denoised, f"Step {index + 1} of {total} of sampling", MODEL_ADVICE)
@@ -238,17 +244,13 @@ def sample(
 
     noise = make_noise((len(context), model.vae.latent_channels, *context.shape[2:]), options.seed).to(context.device)
     latents = noise
-    starts = options.denoise < 1
-    # Once for both: pinned cells, and what the job begins from.
-    source = encode_source(vcu, model.vae, on_chunk=on_chunk) if pin or (starts and begin is None) else None
-    if pin and source is not None:
-        cells = functional.pad(kept_cells(vcu.masks, model.vae.grid), (0, 0, 0, 0, skip, 0))
-        held = _behind_references(source, context).to(noise)
-        denoise = pinned(denoise, held, noise, cells.to(noise.device))
+    if pin and encoded.source is not None:
+        cells = pinned_cells(vcu, model.vae.grid).to(noise.device)
+        denoise = pinned(denoise, behind_references(encoded.source, context).to(noise), noise, cells)
     if starts:
-        known = model.vae.encode(begin) if begin is not None else source
+        known = encoded.source if encoded.begin is None else encoded.begin
         assert known is not None
-        latents = (1 - levels[0]) * _behind_references(known, context).to(noise) + levels[0] * noise
+        latents = (1 - levels[0]) * behind_references(known, context).to(noise) + levels[0] * noise
     return solver.run(denoise, latents, levels, report, progress)[:, :, skip:]
 
 
@@ -266,12 +268,6 @@ def kept_latents(
     shape = (len(vcu.roles), vae.latent_channels, vcu.num_references + t, h, w)
     check_reached(reached, shape=shape, total=int(options.steps), carries=get_solver(options.solver).carries)
     return reached.tensors[LATENTS][:, :, vcu.num_references :] if reached.finished else None
-
-
-def _behind_references(video: Tensor, context: Tensor) -> Tensor:
-    """Latents of a video behind those of the references, which are the first half of their context."""
-    references = context.shape[2] - video.shape[2]
-    return torch.cat([context[:, : video.shape[1], :references].to(video), video], dim=2)
 
 
 def check_vcu(vcu: VideoConditionUnit, grid: Grid) -> None:

@@ -1,8 +1,9 @@
 """The command `vace`: every task from a terminal.
 
-`tasks` has one function per task, `options` what they share, `inputs` the input files, `editing` clips that are edited,
-`files` and `models` the model, `run` runs a task, `film` adds the rest of the video around its result, `jobs` keeps
-what a job has come to, `console` prints; `tools`, `demo`, `train` and `ablate` are the commands that are no tasks.
+`tasks` has one function per task, `options` what they share, `where` where and when conditions act, `inputs` the input
+files, `editing` clips that are edited, `files` and `models` the model, `run` runs a task, `film` adds the rest of the
+video around its result, `jobs` keeps what a job has come to, `console` prints; `tools`, `demo`, `train` and `ablate`
+are the commands that are no tasks.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from .. import __version__
 from . import ablate, demo, tools, train
 from .console import EXIT_CODES, result, set_debug
 from .jobs import Remembering
-from .options import Run, Sheet, spread
+from .options import Sheet, spread
 from .run import preview, run
 from .tasks import TASKS
+from .where import FullRun
 
 app = Typer(
     cls=Remembering,
@@ -52,7 +54,7 @@ def common(
 
 app.command("demo")(demo.demo)
 for task in TASKS:
-    app.command(task.__name__)(spread(task, Run, run))
+    app.command(task.__name__)(spread(task, FullRun, run))
     previews.command(task.__name__)(spread(task, Sheet, preview))
 app.add_typer(previews, name="preview")
 app.command("train")(train.train)
