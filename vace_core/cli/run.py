@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..checks.numbers import check_number
 from ..errors import InputError
+from ..inputs.blending import BlendMode
 from ..inputs.put_back import is_series, write_put_back
 from ..media.files import check_target
 from ..media.pictures import write_image
@@ -54,7 +55,10 @@ def run(task: str, request: Request, run: Run) -> None:
     model = load(files, run)
     begin = time.monotonic()
     feather = 0 if request.edit else run.feather  # which is that of the original
-    frames = generate_shown(model, request.vcu, options, feather=feather, match_colour=run.match_colour)
+    blend: BlendMode = run.blend.value
+    frames = generate_shown(
+        model, request.vcu, options, feather=feather, match_colour=run.match_colour, blend_mode=blend
+    )
     write_result(output, frames, request, lossless=run.lossless, feather=run.feather)
     seconds = time.monotonic() - begin
     print_table([("done", f"{output} in {seconds:.1f} s")])
@@ -71,7 +75,13 @@ def preview(task: str, request: Request, sheet: Sheet) -> None:
 
 
 def generate_shown(
-    model: VaceModel, vcu: VideoConditionUnit, options: SamplingOptions, *, feather: int = 0, match_colour: bool = False
+    model: VaceModel,
+    vcu: VideoConditionUnit,
+    options: SamplingOptions,
+    *,
+    feather: int = 0,
+    match_colour: bool = False,
+    blend_mode: BlendMode = "feather",
 ) -> Tensor:
     """As `pipeline.generate`, with bars on the terminal."""
     with Bars() as bars:
@@ -81,6 +91,7 @@ def generate_shown(
             options,
             feather=feather,
             match_colour=match_colour,
+            blend_mode=blend_mode,
             on_step=bars.on_step,
             on_chunk=bars.show,
         )
