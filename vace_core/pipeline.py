@@ -12,10 +12,11 @@ from torch import Tensor
 from .adapter import Attachment, ContextAdapter
 from .checks.numbers import check_finite, check_number
 from .checks.room import FRAMES, check_room
-from .composite import RING, composite_vcu
+from .composite import composite_vcu
 from .context import EMPTY, VAE_ADVICE, Encoded, content_box, encode_job
 from .errors import InputError
 from .geometry import Box, Grid
+from .inputs.blending import RING, BlendMode
 from .models.text import TextEncoder, placed
 from .protocols import BaseModel, EncodeMasks, OnChunk, VideoVae
 from .sampling.conditions import Condition, check_adapter, check_steps, conditions_of
@@ -108,6 +109,7 @@ def generate(
     begin: Tensor | None = None,
     feather: int = 0,
     match_colour: bool = False,
+    blend_mode: BlendMode = "feather",
     on_step: OnStep | None = None,
     on_chunk: Callable[[str, int, int], None] | None = None,
     progress: Progress | None = None,
@@ -121,6 +123,7 @@ def generate(
         begin: With `options.denoise` below 1, the clip to begin from, `(B, 3, T, H, W)` in −1..1; None = the source.
         feather: Pixels of soft edge, inside the mask; 0 = a hard edge.
         match_colour: Match the colours of the generated part to the kept part; `composite` says how.
+        blend_mode: How generated pixels meet kept ones, as for `composite.composite_vcu`.
         on_step: Called as (index, total, denoised latents of the video) after each step. Raising stops the job and
             leaves the model as it was.
         on_chunk: Called as (what, done, total) while pixels are encoded and decoded; raising stops the job too.
@@ -145,7 +148,13 @@ def generate(
         progress=progress,
     )
     return finish(
-        model.vae, vcu, latents, feather=feather, match_colour=match_colour, on_chunk=_named(on_chunk, "decode")
+        model.vae,
+        vcu,
+        latents,
+        feather=feather,
+        match_colour=match_colour,
+        blend_mode=blend_mode,
+        on_chunk=_named(on_chunk, "decode"),
     )
 
 
@@ -156,6 +165,7 @@ def finish(
     *,
     feather: int = 0,
     match_colour: bool = False,
+    blend_mode: BlendMode = "feather",
     on_chunk: OnChunk | None = None,
 ) -> Tensor:
     """Latents `(B, C, t, h, w)` of the video as frames without padding: generated ones decoded, kept ones as they came.
@@ -163,6 +173,7 @@ def finish(
     Args:
         feather: As for `generate`.
         match_colour: As for `generate`.
+        blend_mode: As for `generate`.
         on_chunk: Called as (done, total) while pixels are decoded; raising stops it.
 
     Raises:
@@ -183,12 +194,14 @@ def finish(
         return vcu.shown(frames)
     whole = Box(0, 0, vcu.width, vcu.height)
     # Colours are compared on kept pixels beside the mask, so these must be decoded too.
-    box = (generated_box(vcu) or whole).grown(RING if match_colour else 0, vcu.height, vcu.width)
+    compares = match_colour or blend_mode == "multiband"
+    box = (generated_box(vcu) or whole).grown(RING if compares else 0, vcu.height, vcu.width)
     made = vae.decode(latents, window=None if box == whole else box, on_chunk=on_chunk)
     check_finite(made, "Decoding", VAE_ADVICE)
     canvas = vcu.source.clone()
     canvas[..., box.top : box.bottom, box.left : box.right] = made.to(canvas.device)
-    return vcu.shown(composite_vcu(canvas, vcu, feather=feather, match_colour=match_colour))
+    result = composite_vcu(canvas, vcu, feather=feather, match_colour=match_colour, blend_mode=blend_mode)
+    return vcu.shown(result)
 
 
 def sample(

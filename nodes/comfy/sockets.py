@@ -11,6 +11,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ...vace_core.geometry import Box
+from ...vace_core.inputs.blending import BLEND_MODES
 from ...vace_core.inputs.fitting import ResolutionPreset
 from ...vace_core.models.family import Family
 from ...vace_core.pipeline import VaceModel
@@ -244,6 +245,17 @@ def fps(default: float = 16.0) -> Any:
         step=0.01,
         tooltip="Frames per second of the input video: link the fps of Get Video Components. Without an input "
         f"video, of the result: {tips('fps', ', ')}.",
+    )
+
+
+def blend() -> Any:
+    return io.Combo.Input(
+        "blend",
+        options=list(BLEND_MODES),
+        default="feather",
+        optional=True,
+        tooltip="How generated pixels meet kept ones. feather: as they are, but for the soft edge. multiband: first "
+        "brought to the levels of the kept pixels beside the mask, light and colour further than detail.",
     )
 
 

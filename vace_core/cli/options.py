@@ -56,6 +56,13 @@ class FollowName(str, Enum):
     brightness = "brightness"
 
 
+class BlendName(str, Enum):
+    """The names of `inputs.blending.BlendMode`."""
+
+    feather = "feather"
+    multiband = "multiband"
+
+
 class DtypeName(str, Enum):
     """Numbers that a transformer can be computed in."""
 
@@ -208,6 +215,14 @@ class Run:
         int,
         Option(min=0, help="Width in pixels of the result of the soft edge inside the mask.", rich_help_panel="Finish"),
     ] = 0
+    blend: Annotated[
+        BlendName,
+        Option(
+            help="How generated pixels meet kept ones: as they are but for --feather, or first brought to the kept "
+            "side's levels, coarse bands further than fine ones (multiband).",
+            rich_help_panel="Finish",
+        ),
+    ] = BlendName.feather
     match_colour: Annotated[
         bool,
         Option(
@@ -244,18 +259,30 @@ class Part:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EditPart(Part):
-    """The same of a clip that is edited."""
+class PutBack:
+    """Whether the original comes back."""
 
     put_back: Annotated[
         bool | None,
         Option(
             "--put-back/--no-put-back",
-            help="Write the whole clip at its own size with the edit in it, or only what the model worked on, at its "
-            "size. Default: the former where a mask keeps a part and the rate stays.",
+            help="Write the original at its own size, with what is generated in it, beside it or around it; or only "
+            "what the model worked on, at its size. Default: the former where pixels of a clip are kept and its rate "
+            "stays.",
             rich_help_panel="Clip",
         ),
     ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptPart(Part, PutBack):
+    """The part of a clip that is kept whole, and whether the original comes back."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditPart(KeptPart):
+    """The same of a clip that is edited."""
+
     crop: Annotated[
         CropName | None,
         Option(

@@ -17,6 +17,7 @@ from typer import Context
 from ..adapter import check_blocks
 from ..checks.numbers import check_number
 from ..errors import InputError
+from ..inputs.blending import BlendMode
 from ..inputs.put_back import is_series, write_put_back
 from ..loading.load import load_vae
 from ..media.files import check_target
@@ -107,6 +108,7 @@ def _made(
             conditions,
             feather=feather,
             match_colour=run.match_colour,
+            blend_mode=run.blend.value,
             progress=job.progress,
         )
     vae = load_vae(files.vae, dtype=torch.float32, device=device_of(run), tile=run.tile)
@@ -119,6 +121,7 @@ def _made(
             latents,
             feather=feather,
             match_colour=run.match_colour,
+            blend_mode=run.blend.value,
             on_chunk=lambda done, total: bars.show("decode", done, total),
         )
 
@@ -131,6 +134,7 @@ def generate_shown(
     *,
     feather: int = 0,
     match_colour: bool = False,
+    blend_mode: BlendMode = "feather",
     progress: Progress | None = None,
 ) -> Tensor:
     """As `pipeline.generate`, with bars on the terminal."""
@@ -145,6 +149,7 @@ def generate_shown(
             begin=conditions.begin,
             feather=feather,
             match_colour=match_colour,
+            blend_mode=blend_mode,
             on_step=bars.on_step,
             on_chunk=bars.show,
             progress=progress,
