@@ -169,7 +169,7 @@ def overall(video: Tensor, text: Tensor) -> float:
 
 
 def middle_frames(total: int, count: int = TEXT_FRAMES) -> list[int]:
-    """Which frames a video is read from: the middle ones of `count` equal parts; where there are less, the last again."""
+    """Which frames a video is read from: the middle ones of `count` equal parts; of fewer frames the last again."""
     parts = min(count, total)
     edges = np.linspace(0, total, parts + 1).astype(int).tolist()
     found = [(begin + end - 1) // 2 for begin, end in pairwise(edges)]
