@@ -2,7 +2,7 @@
 
 `tasks` has one function per task, `options` what they share, `inputs` the input files, `editing` clips that are edited,
 `files` and `models` the model, `run` runs a task, `film` adds the rest of the video around its result, `console`
-prints; `tools`, `demo`, `train`, `ablate` and `evaluate` are the commands that are no
+prints; `tools`, `demo`, `train`, `ablate`, `evaluate` and `study` are the commands that are no
 tasks.
 """
 
@@ -15,7 +15,7 @@ from typing import Annotated
 from typer import Exit, Option, Typer
 
 from .. import __version__
-from . import ablate, demo, evaluate, tools, train
+from . import ablate, demo, evaluate, study, tools, train
 from .console import EXIT_CODES, result, set_debug
 from .options import Run, Sheet, spread
 from .run import preview, run
@@ -57,6 +57,7 @@ app.add_typer(previews, name="preview")
 app.command("train")(train.train)
 app.command("ablate")(ablate.ablate)
 app.command("evaluate")(evaluate.evaluate)
+app.add_typer(study.studies, name="study")
 for name, tool in tools.COMMANDS.items():
     app.command(name)(tool)
 
