@@ -10,7 +10,7 @@ import torch
 from ..errors import InputError
 from ..files.checkpoint import Part, open_checkpoint
 from ..inputs.fitting import ResolutionPreset
-from ..loading.assembly import check_family, family_in, load_model
+from ..loading.assembly import check_family, family_in, load_model, lora_changes
 from ..loading.detection import Found, identify
 from ..loading.load import vae_sizes
 from ..loading.t5 import load_text
@@ -85,7 +85,9 @@ def load(files: Files, run: Run) -> VaceModel:
     """
     device = device_of(run)
     family = family_in(files.base)
-    check_family(family, vae=files.vae)  # before the text encoder is read, which takes longest
+    # Before the text encoder is read, which takes longest.
+    check_family(family, vae=files.vae, bases=files.bases[1:], adapters=files.adapters)
+    check_lora(files, say=False)
     text = StarterText() if files.text is None else load_text(files.text, kind=family.text)
     return load_model(
         files.base,
@@ -98,7 +100,18 @@ def load(files: Files, run: Run) -> VaceModel:
         dtype=_dtype(files, run),
         device=device,
         tile=run.tile,
+        lora=files.lora,
     )
+
+
+def check_lora(files: Files, *, say: bool = True) -> None:
+    """Validate by their headers that the LoRA files fit the model; `say` what does not match.
+
+    Raises:
+        ModelError: one is missing or damaged, matches nothing in a network that it is for, or does not fit it.
+        InputError: one is for a network of a pair, and there is none.
+    """
+    lora_changes(files.lora, files.bases, files.adapters, say=say)
 
 
 def read_sizes(files: Files, run: Run) -> ModelSizes:

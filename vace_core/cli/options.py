@@ -141,6 +141,14 @@ class Run:
     vae: Annotated[
         Path | None, Option(help="The model's VAE, if not in its file or folder.", rich_help_panel="Models")
     ] = None
+    lora: Annotated[
+        list[str] | None,
+        Option(
+            help="A LoRA: FILE, FILE:STRENGTH (lora.safetensors:0.8), and for one network of a pair FILE:high or "
+            "FILE:0.8:low. May repeat.",
+            rich_help_panel="Models",
+        ),
+    ] = None
     tile: Annotated[
         int | None,
         Option(

@@ -24,7 +24,7 @@ from ..vcu import VideoConditionUnit
 from .console import Bars, print_table, result, say
 from .files import find_files
 from .film import joined
-from .models import device_of, load, options_of, profile_of, read_sizes
+from .models import check_lora, device_of, load, options_of, profile_of, read_sizes
 from .options import Run, Sheet
 from .request import Request
 
@@ -49,6 +49,7 @@ def run(task: str, request: Request, run: Run) -> None:
         print_table([("preview", str(run.preview))])
     if run.dry_run:
         check_adapter(request.vcu, options, attached=files.adapter is not None)
+        check_lora(files)
         _report_job(task, request, options, job_cost(read_sizes(files, run), request.vcu, options), run)
         return
     model = load(files, run)
@@ -58,7 +59,7 @@ def run(task: str, request: Request, run: Run) -> None:
     write_result(output, frames, request, lossless=run.lossless, feather=run.feather)
     seconds = time.monotonic() - begin
     print_table([("done", f"{output} in {seconds:.1f} s")])
-    result(_done(task, request, options, output, seconds) if run.json else str(output))
+    result(_done(task, request, options, output, seconds, run) if run.json else str(output))
 
 
 def preview(task: str, request: Request, sheet: Sheet) -> None:
@@ -218,14 +219,16 @@ def _free(path: Path) -> Path:
 def _report_job(task: str, request: Request, options: SamplingOptions, cost: JobCost, run: Run) -> None:
     print_table(cost.rows())
     if run.json:
-        result(_job(task, request, options) | {"cost": cost.to_json()})
+        result(_job(task, request, options, run) | {"cost": cost.to_json()})
 
 
-def _done(task: str, request: Request, options: SamplingOptions, output: Path, seconds: float) -> dict[str, Any]:
-    return _job(task, request, options) | {"output": str(output), "seconds": round(seconds, 3)}
+def _done(
+    task: str, request: Request, options: SamplingOptions, output: Path, seconds: float, run: Run
+) -> dict[str, Any]:
+    return _job(task, request, options, run) | {"output": str(output), "seconds": round(seconds, 3)}
 
 
-def _job(task: str, request: Request, options: SamplingOptions) -> dict[str, Any]:
+def _job(task: str, request: Request, options: SamplingOptions, run: Run) -> dict[str, Any]:
     """What both kinds of JSON have in common."""
     vcu = request.vcu
     frames, height, width = request.shape
@@ -243,6 +246,7 @@ def _job(task: str, request: Request, options: SamplingOptions) -> dict[str, Any
         "notes": [list(note) for note in request.notes],
         "warnings": request.warnings(profile_of(request.wanted).rule.grid),
         "options": asdict(options),
+        "lora": run.lora or [],
     }
 
 
