@@ -20,6 +20,7 @@ from .edit import VaceExtendVideo, VaceInpaintVideo, VaceJoinVideos, VaceOutpain
 from .example import VaceExampleClip
 from .finish import VaceCompositeVideo, VaceDecodeVideo
 from .load import VaceLoadAdapter, VaceLoadModel, VaceLoadStarter, VaceUseNativeModel
+from .lora import VaceLoadLora
 from .preview import VacePreviewVCU
 from .sample import VaceApplyVCU, VaceSampleVideo
 from .style import VaceStylizeVideo
@@ -28,6 +29,7 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     VaceLoadStarter,
     VaceLoadModel,
     VaceLoadAdapter,
+    VaceLoadLora,
     VaceUseNativeModel,
     VaceExampleClip,
     VaceStackReferences,

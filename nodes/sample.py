@@ -16,6 +16,9 @@ from ..vace_core import SamplingOptions, pipeline
 from ..vace_core.checks.numbers import check_finite
 from ..vace_core.errors import InputError
 from ..vace_core.models.family import Family
+from ..vace_core.models.wan.family import WAN
+from ..vace_core.sampling.phases import parse_scales, said_scales
+from ..vace_core.sampling.presets import DISTILLED
 from ..vace_core.sampling.schedule import grown_shift
 from ..vace_core.sampling.solvers import SOLVERS
 from ..vace_core.starter.outside import outside
@@ -29,6 +32,7 @@ from .comfy.sockets import LibraryModel, NativeModel
 from .comfy.vae_kind import kind_of
 
 SHOWN = 4  # frames of a preview
+NO_PRESET = "off"
 SMALL = 128 * 128  # pixels of a frame that the VAE itself can show after every step
 
 
@@ -95,6 +99,21 @@ class VaceSampleVideo(Node):
                     tooltip="Spatio-temporal guidance (STG), for LTX-Video only: 1 as published, 0 = off, a "
                     "third faster. Other models ignore it.",
                 ),
+                io.String.Input(
+                    "cfg_steps",
+                    default="",
+                    optional=True,
+                    tooltip="The cfg of each step, instead of cfg: 6 x 2, 1 is 6 in the first two steps and, at "
+                    "half the time, off in the rest. Empty = cfg in every step.",
+                ),
+                io.Combo.Input(
+                    "distilled",
+                    options=[NO_PRESET, *DISTILLED],
+                    default=NO_PRESET,
+                    optional=True,
+                    tooltip="For Wan with a LoRA of few steps: its steps, shift and sampler as published, and cfg 1, "
+                    "instead of those above; cfg_steps still counts. off = as set above.",
+                ),
             ],
             outputs=[
                 io.Latent.Output(
@@ -118,6 +137,8 @@ class VaceSampleVideo(Node):
         start_percent: float,
         end_percent: float,
         stg: float = 1.0,
+        cfg_steps: str = "",
+        distilled: str = NO_PRESET,
     ) -> io.NodeOutput:
         family, usual = sockets.usual(model)
         check_for_model(vcu, family.grid)
@@ -132,6 +153,8 @@ class VaceSampleVideo(Node):
             start_percent=start_percent,
             end_percent=end_percent,
         )
+        options = _by_preset(options, distilled, family)
+        options = replace(options, guidance_scales=parse_scales(cfg_steps))
         progress = host.Progress()
         show = _shower(model, vcu)
 
@@ -243,8 +266,28 @@ def _sampling_note(options: SamplingOptions, family: Family, vcu: VideoCondition
     tokens = family.grid.tokens(vcu.num_frames, vcu.height, vcu.width, vcu.num_references)
     shift = grown_shift(options.shift, options.shift_growth, tokens)
     guided = f", stg {options.stg_scale:g}" if options.stg_scale else ""
-    said = f"{options.steps} steps of {options.solver}, shift {shift:.4g}, cfg {options.guidance_scale:g}{guided}."
-    return said if options.guidance_scale == 1 else f"{said} Negative prompt: {options.negative_for(vcu) or 'none'}"
+    cfg = said_scales(options.scales)
+    said = f"{options.steps} steps of {options.solver}, shift {shift:.4g}, cfg {cfg}{guided}."
+    return said if not options.is_guided else f"{said} Negative prompt: {options.negative_for(vcu) or 'none'}"
+
+
+def _by_preset(options: SamplingOptions, name: str, family: Family) -> SamplingOptions:
+    """The options with those of a preset for distilled LoRA, if one was chosen.
+
+    Raises:
+        InputError: the model is of a family that the presets are not for.
+    """
+    if name == NO_PRESET:
+        return options
+    if family is not WAN:
+        raise InputError(
+            "distilled-other-family",
+            "distilled is {name}, but the model is {model}. Its presets are for LoRA of {needed}. Set it to off.",
+            name=name,
+            model=family.base_name,
+            needed=WAN.name,
+        )
+    return DISTILLED[name].options(options)
 
 
 def _shower(model: LibraryModel | NativeModel, vcu: VideoConditionUnit) -> Callable[[Tensor], Image.Image | None]:

@@ -21,6 +21,8 @@ from ..models.wan.family import WAN
 from ..pipeline import VaceModel
 from ..preview.cost import ModelSizes
 from ..sampling.options import SamplingOptions
+from ..sampling.phases import parse_scales
+from ..sampling.presets import DISTILLED
 from ..starter.model import SIDE, STARTER_OPTIONS, STARTER_PRESET
 from ..starter.text import StarterText
 from .files import STARTER_NAME, Files, family_of, is_pair, starter_folder
@@ -162,15 +164,36 @@ def device_of(run: Run) -> torch.device:
 
 
 def options_of(wanted: Wanted, run: Run) -> SamplingOptions:
-    """The sampling options: what was asked for, and the model's defaults for the rest."""
+    """The sampling options: what was asked for, and the model's defaults or those of a preset for the rest.
+
+    Raises:
+        InputError: a value out of range, or two that contradict each other.
+    """
     profile = profile_of(wanted)
     usual = profile.pair_options if is_pair(wanted, run) else profile.options
+    if run.distilled is not None:
+        if profile.family is not WAN:
+            raise InputError(
+                "distilled-other-family",
+                "--distilled was given, but the model is {model}. Its presets are for LoRA of {needed}. Leave it out.",
+                model=profile.family.base_name,
+                needed=WAN.name,
+            )
+        usual = DISTILLED[run.distilled.value].options(usual)
+    scales = parse_scales(run.cfg_steps or "")
+    if scales and run.cfg is not None:
+        raise InputError(
+            "cfg-twice",
+            "Both --cfg and --cfg-steps were given. One of them is needed: a scale for all steps, or one for each. "
+            "Leave one out.",
+        )
     return replace(
         usual,
         steps=usual.steps if run.steps is None else run.steps,
         shift=usual.shift if run.shift is None else run.shift,
         shift_growth=usual.shift_growth if run.shift is None else 0.0,  # what was typed is what is used
         guidance_scale=usual.guidance_scale if run.cfg is None else run.cfg,
+        guidance_scales=scales,
         stg_scale=usual.stg_scale if run.stg is None else run.stg,
         rescale=usual.rescale if run.rescale is None else run.rescale,
         solver=usual.solver if run.solver is None else run.solver.value,

@@ -27,6 +27,14 @@ class SolverName(str, Enum):
     dpmpp_2m = "dpm++"
 
 
+class DistilledName(str, Enum):
+    """The names of `sampling.presets.DISTILLED`."""
+
+    causvid_4 = "causvid-4"
+    causvid_8 = "causvid-8"
+    lightx2v_4 = "lightx2v-4"
+
+
 class FitName(str, Enum):
     """How a clip is fitted in time."""
 
@@ -179,6 +187,22 @@ class Run:
         Option(
             help="Guidance scale (CFG); 1 = off. Below 1 prompt and negative prompt are mixed; LTX-Video's "
             "official code turns guidance off there.",
+            rich_help_panel="Sampling",
+        ),
+    ] = None
+    cfg_steps: Annotated[
+        str | None,
+        Option(
+            help="Instead of --cfg, the guidance scale of each step: '6 x 2, 1' is 6 in the first two steps and, at "
+            "half the time, off in the rest.",
+            rich_help_panel="Sampling",
+        ),
+    ] = None
+    distilled: Annotated[
+        DistilledName | None,
+        Option(
+            help="Steps, shift, cfg and solver as published for a LoRA of few steps, given as --lora; options typed "
+            "beside it go before.",
             rich_help_panel="Sampling",
         ),
     ] = None

@@ -20,6 +20,7 @@ from ..media.write import check_frames_target, check_video_target, write_frames,
 from ..pipeline import SamplingOptions, VaceModel, generate, get_solver
 from ..preview.cost import JobCost, job_cost
 from ..sampling.conditions import check_adapter, check_steps
+from ..sampling.phases import said_scales
 from ..vcu import VideoConditionUnit
 from .console import Bars, print_table, result, say
 from .files import find_files
@@ -252,11 +253,11 @@ def _job(task: str, request: Request, options: SamplingOptions, run: Run) -> dic
 
 def _said_negative(options: SamplingOptions, vcu: VideoConditionUnit) -> str:
     words = options.negative_for(vcu) or "none"
-    return f"{words} (not used: cfg is 1)" if options.guidance_scale == 1 else words
+    return words if options.is_guided else f"{words} (not used: cfg is 1)"
 
 
 def _sampling_words(options: SamplingOptions) -> str:
     grows = " and more for longer clips" if options.shift_growth else ""
     said = f"{options.steps} steps of {options.solver}, shift {options.shift:.3g}{grows}"
-    said += f", cfg {options.guidance_scale:g}" + (f", stg {options.stg_scale:g}" if options.stg_scale else "")
+    said += f", cfg {said_scales(options.scales)}" + (f", stg {options.stg_scale:g}" if options.stg_scale else "")
     return f"{said}, strength {options.strength:g}, seed {options.seed}"
