@@ -18,14 +18,15 @@ from ..media.files import check_target
 from ..media.pictures import write_image
 from ..media.write import check_frames_target, check_video_target, write_frames, write_video
 from ..pipeline import SamplingOptions, VaceModel, generate, get_solver
-from ..preview.cost import JobCost, job_cost
+from ..preview.cost import job_cost
 from ..sampling.conditions import check_adapter, check_steps
 from ..vcu import VideoConditionUnit
 from .console import Bars, print_table, result, say
-from .files import find_files
+from .files import Files, names_no_file
 from .film import joined
-from .models import device_of, load, options_of, profile_of, read_sizes
+from .models import device_of, load, options_of, profile_of
 from .options import Run, Sheet
+from .planning import Planned, files_of, planned
 from .request import Request
 
 
@@ -35,22 +36,18 @@ def run(task: str, request: Request, run: Run) -> None:
     output = _output(task, request, run)
     _show(task, request)
     _check(request, options, run)
-    files = find_files(request.wanted, run)
-    family = profile_of(request.wanted).family
-    print_table(
-        [
-            ("model", f"{request.wanted.model} ({family.name}); {_sampling_words(options)}"),
-            ("negative prompt", _said_negative(options, request.vcu)),
-            *files.rows(run.boundary),
-        ]
-    )
+    files = files_of(request.wanted, run)
+    _show_model(request, options, files, run)
     if run.preview is not None:
         request.write_sheet(run.preview)
         print_table([("preview", str(run.preview))])
     if run.dry_run:
-        check_adapter(request.vcu, options, attached=files.adapter is not None)
-        _report_job(task, request, options, job_cost(read_sizes(files, run), request.vcu, options), run)
+        check_adapter(request.vcu, options, attached=files is None or files.adapter is not None)
+        _report_job(task, request, options, planned(files, request.wanted, run, request.vcu, options), run)
         return
+    assert files is not None
+    job = planned(files, request.wanted, run, request.vcu, options)
+    job.check()
     model = load(files, run)
     begin = time.monotonic()
     feather = 0 if request.edit else run.feather  # which is that of the original
@@ -155,6 +152,22 @@ def _show(task: str, request: Request) -> None:
         say(f"! {warning}", "yellow")
 
 
+def _show_model(request: Request, options: SamplingOptions, files: Files | None, run: Run) -> None:
+    wanted, profile = request.wanted, profile_of(request.wanted)
+    name = f"{profile.title}, no file" if files is None else wanted.model
+    rows = [
+        ("model", f"{name} ({profile.family.name}); {_sampling_words(options)}"),
+        ("negative prompt", _said_negative(options, request.vcu)),
+    ]
+    if files is None:
+        rows += [("needs", f"{file.what}, such as {file.released}") for file in profile.files]
+    else:
+        rows += files.rows(run.boundary)
+    print_table(rows)
+    if profile.caution:
+        say(f"! {profile.caution}", "yellow")
+
+
 def _check(request: Request, options: SamplingOptions, run: Run) -> None:
     """Everything that would fail after a long time, or do nothing, before it."""
     family, vcu = profile_of(request.wanted).family, request.vcu
@@ -215,10 +228,13 @@ def _free(path: Path) -> Path:
     return free
 
 
-def _report_job(task: str, request: Request, options: SamplingOptions, cost: JobCost, run: Run) -> None:
-    print_table(cost.rows())
+def _report_job(task: str, request: Request, options: SamplingOptions, job: Planned, run: Run) -> None:
+    cost = job_cost(job.sizes, request.vcu, options)
+    print_table([*cost.rows(), *job.found.rows()])
+    if not job.found.fits:
+        say(f"! {job.advice()}", "yellow")
     if run.json:
-        result(_job(task, request, options) | {"cost": cost.to_json()})
+        result(_job(task, request, options) | {"cost": cost.to_json(), "plan": job.found.to_json()})
 
 
 def _done(task: str, request: Request, options: SamplingOptions, output: Path, seconds: float) -> dict[str, Any]:
@@ -231,7 +247,7 @@ def _job(task: str, request: Request, options: SamplingOptions) -> dict[str, Any
     frames, height, width = request.shape
     return {
         "task": task,
-        "model": request.wanted.model,
+        "model": request.wanted.profile if names_no_file(request.wanted) else request.wanted.model,
         "family": profile_of(request.wanted).family.name,
         "prompt": vcu.prompt,
         "negative_prompt": options.negative_for(vcu),
