@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 from torch import Tensor
 
+from ..checks.room import is_short_of_memory
 from ..errors import InputError, ModelError, VaceError
 
 OTHER, INPUT, MODEL, INTERRUPTED = 1, 3, 4, 130
@@ -24,6 +25,11 @@ Exit codes: 0 done, 1 something unforeseen, 2 wrong usage, 3 the input does not 
 4 something is wrong with a model file, 130 interrupted. A result appears under its name when it is complete, or not
 at all.
 """
+
+SHORT_OF_MEMORY = (
+    "Memory ran out. What the job takes at each stage is said with --dry-run. Make the clip shorter or smaller, set "
+    "--tile or --vae-dtype bfloat16, or close other programs that use it."
+)
 
 eye = Console(stderr=True, highlight=False)
 log = logging.getLogger("vace")
@@ -50,6 +56,13 @@ def errors_as_exit_codes() -> Generator[None, None, None]:
         say(str(error), "red")
         code = MODEL if isinstance(error, ModelError) else INPUT if isinstance(error, InputError) else OTHER
         raise typer.Exit(code) from None
+    except Exception as error:
+        if not is_short_of_memory(error):
+            raise
+        if log.isEnabledFor(logging.DEBUG):
+            eye.print_exception()
+        say(SHORT_OF_MEMORY, "red")
+        raise typer.Exit(INPUT) from None
     finally:
         log.removeHandler(handler)
 

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
+from ..checks.room import is_short_of_memory
 from ..errors import InputError
 from ..files.checkpoint import Part, open_checkpoint
 from ..loading.assembly import check_family, family_in, load_model
 from ..loading.detection import Found, identify
 from ..loading.load import vae_sizes
 from ..loading.placing.measure import bytes_from_files, bytes_from_sizes, is_packed
+from ..loading.placing.placed import placed
+from ..loading.placing.plan import Plan
 from ..loading.profiles import Profile
 from ..loading.t5 import load_text
 from ..models.devices import best_device, dtype_on
-from ..models.text import TextEmbeds, TextEncoder, placed
+from ..models.family import Family
+from ..models.text import TextEmbeds, TextEncoder
+from ..models.text import placed as placed_text
 from ..models.wan.family import WAN
 from ..pipeline import VaceModel
 from ..preview.cost import ModelSizes
@@ -26,6 +34,11 @@ from ..starter.profiles import profile_named
 from ..starter.text import StarterText
 from .files import STARTER_NAME, Files, family_of, is_pair, starter_folder
 from .options import Run, Wanted
+
+Made = TypeVar("Made")
+
+ON_THE_CPU = Plan()
+"""All networks are there, as they always are in main memory."""
 
 
 def profile_of(wanted: Wanted) -> Profile:
@@ -47,28 +60,70 @@ def is_starter(wanted: Wanted) -> bool:
     return profile_of(wanted) is STARTER
 
 
-def load(files: Files, run: Run) -> VaceModel:
-    """The model in `files`; the VAE is computed in float32, as the original does it.
+@contextmanager
+def ready(
+    files: Files, run: Run, plan: Plan = ON_THE_CPU, prompts: Sequence[str] = ()
+) -> Generator[VaceModel, None, None]:
+    """The model in `files`, at work where the plan says.
+
+    Args:
+        files: Of the model.
+        run: How the job is done.
+        plan: What is on the device when.
+        prompts: The only ones that will be read; the text encoder is gone before the other networks come. Without any
+            it stays.
 
     Raises:
         InputError: there is no such device.
-        ModelError: a file is missing or damaged, or the parts do not belong together.
+        ModelError: a file is missing or damaged, or the parts do not belong together; or memory ran out.
     """
-    device = device_of(run)
-    family = family_in(files.base)
+    device, family = device_of(run), family_in(files.base)
     check_family(family, vae=files.vae)  # before the text encoder is read, which takes longest
-    text = StarterText() if files.text is None else load_text(files.text, kind=family.text)
+    text = _tried(plan.text, device, lambda where: _read(_text(files, family, where), prompts))
+    if device.type == "cpu":
+        yield _loaded(files, run, text, device, plan)
+        return
+    model = _tried(plan.stays, device, lambda where: _loaded(files, run, text, where, plan))
+    with placed(model, plan, device, family) as there:
+        yield there
+
+
+def _tried(on_device: bool, device: torch.device, make: Callable[[torch.device], Made]) -> Made:
+    """What `make` makes on a device if that is wanted and has the memory, else on the CPU."""
+    if on_device:
+        try:
+            return make(device)
+        except Exception as error:
+            if device.type == "cpu" or not is_short_of_memory(error):
+                raise
+    return make(torch.device("cpu"))
+
+
+def load(files: Files, run: Run) -> VaceModel:
+    """The model in `files`, whole on its device. Raises as `ready`."""
+    family, device = family_in(files.base), device_of(run)
+    check_family(family, vae=files.vae)
+    return _loaded(files, run, _text(files, family, torch.device("cpu")), device, ON_THE_CPU)
+
+
+def _text(files: Files, family: Family, device: torch.device) -> TextEncoder:
+    return StarterText() if files.text is None else load_text(files.text, kind=family.text, device=device)
+
+
+def _loaded(files: Files, run: Run, text: TextEncoder, device: torch.device, plan: Plan) -> VaceModel:
     return load_model(
         files.base,
         vae=files.vae,
-        text=_Placed(text, device),
+        text=_Placed(text, device_of(run)),
         adapter=files.adapter,
         low_noise=files.low_noise,
         low_noise_adapter=files.low_noise_adapter,
         boundary=run.boundary,
         dtype=_dtype(files, run),
+        vae_dtype=getattr(torch, run.vae_dtype.value),
         device=device,
-        tile=run.tile,
+        tile=run.tile if plan.tile is None else plan.tile,
+        keep_packed=plan.keep_packed,
     )
 
 
@@ -198,7 +253,25 @@ class _Placed:
         return self.text.width
 
     def encode(self, prompt: str) -> TextEmbeds:
-        return placed(self.text.encode(prompt), self.device)
+        return placed_text(self.text.encode(prompt), self.device)
+
+
+@dataclass(frozen=True)
+class _Read:
+    """Prompts that were read by a text encoder that is gone."""
+
+    embeds: Mapping[str, TextEmbeds]
+    width: int | None
+
+    def encode(self, prompt: str) -> TextEmbeds:
+        return self.embeds[prompt]
+
+
+def _read(text: TextEncoder, prompts: Sequence[str]) -> TextEncoder:
+    if not prompts:
+        return text
+    cpu = torch.device("cpu")
+    return _Read({prompt: placed_text(text.encode(prompt), cpu) for prompt in prompts}, text.width)
 
 
 def _dtype(files: Files, run: Run) -> torch.dtype | None:

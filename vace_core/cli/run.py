@@ -24,7 +24,7 @@ from ..vcu import VideoConditionUnit
 from .console import Bars, print_table, result, say
 from .files import Files, names_no_file
 from .film import joined
-from .models import device_of, load, options_of, profile_of
+from .models import device_of, options_of, profile_of, ready
 from .options import Run, Sheet
 from .planning import Planned, files_of, planned
 from .request import Request
@@ -48,10 +48,13 @@ def run(task: str, request: Request, run: Run) -> None:
     assert files is not None
     job = planned(files, request.wanted, run, request.vcu, options)
     job.check()
-    model = load(files, run)
-    begin = time.monotonic()
+    if not job.found.memory.is_host:
+        print_table(job.found.rows())
     feather = 0 if request.edit else run.feather  # which is that of the original
-    frames = generate_shown(model, request.vcu, options, feather=feather, match_colour=run.match_colour)
+    prompts = (request.vcu.prompt, options.negative_for(request.vcu))
+    with ready(files, run, job.found.plan, prompts) as model:
+        begin = time.monotonic()
+        frames = generate_shown(model, request.vcu, options, feather=feather, match_colour=run.match_colour).cpu()
     write_result(output, frames, request, lossless=run.lossless, feather=run.feather)
     seconds = time.monotonic() - begin
     print_table([("done", f"{output} in {seconds:.1f} s")])
