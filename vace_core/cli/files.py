@@ -71,6 +71,11 @@ def starter_folder(model: str) -> Path | None:
     return Path(model) if is_starter_folder(Path(model)) else None
 
 
+def names_no_file(wanted: Wanted) -> bool:
+    """Whether a profile of a model that does not ship was chosen, and no file of it."""
+    return wanted.profile not in (None, STARTER_NAME) and wanted.model == STARTER_NAME
+
+
 def find_files(wanted: Wanted, run: Run) -> Files:
     """The files of the chosen model.
 

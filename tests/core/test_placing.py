@@ -1,0 +1,187 @@
+"""Models on a card a tenth of their size: the same numbers, every block brought once a step, nothing done lost."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from card_steps import LEVEL, Steps, angles
+from families import ltx, wan
+from families.conformance import all_tasks
+from model_files import LAYERS, SIZES, scaled_float8
+from model_files import full_weights as file_weights
+from pretended_card import Card
+from refused import refused
+from safetensors.torch import save_file
+
+from vace_core import pipeline
+from vace_core.errors import ModelError
+from vace_core.loading.load import load_adapter, load_base
+from vace_core.loading.placing.measure import units
+from vace_core.loading.placing.parcel import Parcel
+from vace_core.loading.placing.placed import placed
+from vace_core.loading.placing.plan import Plan, resident
+from vace_core.models.wan.family import WAN
+from vace_core.pipeline import Expert, VaceModel
+from vace_core.vcu import VideoConditionUnit
+
+STREAMED = Plan(stays=False, share=0.0)
+# Blocks so wide and so many that two of them, with what is no block, are less than a tenth of the model.
+DEEP = {"wan": (wan.CASE, 4096, 22, (0, 9)), "ltx": (ltx.CASE, 2048, 22, (0, 9, 20))}
+
+
+def deep(name: str) -> tuple[Any, VaceModel]:
+    case, ffn, layers, context = DEEP[name]
+    case = replace(case, sizes=replace(case.sizes, layers=layers, ffn=ffn), context_layers=context)
+    return case, case.make_model()
+
+
+def weights(model: VaceModel) -> int:
+    experts: list[Any] = [model.expert, model.low_noise] if model.low_noise else [model.expert]
+    parts = [part for expert in experts for part in (expert.base, expert.adapter)]
+    return sum(weight.nbytes for part in parts for weight in part.parameters())
+
+
+def streamed(expert: Expert, share: float = 0.0) -> int:
+    """Bytes of the blocks that come to the card in a step."""
+    blocks = [Parcel(*unit) for unit in units(expert.base, expert.adapter)]
+    stays = resident([block.nbytes for block in blocks], share)
+    return sum(tensor.nbytes for number, block in enumerate(blocks) if number not in stays for tensor in block.home)
+
+
+def once(case: Any, unit: Any) -> int:
+    """Bytes beside weights that come in a step for all its passes."""
+    return LEVEL + (angles(case, unit) if case.family is WAN else 0)
+
+
+def on_card(case: Any, model: VaceModel, plan: Plan, unit: Any, options: Any, card: Card, on_step: Any = None) -> Any:
+    with placed(model, plan, card.device, case.family) as there:
+        return pipeline.generate(there, unit, options, on_step=on_step)
+
+
+@pytest.mark.parametrize("name", DEEP)
+def test_weights_ten_times_the_card_give_the_same_frames_and_every_block_comes_once_a_step(name):
+    case, model = deep(name)
+    unit = VideoConditionUnit(roles=torch.zeros(1, 1, 1, *case.clip[1:], dtype=torch.uint8), prompt="a dog")
+    options = replace(case.family.options, steps=2)
+    wanted = pipeline.generate(model, unit, options)
+    before = [weight.data_ptr() for weight in model.expert.base.parameters()]
+    with Card(weights(model) // 10) as card:
+        steps = Steps(card)
+        assert torch.equal(on_card(case, model, STREAMED, unit, options, card, steps), wanted)
+        assert card.used == 0
+    assert [moved for moved, _ in steps.seen] == [streamed(model.expert) + once(case, unit)]
+    assert before == [weight.data_ptr() for weight in model.expert.base.parameters()]
+
+
+@pytest.fixture(scope="module", params=["wan", "ltx"])
+def job(request):
+    """A model with an edit, and what the CPU makes of it in ten steps."""
+    case = DEEP[request.param][0]
+    case = replace(case, sizes=replace(case.sizes, layers=8), context_layers=(0, 3))
+    model, unit = case.make_model(), all_tasks(case)["inpaint"]
+    options = replace(case.family.options, steps=10)
+    return case, model, unit, options, pipeline.generate(model, unit, options)
+
+
+def test_as_much_stays_as_there_is_room_for(job):
+    case, model, unit, options, _ = job
+    options = replace(options, steps=2)
+    wanted = pipeline.generate(model, unit, options)
+    with Card(2**30) as card:
+        steps = Steps(card)
+        got = on_card(case, model, replace(STREAMED, share=0.6), unit, options, card, steps)
+    assert torch.equal(got, wanted)
+    assert [moved for moved, _ in steps.seen] == [streamed(model.expert, 0.6) + once(case, unit)]
+    assert 0 < streamed(model.expert, 0.6) < 0.55 * streamed(model.expert)
+
+
+def test_memory_that_runs_out_in_step_8_costs_one_step_and_nothing_that_was_done(job, monkeypatch):
+    case, model, unit, options, wanted = job
+    begun = []
+    passes = type(model.expert.base).passes
+
+    def counted(self, latents, sigma, texts, attachments=()):
+        begun.append(len(texts))
+        return passes(self, latents, sigma, texts, attachments)
+
+    monkeypatch.setattr(type(model.expert.base), "passes", counted)
+    with Card(2**30) as card:
+
+        def shrink(index: int, _total: int, _denoised: torch.Tensor) -> None:
+            if index == 6:
+                card.budget = card.used
+
+        got = on_card(case, model, replace(STREAMED, share=0.5), unit, options, card, shrink)
+    assert torch.equal(got, wanted)
+    assert 10 < len(begun) <= 11
+
+
+@pytest.mark.parametrize("stage", ["encoding", "sampling", "decoding"])
+def test_memory_that_is_too_short_for_anything_is_a_sentence(stage):
+    case, model = wan.CASE, wan.CASE.make_model()
+    unit = all_tasks(case)["inpaint"]
+    with Card(2**14 if stage == "encoding" else 2**30) as card:
+
+        def shrink(what: str, _done: int, _total: int) -> None:
+            if what == "encode" and stage == "sampling":
+                card.budget = card.used + 2**14
+
+        def at_the_end(_index: int, _total: int, _denoised: torch.Tensor) -> None:
+            if stage == "decoding":
+                card.budget = 2**14
+
+        options = replace(case.family.options, steps=1)
+        with pytest.raises(ModelError) as error, placed(model, Plan(), card.device, case.family) as there:
+            pipeline.generate(there, unit, options, on_step=at_the_end, on_chunk=shrink)
+    doing = {"sampling": "reading the prompt"}.get(stage, stage)
+    assert refused(error.value) == f"out-of-memory-placed: device=gpu:0, doing={doing}"
+
+
+def test_a_pair_with_adapters_of_their_own_that_act_in_a_part_of_the_steps():
+    case, model = wan.CASE, wan.CASE.make_model()
+    model = replace(model, low_noise=Expert(base=case.make_base(), adapter=case.make_adapter()), boundary=0.95)
+    unit = all_tasks(case)["reference"]
+    options = replace(case.family.options, steps=3, end_percent=0.6, strength=0.7)
+    wanted = pipeline.generate(model, unit, options)
+    with Card(2**30) as card:
+        steps = Steps(card)
+        assert torch.equal(on_card(case, model, STREAMED, unit, options, card, steps), wanted)
+    # Where the adapter does not act, its blocks do not come.
+    assert steps.seen[-1][0] == streamed(Expert(base=model.expert.base)) + once(case, unit)
+
+
+def test_packed_weights_are_streamed_as_they_are_stored(tmp_path):
+    path = tmp_path / "model.safetensors"
+    save_file(scaled_float8(file_weights()), path)
+
+    def model(**options: Any) -> VaceModel:
+        base, adapter = (
+            load_base(path, dtype=torch.float32, **options),
+            load_adapter(path, dtype=torch.float32, context_layers=LAYERS, **options),
+        )
+        text = letters(SIZES.text_width)
+        return VaceModel(expert=Expert(base=base, adapter=adapter), vae=wan.CASE.make_vae(), text=text,
+                         encode_masks=WAN.encode_masks)  # fmt: skip
+
+    unit = all_tasks(wan.CASE)["inpaint"]
+    options = replace(WAN.options, steps=2)
+    wanted = pipeline.generate(model(), unit, options)
+    kept = model(keep_packed=True)
+    with Card(2**30) as card:
+        steps = Steps(card)
+        assert torch.equal(on_card(wan.CASE, kept, STREAMED, unit, options, card, steps), wanted)
+    assert steps.seen[0][0] == streamed(kept.expert) + once(wan.CASE, unit)
+    assert streamed(kept.expert) < 0.3 * streamed(model().expert)
+
+
+def letters(width: int) -> Any:
+    class Letters:
+        def encode(self, prompt: str) -> torch.Tensor:
+            letters = [ord(letter) % width for letter in prompt] or [0]
+            return torch.nn.functional.one_hot(torch.tensor([letters]), width).float()
+
+    Letters.width = width  # type: ignore[attr-defined]
+    return Letters()
