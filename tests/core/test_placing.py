@@ -17,7 +17,6 @@ from refused import refused
 from safetensors.torch import save_file
 
 from vace_core import pipeline
-from vace_core.adapter import Attachment
 from vace_core.errors import ModelError
 from vace_core.loading.load import load_adapter, load_base
 from vace_core.loading.placing.measure import blocks_of, bytes_from_sizes, units
@@ -26,10 +25,7 @@ from vace_core.loading.placing.placed import PlacedBase, Placement, placed
 from vace_core.loading.placing.plan import Plan, resident
 from vace_core.models.wan.dit import WanSizes
 from vace_core.models.wan.family import WAN
-from vace_core.models.wan.vae import VaeSizes
 from vace_core.pipeline import Expert, VaceModel
-from vace_core.preview.cost import ModelSizes
-from vace_core.preview.plan import Job, stages_of
 from vace_core.vcu import VideoConditionUnit
 
 STREAMED = Plan(stays=False, share=0.0)
@@ -85,7 +81,7 @@ def test_weights_ten_times_the_card_give_the_same_frames_and_every_block_comes_o
 def job(request):
     """A model with an edit, and what the CPU makes of it in ten steps."""
     case = DEEP[request.param][0]
-    case = replace(case, sizes=replace(case.sizes, layers=8), context_layers=(0, 3))
+    case = replace(case, sizes=replace(case.sizes, layers=4), context_layers=(0, 2))
     model, unit = case.make_model(), all_tasks(case)["inpaint"]
     options = replace(case.family.options, steps=10)
     return case, model, unit, options, pipeline.generate(model, unit, options)
@@ -100,10 +96,10 @@ def test_as_much_stays_as_there_is_room_for(job):
         got = on_card(case, model, replace(STREAMED, share=0.6), unit, options, card, steps)
     assert torch.equal(got, wanted)
     assert [moved for moved, _ in steps.seen] == [streamed(model.expert, 0.6) + once(case, unit)]
-    assert 0 < streamed(model.expert, 0.6) < 0.55 * streamed(model.expert)
+    assert 0 < streamed(model.expert, 0.6) < 0.7 * streamed(model.expert)
 
 
-def test_memory_that_runs_out_in_step_8_costs_one_step_and_nothing_that_was_done(job, monkeypatch):
+def test_memory_that_runs_out_in_step_8_costs_one_step_and_nothing_that_was_done(job, monkeypatch, caplog):
     case, model, unit, options, wanted = job
     begun, block = [], type(blocks_of(model.expert.base)[0])
     forward = block.forward
@@ -123,7 +119,8 @@ def test_memory_that_runs_out_in_step_8_costs_one_step_and_nothing_that_was_done
     assert torch.equal(got, wanted)
     passes = 1 + (options.guidance_scale != 1) + bool(options.stg_scale)
     a_step = passes * (len(blocks_of(model.expert.base)) + len(model.expert.adapter.context_blocks))
-    assert 10 * a_step < len(begun) <= 11 * a_step
+    assert 10 * a_step <= len(begun) <= 11 * a_step
+    assert "Out of memory while sampling" in caplog.text
 
 
 class Shrinking:
@@ -205,22 +202,18 @@ def letters(width: int) -> Any:
 
 
 @torch.no_grad()
-def test_the_planned_peak_is_that_of_blocks_of_full_width():
+def test_what_is_planned_for_weights_is_what_they_take_at_full_width():
     sizes = WanSizes(width=5120, ffn=13824, layers=5)
     with torch.device("meta"):
         base, adapter = WAN.build_base(sizes), WAN.build_adapter(sizes, (0,))
     base, adapter = (part.to(torch.bfloat16).to_empty(device="cpu").requires_grad_(False) for part in (base, adapter))
-    job, plan = Job(size=(81, 480, 832), passes=2), Plan(stays=False, share=0.3)
     expert = bytes_from_sizes(WAN, sizes, 1, torch.bfloat16)
-    planned = ModelSizes(family=WAN, base=sizes, context_blocks=1, vae=VaeSizes(), weights={}, experts=(expert,))
-    sample = next(stage for stage in stages_of(planned, job, plan) if stage.name == "sample")
     with Card(100 * 2**30, shadow=True) as card:
-        there = PlacedBase(Expert(base=base, adapter=adapter), Placement(plan, card.device))
-        latents, context = (torch.zeros(1, count, 21, 60, 104).to(card.device) for count in (16, 96))
-        texts = [there.prepare_text(torch.zeros(1, 40, 4096).to(card.device), fps=16.0) for _ in range(2)]
-        attachment = Attachment(adapter=adapter, context=adapter.embed(context))
+        there = PlacedBase(Expert(base=base, adapter=adapter), Placement(Plan(stays=False, share=0.3), card.device))
+        text = there.prepare_text(torch.zeros(1, 40, 4096).to(card.device), fps=16.0)
+        assert expert.on_device(0.3) == pytest.approx(card.used, rel=0.002)
         card.copied = 0
-        there.several(latents, torch.zeros(1), texts, [attachment])
-        assert card.peak <= sample.peak <= 1.1 * card.peak
-        angles_of_places = 8 * (22 * 21 + 21 * 60 // 2 + 21 * 104 // 2)
-        assert card.copied - LEVEL - angles_of_places == sample.moved_a_step
+        there.several(torch.zeros(1, 16, 1, 8, 8).to(card.device), torch.zeros(1), [text, text], [])
+    # The context block, which is not used here, is the second of six.
+    context = expert.blocks[1] if 1 not in resident(expert.blocks, 0.3) else 0
+    assert card.copied == pytest.approx(expert.streamed(0.3) - context, rel=1e-4)
