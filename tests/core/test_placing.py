@@ -19,10 +19,11 @@ from safetensors.torch import save_file
 from vace_core import pipeline
 from vace_core.errors import ModelError
 from vace_core.loading.load import load_adapter, load_base
-from vace_core.loading.placing.measure import units
+from vace_core.loading.placing.measure import blocks_of, bytes_from_sizes, units
 from vace_core.loading.placing.parcel import Parcel
-from vace_core.loading.placing.placed import placed
+from vace_core.loading.placing.placed import PlacedBase, Placement, placed
 from vace_core.loading.placing.plan import Plan, resident
+from vace_core.models.wan.dit import WanSizes
 from vace_core.models.wan.family import WAN
 from vace_core.pipeline import Expert, VaceModel
 from vace_core.vcu import VideoConditionUnit
@@ -80,7 +81,7 @@ def test_weights_ten_times_the_card_give_the_same_frames_and_every_block_comes_o
 def job(request):
     """A model with an edit, and what the CPU makes of it in ten steps."""
     case = DEEP[request.param][0]
-    case = replace(case, sizes=replace(case.sizes, layers=8), context_layers=(0, 3))
+    case = replace(case, sizes=replace(case.sizes, layers=4), context_layers=(0, 2))
     model, unit = case.make_model(), all_tasks(case)["inpaint"]
     options = replace(case.family.options, steps=10)
     return case, model, unit, options, pipeline.generate(model, unit, options)
@@ -95,54 +96,67 @@ def test_as_much_stays_as_there_is_room_for(job):
         got = on_card(case, model, replace(STREAMED, share=0.6), unit, options, card, steps)
     assert torch.equal(got, wanted)
     assert [moved for moved, _ in steps.seen] == [streamed(model.expert, 0.6) + once(case, unit)]
-    assert 0 < streamed(model.expert, 0.6) < 0.55 * streamed(model.expert)
+    assert 0 < streamed(model.expert, 0.6) < 0.7 * streamed(model.expert)
 
 
-def test_memory_that_runs_out_in_step_8_costs_one_step_and_nothing_that_was_done(job, monkeypatch):
+def test_memory_that_runs_out_in_step_8_costs_one_step_and_nothing_that_was_done(job, monkeypatch, caplog):
     case, model, unit, options, wanted = job
-    begun = []
-    passes = type(model.expert.base).passes
+    begun, block = [], type(blocks_of(model.expert.base)[0])
+    forward = block.forward
 
-    def counted(self, latents, sigma, texts, attachments=()):
-        begun.append(len(texts))
-        return passes(self, latents, sigma, texts, attachments)
+    def counted(self, *given):
+        begun.append(self)
+        return forward(self, *given)
 
-    monkeypatch.setattr(type(model.expert.base), "passes", counted)
+    monkeypatch.setattr(block, "forward", counted)
     with Card(2**30) as card:
 
         def shrink(index: int, _total: int, _denoised: torch.Tensor) -> None:
-            if index == 6:
-                card.budget = card.used
+            if index in (6, 9):  # before the eighth step, and after the last
+                card.budget = card.used if index == 6 else 2**30
 
         got = on_card(case, model, replace(STREAMED, share=0.5), unit, options, card, shrink)
     assert torch.equal(got, wanted)
-    assert 10 < len(begun) <= 11
+    passes = 1 + (options.guidance_scale != 1) + bool(options.stg_scale)
+    a_step = passes * (len(blocks_of(model.expert.base)) + len(model.expert.adapter.context_blocks))
+    assert 10 * a_step <= len(begun) <= 11 * a_step
+    assert "Out of memory while sampling" in caplog.text
 
 
-@pytest.mark.parametrize("stage", ["encoding", "sampling", "decoding"])
-def test_memory_that_is_too_short_for_anything_is_a_sentence(stage):
+class Shrinking:
+    """A text encoder after which the card has no more memory."""
+
+    width = None
+
+    def __init__(self, text: Any, card: Card) -> None:
+        self.text, self.card = text, card
+
+    def encode(self, prompt: str) -> torch.Tensor:
+        self.card.budget = self.card.used + 2**14
+        return self.text.encode(prompt)
+
+
+@pytest.mark.parametrize(("stage", "doing"), [("encode", "encoding"), ("sample", "reading the prompt"),
+                                              ("decode", "decoding")])  # fmt: skip
+def test_memory_that_is_too_short_for_anything_is_a_sentence(stage, doing):
     case, model = wan.CASE, wan.CASE.make_model()
-    unit = all_tasks(case)["inpaint"]
-    with Card(2**14 if stage == "encoding" else 2**30) as card:
-
-        def shrink(what: str, _done: int, _total: int) -> None:
-            if what == "encode" and stage == "sampling":
-                card.budget = card.used + 2**14
+    unit, options = all_tasks(case)["inpaint"], replace(wan.CASE.family.options, steps=1)
+    with Card(2**14 if stage == "encode" else 2**30) as card:
 
         def at_the_end(_index: int, _total: int, _denoised: torch.Tensor) -> None:
-            if stage == "decoding":
+            if stage == "decode":
                 card.budget = 2**14
 
-        options = replace(case.family.options, steps=1)
+        if stage == "sample":
+            model = replace(model, text=Shrinking(model.text, card))
         with pytest.raises(ModelError) as error, placed(model, Plan(), card.device, case.family) as there:
-            pipeline.generate(there, unit, options, on_step=at_the_end, on_chunk=shrink)
-    doing = {"sampling": "reading the prompt"}.get(stage, stage)
+            pipeline.generate(there, unit, options, on_step=at_the_end)
     assert refused(error.value) == f"out-of-memory-placed: device=gpu:0, doing={doing}"
 
 
 def test_a_pair_with_adapters_of_their_own_that_act_in_a_part_of_the_steps():
     case, model = wan.CASE, wan.CASE.make_model()
-    model = replace(model, low_noise=Expert(base=case.make_base(), adapter=case.make_adapter()), boundary=0.95)
+    model = replace(model, low_noise=Expert(base=case.make_base(), adapter=case.make_adapter()), boundary=0.98)
     unit = all_tasks(case)["reference"]
     options = replace(case.family.options, steps=3, end_percent=0.6, strength=0.7)
     wanted = pipeline.generate(model, unit, options)
@@ -185,3 +199,21 @@ def letters(width: int) -> Any:
 
     Letters.width = width  # type: ignore[attr-defined]
     return Letters()
+
+
+@torch.no_grad()
+def test_what_is_planned_for_weights_is_what_they_take_at_full_width():
+    sizes = WanSizes(width=5120, ffn=13824, layers=5)
+    with torch.device("meta"):
+        base, adapter = WAN.build_base(sizes), WAN.build_adapter(sizes, (0,))
+    base, adapter = (part.to(torch.bfloat16).to_empty(device="cpu").requires_grad_(False) for part in (base, adapter))
+    expert = bytes_from_sizes(WAN, sizes, 1, torch.bfloat16)
+    with Card(100 * 2**30, shadow=True) as card:
+        there = PlacedBase(Expert(base=base, adapter=adapter), Placement(Plan(stays=False, share=0.3), card.device))
+        text = there.prepare_text(torch.zeros(1, 40, 4096).to(card.device), fps=16.0)
+        assert expert.on_device(0.3) == pytest.approx(card.used, rel=0.002)
+        card.copied = 0
+        there.several(torch.zeros(1, 16, 1, 8, 8).to(card.device), torch.zeros(1), [text, text], [])
+    # The context block, which is not used here, is the second of six.
+    context = expert.blocks[1] if 1 not in resident(expert.blocks, 0.3) else 0
+    assert card.copied == pytest.approx(expert.streamed(0.3) - context, rel=1e-4)

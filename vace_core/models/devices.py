@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -46,13 +47,13 @@ def memory_of(device: torch.device, limit: int | None = None) -> Memory:
 
 
 def _asked(device: torch.device) -> tuple[str, int, int]:
-    if device.type == "cuda":
-        free, total = torch.cuda.mem_get_info(device)
-        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return torch.cuda.get_device_name(device), total, free + unused
-    if device.type == "xpu":
-        free, total = torch.xpu.mem_get_info(device)
-        return torch.xpu.get_device_name(device), total, free
+    module: Any = getattr(torch, device.type, None)
+    if hasattr(module, "mem_get_info"):
+        free, total = module.mem_get_info(device)
+        if device.type == "cuda":  # what torch holds and does not use is free to it
+            free += module.memory_reserved(device) - module.memory_allocated(device)
+        name = module.get_device_name(device) if hasattr(module, "get_device_name") else device.type
+        return name, total, free
     if device.type == "mps":
         total = torch.mps.recommended_max_memory()
         return "Apple GPU", total, min(total - torch.mps.driver_allocated_memory(), free_bytes())

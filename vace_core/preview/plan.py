@@ -148,7 +148,7 @@ def plan_job(model: ModelSizes, job: Job, memory: Memory) -> JobPlan:
     if text and not memory.is_host and text + TEXT_ACTIVATIONS <= memory.free:
         first = replace(first, text=True)
     for plan in _plans(model, job, memory, first):
-        last = JobPlan(plan=plan, memory=memory, stages=_stages(model, job, plan), host=_host(model, plan))
+        last = JobPlan(plan=plan, memory=memory, stages=stages_of(model, job, plan), host=_host(model, plan))
         if last.fits:
             break
     assert last is not None
@@ -199,7 +199,8 @@ def _share(expert: NetworkBytes, free: int) -> float:
     return min(max((free - expert.rest - expert.slots) / blocks, 0.0), 1 - 1e-9) if blocks else 1.0
 
 
-def _stages(model: ModelSizes, job: Job, plan: Plan) -> tuple[Stage, ...]:
+def stages_of(model: ModelSizes, job: Job, plan: Plan) -> tuple[Stage, ...]:
+    """What a job takes at each stage with a plan."""
     vae, text = model.weights.get("VAE", 0), model.weights.get("text", 0)
     networks = sum(expert.total for expert in model.experts)
     held = vae + networks if plan.stays else vae
