@@ -13,10 +13,11 @@ from torch import nn
 from vace_core.errors import ModelError
 from vace_core.evaluation.backbones import load_clip, load_dino, load_head
 from vace_core.evaluation.indicators import Shown, background, beautiful, moving, open_indicators, smooth, subject
+from vace_core.evaluation.musiq import Musiq, load_musiq
 from vace_core.evaluation.viclip import Viclip, ViclipSizes, load_viclip, sizes_of
 
-# Features that the official networks give with the weights and inputs below: facebookresearch/dino's ViT, and ViCLIP's
-# two towers as VBench has them.
+# Features that the official networks give with the weights and inputs below: facebookresearch/dino's ViT, ViCLIP's two
+# towers as VBench has them, and scores of the MUSIQ that VBench asks.
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "backbones.json").read_text())
 CPU = torch.device("cpu")
 SIZES = ViclipSizes(
@@ -77,6 +78,19 @@ def test_viclip_is_the_original():
     video, text = network.compare(pictures, torch.tensor([48, 3, 9, 27, 49]))
     torch.testing.assert_close(video, torch.tensor(GOLDEN["viclip"]["video"]), atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(text, torch.tensor(GOLDEN["viclip"]["text"]), atol=1e-4, rtol=1e-4)
+
+
+def test_musiq_is_the_one_that_vbench_asks(tmp_path):
+    network = filled(Musiq(width=48, hidden=96, heads=2, layers=2))
+    assert sorted(network.state_dict()) == GOLDEN["musiq"]["names"]
+    generator = torch.Generator().manual_seed(8)
+    for size, expected in GOLDEN["musiq"]["scores"].items():
+        picture = torch.rand(1, 3, *map(int, size.split("x")), generator=generator)
+        assert float(network(picture)) == pytest.approx(expected, abs=1e-4)
+    save_file(network.state_dict(), tmp_path / "musiq.safetensors")
+    with pytest.raises(ModelError) as error:
+        load_musiq(tmp_path / "musiq.safetensors", CPU)  # of other sizes than the published one
+    assert error.value.code == "metric-weights"
 
 
 def test_the_sizes_of_viclip_are_told_by_its_weights(tmp_path):
