@@ -80,7 +80,8 @@ def main() -> None:
             write(options.folder / "starter" / f"{name}.mkv", made.finished)
             write(options.folder / "starter" / "decoded" / f"{name}.mkv", made.decoded)
             write(options.folder / "blending" / f"{name}.mkv", blended(model, example))
-    (options.folder / "samples" / "manifest.json").write_text(json.dumps({"samples": rows}, indent=1) + "\n")
+        # After each task what there is so far.
+        (options.folder / "samples" / "manifest.json").write_text(json.dumps({"samples": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
