@@ -21,6 +21,7 @@ from .example import VaceExampleClip
 from .finish import VaceCompositeVideo, VaceDecodeVideo
 from .load import VaceLoadAdapter, VaceLoadModel, VaceLoadStarter, VaceUseNativeModel
 from .lora import VaceLoadLora
+from .options import VaceSamplingOptions
 from .preview import VacePreviewVCU
 from .sample import VaceApplyVCU, VaceSampleVideo
 from .style import VaceStylizeVideo
@@ -52,6 +53,7 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     VaceBuildVCU,
     VaceComposeVCUs,
     VacePreviewVCU,
+    VaceSamplingOptions,
     VaceSampleVideo,
     VaceApplyVCU,
     VaceAttachAdapter,

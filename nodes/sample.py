@@ -17,7 +17,7 @@ from ..vace_core.checks.numbers import check_finite
 from ..vace_core.errors import InputError
 from ..vace_core.models.family import Family
 from ..vace_core.models.wan.family import WAN
-from ..vace_core.sampling.phases import parse_scales, said_scales
+from ..vace_core.sampling.phases import said_scales
 from ..vace_core.sampling.presets import DISTILLED
 from ..vace_core.sampling.schedule import grown_shift
 from ..vace_core.sampling.solvers import SOLVERS
@@ -28,11 +28,10 @@ from .comfy import host, memory, native, placement, sockets
 from .comfy.fitted import check_for_model
 from .comfy.node import Node, captured_warnings
 from .comfy.registry import NATIVE_VACE, tips
-from .comfy.sockets import LibraryModel, NativeModel
+from .comfy.sockets import LibraryModel, MoreOptions, NativeModel
 from .comfy.vae_kind import kind_of
 
 SHOWN = 4  # frames of a preview
-NO_PRESET = "off"
 SMALL = 128 * 128  # pixels of a frame that the VAE itself can show after every step
 
 
@@ -99,20 +98,11 @@ class VaceSampleVideo(Node):
                     tooltip="Spatio-temporal guidance (STG), for LTX-Video only: 1 as published, 0 = off, a "
                     "third faster. Other models ignore it.",
                 ),
-                io.String.Input(
-                    "cfg_steps",
-                    default="",
+                sockets.Options.Input(
+                    "options",
                     optional=True,
-                    tooltip="The cfg of each step, instead of cfg: 6 x 2, 1 is 6 in the first two steps and, at "
-                    "half the time, off in the rest. Empty = cfg in every step.",
-                ),
-                io.Combo.Input(
-                    "distilled",
-                    options=[NO_PRESET, *DISTILLED],
-                    default=NO_PRESET,
-                    optional=True,
-                    tooltip="For Wan with a LoRA of few steps: its steps, shift and sampler as published, and cfg 1, "
-                    "instead of those above; cfg_steps still counts. off = as set above.",
+                    tooltip="Guidance by steps, or a preset for LoRA of few steps: from VACE Sampling Options. It goes "
+                    "before steps, cfg, shift and sampler here.",
                 ),
             ],
             outputs=[
@@ -137,12 +127,11 @@ class VaceSampleVideo(Node):
         start_percent: float,
         end_percent: float,
         stg: float = 1.0,
-        cfg_steps: str = "",
-        distilled: str = NO_PRESET,
+        options: MoreOptions | None = None,
     ) -> io.NodeOutput:
         family, usual = sockets.usual(model)
         check_for_model(vcu, family.grid)
-        options = replace(
+        chosen = replace(
             usual if shift == 0 else replace(usual, shift=shift, shift_growth=0.0),
             steps=steps,
             guidance_scale=cfg,
@@ -153,8 +142,8 @@ class VaceSampleVideo(Node):
             start_percent=start_percent,
             end_percent=end_percent,
         )
-        options = _by_preset(options, distilled, family)
-        options = replace(options, guidance_scales=parse_scales(cfg_steps))
+        if options is not None:
+            chosen = _with(options, chosen, family)
         progress = host.Progress()
         show = _shower(model, vcu)
 
@@ -168,12 +157,12 @@ class VaceSampleVideo(Node):
 
         with captured_warnings() as warned, memory.said("sampling", vcu):
             if isinstance(model, NativeModel):
-                samples = native.sample(model, vcu, options, on_step=on_step, on_chunk=on_chunk)
+                samples = native.sample(model, vcu, chosen, on_step=on_step, on_chunk=on_chunk)
             else:
-                samples = _sample(model, vcu, options, on_step, on_chunk)
+                samples = _sample(model, vcu, chosen, on_step, on_chunk)
         check_finite(samples, "Sampling", pipeline.MODEL_ADVICE)
         placement.free_cache()
-        notes = [*_outside(model, vcu), _sampling_note(options, family, vcu), *warned]
+        notes = [*_outside(model, vcu), _sampling_note(chosen, family, vcu), *warned]
         return host.output(cls, {"samples": samples}, notes=notes)
 
 
@@ -271,23 +260,24 @@ def _sampling_note(options: SamplingOptions, family: Family, vcu: VideoCondition
     return said if not options.is_guided else f"{said} Negative prompt: {options.negative_for(vcu) or 'none'}"
 
 
-def _by_preset(options: SamplingOptions, name: str, family: Family) -> SamplingOptions:
-    """The options with those of a preset for distilled LoRA, if one was chosen.
+def _with(more: MoreOptions, options: SamplingOptions, family: Family) -> SamplingOptions:
+    """The options with those of VACE Sampling Options.
 
     Raises:
-        InputError: the model is of a family that the presets are not for.
+        InputError: the model is of a family that the preset is not for.
     """
-    if name == NO_PRESET:
-        return options
-    if family is not WAN:
-        raise InputError(
-            "distilled-other-family",
-            "distilled is {name}, but the model is {model}. Its presets are for LoRA of {needed}. Set it to off.",
-            name=name,
-            model=family.base_name,
-            needed=WAN.name,
-        )
-    return DISTILLED[name].options(options)
+    if more.distilled is not None:
+        if family is not WAN:
+            raise InputError(
+                "distilled-other-family",
+                "The preset is {name}, but the model is {model}. The presets are for LoRA of {needed}. Set distilled "
+                "to off in VACE Sampling Options.",
+                name=more.distilled,
+                model=family.base_name,
+                needed=WAN.name,
+            )
+        options = DISTILLED[more.distilled].options(options)
+    return replace(options, guidance_scales=more.scales)
 
 
 def _shower(model: LibraryModel | NativeModel, vcu: VideoConditionUnit) -> Callable[[Tensor], Image.Image | None]:

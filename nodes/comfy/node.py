@@ -23,7 +23,16 @@ from torch import Tensor
 from ...vace_core.checks.numbers import check_number, check_whole
 from ...vace_core.errors import InputError, VaceError, shortened
 from ...vace_core.vcu import VideoConditionUnit
-from .sockets import ANY_RATE, AdapterFile, CropStitch, LibraryModel, LoraStack, NativeModel, ReferenceStack
+from .sockets import (
+    ANY_RATE,
+    AdapterFile,
+    CropStitch,
+    LibraryModel,
+    LoraStack,
+    MoreOptions,
+    NativeModel,
+    ReferenceStack,
+)
 
 log = logging.getLogger("vace")
 
@@ -163,6 +172,7 @@ SOCKETS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "VACE_MODEL": (_of(LibraryModel, NativeModel), "A VACE model is needed. Connect one of the VACE loaders."),
     "VACE_ADAPTER": (_of(AdapterFile), "A VACE adapter is needed. Connect VACE Load Adapter."),
     "VACE_LORAS": (_of(LoraStack), "LoRAs are needed. Connect VACE Load LoRA."),
+    "VACE_OPTIONS": (_of(MoreOptions), "Sampling options are needed. Connect VACE Sampling Options."),
     "VACE_STITCH": (_of(CropStitch), "A crop is needed. Connect the output stitch of VACE Crop Video."),
     "VACE_REFERENCES": (_of(ReferenceStack), "References are needed. Connect VACE Stack References."),
 }

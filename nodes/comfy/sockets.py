@@ -24,6 +24,7 @@ Vcu = io.Custom("VACE_VCU")
 Model = io.Custom("VACE_MODEL")
 Adapter = io.Custom("VACE_ADAPTER")
 Loras = io.Custom("VACE_LORAS")
+Options = io.Custom("VACE_OPTIONS")
 References = io.Custom("VACE_REFERENCES")
 Stitch = io.Custom("VACE_STITCH")
 BoundingBox = io.Custom("BOUNDING_BOX")
@@ -94,6 +95,19 @@ class LoraStack:
     """LoRA files and how they are used, in the order in which they are merged."""
 
     loras: tuple[Lora, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MoreOptions:
+    """What is seldom set of sampling.
+
+    Attributes:
+        distilled: One of `sampling.presets.DISTILLED`, or None.
+        scales: As `SamplingOptions.guidance_scales`.
+    """
+
+    distilled: str | None
+    scales: tuple[float, ...]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
