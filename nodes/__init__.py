@@ -11,6 +11,7 @@ from .anything import (
     VaceReferenceAnything,
     VaceSwapAnything,
 )
+from .apply import VaceApplyVCU
 from .attach import VaceAttachAdapter, VaceEncodePrompt
 from .build import VaceBuildVCU, VaceReferenceToVideo, VaceTextToVideo
 from .combine import VaceComposeMasks, VaceComposeVCUs, VaceStackReferences
@@ -23,7 +24,8 @@ from .load import VaceLoadAdapter, VaceLoadModel, VaceLoadStarter, VaceUseNative
 from .lora import VaceLoadLora
 from .options import VaceSamplingOptions
 from .preview import VacePreviewVCU
-from .sample import VaceApplyVCU, VaceSampleVideo
+from .sample import VaceSampleVideo
+from .strength import VaceAddCondition, VaceStrength
 from .style import VaceStylizeVideo
 
 NODES: tuple[type[io.ComfyNode], ...] = (
@@ -52,6 +54,8 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     VaceReferenceAnything,
     VaceBuildVCU,
     VaceComposeVCUs,
+    VaceStrength,
+    VaceAddCondition,
     VacePreviewVCU,
     VaceSamplingOptions,
     VaceSampleVideo,

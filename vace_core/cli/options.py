@@ -1,22 +1,15 @@
-"""Options that many commands share: each written once, as a field of a group, and spread into every command."""
+"""Options that many commands share: each written once, as a field of a group."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, cast, get_type_hints
+from typing import Annotated
 
 from typer import Option
 
 from ..sampling.guidance import PAIR_BOUNDARY
-from .console import errors_as_exit_codes
-
-Made = TypeVar("Made")
-Asked = TypeVar("Asked")
-Group = TypeVar("Group")
 
 
 class SolverName(str, Enum):
@@ -62,6 +55,13 @@ class FollowName(str, Enum):
 
     outlines = "outlines"
     brightness = "brightness"
+
+
+class BlendName(str, Enum):
+    """The names of `inputs.blending.BlendMode`."""
+
+    feather = "feather"
+    multiband = "multiband"
 
 
 class DtypeName(str, Enum):
@@ -240,6 +240,14 @@ class Run:
         int,
         Option(min=0, help="Width in pixels of the result of the soft edge inside the mask.", rich_help_panel="Finish"),
     ] = 0
+    blend: Annotated[
+        BlendName,
+        Option(
+            help="How generated pixels meet kept ones: as they are but for --feather, or first brought to the kept "
+            "side's levels, coarse bands further than fine ones (multiband).",
+            rich_help_panel="Finish",
+        ),
+    ] = BlendName.feather
     match_colour: Annotated[
         bool,
         Option(
@@ -276,18 +284,30 @@ class Part:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EditPart(Part):
-    """The same of a clip that is edited."""
+class PutBack:
+    """Whether the original comes back."""
 
     put_back: Annotated[
         bool | None,
         Option(
             "--put-back/--no-put-back",
-            help="Write the whole clip at its own size with the edit in it, or only what the model worked on, at its "
-            "size. Default: the former where a mask keeps a part and the rate stays.",
+            help="Write the original at its own size, with what is generated in it, beside it or around it; or only "
+            "what the model worked on, at its size. Default: the former where pixels of a clip are kept and its rate "
+            "stays.",
             rich_help_panel="Clip",
         ),
     ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptPart(Part, PutBack):
+    """The part of a clip that is kept whole, and whether the original comes back."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditPart(KeptPart):
+    """The same of a clip that is edited."""
+
     crop: Annotated[
         CropName | None,
         Option(
@@ -346,49 +366,3 @@ class Paths:
         Option(help="Path of a box: '0.2,0.5 0.8,0.5' (centres in fractions of the frame), or a .json. May repeat."),
     ]
     box: Annotated[str, Option(help="Width x height of the boxes, in fractions of the frame.")] = "0.25x0.25"
-
-
-def spread(
-    task: Callable[..., Asked], group: type[Group], act: Callable[[str, Asked, Group], None]
-) -> Callable[..., None]:
-    """The command that asks `task` and hands what it says on to `act`.
-
-    Every group of options among the parameters of `task`, and `group` after them, becomes one option for each field.
-    """
-    hints = get_type_hints(task, include_extras=True)
-    own = [(parameter, hints[parameter.name]) for parameter in inspect.signature(task).parameters.values()]
-    groups = {parameter.name: hint for parameter, hint in own if is_dataclass(hint)}
-    parameters: list[inspect.Parameter] = []
-    for parameter, hint in own:
-        single = parameter.replace(annotation=hint, kind=parameter.KEYWORD_ONLY)
-        parameters += _fields(cast("type", hint)) if is_dataclass(hint) else [single]
-    parameters += _fields(group)
-
-    @errors_as_exit_codes()
-    def command(**given: Any) -> None:
-        made = {name: _taken(cast("type", hint), given) for name, hint in groups.items()}
-        options = _taken(group, given)
-        act(task.__name__, task(**given, **made), options)
-
-    command.__name__, command.__doc__ = task.__name__, task.__doc__
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return command
-
-
-def _taken(group: type[Made], given: dict[str, Any]) -> Made:
-    """The options of one group, taken out of what was given."""
-    return group(**{field.name: given.pop(field.name) for field in fields(cast("Any", group))})
-
-
-def _fields(group: type) -> list[inspect.Parameter]:
-    hints = get_type_hints(group, include_extras=True)
-    return [
-        inspect.Parameter(
-            field.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=inspect.Parameter.empty if field.default is MISSING else field.default,
-            annotation=hints[field.name],
-        )
-        for field in fields(group)
-    ]
