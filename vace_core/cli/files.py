@@ -43,7 +43,7 @@ class Files:
 
     def rows(self, boundary: float) -> list[tuple[str, str]]:
         """Which LoRA are used, and which file acts at which noise level where the model is or looks like a pair."""
-        rows = [("LoRA", "; ".join(map(str, self.lora)))] if self.lora else []
+        rows: list[tuple[str, str]] = [("LoRA", "; ".join(map(str, self.lora)))] if self.lora else []
         if self.low_noise is None:
             noise = inspect(self.base).noise
             alone = f"{self.base}, for all noise levels: the other one of its pair was not found"
