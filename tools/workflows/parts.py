@@ -96,15 +96,20 @@ def make(
     *,
     ends: dict[str, Link] | None = None,
     adapter: Link | None = None,
+    guided: dict[str, Any] | None = None,
     finish: bool = True,
     seed: int = 1,
 ) -> Node:
-    """Preview, models, sampler, decoder and the saved video; the decoder."""
+    """Preview, models, sampler, decoder and the saved video; the decoder. `guided` goes to the sampler."""
     seen = graph.add("VacePreviewVCU", "look", vcu=vcu)
     starter = graph.add("VaceLoadStarter", "model")
     real_model(graph, adapter)
     sampled = graph.add(
-        "VaceSampleVideo", "sample", model=starter["model"], vcu=seen["vcu"], **{**SAMPLING, "seed": seed}
+        "VaceSampleVideo",
+        "sample",
+        model=starter["model"],
+        vcu=seen["vcu"],
+        **{**SAMPLING, "seed": seed, **(guided or {})},
     )
     decoded = graph.add(
         "VaceDecodeVideo",

@@ -8,7 +8,7 @@ from filling import relative
 from refusal import refusal
 from torch.utils.flop_counter import FlopCounterMode
 
-STEPS = 4
+STEPS = 2
 LATE = "0:0 0.49:0 0.5:1"  # nothing in the first half
 
 
