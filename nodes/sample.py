@@ -268,8 +268,9 @@ def _sampling_note(options: SamplingOptions, family: Family, vcu: VideoCondition
     tokens = family.grid.tokens(vcu.num_frames, vcu.height, vcu.width, vcu.num_references)
     shift = grown_shift(options.shift, options.shift_growth, tokens)
     guided = f", stg {options.stg_scale:g}" if options.stg_scale else ""
-    cfg = said_scales(options.scales)
-    said = f"{options.steps} steps of {options.solver}, shift {shift:.4g}, cfg {cfg}{guided}."
+    levels = "the sigmas given" if options.sigmas else f"shift {shift:.4g}"
+    levels += f", denoise {options.denoise:g}" if options.denoise < 1 else ""
+    said = f"{options.steps} steps of {options.solver}, {levels}, cfg {said_scales(options.scales)}{guided}."
     return said if not options.is_guided else f"{said} Negative prompt: {options.negative_for(vcu) or 'none'}"
 
 

@@ -79,14 +79,13 @@ class VaceStrength(Node):
             ],
             aliases=[
                 "strength curve",
-                "timestep keyframe",
+                "timestep range",
                 "strength schedule",
                 "control weights",
                 "block weights",
                 "reference strength",
                 "start percent",
                 "end percent",
-                "mask strength",
             ],
         )
 

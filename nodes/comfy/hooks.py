@@ -110,18 +110,18 @@ class Acting:
         somewhere = any(self.strength.blocks or (1.0,)) and (self.places is None or bool(self.places.any()))
         return self.options.strength * self.strength.overall if somewhere else 0.0
 
-    def at(self, base: Any, sigma: float) -> float:
-        """The factor on all hints at a noise level of the model that samples."""
+    def at(self, base: Any, t: Tensor) -> float:
+        """The factor on all hints at the noise levels `t` of the model that samples."""
         # Asked of the model that samples: its shift may be set behind us.
         to_sigma = base.model_sampling.percent_to_sigma
-        range_ = self.options.sigma_range(lambda percent: float(to_sigma(percent)) * ROUNDING)
-        if sigma not in range_:
+        within = self.options.sigma_range(lambda percent: float(to_sigma(percent)) * ROUNDING)
+        if within.is_everything and not self.strength.steps:
+            return self.overall  # without waiting for the device to tell its level
+        sigma = float(t.max())
+        if sigma not in within:
             return 0.0
-        return self.overall * (
-            self.strength.at(found_percent(lambda percent: float(to_sigma(percent)), sigma))
-            if self.strength.steps
-            else 1.0
-        )
+        percent = found_percent(lambda percent: float(to_sigma(percent)), sigma) if self.strength.steps else 0.0
+        return self.overall * self.strength.at(percent)
 
 
 def attach(model: Any, adapter: Any, context: Tensor, acting: Acting, room: float) -> Any:
@@ -238,7 +238,7 @@ def _around(name: str, adapter: Any, context: Tensor, acting: Acting) -> Callabl
     ) -> Any:
         shared = dict(transformer_options or {})
         base = executor.class_obj
-        strength = acting.at(base, float(t.max()))
+        strength = acting.at(base, t)
         if strength:
             network = placement.companion_of(getattr(base, "current_patcher", None), adapter)
             window = shared.get("context_window")

@@ -331,7 +331,7 @@ class _Job:
             return executor(x, timestep, *args, **kwargs)
 
         wrapped = host.with_wrapper(model, around)
-        host.add_wrapper(wrapped, "APPLY_MODEL", "vace", varied(lambda base, t: self._percent))
+        host.add_wrapper(wrapped, "APPLY_MODEL", "vace", varied(lambda base, t, matters: self._percent))
         return wrapped
 
 

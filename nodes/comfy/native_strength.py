@@ -42,6 +42,13 @@ class Varying(float):
         made.strength, made.places = strength, places
         return made
 
+    def __eq__(self, other: object) -> bool:
+        """ComfyUI computes prompts in one batch whose values are equal: equal numbers alone are not enough."""
+        same = isinstance(other, Varying) and self.strength is other.strength and self.places is other.places
+        return same and float(self) == float(other)
+
+    __hash__ = float.__hash__
+
 
 def strength_in_conditioning(condition: Condition, grid: Grid) -> float:
     """The number for CONDITIONING, a `Varying` one where it is not the same everywhere.
@@ -89,11 +96,12 @@ def varying(model: Any | None) -> Any | None:
     return clone
 
 
-def varied(percent_of: Callable[[Any, Tensor], float | None]) -> Callable[..., Any]:
+def varied(percent_of: Callable[[Any, Tensor, bool], float | None]) -> Callable[..., Any]:
     """What goes around one call of a MODEL (APPLY_MODEL), outside of what may be compiled.
 
     Args:
-        percent_of: Of the model and its noise levels: how much (0..1) of the schedule is behind; None = nothing acts.
+        percent_of: Of the model, its noise levels, and whether it matters: how much (0..1) of the schedule is behind;
+            None = nothing acts.
     """
 
     def around(
@@ -110,7 +118,8 @@ def varied(percent_of: Callable[[Any, Tensor], float | None]) -> Callable[..., A
         given = conds.get("vace_strength")
         if given is None:
             return executor(x, t, c_concat, c_crossattn, control, options, **conds)
-        percent = percent_of(base, t)
+        matters = any(isinstance(one, Varying) and bool(one.strength.steps) for one in given)
+        percent = percent_of(base, t, matters)
         acting = [n for n, one in enumerate(given) if percent is not None and _factor(one, percent) != 0]
         if len(acting) < len(given):
             conds["vace_context"] = conds["vace_context"][:, acting or [0]]
@@ -122,8 +131,10 @@ def varied(percent_of: Callable[[Any, Tensor], float | None]) -> Callable[..., A
     return around
 
 
-def percent_behind(base: Any, t: Tensor) -> float:
-    """How much of the schedule of a MODEL is behind at its noise levels."""
+def percent_behind(base: Any, t: Tensor, matters: bool) -> float:
+    """How much of the schedule of a MODEL is behind at its noise levels; 0 where it does not matter."""
+    if not matters:
+        return 0.0  # without waiting for the device to tell its level
     return found_percent(lambda percent: float(base.model_sampling.percent_to_sigma(percent)), float(t.max()))
 
 

@@ -29,7 +29,7 @@ from vace_core.models.wan.dit import GRID
 from vace_core.pipeline import SamplingOptions, generate, sample
 from vace_core.preview.strength import strength_sheet
 from vace_core.sampling.conditions import Condition
-from vace_core.sampling.schedule import NoiseSchedule
+from vace_core.sampling.schedule import NoiseSchedule, found_percent, percent_to_sigma
 from vace_core.sampling.solvers import SOLVERS
 from vace_core.sampling.strength import Strength
 from vace_core.sampling.strength_text import read_curve, read_factors
@@ -247,6 +247,13 @@ def test_noise_levels_must_fall_to_nothing(levels):
     with pytest.raises(InputError) as error:
         SamplingOptions(sigmas=tuple(levels))
     assert error.value.code == "sigmas-order"
+
+
+@given(st.integers(0, 100), st.floats(1, 16))
+def test_what_is_behind_a_level_is_found_where_only_the_way_back_is_known(hundredth, shift):
+    percent = hundredth / 100
+    level = float(torch.tensor(percent_to_sigma(percent, shift)))
+    assert found_percent(lambda part: percent_to_sigma(part, shift), level) == percent
 
 
 def test_noise_levels_and_denoise_exclude_each_other():

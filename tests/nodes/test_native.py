@@ -268,7 +268,7 @@ class TestSampling:
                   negative_prompt="none")[0]  # fmt: skip
         ours = run("VaceSampleVideo", model=models[0], vcu=vcu, sampler="euler", **self.OPTIONS)[0]["samples"]
         texts = [clip_.encode_from_tokens_scheduled(words) for words in ("a dog", "")]
-        positive, negative, latent, _ = run(
+        positive, negative, latent, *_ = run(
             "VaceApplyVCU", positive=texts[0], negative=texts[1], vae=vae, vcu=vcu, strength=1.0
         ).result
         noise = comfy.sample.prepare_noise(latent["samples"], 7)

@@ -130,7 +130,8 @@ def theirs(core, pack, vae, vcu):
             model=two[0], low_noise=two[1], clip=native_parts.Clip(), vae=vae, boundary=boundary
         )
         options = core.SamplingOptions(**{**OPTIONS, **options})
-        samples = native.sample(model, vcu, options, on_step=on_step, on_chunk=lambda *_: None)
+        where = pack.nodes.comfy.where.Where(conditions=pack.nodes.comfy.where.all_conditions(vcu, 1.0, None, None))
+        samples = native.sample(model, where, options, on_step=on_step, on_chunk=lambda *_: None)
         return latents.from_comfyui(samples)
 
     return sample
@@ -229,7 +230,8 @@ class TestEachIsItsOwn:
         other = pack.nodes.comfy.sockets.AdapterFile(
             path=write_starter(tmp_path, core, seed=21) / "adapter.safetensors"
         )
-        plug, part = pack.nodes.comfy.plug_wan.WAN_PLUG, pack.vace_core.sampling.options.AdapterOptions(strength=0.5)
+        plug, half = pack.nodes.comfy.plug_wan.WAN_PLUG, pack.vace_core.sampling.options.AdapterOptions(strength=0.5)
+        part = pack.nodes.comfy.hooks.Acting(options=half)
         handle = pack.nodes.attach._read(other, (0, 2), plug, models[which])
         models[which] = pack.nodes.comfy.hooks.attach(
             models[which], handle, plug.context(models[which], context), part, plug.room

@@ -163,7 +163,7 @@ class TestApplied:
         vcu = run("VaceReferenceToVideo", references=torch.rand(2, 32, 48, 3), width=48, height=32, length=5)[0]
         texts = [[torch.full((1, 1, 8), value), {"mark": value}] for value in (1.0, 2.0)]
         given = {"positive": [texts[0]], "negative": [texts[1]], "vae": FakeVae(), "vcu": vcu}
-        positive, negative, latent, trim = run("VaceApplyVCU", **given, strength=0.5).result
+        positive, negative, latent, trim, model = run("VaceApplyVCU", **given, strength=0.5).result
         for (text, values), (wanted, said) in zip((*positive, *negative), texts, strict=True):
             assert text is wanted
             assert said == {"mark": values["mark"]}  # what came is as it was
@@ -172,6 +172,7 @@ class TestApplied:
             assert values["vace_mask"][0].shape == (1, 64, 4, 4, 6)
         assert torch.equal(latent["samples"], torch.zeros(1, 16, 4, 4, 6))
         assert trim == 2
+        assert model is None
 
     def test_a_vae_of_ltx_video_is_refused_with_the_way_that_works(self, run, pack):
         with torch.device("meta"):

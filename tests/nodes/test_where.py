@@ -116,6 +116,14 @@ class TestSampleVideo:
         for values in ({"pin": True}, {"denoise": 0.5}):
             assert refusal(run, "VaceSampleVideo", model=model, vcu=vcu, **OPTIONS, **values) == "pin-without-source"
 
+    def test_the_note_says_so(self, run, model, unit):
+        def said(**values):
+            made = run("VaceSampleVideo", model=model, vcu=unit, **{**OPTIONS, "steps": 1, **values})
+            return made.ui["text"][0].split("\n")[-1]
+
+        assert said(denoise=0.5) == "1 steps of euler, shift 3, denoise 0.5, cfg 1."
+        assert said(sigmas=torch.tensor([0.5, 0.2, 0.0])) == "2 steps of euler, the sigmas given, cfg 1."
+
 
 class TestStrength:
     def test_curves_of_comfyuis_own_editor(self, run, pack):
@@ -141,3 +149,16 @@ class TestStrength:
         both = run("VaceAddCondition", vcu=unit, strengths=half, conditions=first)
         assert [one.strength.overall for one in both[0].conditions] == [0.4, 0.5]
         assert both.ui["text"] == ("2 more at strength 0.4, 0.5.",)
+
+
+def test_pinned_latents_of_ltx_video_are_refused(pack):
+    families = pack.vace_core.models.FAMILIES
+    for family in families:
+        check = pack.nodes.comfy.where.check_pinning
+        check("source", family)
+        if family.name.startswith("Wan"):
+            check("pinned", family)
+            continue
+        with pytest.raises(pack.vace_core.errors.InputError) as error:
+            check("pinned", family)
+        assert error.value.code == "pinned-latent-family"

@@ -278,6 +278,7 @@ CHECKS: dict[str, tuple[Measure, ...]] = {
     "VACE Depth": DEPTH,
     "VACE Pose": (silhouette(0.6), present("blue")),
     "VACE Scribble": (edges(), present("cyan")),
+    "VACE Two Controls at Once": (silhouette(0.6), present("purple")),
     "VACE Stylize": (edges(), present("purple"), absent("red")),
     "VACE Flow": (motion(), present("yellow")),
     "VACE Layout": (in_boxes("yellow", drawn_boxes(), 0.73), off("yellow", drawn_boxes(), 0.045)),

@@ -103,14 +103,20 @@ def make(
     adapter: Link | None = None,
     loras: Link | None = None,
     options: Link | None = None,
+    guided: dict[str, Any] | None = None,
     finish: bool = True,
     seed: int = 1,
 ) -> Node:
-    """Preview, models, sampler, decoder and the saved video; the decoder."""
+    """Preview, models, sampler, decoder and the saved video; the decoder. `guided` goes to the sampler."""
     seen = graph.add("VacePreviewVCU", "look", vcu=vcu)
     starter = graph.add("VaceLoadStarter", "model")
     real_model(graph, adapter, loras)
-    chosen: dict[str, Any] = {**SAMPLING, "seed": seed, **({} if options is None else {"options": options})}
+    chosen: dict[str, Any] = {
+        **SAMPLING,
+        "seed": seed,
+        **({} if options is None else {"options": options}),
+        **(guided or {}),
+    }
     sampled = graph.add("VaceSampleVideo", "sample", model=starter["model"], vcu=seen["vcu"], **chosen)
     decoded = graph.add(
         "VaceDecodeVideo",

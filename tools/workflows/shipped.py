@@ -45,6 +45,7 @@ AT_ONCE: tuple[Callable[[], Graph], ...] = (
     several.animate,
     several.reference_anything,
     several.composed,
+    several.two_controls,
     several.masks,
     several.general,
     several.retouch,

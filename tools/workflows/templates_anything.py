@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .graph_json import Graph
 from .parts import FIT, SIZE, SIZED, example, make, note
 from .templates import CLIP, boxes
@@ -140,6 +142,27 @@ def composed() -> Graph:
     who = graph.add("VaceReferenceToVideo", "task", references=other["objects"], **SIZE)
     task = graph.add("VaceComposeVCUs", "compose", vcu_1=where["vcu"], vcu_2=way["vcu"], vcu_3=who["vcu"])
     make(graph, task["vcu"])
+    return graph
+
+
+def two_controls() -> Graph:
+    does = (
+        "Two controls at the same time, each with a strength of its own: depth maps for the whole schedule, and "
+        "outlines in its first part alone, so that details are free. VACE Strength says where and when, and draws it."
+    )
+    own = (
+        "Replace both controls: connect the depth maps and the video that you have to the two VACE Control Video "
+        "nodes. Both need the same size and length."
+    )
+    graph = Graph("VACE Two Controls at Once", note("Two controls at once", does, own))
+    clip = example(graph, "circle that moves right", title="The clip, and its depth")
+    prompt = "a purple circle moves right on a gradient mint background"
+    common: dict[str, Any] = {"fps": clip["fps"], **FIT}
+    depth = graph.add("VaceControlVideo", "task", images=clip["depth"], kind="depth", **common, prompt=prompt)
+    lines = graph.add("VaceControlVideo", "task", images=clip["images"], kind="scribble", **common)
+    early = graph.add("VaceStrength", "compose", over_steps="0:1 0.5:1 0.6:0")
+    more = graph.add("VaceAddCondition", "compose", vcu=lines["vcu"], strength=0.6, strengths=early["strengths"])
+    make(graph, depth["vcu"], guided={"strength": 0.7, "conditions": more["conditions"]})
     return graph
 
 

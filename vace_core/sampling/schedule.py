@@ -56,13 +56,16 @@ def found_percent(percent_to_sigma: Callable[[float], float], sigma: float) -> f
 
     Args:
         percent_to_sigma: How much is behind → the noise level, which falls.
-        sigma: The noise level.
+        sigma: The noise level, which may come in single precision.
+
+    Returns:
+        It to five digits, so that the edge of a curve that a level lies on is met.
     """
     low, high = 0.0, 1.0
-    for _ in range(40):  # to 1e-12
+    for _ in range(30):
         middle = (low + high) / 2
         low, high = (middle, high) if percent_to_sigma(middle) > sigma else (low, middle)
-    return high
+    return round(high, 5)
 
 
 def grown_shift(shift: float, growth: float, tokens: int) -> float:

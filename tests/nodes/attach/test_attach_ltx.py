@@ -176,7 +176,7 @@ def test_each_context_window_gets_the_hints_of_its_own_frames(run, pack, base, o
     plug, (handle,) = pack.nodes.comfy.plug_ltx.LTX_PLUG, whole.additional_models["vace 1"]
     noise = torch.randn(latent["samples"].shape, generator=torch.Generator().manual_seed(options.seed))
     for half in (slice(0, 2), slice(2, 4)):
-        always = pack.vace_core.sampling.options.AdapterOptions()
+        always = pack.nodes.comfy.hooks.Acting(options=pack.vace_core.sampling.options.AdapterOptions())
         part = pack.nodes.comfy.hooks.attach(base, handle, context[:, :, half], always, plug.room)
         with mock.patch.object(torch, "randn", return_value=noise[:, :, half]):
             alone = native_sample(part, vcu, {"samples": latent["samples"][:, :, half]}, options, [1.0, 0.0])

@@ -8,7 +8,7 @@ from filling import relative
 from refusal import refusal
 from torch.utils.flop_counter import FlopCounterMode
 
-STEPS = 4
+STEPS = 2
 LATE = "0:0 0.49:0 0.5:1"  # nothing in the first half
 
 
@@ -147,7 +147,7 @@ class TestTwoAtOnce:
         assert torch.equal(
             sampled(native, both, latent)[0], sampled(native, apply((first, 0.4), (second, 0.9)), latent)[0]
         )
-        assert torch.equal(ours, sampled(native, both, latent)[0])
+        assert relative(ours, sampled(native, both, latent)[0]) < 1e-6
 
     def test_each_with_its_own_curve(self, run, unit, attach, apply_with, sampled, native, plain, texts, strengths):
         early, late = strengths(over_steps="0:1 0.49:1 0.5:0"), strengths(over_steps=LATE)
