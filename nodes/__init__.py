@@ -22,6 +22,7 @@ from .finish import VaceCompositeVideo, VaceDecodeVideo
 from .load import VaceLoadAdapter, VaceLoadModel, VaceLoadStarter, VaceUseNativeModel
 from .preview import VacePreviewVCU
 from .sample import VaceApplyVCU, VaceSampleVideo
+from .strength import VaceAddCondition, VaceStrength
 from .style import VaceStylizeVideo
 
 NODES: tuple[type[io.ComfyNode], ...] = (
@@ -49,6 +50,8 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     VaceReferenceAnything,
     VaceBuildVCU,
     VaceComposeVCUs,
+    VaceStrength,
+    VaceAddCondition,
     VacePreviewVCU,
     VaceSampleVideo,
     VaceApplyVCU,

@@ -18,15 +18,18 @@ from ..vace_core.errors import InputError
 from ..vace_core.models.family import Family
 from ..vace_core.sampling.schedule import grown_shift
 from ..vace_core.sampling.solvers import SOLVERS
+from ..vace_core.sampling.strength import Strength
 from ..vace_core.starter.outside import outside
 from ..vace_core.starter.text import StarterText
 from ..vace_core.vcu import VideoConditionUnit
 from .comfy import host, memory, native, placement, sockets
 from .comfy.fitted import check_for_model
+from .comfy.native_strength import check_carried, varying
 from .comfy.node import Node, captured_warnings
 from .comfy.registry import NATIVE_VACE, tips
-from .comfy.sockets import LibraryModel, NativeModel
+from .comfy.sockets import ConditionStack, LibraryModel, NativeModel
 from .comfy.vae_kind import kind_of
+from .comfy.where import EMPTY_LATENT, PINNED_LATENT, Where, all_conditions, check_start, latent_of, started
 
 SHOWN = 4  # frames of a preview
 SMALL = 128 * 128  # pixels of a frame that the VAE itself can show after every step
@@ -95,6 +98,37 @@ class VaceSampleVideo(Node):
                     tooltip="Spatio-temporal guidance (STG), for LTX-Video only: 1 as published, 0 = off, a "
                     "third faster. Other models ignore it.",
                 ),
+                io.Float.Input(
+                    "denoise",
+                    default=1.0,
+                    min=0.01,
+                    max=1.0,
+                    step=0.01,
+                    optional=True,
+                    tooltip="1 = from noise alone. Below, sampling begins from start, or from the VCU's own video, "
+                    "with so much noise.",
+                ),
+                io.Boolean.Input(
+                    "pin",
+                    default=False,
+                    optional=True,
+                    tooltip="Holds kept latents to the source in every step. Kept pixels are put back at the end in "
+                    "any case.",
+                ),
+                *sockets.where(),
+                io.MultiType.Input(
+                    "start",
+                    types=[io.Image, io.Latent],
+                    optional=True,
+                    tooltip="The video to begin from with a denoise below 1, or samples of it, such as those of "
+                    "another sampler.",
+                ),
+                sockets.Sigmas.Input(
+                    "sigmas",
+                    optional=True,
+                    tooltip="Noise levels of one of ComfyUI's schedulers, in place of steps and shift. Where they "
+                    "begin below 1, sampling begins from start or from the VCU's own video.",
+                ),
             ],
             outputs=[
                 io.Latent.Output(
@@ -118,19 +152,35 @@ class VaceSampleVideo(Node):
         start_percent: float,
         end_percent: float,
         stg: float = 1.0,
+        denoise: float = 1.0,
+        pin: bool = False,
+        strengths: Strength | None = None,
+        conditions: ConditionStack | None = None,
+        start: Any | None = None,
+        sigmas: Tensor | None = None,
     ) -> io.NodeOutput:
         family, usual = sockets.usual(model)
         check_for_model(vcu, family.grid)
+        levels = () if sigmas is None else tuple(float(level) for level in sigmas.flatten())
         options = replace(
             usual if shift == 0 else replace(usual, shift=shift, shift_growth=0.0),
-            steps=steps,
+            steps=steps if sigmas is None else max(len(levels) - 1, 1),
             guidance_scale=cfg,
             stg_scale=stg if usual.stg_scale else 0.0,
+            denoise=denoise,
+            sigmas=levels,
             solver=sampler,
             seed=seed,
-            strength=strength,
+            # With further conditions the number is that of this VCU alone.
+            strength=strength if conditions is None else 1.0,
             start_percent=start_percent,
             end_percent=end_percent,
+        )
+        check_start(start, begins=options.begins_from_clip)
+        frames, latents = started(start, vcu, family)
+        own = 1.0 if conditions is None else strength
+        where = Where(
+            conditions=all_conditions(vcu, own, strengths, conditions), pin=pin, frames=frames, latents=latents
         )
         progress = host.Progress()
         show = _shower(model, vcu)
@@ -145,9 +195,9 @@ class VaceSampleVideo(Node):
 
         with captured_warnings() as warned, memory.said("sampling", vcu):
             if isinstance(model, NativeModel):
-                samples = native.sample(model, vcu, options, on_step=on_step, on_chunk=on_chunk)
+                samples = native.sample(model, where, options, on_step=on_step, on_chunk=on_chunk)
             else:
-                samples = _sample(model, vcu, options, on_step, on_chunk)
+                samples = _sample(model, where, options, on_step, on_chunk)
         check_finite(samples, "Sampling", pipeline.MODEL_ADVICE)
         placement.free_cache()
         notes = [*_outside(model, vcu), _sampling_note(options, family, vcu), *warned]
@@ -172,18 +222,38 @@ class VaceApplyVCU(Node):
                     "vcu", tooltip="VCU (Video Condition Unit): what to keep and what to generate. From any VACE task."
                 ),
                 sockets.strength(),
+                *sockets.where(),
+                sockets.latent(),
+                io.Model.Input(
+                    "model",
+                    optional=True,
+                    tooltip="The MODEL that samples: only for strengths that vary over steps, frames, places or "
+                    "references.",
+                ),
             ],
             outputs=[
                 io.Conditioning.Output(display_name="positive", tooltip="For the sampler."),
                 io.Conditioning.Output(display_name="negative", tooltip="For the sampler."),
-                io.Latent.Output(display_name="latent", tooltip="An empty latent of the VCU's size and length."),
+                io.Latent.Output(display_name="latent", tooltip=sockets.LATENT_TIP),
                 io.Int.Output(display_name="trim_latent", tooltip="The number of latent frames that are references."),
+                io.Model.Output(display_name="model", tooltip="The MODEL for the sampler, where one is connected."),
             ],
             aliases=["wan vace to video", "vace conditioning", "vace context", "vace strength", "ksampler"],
         )
 
     @classmethod
-    def execute(cls, positive: Any, negative: Any, vae: Any, vcu: VideoConditionUnit, strength: float) -> io.NodeOutput:
+    def execute(
+        cls,
+        positive: Any,
+        negative: Any,
+        vae: Any,
+        vcu: VideoConditionUnit,
+        strength: float,
+        strengths: Strength | None = None,
+        conditions: ConditionStack | None = None,
+        latent: str = EMPTY_LATENT,
+        model: Any | None = None,
+    ) -> io.NodeOutput:
         progress = host.Progress()
         family = kind_of(vae).family
         if family is not None and family is not NATIVE_VACE:
@@ -196,26 +266,43 @@ class VaceApplyVCU(Node):
                 needed=NATIVE_VACE.name,
             )
         check_for_model(vcu, NATIVE_VACE.grid)
+        where = Where(conditions=all_conditions(vcu, strength, strengths, conditions), pin=latent == PINNED_LATENT)
+        check_carried(where, model)
+        source = latent != EMPTY_LATENT
         with memory.said("encoding", vcu):
-            values = native.conditions(vcu, vae, strength, lambda done, total: progress(done, total))
+            known = native.encoded(vae, where, source=source, on_chunk=lambda done, total: progress(done, total))
+        values = native.conditions(where, known.contexts)
         conditioned = (host.with_values(one, values) for one in (positive, negative))
-        return host.output(cls, *conditioned, {"samples": native.empty_latent(vcu)}, vcu.num_references)
+        begun = latent_of(latent, known.contexts[0], known.source, where, NATIVE_VACE)
+        return host.output(cls, *conditioned, begun, vcu.num_references, varying(model))
 
 
 def _sample(
     model: LibraryModel,
-    vcu: VideoConditionUnit,
+    where: Where,
     options: SamplingOptions,
     on_step: Callable[[int, int, Tensor], None],
     on_chunk: Callable[[int, int], None],
 ) -> Tensor:
     """Latents `(1, C, t, h, w)` from one of our models, as ComfyUI's VAE takes them."""
+    vcu, first, further = where.vcu, where.conditions[0], where.conditions[1:]
     # One part after the other has the device: the text encoder, the VAE, the transformer.
     texts = {words: model.core.text.encode(words) for words in (vcu.prompt, options.negative_for(vcu))}
-    context = memory.encoded(model, vcu, on_chunk)
+    source = where.needs_source(begins=options.begins_from_clip)
+    encoded = memory.encoded(model, where.units, source=source, begin=where.frames, on_chunk=on_chunk)
+    if where.latents is not None:
+        encoded = replace(encoded, begin=where.latents)
     core, device = memory.streamed(model, vcu)
-    core = replace(core, text=_Encoded(texts))
-    latents = pipeline.sample(core, vcu, options, context=context.to(device), on_step=on_step)
+    latents = pipeline.sample(
+        replace(core, text=_Encoded(texts)),
+        vcu,
+        options,
+        encoded=encoded.to(device),
+        strength=first.strength,
+        also=further,
+        pin=where.pin,
+        on_step=on_step,
+    )
     return model.family.latents.to_comfyui(latents.cpu())
 
 

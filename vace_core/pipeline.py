@@ -8,13 +8,12 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from .adapter import Attachment, ContextAdapter
 from .checks.numbers import check_finite, check_number
 from .checks.room import FRAMES, check_room
 from .composite import composite_vcu
-from .context import EMPTY, VAE_ADVICE, content_box, encode_context
+from .context import EMPTY, VAE_ADVICE, Encoded, content_box, encode_job
 from .errors import InputError
 from .geometry import Box, Grid
 from .inputs.blending import RING, BlendMode
@@ -23,7 +22,8 @@ from .protocols import BaseModel, EncodeMasks, OnChunk, VideoVae
 from .sampling.conditions import Condition, check_adapter, check_steps, conditions_of
 from .sampling.guidance import PAIR_BOUNDARY, Denoise, guide, switch_experts
 from .sampling.options import SamplingOptions
-from .sampling.pinning import encode_source, kept_cells, pinned
+from .sampling.pinning import behind_references, pinned, pinned_cells
+from .sampling.progress import LATENTS, Progress, check_reached
 from .sampling.schedule import NoiseSchedule
 from .sampling.solvers import SOLVERS, OnStep, Solver
 from .sampling.strength import AS_TRAINED, Strength
@@ -112,6 +112,7 @@ def generate(
     blend_mode: BlendMode = "feather",
     on_step: OnStep | None = None,
     on_chunk: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Tensor:
     """Frames `(B, 3, T, H, W)` in −1..1: what the VCU asks for, without its padding, every kept pixel as it came.
 
@@ -126,10 +127,13 @@ def generate(
         on_step: Called as (index, total, denoised latents of the video) after each step. Raising stops the job and
             leaves the model as it was.
         on_chunk: Called as (what, done, total) while pixels are encoded and decoded; raising stops the job too.
+        progress: Where steps are kept, such as `sampling.kept.KeptSteps`. The same job begun again goes on from there,
+            to the same frames bit for bit.
 
     Raises:
         ShapeError: a length or size the model cannot take.
-        InputError: the VCU conditions a model without an adapter, or an adapter that acts in no step.
+        InputError: the VCU conditions a model without an adapter, or an adapter that acts in no step; or `progress` is
+            that of another job.
     """
     latents = sample(
         model,
@@ -141,6 +145,7 @@ def generate(
         begin=begin,
         on_step=on_step,
         on_chunk=_named(on_chunk, "encode"),
+        progress=progress,
     )
     return finish(
         model.vae,
@@ -204,18 +209,20 @@ def sample(
     vcu: VideoConditionUnit,
     options: SamplingOptions,
     *,
-    context: Tensor | None = None,
+    encoded: Encoded | None = None,
     strength: Strength = AS_TRAINED,
     also: Sequence[Condition] = (),
     pin: bool = False,
     begin: Tensor | None = None,
     on_step: OnStep | None = None,
     on_chunk: OnChunk | None = None,
+    progress: Progress | None = None,
 ) -> Tensor:
     """Latents `(B, C, t, h, w)` of the video alone, references already dropped; arguments as for `generate`.
 
     Args:
-        context: The VCU as `encode_context` gives it, on the device where the job is done; None = it is encoded here.
+        encoded: The conditions, and what pinning and beginning from a clip need, as `encode_job` gives them, on the
+            device where the job is done; None = they are encoded here.
     """
     solver = get_solver(options.solver)
     skip = vcu.num_references
@@ -227,13 +234,21 @@ def sample(
     for one in conditions:
         check_adapter(one.vcu, options, attached=model.expert.adapter is not None)
     check_steps(options, schedule)
+    if (kept := kept_latents(model.vae, vcu, options, progress)) is not None:
+        return kept
 
-    def encode(one: VideoConditionUnit) -> Tensor:
-        return encode_context(one, model.vae, model.encode_masks, on_chunk=on_chunk)
-
-    context = encode(vcu) if context is None else context
-    contexts = [context, *(encode(one.vcu) for one in conditions[1:])]
-    denoise = _denoiser(model, vcu, options, schedule, list(zip(conditions, contexts, strict=True)))
+    starts = options.begins_from_clip
+    if encoded is None:
+        encoded = encode_job(
+            [one.vcu for one in conditions],
+            model.vae,
+            model.encode_masks,
+            source=pin or (starts and begin is None),
+            begin=begin if starts else None,
+            on_chunk=on_chunk,
+        )
+    context = encoded.contexts[0]
+    denoise = _denoiser(model, vcu, options, schedule, list(zip(conditions, encoded.contexts, strict=True)))
 
     def report(index: int, total: int, denoised: Tensor) -> None:
         check_finite(denoised, f"Step {index + 1} of {total} of sampling", MODEL_ADVICE)
@@ -242,24 +257,30 @@ def sample(
 
     noise = make_noise((len(context), model.vae.latent_channels, *context.shape[2:]), options.seed).to(context.device)
     latents = noise
-    starts = options.denoise < 1
-    # Once for both: pinned cells, and what the job begins from.
-    source = encode_source(vcu, model.vae, on_chunk=on_chunk) if pin or (starts and begin is None) else None
-    if pin and source is not None:
-        cells = functional.pad(kept_cells(vcu.masks, model.vae.grid), (0, 0, 0, 0, skip, 0))
-        held = _behind_references(source, context).to(noise)
-        denoise = pinned(denoise, held, noise, cells.to(noise.device))
+    if pin and encoded.source is not None:
+        cells = pinned_cells(vcu, model.vae.grid).to(noise.device)
+        denoise = pinned(denoise, behind_references(encoded.source, context).to(noise), noise, cells)
     if starts:
-        known = model.vae.encode(begin) if begin is not None else source
+        known = encoded.source if encoded.begin is None else encoded.begin
         assert known is not None
-        latents = (1 - levels[0]) * _behind_references(known, context).to(noise) + levels[0] * noise
-    return solver.run(denoise, latents, levels, report)[:, :, skip:]
+        latents = (1 - levels[0]) * behind_references(known, context).to(noise) + levels[0] * noise
+    return solver.run(denoise, latents, levels, report, progress)[:, :, skip:]
 
 
-def _behind_references(video: Tensor, context: Tensor) -> Tensor:
-    """Latents of a video behind those of the references, which are the first half of their context."""
-    references = context.shape[2] - video.shape[2]
-    return torch.cat([context[:, : video.shape[1], :references].to(video), video], dim=2)
+def kept_latents(
+    vae: VideoVae, vcu: VideoConditionUnit, options: SamplingOptions, progress: Progress | None
+) -> Tensor | None:
+    """Latents `(B, C, t, h, w)` as `sample` returns them, of a job of which every step is kept; None = steps are left.
+
+    Raises:
+        InputError: `progress` is that of another job.
+    """
+    if progress is None or (reached := progress.reached()) is None:
+        return None
+    t, h, w = vae.grid.latent_size(vcu.num_frames, vcu.height, vcu.width)
+    shape = (len(vcu.roles), vae.latent_channels, vcu.num_references + t, h, w)
+    check_reached(reached, shape=shape, total=int(options.steps), carries=get_solver(options.solver).carries)
+    return reached.tensors[LATENTS][:, :, vcu.num_references :] if reached.finished else None
 
 
 def check_vcu(vcu: VideoConditionUnit, grid: Grid) -> None:

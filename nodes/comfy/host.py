@@ -228,6 +228,13 @@ def add_wrapper(model: Any, kind: str, name: str, wrapper: Callable[..., Any]) -
     model.add_wrapper_with_key(getattr(WrappersMP, kind), name, wrapper)
 
 
+def has_wrapper(model: Any, kind: str, name: str) -> bool:
+    """Whether `add_wrapper` was called for a MODEL with this kind and name."""
+    with asked_for():
+        from comfy.patcher_extension import WrappersMP
+    return bool(model.get_wrappers(getattr(WrappersMP, kind), name))
+
+
 def wan_classes() -> tuple[type[nn.Module], type[nn.Module]] | None:
     """ComfyUI's Wan and its block; None without ComfyUI."""
     try:

@@ -325,7 +325,7 @@ def _of_clip(
 def _edited(vcu: VideoConditionUnit, wanted: Wanted, work: Work, more: Sequence[tuple[str, str]] = ()) -> Request:
     """A task that edits a part of a clip."""
     request = _of_clip(vcu, wanted, work.fitted, work.given, [*work.notes, *more])
-    return replace(request, edit=work.edit)
+    return replace(request, edit=work.edit, begin=work.fitted.frames if vcu.source is None else None)
 
 
 def _derived(
