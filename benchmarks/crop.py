@@ -72,9 +72,7 @@ def cropped(frames: Tensor, where: Tensor, prompt: str, least: int) -> Job:
     fitted = fit_clip(Source(frames=part, fps=STARTER_PRESET.fps), target)
     masks = resize_masks(crop_masks(where, boxes).float(), fitted.plan)
     vcu = tasks.inpaint(fitted.frames, masks, prompt=prompt, fps=STARTER_PRESET.fps)
-    return Job(
-        vcu=vcu, back=lambda made, blend: stitch(made, frames, where, boxes)
-    )
+    return Job(vcu=vcu, back=lambda made, blend: stitch(made, frames, where, boxes))
 
 
 WAYS: dict[str, Callable[[Tensor, Tensor, str], Job]] = {
