@@ -416,7 +416,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--browser", help="a Python that has playwright")
     parser.add_argument("--memory", action="store_true", help="the memory of long films, and not the kinds")
-    parser.add_argument("--only", help="kinds whose name holds this")
+    parser.add_argument("--only", help="kinds whose name holds this; films such as 320-6000")
     parser.add_argument("--job", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -431,9 +431,9 @@ def main() -> None:
             chosen = [film for film in films if not options.only or options.only in f"{film[1][0]}-{film[0]}"]
             rows = [row for film in chosen for row in memory_rows(*film, folder)]
             show("Memory of an edit of 81 frames, and of 40 after the end", head, rows)
-            (RESULTS / "footage_memory.json").write_text(
-                json.dumps([dict(zip(head, row, strict=True)) for row in rows], indent=1)
-            )
+            if not options.only:
+                table = [dict(zip(head, row, strict=True)) for row in rows]
+                (RESULTS / "footage_memory.json").write_text(json.dumps(table, indent=1) + "\n")
             return
         look = in_chromium(options.browser)
         kinds = [kind for kind in KINDS if not options.only or options.only in kind.name]

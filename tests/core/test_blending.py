@@ -11,7 +11,7 @@ from vace_core import tasks
 from vace_core.composite import composite_vcu
 from vace_core.errors import InputError
 from vace_core.geometry import Box
-from vace_core.inputs.blending import multiband, seam_ratio
+from vace_core.inputs.blending import multiband, seam_steps
 from vace_core.inputs.put_back import stitch
 
 SIZE = (48, 64)
@@ -73,10 +73,13 @@ def test_a_crop_is_brought_to_the_levels_of_its_surroundings():
 
 def test_a_seam_is_measured_against_what_lies_beside_it():
     truth, inside = smooth(), hole() > 0
-    assert 0.7 < seam_ratio(truth, inside) < 1.4
-    assert seam_ratio(torch.where(inside, truth + 0.3, truth), inside) > 4
+    across, beside = seam_steps(truth, inside)
+    assert 0.7 < across / beside < 1.4
+    raised = seam_steps(torch.where(inside, truth + 0.3, truth), inside)
+    assert raised[0] == pytest.approx(0.3, abs=2 * across)
+    assert raised[1] == beside
     with pytest.raises(InputError) as error:
-        seam_ratio(truth, torch.ones_like(inside))
+        seam_steps(truth, torch.ones_like(inside))
     assert refused(error.value) == "no-seam"
 
 
