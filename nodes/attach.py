@@ -16,6 +16,8 @@ from ..vace_core.files.checkpoint import open_checkpoint
 from ..vace_core.loading.detection import Found, identify
 from ..vace_core.loading.inspect import context_layers_of
 from ..vace_core.loading.load import load_adapter
+from ..vace_core.loading.lora import Changes, Lora
+from ..vace_core.loading.lora_match import changes_for
 from ..vace_core.models.family import Family
 from ..vace_core.protocols import OnChunk
 from ..vace_core.sampling.options import AdapterOptions, SamplingOptions
@@ -26,8 +28,9 @@ from .comfy.fitted import check_for_model
 from .comfy.hooks import Acting, Plug, attach
 from .comfy.node import Node, captured_warnings
 from .comfy.registry import COMFY_FAMILIES, NATIVE_VACE, comfy_family, tips
-from .comfy.sockets import AdapterFile, ConditionStack, LibraryModel, NativeModel
+from .comfy.sockets import AdapterFile, ConditionStack, LibraryModel, LoraStack, NativeModel
 from .comfy.where import EMPTY_LATENT, PINNED_LATENT, Where, all_conditions, check_pinning, latent_of, places_of
+from .lora import files_of, loras_input
 
 # ComfyUI's handles of adapters that were read, as long as the output of their loader lives: attaching one file twice,
 # or again with another VCU, reads and holds it once.
@@ -62,6 +65,7 @@ class VaceAttachAdapter(Node):
                 *sockets.guidance(),
                 *sockets.where(),
                 sockets.latent(),
+                loras_input("of the adapter (those of the base go into the MODEL, by ComfyUI's LoRA loaders)"),
             ],
             outputs=[
                 io.Model.Output(display_name="model", tooltip="The MODEL with the adapter, for the sampler."),
@@ -93,6 +97,7 @@ class VaceAttachAdapter(Node):
         strengths: Strength | None = None,
         conditions: ConditionStack | None = None,
         latent: str = EMPTY_LATENT,
+        loras: LoraStack | None = None,
     ) -> io.NodeOutput:
         options = AdapterOptions(start_percent=start_percent, end_percent=end_percent)
         where = Where(conditions=all_conditions(vcu, strength, strengths, conditions), pin=latent == PINNED_LATENT)
@@ -102,7 +107,9 @@ class VaceAttachAdapter(Node):
         _check_vae(vae, plug.family)
         check_for_model(vcu, plug.family.grid)
         check_pinning(latent, plug.family)
-        handle = _read(adapter, layers, plug, model)
+        with captured_warnings() as said:
+            changes = changes_for(files_of(loras), (found, "adapter"))
+        handle = _read(adapter, layers, plug, model, files_of(loras), changes)
         progress = host.Progress()
         with memory.said("encoding", vcu):
             known = _encoded(vae, where, plug.family, latent != EMPTY_LATENT, lambda *at: progress(*at))
@@ -110,7 +117,7 @@ class VaceAttachAdapter(Node):
             acting = Acting(options=options, strength=one.strength, places=places_of(one, plug.family.grid))
             model = attach(model, handle, plug.context(model, context.float().cpu()), acting, plug.room)
         begun = latent_of(latent, known.contexts[0], known.source, where, plug.family)
-        return host.output(cls, model, begun, vcu.num_references)
+        return host.output(cls, model, begun, vcu.num_references, notes=said)
 
 
 class VaceEncodePrompt(Node):
@@ -192,17 +199,28 @@ def _fitting_layers(found: Found, sizes: Mapping[str, int]) -> tuple[int, ...]:
     return layers
 
 
-def _read(adapter: AdapterFile, layers: tuple[int, ...], plug: Plug, model: Any) -> Any:
-    """ComfyUI's handle of the adapter, in the precision of the MODEL."""
+def _read(
+    adapter: AdapterFile,
+    layers: tuple[int, ...],
+    plug: Plug,
+    model: Any,
+    loras: tuple[Lora, ...],
+    changes: Changes,
+) -> Any:
+    """ComfyUI's handle of the adapter with what LoRAs change in it, in the precision of the MODEL."""
     dtype = placement.compute_dtype(model)
     handles = _READ.setdefault(adapter, {})
-    key = (dtype, layers, str(model.load_device))
+    key = (dtype, layers, str(model.load_device), loras, *host.stamps([one.path for one in loras]))
     if key not in handles:
         path = adapter.path  # alone: ComfyUI's handle must not keep alive what its own life hangs on
 
         def make() -> nn.Module:
-            return plug.managed(load_adapter(path, context_layers=layers, dtype=dtype, keep_packed=True))
+            return plug.managed(
+                load_adapter(path, context_layers=layers, dtype=dtype, keep_packed=True, changes=changes)
+            )
 
+        for old in [old for old in handles if loras and old[3] and old[:3] == key[:3]]:
+            del handles[old]  # another strength is tried, and each is a whole adapter
         handles[key] = placement.companion(make, model)
     return handles[key]
 

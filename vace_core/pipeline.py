@@ -22,6 +22,7 @@ from .protocols import BaseModel, EncodeMasks, OnChunk, VideoVae
 from .sampling.conditions import Condition, check_adapter, check_steps, conditions_of
 from .sampling.guidance import PAIR_BOUNDARY, Denoise, guide, switch_experts
 from .sampling.options import SamplingOptions
+from .sampling.phases import scale_by_level
 from .sampling.pinning import behind_references, pinned, pinned_cells
 from .sampling.progress import LATENTS, Progress, check_reached
 from .sampling.schedule import NoiseSchedule
@@ -348,7 +349,7 @@ def _denoiser(
             expert.base,
             prompt,
             negative,
-            guidance_scale=options.guidance_scale,
+            guidance_scale=scale_by_level(schedule.sigmas(), options.scales),
             stg_scale=options.stg_scale,
             rescale=options.rescale,
             attachments=_attachments(expert, options, schedule, conditions, model.vae.grid),

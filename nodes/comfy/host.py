@@ -80,6 +80,12 @@ def model_path(name: str, *folders: str) -> Path:
     )
 
 
+def stamps(paths: Sequence[Path]) -> list[tuple[str, int, int]]:
+    """File stamps: what changes when a file is replaced under its name."""
+    found = [(path, path.stat()) for path in paths if path.is_file()]
+    return [(str(path), stat.st_mtime_ns, stat.st_size) for path, stat in found]
+
+
 # What is said and shown
 
 

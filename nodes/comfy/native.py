@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, groupby
 from typing import Any
 
 import torch
@@ -188,9 +188,8 @@ def sample(
     # ComfyUI scales the noise by the first level, which is all but 1; ours is the noise itself.
     noise = make_noise(tuple(empty_latent(vcu).shape), options.seed) / levels[0]
     latents = torch.zeros_like(noise)
-    for part, first, last in ((model.model, 0, split), (model.low_noise, split, len(levels) - 1)):
-        if part is None or first == last:
-            continue
+    turns = ((model.model, 0, split), (model.low_noise, split, len(levels) - 1))
+    for part, scale, first, last in _by_scale(turns, options.scales):
         # One MODEL after the other, each through a sampling of ComfyUI's own for the steps that are its: it is loaded
         # when its turn comes, where memory is short in place of the one that is done, and cleaned up after its turn
         # however that ends.
@@ -198,7 +197,7 @@ def sample(
             job.wrapped(part),
             positive,
             negative,
-            options.guidance_scale,
+            scale,
             job.until(last),
             levels[first : last + 1],
             noise if first == 0 else torch.zeros_like(noise),
@@ -247,6 +246,16 @@ class _Known:
         if self.source is None or self.cells is None:
             return denoise
         return pinned(denoise, self.source.to(noise), noise, self.cells.to(noise.device))
+
+
+def _by_scale(
+    turns: Sequence[tuple[Any | None, int, int]], scales: Sequence[float]
+) -> Iterator[tuple[Any, float, int, int]]:
+    """Turns of a MODEL, its guidance scale, and the steps from and up to which both are the same."""
+    for part, start, end in turns:
+        for scale, run in groupby(range(start, end), key=lambda step: scales[step]):
+            steps = list(run)
+            yield part, scale, steps[0], steps[-1] + 1
 
 
 class _Job:

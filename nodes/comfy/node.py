@@ -24,7 +24,16 @@ from ...vace_core.checks.numbers import check_number, check_whole
 from ...vace_core.errors import InputError, VaceError, shortened
 from ...vace_core.sampling.strength import Strength
 from ...vace_core.vcu import VideoConditionUnit
-from .sockets import ANY_RATE, AdapterFile, ConditionStack, CropStitch, LibraryModel, NativeModel, ReferenceStack
+from .sockets import (
+    ANY_RATE,
+    AdapterFile,
+    ConditionStack,
+    CropStitch,
+    LibraryModel,
+    LoraStack,
+    NativeModel,
+    ReferenceStack,
+)
 
 log = logging.getLogger("vace")
 
@@ -163,6 +172,7 @@ SOCKETS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "VACE_VCU": (_of(VideoConditionUnit), "A unit is needed. Connect the output vcu of a VACE task."),
     "VACE_MODEL": (_of(LibraryModel, NativeModel), "A VACE model is needed. Connect one of the VACE loaders."),
     "VACE_ADAPTER": (_of(AdapterFile), "A VACE adapter is needed. Connect VACE Load Adapter."),
+    "VACE_LORAS": (_of(LoraStack), "LoRAs are needed. Connect VACE Load LoRA."),
     "VACE_STITCH": (_of(CropStitch), "A crop is needed. Connect the output stitch of VACE Crop Video."),
     "VACE_STRENGTH": (_of(Strength), "A strength is needed. Connect VACE Strength."),
     "VACE_CONDITIONS": (_of(ConditionStack), "Conditions are needed. Connect VACE Add Condition."),

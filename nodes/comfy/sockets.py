@@ -13,6 +13,7 @@ from torch import Tensor
 from ...vace_core.geometry import Box
 from ...vace_core.inputs.blending import BLEND_MODES
 from ...vace_core.inputs.fitting import ResolutionPreset
+from ...vace_core.loading.lora import Lora
 from ...vace_core.models.family import Family
 from ...vace_core.pipeline import VaceModel
 from ...vace_core.sampling.conditions import Condition
@@ -24,6 +25,7 @@ from .registry import COMFY_FAMILIES, NATIVE_VACE, tips
 Vcu = io.Custom("VACE_VCU")
 Model = io.Custom("VACE_MODEL")
 Adapter = io.Custom("VACE_ADAPTER")
+Loras = io.Custom("VACE_LORAS")
 References = io.Custom("VACE_REFERENCES")
 Stitch = io.Custom("VACE_STITCH")
 Strength = io.Custom("VACE_STRENGTH")
@@ -96,6 +98,13 @@ class AdapterFile:
     """A file that holds an adapter; it is read where its base is known."""
 
     path: Path
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LoraStack:
+    """LoRA files and how they are used, in the order in which they are merged."""
+
+    loras: tuple[Lora, ...]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -79,6 +79,15 @@ def load_adapter(studio: Studio, sheet: Sheet) -> str:
     return "an adapter file goes to VACE Load Model or to VACE Attach Adapter"
 
 
+@case("VaceLoadLora")
+def load_lora(studio: Studio, sheet: Sheet) -> str:
+    name = studio.name("VaceLoadLora")
+    users = [studio.name(one) for one in ("VaceLoadModel", "VaceAttachAdapter")]
+    sheet.chain([["LoRA file", f"another {name}"], [name], users], name)
+    sheet.heading("Merged into base and adapter as they are read, one after the other")
+    return "LoRA files go to VACE Load Model or to VACE Attach Adapter"
+
+
 @case("VaceUseNativeModel")
 def use_native_model(studio: Studio, sheet: Sheet) -> str:
     name = studio.name("VaceUseNativeModel")

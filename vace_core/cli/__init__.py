@@ -18,8 +18,9 @@ from .. import __version__
 from . import ablate, demo, evaluate, study, tools, train
 from .console import EXIT_CODES, result, set_debug
 from .jobs import Remembering
-from .options import Sheet, spread
+from .options import Sheet
 from .run import preview, run
+from .spread import spread
 from .tasks import TASKS
 from .where import FullRun
 

@@ -27,13 +27,14 @@ from ..media.write import check_frames_target, check_video_target, write_frames,
 from ..pipeline import SamplingOptions, VaceModel, finish, generate, get_solver, kept_latents
 from ..preview.cost import JobCost, job_cost
 from ..sampling.conditions import check_adapter, check_steps
+from ..sampling.phases import said_scales
 from ..sampling.progress import Progress
 from ..vcu import VideoConditionUnit
 from .console import Bars, print_table, result, say
 from .files import Files, find_files
 from .film import joined
 from .jobs import Job, confirm, files_read, is_there, kept_job
-from .models import device_of, load, options_of, profile_of, read_sizes
+from .models import check_lora, device_of, load, options_of, profile_of, read_sizes
 from .options import BlendName, Sheet
 from .request import Request
 from .where import AS_IT_IS, Conditions, FullRun, conditions_of
@@ -69,6 +70,7 @@ def run(task: str, ask: Callable[[], Request], run: FullRun, context: Context) -
             print_table([("preview", str(run.preview))])
         if run.dry_run:
             check_adapter(request.vcu, options, attached=files.adapter is not None)
+            check_lora(files)
             _report_job(task, request, options, job_cost(read_sizes(files, run), request.vcu, options), run)
             return
         job.ready(output, files_read(context, files))
@@ -324,16 +326,17 @@ def _job(task: str, request: Request, options: SamplingOptions, run: FullRun) ->
         "warnings": request.warnings(profile_of(request.wanted).rule.grid),
         "options": asdict(options),
         "where_and_when": run.said(),
+        "lora": run.lora or [],
     }
 
 
 def _said_negative(options: SamplingOptions, vcu: VideoConditionUnit) -> str:
     words = options.negative_for(vcu) or "none"
-    return f"{words} (not used: cfg is 1)" if options.guidance_scale == 1 else words
+    return words if options.is_guided else f"{words} (not used: cfg is 1)"
 
 
 def _sampling_words(options: SamplingOptions) -> str:
     grows = " and more for longer clips" if options.shift_growth else ""
     said = f"{options.steps} steps of {options.solver}, shift {options.shift:.3g}{grows}"
-    said += f", cfg {options.guidance_scale:g}" + (f", stg {options.stg_scale:g}" if options.stg_scale else "")
+    said += f", cfg {said_scales(options.scales)}" + (f", stg {options.stg_scale:g}" if options.stg_scale else "")
     return f"{said}, strength {options.strength:g}, seed {options.seed}"

@@ -84,7 +84,9 @@ class SamplingOptions:
         shift: Shift of the schedule, > 0, for a clip of 1024 tokens.
         shift_growth: How fast the shift grows with the tokens of a clip, ≥ 0; 0 = it is the same for every clip.
         terminal: Noise level 0..1 at which the last step begins; 0 = where the shift puts it.
-        guidance_scale: ≥ 0; 1 = off.
+        guidance_scale: ≥ 0; 1 = off, which saves a pass.
+        guidance_scales: The same of each step, from the first on; the last one holds for all that are left.
+            () = `guidance_scale` in every step.
         stg_scale: Of spatio-temporal guidance, ≥ 0; 0 = off. Only some bases can do it.
         rescale: How much of the deviation of the prompt's own prediction comes back after that, 0..1; 0 and 1 = off.
         denoise: Part of the schedule, above 0 to 1, that is gone through: 1 = from pure noise; below, from the source
@@ -118,6 +120,18 @@ class SamplingOptions:
     start_percent: float = 0.0
     end_percent: float = 1.0
     negative_prompt: str = WAN_NEGATIVE_PROMPT
+    guidance_scales: tuple[float, ...] = ()
+
+    @property
+    def scales(self) -> tuple[float, ...]:
+        """The guidance scale of each step."""
+        given = self.guidance_scales or (self.guidance_scale,)
+        return (*given, *[given[-1]] * (int(self.steps) - len(given)))
+
+    @property
+    def is_guided(self) -> bool:
+        """Whether the negative prompt counts in any step."""
+        return any(scale != 1 for scale in self.scales)
 
     def negative_for(self, vcu: VideoConditionUnit) -> str:
         """The negative prompt that the unit is sampled with: its own, or that of these options where it has none."""
@@ -130,6 +144,16 @@ class SamplingOptions:
         check_number("The growth of the shift", self.shift_growth, least=0)
         check_number("The terminal noise level", self.terminal, least=0, most=1)
         check_number("The guidance scale (cfg)", self.guidance_scale, least=0)
+        for scale in self.guidance_scales:
+            check_number("A guidance scale (cfg) of a step", scale, least=0)
+        if len(self.guidance_scales) > self.steps:
+            raise InputError(
+                "guidance-scales-many",
+                "{count} guidance scales were given for {steps} steps. At most one for each step is needed, of which "
+                "the last holds for the rest. Give fewer, or make more steps.",
+                count=len(self.guidance_scales),
+                steps=self.steps,
+            )
         check_number("The scale of spatio-temporal guidance (stg)", self.stg_scale, least=0)
         check_number("The rescale", self.rescale, least=0, most=1)
         check_number("The denoise", self.denoise, above=0, most=1)
