@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tiny
 import torch
 from refused import refused
 
@@ -13,6 +14,7 @@ from vace_core.errors import InputError
 from vace_core.geometry import Box
 from vace_core.inputs.blending import multiband, seam_steps
 from vace_core.inputs.put_back import stitch
+from vace_core.pipeline import finish
 
 SIZE = (48, 64)
 
@@ -87,3 +89,10 @@ def test_a_blend_that_is_not_there_is_refused():
     with pytest.raises(InputError) as error:
         composite_vcu(smooth(), tasks.inpaint(smooth(), hole()), blend_mode="poisson")  # type: ignore[arg-type]
     assert refused(error.value) == "blend-unknown: known=feather, multiband, mode=poisson"
+
+
+def test_a_blend_needs_something_that_is_kept():
+    vcu = tasks.text(num_frames=1, height=16, width=16)
+    with pytest.raises(InputError) as error:
+        finish(tiny.vae(), vcu, torch.zeros(1, 16, 1, 2, 2), blend_mode="multiband")
+    assert refused(error.value) == "finish-without-source"
