@@ -22,6 +22,7 @@ from .example import VaceExampleClip
 from .finish import VaceCompositeVideo, VaceDecodeVideo
 from .load import VaceLoadAdapter, VaceLoadModel, VaceLoadStarter, VaceUseNativeModel
 from .lora import VaceLoadLora
+from .options import VaceSamplingOptions
 from .preview import VacePreviewVCU
 from .sample import VaceSampleVideo
 from .strength import VaceAddCondition, VaceStrength
@@ -56,6 +57,7 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     VaceStrength,
     VaceAddCondition,
     VacePreviewVCU,
+    VaceSamplingOptions,
     VaceSampleVideo,
     VaceApplyVCU,
     VaceAttachAdapter,

@@ -17,7 +17,7 @@ from ..vace_core.checks.numbers import check_finite
 from ..vace_core.errors import InputError
 from ..vace_core.models.family import Family
 from ..vace_core.models.wan.family import WAN
-from ..vace_core.sampling.phases import parse_scales, said_scales
+from ..vace_core.sampling.phases import said_scales
 from ..vace_core.sampling.presets import DISTILLED
 from ..vace_core.sampling.schedule import grown_shift
 from ..vace_core.sampling.solvers import SOLVERS
@@ -29,11 +29,10 @@ from .comfy import host, memory, native, placement, sockets
 from .comfy.fitted import check_for_model
 from .comfy.node import Node, captured_warnings
 from .comfy.registry import tips
-from .comfy.sockets import ConditionStack, LibraryModel, NativeModel
+from .comfy.sockets import ConditionStack, LibraryModel, MoreOptions, NativeModel
 from .comfy.where import Where, all_conditions, check_start, started
 
 SHOWN = 4  # frames of a preview
-NO_PRESET = "off"
 SMALL = 128 * 128  # pixels of a frame that the VAE itself can show after every step
 
 
@@ -131,21 +130,11 @@ class VaceSampleVideo(Node):
                     tooltip="Noise levels of one of ComfyUI's schedulers, in place of steps and shift. Where they "
                     "begin below 1, sampling begins from start or from the VCU's own video.",
                 ),
-                io.String.Input(
-                    "cfg_steps",
-                    default="",
+                sockets.Options.Input(
+                    "options",
                     optional=True,
-                    force_input=True,  # few need it, and the node is long
-                    tooltip="The cfg of each step, instead of cfg: 6 x 2, 1 is 6 in the first two steps and, at "
-                    "half the time, off in the rest. Empty = cfg in every step.",
-                ),
-                io.Combo.Input(
-                    "distilled",
-                    options=[NO_PRESET, *DISTILLED],
-                    default=NO_PRESET,
-                    optional=True,
-                    tooltip="For Wan with a LoRA of few steps: its steps, shift and sampler as published, and cfg 1, "
-                    "instead of those above; cfg_steps still counts. off = as set above.",
+                    tooltip="Guidance by steps, or a preset for LoRA of few steps: from VACE Sampling Options. It goes "
+                    "before steps, cfg, shift and sampler here.",
                 ),
             ],
             outputs=[
@@ -176,13 +165,12 @@ class VaceSampleVideo(Node):
         conditions: ConditionStack | None = None,
         start: Any | None = None,
         sigmas: Tensor | None = None,
-        cfg_steps: str = "",
-        distilled: str = NO_PRESET,
+        options: MoreOptions | None = None,
     ) -> io.NodeOutput:
         family, usual = sockets.usual(model)
         check_for_model(vcu, family.grid)
         levels = () if sigmas is None else tuple(float(level) for level in sigmas.flatten())
-        options = replace(
+        chosen = replace(
             usual if shift == 0 else replace(usual, shift=shift, shift_growth=0.0),
             steps=steps,
             guidance_scale=cfg,
@@ -195,11 +183,11 @@ class VaceSampleVideo(Node):
             start_percent=start_percent,
             end_percent=end_percent,
         )
-        options = _by_preset(options, distilled, family)
+        if options is not None:
+            chosen = _with(options, chosen, family)
         if levels:  # in place of steps and shift, whoever set these
-            options = replace(options, steps=max(len(levels) - 1, 1), sigmas=levels)
-        options = replace(options, guidance_scales=parse_scales(cfg_steps))
-        check_start(start, begins=options.begins_from_clip)
+            chosen = replace(chosen, steps=max(len(levels) - 1, 1), sigmas=levels)
+        check_start(start, begins=chosen.begins_from_clip)
         frames, latents = started(start, vcu, family)
         own = 1.0 if conditions is None else strength
         where = Where(
@@ -218,12 +206,12 @@ class VaceSampleVideo(Node):
 
         with captured_warnings() as warned, memory.said("sampling", vcu):
             if isinstance(model, NativeModel):
-                samples = native.sample(model, where, options, on_step=on_step, on_chunk=on_chunk)
+                samples = native.sample(model, where, chosen, on_step=on_step, on_chunk=on_chunk)
             else:
-                samples = _sample(model, where, options, on_step, on_chunk)
+                samples = _sample(model, where, chosen, on_step, on_chunk)
         check_finite(samples, "Sampling", pipeline.MODEL_ADVICE)
         placement.free_cache()
-        notes = [*_outside(model, vcu), _sampling_note(options, family, vcu), *warned]
+        notes = [*_outside(model, vcu), _sampling_note(chosen, family, vcu), *warned]
         return host.output(cls, {"samples": samples}, notes=notes)
 
 
@@ -285,23 +273,24 @@ def _sampling_note(options: SamplingOptions, family: Family, vcu: VideoCondition
     return said if not options.is_guided else f"{said} Negative prompt: {options.negative_for(vcu) or 'none'}"
 
 
-def _by_preset(options: SamplingOptions, name: str, family: Family) -> SamplingOptions:
-    """The options with those of a preset for distilled LoRA, if one was chosen.
+def _with(more: MoreOptions, options: SamplingOptions, family: Family) -> SamplingOptions:
+    """The options with those of VACE Sampling Options.
 
     Raises:
-        InputError: the model is of a family that the presets are not for.
+        InputError: the model is of a family that the preset is not for.
     """
-    if name == NO_PRESET:
-        return options
-    if family is not WAN:
-        raise InputError(
-            "distilled-other-family",
-            "distilled is {name}, but the model is {model}. Its presets are for LoRA of {needed}. Set it to off.",
-            name=name,
-            model=family.base_name,
-            needed=WAN.name,
-        )
-    return DISTILLED[name].options(options)
+    if more.distilled is not None:
+        if family is not WAN:
+            raise InputError(
+                "distilled-other-family",
+                "The preset is {name}, but the model is {model}. The presets are for LoRA of {needed}. Set distilled "
+                "to off in VACE Sampling Options.",
+                name=more.distilled,
+                model=family.base_name,
+                needed=WAN.name,
+            )
+        options = DISTILLED[more.distilled].options(options)
+    return replace(options, guidance_scales=more.scales)
 
 
 def _shower(model: LibraryModel | NativeModel, vcu: VideoConditionUnit) -> Callable[[Tensor], Image.Image | None]:

@@ -140,6 +140,11 @@ class Attachment:
         somewhere = any(self.blocks or (1.0,)) and (self.places is None or bool(self.places.any()))
         return somewhere and sigma in self.sigmas and self.at(sigma).strength != 0.0
 
+    @property
+    def computed(self) -> int:
+        """How many of the context blocks are computed in a pass, from the first on."""
+        return _computed([self.strength * factor for factor in self.blocks or [1.0] * len(self.adapter.context_layers)])
+
     def begin(self, tokens: Tensor) -> Tensor:
         """The base's tokens `(B, L, D)` before its first block, with the context added if the adapter has no blocks."""
         if self.adapter.context_layers:
@@ -201,8 +206,7 @@ class HintChain:
         self._adapter, self._tokens = adapter, tokens
         self._dtype, self._places = dtype, places
         self._factors = [strength * factor for factor in blocks or [1.0] * len(adapter.context_layers)]
-        # A context block reads the one before it, so all up to the last one that says something are computed.
-        self._computed = max((number + 1 for number, factor in enumerate(self._factors) if factor), default=0)
+        self._computed = _computed(self._factors)
         self._next = 0
 
     def add_hint(self, layer: int, tokens: Tensor, stream: object) -> Tensor:
@@ -230,3 +234,8 @@ class HintChain:
 
     def _sum(self, tokens: Tensor, hint: Tensor, strength: float) -> Tensor:
         return tokens + hint if strength == 1.0 else tokens.add(hint, alpha=strength)
+
+
+def _computed(factors: Sequence[float]) -> int:
+    """A context block reads the one before it, so all up to the last one that says something are computed."""
+    return max((number + 1 for number, factor in enumerate(factors) if factor), default=0)

@@ -90,5 +90,16 @@ class CanPerturb(Protocol):
         ...
 
 
+@runtime_checkable
+class TakesSeveral(Protocol):
+    """A base model that makes all predictions of a step in one call, where its weights have to come from elsewhere."""
+
+    def several(
+        self, latents: Tensor, sigma: Tensor, texts: Sequence[Any], attachments: Sequence[Attachment] = ()
+    ) -> list[Tensor]:
+        """What a call with each of `texts` gives, to the bit."""
+        ...
+
+
 EncodeMasks = Callable[[Tensor], Tensor]
 """Masks `(B, 1, T, H, W)` → mask latents `(B, C, t, h, w)`, as a base's adapters were trained with."""

@@ -31,6 +31,7 @@ from .sockets import (
     CropStitch,
     LibraryModel,
     LoraStack,
+    MoreOptions,
     NativeModel,
     ReferenceStack,
 )
@@ -173,6 +174,7 @@ SOCKETS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "VACE_MODEL": (_of(LibraryModel, NativeModel), "A VACE model is needed. Connect one of the VACE loaders."),
     "VACE_ADAPTER": (_of(AdapterFile), "A VACE adapter is needed. Connect VACE Load Adapter."),
     "VACE_LORAS": (_of(LoraStack), "LoRAs are needed. Connect VACE Load LoRA."),
+    "VACE_OPTIONS": (_of(MoreOptions), "Sampling options are needed. Connect VACE Sampling Options."),
     "VACE_STITCH": (_of(CropStitch), "A crop is needed. Connect the output stitch of VACE Crop Video."),
     "VACE_STRENGTH": (_of(Strength), "A strength is needed. Connect VACE Strength."),
     "VACE_CONDITIONS": (_of(ConditionStack), "Conditions are needed. Connect VACE Add Condition."),

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
+from ...vace_core.checks.room import is_short_of_memory
 from ...vace_core.errors import ModelError
 from ...vace_core.models import layers as own_layers
 from ...vace_core.models.devices import VAE_DTYPES
@@ -19,8 +20,6 @@ from .layers import managed_ops
 Result = TypeVar("Result")
 
 log = logging.getLogger("vace")
-
-SHORT = ("out of memory", "can't allocate memory", "not enough memory")  # what errors of torch say of it
 
 
 def dtypes(numbers: int, supported: Sequence[torch.dtype] = VAE_DTYPES) -> tuple[torch.dtype, torch.dtype]:
@@ -105,7 +104,7 @@ def when_memory_is_short(run: Callable[[], Result], instead: Callable[[], Result
     try:
         return run()
     except Exception as error:
-        if not _is_short_of_memory(error):
+        if not is_short_of_memory(error):
             raise
         log.warning("VACE: out of memory, so all models are taken off the device and it is tried once more")
     # Here the error is gone, and with it what its frames held.
@@ -123,7 +122,7 @@ def saying_short_memory(doing: str, cure: str) -> Generator[None, None, None]:
     try:
         yield
     except Exception as error:
-        if not _is_short_of_memory(error):
+        if not is_short_of_memory(error):
             raise
     else:
         return
@@ -135,12 +134,6 @@ def saying_short_memory(doing: str, cure: str) -> Generator[None, None, None]:
         doing=doing,
         cure=cure,
     )
-
-
-def _is_short_of_memory(error: BaseException) -> bool:
-    # Not all devices have an error of their own for it, nor has the CPU.
-    said = str(error).lower() if isinstance(error, RuntimeError) else ""
-    return isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)) or any(sign in said for sign in SHORT)
 
 
 def companion(make: Callable[[], nn.Module], model: Any) -> Any:

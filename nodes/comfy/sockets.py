@@ -26,6 +26,7 @@ Vcu = io.Custom("VACE_VCU")
 Model = io.Custom("VACE_MODEL")
 Adapter = io.Custom("VACE_ADAPTER")
 Loras = io.Custom("VACE_LORAS")
+Options = io.Custom("VACE_OPTIONS")
 References = io.Custom("VACE_REFERENCES")
 Stitch = io.Custom("VACE_STITCH")
 Strength = io.Custom("VACE_STRENGTH")
@@ -105,6 +106,19 @@ class LoraStack:
     """LoRA files and how they are used, in the order in which they are merged."""
 
     loras: tuple[Lora, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MoreOptions:
+    """What is seldom set of sampling.
+
+    Attributes:
+        distilled: One of `sampling.presets.DISTILLED`, or None.
+        scales: As `SamplingOptions.guidance_scales`.
+    """
+
+    distilled: str | None
+    scales: tuple[float, ...]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import lora_files
 import pytest
 import torch
 from filling import fill
+from lora_files import factors
 from model_files import text_encoder, vae_weights, write_sparse
 from refused import refused
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner, Result
 
 from vace_core.cli import app
@@ -184,3 +186,30 @@ def test_the_vae_works_in_tiles_where_that_is_asked_for(folder):
 def letters(text: str) -> str:
     """Without white space: a table breaks lines anywhere."""
     return "".join(text.split())
+
+
+def test_loras_change_the_network_they_are_for_and_are_said(folder, tmp_path):
+    shape = {"blocks.0.ffn.0.weight": (128, 128), "vace_blocks.1.self_attn.v.weight": (128, 128)}
+    named = factors(shape, [name.removesuffix(".weight") for name in shape])
+    lora = lora_files.write(tmp_path / "small.safetensors", lora_files.kohya(named))
+    scale = 0.5 * lora_files.ALPHA / lora_files.RANK
+    for noise in ("high", "low"):
+        whole = load_file(folder / f"wan_{noise}.safetensors")
+        lora_files.write(tmp_path / f"wan_{noise}.safetensors", lora_files.added(whole, named, scale))
+    model = ("-m", folder / "wan_high.safetensors")
+    done = vace(folder, *model, "--lora", f"{lora}:0.5", "-o", tmp_path / "both.png")
+    assert done.exit_code == 0, done.stderr
+    assert "small.safetensors at 0.5" in done.stderr
+    merged = picture(folder, tmp_path / "merged.png", "-m", tmp_path / "wan_high.safetensors")
+    assert (read_image(tmp_path / "both.png")[0] - merged).abs().max() < 2 / 255
+    each = ("--lora", f"{lora}:0.5:high", "--lora", f"{lora}:0.5:low")
+    assert torch.equal(picture(folder, tmp_path / "each.png", *model, *each), read_image(tmp_path / "both.png")[0])
+    assert not torch.equal(picture(folder, tmp_path / "high.png", *model, *each[:2]), merged)
+
+
+def test_a_lora_that_fits_nowhere_is_refused_before_anything_is_read(folder, tmp_path):
+    lora = lora_files.write(tmp_path / "other.safetensors", {"double_blocks.0.lora_up.weight": torch.zeros(1, 1)})
+    for words in (("--dry-run",), ()):
+        done = vace(folder, "-m", folder / "wan_high.safetensors", "--lora", lora, *words, "-o", tmp_path / "a.png")
+        assert done.exit_code != 0
+        assert refused(done.exception).startswith("lora-matches-nothing: count=1, ")

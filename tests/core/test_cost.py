@@ -72,6 +72,17 @@ def test_memory_of_a_pass_is_close_to_that_of_the_modules(case, dtype, slack):
     assert wan_cost.peak_of_pass(sizes, blocks, tokens, dtype.itemsize) == pytest.approx(bytes_.peak, rel=slack)
 
 
+def test_memory_of_two_passes_in_one_go_is_close_to_that_of_the_modules():
+    sizes, blocks, latent = SMALL_REAL
+    base, adapter, latents, sigma, text, context = one_pass(sizes, blocks, latent, torch.bfloat16)
+    with torch.no_grad(), AttentionInOnePiece(), LiveBytes() as bytes_, torch.device("meta"):
+        attachment = Attachment(adapter=adapter, context=adapter.embed(context))
+        base.passes(latents, sigma, [text, text], [attachment])
+    cost = (sizes, blocks, latent[0] * latent[1] * latent[2] // 4, 2)
+    planned = wan_cost.peak_of_pass(*cost) + wan_cost.waiting_pass(*cost)
+    assert planned == pytest.approx(bytes_.peak, rel=0.05)
+
+
 @pytest.mark.parametrize(
     ("vae", "size"),
     [(VaeSizes(width=16, blocks=1), (17, 64, 64)), (VaeSizes(), (9, 480, 832)), (VaeSizes(), (1, 128, 160))],

@@ -7,46 +7,24 @@ from typing import Any
 
 import pytest
 import torch
+from card_steps import LEVEL, Steps, angles
 from families import ltx, wan
 from families.conformance import all_tasks
 from pretended_card import Card
 
 from vace_core import pipeline
-from vace_core.models.wan.dit import FREQUENCIES
 from vace_core.pipeline import Expert, VaceModel
 from vace_core.sampling.solvers import SOLVERS
 
 FAMILIES = {"wan": wan.CASE, "ltx": ltx.CASE}
 TASKS = {name: list(all_tasks(case)) for name, case in FAMILIES.items()}
 STEPS = 2
-# Brought to the card in every pass: the noise level; for Wan also the angles of the places in time, rows and columns.
-LEVEL = 4 * FREQUENCIES
 
 
 def networks(model: VaceModel) -> list[torch.nn.Module]:
     vae: Any = model.vae
     experts = [expert for expert in (model.expert, model.low_noise) if expert is not None]
     return [vae.network, *(part for expert in experts for part in (expert.base, expert.adapter) if part is not None)]
-
-
-class Steps:
-    """What a card did in each step but the first: bytes that came to it, and how often the CPU waited for it."""
-
-    def __init__(self, card: Card) -> None:
-        self.card, self.before, self.seen = card, (0, 0), []
-
-    def __call__(self, index: int, total: int, denoised: torch.Tensor) -> None:
-        assert denoised.device == self.card.device
-        now = (self.card.copied, self.card.asked)
-        if index:
-            self.seen.append((now[0] - self.before[0], now[1] - self.before[1]))
-        self.before = now
-
-
-def angles(case: Any, unit: Any) -> int:
-    """Bytes of the angles of Wan's tokens, axis by axis."""
-    t, h, w = case.family.grid.latent_size(unit.num_frames, unit.height, unit.width)
-    return 8 * (22 * (t + unit.num_references) + 21 * h // 2 + 21 * w // 2)
 
 
 def check(case: Any, model: VaceModel, unit: Any, **changed: Any) -> None:

@@ -50,6 +50,7 @@ GOOD: dict[str, Callable[[Any], Any]] = {
     "starter": lambda pack: pack.starter[0],
     "base": lambda pack: pack.starter[1],
     "adapter": lambda pack: pack.starter[2],
+    "options": lambda pack: pack.run("VaceSamplingOptions", cfg_steps="2, 1")[0],
     "references": lambda pack: pack.run("VaceStackReferences", image=clip(1))[0],
     "stitch": lambda pack: pack.run("VaceCropVideo", images=clip(), mask=mask())[2],
     "unit": lambda pack: pack.run("VaceInpaintVideo", images=clip(), mask=mask(), fit="as it is")[0],

@@ -134,6 +134,8 @@ def test_what_was_typed_never_kills_the_log(pack, run, text, encoding, capsys):
         "VaceInpaintVideo": {"images": torch.zeros(1, 32, 48, 3), "mask": torch.ones(1, 32, 48), "fit": text},
         "VaceLayoutToVideo": {"paths": text},
         "VaceLoadAdapter": {"adapter": text},
+        "VaceLoadLora": {"lora": text},
+        "VaceSamplingOptions": {"cfg_steps": text},
     }
     for node_id, values in asked.items():
         with console(encoding) as stream:

@@ -67,6 +67,10 @@ def loras(run, name="kohya.safetensors", **more):
     return run("VaceLoadLora", lora=name, strength=STRENGTH, **more)[0]
 
 
+def more(run, **values):
+    return run("VaceSamplingOptions", **values)[0]
+
+
 def test_load_model_with_a_lora_is_the_model_that_has_it(run, vcu):
     def sampled(**files):
         model = run("VaceLoadModel", **{**FILES, **files})[0]
@@ -152,7 +156,7 @@ def test_guidance_by_steps_is_two_samplings_in_a_row(comfy, run, pack, vcu):
     vae = native_parts.vae(pack.vace_core)
     own = run("VaceUseNativeModel", model=model, clip=clip, vae=vae)[0]
     options = {**OPTIONS, "steps": 4, "sampler": "euler"}
-    out = run("VaceSampleVideo", model=own, vcu=vcu, **options, cfg_steps="3 x 2, 1")
+    out = run("VaceSampleVideo", model=own, vcu=vcu, **options, options=more(run, cfg_steps="3 x 2, 1"))
     assert "cfg 3 x 2, 1 x 2." in out.ui["text"][-1]
     core, nodes = pack.vace_core, pack.nodes.comfy
     with torch.inference_mode():
@@ -179,7 +183,7 @@ def between(comfy, model, texts, cfg, levels, noise, latents):
 
 def test_a_preset_sets_steps_shift_and_sampler(run, vcu, pack):
     model = run("VaceLoadModel", **FILES)[0]
-    out = run("VaceSampleVideo", model=model, vcu=vcu, **OPTIONS, distilled="lightx2v-4")
+    out = run("VaceSampleVideo", model=model, vcu=vcu, **OPTIONS, options=more(run, distilled="lightx2v-4"))
     assert out.ui["text"] == ("4 steps of euler, shift 5, cfg 1.",)
     typed = {**OPTIONS, "steps": 4, "shift": 5.0, "cfg": 1.0, "sampler": "euler"}
     assert out[0]["samples"].equal(run("VaceSampleVideo", model=model, vcu=vcu, **typed)[0]["samples"])

@@ -60,7 +60,7 @@ WORDS = {
     "vace strength": {"VaceSampleVideo", "VaceApplyVCU", "VaceAttachAdapter"},
     "wan vace": {"VaceLoadModel", "VaceUseNativeModel", "VaceAttachAdapter", "VaceBuildVCU", "VaceApplyVCU"},
     "ltx": {"VaceLoadModel"},
-    "lora": {"VaceUseNativeModel", "VaceAttachAdapter"},
+    "lora": {"VaceUseNativeModel", "VaceAttachAdapter", "VaceLoadLora"},
     "gguf": {"VaceUseNativeModel", "VaceAttachAdapter"},
     "sampler": {"VaceSampleVideo"},
     "starter": {"VaceLoadStarter"},

@@ -59,7 +59,7 @@ def measured(wanted: list[tuple[str, str, str]]) -> list[tuple[str, str, str, di
 def table(found: list[tuple[str, str, str, dict[str, Any]]]) -> str:
     """Stage by stage: results equal to the undisturbed run, how, and how many steps were done again."""
     lines = [f"| stage | {' | '.join(FAULTS)} |", "| --- | --- | --- | --- |"]
-    for at in dict.fromkeys(at for _, at, _, _ in found):
+    for at in [at for at in STAGES if any(place == at for _, place, _, _ in found)]:
         cells = [_cell([one for _, place, fault, one in found if (place, fault) == (at, what)]) for what in FAULTS]
         lines.append(f"| {at} | {' | '.join(cells)} |")
     shown = sum(one.get("tracebacks", 1) for *_, one in found)

@@ -453,6 +453,19 @@ def preview_vcu(studio: Studio, sheet: Sheet) -> str:
 # Sampling and after
 
 
+@case("VaceSamplingOptions")
+def sampling_options(studio: Studio, sheet: Sheet) -> str:
+    name, sampler = (studio.name(one) for one in ("VaceSamplingOptions", "VaceSampleVideo"))
+    sheet.chain([[name], [sampler]], name)
+    clip = studio.clip(ONE)
+    vcu = studio.run("VaceControlVideo", images=clip["images"], kind="scribble", fps=8.0, **WORDS)[0]
+    sheet.heading("One seed, 20 steps")
+    for typed, words in (("2", "cfg 2 in every step: 40 passes"), ("2 x 8, 1", "cfg_steps 2 x 8, 1: 28 passes")):
+        options = studio.run("VaceSamplingOptions", cfg_steps=typed)[0]
+        sheet.strip(words, images(studio.made(vcu, options=options)))
+    return "guidance in every step, and in the first eight"
+
+
 @case("VaceSampleVideo")
 def sample_video(studio: Studio, sheet: Sheet) -> str:
     clip = studio.clip(ONE)

@@ -143,6 +143,7 @@ QUIET = (
     "VaceLoadModel",
     "VaceLoadAdapter",
     "VaceLoadLora",
+    "VaceSamplingOptions",
     "VaceUseNativeModel",
     "VaceSampleVideo",
     "VaceApplyVCU",

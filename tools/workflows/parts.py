@@ -29,6 +29,11 @@ LORA = _file(
     "Wan21_CausVid_14B_T2V_lora_rank32.safetensors",
     f"{_KIJAI}/Wan21_CausVid_14B_T2V_lora_rank32.safetensors",
 )
+SMALL_LORA = _file(
+    "loras",
+    "Wan21_CausVid_bidirect2_T2V_1_3B_lora_rank32.safetensors",
+    f"{_KIJAI}/Wan21_CausVid_bidirect2_T2V_1_3B_lora_rank32.safetensors",
+)
 LTX = _file(
     "checkpoints",
     "ltx-video-2b-v0.9.safetensors",
@@ -96,16 +101,17 @@ def make(
     *,
     ends: dict[str, Link] | None = None,
     adapter: Link | None = None,
+    loras: Link | None = None,
+    options: Link | None = None,
     finish: bool = True,
     seed: int = 1,
 ) -> Node:
     """Preview, models, sampler, decoder and the saved video; the decoder."""
     seen = graph.add("VacePreviewVCU", "look", vcu=vcu)
     starter = graph.add("VaceLoadStarter", "model")
-    real_model(graph, adapter)
-    sampled = graph.add(
-        "VaceSampleVideo", "sample", model=starter["model"], vcu=seen["vcu"], **{**SAMPLING, "seed": seed}
-    )
+    real_model(graph, adapter, loras)
+    chosen: dict[str, Any] = {**SAMPLING, "seed": seed, **({} if options is None else {"options": options})}
+    sampled = graph.add("VaceSampleVideo", "sample", model=starter["model"], vcu=seen["vcu"], **chosen)
     decoded = graph.add(
         "VaceDecodeVideo",
         "decode",
@@ -119,8 +125,9 @@ def make(
     return decoded
 
 
-def real_model(graph: Graph, adapter: Link | None = None) -> Node:
-    joined: dict[str, Any] = {} if adapter is None else {"adapter": adapter}
+def real_model(graph: Graph, adapter: Link | None = None, loras: Link | None = None) -> Node:
+    linked: dict[str, Any] = {"adapter": adapter, "loras": loras}
+    joined = {name: link for name, link in linked.items() if link is not None}
     files = dict(FILES) if adapter is None else {**FILES, "model": BASE["name"]}
     needed = [SMALL if adapter is None else BASE, TEXT, VAE]
     return graph.add("VaceLoadModel", "model", title=REAL_TITLE, muted=True, models=needed, **files, **joined)

@@ -12,6 +12,7 @@ from .parts import (
     LTX,
     SAMPLING,
     SIZE,
+    SMALL_LORA,
     T5,
     TEXT,
     VAE,
@@ -38,12 +39,16 @@ def adapter() -> Graph:
     base = (
         "Write a prompt.\n\nThe real model has two loaders here, both muted. Unmute both with Ctrl+M. Their files:\n\n"
         + links(BASE, ADAPTER)
+        + "\n\nTo generate in 4 steps, unmute VACE Load LoRA and VACE Sampling Options too:\n\n"
+        + links(SMALL_LORA)
     )
     graph = Graph("VACE Adapter on a Wan Base", note("Adapter on a base", does, base, sizes="Set size and length."))
     prompt = "a blue star moves up on a plain mint background"
     task = graph.add("VaceTextToVideo", "task", **SIZE, prompt=prompt)
     module = graph.add("VaceLoadAdapter", "task", muted=True, models=[ADAPTER], adapter=ADAPTER["name"])
-    make(graph, task["vcu"], adapter=module["adapter"], seed=3)
+    lora = graph.add("VaceLoadLora", "task", muted=True, models=[SMALL_LORA], lora=SMALL_LORA["name"], strength=0.7)
+    few = graph.add("VaceSamplingOptions", "task", muted=True, distilled="causvid-4")
+    make(graph, task["vcu"], adapter=module["adapter"], loras=lora["loras"], options=few["options"], seed=3)
     return graph
 
 

@@ -10,7 +10,12 @@ import math
 import os
 from pathlib import Path
 
+import torch
+
 from ..errors import InputError
+
+SHORT = ("out of memory", "can't allocate memory", "not enough memory")
+"""What errors of torch say of memory that ran out."""
 
 SMALL = 64 << 20
 """Bytes that are always taken to be free."""
@@ -97,6 +102,13 @@ def advice(needed_bytes: int, free: int, *, frames: int | None, height: int | No
     if not choices:
         return "Make it smaller or shorter, close other programs, or use a machine with more memory."
     return f"The largest that fit are {' or '.join(choices)}. Choose one of these, or free some memory."
+
+
+def is_short_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, on a device or on the CPU."""
+    # Not all devices have an error of their own for it, nor has the CPU.
+    said = str(error).lower() if isinstance(error, RuntimeError) else ""
+    return isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)) or any(sign in said for sign in SHORT)
 
 
 def free_bytes(system: Path = Path("/")) -> int:

@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 from torch import Tensor
 
+from ..checks.room import is_short_of_memory
 from ..errors import InputError, ModelError, VaceError
 
 OTHER, INPUT, MODEL, INTERRUPTED = 1, 3, 4, 130
@@ -26,6 +27,10 @@ at all.
 """
 
 _HINTS = "vace_hints"
+SHORT_OF_MEMORY = (
+    "Memory ran out. What the job takes at each stage is said with --dry-run. Make the clip shorter or smaller, set "
+    "--tile or --vae-dtype bfloat16, or close other programs that use it."
+)
 
 eye = Console(stderr=True, highlight=False)
 log = logging.getLogger("vace")
@@ -56,8 +61,15 @@ def errors_as_exit_codes() -> Generator[None, None, None]:
         code = MODEL if isinstance(error, ModelError) else INPUT if isinstance(error, InputError) else OTHER
         raise typer.Exit(code) from None
     except Exception as error:
+        short = is_short_of_memory(error)
+        if short:
+            if log.isEnabledFor(logging.DEBUG):
+                eye.print_exception()
+            say(SHORT_OF_MEMORY, "red")
         _say_hints(error)
-        raise
+        if not short:
+            raise
+        raise typer.Exit(INPUT) from None
     finally:
         log.removeHandler(handler)
 

@@ -43,7 +43,7 @@ class Files:
 
     def rows(self, boundary: float) -> list[tuple[str, str]]:
         """Which LoRA are used, and which file acts at which noise level where the model is or looks like a pair."""
-        rows = [("LoRA", "; ".join(map(str, self.lora)))] if self.lora else []
+        rows: list[tuple[str, str]] = [("LoRA", "; ".join(map(str, self.lora)))] if self.lora else []
         if self.low_noise is None:
             noise = inspect(self.base).noise
             alone = f"{self.base}, for all noise levels: the other one of its pair was not found"
@@ -69,6 +69,11 @@ def starter_folder(model: str) -> Path | None:
     if model == STARTER_NAME:
         return WEIGHTS
     return Path(model) if is_starter_folder(Path(model)) else None
+
+
+def names_no_file(wanted: Wanted) -> bool:
+    """Whether a profile of a model that does not ship was chosen, and no file of it."""
+    return wanted.profile not in (None, STARTER_NAME) and wanted.model == STARTER_NAME
 
 
 def find_files(wanted: Wanted, run: Run) -> Files:

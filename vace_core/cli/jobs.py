@@ -6,6 +6,7 @@ import logging
 import os
 import shlex
 import subprocess
+import time
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields, replace
@@ -21,6 +22,7 @@ from ..errors import InputError
 from ..files.checkpoint import open_checkpoint
 from ..files.jobs.fingerprint import fingerprint
 from ..files.jobs.folder import PLAN, JobFolder, plan_damaged
+from ..files.replacing import remove_left
 from ..inputs.put_back import is_series
 from ..media.ranges import named_frame
 from ..media.sources import open_footage
@@ -105,11 +107,12 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class Resumed:
-    """A job that is done again: its folder, and where the result goes instead."""
+    """A job that is done again: its folder, where the result goes instead, and since when, in seconds."""
 
     folder: JobFolder
     plan: Plan
     output: Path | None
+    begun: float
 
 
 class Job:
@@ -151,6 +154,8 @@ class Job:
 
     def done(self) -> None:
         """Its output is confirmed, so that nothing needs to be kept."""
+        if self._again is not None and self.plan.output:
+            remove_left(Path(self.plan.output), before=self._again.begun)
         if self.folder is not None and not self.folder.remove():
             say(f"! The folder {self.folder.path} is of no more use, and cannot be removed.", "yellow")
 
@@ -194,7 +199,7 @@ def go_on(context: Context, path: Path, output: Path | None) -> None:
                     "yellow",
                 )
         print_table([("job", f"vace {_spoken(plan.command)}")])
-        resumed = Resumed(folder=folder, plan=plan, output=output and output.absolute())
+        resumed = Resumed(folder=folder, plan=plan, output=output and output.absolute(), begun=time.time())
         before = Path.cwd()
         try:
             os.chdir(plan.folder)

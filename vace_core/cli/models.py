@@ -2,71 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
+from ..checks.room import is_short_of_memory
 from ..errors import InputError
 from ..files.checkpoint import Part, open_checkpoint
-from ..inputs.fitting import ResolutionPreset
 from ..loading.assembly import check_family, family_in, load_model, lora_changes
 from ..loading.detection import Found, identify
 from ..loading.load import vae_sizes
+from ..loading.placing.measure import bytes_from_files, bytes_from_sizes, is_packed
+from ..loading.placing.placed import placed
+from ..loading.placing.plan import Plan
+from ..loading.profiles import Profile
 from ..loading.t5 import load_text
 from ..models.devices import best_device, dtype_on
 from ..models.family import Family
-from ..models.text import TextEmbeds, TextEncoder, placed
+from ..models.text import TextEmbeds, TextEncoder
+from ..models.text import placed as placed_text
 from ..models.wan.family import WAN
 from ..pipeline import VaceModel
 from ..preview.cost import ModelSizes
 from ..sampling.options import SamplingOptions
 from ..sampling.phases import parse_scales
 from ..sampling.presets import DISTILLED
-from ..starter.model import SIDE, STARTER_OPTIONS, STARTER_PRESET
+from ..starter.model import STARTER
+from ..starter.profiles import profile_named
 from ..starter.text import StarterText
 from .files import STARTER_NAME, Files, family_of, is_pair, starter_folder
 from .options import Run, Wanted
 
+Made = TypeVar("Made")
 
-@dataclass(frozen=True, kw_only=True)
-class Profile:
-    """What a model takes, and its defaults.
-
-    Attributes:
-        family: Its model family.
-        rule: The sizes and lengths it takes.
-        size: `(H, W)` without an input that has a shape.
-        options: Its default sampling options.
-        pair_options: The same for two networks that share the noise levels.
-    """
-
-    family: Family
-    rule: ResolutionPreset
-    size: tuple[int, int]
-    options: SamplingOptions
-    pair_options: SamplingOptions
-
-    @classmethod
-    def of(cls, family: Family) -> Profile:
-        """The defaults of a family's models."""
-        rule = next(iter(family.presets.values()))
-        return cls(
-            family=family,
-            rule=rule,
-            size=family.size,
-            options=family.options,
-            pair_options=family.pair_options,
-        )
-
-
-STARTER = Profile(
-    family=WAN, rule=STARTER_PRESET, size=(SIDE, SIDE), options=STARTER_OPTIONS, pair_options=STARTER_OPTIONS
-)
+ON_THE_CPU = Plan()
+"""All networks are there, as they always are in main memory."""
 
 
 def profile_of(wanted: Wanted) -> Profile:
-    """The defaults of the chosen model, told from the header of its file; for a missing file, those of Wan."""
+    """The profile that was chosen, or what the header of the model's file tells; for a missing file, those of Wan.
+
+    Raises:
+        InputError: there is no profile of that name.
+    """
+    if wanted.profile is not None:
+        return profile_named(wanted.profile)
     if starter_folder(wanted.model):
         return STARTER
     family = family_of(wanted.model) or WAN
@@ -78,30 +62,76 @@ def is_starter(wanted: Wanted) -> bool:
     return profile_of(wanted) is STARTER
 
 
-def load(files: Files, run: Run) -> VaceModel:
-    """The model in `files`; the VAE is computed in float32, as the original does it.
+@contextmanager
+def ready(
+    files: Files, run: Run, plan: Plan = ON_THE_CPU, prompts: Sequence[str] = ()
+) -> Generator[VaceModel, None, None]:
+    """The model in `files`, at work where the plan says.
+
+    Args:
+        files: Of the model.
+        run: How the job is done.
+        plan: What is on the device when.
+        prompts: The only ones that will be read; the text encoder is gone before the other networks come. Without any
+            it stays.
 
     Raises:
         InputError: there is no such device.
-        ModelError: a file is missing or damaged, or the parts do not belong together.
+        ModelError: a file is missing or damaged, or the parts do not belong together; or memory ran out.
     """
-    device = device_of(run)
-    family = family_in(files.base)
+    device, family = device_of(run), family_in(files.base)
     # Before the text encoder is read, which takes longest.
+    _check(files, family)
+    text = _tried(plan.text, device, lambda where: _read(_text(files, family, where), prompts))
+    if device.type == "cpu":
+        yield _loaded(files, run, text, device, plan)
+        return
+    model = _tried(plan.stays, device, lambda where: _loaded(files, run, text, where, plan))
+    with placed(model, plan, device, family) as there:
+        yield there
+
+
+def _tried(on_device: bool, device: torch.device, make: Callable[[torch.device], Made]) -> Made:
+    """What `make` makes on a device if that is wanted and has the memory, else on the CPU."""
+    if on_device:
+        try:
+            return make(device)
+        except Exception as error:
+            if device.type == "cpu" or not is_short_of_memory(error):
+                raise
+    return make(torch.device("cpu"))
+
+
+def load(files: Files, run: Run) -> VaceModel:
+    """The model in `files`, whole on its device. Raises as `ready`."""
+    family, device = family_in(files.base), device_of(run)
+    _check(files, family)
+    return _loaded(files, run, _text(files, family, torch.device("cpu")), device, ON_THE_CPU)
+
+
+def _check(files: Files, family: Family) -> None:
     check_family(family, vae=files.vae, bases=files.bases[1:], adapters=files.adapters)
     check_lora(files, say=False)
-    text = StarterText() if files.text is None else load_text(files.text, kind=family.text)
+
+
+def _text(files: Files, family: Family, device: torch.device) -> TextEncoder:
+    return StarterText() if files.text is None else load_text(files.text, kind=family.text, device=device)
+
+
+def _loaded(files: Files, run: Run, text: TextEncoder, device: torch.device, plan: Plan) -> VaceModel:
     return load_model(
         files.base,
         vae=files.vae,
-        text=_Placed(text, device),
+        text=_Placed(text, device_of(run)),
         adapter=files.adapter,
         low_noise=files.low_noise,
         low_noise_adapter=files.low_noise_adapter,
         boundary=run.boundary,
         dtype=_dtype(files, run),
+        vae_dtype=getattr(torch, run.vae_dtype.value),
         device=device,
-        tile=run.tile,
+        tile=run.tile if plan.tile is None else plan.tile,
+        keep_packed=plan.keep_packed,
         lora=files.lora,
     )
 
@@ -124,13 +154,18 @@ def read_sizes(files: Files, run: Run) -> ModelSizes:
     """
     base, vae = _open(files.base), _open(files.vae, "vae")
     adapter = files.adapter and _open(files.adapter)
-    dtype = _dtype(files, run)
+    low_noise = files.low_noise and _open(files.low_noise)
+    low_noise_adapter = files.low_noise_adapter and _open(files.low_noise_adapter)
+    dtype, packed = _dtype(files, run), keeps_packed(files, run)
+    held = dtype or base.weights.dtype(base.parts.get("base", ()))
+    vae_dtype: torch.dtype = getattr(torch, run.vae_dtype.value)
+    pairs = [(base, adapter), *([(low_noise, low_noise_adapter)] if low_noise else [])]
     parts = (
         ("base", base, "base", dtype),
-        ("VAE", vae, "vae", torch.float32),
+        ("VAE", vae, "vae", vae_dtype),
         ("adapter", adapter, "adapter", dtype),
-        ("low-noise base", files.low_noise and _open(files.low_noise), "base", dtype),
-        ("low-noise adapter", files.low_noise_adapter and _open(files.low_noise_adapter), "adapter", dtype),
+        ("low-noise base", low_noise, "base", dtype),
+        ("low-noise adapter", low_noise_adapter, "adapter", dtype),
         ("text", files.text and _open(files.text, "text_encoder"), "text", torch.bfloat16),
     )
     return ModelSizes(
@@ -138,10 +173,51 @@ def read_sizes(files: Files, run: Run) -> ModelSizes:
         base=base.family.base_sizes(base.weights),
         context_blocks=0 if adapter is None else adapter.family.adapter_sizes(adapter.weights)[1],
         vae=vae_sizes(vae),
-        weights={name: _bytes(found, part, held) for name, found, part, held in parts if found},
-        bytes_per_number=(dtype or base.weights.dtype(base.parts.get("base", ()))).itemsize,
+        weights={name: _bytes(found, part, kind) for name, found, part, kind in parts if found},
+        bytes_per_number=held.itemsize,
+        vae_bytes_per_number=vae_dtype.itemsize,
         tile=run.tile,
+        experts=tuple(bytes_from_files(*pair, held, keep_packed=packed) for pair in pairs),
+        keep_packed=packed,
     )
+
+
+def stated_sizes(profile: Profile, run: Run) -> ModelSizes:
+    """The same from a profile, of which no file need be there."""
+    family, text = profile.family, {"text": 2 * profile.text_weights} if profile.text_weights else {}
+    usual = torch.bfloat16 if profile.text_weights else torch.float32
+    chosen = getattr(torch, run.dtype.value) if run.dtype else usual
+    dtype: torch.dtype = chosen if run.dtype else dtype_on(device_of(run), chosen, family.dtypes) or chosen
+    vae_dtype: torch.dtype = getattr(torch, run.vae_dtype.value)
+    with torch.device("meta"):
+        numbers = sum(tensor.numel() for tensor in family.build_vae(profile.vae).state_dict().values())
+    expert = bytes_from_sizes(family, profile.base, profile.context_blocks, dtype)
+    experts = (expert, expert) if profile.is_pair else (expert,)
+    names = ("base and adapter", "low-noise base and adapter")
+    return ModelSizes(
+        family=family,
+        base=profile.base,
+        context_blocks=profile.context_blocks,
+        vae=profile.vae,
+        weights={
+            **{name: each.total for name, each in zip(names, experts, strict=False)},
+            "VAE": numbers * vae_dtype.itemsize,
+            **text,
+        },
+        bytes_per_number=dtype.itemsize,
+        vae_bytes_per_number=vae_dtype.itemsize,
+        tile=run.tile,
+        experts=experts,
+        stated=True,
+    )
+
+
+def keeps_packed(files: Files, run: Run) -> bool:
+    """Whether quantised weights stay as they are stored: on a device other than the CPU, where memory is short."""
+    if device_of(run).type == "cpu" and run.memory is None:
+        return False
+    paths = (files.base, files.adapter, files.low_noise, files.low_noise_adapter)
+    return any(is_packed(_open(path), part) for path in paths if path for part in ("base", "adapter"))
 
 
 def device_of(run: Run) -> torch.device:
@@ -170,7 +246,7 @@ def options_of(wanted: Wanted, run: Run) -> SamplingOptions:
         InputError: a value out of range, or two that contradict each other.
     """
     profile = profile_of(wanted)
-    usual = profile.pair_options if is_pair(wanted, run) else profile.options
+    usual = profile.pair_options if is_pair(wanted, run) else profile.usual
     if run.distilled is not None:
         if profile.family is not WAN:
             raise InputError(
@@ -217,7 +293,25 @@ class _Placed:
         return self.text.width
 
     def encode(self, prompt: str) -> TextEmbeds:
-        return placed(self.text.encode(prompt), self.device)
+        return placed_text(self.text.encode(prompt), self.device)
+
+
+@dataclass(frozen=True)
+class _Read:
+    """Prompts that were read by a text encoder that is gone."""
+
+    embeds: Mapping[str, TextEmbeds]
+    width: int | None
+
+    def encode(self, prompt: str) -> TextEmbeds:
+        return self.embeds[prompt]
+
+
+def _read(text: TextEncoder, prompts: Sequence[str]) -> TextEncoder:
+    if not prompts:
+        return text
+    cpu = torch.device("cpu")
+    return _Read({prompt: placed_text(text.encode(prompt), cpu) for prompt in prompts}, text.width)
 
 
 def _dtype(files: Files, run: Run) -> torch.dtype | None:

@@ -64,6 +64,13 @@ class BlendName(str, Enum):
     multiband = "multiband"
 
 
+class VaeDtypeName(str, Enum):
+    """Numbers that a VAE can be computed in."""
+
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+
+
 class DtypeName(str, Enum):
     """Numbers that a transformer can be computed in."""
 
@@ -99,6 +106,15 @@ class Wanted:
     model: Annotated[
         str, Option("--model", "-m", help="'starter', or a checkpoint: a file or a folder.", rich_help_panel="Models")
     ] = "starter"
+    profile: Annotated[
+        str | None,
+        Option(
+            help="Sizes, length and sampling of a published model by name: wan-1.3b-480p, wan-14b-480p, wan-14b-720p, "
+            "wan-14b-fast (4 steps, for a distilled LoRA), fun-pair, ltx, starter. Previews and dry runs then need no "
+            "file. Default: what --model tells.",
+            rich_help_panel="Models",
+        ),
+    ] = None
     text_encoder: Annotated[
         str | None,
         Option(
@@ -123,7 +139,7 @@ class Run:
     ] = None
     preview: Annotated[Path | None, Option(help="Also write a contact sheet of the task, a .png.")] = None
     dry_run: Annotated[
-        bool, Option("--dry-run", help="Only report what the job would take: shapes, tokens, memory.")
+        bool, Option("--dry-run", help="Only report what the job would take: shapes, tokens, memory, plan.")
     ] = False
     json: Annotated[bool, Option("--json", help="Print the result as JSON on standard output.")] = False
     adapter: Annotated[
@@ -133,7 +149,7 @@ class Run:
         Path | None,
         Option(
             help="The low-noise model of a pair (Wan 2.2); --model is then the high-noise one. Default: the one "
-            "beside it. Both are held in memory at once.",
+            "beside it. Both are held in main memory at once.",
             rich_help_panel="Models",
         ),
     ] = None
@@ -166,6 +182,18 @@ class Run:
         ),
     ] = None
     device: Annotated[str, Option(help="auto, cpu, cuda, cuda:1, xpu, mps, …", rich_help_panel="Models")] = "auto"
+    memory: Annotated[
+        str | None,
+        Option(
+            help="Memory of the device that may be used: 12GB, 11.5GiB. Weights that do not fit are streamed. Default: "
+            "what is free. With --dry-run also for a card that is not there.",
+            rich_help_panel="Models",
+        ),
+    ] = None
+    vae_dtype: Annotated[
+        VaeDtypeName,
+        Option(help="Data type of the VAE. bfloat16 takes half the memory.", rich_help_panel="Models"),
+    ] = VaeDtypeName.float32
     dtype: Annotated[
         DtypeName | None,
         Option(

@@ -21,21 +21,23 @@ from ..errors import InputError
 from ..inputs.blending import BlendMode
 from ..inputs.put_back import is_series, write_put_back
 from ..loading.load import load_vae
+from ..loading.placing.plan import Plan
 from ..media.files import check_target
 from ..media.pictures import write_image
 from ..media.write import check_frames_target, check_video_target, write_frames, write_video
 from ..pipeline import SamplingOptions, VaceModel, finish, generate, get_solver, kept_latents
-from ..preview.cost import JobCost, job_cost
+from ..preview.cost import job_cost
 from ..sampling.conditions import check_adapter, check_steps
 from ..sampling.phases import said_scales
 from ..sampling.progress import Progress
 from ..vcu import VideoConditionUnit
 from .console import Bars, print_table, result, say
-from .files import Files, find_files
+from .files import Files, names_no_file
 from .film import joined
 from .jobs import Job, confirm, files_read, is_there, kept_job
-from .models import check_lora, device_of, load, options_of, profile_of, read_sizes
+from .models import check_lora, device_of, options_of, profile_of, read_sizes, ready
 from .options import BlendName, Sheet
+from .planning import Planned, files_of, planned
 from .request import Request
 from .where import AS_IT_IS, Conditions, FullRun, conditions_of
 
@@ -53,28 +55,26 @@ def run(task: str, ask: Callable[[], Request], run: FullRun, context: Context) -
         _show(task, request)
         _check(request, options, run)
         conditions = conditions_of(request, run)
-        files = find_files(request.wanted, run)
-        family = profile_of(request.wanted).family
-        print_table(
-            [
-                ("model", f"{request.wanted.model} ({family.name}); {_sampling_words(options)}"),
-                ("negative prompt", _said_negative(options, request.vcu)),
-                *files.rows(run.boundary),
-                *run.rows(),
-            ]
-        )
-        if conditions.strength.blocks and files.adapter is not None:
+        files = files_of(request.wanted, run)
+        _show_model(request, options, files, run)
+        if conditions.strength.blocks and files is not None and files.adapter is not None:
             check_blocks(len(conditions.strength.blocks), read_sizes(files, run).context_blocks)
         if run.preview is not None:
             request.write_sheet(run.preview)
             print_table([("preview", str(run.preview))])
         if run.dry_run:
-            check_adapter(request.vcu, options, attached=files.adapter is not None)
-            check_lora(files)
-            _report_job(task, request, options, job_cost(read_sizes(files, run), request.vcu, options), run)
+            check_adapter(request.vcu, options, attached=files is None or files.adapter is not None)
+            if files is not None:
+                check_lora(files)
+            _report_job(task, request, options, planned(files, request.wanted, run, request.vcu, options), run)
             return
+        assert files is not None
+        needs = planned(files, request.wanted, run, request.vcu, options)
+        needs.check()
+        if not needs.found.memory.is_host:
+            print_table(needs.found.rows())
         job.ready(output, files_read(context, files))
-        begin, made = time.monotonic(), _made(job, request, options, conditions, files, run)
+        begin, made = time.monotonic(), _made(job, request, options, conditions, files, run, needs.found.plan)
         job.made = True
         write_result(output, made, request, lossless=run.lossless, feather=run.feather, blend_mode=run.blend.value)
         confirm(output, frames)
@@ -95,7 +95,13 @@ def preview(task: str, ask: Callable[[], Request], sheet: Sheet, _context: Conte
 
 
 def _made(
-    job: Job, request: Request, options: SamplingOptions, conditions: Conditions, files: Files, run: FullRun
+    job: Job,
+    request: Request,
+    options: SamplingOptions,
+    conditions: Conditions,
+    files: Files,
+    run: FullRun,
+    plan: Plan,
 ) -> Tensor:
     """The frames of a job, from where it was left. One of which every step is done is decoded with the VAE alone."""
     feather = 0 if request.edit else run.feather  # which is that of the original
@@ -103,18 +109,20 @@ def _made(
     if reached is not None:
         print_table([("goes on", f"after step {reached.steps} of {reached.total}")])
     if reached is None or not reached.finished:
-        model = load(files, run)
-        return generate_shown(
-            model,
-            request.vcu,
-            options,
-            conditions,
-            feather=feather,
-            match_colour=run.match_colour,
-            blend_mode=run.blend.value,
-            progress=job.progress,
-        )
-    vae = load_vae(files.vae, dtype=torch.float32, device=device_of(run), tile=run.tile)
+        prompts = (request.vcu.prompt, options.negative_for(request.vcu))
+        with ready(files, run, plan, prompts) as model:
+            return generate_shown(
+                model,
+                request.vcu,
+                options,
+                conditions,
+                feather=feather,
+                match_colour=run.match_colour,
+                blend_mode=run.blend.value,
+                progress=job.progress,
+            ).cpu()
+    tile = run.tile if plan.tile is None else plan.tile
+    vae = load_vae(files.vae, dtype=getattr(torch, run.vae_dtype.value), device=device_of(run), tile=tile)
     latents = kept_latents(vae, request.vcu, options, job.progress)
     assert latents is not None
     with Bars() as bars:
@@ -241,6 +249,22 @@ def _show(task: str, request: Request) -> None:
         say(f"! {warning}", "yellow")
 
 
+def _show_model(request: Request, options: SamplingOptions, files: Files | None, run: FullRun) -> None:
+    wanted, profile = request.wanted, profile_of(request.wanted)
+    name = f"{profile.title}, no file" if files is None else wanted.model
+    rows = [
+        ("model", f"{name} ({profile.family.name}); {_sampling_words(options)}"),
+        ("negative prompt", _said_negative(options, request.vcu)),
+    ]
+    if files is None:
+        rows += [("needs", f"{file.what}, such as {file.released}") for file in profile.files]
+    else:
+        rows += files.rows(run.boundary)
+    print_table([*rows, *run.rows()])
+    if profile.caution:
+        say(f"! {profile.caution}", "yellow")
+
+
 def _check(request: Request, options: SamplingOptions, run: FullRun) -> None:
     """Everything that would fail after a long time, or do nothing, before it."""
     family, vcu = profile_of(request.wanted).family, request.vcu
@@ -301,10 +325,13 @@ def _free(path: Path) -> Path:
     return free
 
 
-def _report_job(task: str, request: Request, options: SamplingOptions, cost: JobCost, run: FullRun) -> None:
-    print_table(cost.rows())
+def _report_job(task: str, request: Request, options: SamplingOptions, job: Planned, run: FullRun) -> None:
+    cost = job_cost(job.sizes, request.vcu, options)
+    print_table([*cost.rows(), *job.found.rows()])
+    if not job.found.fits:
+        say(f"! {job.advice()}", "yellow")
     if run.json:
-        result(_job(task, request, options, run) | {"cost": cost.to_json()})
+        result(_job(task, request, options, run) | {"cost": cost.to_json(), "plan": job.found.to_json()})
 
 
 def _job(task: str, request: Request, options: SamplingOptions, run: FullRun) -> dict[str, Any]:
@@ -313,7 +340,7 @@ def _job(task: str, request: Request, options: SamplingOptions, run: FullRun) ->
     frames, height, width = request.shape
     return {
         "task": task,
-        "model": request.wanted.model,
+        "model": request.wanted.profile if names_no_file(request.wanted) else request.wanted.model,
         "family": profile_of(request.wanted).family.name,
         "prompt": vcu.prompt,
         "negative_prompt": options.negative_for(vcu),

@@ -26,8 +26,8 @@ def blank(wanted: Wanted) -> tuple[tuple[int, int], int, float]:
 
 
 def length(wanted: Wanted, size: tuple[int, int]) -> int:
-    """Frames of a result of `(H, W)` pixels: as asked for, or the most that the model takes."""
-    return wanted.length or profile_of(wanted).rule.longest(*size)
+    """Frames of a result of `(H, W)` pixels: as asked for, or as usual for the model."""
+    return wanted.length or profile_of(wanted).rule.usual(*size)
 
 
 def rate(wanted: Wanted, own: float | None) -> float:

@@ -18,6 +18,7 @@ from torch import Tensor
 from ..errors import VaceError
 from . import vbench
 from .backbones import Compare, Embed, Flow, Interpolate, load_clip, load_dino, load_head, load_raft
+from .musiq import load_musiq
 from .viclip import load_viclip
 
 
@@ -143,6 +144,7 @@ def open_indicators(weights: Path | None, device: torch.device | None = None) ->
         ),
         "background consistency": (("clip-b32",), lambda: background(load_clip(folder / "clip-b32", place))),
         "dynamic degree": (("raft.safetensors",), lambda: moving(load_raft(folder / "raft.safetensors", place))),
+        "imaging quality": (("musiq.safetensors",), lambda: clean(load_musiq(folder / "musiq.safetensors", place))),
         "overall consistency": (
             ("viclip.safetensors", "clip-l14"),
             lambda: prompted(load_viclip(folder / "viclip.safetensors", folder / "clip-l14", place)),

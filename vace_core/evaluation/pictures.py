@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 from torch import Tensor
 from torch.nn import functional
 
@@ -23,7 +23,7 @@ from .statistics import Summary
 SIDE, COLUMNS, LABEL = 160, 6, 110  # pixels of a picture's longer side, pictures of a row, pixels of its name
 LARGEST = 320  # pixels of a video's longer side
 CRF = 24
-_PAPER, _INK = (255, 255, 255), (30, 30, 30)
+_PAPER, _INK, _FRAME = (255, 255, 255), (30, 30, 30), (190, 190, 190)
 
 
 def sheet(rows: Sequence[tuple[str, Tensor]]) -> str:
@@ -109,6 +109,7 @@ def _draw(axes: Any, results: Results, name: str, *, legend: bool) -> None:
     axes.set_yticks(range(len(tasks)), tasks, fontsize="small")
     axes.set_ylim(len(tasks) - 0.5, -0.5)
     axes.set_title(name, fontsize="medium")
+    axes.locator_params(axis="x", nbins=4)
     axes.grid(alpha=0.3, axis="x")
     if legend:
         for number, method in enumerate(methods):
@@ -118,7 +119,12 @@ def _draw(axes: Any, results: Results, name: str, *, legend: bool) -> None:
 
 def _row(clip: Tensor) -> list[Image.Image]:
     chosen = torch.linspace(0, len(clip) - 1, min(COLUMNS, len(clip))).round().long()
-    return [Image.fromarray(picture.numpy()) for picture in _scaled(clip[chosen], SIDE, even=False)]
+    pictures = [Image.fromarray(picture.numpy()) for picture in _scaled(clip[chosen], SIDE, even=False)]
+    ratio = SIDE / max(pictures[0].size)
+    size = tuple(max(round(side * ratio), 1) for side in pictures[0].size)
+    # Small clips are enlarged without being smoothed; a frame shows where a white picture ends.
+    enlarged = [one.resize(size, Image.Resampling.NEAREST) if ratio > 1 else one for one in pictures]
+    return [ImageOps.expand(one, 1, _FRAME) for one in enlarged]
 
 
 def _scaled(frames: Tensor, longest: int, *, even: bool) -> Tensor:

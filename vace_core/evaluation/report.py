@@ -31,7 +31,8 @@ th, td { border-bottom: 1px solid #8885; padding: .3rem .6rem; text-align: right
 th { font-weight: 600 } td:first-child, td:nth-child(2), th:first-child, th:nth-child(2) { text-align: left }
 td small { color: #888; display: block; white-space: nowrap } .best { font-weight: 700 }
 .wide { overflow-x: auto } .films { display: flex; flex-wrap: wrap; gap: 1rem } figure { margin: 0 }
-figcaption { color: #888; font-size: 13px } video, img { max-width: 100% } .plots { background: #fff; overflow-x: auto }
+figcaption { color: #888; font-size: 13px } img { max-width: 100% }
+video { width: 320px; max-width: 100% } .plots { background: #fff; overflow-x: auto }
 section { margin-top: 2.5rem } .none { color: #888 }
 """
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -71,6 +72,19 @@ def new_beside(path: Path, suffix: str) -> Path:
         part = path.with_name(f".{path.stem[:40]}.{secrets.token_hex(8)}{suffix}")
         with suppress(FileExistsError), part.open("xb"):
             return part
+
+
+def remove_left(path: Path, *, before: float) -> None:
+    """Takes away what a process that was killed had begun to write in place of `path`.
+
+    Args:
+        before: Time in seconds since the epoch; what was written to later may be somebody's who is writing now.
+    """
+    begun = re.compile(re.escape(f".{path.stem[:40]}.") + "[0-9a-f]{16}" + re.escape(path.suffix))
+    with suppress(OSError, ValueError):
+        for part in path.parent.iterdir():
+            if begun.fullmatch(part.name) and part.is_file() and part.stat().st_mtime < before:
+                part.unlink()
 
 
 def _to_disk(part: Path) -> None:

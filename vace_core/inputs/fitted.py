@@ -60,10 +60,10 @@ class Target:
         return replace(self, height=height, width=width, fps=self.fps or fitted.fps)
 
     def longest(self, height: int, width: int) -> int:
-        """Frames of a result of this size: as asked for, or the most that the model takes."""
+        """Frames of a result of this size: as asked for, or as usual for the model."""
         if self.length or not isinstance(self.takes, ResolutionPreset):
             return self.length or 1
-        return self.takes.longest(height, width)
+        return self.takes.usual(height, width)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -29,12 +29,14 @@ class ResolutionPreset:
         max_area: The most pixels in one frame.
         max_tokens: The most tokens in one clip, references not counted.
         fps: Frames per second of the training videos, for clips that come without a rate.
+        usual_frames: Frames of a result whose length nobody gives, however small it is; None = the most it takes.
     """
 
     grid: Grid
     max_area: int
     max_tokens: int
     fps: float
+    usual_frames: int | None = None
 
     def shared(self, growth: float) -> ResolutionPreset:
         """What is left for a clip whose canvas will have `growth` times its area, at least 1."""
@@ -44,6 +46,11 @@ class ResolutionPreset:
     def longest(self, height: int, width: int) -> int:
         """The most frames of this size, at least 1."""
         return self.grid.pixel_frames(max(self.max_tokens // self.grid.tokens(1, height, width), 1))
+
+    def usual(self, height: int, width: int) -> int:
+        """Frames of a result of this size where nobody says how many."""
+        most = self.longest(height, width)
+        return most if self.usual_frames is None else min(most, self.usual_frames)
 
 
 @dataclass(frozen=True, kw_only=True)

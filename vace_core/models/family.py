@@ -58,6 +58,10 @@ class Costs(Protocol):
         """Bytes of activations in one pass of base and adapter, weights not counted."""
         ...
 
+    def waiting_pass(self, sizes: Any, blocks: int, tokens: int, bytes_per_number: int) -> int:
+        """Bytes that a pass takes between two blocks, while another pass is in the same block."""
+        ...
+
     def peak_of_vae(self, vae: Any, size: Sequence[int], bytes_per_number: int, tile: int | None = None) -> int:
         """Bytes of activations while a clip of `(T, H, W)` is encoded or decoded, whole or in tiles."""
         ...

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ..loading.placing.plan import NetworkBytes
 from ..models.family import Family
 from ..pipeline import get_solver
 from ..sampling.options import SamplingOptions
@@ -33,6 +34,9 @@ class ModelSizes:
         bytes_per_number: Of the transformer's activations: 2 in half precision, 4 in float32.
         vae_bytes_per_number: Of the VAE's.
         tile: Side in pixels of the pieces that the VAE works in; None = whole frames.
+        experts: What each transformer takes on a device, its adapter with it; none = it is not known.
+        keep_packed: Whether their quantised weights stay as they are stored, which `experts` counts with.
+        stated: Whether the sizes are those of a profile, of which no file was looked at.
     """
 
     family: Family
@@ -43,6 +47,9 @@ class ModelSizes:
     bytes_per_number: int = 2
     vae_bytes_per_number: int = 4
     tile: int | None = None
+    experts: tuple[NetworkBytes, ...] = ()
+    keep_packed: bool = False
+    stated: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +116,7 @@ class JobCost:
     def rows(self) -> list[tuple[str, str]]:
         """The figures as names and readable values, for a table."""
         t, h, w = self.latent_size
-        weights = ", ".join(f"{name} {_size(count)}" for name, count in self.weights.items())
+        weights = ", ".join(f"{name} {readable(count)}" for name, count in self.weights.items())
         pictures = f" and {self.num_references} reference" + "s" * (self.num_references > 1)
         clip = f"{self.num_frames} frames of {self.width} x {self.height}"
         passes = f"{self.base_passes} of the base, {self.adapter_passes} of the adapter"
@@ -121,8 +128,8 @@ class JobCost:
             ("passes", passes),
             ("VAE", f"encode {_tera(self.encode_tflop)}, decode {_tera(self.decode_tflop)}"),
             ("work", _tera(self.total_tflop)),
-            ("weights", f"{_size(sum(self.weights.values()))} ({weights})" if weights else "0"),
-            ("memory", f"{_size(self.memory_bytes)}, of which activations about {_size(self.peak_bytes)}"),
+            ("weights", f"{readable(sum(self.weights.values()))} ({weights})" if weights else "0"),
+            ("memory", f"{readable(self.memory_bytes)}, of which activations about {readable(self.peak_bytes)}"),
         ]
 
 
@@ -194,5 +201,6 @@ def _tera(tflop: float) -> str:
     return f"{tflop / scale:.4g} {unit}"
 
 
-def _size(count: int) -> str:
+def readable(count: int) -> str:
+    """Bytes as people read them."""
     return f"{count / GIB:.2f} GiB" if count >= GIB / 10 else f"{count / 2**20:.1f} MiB"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..adapter import Attachment
 from ..errors import InputError
-from ..protocols import BaseModel, CanPerturb
+from ..protocols import BaseModel, CanPerturb, TakesSeveral
 
 Denoise = Callable[[Tensor, float], Tensor]
 """Noisy latents `(B, C, t, h, w)` and their noise level 1..0 → the latents without noise."""
@@ -56,21 +56,29 @@ def guide(
         acting = [attachment.at(sigma) for attachment in attachments if attachment.is_active(sigma)]
         level = latents.new_full((len(latents),), told(sigma), device="cpu")
 
-        def ask(text: Any) -> Tensor:
-            return model(latents, level, text, acting).to(latents.dtype)
-
-        velocity = own = ask(prompt)
         scale = guidance_scale(sigma) if callable(guidance_scale) else guidance_scale
+        texts = [prompt, *([negative] if scale != 1.0 else ()), *([weak] if stg_scale else ())]
+        asked = iter(_asked(model, latents, level, texts, acting))
+        velocity = own = next(asked).to(latents.dtype)
         if scale != 1.0:
-            away = ask(negative)
+            away = next(asked).to(latents.dtype)
             velocity = away + scale * (velocity - away)
         if stg_scale:
-            velocity = velocity + stg_scale * (own - ask(weak))
+            velocity = velocity + stg_scale * (own - next(asked).to(latents.dtype))
             if rescale != 1.0:
                 velocity = velocity * (rescale * own.std() / velocity.std() + 1 - rescale)
         return latents - sigma * velocity
 
     return denoise
+
+
+def _asked(
+    model: BaseModel, latents: Tensor, level: Tensor, texts: Sequence[Any], acting: Sequence[Attachment]
+) -> Iterable[Tensor]:
+    """The predictions for each of `texts`, made when they are asked for, unless the model makes all at once."""
+    if isinstance(model, TakesSeveral):
+        return model.several(latents, level, texts, acting)
+    return (model(latents, level, text, acting) for text in texts)
 
 
 def _weakened(model: BaseModel, prompt: Any) -> Any:

@@ -14,8 +14,11 @@ from ..inputs.fitting import ResolutionPreset
 from ..loading.assembly import lora_changes
 from ..loading.load import load_adapter, load_base, load_vae
 from ..loading.lora import Lora
+from ..loading.profiles import Profile
 from ..models import layers
-from ..models.wan.dit import GRID, encode_masks
+from ..models.wan.dit import GRID, WanSizes, encode_masks
+from ..models.wan.family import WAN
+from ..models.wan.vae import VaeSizes
 from ..pipeline import Expert, SamplingOptions, VaceModel
 from .text import StarterText
 
@@ -27,6 +30,18 @@ STARTER_PRESET = ResolutionPreset(
     grid=GRID, max_area=SIDE * SIDE, max_tokens=GRID.tokens(LENGTH, SIDE, SIDE), fps=8.0
 )  # as large and as long as the clips it was trained on
 STARTER_OPTIONS = SamplingOptions(steps=20, shift=3.0, guidance_scale=2.0, solver="unipc", negative_prompt="")
+STARTER = Profile(
+    name="starter",
+    title="The starter: a teaching model for moving shapes, which ships",
+    family=WAN,
+    rule=STARTER_PRESET,
+    size=(SIDE, SIDE),
+    options=STARTER_OPTIONS,
+    pair_options=STARTER_OPTIONS,
+    base=WanSizes(width=256, ffn=768, layers=6),
+    context_blocks=3,
+    vae=VaeSizes(width=16, blocks=1),
+)
 
 
 def load_starter(

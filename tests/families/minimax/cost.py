@@ -36,6 +36,10 @@ def peak_of_pass(sizes: MiniMaxSizes, blocks: int, tokens: int, bytes_per_number
     return tokens * bytes_per_number * max(streams * sizes.width, 3 * sizes.ffn)
 
 
+def waiting_pass(sizes: MiniMaxSizes, blocks: int, tokens: int, bytes_per_number: int) -> int:
+    return bytes_per_number * sizes.width * tokens * (2 if blocks else 1)
+
+
 def peak_of_vae(vae: MiniMaxVaeSizes, size: Sequence[int], bytes_per_number: int, tile: int | None = None) -> int:
     num_frames, height, width = size
     return 2 * num_frames * height * width * 3 * bytes_per_number

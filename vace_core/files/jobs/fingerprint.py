@@ -10,7 +10,8 @@ from typing import BinaryIO
 MOST = 64 << 20
 """Bytes that are read of a file, or of all files of a folder: of larger ones, that much in pieces from end to end."""
 
-PIECE = 64 << 10
+PIECE = 1 << 20
+_LEAST = 4 << 10  # of a piece, where a folder has many files
 
 
 def fingerprint(path: Path, *, without: Path | None = None) -> str:
@@ -43,13 +44,14 @@ def _of_files(files: Iterable[Path], *, named: bool) -> str:
 
 
 def _read(file: BinaryIO, length: int, most: int, into: hashlib.blake2b) -> None:
-    """All of a file, or pieces of it at even distances, its beginning and its end among them."""
-    pieces = max(most // PIECE, 2)
-    if length <= pieces * PIECE:
+    """All of a file, or of a larger one about `most` bytes: pieces at even distances, from its beginning to its end."""
+    piece = min(PIECE, max(most // 2, _LEAST))
+    pieces = max(most // piece, 2)
+    if length <= pieces * piece:
         file.seek(0)
         while data := file.read(PIECE):
             into.update(data)
         return
     for index in range(pieces):
-        file.seek((length - PIECE) * index // (pieces - 1))
-        into.update(file.read(PIECE))
+        file.seek((length - piece) * index // (pieces - 1))
+        into.update(file.read(piece))

@@ -75,6 +75,11 @@ def peak_of_pass(sizes: LtxSizes, blocks: int, tokens: int, bytes_per_number: in
     return numbers * bytes_per_number + tokens * (4 * d + 4 * sizes.vace_in_channels)
 
 
+def waiting_pass(sizes: LtxSizes, blocks: int, tokens: int, bytes_per_number: int) -> int:
+    """Bytes that a pass takes between two blocks: the tokens of base and adapter."""
+    return bytes_per_number * sizes.width * tokens * (2 if blocks else 1)
+
+
 def peak_of_vae(vae: LtxVaeSizes, size: Sequence[int], bytes_per_number: int, tile: int | None = None) -> int:
     """Bytes of activations while a clip is decoded, which takes more than encoding it eight frames at a time."""
     num_frames, height, width = size

@@ -237,22 +237,40 @@ class LtxDit(nn.Module):
             text: From `prepare_text`.
             attachments: Adapters that act in this call. The base keeps nothing of them.
         """
+        return self.passes(latents, sigma, [text], attachments)[0]
+
+    def passes(
+        self, latents: Tensor, sigma: Tensor, texts: Sequence[LtxPrompt], attachments: Sequence[Attachment] = ()
+    ) -> list[Tensor]:
+        """What `forward` gives for each of `texts`, to the bit; one block does its work for all before the next."""
         dtype = self.scale_shift_table.dtype
-        tokens = self.patchify_proj(latents).to(dtype)
+        first = self.patchify_proj(latents).to(dtype)
         embedded, modulation = self.adaln_single(sinusoid(sigma * 1000.0).to(latents.device, dtype))
-        rotation = self._rotation(latents, text.fps)
-        stream = LtxStream(modulation=modulation, rotation=rotation, prompt=text)
-        chains = [attachment.chain(tokens) for attachment in attachments]
+        rotation = self._rotation(latents, texts[0].fps)
+        streams = [LtxStream(modulation=modulation, rotation=rotation, prompt=text) for text in texts]
+        each = [first for _ in texts]
+        chains = [[attachment.chain(tokens) for attachment in attachments] for tokens in each]
+        del first
         for attachment in attachments:
-            tokens = attachment.begin(tokens)
+            each = [attachment.begin(tokens) for tokens in each]
         for layer, block in enumerate(self.transformer_blocks):
-            tokens = block(tokens, stream)
-            for chain in chains:
-                tokens = chain.add_hint(layer, tokens, stream)
+            for number, stream in enumerate(streams):
+                each[number] = block(each[number], stream)
+            for number, stream in enumerate(streams):
+                for chain in chains[number]:
+                    each[number] = chain.add_hint(layer, each[number], stream)
         table = self.scale_shift_table.to(embedded.device)
         shift, scale = (table + embedded.unsqueeze(1)).unsqueeze(2).unbind(1)
-        tokens = torch.addcmul(shift, F.layer_norm(tokens, tokens.shape[-1:], eps=EPS), 1 + scale)
-        return self.proj_out(tokens).transpose(1, 2).unflatten(2, latents.shape[2:])
+
+        def finished(tokens: Tensor) -> Tensor:
+            tokens = torch.addcmul(shift, F.layer_norm(tokens, tokens.shape[-1:], eps=EPS), 1 + scale)
+            return self.proj_out(tokens).transpose(1, 2).unflatten(2, latents.shape[2:])
+
+        return [finished(tokens) for tokens in each]
+
+    def forget(self) -> None:
+        """Frees what is kept between passes."""
+        self._known = None
 
     def _rotation(self, latents: Tensor, fps: float) -> Tensor:
         """As `rotations`, where the latents are; computed once for all passes of a job."""

@@ -66,7 +66,7 @@ class LtxFamily:
     latent_channels = LATENTS.channels
     # Source: ali-vilab/VACE, configs of VACE-LTX.
     presets: Mapping[str, ResolutionPreset] = {
-        "ltx": ResolutionPreset(grid=LATENTS.grid, max_area=512 * 768, max_tokens=4_992, fps=25.0),
+        "ltx": ResolutionPreset(grid=LATENTS.grid, max_area=512 * 768, max_tokens=4_992, fps=25.0, usual_frames=97),
     }
     size: tuple[int, int] = (512, 768)
     released_layers: Mapping[int, int] = {2048: 28}

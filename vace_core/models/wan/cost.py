@@ -63,6 +63,11 @@ def peak_of_pass(sizes: WanSizes, blocks: int, tokens: int, bytes_per_number: in
     return numbers * bytes_per_number + streams + tokens * (BYTES_OF_ROTATION + condition)
 
 
+def waiting_pass(sizes: WanSizes, blocks: int, tokens: int, bytes_per_number: int) -> int:
+    """Bytes that a pass takes between two blocks: the tokens of base and adapter, float32 in any precision."""
+    return STREAM_BYTES * sizes.width * tokens * (2 if blocks else 1)
+
+
 def peak_of_vae(vae: VaeSizes, size: Sequence[int], bytes_per_number: int, tile: int | None = None) -> int:
     """Bytes of activations while a clip is encoded or decoded, whole or in tiles; within some 10 % at real sizes."""
     num_frames, height, width = size

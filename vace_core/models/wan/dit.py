@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
@@ -246,17 +246,29 @@ class WanDit(nn.Module):
             text: From `prepare_text`.
             attachments: Adapters that act in this call. The base keeps nothing of them.
         """
-        tokens = self.patch_embedding(latents).float()
-        time, stream = self._stream(latents, sigma, text)
-        chains = [attachment.chain(tokens) for attachment in attachments]
+        return self.passes(latents, sigma, [text], attachments)[0]
+
+    def passes(
+        self, latents: Tensor, sigma: Tensor, texts: Sequence[TextTokens], attachments: Sequence[Attachment] = ()
+    ) -> list[Tensor]:
+        """What `forward` gives for each of `texts`, to the bit; one block does its work for all before the next."""
+        first = self.patch_embedding(latents).float()
+        time, shared = self._stream(latents, sigma, texts[0])
+        streams = [replace(shared, text=text) for text in texts]
+        # Blocks write into their tokens.
+        each = [first, *(first.clone() for _ in texts[1:])]
+        chains = [[attachment.chain(tokens) for attachment in attachments] for tokens in each]
+        del first
         for attachment in attachments:
-            tokens = attachment.begin(tokens)
+            each = [attachment.begin(tokens) for tokens in each]
         for layer, block in enumerate(self.blocks):
-            tokens = block(tokens, stream)
-            for chain in chains:
-                tokens = chain.add_hint(layer, tokens, stream)
+            for number, stream in enumerate(streams):
+                each[number] = block(each[number], stream)
+            for number, stream in enumerate(streams):
+                for chain in chains[number]:
+                    each[number] = chain.add_hint(layer, each[number], stream)
         with layers.as_given(latents.device):
-            return self._unpatch(self.head(tokens, time), latents.shape)
+            return [self._unpatch(self.head(tokens, time), latents.shape) for tokens in each]
 
     def _stream(self, latents: Tensor, sigma: Tensor, text: TextTokens) -> tuple[Tensor, Stream]:
         with layers.as_given(latents.device):

@@ -65,8 +65,8 @@ class WanFamily:
     latent_channels = LATENTS.channels
     # Source: ali-vilab/VACE, models/wan/wan_vace.py.
     presets: Mapping[str, ResolutionPreset] = {
-        "wan-480p": ResolutionPreset(grid=LATENTS.grid, max_area=480 * 832, max_tokens=32_760, fps=16.0),
-        "wan-720p": ResolutionPreset(grid=LATENTS.grid, max_area=720 * 1280, max_tokens=75_600, fps=16.0),
+        name: ResolutionPreset(grid=LATENTS.grid, max_area=area, max_tokens=tokens, fps=16.0, usual_frames=81)
+        for name, area, tokens in (("wan-480p", 480 * 832, 32_760), ("wan-720p", 720 * 1280, 75_600))
     }
     size: tuple[int, int] = (480, 832)
     released_layers: Mapping[int, int] = {1536: 30, 5120: 40}

@@ -1,0 +1,147 @@
+"""The networks of the indicators, tiny: they equal the official ones, and weights of another model are named."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from vace_core.errors import ModelError
+from vace_core.evaluation.backbones import load_clip, load_dino, load_head
+from vace_core.evaluation.indicators import Shown, background, beautiful, moving, open_indicators, smooth, subject
+from vace_core.evaluation.musiq import Musiq, load_musiq
+from vace_core.evaluation.viclip import Viclip, ViclipSizes, load_viclip, sizes_of
+
+# Features that the official networks give with the weights and inputs below: facebookresearch/dino's ViT, ViCLIP's two
+# towers as VBench has them, and scores of the MUSIQ that VBench asks.
+GOLDEN = json.loads((Path(__file__).parent / "golden" / "backbones.json").read_text())
+CPU = torch.device("cpu")
+SIZES = ViclipSizes(
+    width=128, layers=2, patch=14, places=5, num_frames=8, text_width=64, text_layers=2, vocabulary=50, max_tokens=12,
+    joint=16,
+)  # fmt: skip
+
+
+def filled(network: nn.Module) -> nn.Module:
+    """`network` with weights that are drawn in the order of their names."""
+    generator = torch.Generator().manual_seed(11)
+    with torch.no_grad():
+        for name, weight in sorted(network.named_parameters()):
+            drawn = torch.randn(weight.shape, generator=generator) * 0.2
+            weight.copy_(drawn + (1.0 if name.endswith("norm.weight") else 0.0))
+    return network.eval()
+
+
+def dino(folder: Path) -> Path:
+    from transformers import ViTConfig, ViTModel
+
+    config = ViTConfig(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=128, image_size=64,
+        patch_size=16, layer_norm_eps=1e-6,
+    )  # fmt: skip
+    filled(ViTModel(config, add_pooling_layer=False)).save_pretrained(folder)
+    return folder
+
+
+def clip(folder: Path) -> Path:
+    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+
+    config = CLIPVisionConfig(
+        hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64, image_size=224, patch_size=56,
+        projection_dim=24,
+    )  # fmt: skip
+    filled(CLIPVisionModelWithProjection(config)).save_pretrained(folder)
+    return folder
+
+
+def frames(count: int = 5) -> torch.Tensor:
+    return torch.randint(0, 256, (count, 40, 56, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(2))
+
+
+def test_dino_is_the_original_at_every_size(tmp_path):
+    embed = load_dino(dino(tmp_path / "dino"), CPU)
+    generator = torch.Generator().manual_seed(6)
+    for size, expected in GOLDEN["dino"].items():
+        pictures = torch.randn(2, 3, *map(int, size.split("x")), generator=generator)
+        torch.testing.assert_close(embed(pictures), torch.tensor(expected), atol=1e-4, rtol=0)
+
+
+def test_viclip_is_the_original():
+    network = filled(Viclip(SIZES))
+    assert sorted(network.state_dict()) == GOLDEN["viclip"]["names"]
+    pictures = torch.randn(8, 3, 28, 28, generator=torch.Generator().manual_seed(4))
+    # Without the zeros that the original fills a prompt up with: they come after the end, and count for nothing.
+    video, text = network.compare(pictures, torch.tensor([48, 3, 9, 27, 49]))
+    torch.testing.assert_close(video, torch.tensor(GOLDEN["viclip"]["video"]), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(text, torch.tensor(GOLDEN["viclip"]["text"]), atol=1e-4, rtol=1e-4)
+
+
+def test_musiq_is_the_one_that_vbench_asks(tmp_path):
+    network = filled(Musiq(width=48, hidden=96, heads=2, layers=2))
+    assert sorted(network.state_dict()) == GOLDEN["musiq"]["names"]
+    generator = torch.Generator().manual_seed(8)
+    for size, expected in GOLDEN["musiq"]["scores"].items():
+        picture = torch.rand(1, 3, *map(int, size.split("x")), generator=generator)
+        assert float(network(picture)) == pytest.approx(expected, abs=1e-4)
+    save_file(network.state_dict(), tmp_path / "musiq.safetensors")
+    with pytest.raises(ModelError) as error:
+        load_musiq(tmp_path / "musiq.safetensors", CPU)  # of other sizes than the published one
+    assert error.value.code == "metric-weights"
+
+
+def test_the_sizes_of_viclip_are_told_by_its_weights(tmp_path):
+    assert sizes_of(Viclip(SIZES).state_dict(), tmp_path) == SIZES
+    save_file({"x": torch.zeros(1)}, tmp_path / "v.safetensors")
+    with pytest.raises(ModelError) as error:
+        load_viclip(tmp_path / "v.safetensors", tmp_path, CPU)
+    assert error.value.code == "viclip-weights"
+
+
+def test_indicators_run_from_files_to_numbers(tmp_path):
+    shown = Shown(frames=frames(), fps=8)
+    dino(tmp_path / "dino")
+    clip(tmp_path / "clip-b32")
+    clip(tmp_path / "clip-l14")
+    save_file({"weight": torch.ones(1, 24), "bias": torch.ones(1)}, tmp_path / "aesthetic.safetensors")
+    found = open_indicators(tmp_path)
+    assert {"subject consistency", "background consistency", "aesthetic quality"} <= set(found.measured)
+    assert found.embed is not None
+    for name in ("subject consistency", "background consistency"):
+        assert 0 <= found.measured[name](shown) <= 1
+    expected = beautiful(load_clip(tmp_path / "clip-l14", CPU), torch.ones(1, 24), torch.ones(1))(shown)
+    assert found.measured["aesthetic quality"](shown) == pytest.approx(expected)
+
+
+def test_indicators_take_any_network():
+    shown = Shown(frames=frames(7), fps=8)
+    assert smooth(lambda one, two: (one + two) / 2)(shown) < 1
+    still = Shown(frames=frames(1).expand(7, -1, -1, -1), fps=8)
+    assert smooth(lambda one, two: (one + two) / 2)(still) == pytest.approx(1)
+    assert moving(lambda one, two: torch.full((2, *one.shape[2:]), 9.0))(shown) == 1
+    assert moving(lambda one, two: torch.zeros(2, *one.shape[2:]))(shown) == 0
+    for of in (subject, background):
+        assert of(lambda pictures: torch.ones(len(pictures), 4))(shown) == pytest.approx(1)
+
+
+def test_weights_of_another_model_are_named_and_the_rest_is_measured(tmp_path):
+    clip(tmp_path / "dino")  # CLIP under DINO's name
+    clip(tmp_path / "clip-b32")
+    clip(tmp_path / "clip-l14")
+    save_file({"weight": torch.ones(1, 24)}, tmp_path / "aesthetic.safetensors")
+    (tmp_path / "viclip.safetensors").write_bytes(b"damaged")
+    found = open_indicators(tmp_path)
+    assert set(found.measured) == {"background consistency", "temporal flickering"}
+    assert "do not fit DINO" in found.missing["subject consistency"]
+    assert "linear head" in found.missing["aesthetic quality"]
+    assert "viclip.safetensors" in found.missing["overall consistency"]
+    for broken, code in ((tmp_path / "none", "metric-folder"), (tmp_path, "metric-folder-unread")):
+        with pytest.raises(ModelError) as error:
+            load_clip(broken, CPU)
+        assert error.value.code == code
+    with pytest.raises(ModelError) as error:
+        load_head(tmp_path / "aesthetic.safetensors")
+    assert error.value.code == "metric-weights"

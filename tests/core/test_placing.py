@@ -1,0 +1,219 @@
+"""Models on a card a tenth of their size: the same numbers, every block brought once a step, nothing done lost."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from card_steps import LEVEL, Steps, angles
+from families import ltx, wan
+from families.conformance import all_tasks
+from model_files import LAYERS, SIZES, scaled_float8
+from model_files import full_weights as file_weights
+from pretended_card import Card
+from refused import refused
+from safetensors.torch import save_file
+
+from vace_core import pipeline
+from vace_core.errors import ModelError
+from vace_core.loading.load import load_adapter, load_base
+from vace_core.loading.placing.measure import blocks_of, bytes_from_sizes, units
+from vace_core.loading.placing.parcel import Parcel
+from vace_core.loading.placing.placed import PlacedBase, Placement, placed
+from vace_core.loading.placing.plan import Plan, resident
+from vace_core.models.wan.dit import WanSizes
+from vace_core.models.wan.family import WAN
+from vace_core.pipeline import Expert, VaceModel
+from vace_core.vcu import VideoConditionUnit
+
+STREAMED = Plan(stays=False, share=0.0)
+# Blocks so wide and so many that two of them, with what is no block, are less than a tenth of the model.
+DEEP = {"wan": (wan.CASE, 4096, 22, (0, 9)), "ltx": (ltx.CASE, 2048, 22, (0, 9, 20))}
+
+
+def deep(name: str) -> tuple[Any, VaceModel]:
+    case, ffn, layers, context = DEEP[name]
+    case = replace(case, sizes=replace(case.sizes, layers=layers, ffn=ffn), context_layers=context)
+    return case, case.make_model()
+
+
+def weights(model: VaceModel) -> int:
+    experts: list[Any] = [model.expert, model.low_noise] if model.low_noise else [model.expert]
+    parts = [part for expert in experts for part in (expert.base, expert.adapter)]
+    return sum(weight.nbytes for part in parts for weight in part.parameters())
+
+
+def streamed(expert: Expert, share: float = 0.0) -> int:
+    """Bytes of the blocks that come to the card in a step."""
+    blocks = [Parcel(*unit) for unit in units(expert.base, expert.adapter)]
+    stays = resident([block.nbytes for block in blocks], share)
+    return sum(tensor.nbytes for number, block in enumerate(blocks) if number not in stays for tensor in block.home)
+
+
+def once(case: Any, unit: Any) -> int:
+    """Bytes beside weights that come in a step for all its passes."""
+    return LEVEL + (angles(case, unit) if case.family is WAN else 0)
+
+
+def on_card(case: Any, model: VaceModel, plan: Plan, unit: Any, options: Any, card: Card, on_step: Any = None) -> Any:
+    with placed(model, plan, card.device, case.family) as there:
+        return pipeline.generate(there, unit, options, on_step=on_step)
+
+
+@pytest.mark.parametrize("name", DEEP)
+def test_weights_ten_times_the_card_give_the_same_frames_and_every_block_comes_once_a_step(name):
+    case, model = deep(name)
+    unit = VideoConditionUnit(roles=torch.zeros(1, 1, 1, *case.clip[1:], dtype=torch.uint8), prompt="a dog")
+    options = replace(case.family.options, steps=2)
+    wanted = pipeline.generate(model, unit, options)
+    before = [weight.data_ptr() for weight in model.expert.base.parameters()]
+    with Card(weights(model) // 10) as card:
+        steps = Steps(card)
+        assert torch.equal(on_card(case, model, STREAMED, unit, options, card, steps), wanted)
+        assert card.used == 0
+    assert [moved for moved, _ in steps.seen] == [streamed(model.expert) + once(case, unit)]
+    assert before == [weight.data_ptr() for weight in model.expert.base.parameters()]
+
+
+@pytest.fixture(scope="module", params=["wan", "ltx"])
+def job(request):
+    """A model with an edit, and what the CPU makes of it in ten steps."""
+    case = DEEP[request.param][0]
+    case = replace(case, sizes=replace(case.sizes, layers=4), context_layers=(0, 2))
+    model, unit = case.make_model(), all_tasks(case)["inpaint"]
+    options = replace(case.family.options, steps=10)
+    return case, model, unit, options, pipeline.generate(model, unit, options)
+
+
+def test_as_much_stays_as_there_is_room_for(job):
+    case, model, unit, options, _ = job
+    options = replace(options, steps=2)
+    wanted = pipeline.generate(model, unit, options)
+    with Card(2**30) as card:
+        steps = Steps(card)
+        got = on_card(case, model, replace(STREAMED, share=0.6), unit, options, card, steps)
+    assert torch.equal(got, wanted)
+    assert [moved for moved, _ in steps.seen] == [streamed(model.expert, 0.6) + once(case, unit)]
+    assert 0 < streamed(model.expert, 0.6) < 0.7 * streamed(model.expert)
+
+
+def test_memory_that_runs_out_in_step_8_costs_one_step_and_nothing_that_was_done(job, monkeypatch, caplog):
+    case, model, unit, options, wanted = job
+    begun, block = [], type(blocks_of(model.expert.base)[0])
+    forward = block.forward
+
+    def counted(self, *given):
+        begun.append(self)
+        return forward(self, *given)
+
+    monkeypatch.setattr(block, "forward", counted)
+    with Card(2**30) as card:
+
+        def shrink(index: int, _total: int, _denoised: torch.Tensor) -> None:
+            if index in (6, 9):  # before the eighth step, and after the last
+                card.budget = card.used if index == 6 else 2**30
+
+        got = on_card(case, model, replace(STREAMED, share=0.5), unit, options, card, shrink)
+    assert torch.equal(got, wanted)
+    passes = 1 + (options.guidance_scale != 1) + bool(options.stg_scale)
+    a_step = passes * (len(blocks_of(model.expert.base)) + len(model.expert.adapter.context_blocks))
+    assert 10 * a_step <= len(begun) <= 11 * a_step
+    assert "Out of memory while sampling" in caplog.text
+
+
+class Shrinking:
+    """A text encoder after which the card has no more memory."""
+
+    width = None
+
+    def __init__(self, text: Any, card: Card) -> None:
+        self.text, self.card = text, card
+
+    def encode(self, prompt: str) -> torch.Tensor:
+        self.card.budget = self.card.used + 2**14
+        return self.text.encode(prompt)
+
+
+@pytest.mark.parametrize(("stage", "doing"), [("encode", "encoding"), ("sample", "reading the prompt"),
+                                              ("decode", "decoding")])  # fmt: skip
+def test_memory_that_is_too_short_for_anything_is_a_sentence(stage, doing):
+    case, model = wan.CASE, wan.CASE.make_model()
+    unit, options = all_tasks(case)["inpaint"], replace(wan.CASE.family.options, steps=1)
+    with Card(2**14 if stage == "encode" else 2**30) as card:
+
+        def at_the_end(_index: int, _total: int, _denoised: torch.Tensor) -> None:
+            if stage == "decode":
+                card.budget = 2**14
+
+        if stage == "sample":
+            model = replace(model, text=Shrinking(model.text, card))
+        with pytest.raises(ModelError) as error, placed(model, Plan(), card.device, case.family) as there:
+            pipeline.generate(there, unit, options, on_step=at_the_end)
+    assert refused(error.value) == f"out-of-memory-placed: device=gpu:0, doing={doing}"
+
+
+def test_a_pair_with_adapters_of_their_own_that_act_in_a_part_of_the_steps():
+    case, model = wan.CASE, wan.CASE.make_model()
+    model = replace(model, low_noise=Expert(base=case.make_base(), adapter=case.make_adapter()), boundary=0.98)
+    unit = all_tasks(case)["reference"]
+    options = replace(case.family.options, steps=3, end_percent=0.6, strength=0.7)
+    wanted = pipeline.generate(model, unit, options)
+    with Card(2**30) as card:
+        steps = Steps(card)
+        assert torch.equal(on_card(case, model, STREAMED, unit, options, card, steps), wanted)
+    # Where the adapter does not act, its blocks do not come.
+    assert steps.seen[-1][0] == streamed(Expert(base=model.expert.base)) + once(case, unit)
+
+
+def test_packed_weights_are_streamed_as_they_are_stored(tmp_path):
+    path = tmp_path / "model.safetensors"
+    save_file(scaled_float8(file_weights()), path)
+
+    def model(**options: Any) -> VaceModel:
+        base, adapter = (
+            load_base(path, dtype=torch.float32, **options),
+            load_adapter(path, dtype=torch.float32, context_layers=LAYERS, **options),
+        )
+        text = letters(SIZES.text_width)
+        return VaceModel(expert=Expert(base=base, adapter=adapter), vae=wan.CASE.make_vae(), text=text,
+                         encode_masks=WAN.encode_masks)  # fmt: skip
+
+    unit = all_tasks(wan.CASE)["inpaint"]
+    options = replace(WAN.options, steps=2)
+    wanted = pipeline.generate(model(), unit, options)
+    kept = model(keep_packed=True)
+    with Card(2**30) as card:
+        steps = Steps(card)
+        assert torch.equal(on_card(wan.CASE, kept, STREAMED, unit, options, card, steps), wanted)
+    assert steps.seen[0][0] == streamed(kept.expert) + once(wan.CASE, unit)
+    assert streamed(kept.expert) < 0.3 * streamed(model().expert)
+
+
+def letters(width: int) -> Any:
+    class Letters:
+        def encode(self, prompt: str) -> torch.Tensor:
+            letters = [ord(letter) % width for letter in prompt] or [0]
+            return torch.nn.functional.one_hot(torch.tensor([letters]), width).float()
+
+    Letters.width = width  # type: ignore[attr-defined]
+    return Letters()
+
+
+@torch.no_grad()
+def test_what_is_planned_for_weights_is_what_they_take_at_full_width():
+    sizes = WanSizes(width=5120, ffn=13824, layers=5)
+    with torch.device("meta"):
+        base, adapter = WAN.build_base(sizes), WAN.build_adapter(sizes, (0,))
+    base, adapter = (part.to(torch.bfloat16).to_empty(device="cpu").requires_grad_(False) for part in (base, adapter))
+    expert = bytes_from_sizes(WAN, sizes, 1, torch.bfloat16)
+    with Card(100 * 2**30, shadow=True) as card:
+        there = PlacedBase(Expert(base=base, adapter=adapter), Placement(Plan(stays=False, share=0.3), card.device))
+        text = there.prepare_text(torch.zeros(1, 40, 4096).to(card.device), fps=16.0)
+        assert expert.on_device(0.3) == pytest.approx(card.used, rel=0.002)
+        card.copied = 0
+        there.several(torch.zeros(1, 16, 1, 8, 8).to(card.device), torch.zeros(1), [text, text], [])
+    # The context block, which is not used here, is the second of six.
+    context = expert.blocks[1] if 1 not in resident(expert.blocks, 0.3) else 0
+    assert card.copied == pytest.approx(expert.streamed(0.3) - context, rel=1e-4)
