@@ -6,7 +6,7 @@ A model that errs in known ways stands for a generated part: every frame is scal
 beside that has other colours, light that drifts over the frame, or shapes that are displaced. Under the mask the source
 shows something else, the frame mirrored, as where an object is replaced. So what is right inside the mask is known.
 Masks are ellipses of some share of the frame. The steepness across the edge is given over that just outside
-(`seam_ratio`): the truth's own is in the first column.
+(`seam_steps`): the truth's own is in the first column.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from torch.nn import functional
 from vace_core import tasks
 from vace_core.composite import composite_vcu
 from vace_core.geometry import Box
-from vace_core.inputs.blending import BlendMode, seam_ratio
+from vace_core.inputs.blending import BlendMode, seam_steps
 from vace_core.inputs.fitted import Source, Target, fit_clip
 from vace_core.inputs.put_back import stitch
 from vace_core.inputs.resizing import resize_masks
@@ -84,6 +84,11 @@ def psnr(result: Tensor, truth: Tensor, inside: Tensor) -> float:
     return -10 * math.log10(max(float(error), 1e-10))
 
 
+def steepness(result: Tensor, inside: Tensor) -> float:
+    across, beside = seam_steps(result, inside)
+    return across / beside
+
+
 def measure(path: Path) -> list[dict[str, object]]:
     film = open_footage(path)
     places = [film.count // 4, film.count // 2][:FRAMES]
@@ -114,7 +119,7 @@ def measure(path: Path) -> list[dict[str, object]]:
                 kept = float((result - truth).abs()[~inside.expand_as(truth)].max())
                 found.append({
                     "clip": f"{width} x {height}", "mask": share, "error": error, "way": way,
-                    "seam": seam_ratio(result, inside), "own": seam_ratio(truth, inside),
+                    "seam": steepness(result, inside), "own": steepness(truth, inside),
                     "psnr": psnr(result, truth, inside), "kept": kept,
                 })  # fmt: skip
                 print(found[-1], file=sys.stderr, flush=True)

@@ -184,10 +184,10 @@ def finish(
     needed = vcu.roles.numel() * FRAMES * (1 if vcu.source is None else 2)
     check_room(needed, "The decoded clip", frames=vcu.num_frames, height=vcu.height, width=vcu.width)
     if vcu.source is None:
-        if feather or match_colour:
+        if feather or match_colour or blend_mode != "feather":
             raise InputError(
                 "finish-without-source",
-                "This VCU keeps no pixels, but a soft edge or matching colours were asked for, which blend "
+                "This VCU keeps no pixels, but a soft edge, a blend or matching colours were asked for, which blend "
                 "generated pixels into kept ones. They need a VCU with a source. Leave them out.",
             )
         frames = vae.decode(latents, on_chunk=on_chunk).to(vcu.roles.device)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tiny
 import torch
 from refused import refused
 
@@ -11,8 +12,9 @@ from vace_core import tasks
 from vace_core.composite import composite_vcu
 from vace_core.errors import InputError
 from vace_core.geometry import Box
-from vace_core.inputs.blending import multiband, seam_ratio
+from vace_core.inputs.blending import multiband, seam_steps
 from vace_core.inputs.put_back import stitch
+from vace_core.pipeline import finish
 
 SIZE = (48, 64)
 
@@ -73,10 +75,13 @@ def test_a_crop_is_brought_to_the_levels_of_its_surroundings():
 
 def test_a_seam_is_measured_against_what_lies_beside_it():
     truth, inside = smooth(), hole() > 0
-    assert 0.7 < seam_ratio(truth, inside) < 1.4
-    assert seam_ratio(torch.where(inside, truth + 0.3, truth), inside) > 4
+    across, beside = seam_steps(truth, inside)
+    assert 0.7 < across / beside < 1.4
+    raised = seam_steps(torch.where(inside, truth + 0.3, truth), inside)
+    assert raised[0] == pytest.approx(0.3, abs=2 * across)
+    assert raised[1] == beside
     with pytest.raises(InputError) as error:
-        seam_ratio(truth, torch.ones_like(inside))
+        seam_steps(truth, torch.ones_like(inside))
     assert refused(error.value) == "no-seam"
 
 
@@ -84,3 +89,10 @@ def test_a_blend_that_is_not_there_is_refused():
     with pytest.raises(InputError) as error:
         composite_vcu(smooth(), tasks.inpaint(smooth(), hole()), blend_mode="poisson")  # type: ignore[arg-type]
     assert refused(error.value) == "blend-unknown: known=feather, multiband, mode=poisson"
+
+
+def test_a_blend_needs_something_that_is_kept():
+    vcu = tasks.text(num_frames=1, height=16, width=16)
+    with pytest.raises(InputError) as error:
+        finish(tiny.vae(), vcu, torch.zeros(1, 16, 1, 2, 2), blend_mode="multiband")
+    assert refused(error.value) == "finish-without-source"

@@ -90,7 +90,8 @@ def test_an_edit_is_in_the_whole_film_and_nothing_else_of_it_has_changed(model, 
 def test_ten_bits_stay_ten_bits(model, mask, tmp_path):
     clip, out = tmp_path / "clip.mp4", tmp_path / "out.mkv"
     write_video(clip, tiny.clip(5, HEIGHT, WIDTH), fps=25, bits=10)
-    done = vace("inpaint", clip, "--mask", mask, "-m", model, "--lossless", "-o", out, "--feather", "4", *QUICK)
+    done = vace("inpaint", clip, "--mask", mask, "-m", model, "--lossless", "-o", out, "--feather", "4", "--blend",
+                "multiband", *QUICK)  # fmt: skip
     assert done.exit_code == 0, done.stderr
 
     assert VideoReader(out).layout == "yuv420p10le"

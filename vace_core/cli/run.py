@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ from .files import Files, names_no_file
 from .film import joined
 from .jobs import Job, confirm, files_read, is_there, kept_job
 from .models import check_lora, device_of, options_of, profile_of, read_sizes, ready
-from .options import Sheet
+from .options import BlendName, Sheet
 from .planning import Planned, files_of, planned
 from .request import Request
 from .where import AS_IT_IS, Conditions, FullRun, conditions_of
@@ -75,7 +76,7 @@ def run(task: str, ask: Callable[[], Request], run: FullRun, context: Context) -
         job.ready(output, files_read(context, files))
         begin, made = time.monotonic(), _made(job, request, options, conditions, files, run, needs.found.plan)
         job.made = True
-        write_result(output, made, request, lossless=run.lossless, feather=run.feather)
+        write_result(output, made, request, lossless=run.lossless, feather=run.feather, blend_mode=run.blend.value)
         confirm(output, frames)
         seconds = time.monotonic() - begin
     print_table([("done", f"{output} in {seconds:.1f} s")])
@@ -166,7 +167,15 @@ def generate_shown(
         )
 
 
-def write_result(path: Path, frames: Tensor, request: Request, *, lossless: bool, feather: int = 0) -> None:
+def write_result(
+    path: Path,
+    frames: Tensor,
+    request: Request,
+    *,
+    lossless: bool,
+    feather: int = 0,
+    blend_mode: BlendMode = "feather",
+) -> None:
     """One frame as an image, several as a video with what comes before and after them and the sound of what came.
 
     Args:
@@ -175,14 +184,16 @@ def write_result(path: Path, frames: Tensor, request: Request, *, lossless: bool
         request: What was asked for; where it has an original, the frames are put back onto that.
         lossless: As `write_video`.
         feather: Pixels of soft edge where the frames are put back.
+        blend_mode: How they meet kept pixels there.
 
     Raises:
         InputError: it cannot be written there; where it is instead, if it can be written anywhere, is said.
     """
+    write = partial(_write, frames=frames.cpu(), lossless=lossless, feather=feather, blend_mode=blend_mode)
     try:
-        _write(path, frames, request, lossless, feather)
+        write(path, request=request)
     except InputError as error:
-        saved = _saved_elsewhere(path, frames, replace(request, sound=None), lossless, feather)
+        saved = _saved_elsewhere(path, partial(write, request=replace(request, sound=None)))
         if saved is None:
             raise
         silent = ", without its sound" if request.sound else ""
@@ -195,21 +206,24 @@ def write_result(path: Path, frames: Tensor, request: Request, *, lossless: bool
         ) from error
 
 
-def _saved_elsewhere(path: Path, frames: Tensor, request: Request, lossless: bool, feather: int) -> Path | None:
+def _saved_elsewhere(path: Path, write: Callable[[Path], None]) -> Path | None:
     """Where the result could be written: under its name without the sound, or in a temporary folder."""
     for folder in (lambda: path.parent, lambda: Path(tempfile.mkdtemp(prefix="vace-"))):
         with suppress(InputError, OSError):
             saved = folder() / path.name
-            _write(saved, frames, request, lossless, feather)
+            write(saved)
             return saved
     return None
 
 
-def _write(path: Path, frames: Tensor, request: Request, lossless: bool, feather: int) -> None:
-    frames = frames.cpu()
+def _write(
+    path: Path, *, frames: Tensor, request: Request, lossless: bool, feather: int, blend_mode: BlendMode
+) -> None:
     if request.edit is not None:
         sound = request.sound is not None
-        write_put_back(path, frames, request.edit, feather=feather, lossless=lossless, sound=sound)
+        write_put_back(
+            path, frames, request.edit, feather=feather, blend_mode=blend_mode, lossless=lossless, sound=sound
+        )
     elif is_series(path):
         write_frames(path, joined(request.before, frames, request.after))
     elif path.suffix.lower() == ".png":
@@ -271,10 +285,10 @@ def _check(request: Request, options: SamplingOptions, run: FullRun) -> None:
             "--rescale was given, which acts on spatio-temporal guidance, but there is none. --stg above 0 "
             "and a model such as LTX-Video are needed for it. Leave it out.",
         )
-    if request.vcu.source is None and (run.feather or run.match_colour):
+    if request.vcu.source is None and (run.feather or run.match_colour or run.blend is BlendName.multiband):
         raise InputError(
             "finish-without-source",
-            "This task keeps no pixels, but --feather or --match-colour was given, which blend generated "
+            "This task keeps no pixels, but --feather, --match-colour or --blend was given, which blend generated "
             "pixels into kept ones. They need a task with a source clip. Leave them out.",
         )
     if run.preview is not None:

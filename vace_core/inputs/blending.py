@@ -63,13 +63,13 @@ def multiband(generated: Tensor, source: Tensor, inside: Tensor, *, known: Tenso
     return result.clamp_(-1, 1)
 
 
-def seam_ratio(result: Tensor, inside: Tensor) -> float:
-    """How steep a picture is across the edge of the mask, over how steep it is just outside; 1 = nothing to see.
+def seam_steps(result: Tensor, inside: Tensor) -> tuple[float, float]:
+    """How steep a picture is across the edge of the mask, and one pixel further out in the same direction.
 
-    Both are mean differences of neighbouring pixels, across the edge and one pixel further out in the same direction.
+    Both are mean differences of neighbouring pixels, 0..2. Where the second is as large, there is no seam to see.
 
     Args:
-        result: `(B, 3, T, H, W)`, finished.
+        result: `(B, 3, T, H, W)` in −1..1, finished.
         inside: `(B, 1, T, H, W)` bool, True = generated.
 
     Raises:
@@ -77,16 +77,14 @@ def seam_ratio(result: Tensor, inside: Tensor) -> float:
     """
     across, beside, count = 0.0, 0.0, 0
     for axis in (3, 4):
+        size = result.shape[axis] - 2
         for turned in (False, True):
             pixels, where = (video.flip(axis) if turned else video for video in (result, inside))
-            size = pixels.shape[axis]
-            if size < 3:
+            if size < 1:
                 continue
-            outer, kept, made = (where.narrow(axis, start, size - 2) for start in range(3))
+            outer, kept, made = (where.narrow(axis, start, size) for start in range(3))
             pairs = (~outer & ~kept & made).expand(-1, result.shape[1], -1, -1, -1)
-            if not bool(pairs.any()):
-                continue
-            far, near, over = (pixels.narrow(axis, start, size - 2) for start in range(3))
+            far, near, over = (pixels.narrow(axis, start, size) for start in range(3))
             across += float((over - near).abs()[pairs].double().sum())
             beside += float((near - far).abs()[pairs].double().sum())
             count += int(pairs.sum())
@@ -96,7 +94,7 @@ def seam_ratio(result: Tensor, inside: Tensor) -> float:
             "The mask has no edge inside the frame. A seam needs kept and generated pixels side by side. Use another "
             "mask.",
         )
-    return across / max(beside, 1e-9)
+    return across / count, beside / count
 
 
 def _carried_on(

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
+from ..inputs.blending import BlendMode
 from ..inputs.fitted import Fitted, Source, Target, fit_clip
 from ..inputs.fitted_masks import clip_mask
 from ..inputs.fitting import ResolutionPreset
@@ -91,6 +92,7 @@ class OpenModel:
         *,
         feather: int = 0,
         match_colour: bool = False,
+        blend_mode: BlendMode = "feather",
         progress: Progress | None = None,
         **options: Any,
     ) -> Tensor:
@@ -100,6 +102,7 @@ class OpenModel:
             vcu: The VCU.
             feather: As for `generate`.
             match_colour: As for `generate`.
+            blend_mode: As for `generate`.
             progress: As for `generate`.
             options: Fields of `SamplingOptions` that differ from the model's own, such as `seed` or `steps`.
 
@@ -115,7 +118,15 @@ class OpenModel:
                 known=", ".join(sorted(known)),
             )
         chosen = replace(self.options, **options)
-        return generate(self.model, vcu, chosen, feather=feather, match_colour=match_colour, progress=progress)
+        return generate(
+            self.model,
+            vcu,
+            chosen,
+            feather=feather,
+            match_colour=match_colour,
+            blend_mode=blend_mode,
+            progress=progress,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -139,13 +150,22 @@ class OpenClip:
         """Frames per second."""
         return self.fitted.plan.fps
 
-    def write(self, path: str | Path, made: Tensor, *, feather: int = 0, lossless: bool = False) -> None:
+    def write(
+        self,
+        path: str | Path,
+        made: Tensor,
+        *,
+        feather: int = 0,
+        blend_mode: BlendMode = "feather",
+        lossless: bool = False,
+    ) -> None:
         """Writes the whole clip at its own size, with its sound, and what was made of the part in it.
 
         Args:
             path: Ends in .mp4, .mkv if `lossless`, or .png for one picture; or a folder of numbered pictures.
             made: `(1, 3, T, H, W)` in −1..1, what was made of `frames`.
             feather: Pixels of soft edge, inside the mask; 0 = a hard edge.
+            blend_mode: As for `inputs.put_back.put_back`.
             lossless: Keeps every stored level outside of the mask.
 
         Raises:
@@ -155,7 +175,7 @@ class OpenClip:
         if self.edit is None:
             write_video(path, made, fps=self.fps, lossless=lossless)
         else:
-            write_put_back(Path(path), made, self.edit, feather=feather, lossless=lossless)
+            write_put_back(Path(path), made, self.edit, feather=feather, blend_mode=blend_mode, lossless=lossless)
 
 
 def _opened(
