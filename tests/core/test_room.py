@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import tiny
@@ -84,6 +85,16 @@ def test_what_linux_tells_is_read(tmp_path, name):
 
 def test_a_system_that_tells_nothing_has_some_memory_all_the_same(tmp_path):
     assert 16 << 20 < free_bytes(tmp_path) < 1 << 60
+
+
+def test_without_proc_psutil_tells_what_is_free(tmp_path, monkeypatch):
+    told = SimpleNamespace(virtual_memory=lambda: SimpleNamespace(available=5 << 20),
+                           swap_memory=lambda: SimpleNamespace(free=2 << 20))  # fmt: skip
+    monkeypatch.setitem(sys.modules, "psutil", told)
+    assert free_bytes(tmp_path) == 7 << 20
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    monkeypatch.setattr("os.sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 300}.__getitem__)
+    assert free_bytes(tmp_path) == 4096 * 300
 
 
 def test_where_nothing_tells_what_is_free_32_gib_are_taken_to_be(tmp_path, monkeypatch):
