@@ -356,3 +356,12 @@ def test_soft_values_of_a_mask_are_said():
     assert clip_mask(masks, source)[1] == clip_mask(masks.byte() * 255, source)[1] == ()
     for soft in (torch.where(masks > 0, 0.9, 0.0), masks.byte() * 254, masks.byte()):
         assert clip_mask(soft, source)[1] == ("The mask has soft values: above one half is generated.",)
+
+
+@pytest.mark.parametrize(("low", "high"), [(-0.5, 1.0), (0.0, 1.5), (-0.01, 0.5), (float("nan"), 1.0)])
+def test_masks_below_0_or_above_1_are_refused(low, high):
+    masks = torch.full((6, 50, 70), high)
+    masks[0, 0, 0] = low
+    with pytest.raises(InputError) as error:
+        resize_masks(masks, small_plan())
+    assert error.value.code == "mask-values"

@@ -209,6 +209,13 @@ def test_no_number_is_too_large_for_the_sentence(digits):
     assert error.value.fields["needed_bytes"].endswith("EiB")
 
 
+@pytest.mark.parametrize(("count", "said"), [(10**18 - 1, "9" * 18), (10**18, "over 10^17"), (2**70, "over 10^21")])
+def test_numbers_of_more_than_18_digits_are_rounded(count, said):
+    with pytest.raises(InputError) as error:
+        check_room(1 << 80, "The clip", frames=count)
+    assert error.value.fields["has"] == f"has {said} frames and "
+
+
 SIZE = {"num_frames": 8193, "height": 8192, "width": 8192}
 STILL, MASK = torch.zeros(1, 3, 1, 16, 16), torch.ones(1, 1, 1, 16, 16)
 PATHS = [BoxPath(keys=(BoxKey(time=0, x=0.5, y=0.5, width=0.1, height=0.1),))]

@@ -60,6 +60,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "vace_core/files/strict_json.py": ("core/test_hostile_files", "core/test_layout_json"),
     "vace_core/files/": (*_WEIGHTS, "core/test_mutants", "core/test_repack"),
     "vace_core/models/devices.py": ("core/test_devices",),
+    "vace_core/models/tiling.py": ("core/test_tiling", "core/test_wan_vae", "core/test_ltx"),
     "vace_core/models/rotary.py": ("core/test_devices", "parity/test_wan_dit", "parity/test_ltx_dit"),
     "vace_core/models/layers.py": ("core/test_packed", "core/test_families", "parity/test_wan_dit"),
     "vace_core/models/latent_space.py": ("core/test_latent_space", "core/test_wan_vae", "core/test_families"),
