@@ -365,3 +365,14 @@ def test_masks_below_0_or_above_1_are_refused(low, high):
     with pytest.raises(InputError) as error:
         resize_masks(masks, small_plan())
     assert error.value.code == "mask-values"
+
+
+def test_a_part_of_a_clip_begins_at_0_seconds():
+    times = torch.tensor([[0.0, 0.1], [0.1, 0.4], [0.4, 0.5], [0.5, 0.9]], dtype=torch.float64)
+    source = Source(frames=noise(4, 4, 6, 3), fps=5.0, times=times)
+    part = source.part(1, 3)
+    assert torch.allclose(part.times, torch.tensor([[0.0, 0.3], [0.3, 0.4]], dtype=torch.float64))
+    assert torch.equal(part.frames, source.frames[1:3])
+    numbers = Source(frames=torch.rand(1, 3, 4, 4, 6), fps=5.0).part(2, 4)
+    assert (numbers.frames.shape, numbers.times) == ((1, 3, 2, 4, 6), None)
+    assert torch.allclose(numbers.all_times(), torch.tensor([[0.0, 0.2], [0.2, 0.4]], dtype=torch.float64))
