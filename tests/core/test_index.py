@@ -115,14 +115,14 @@ def test_frames_before_a_damage_count(count: int):
     """A file whose data end in the middle gives the frames up to there, and is refused if there are none."""
 
     def packets(_):
-        yield from (SimpleNamespace(pts=n, duration=2, size=9) for n in range(count))
+        yield from (SimpleNamespace(pts=n, duration=n + 2, size=9) for n in range(count))
         raise av.error.InvalidDataError(1, "no data")
 
     coder = SimpleNamespace(decode=lambda packet: [SimpleNamespace(pts=packet.pts)])
     given = Path("a.avi"), SimpleNamespace(demux=packets), SimpleNamespace(codec_context=coder), F(1, 16)
     if count:
         found = index_by_decoding(*given)
-        assert (found.stamps, found.keys, found.last) == (tuple(range(count)), (), F(1, 8))
+        assert (found.stamps, found.keys, found.last) == (tuple(range(count)), (), F(count + 1, 16))
         return
     with pytest.raises(InputError) as error:
         index_by_decoding(*given)
