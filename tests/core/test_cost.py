@@ -273,3 +273,13 @@ def test_a_whole_job_is_all_its_passes_and_the_vae():
     passes = found.base_passes * found.base_tflop + found.adapter_passes * found.adapter_tflop
     assert found.total_tflop == pytest.approx(once + passes, rel=1e-12)
     assert 0 < found.adapter_passes < found.base_passes
+
+
+def test_a_model_of_which_nothing_is_said_is_in_half_precision_and_its_vae_in_float32():
+    usual = {"family": WAN, "base": SMALL, "context_blocks": 15, "weights": {}}
+    roles = torch.zeros(1, 1, 81, 64, 96, dtype=torch.uint8)
+    for vae in (VaeSizes(width=4, blocks=1), VaeSizes()):
+        found = job_cost(ModelSizes(vae=vae, **usual), VideoConditionUnit(roles=roles), WAN.options)
+        passes, pixels = wan_cost.peak_of_pass(SMALL, 15, found.tokens, 2), wan_cost.peak_of_vae(vae, (81, 64, 96), 4)
+        assert found.peak_bytes == max(passes, pixels)
+        assert (passes > pixels) == (vae.width == 4)

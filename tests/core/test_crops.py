@@ -163,3 +163,25 @@ def test_a_film_is_put_back_in_chunks_that_fit(monkeypatch, tmp_path, room, feat
         else torch.lerp(pictures[2:22, 0, 0].T[None] / 127.5 - 1, made[..., 8, 24], share)
     )
     assert torch.allclose(frames[..., 8, 24], edge, atol=1e-6)
+
+
+def test_a_mask_that_trembles_is_followed_calmly():
+    masks = torch.zeros(25, 120, 200, dtype=torch.bool)
+    for n in range(25):
+        top = 40 + 8 * (n % 2)
+        masks[n, top : top + 20, 20 + 4 * n : 50 + 4 * n] = True
+    boxes = crop_boxes(masks, margin=0.2, step=8, follow=True)
+    middle = boxes[8:-8]
+    assert max(box.top for box in middle) - min(box.top for box in middle) <= 1
+    assert {after.left - before.left for before, after in pairwise(middle)} == {4}
+
+
+def test_a_picture_of_sixteen_bits_is_put_back_as_a_picture(tmp_path):
+    Image.fromarray(torch.full((32, 48), 40000, dtype=torch.int32).numpy().astype("uint16")).save(tmp_path / "a.png")
+    masks = torch.zeros(1, 32, 48, dtype=torch.uint8)
+    masks[:, 8:24, 8:40] = 255
+    edit = Edit(film=open_footage(tmp_path / "a.png"), begin=0, count=1, masks=masks)
+    assert edit.film.bits == 16
+    back.write_put_back(tmp_path / "b.png", torch.full((1, 3, 1, 32, 48), 0.5), edit)
+    with Image.open(tmp_path / "b.png") as picture:
+        assert (picture.getpixel((2, 2)), picture.getpixel((20, 16))) == ((156, 156, 156), (191, 191, 191))

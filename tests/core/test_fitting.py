@@ -14,7 +14,9 @@ from torch.nn import functional
 
 from vace_core.errors import InputError, ShapeError
 from vace_core.geometry import Grid
-from vace_core.inputs.fitting import FitPlan, ResolutionPreset, plan, plan_exact, report
+from vace_core.inputs.fitted import Source
+from vace_core.inputs.fitted_masks import clip_mask
+from vace_core.inputs.fitting import FitPlan, ResolutionPreset, frame_times, plan, plan_exact, report
 from vace_core.inputs.resizing import resize_frames, resize_masks
 from vace_core.models import FAMILIES
 
@@ -120,6 +122,8 @@ def test_times_may_start_anywhere():
     times = torch.tensor([[0.0, 0.1], [0.1, 0.5], [0.5, 0.6], [0.6, 0.7], [0.7, 1.2], [1.2, 1.3]])
     expected = plan(6, 32, 32, SMALL, times=times)
     assert plan(6, 32, 32, SMALL, times=times.double() + 100).indices == expected.indices == (0, 1, 3, 4, 5)
+    _, fps = frame_times(6, None, times.double() + 100)
+    assert fps == pytest.approx(6 / 1.3)
 
 
 def test_frames_shown_twice_are_reported():
@@ -315,3 +319,60 @@ def test_shape_errors_say_what_came_and_what_to_do(call: object, message: str):
     with pytest.raises(ShapeError) as error:
         call()  # type: ignore[operator]
     assert refused(error.value) == message
+
+
+@pytest.mark.parametrize(
+    ("size", "aspect", "fits"),
+    [
+        ((32, 48), 1.0, True), ((16, 24), 1.0, True), ((64, 96), 1.0, True), ((16, 48), 1.0, False),
+        ((16, 24), 2.0, True),  # as the clip is stored
+        ((16, 48), 2.0, True),  # as it is shown
+        ((16, 36), 2.0, False), ((32, 24), 0.5, True), ((48, 24), 0.5, False),
+        ((15, 24), 1.0, True), ((14, 24), 1.0, False),  # a pixel of the smaller of the two is rounding
+        ((66, 96), 1.0, True), ((67, 96), 1.0, False),
+    ],
+)  # fmt: skip
+def test_a_mask_of_another_size_has_the_shape_of_its_clip(size, aspect, fits):
+    source = Source(frames=noise(2, 32, 48, 3), fps=16.0, aspect=aspect)
+    masks = torch.zeros(2, *size)
+    masks[1, : size[0] // 2] = 1
+    if not fits:
+        with pytest.raises(ShapeError) as error:
+            clip_mask(masks, source)
+        assert error.value.code == "mask-aspect"
+        return
+    found, notes = clip_mask(masks, source)
+    assert found.shape == (2, 32, 48)
+    assert (found[0].max(), found[1, :12].min(), found[1, 20:].max()) == (0, 1, 0)
+    assert notes[:1] == (
+        () if size == (32, 48) else (f"The mask of {size[1]} x {size[0]} was scaled to its clip's 48 x 32.",)
+    )
+    as_bytes, _ = clip_mask((masks * 255).byte(), source)
+    assert torch.equal(as_bytes, (found * 255).round().byte())
+
+
+def test_soft_values_of_a_mask_are_said():
+    source, masks = Source(frames=noise(2, 4, 6, 3), fps=16.0), torch.ones(2, 4, 6)
+    assert clip_mask(masks, source)[1] == clip_mask(masks.byte() * 255, source)[1] == ()
+    for soft in (torch.where(masks > 0, 0.9, 0.0), masks.byte() * 254, masks.byte()):
+        assert clip_mask(soft, source)[1] == ("The mask has soft values: above one half is generated.",)
+
+
+@pytest.mark.parametrize(("low", "high"), [(-0.5, 1.0), (0.0, 1.5), (-0.01, 0.5), (float("nan"), 1.0)])
+def test_masks_below_0_or_above_1_are_refused(low, high):
+    masks = torch.full((6, 50, 70), high)
+    masks[0, 0, 0] = low
+    with pytest.raises(InputError) as error:
+        resize_masks(masks, small_plan())
+    assert error.value.code == "mask-values"
+
+
+def test_a_part_of_a_clip_begins_at_0_seconds():
+    times = torch.tensor([[0.0, 0.1], [0.1, 0.4], [0.4, 0.5], [0.5, 0.9]], dtype=torch.float64)
+    source = Source(frames=noise(4, 4, 6, 3), fps=5.0, times=times)
+    part = source.part(1, 3)
+    assert torch.allclose(part.times, torch.tensor([[0.0, 0.3], [0.3, 0.4]], dtype=torch.float64))
+    assert torch.equal(part.frames, source.frames[1:3])
+    numbers = Source(frames=torch.rand(1, 3, 4, 4, 6), fps=5.0).part(2, 4)
+    assert (numbers.frames.shape, numbers.times) == ((1, 3, 2, 4, 6), None)
+    assert torch.allclose(numbers.all_times(), torch.tensor([[0.0, 0.2], [0.2, 0.4]], dtype=torch.float64))

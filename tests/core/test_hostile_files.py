@@ -18,6 +18,7 @@ from refused import refused
 
 from vace_core.errors import InputError, ModelError, UnsupportedModelError, VaceError, WeightsError
 from vace_core.files.checkpoint import open_checkpoint
+from vace_core.files.gguf_format import GgufFile
 from vace_core.files.safetensors_format import save
 
 
@@ -418,3 +419,22 @@ def test_a_broken_index_is_refused(tmp_path, case):
     assert refused(error.value) == (
         f"weights-damaged: path={path}, reason={reason}" if reason else f"weights-json: path={path}"
     )
+
+
+NUMBERS = {0: ("B", 200), 1: ("b", -5), 2: ("H", 60000), 3: ("h", -300), 4: ("I", 4_000_000_000), 5: ("i", -70000),
+           6: ("f", 0.5), 7: ("?", True), 10: ("Q", 2**60), 11: ("q", -(2**40)), 12: ("d", 0.1)}  # fmt: skip
+
+
+@pytest.mark.parametrize("count", [0, 1, 8, 9, 40])
+def test_every_kind_of_number_in_a_gguf_header_is_read_and_lists_are_passed_over(tmp_path, count):
+    values = [gguf_text(f"k{kind}".encode()) + struct.pack(f"<I{code}", kind, value)
+              for kind, (code, value) in NUMBERS.items()]  # fmt: skip
+    lists = [gguf_text(f"l{kind}".encode()) + struct.pack(f"<IIQ{count}{code}", 9, kind, count, *[value] * count)
+             for kind, (code, value) in NUMBERS.items()]  # fmt: skip
+    texts = gguf_text(b"texts") + struct.pack("<IIQ", 9, 8, count) + gguf_text(b"word") * count
+    end = gguf_text(b"end") + struct.pack("<I", 8) + gguf_text(b"here")
+    head = gguf_head(1, len(values) + len(lists) + 2) + b"".join([*values, *lists]) + texts + end + gguf_tensor([8])
+    (tmp_path / "a.gguf").write_bytes(head + b"\0" * (-len(head) % 32) + struct.pack("<8f", *range(8)))
+    found = GgufFile(tmp_path / "a.gguf")
+    assert found.metadata == {f"k{kind}": str(value) for kind, (_, value) in NUMBERS.items()} | {"end": "here"}
+    assert found.read("a").tolist() == list(range(8))

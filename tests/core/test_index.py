@@ -110,6 +110,25 @@ def test_frames_without_a_clock_are_counted_by_decoding(tmp_path: Path):
     assert (len(found.stamps), found.keys, found.last) == (4, (), F(1, 16))
 
 
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_frames_before_a_damage_count(count: int):
+    """A file whose data end in the middle gives the frames up to there, and is refused if there are none."""
+
+    def packets(_):
+        yield from (SimpleNamespace(pts=n, duration=n + 2, size=9) for n in range(count))
+        raise av.error.InvalidDataError(1, "no data")
+
+    coder = SimpleNamespace(decode=lambda packet: [SimpleNamespace(pts=packet.pts)])
+    given = Path("a.avi"), SimpleNamespace(demux=packets), SimpleNamespace(codec_context=coder), F(1, 16)
+    if count:
+        found = index_by_decoding(*given)
+        assert (found.stamps, found.keys, found.last) == (tuple(range(count)), (), F(count + 1, 16))
+        return
+    with pytest.raises(InputError) as error:
+        index_by_decoding(*given)
+    assert refused(error.value).startswith("video-cut-short: count=0, ")
+
+
 def complete(
     kind: str, count: int, end: F, *, ticks: int | None = None, start: int | None = None, clock: str = ""
 ) -> str:

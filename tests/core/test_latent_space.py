@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import replace
 
 import pytest
@@ -38,3 +39,11 @@ def test_where_the_weights_hold_the_statistics_nothing_is_taken_out_again():
     assert (LTX.latents_mean, LTX.latents_std) == (None, None)
     assert torch.equal(LTX.process_in(raw), raw)
     assert torch.equal(LTX.process_out(raw), raw)
+
+
+def test_the_statistics_of_wan_are_the_published_ones():
+    diffusers = pytest.importorskip("diffusers")
+    usual = inspect.signature(diffusers.AutoencoderKLWan.__init__).parameters
+    assert (list(WAN.latents_mean), list(WAN.latents_std)) == (
+        list(usual["latents_mean"].default), list(usual["latents_std"].default)
+    )  # fmt: skip

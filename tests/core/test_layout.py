@@ -173,3 +173,35 @@ def test_a_layout_needs_a_size():
             with pytest.raises(InputError) as caught:
                 draw([], num_frames=size[0], height=size[1], width=size[2])
             assert refused(caught.value) == f"number-range: needed=whole [1, inf), value=0, what=The {name}"
+
+
+@pytest.mark.parametrize(
+    "colour", [(0, 0, -1), (256, 0, 0), (0, 0), (0, 0, 0, 0), (0.0, 0, 0), (True, 0, 0), [0, 0, 0]]
+)
+def test_a_colour_is_three_bytes(colour):
+    keys = (BoxKey(time=0, x=0.5, y=0.5, width=0.1, height=0.1),)
+    with pytest.raises(InputError) as caught:
+        BoxPath(keys=keys, colour=colour)
+    assert caught.value.code == "colour-range"
+    assert BoxPath(keys=keys, colour=(0, 255, 1)).colour == (0, 255, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "least", "most"),
+    [("time", 0, 1), ("x", -10, 10), ("y", -10, 10), ("width", 0.0001, 10), ("height", 0.0001, 10)],
+)
+def test_a_key_lies_within_its_limits(name, least, most):
+    usual = {"time": 0.5, "x": 0.5, "y": 0.5, "width": 0.5, "height": 0.5}
+    for value in (least, most):
+        assert getattr(BoxKey(**{**usual, name: value}), name) == value
+    for value in (least - 0.00006, most + 0.001):
+        with pytest.raises(InputError) as caught:
+            BoxKey(**{**usual, name: value})
+        assert caught.value.code == "number-range"
+
+
+@pytest.mark.parametrize("wrong", [{"order": 1.0}, {"order": True}, {"label": 3}, {"smooth": 1}])
+def test_values_of_another_type_are_refused(wrong):
+    with pytest.raises(InputError) as caught:
+        BoxPath(keys=(BoxKey(time=0, x=0.5, y=0.5, width=0.1, height=0.1),), **wrong)
+    assert caught.value.code == "value-type"

@@ -131,6 +131,8 @@ def test_estimates_of_a_pass_stay_what_they_were_when_they_were_measured(sizes, 
         ((9, 512, 768), 4, 768, 729_808_896),  # one tile is no tile
         ((9, 64, 960), 4, 96, 33_251_327),
         ((257, 128, 128), 4, 64, 403_056_230),
+        ((9, 64, 128), 4, 64, 13_467_648),  # tiles at the edges alone
+        ((9, 128, 128), 2, 64, 12_068_454),
     ],
 )
 def test_estimates_of_the_vae_stay_what_they_were_when_they_were_measured(size, bytes_each, tile, peak):

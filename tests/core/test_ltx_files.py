@@ -258,3 +258,14 @@ def test_nothing_but_the_list_of_models_knows_it():
 def test_the_seams_know_no_base(module):
     parts = {part for name in named(LIBRARY / f"{module}.py") for part in re.split("[._]", name.lower())}
     assert not parts & {"wan", "ltx"}
+
+
+@torch.no_grad()
+def test_an_adapter_without_blocks_is_its_embedding_alone(tmp_path):
+    adapter = fill(ltx.build_adapter(SIZES, ()), 3)
+    save_file({ltx_keys.official_adapter_key(name, ()): value for name, value in adapter.state_dict().items()},
+              tmp_path / "a.safetensors")  # fmt: skip
+    found = load_adapter(tmp_path / "a.safetensors", dtype=torch.float32, context_layers=())
+    assert (found.width, found.context_layers) == (SIZES.width, ())
+    context = torch.randn(1, 384, 2, 2, 2, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(found.embed(context), adapter.embed(context))

@@ -16,7 +16,7 @@ from video_files import encode, message, noise
 from vace_core.errors import InputError
 from vace_core.inputs.fitting import plan
 from vace_core.inputs.resizing import resize_masks
-from vace_core.media.pictures import read_animation, read_image, read_mask, write_image
+from vace_core.media.pictures import read_animation, read_image, read_mask, read_mask_levels, write_image
 from vace_core.media.video import from_uint8
 from vace_core.models.wan.family import WAN
 
@@ -193,3 +193,14 @@ def test_no_picture_starts_a_program(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("PIL.EpsImagePlugin.gs_binary", None)
     assert message(InputError, lambda: read_image(path)).startswith("image-unreadable: ")
     assert not (tmp_path / "started").exists()
+
+
+@pytest.mark.parametrize(("alpha", "painted"), [(127, False), (128, True)])
+def test_a_pixel_is_painted_that_is_more_opaque_than_not(tmp_path: Path, alpha: int, painted: bool):
+    """Where all that is painted has one colour, the transparency is the mask."""
+    levels = np.full((8, 10, 4), 255, np.uint8)
+    levels[:, 5:, 3] = 0
+    levels[0, 0] = (0, 0, 0, alpha)
+    Image.fromarray(levels).save(tmp_path / "a.png")
+    found = read_mask_levels(tmp_path / "a.png")[0]
+    assert (int(found[0, 0]), int(found[0, 9])) == ((0, 255) if painted else (alpha, 0))

@@ -83,7 +83,8 @@ def little() -> tuple[VideoConditionUnit, dict]:
 
 
 def wide() -> tuple[VideoConditionUnit, dict]:
-    return tasks.reference([colours(1, 4, 300)], num_frames=150, height=4, width=300), {"mask_frames": [0, 149]}
+    unit = tasks.reference([colours(1, 4, 300)], num_frames=150, height=4, width=300, prompt="one two three four " * 90)
+    return unit, {"mask_frames": [0, 149]}
 
 
 CASES = (composed, long, references, tall, cuts, few_cuts, little, wide)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import tiny
@@ -84,6 +85,16 @@ def test_what_linux_tells_is_read(tmp_path, name):
 
 def test_a_system_that_tells_nothing_has_some_memory_all_the_same(tmp_path):
     assert 16 << 20 < free_bytes(tmp_path) < 1 << 60
+
+
+def test_without_proc_psutil_tells_what_is_free(tmp_path, monkeypatch):
+    told = SimpleNamespace(virtual_memory=lambda: SimpleNamespace(available=5 << 20),
+                           swap_memory=lambda: SimpleNamespace(free=2 << 20))  # fmt: skip
+    monkeypatch.setitem(sys.modules, "psutil", told)
+    assert free_bytes(tmp_path) == 7 << 20
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    monkeypatch.setattr("os.sysconf", {"SC_PAGE_SIZE": 4096, "SC_PHYS_PAGES": 300}.__getitem__)
+    assert free_bytes(tmp_path) == 4096 * 300
 
 
 def test_where_nothing_tells_what_is_free_32_gib_are_taken_to_be(tmp_path, monkeypatch):
@@ -196,6 +207,13 @@ def test_no_number_is_too_large_for_the_sentence(digits):
         check_room(10**digits * 256, "The clip", frames=10**digits, height=16, width=16)
     assert re.fullmatch(r"has over 10\^\d+ frames of 16 x 16 pixels and ", error.value.fields["has"])
     assert error.value.fields["needed_bytes"].endswith("EiB")
+
+
+@pytest.mark.parametrize(("count", "said"), [(10**18 - 1, "9" * 18), (10**18, "over 10^17"), (2**70, "over 10^21")])
+def test_numbers_of_more_than_18_digits_are_rounded(count, said):
+    with pytest.raises(InputError) as error:
+        check_room(1 << 80, "The clip", frames=count)
+    assert error.value.fields["has"] == f"has {said} frames and "
 
 
 SIZE = {"num_frames": 8193, "height": 8192, "width": 8192}

@@ -411,3 +411,10 @@ def test_official_lengths_leave_room_for_the_grid():
     one = tasks.extend(clip(1, 1, 2, 2), num_frames=81)
     two = tasks.extend(clip(1, 1, 2, 2), clip(2, 1, 2, 2), num_frames=81)
     assert (int(one.masks[0, 0, :, 0, 0].sum()), int(two.masks[0, 0, :, 0, 0].sum())) == (80, 79)
+
+
+@pytest.mark.parametrize("wrong", [-0.5, -0.001, float("nan"), float("inf"), -1])
+def test_a_border_below_nothing_is_refused(wrong):
+    with pytest.raises(InputError) as error:
+        tasks.outpaint(torch.zeros(1, 3, 1, 16, 16), left=wrong)
+    assert error.value.code == ("number-range" if wrong == -1 else "margin-ratio")

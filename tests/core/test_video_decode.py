@@ -12,6 +12,7 @@ from video_files import EXACT, encode, noise, turn
 
 from vace_core.errors import InputError
 from vace_core.inputs.fitting import plan
+from vace_core.media.colour import colour_of
 from vace_core.media.sources import open_footage
 from vace_core.media.video import read_video
 from vace_core.models.wan.family import WAN
@@ -149,3 +150,19 @@ def patch(
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
+
+
+@pytest.mark.parametrize(
+    ("matrix", "size", "stated", "wanted"),
+    [
+        (1, (32, 32), (2, 2), (1, 1, 1)), (7, (32, 32), (2, 2), (7, 7, 7)), (9, (32, 32), (2, 2), (9, 9, 14)),
+        (5, (32, 288), (2, 2), (5, 5, 6)), (6, (32, 576), (2, 2), (6, 5, 6)), (6, (32, 480), (2, 2), (6, 6, 6)),
+        (6, (32, 576), (1, 4), (6, 1, 4)), (1, (32, 32), (2, 13), (1, 1, 13)), (9, (32, 32), (12, 2), (9, 12, 14)),
+        (2, (1024, 718), (2, 2), (5, 6, 6)), (2, (1026, 718), (2, 2), (1, 1, 1)), (2, (32, 720), (2, 2), (1, 1, 1)),
+    ],
+)  # fmt: skip
+def test_what_a_film_does_not_state_of_its_colours_goes_with_what_it_states(matrix, size, stated, wanted):
+    frame = av.VideoFrame(*size, "yuv420p")
+    frame.colorspace = matrix
+    found = colour_of(Path("a.mp4"), frame, stated, {})
+    assert (found.matrix, found.primaries, found.transfer, found.full) == (*wanted, False)

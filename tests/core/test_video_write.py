@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import wave
 import weakref
 from collections.abc import Iterator
 from fractions import Fraction
@@ -204,6 +205,22 @@ def test_the_sound_of_a_part_is_that_part(tmp_path: Path, codec: str, lossless: 
     write_video(path, pictures, fps=16, lossless=lossless, copy_audio_from=source, audio_start=0.61)
     wanted, found = left_of(source)[26901:66901], left_of(path)[:40000]
     assert np.abs(found[2048:] - wanted[2048:]).max() < (1e-3 if lossless else 0.03)
+
+
+@pytest.mark.parametrize(
+    ("rate", "stored"),
+    [*((rate, rate) for rate in (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)),
+     (40000, 48000)],
+)  # fmt: skip
+def test_sound_is_coded_at_its_own_rate_where_aac_has_it(tmp_path: Path, rate: int, stored: int):
+    with wave.open(str(tmp_path / "a.wav"), "wb") as file:
+        file.setparams((1, 2, rate, 0, "NONE", ""))
+        file.writeframes(b"\0\1" * (rate // 4))
+    pictures = torch.zeros(4, 16, 16, 3, dtype=torch.uint8)
+    write_video(tmp_path / "b.mp4", pictures, fps=16, copy_audio_from=tmp_path / "a.wav")
+    with av.open(str(tmp_path / "b.mp4")) as container:
+        (track,) = container.streams.audio
+        assert (track.codec_context.name, track.codec_context.sample_rate) == ("aac", stored)
 
 
 def test_sound_that_mp4_takes_is_copied_bit_for_bit(tmp_path: Path):

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import pytest
+import tiny
+import torch
+from filling import fill
+from safetensors.torch import save_file
 
 from vace_core.inputs.fitting import plan
+from vace_core.loading.load import load_adapter
+from vace_core.models.wan import dit as wan
 from vace_core.models.wan.family import WAN
 
 # What holds 81 frames at 16 a second. Source: Wan-Video/Wan2.1, wan/configs; ali-vilab/VACE, models/wan.
@@ -34,3 +40,15 @@ def test_settings_as_published():
     assert WAN.pair_options.shift == 12.0
     assert WAN.size == (480, 832)
     assert dict(WAN.released_layers) == {1536: 30, 5120: 40}
+
+
+@torch.no_grad()
+def test_an_adapter_without_blocks_is_its_embedding_alone(tmp_path):
+    adapter = fill(wan.build_adapter(tiny.SIZES, ()), 3)
+    names = {WAN.official_adapter_key(name, ()): value for name, value in adapter.state_dict().items()}
+    assert set(names) == {"vace_patch_embedding.weight", "vace_patch_embedding.bias"}
+    save_file(names, tmp_path / "a.safetensors")
+    found = load_adapter(tmp_path / "a.safetensors", dtype=torch.float32, context_layers=())
+    assert (found.width, found.context_layers) == (128, ())
+    context = torch.randn(1, 96, 2, 4, 6, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(found.embed(context), adapter.embed(context))

@@ -53,6 +53,12 @@ def test_streamed_decode_equals_the_clip_in_one_piece(vae, latents):
     assert (vae.decode(latents) - wanted).abs().max() <= 2e-5
 
 
+def test_a_tile_larger_than_the_frame_is_the_whole(vae, clip, latents):
+    tiled = WanVae(vae.network, tile=256)
+    assert relative(tiled.encode(clip), vae.encode(clip)) <= 1e-5
+    assert (tiled.decode(latents) - vae.decode(latents)).abs().max() <= 2e-5
+
+
 def test_tiles_equal_the_whole_frame(vae, clip, latents):
     tiled = WanVae(vae.network, tile=64)
     assert relative(tiled.encode(clip), vae.encode(clip)) <= 1e-5

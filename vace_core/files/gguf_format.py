@@ -27,7 +27,6 @@ from .tensors import (
     TORCH_DTYPES,
     TensorInfo,
     as_stored,
-    check_shapes,
     damaged,
     read_span,
     shortened,
@@ -83,7 +82,6 @@ class GgufFile:
         size = path.stat().st_size
         if any(info.start + info.nbytes > size for info in infos.values()):
             raise damaged(path, f"its header describes more than the {size} bytes that the file has")
-        check_shapes(path, infos)
         placed = sorted(infos.values(), key=lambda info: (info.start, info.nbytes))
         if any(before.start + before.nbytes > after.start for before, after in pairwise(placed)):
             raise damaged(path, "its tensors overlap")

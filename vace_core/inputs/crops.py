@@ -80,8 +80,6 @@ def _bounds(masks: Tensor) -> Tensor:
 def _smoothed(centres: Tensor) -> Tensor:
     """`(T, 2)` averaged over neighbouring frames; what goes on evenly is left as it is, at the ends too."""
     count = len(centres)
-    if count == 1:
-        return centres
     before, after = 2 * centres[:1] - centres[1:].flip(0), 2 * centres[-1:] - centres[:-1].flip(0)
     longer = torch.cat([before, centres, after])
     places = torch.arange(len(longer), dtype=torch.float64)
