@@ -2,7 +2,7 @@
 
 `tasks` has one function per task, `options` what they share, `inputs` the input files, `editing` clips that are edited,
 `files` and `models` the model, `run` runs a task, `film` adds the rest of the video around its result, `console`
-prints; `tools`, `demo`, `train` and `ablate` are the commands that are no tasks.
+prints; `plan`, `tools`, `demo`, `train` and `ablate` are the commands that are no tasks.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Annotated
 from typer import Exit, Option, Typer
 
 from .. import __version__
-from . import ablate, demo, tools, train
+from . import ablate, demo, plan, tools, train
 from .console import EXIT_CODES, result, set_debug
 from .options import Run, Sheet, spread
 from .run import preview, run
@@ -53,6 +53,7 @@ for task in TASKS:
     app.command(task.__name__)(spread(task, Run, run))
     previews.command(task.__name__)(spread(task, Sheet, preview))
 app.add_typer(previews, name="preview")
+app.command("plan")(plan.plan)
 app.command("train")(train.train)
 app.command("ablate")(ablate.ablate)
 for name, tool in tools.COMMANDS.items():
