@@ -44,11 +44,12 @@ def code(act) -> str:
 )
 def test_windows_cover_every_frame_once_on_the_models_lengths(num_frames, groups, shared, grid, loop):
     window, overlap = groups * grid.frames + 1, min(shared, groups - 1) * grid.frames + 1
-    loop = loop and num_frames > 2 * window
+    loop = loop and num_frames > 3 * window and window > 3 * overlap
     plan = plan_windows(num_frames, fps=16, grid=grid, window=window, overlap=overlap, loop=loop)
     new = [frame for one in plan.windows for frame in range(one.first_new, one.end)]
     assert new[:num_frames] == list(range(num_frames))
     assert (len(new) > num_frames) == loop
+    assert plan.windows[-1].first_new < num_frames
     for number in range(len(plan)):
         assert plan.length(number) <= window
         grid.check(plan.length(number), grid.step, grid.step)
@@ -122,6 +123,9 @@ def test_a_text_that_cannot_be_read_is_refused(text, wrong):
         (lambda: planned(keyframes=[Keyframe(frame=100, picture="x.png")]), "keyframe-outside-plan"),
         (lambda: planned(keyframes=[Keyframe(frame=-101, picture="x.png")]), "keyframe-outside-plan"),
         (lambda: planned(20, loop=True), "loop-windows"),
+        (lambda: planned(100, window=13, overlap=9, loop=True), "loop-too-short"),
+        (lambda: replace(planned(33), loop=True), "plan-ends"),
+        (lambda: replace(planned(33), loop=True, num_frames=30), "loop-windows"),
         (lambda: planned().edited(4, prompt="x"), "window-unknown"),
         (lambda: planned().edited(1, begin=20), "plan-gap"),
         (lambda: planned().edited(1, strength=-1.0), "number-range"),

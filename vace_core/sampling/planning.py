@@ -158,24 +158,50 @@ def _in_shot(shot: Sequence[Span], whole: int, grid: Grid, window: int, overlap:
         # Where a window ends that another follows: on the frames that a number of latent frames ends with.
         near = int((span.end - start - shortest) / group + 0.5) * group + shortest + start
         end = whole if span is shot[-1] else near
-        for frames, shared in _shares(end - at, before, grid, window, overlap):
+        back = max(whole - span.end, 0) if span is shot[-1] else 0  # frames of a loop's begin at its end
+        least = back + overlap + 1 if back else 0  # one frame of its own, at least
+        for frames, shared in _shares(end - at, before, grid, window, overlap, least):
             begin = at - shared
             at = min(begin + frames, end)
             yield Window(begin=begin, end=at, overlap=shared, prompt=span.prompt)
             before = frames
 
 
-def _shares(new: int, before: int, grid: Grid, window: int, overlap: int) -> Iterator[tuple[int, int]]:
-    """Lengths and overlaps of the windows that make `new` frames behind a window of `before` frames (0 = none)."""
+def _shares(new: int, before: int, grid: Grid, window: int, overlap: int, least: int = 0) -> Iterator[tuple[int, int]]:
+    """Lengths and overlaps of the windows that make `new` frames behind a window of `before` frames (0 = none).
+
+    The last one is to have `least` frames at least.
+    """
     group, shortest = grid.frames, grid.shortest[0]
     shared = (overlap - shortest) // group  # in groups of frames, as are all sizes below
     most = (window - shortest) // group
     first = min(overlap, before)
     total = -(-(new + first - shortest) // group)  # of a single window that holds everything
     count = max(-(-(total - shared) // (most - shared)), 1)
-    sizes = _even(total + (count - 1) * shared, count)
+    last = -(-(least - shortest) // group)
+    # One window more leaves room for a long last one.
+    for sizes in (_sizes(total, count, shared, last), _sizes(total, count + 1, shared, last)):
+        if all((shared if number else 0) <= size - bool(number) and size <= most for number, size in enumerate(sizes)):
+            break
+    else:
+        raise InputError(
+            "loop-too-short",
+            "A loop was to be made of windows of {window} frames that share {overlap}, of which the last shares frames "
+            "with the one before it and with the first. Longer windows, or more frames in all, are needed. Set a "
+            "smaller overlap, or a length that is a multiple of {group}.",
+            window=window,
+            overlap=overlap,
+            group=group,
+        )
     for number, size in enumerate(sizes):
         yield size * group + shortest, overlap if number else first
+
+
+def _sizes(total: int, count: int, shared: int, last: int) -> list[int]:
+    """Sizes of `count` windows that overlap by `shared`, about equal, the last one at least `last`."""
+    whole = total + (count - 1) * shared
+    sizes = _even(whole, count)
+    return sizes if sizes[-1] >= last or count == 1 else [*_even(whole - last, count - 1), last]
 
 
 def _even(total: int, count: int) -> list[int]:

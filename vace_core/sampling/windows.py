@@ -244,7 +244,7 @@ class Plan:
         if not self.windows:
             raise InputError("plan-empty", "The plan has no windows. At least one is needed. Plan the clip again.")
         last = self.windows[-1]
-        ends = last.end > self.num_frames if self.loop else last.end == self.num_frames
+        ends = last.first_new < self.num_frames < last.end if self.loop else last.end == self.num_frames
         if self.windows[0].first_new or not ends:
             raise InputError(
                 "plan-ends",

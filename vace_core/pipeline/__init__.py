@@ -10,23 +10,23 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .adapter import Attachment, ContextAdapter
-from .checks.numbers import check_finite, check_number
-from .checks.room import FRAMES, check_room
-from .composite import RING, composite_vcu
-from .context import EMPTY, VAE_ADVICE, content_box, encode_context
-from .errors import InputError
-from .geometry import Box, Grid
-from .models.text import TextEncoder, placed
-from .protocols import BaseModel, EncodeMasks, OnChunk, VideoVae
-from .sampling.conditions import Condition, check_adapter, check_steps, conditions_of
-from .sampling.guidance import PAIR_BOUNDARY, Denoise, guide, switch_experts
-from .sampling.options import SamplingOptions
-from .sampling.pinning import encode_source, kept_cells, pinned
-from .sampling.schedule import NoiseSchedule
-from .sampling.solvers import SOLVERS, OnStep, Solver
-from .sampling.strength import AS_TRAINED, Strength
-from .vcu import VideoConditionUnit
+from ..adapter import Attachment, ContextAdapter
+from ..checks.numbers import check_finite, check_number
+from ..checks.room import FRAMES, check_room
+from ..composite import RING, composite_vcu
+from ..context import EMPTY, VAE_ADVICE, content_box, encode_context
+from ..errors import InputError
+from ..geometry import Box, Grid
+from ..models.text import TextEncoder, placed
+from ..protocols import BaseModel, EncodeMasks, OnChunk, VideoVae
+from ..sampling.conditions import Condition, check_adapter, check_steps, conditions_of
+from ..sampling.guidance import PAIR_BOUNDARY, Denoise, guide, switch_experts
+from ..sampling.options import SamplingOptions
+from ..sampling.pinning import Held, encode_source, kept_cells, pinned
+from ..sampling.schedule import NoiseSchedule
+from ..sampling.solvers import SOLVERS, OnStep, Solver
+from ..sampling.strength import AS_TRAINED, Strength
+from ..vcu import VideoConditionUnit
 
 MODEL_ADVICE = "Run the model in bfloat16 or float32, lower guidance and strength, or choose another file of it"
 
@@ -151,6 +151,7 @@ def finish(
     *,
     feather: int = 0,
     match_colour: bool = False,
+    correct: Callable[[Tensor], Tensor] | None = None,
     on_chunk: OnChunk | None = None,
 ) -> Tensor:
     """Latents `(B, C, t, h, w)` of the video as frames without padding: generated ones decoded, kept ones as they came.
@@ -158,6 +159,8 @@ def finish(
     Args:
         feather: As for `generate`.
         match_colour: As for `generate`.
+        correct: What is done to the frames `(B, 3, T, H, W)` that the model generated before kept ones are put back;
+            where nothing is generated in any frame, they are the source's.
         on_chunk: Called as (done, total) while pixels are decoded; raising stops it.
 
     Raises:
@@ -175,7 +178,7 @@ def finish(
             )
         frames = vae.decode(latents, on_chunk=on_chunk).to(vcu.roles.device)
         check_finite(frames, "Decoding", VAE_ADVICE)
-        return vcu.shown(frames)
+        return vcu.shown(frames if correct is None else correct(frames))
     whole = Box(0, 0, vcu.width, vcu.height)
     # Colours are compared on kept pixels beside the mask, so these must be decoded too.
     box = (generated_box(vcu) or whole).grown(RING if match_colour else 0, vcu.height, vcu.width)
@@ -183,6 +186,8 @@ def finish(
     check_finite(made, "Decoding", VAE_ADVICE)
     canvas = vcu.source.clone()
     canvas[..., box.top : box.bottom, box.left : box.right] = made.to(canvas.device)
+    if correct is not None:
+        canvas = correct(canvas)
     return vcu.shown(composite_vcu(canvas, vcu, feather=feather, match_colour=match_colour))
 
 
@@ -195,6 +200,7 @@ def sample(
     strength: Strength = AS_TRAINED,
     also: Sequence[Condition] = (),
     pin: bool = False,
+    hold: Held | None = None,
     begin: Tensor | None = None,
     on_step: OnStep | None = None,
     on_chunk: OnChunk | None = None,
@@ -203,6 +209,7 @@ def sample(
 
     Args:
         context: The VCU as `encode_context` gives it, on the device where the job is done; None = it is encoded here.
+        hold: Latents that are known and held in every step, whatever the source is there.
     """
     solver = get_solver(options.solver)
     skip = vcu.num_references
@@ -220,7 +227,7 @@ def sample(
 
     context = encode(vcu) if context is None else context
     contexts = [context, *(encode(one.vcu) for one in conditions[1:])]
-    denoise = _denoiser(model, vcu, options, schedule, list(zip(conditions, contexts, strict=True)))
+    denoise = make_denoiser(model, vcu, options, schedule, list(zip(conditions, contexts, strict=True)))
 
     def report(index: int, total: int, denoised: Tensor) -> None:
         check_finite(denoised, f"Step {index + 1} of {total} of sampling", MODEL_ADVICE)
@@ -232,14 +239,16 @@ def sample(
     starts = options.denoise < 1
     # Once for both: pinned cells, and what the job begins from.
     source = encode_source(vcu, model.vae, on_chunk=on_chunk) if pin or (starts and begin is None) else None
+    known = hold
     if pin and source is not None:
-        cells = functional.pad(kept_cells(vcu.masks, model.vae.grid), (0, 0, 0, 0, skip, 0))
-        held = _behind_references(source, context).to(noise)
-        denoise = pinned(denoise, held, noise, cells.to(noise.device))
+        known = Held(latents=source, cells=kept_cells(vcu.masks, model.vae.grid).to(source.device)).under(hold)
+    if known is not None:
+        cells = functional.pad(known.cells, (0, 0, 0, 0, skip, 0)).to(noise.device)
+        denoise = pinned(denoise, _behind_references(known.latents, context).to(noise), noise, cells)
     if starts:
-        known = model.vae.encode(begin) if begin is not None else source
-        assert known is not None
-        latents = (1 - levels[0]) * _behind_references(known, context).to(noise) + levels[0] * noise
+        clip = model.vae.encode(begin) if begin is not None else source
+        assert clip is not None
+        latents = (1 - levels[0]) * _behind_references(clip, context).to(noise) + levels[0] * noise
     return solver.run(denoise, latents, levels, report)[:, :, skip:]
 
 
@@ -296,13 +305,25 @@ def generated_box(vcu: VideoConditionUnit) -> Box | None:
     return content_box(vcu.masks)
 
 
-def _denoiser(
+def make_denoiser(
     model: VaceModel,
     vcu: VideoConditionUnit,
     options: SamplingOptions,
     schedule: NoiseSchedule,
     conditions: Sequence[tuple[Condition, Tensor]],
 ) -> Denoise:
+    """What removes noise in a job: the networks with their adapters, the prompts of `vcu`, guidance.
+
+    Args:
+        model: The networks.
+        vcu: Whose prompts count.
+        options: How the job is sampled.
+        schedule: Its noise levels.
+        conditions: Each with its context, as `encode_context` gives it.
+
+    Raises:
+        InputError: spatio-temporal guidance of a base that has none.
+    """
     device = conditions[0][1].device
 
     def for_expert(expert: Expert) -> Denoise:
