@@ -79,17 +79,17 @@ def _room(model: LibraryModel, tokens: int) -> int:
     blocks = len(expert.adapter.context_layers) if expert.adapter else 0
     number = _first_weight(expert).element_size()
     activations = model.family.costs.peak_of_pass(expert.base.sizes, blocks, tokens, number)
-    largest = max(_in_use(module, number) for module in VaceTransformer(expert).modules())
-    return int(activations * SPARE) + STREAMED * largest
+    weights = max(_on_the_way(module, number) for module in VaceTransformer(expert).modules())
+    return int(activations * SPARE) + weights
 
 
-def _in_use(module: nn.Module, number: int) -> int:
-    """Bytes of a module's largest weight while it is used, as it is stored and as numbers of so many bytes."""
-    largest = max((weight.nbytes for weight in module.parameters(recurse=False)), default=0)
+def _on_the_way(module: nn.Module, number: int) -> int:
+    """Bytes of weights as large as a module's largest: as stored, and one of them made numbers of so many bytes."""
+    stored = STREAMED * max((weight.nbytes for weight in module.parameters(recurse=False)), default=0)
     packing = getattr(module, "packing", None)
     if not isinstance(module, nn.Linear) or packing is None:
-        return largest
-    return largest + packing.peak(module.in_features * module.out_features, number)
+        return stored
+    return stored + packing.peak(module.in_features * module.out_features, number)
 
 
 def _first_weight(expert: Expert) -> Tensor:

@@ -160,3 +160,40 @@ def test_the_names_of_checkpoints_come_and_go():
 )
 def test_context_layers_are_spaced_evenly_where_nothing_says_so(layers, blocks, wanted):
     assert wan.default_context_layers(layers, blocks) == wanted
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("places", [False, True])
+def test_an_adapter_without_blocks_adds_its_context_to_the_tokens_of_the_base(base, inputs, places):
+    """As much as its strength says, of each token as much as its place says."""
+    plain = wan.build_adapter(tiny.SIZES, ())
+    tokens, condition = torch.randn(2, 1, 12, 128, generator=torch.Generator().manual_seed(0)).unbind(0)
+    factors = torch.linspace(0, 1, 12).view(1, 12, 1) if places else None
+    wanted = condition * factors if places else condition
+    one = Attachment(adapter=plain, context=condition, places=factors)
+    assert torch.equal(one.begin(tokens), tokens + wanted)
+    half = Attachment(adapter=plain, context=condition, places=factors, strength=0.5)
+    assert torch.allclose(half.begin(tokens), tokens + 0.5 * wanted, atol=1e-6)
+    assert torch.equal(attach(tiny.adapter()).begin(tokens), tokens)  # one with blocks gives hints instead
+    embedded = attach(tiny.adapter(), places=torch.zeros(1, 12, 1))
+    assert torch.equal(base(*inputs, [embedded]), base(*inputs))
+
+
+@pytest.mark.parametrize(
+    ("changes", "acts"),
+    [
+        ({}, True), ({"strength": 0.0}, False), ({"blocks": (0.0, 0.0)}, False), ({"blocks": (0.0, 0.1)}, True),
+        ({"places": torch.zeros(1, 12, 1)}, False), ({"places": torch.eye(12)[None, :, :1]}, True),
+        ({"steps": lambda sigma: sigma - 0.5}, False), ({"steps": lambda sigma: sigma}, True),
+        ({"sigmas": SigmaRange(start=0.4)}, False), ({"sigmas": SigmaRange(start=0.5, end=0.4)}, True),
+        ({"sigmas": SigmaRange(end=0.5)}, False),
+    ],
+)  # fmt: skip
+def test_what_adds_nothing_is_not_active(changes, acts):
+    assert attach(tiny.adapter(), **changes).is_active(0.5) == acts
+
+
+def test_a_range_of_noise_levels_is_everything_where_no_end_is_set():
+    assert SigmaRange().is_everything
+    assert not SigmaRange(start=1.0).is_everything
+    assert not SigmaRange(end=0.0).is_everything

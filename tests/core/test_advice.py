@@ -154,7 +154,10 @@ def test_every_hidden_keyframe_is_named_or_counted():
         assert bool(found) == (index not in seen)
     hidden = [index for index in range(2, 79, 3) if index not in seen]
     (message,) = warnings(tasks.keyframes(dict.fromkeys(hidden, small), num_frames=81), mask_frames=seen)
-    assert ", ".join(map(str, hidden[:8])) + ", ..." in message
+    assert message.startswith("The mask changes for a moment at 2, 8, 11, 14, 20, 23, 26, 29, ..., and the model ")
+    assert message.endswith("Move them to 1, 9, 13, 21, 25, 28, or hold them longer.")
+    (message,) = warnings(tasks.keyframes(dict.fromkeys(hidden[:8], small), num_frames=81), mask_frames=seen)
+    assert message.startswith("The mask changes for a moment at 2, 8, 11, 14, 20, 23, 26, 29, and the model ")
 
 
 def test_a_moment_that_is_made_is_hidden_too():
@@ -297,3 +300,29 @@ def in_colours(count: int) -> Tensor:
 @pytest.mark.parametrize(("count", "photo"), [(60, False), (61, True)])
 def test_a_photo_has_more_than_sixty_colours(count, photo):
     assert said(tasks.depth(in_colours(count))) == (["The control video has"] if photo else [])
+
+
+def test_white_is_one_of_the_shades_next_to_it():
+    """The lightest of 16 steps ends at white."""
+    picture = in_colours(60).clone()
+    lightest = (picture > 0.8).all(dim=1, keepdim=True) & (torch.arange(W) % 4 < 2)
+    assert lightest.any()
+    assert said(tasks.depth(torch.where(lightest, torch.ones(()), picture))) == []
+
+
+@pytest.mark.parametrize(
+    ("count", "gray", "share"), [(3, [1], "33%"), (6, [1, 5], "33%"), (7, [2], "25%"), (12, [0, 2, 4], "50%"),
+                                 (13, [0, 3], "40%")]
+)  # fmt: skip
+def test_frames_that_stand_for_a_long_clip_are_spread_evenly_over_it(count: int, gray: list[int], share: str):
+    clip = photo(1, count)
+    clip[:, :, gray] = 0
+    assert [one.split()[0] for one in warnings(tasks.inpaint(clip, spot(count)))] == [share]
+
+
+def test_what_is_small_counts_wherever_it_is():
+    """A control of a single spot of 2 x 2, with the hole that it fills all round it."""
+    masks = torch.zeros(1, 1, T, H, W)
+    masks[..., 2:4, 2:4] = 1
+    unit = compose(tasks.inpaint(photo(1), masks), tasks.depth(torch.zeros(1, 3, T, H, W), masks=masks))
+    assert said(unit) == ["100% of the control"]

@@ -189,6 +189,31 @@ def test_lines_are_as_thick_as_asked_for_and_as_dark(thickness):
     assert drawn.sum() == pytest.approx(max(2, 2 * thickness), abs=0.1)
 
 
+@pytest.mark.parametrize(
+    ("strength", "thickness", "amount"),
+    [
+        (1.0, 1.0, 0.37453),
+        (0.5, 1.0, 0.20685),
+        (0.3, 1.0, 0.07402),
+        (0.4, 0.5, 0.05727),
+        (0.4, 3.0, 0.20746),
+        (3.0, 1.0, 0.37789),
+    ],
+)
+def test_lines_of_a_photo_are_as_many_as_they_were(strength, thickness, amount):
+    assert ink(frames_of(photo()), strength=strength, thickness=thickness).mean() == pytest.approx(amount, rel=2e-3)
+
+
+@pytest.mark.parametrize("value", [-1.0005, 1.0005, -1.002, 1.002])
+def test_rounding_beyond_black_and_white_is_taken_and_no_more(value):
+    frames = torch.zeros(1, 3, 1, 16, 16)
+    frames[0, 0, 0, 0, 0] = value
+    if abs(value) < 1.001:
+        assert controls.gray(frames).isfinite().all()
+    else:
+        assert refusal(lambda: controls.gray(frames)).startswith("frames-values: ")
+
+
 def test_an_edge_gives_the_same_line_whatever_else_is_in_the_clip():
     edge = np.full((HEIGHT, WIDTH), 120.0)
     edge[:, 60:] = 60

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -184,3 +185,80 @@ def test_figures_of_the_official_job():
 
     assert adapter / 1e12 == pytest.approx(144.0, rel=2e-3)
     assert (adapter + base) / 1e12 == pytest.approx(427.0, rel=2e-3)
+
+
+SMALL, LARGE = WanSizes(width=1536, ffn=8960, layers=30), WanSizes(width=5120, ffn=13824, layers=40)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "blocks", "tokens", "bytes_each", "peak"),
+    [
+        (SMALL, 15, 32_760, 2, 1_073_479_680),
+        (LARGE, 8, 32_760, 2, 3_421_716_480),
+        (SMALL, 0, 32_760, 4, 1_274_757_120),
+        (WanSizes(width=64, ffn=1024, layers=6), 3, 80, 4, 942_080),  # more in the feed-forward part than in attention
+        (WanSizes(width=64, ffn=1024, layers=6), 3, 5000, 4, 51_474_432),  # and there piece by piece
+    ],
+)
+def test_estimates_of_a_pass_stay_what_they_were_when_they_were_measured(sizes, blocks, tokens, bytes_each, peak):
+    assert wan_cost.peak_of_pass(sizes, blocks, tokens, bytes_each) == peak
+
+
+@pytest.mark.parametrize(
+    ("vae", "size", "bytes_each", "tile", "peak"),
+    [
+        (VaeSizes(), (81, 480, 832), 4, None, 7_217_233_920),
+        (VaeSizes(), (81, 480, 832), 2, 256, 3_331_598_976),
+        (VaeSizes(), (9, 64, 96), 4, 96, 100_417_536),  # one tile is no tile
+        (VaeSizes(), (9, 64, 96), 4, 95, 120_572_928),
+        (VaeSizes(width=16, blocks=1), (5, 64, 1000), 2, 64, 93_008_448),
+    ],
+)
+def test_estimates_of_the_vae_stay_what_they_were_when_they_were_measured(vae, size, bytes_each, tile, peak):
+    assert wan_cost.peak_of_vae(vae, size, bytes_each, tile) == peak
+    assert wan_cost.peak_of_vae(vae, (size[0], size[2], size[1]), bytes_each, tile) == peak
+
+
+def test_every_figure_is_shown_in_a_unit_that_fits():
+    weights = {"base": 98 * 2**20, "adapter": 108 * 2**20}
+    model = ModelSizes(family=WAN, base=SMALL, context_blocks=15, vae=VaeSizes(), weights=weights, tile=256)
+    frames = torch.zeros(1, 1, 81, 480, 832, dtype=torch.uint8)
+    assert str(job_cost(model, VideoConditionUnit(roles=frames), WAN.options)).splitlines() == [
+        "clip       81 frames of 832 x 480",
+        "latents    21 x 60 x 104, 32,760 tokens",
+        "one pass   base 283 TFLOP, adapter 143.8 TFLOP",
+        "adapter    33.7% of a pass",
+        "passes     100 of the base, 100 of the adapter",
+        "VAE        encode 14.37 TFLOP, decode 272.7 TFLOP",
+        "work       42.97 PFLOP",
+        "weights    0.20 GiB (base 98.0 MiB, adapter 0.11 GiB)",
+        "memory     5.68 GiB, of which activations about 5.48 GiB",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("tflop", "shown"), [(1000.0, "1 PFLOP"), (999.4, "999.4 TFLOP"), (1.0, "1 TFLOP"), (0.5, "500 GFLOP"),
+                         (1e-3, "1 GFLOP"), (5e-4, "500 MFLOP"), (1e-6, "1 MFLOP"), (1e-7, "0.1 MFLOP")]
+)  # fmt: skip
+def test_arithmetic_is_shown_in_thousands_of_a_unit(tflop, shown):
+    found = job_cost(tiny_model(), empty_unit(), SamplingOptions(steps=4))
+    assert dict(replace(found, encode_tflop=tflop).rows())["VAE"].startswith(f"encode {shown}, ")
+
+
+def test_references_are_counted_in_words():
+    picture = torch.ones(1, 3, 1, 64, 96)
+    rows = [
+        dict(job_cost(tiny_model(), empty_unit(references=(picture,) * n), SamplingOptions(steps=4)).rows())
+        for n in (1, 2)
+    ]
+    assert [row["clip"] for row in rows] == [
+        "17 frames of 96 x 64 and 1 reference", "17 frames of 96 x 64 and 2 references"
+    ]  # fmt: skip
+
+
+def test_a_whole_job_is_all_its_passes_and_the_vae():
+    found = job_cost(tiny_model(), empty_unit(), SamplingOptions(steps=4, strength=1.0, end_percent=0.5))
+    once = found.encode_tflop + found.decode_tflop
+    passes = found.base_passes * found.base_tflop + found.adapter_passes * found.adapter_tflop
+    assert found.total_tflop == pytest.approx(once + passes, rel=1e-12)
+    assert 0 < found.adapter_passes < found.base_passes

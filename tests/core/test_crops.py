@@ -8,12 +8,15 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from refused import refused
 
 from vace_core.errors import InputError, ShapeError
 from vace_core.geometry import Box
+from vace_core.inputs import put_back as back
 from vace_core.inputs.crops import crop_boxes, crop_masks
-from vace_core.inputs.put_back import stitch
+from vace_core.inputs.put_back import Edit, stitch
+from vace_core.media.sources import open_footage
 
 
 def moving(frames: int = 9, height: int = 96, width: int = 160, step: int = 10) -> torch.Tensor:
@@ -126,3 +129,37 @@ def test_a_stitch_of_another_length_is_refused():
     with pytest.raises(ShapeError) as error:
         stitch(torch.zeros(1, 3, 2, 32, 48), source, masks, crop_boxes(masks))
     assert refused(error.value) == "stitch-length: count=3, frames=2"
+
+
+@pytest.mark.parametrize(
+    ("room", "feather", "counts"),
+    [
+        (10**9, 0, [16, 4]),
+        (5 * 32 * 48 * 12, 0, [5, 5, 5, 5]),
+        (5 * 32 * 48 * 12 - 1, 2, [4, 4, 4, 4, 4]),
+        (1, 1, [1] * 20),
+    ],
+)
+def test_a_film_is_put_back_in_chunks_that_fit(monkeypatch, tmp_path, room, feather, counts):
+    """In however many, every frame is in its place, and of its soft edge it has its own film."""
+    (tmp_path / "film").mkdir()
+    pictures = torch.arange(23, dtype=torch.uint8)[:, None, None, None].expand(23, 32, 48, 3)
+    for n, picture in enumerate(pictures):
+        Image.fromarray(picture.numpy().copy()).save(tmp_path / "film" / f"{n}.png")
+    masks = torch.zeros(20, 32, 48, dtype=torch.uint8)
+    masks[:, 8:24, 8:40] = 255
+    edit = Edit(film=open_footage(tmp_path / "film"), begin=2, count=20, masks=masks)
+    made = torch.arange(20.0).div(20).view(1, 1, 20, 1, 1).expand(1, 3, 20, 32, 48).contiguous()
+    monkeypatch.setattr(back, "CHUNK_BYTES", room)
+    chunks = list(back.put_back(made, edit, feather=feather))
+    assert [len(where) for _, where in chunks] == counts
+    frames, where = torch.cat([one for one, _ in chunks], dim=2), torch.cat([one for _, one in chunks])
+    assert torch.equal(where, masks > 127)
+    assert torch.equal(frames[..., 16, 24], made[..., 16, 24])
+    share = 1 / (feather + 1)
+    edge = (
+        made[..., 8, 24]
+        if not feather
+        else torch.lerp(pictures[2:22, 0, 0].T[None] / 127.5 - 1, made[..., 8, 24], share)
+    )
+    assert torch.allclose(frames[..., 8, 24], edge, atol=1e-6)

@@ -81,6 +81,20 @@ def test_positions_are_the_same_to_the_bit_without_complex_numbers(monkeypatch, 
     assert torch.equal(rotary.turned(x, rotation), wanted)
 
 
+@pytest.mark.parametrize("real", [False, True])
+def test_long_clips_are_turned_piece_by_piece_as_in_one(monkeypatch, real):
+    """Every pair of features turns by the angle of its token."""
+    monkeypatch.setattr(rotary, "PIECE", 5)
+    monkeypatch.setattr(rotary, "WITHOUT_COMPLEX", {"cpu"} if real else set())
+    for count in (5, 6, 13):
+        x = torch.randn(2, count, 12, generator=torch.Generator().manual_seed(count))
+        angles = torch.linspace(-3, 3, 3 * count, dtype=torch.float64).view(count, 3)
+        even, odd = x.view(2, count, 2, 3, 2).double().unbind(-1)
+        cos, sin = angles.cos()[:, None], angles.sin()[:, None]
+        wanted = torch.stack([even * cos - odd * sin, even * sin + odd * cos], dim=-1).view(2, count, 12)
+        assert (rotary.turned(x, rotary.cos_sin(angles)) - wanted).abs().max() < 1e-6
+
+
 def test_positions_are_those_of_complex_numbers_in_double_precision():
     angles = torch.rand(6, 64, dtype=torch.float64) * 100
     x = torch.randn(1, 6, 256, dtype=F32)

@@ -6,11 +6,14 @@ from fractions import Fraction as F
 from pathlib import Path
 from types import SimpleNamespace
 
+import av
 import pytest
+import torch
 from refused import refused
+from video_files import encode, noise
 
 from vace_core.errors import InputError
-from vace_core.media.index import check_complete, frame_times
+from vace_core.media.index import check_complete, frame_times, index_by_decoding, index_of
 
 TICK = F(1, 1000)
 
@@ -85,6 +88,26 @@ def test_the_last_frame_of_a_varying_rate_lasts_as_it_says_or_as_the_mean():
     assert (fps, edges) == (pytest.approx(3 / 7), [[0, 1], [1, 4], [4, 7]])
     assert note.startswith("Its rate varies: a frame lasts 1000 to 3000 ms, 0.4286 fps on average; ")
     assert times(starts)[:2] == (0.5, [[0, 1], [1, 4], [4, 6]])
+
+
+def test_a_frame_is_decoded_from_the_last_keyframe_before_it(tmp_path: Path):
+    path = encode(tmp_path / "a.mp4", torch.zeros(13, 32, 32, 3, dtype=torch.uint8), codec="mpeg4", options={"g": "5"})
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        notes: dict[str, None] = {}
+        found = index_of(container, stream, stream.time_base, notes)
+    gap = found.stamps[1] - found.stamps[0]
+    assert [stamp // gap for stamp in found.stamps] == list(range(13))
+    assert [key // gap for key in found.keys] == [0] * 5 + [5] * 5 + [10] * 3
+    assert (found.last, notes) == (F(1, 16), {})
+
+
+def test_frames_without_a_clock_are_counted_by_decoding(tmp_path: Path):
+    path = encode(tmp_path / "a.avi", noise(4, 32, 32, 3), codec="mpeg4")
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        found = index_by_decoding(path, container, stream, F(1, 16))
+    assert (len(found.stamps), found.keys, found.last) == (4, (), F(1, 16))
 
 
 def complete(

@@ -10,6 +10,7 @@ import tiny_ltx
 import torch
 from einops import rearrange
 from refused import refused
+from torch.utils.flop_counter import FlopCounterMode
 
 from vace_core.adapter import Attachment
 from vace_core.context import EMPTY, encode_context
@@ -216,3 +217,23 @@ def test_spatio_temporal_guidance_is_not_known_of_wan():
     unit = text(num_frames=1, height=16, width=16)
     with pytest.raises(InputError):
         sample(tiny.model(), unit, OPTIONS)
+
+
+def work(action) -> int:
+    """Floating-point operations of `action`, counted."""
+    with FlopCounterMode(display=False) as counter:
+        action()
+    return counter.get_total_flops()
+
+
+def test_a_part_costs_what_its_rim_costs_and_no_more(model):
+    vae, latents = model.vae, torch.zeros(1, 128, 2, 3, 10)
+    assert work(lambda: vae.decode(latents)) == 439_848_960
+    assert work(lambda: vae.decode(latents, window=Box(130, 5, 170, 40))) == 214_214_400
+    assert work(lambda: LtxVae(vae.network, tile=64).decode(latents)) == 1_939_568_640
+
+
+def test_a_gray_frame_is_encoded_once_for_each_size():
+    vae, small, large = tiny_ltx.vae(), torch.zeros(1, 3, 9, 32, 64), torch.zeros(1, 3, 9, 64, 64)
+    costs = [work(lambda gray=gray: vae.encode(gray, content=EMPTY)) for gray in (small, small, large)]
+    assert costs == [4_567_744, 0, 2 * 4_567_744]

@@ -106,3 +106,33 @@ def test_figures_of_the_official_job():
     found = job_cost(model, text(num_frames=97, height=512, width=768), LTX.options)
     assert (found.tokens, found.latent_size) == (4992, (13, 16, 24))
     assert (found.base_passes, found.adapter_passes) == (120, 120)
+
+
+OFFICIAL = ltx.LtxSizes(width=2048, ffn=8192, layers=28)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "blocks", "tokens", "bytes_each", "peak"),
+    [
+        (OFFICIAL, 14, 4992, 2, 334_823_424),
+        (OFFICIAL, 0, 4992, 4, 539_295_744),
+        (ltx.LtxSizes(width=64, ffn=64, layers=4), 2, 60, 2, 176_640),  # more in attention
+    ],
+)
+def test_estimates_of_a_pass_stay_what_they_were_when_they_were_measured(sizes, blocks, tokens, bytes_each, peak):
+    assert ltx_cost.peak_of_pass(sizes, blocks, tokens, bytes_each) == peak
+
+
+@pytest.mark.parametrize(
+    ("size", "bytes_each", "tile", "peak"),
+    [
+        ((97, 512, 768), 4, None, 4_051_697_664),
+        ((97, 512, 768), 2, 256, 1_275_224_064),
+        ((9, 512, 768), 4, 768, 729_808_896),  # one tile is no tile
+        ((9, 64, 960), 4, 96, 33_251_327),
+        ((257, 128, 128), 4, 64, 403_056_230),
+    ],
+)
+def test_estimates_of_the_vae_stay_what_they_were_when_they_were_measured(size, bytes_each, tile, peak):
+    assert ltx_cost.peak_of_vae(LtxVaeSizes(), size, bytes_each, tile) == peak
+    assert ltx_cost.peak_of_vae(LtxVaeSizes(), (size[0], size[2], size[1]), bytes_each, tile) == peak

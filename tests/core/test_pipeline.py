@@ -158,3 +158,17 @@ def test_progress_of_encoding_and_decoding_is_told(model, unit):
     generate(model, unit, OPTIONS, on_chunk=lambda what, done, total: seen.append((what, done, total)))
     assert ("encode", 2, 2) in seen
     assert seen[-1] == ("decode", 2, 2)
+
+
+def test_a_pair_takes_two_adapters_and_gives_both_back(model):
+    pair = replace(model, low_noise=Expert(base=tiny.base(11), adapter=tiny.adapter(12)), boundary=0.875)
+    bare = pair.detach()
+    assert (bare.expert.adapter, bare.low_noise.adapter) == (None, None)
+    first, second = tiny.adapter(21), tiny.adapter(22)
+    both = bare.attach(first, second)
+    assert (both.expert.adapter, both.low_noise.adapter) == (first, second)
+    assert (both.expert.base, both.low_noise.base) == (pair.expert.base, pair.low_noise.base)
+    for model_, given in ((bare, (first,)), (model.detach(), (first, second))):
+        with pytest.raises(InputError) as error:
+            model_.attach(*given)
+        assert error.value.code == "adapters-count"

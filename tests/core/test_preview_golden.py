@@ -5,6 +5,7 @@ After a change that is meant, `python tests/core/test_preview_golden.py` draws t
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +57,36 @@ def tall() -> tuple[VideoConditionUnit, dict]:
     return tasks.depth(torch.cat([colours(3, 96, 32), -colours(3, 96, 32)])), {}
 
 
-CASES = (composed, long, references, tall)
+def cuts() -> tuple[VideoConditionUnit, dict]:
+    """Single kept frames, more than columns: each is shown rather than the frame before it."""
+    kept = {frame: colours(1, 20, 44) for frame in (3, 9, 10, 17, 25, 31, 38)}
+    return tasks.keyframes(kept, num_frames=40), {"columns": 7, "mask_frames": [3, 17]}
+
+
+def few_cuts() -> tuple[VideoConditionUnit, dict]:
+    """Both sides of a cut are shown, and the widest gaps are filled; the references are many and narrow."""
+    made = torch.zeros(1, 1, 30, 24, 16)
+    made[:, :, 11:13], made[..., 20:, :4, :] = 1, 1
+    clip = colours(30, 24, 16)
+    unit = tasks.inpaint(torch.cat([clip, -clip]), torch.cat([made, made]), prompt="word", negative_prompt="no " * 200)
+    pictures = tuple(colours(1, 24, 16).roll(n, dims=3).expand(2, -1, -1, -1, -1) for n in range(23))
+    return replace(unit, references=pictures, fps=7.5), {"columns": 9}
+
+
+def little() -> tuple[VideoConditionUnit, dict]:
+    """Shares at and beside one in a hundred, of pictures that are smaller than a thumbnail."""
+    made = torch.ones(1, 1, 2, 10, 20)
+    made[:, :, 0, 0, :2], made[:, :, 1, 0, :2] = 0, 0
+    followed = torch.zeros(1, 1, 2, 10, 20)
+    followed[:, :, 1, 9, 19] = 1
+    return compose(tasks.inpaint(colours(2, 10, 20), made), tasks.depth(colours(2, 10, 20), masks=followed)), {}
+
+
+def wide() -> tuple[VideoConditionUnit, dict]:
+    return tasks.reference([colours(1, 4, 300)], num_frames=150, height=4, width=300), {"mask_frames": [0, 149]}
+
+
+CASES = (composed, long, references, tall, cuts, few_cuts, little, wide)
 
 
 def drawn(case) -> Image.Image:

@@ -7,6 +7,7 @@ import sys
 from functools import partial
 
 import pytest
+import tiny
 import torch
 from filling import fill
 from forked import forked
@@ -14,13 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vace_core import tasks
+from vace_core.checks import room
 from vace_core.checks.room import SMALL, advice, check_room, check_vcu_room, free_bytes, most_bytes
 from vace_core.context import encode_context
 from vace_core.errors import InputError
 from vace_core.inputs import fitting, layout
 from vace_core.inputs.fitting import plan, plan_exact
 from vace_core.inputs.layout import BoxKey, BoxPath
-from vace_core.inputs.references import letterbox
+from vace_core.inputs.references import cover, letterbox
 from vace_core.inputs.resizing import resize_frames, resize_masks
 from vace_core.models.wan import dit as wan
 from vace_core.models.wan.vae import WanVaeNetwork
@@ -247,3 +249,49 @@ def test_a_unit_too_large_for_what_comes_next_is_refused_in_a_sentence(name):
     child = forked(jobs[name], memory=200 << 20)
     assert (child.error, child.grown < 64 << 20) == ("InputError", True), child.text
     assert " 832 x 480 pixels and needs " in child.text
+
+
+SMALL_UNIT, SMALL_SIZE = tasks.text(num_frames=5, height=32, width=48), 5 * 32 * 48
+CLIP = torch.zeros(2, 3, 5, 32, 48)
+PLANS = [plan_exact(5, 32, 48, wan.GRID, size=size, fps=16) for size in ((32, 48), (16, 16))]
+EXACT = {
+    "a path": (lambda: layout.boxes(PATHS[0], 9), 9 * 1024),
+    "a layout": (lambda: layout.draw_layout(PATHS, num_frames=9, height=32, width=64), 9 * 32 * 64 * 27),
+    "a mask of boxes": (lambda: layout.path_mask(PATHS, num_frames=9, height=32, width=128), 9 * 32 * 128 * 4),
+    "a plan": (lambda: fitting.frame_times(7, 16.0, None), 7 * 100),
+    "a clip as it is": (lambda: resize_frames(CLIP, PLANS[0]), 2 * SMALL_SIZE * 12),
+    "a smaller clip": (lambda: resize_frames(CLIP, PLANS[1]), 2 * (5 * 16 * 16 * 12 + 2 * 12 * 16 * 24)),
+    "a mask as it is": (lambda: resize_masks(CLIP[:, :1], PLANS[0]), 2 * SMALL_SIZE * 10),
+    "a smaller mask": (lambda: resize_masks(CLIP[:, :1], PLANS[1]), 2 * (5 * 16 * 16 * 10 + 2 * 12 * 16 * 24)),
+    "a reference on white": (lambda: letterbox(CLIP[:, :, :1], 20, 40), 2 * 2 * 20 * 40 * 12),
+    "a style image": (lambda: cover(CLIP[:, :, :1], 20, 40), 2 * 2 * 20 * 40 * 12),
+    "a task without a clip": (lambda: tasks.text(num_frames=5, height=32, width=48), SMALL_SIZE * 29),
+    "keyframes": (lambda: tasks.keyframes({3: CLIP[:, :, :1]}, num_frames=5), 2 * SMALL_SIZE * (29 + 12)),
+    "an extension": (lambda: tasks.extend(CLIP, num_frames=9), 2 * 9 * 32 * 48 * (29 + 12)),
+    "an expansion": (
+        lambda: anything.expand_anything(CLIP[:, :, :1], num_frames=5, right=0.5, step=8),
+        2 * 5 * 32 * 72 * (29 + 12),
+    ),
+    "noise": (lambda: make_noise((1, 3, 5, 7), 0), 4 * 3 * 5 * 7),
+    "a sheet": (lambda: contact_sheet(SMALL_UNIT), (5 * (29 + 2 * 12) + 4 * 5) * 32 * 48),
+    "a sheet of a part": (lambda: contact_sheet(SMALL_UNIT, columns=2), (2 * (29 + 2 * 12) + 4 * 5) * 32 * 48),
+    "encoding": (lambda: encode_context(SMALL_UNIT, tiny.vae(), wan.encode_masks), SMALL_SIZE * 28),
+    "decoding": (lambda: finish(tiny.vae(), SMALL_UNIT, torch.zeros(1, 16, 2, 4, 6)), SMALL_SIZE * 12),
+    "decoding beside a source": (
+        lambda: finish(tiny.vae(), tasks.inpaint(CLIP[:1], torch.ones(1, 1, 5, 32, 48)), torch.zeros(1, 16, 2, 4, 6)),
+        SMALL_SIZE * 24,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_what_is_asked_for_is_what_will_be_taken(name, monkeypatch):
+    """As many bytes as are needed are enough, and one less is refused."""
+    job, needed = EXACT[name]
+    monkeypatch.setattr(room, "SMALL", 0)
+    monkeypatch.setattr(room, "free_bytes", lambda: needed)
+    job()
+    monkeypatch.setattr(room, "free_bytes", lambda: needed - 1)
+    with pytest.raises(InputError) as error:
+        job()
+    assert error.value.code == "out-of-room"

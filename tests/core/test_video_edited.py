@@ -72,6 +72,17 @@ def test_outside_of_the_edit_every_stored_level_is_the_same(tmp_path: Path, name
     assert inside <= 2
 
 
+@pytest.mark.parametrize("chunked", [False, True])
+def test_an_edit_of_numbers_keeps_more_than_eight_bits(tmp_path: Path, chunked: bool):
+    source = open_footage(film(tmp_path / "a.mkv", "ffv1", "yuv444p10le"))
+    _, changed = edit(6)
+    ramp = torch.linspace(-0.6, 0.6, 64).view(1, 1, 1, 1, 64).expand(1, 3, 6, 48, 64)
+    parts = [(ramp[:, :, n : n + 2], changed[None, None, n : n + 2]) for n in (0, 2, 4)]
+    write_edited(tmp_path / "b.mkv", source, parts if chunked else [(ramp, changed)], lossless=True)
+    (chunk,) = open_footage(tmp_path / "b.mkv").chunks(deep=True)
+    assert (chunk.frames - ramp)[(..., *HOLE)].abs().max() * 511.5 < 1.5  # levels of ten bits
+
+
 def test_a_film_that_is_turned_comes_upright_and_as_stored(tmp_path: Path):
     path = turn(film(tmp_path / "a.mp4", "libx264", "yuv420p"), 0, 1 << 16, -1 << 16, 0)
     source = open_footage(path)

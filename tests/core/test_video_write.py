@@ -249,6 +249,34 @@ def test_ten_bits_survive(tmp_path: Path):
     assert (chunk.frames - ramp).abs().max() * 32767.5 < 0.6
 
 
+@pytest.mark.parametrize(
+    ("bits", "lossless", "odd", "stored"),
+    [(8, True, 0, "bgr0"), (10, True, 0, "gbrp10le"), (12, True, 0, "gbrp12le"), (16, True, 0, "gbrp16le"),
+     (8, False, 0, "yuv420p"), (8, False, 1, "yuv444p"), (10, False, 0, "yuv420p10le"), (10, False, 1, "yuv444p10le")],
+)  # fmt: skip
+def test_bits_and_size_decide_how_a_film_is_stored(tmp_path: Path, bits: int, lossless: bool, odd: int, stored: str):
+    path = tmp_path / ("a.mkv" if lossless else "a.mp4")
+    for size in ((32 + odd, 48), (32, 48 + odd)):
+        write_video(path, noise(2, *size, 3), fps=16, bits=bits, lossless=lossless)
+        with av.open(str(path)) as container:
+            assert container.streams.video[0].format.name == stored
+
+
+@pytest.mark.parametrize(("bits", "lossless"), [(9, False), (12, False), (16, False), (9, True), (14, True), (7, True)])
+def test_other_bits_are_refused(tmp_path: Path, bits: int, lossless: bool):
+    path = tmp_path / ("a.mkv" if lossless else "a.mp4")
+    said = message(InputError, lambda: write_video(path, noise(2, 32, 48, 3), fps=16, bits=bits, lossless=lossless))
+    assert said == f"video-bits: bits={bits}"
+
+
+def test_a_folder_of_pictures_is_as_open_as_any_new_folder(tmp_path: Path):
+    (tmp_path / "new").mkdir()
+    (tmp_path / "there").mkdir()
+    for name in ("shots", "there"):
+        write_frames(tmp_path / name, noise(1, 6, 10, 3))
+        assert (tmp_path / name).stat().st_mode == (tmp_path / "new").stat().st_mode
+
+
 def test_chunks_make_the_same_file_and_only_one_is_held(tmp_path: Path):
     pictures, alive = noise(12, 32, 48, 3), [0, 0]
 

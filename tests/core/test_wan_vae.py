@@ -107,3 +107,27 @@ def test_raising_between_chunks_stops_the_work(vae, clip, latents):
         vae.decode(latents, on_chunk=stop)
     assert seen == [(1, 3), (1, 3)]
     assert torch.equal(vae.encode(clip), tiny.vae().encode(clip))
+
+
+def test_a_part_costs_what_its_rim_costs_and_no_more():
+    """Of a frame of 176 x 160 pixels; a rim that is too narrow would show, one that is too wide costs."""
+    network, short, latents = tiny.vae().network, tiny.clip(5, height=176, width=160), torch.zeros(1, 16, 2, 22, 20)
+    whole, tiled = WanVae(network), WanVae(network, tile=64)
+    assert [work(lambda box=box: whole.decode(latents, window=box)) for box in (None, *BOXES[:2])] == [
+        1_409_126_400, 411_438_240, 210_737_832
+    ]  # fmt: skip
+    assert work(lambda: tiled.decode(latents)) == 3_497_810_304
+    assert (work(lambda: whole.encode(short)), work(lambda: tiled.encode(short))) == (658_493_440, 2_295_601_152)
+
+
+@pytest.mark.parametrize(
+    ("box", "first", "second"),
+    [
+        (BOXES[0], 508_940_288, 257_157_120),
+        (BOXES[1], 411_355_136, 159_571_968),
+        (Box(0, 0, 150, 150), 658_493_440, 658_493_440),  # so large that the whole frame is less work
+    ],
+)
+def test_what_is_gray_around_a_part_is_computed_once(box, first, second):
+    vae, short = tiny.vae(), tiny.clip(5, height=176, width=160)
+    assert [work(lambda: vae.encode(short, content=box)) for _ in range(2)] == [first, second]

@@ -128,7 +128,8 @@ def _kinds(node: ast.AST) -> list[str]:
             return ["another number"]
         case ast.Call(func=func, args=[first, second, *_]):
             spread = any(isinstance(one, ast.Starred) for one in (first, second))
-            return [] if spread or ast.unparse(func) in EITHER_WAY else ["arguments swapped"]
+            alike = ast.unparse(func) in EITHER_WAY or ast.unparse(first) == ast.unparse(second)
+            return [] if spread or alike else ["arguments swapped"]
         case _:
             return []
 

@@ -1,8 +1,8 @@
 """The command `vace`: every task from a terminal.
 
 `tasks` has one function per task, `options` what they share, `inputs` the input files, `editing` clips that are edited,
-`files` and `models` the model, `run` runs a task, `film` adds the rest of the video around its result, `console`
-prints; `plan`, `tools`, `demo`, `train` and `ablate` are the commands that are no tasks.
+`files` and `models` the model, `run` runs a task, `film` adds the rest of the video around its result, `jobs` keeps
+what a job has come to, `console` prints; `plan`, `tools`, `demo`, `train` and `ablate` are the commands that are no tasks.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from typer import Exit, Option, Typer
 from .. import __version__
 from . import ablate, demo, plan, tools, train
 from .console import EXIT_CODES, result, set_debug
+from .jobs import Remembering
 from .options import Run, Sheet, spread
 from .run import preview, run
 from .tasks import TASKS
 
 app = Typer(
+    cls=Remembering,
     help="Video creation and editing with VACE: one model, every task.",
     epilog=EXIT_CODES,
     no_args_is_help=True,

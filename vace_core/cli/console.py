@@ -25,6 +25,8 @@ Exit codes: 0 done, 1 something unforeseen, 2 wrong usage, 3 the input does not 
 at all.
 """
 
+_HINTS = "vace_hints"
+
 eye = Console(stderr=True, highlight=False)
 log = logging.getLogger("vace")
 
@@ -38,20 +40,36 @@ def set_debug(debug: bool) -> None:
 def errors_as_exit_codes() -> Generator[None, None, None]:
     """Turns the library's errors into their message and an exit code; also a decorator."""
     handler = RichHandler(console=eye, show_time=False, show_path=False, show_level=False, markup=False)
-    log.addHandler(handler)
+    if not any(isinstance(one, RichHandler) for one in log.handlers):  # a command that another one runs says all once
+        log.addHandler(handler)
     try:
         yield
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         say("Interrupted. No unfinished file is left.", "yellow")
+        _say_hints(error)
         raise typer.Exit(INTERRUPTED) from None
     except VaceError as error:
         if log.isEnabledFor(logging.DEBUG):
             eye.print_exception()
         say(str(error), "red")
+        _say_hints(error)
         code = MODEL if isinstance(error, ModelError) else INPUT if isinstance(error, InputError) else OTHER
         raise typer.Exit(code) from None
+    except Exception as error:
+        _say_hints(error)
+        raise
     finally:
         log.removeHandler(handler)
+
+
+def hint(error: BaseException, text: str) -> None:
+    """Has `text` said after the message of an error."""
+    error.__dict__.setdefault(_HINTS, []).append(text)
+
+
+def _say_hints(error: BaseException) -> None:
+    for text in error.__dict__.get(_HINTS, ()):
+        say(text, "yellow")
 
 
 def say(message: str, style: str = "") -> None:

@@ -9,7 +9,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast, get_type_hints
 
-from typer import Option
+from typer import Context, Option
 
 from ..sampling.guidance import PAIR_BOUNDARY
 from .console import errors_as_exit_codes
@@ -317,26 +317,26 @@ class Paths:
 
 
 def spread(
-    task: Callable[..., Asked], group: type[Group], act: Callable[[str, Asked, Group], None]
+    task: Callable[..., Asked], group: type[Group], act: Callable[[str, Callable[[], Asked], Group, Context], None]
 ) -> Callable[..., None]:
-    """The command that asks `task` and hands what it says on to `act`.
+    """The command that hands `task` on to `act`, which asks it by calling it.
 
     Every group of options among the parameters of `task`, and `group` after them, becomes one option for each field.
     """
     hints = get_type_hints(task, include_extras=True)
     own = [(parameter, hints[parameter.name]) for parameter in inspect.signature(task).parameters.values()]
     groups = {parameter.name: hint for parameter, hint in own if is_dataclass(hint)}
-    parameters: list[inspect.Parameter] = []
+    parameters = [inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=Context)]
     for parameter, hint in own:
         single = parameter.replace(annotation=hint, kind=parameter.KEYWORD_ONLY)
         parameters += _fields(cast("type", hint)) if is_dataclass(hint) else [single]
     parameters += _fields(group)
 
     @errors_as_exit_codes()
-    def command(**given: Any) -> None:
+    def command(context: Context, **given: Any) -> None:
         made = {name: _taken(cast("type", hint), given) for name, hint in groups.items()}
         options = _taken(group, given)
-        act(task.__name__, task(**given, **made), options)
+        act(task.__name__, lambda: task(**given, **made), options, context)
 
     command.__name__, command.__doc__ = task.__name__, task.__doc__
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

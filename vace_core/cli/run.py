@@ -4,65 +4,78 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
+from typer import Context
 
 from ..checks.numbers import check_number
 from ..errors import InputError
 from ..inputs.put_back import is_series, write_put_back
+from ..loading.load import load_vae
 from ..media.files import check_target
 from ..media.pictures import write_image
 from ..media.write import check_frames_target, check_video_target, write_frames, write_video
-from ..pipeline import SamplingOptions, VaceModel, generate, get_solver
+from ..pipeline import SamplingOptions, VaceModel, finish, generate, get_solver, kept_latents
 from ..preview.cost import JobCost, job_cost
 from ..sampling.conditions import check_adapter, check_steps
+from ..sampling.progress import Progress
 from ..vcu import VideoConditionUnit
 from .console import Bars, print_table, result, say
-from .files import find_files
+from .files import Files, find_files
 from .film import joined
+from .jobs import Job, confirm, files_read, is_there, kept_job
 from .models import device_of, load, options_of, profile_of, read_sizes
 from .options import Run, Sheet
 from .request import Request
 
 
-def run(task: str, request: Request, run: Run) -> None:
+def run(task: str, ask: Callable[[], Request], run: Run, context: Context) -> None:
     """Does what was asked for and says where the result is."""
-    options = options_of(request.wanted, run)
-    output = _output(task, request, run)
-    _show(task, request)
-    _check(request, options, run)
-    files = find_files(request.wanted, run)
-    family = profile_of(request.wanted).family
-    print_table(
-        [
-            ("model", f"{request.wanted.model} ({family.name}); {_sampling_words(options)}"),
-            ("negative prompt", _said_negative(options, request.vcu)),
-            *files.rows(run.boundary),
-        ]
-    )
-    if run.preview is not None:
-        request.write_sheet(run.preview)
-        print_table([("preview", str(run.preview))])
-    if run.dry_run:
-        check_adapter(request.vcu, options, attached=files.adapter is not None)
-        _report_job(task, request, options, job_cost(read_sizes(files, run), request.vcu, options), run)
-        return
-    model = load(files, run)
-    begin = time.monotonic()
-    feather = 0 if request.edit else run.feather  # which is that of the original
-    frames = generate_shown(model, request.vcu, options, feather=feather, match_colour=run.match_colour)
-    write_result(output, frames, request, lossless=run.lossless, feather=run.feather)
-    seconds = time.monotonic() - begin
+    with kept_job(task, run, context) as job:
+        request = ask()
+        options = options_of(request.wanted, run)
+        frames = request.shape[0]
+        if job.output is not None and is_there(job.output, frames):  # it was written, and not confirmed
+            result(str(job.output))
+            return
+        output = _output(task, request, replace(run, output=job.output or run.output))
+        _show(task, request)
+        _check(request, options, run)
+        files = find_files(request.wanted, run)
+        family = profile_of(request.wanted).family
+        print_table(
+            [
+                ("model", f"{request.wanted.model} ({family.name}); {_sampling_words(options)}"),
+                ("negative prompt", _said_negative(options, request.vcu)),
+                *files.rows(run.boundary),
+            ]
+        )
+        if run.preview is not None:
+            request.write_sheet(run.preview)
+            print_table([("preview", str(run.preview))])
+        if run.dry_run:
+            check_adapter(request.vcu, options, attached=files.adapter is not None)
+            _report_job(task, request, options, job_cost(read_sizes(files, run), request.vcu, options), run)
+            return
+        job.ready(output, files_read(context, files))
+        begin, made = time.monotonic(), _made(job, request, options, files, run)
+        job.made = True
+        write_result(output, made, request, lossless=run.lossless, feather=run.feather)
+        confirm(output, frames)
+        seconds = time.monotonic() - begin
     print_table([("done", f"{output} in {seconds:.1f} s")])
     result(_done(task, request, options, output, seconds) if run.json else str(output))
 
 
-def preview(task: str, request: Request, sheet: Sheet) -> None:
+def preview(task: str, ask: Callable[[], Request], sheet: Sheet, _context: Context) -> None:
     """Writes the contact sheet alone; no model is opened."""
+    request = ask()
     output = sheet.output or _free(Path(f"{task}.png"))
     check_target(output, ".png")
     _show(task, request)
@@ -70,8 +83,39 @@ def preview(task: str, request: Request, sheet: Sheet) -> None:
     result(str(output))
 
 
+def _made(job: Job, request: Request, options: SamplingOptions, files: Files, run: Run) -> Tensor:
+    """The frames of a job, from where it was left. One of which every step is done is decoded with the VAE alone."""
+    feather = 0 if request.edit else run.feather  # which is that of the original
+    reached = None if job.progress is None else job.progress.reached()
+    if reached is not None:
+        print_table([("goes on", f"after step {reached.steps} of {reached.total}")])
+    if reached is None or not reached.finished:
+        model = load(files, run)
+        return generate_shown(
+            model, request.vcu, options, feather=feather, match_colour=run.match_colour, progress=job.progress
+        )
+    vae = load_vae(files.vae, dtype=torch.float32, device=device_of(run), tile=run.tile)
+    latents = kept_latents(vae, request.vcu, options, job.progress)
+    assert latents is not None
+    with Bars() as bars:
+        return finish(
+            vae,
+            request.vcu,
+            latents,
+            feather=feather,
+            match_colour=run.match_colour,
+            on_chunk=lambda done, total: bars.show("decode", done, total),
+        )
+
+
 def generate_shown(
-    model: VaceModel, vcu: VideoConditionUnit, options: SamplingOptions, *, feather: int = 0, match_colour: bool = False
+    model: VaceModel,
+    vcu: VideoConditionUnit,
+    options: SamplingOptions,
+    *,
+    feather: int = 0,
+    match_colour: bool = False,
+    progress: Progress | None = None,
 ) -> Tensor:
     """As `pipeline.generate`, with bars on the terminal."""
     with Bars() as bars:
@@ -83,6 +127,7 @@ def generate_shown(
             match_colour=match_colour,
             on_step=bars.on_step,
             on_chunk=bars.show,
+            progress=progress,
         )
 
 

@@ -1,4 +1,4 @@
-"""Commands that are no tasks: inspect a file, split and join a model, list the starter's words."""
+"""Commands that are no tasks: go on with a job, inspect a file, split and join a model, list the starter's words."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
-from typer import Argument, Option
+from typer import Argument, Context, Option
 
 from ..files.checkpoint import WEIGHTS
 from ..inputs import fitting
@@ -18,6 +18,7 @@ from ..models import FAMILIES
 from ..starter.scene import MOTIONS, VOCABULARY, random_scene
 from .console import errors_as_exit_codes, print_table, result
 from .inputs import open_film
+from .jobs import go_on
 from .models import STARTER
 from .options import Wanted
 
@@ -41,6 +42,22 @@ def inspect_file(
     print_table(rows)
     if json:
         result(data)
+
+
+@errors_as_exit_codes()
+def resume(
+    context: Context,
+    job: Annotated[Path, Argument(help="The folder OUTPUT.vace-job that the job left.", show_default=False)],
+    *,
+    output: Annotated[
+        Path | None, Option("--output", "-o", help="Write the result here instead of where it was to go.")
+    ] = None,
+) -> None:
+    """Go on with a job that was interrupted or could not be written, from its last finished step.
+
+    The result is the one that the job would have had, bit for bit. Its files and its model must be what they were.
+    """
+    go_on(context, job, output)
 
 
 @errors_as_exit_codes()
@@ -78,6 +95,7 @@ def words(*, json: AsJson = False) -> None:
 
 
 COMMANDS: dict[str, Callable[..., None]] = {
+    "resume": resume,
     "inspect": inspect_file,
     "split": split,
     "join-weights": join_weights,

@@ -171,7 +171,7 @@ def _light(images: Images) -> NDArray[np.float32]:
 def _textured(images: Images) -> float:
     """The part of pixels that stand out from their neighbours by more than 3 levels, 0..1."""
     cv2 = opencv()
-    return float(np.mean([np.abs(image - cv2.GaussianBlur(image, (0, 0), 1.0)) > 3 for image in _light(images)]))
+    return float(np.mean([np.abs(image - cv2.GaussianBlur(image, None, 1.0)) > 3 for image in _light(images)]))
 
 
 def _hard(images: Images) -> float:
@@ -191,7 +191,7 @@ def _blur(frames: Tensor) -> Tensor:
     # A Gaussian of sigma 1.5 is 3.5 pixels wide at half its height, and leaves no step above 15 % of the range.
     cv2 = opencv()
     flat = frames.flatten(0, 2).cpu().numpy()
-    soft = np.stack([cv2.GaussianBlur(channel, (0, 0), 1.5, borderType=cv2.BORDER_REPLICATE) for channel in flat])
+    soft = np.stack([cv2.GaussianBlur(channel, None, 1.5, borderType=cv2.BORDER_REPLICATE) for channel in flat])
     return torch.from_numpy(soft).reshape(frames.shape).to(frames.device)
 
 

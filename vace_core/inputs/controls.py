@@ -130,7 +130,7 @@ def _ink(image: Images, strength: float, thickness: float) -> NDArray[np.float32
     cv2 = opencv()
 
     def blurred(picture: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
-        return cv2.GaussianBlur(picture, (0, 0), sigma * thickness, borderType=cv2.BORDER_REPLICATE)
+        return cv2.GaussianBlur(picture, None, sigma * thickness, borderType=cv2.BORDER_REPLICATE)
 
     soft = blurred(image.astype(np.float32), 0.8)
     across, down = (

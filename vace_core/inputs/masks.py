@@ -165,7 +165,7 @@ def steady(masks: Tensor, radius: int | None) -> Tensor:
     check(masks)
     if radius is None:
         return masks.amax(dim=2, keepdim=True).expand_as(masks).clone()
-    reach = min(_at_least_zero("Steady (frames)", radius), masks.shape[2] - 1)
+    reach = min(_at_least_zero("Steady (frames)", radius), masks.shape[2])
     return F.max_pool3d(masks, (2 * reach + 1, 1, 1), stride=1, padding=(reach, 0, 0))
 
 
@@ -310,7 +310,7 @@ def _bounds(frame: Frame) -> Box:
 
 def _box(frame: Frame) -> Frame:
     bounds, filled = _bounds(frame), np.zeros_like(frame)
-    filled[bounds.top : bounds.bottom, bounds.left : bounds.right] = 255
+    filled[bounds.top : bounds.bottom, bounds.left : bounds.right] = True
     return filled
 
 
@@ -320,11 +320,11 @@ def _hull(frame: Frame, clockwise: bool = False) -> Frame:
 
     cv2 = opencv()
     outlines: Any = cv2.findContours(frame, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[0]
-    corners = cv2.convexHull(np.concatenate(outlines), clockwise=clockwise)[:, 0].tolist()
+    corners = cv2.convexHull(np.concatenate(outlines), clockwise=clockwise).reshape(-1, 2).tolist()
     if len(corners) == 1:  # Pillow refuses a polygon of one point
         return frame
-    image = Image.new("L", (frame.shape[1], frame.shape[0]), 0)
-    ImageDraw.Draw(image).polygon([(x, y) for x, y in corners], fill=255)
+    image = Image.new("1", (frame.shape[1], frame.shape[0]))
+    ImageDraw.Draw(image).polygon([(x, y) for x, y in corners], fill=True)
     return np.asarray(image, dtype=np.uint8)
 
 

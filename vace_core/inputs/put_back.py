@@ -113,11 +113,11 @@ def stitch(made: Tensor, source: Tensor, where: Tensor, boxes: Sequence[Box], *,
         )
     result = source.clone()
     for n in range(count):
-        mask = where[n if len(where) > 1 else 0][None]
-        frame = _laid_out(made[:, :, n : n + 1], mask, [boxes[n if len(boxes) > 1 else 0]])
+        one, mask = slice(n, n + 1), where[n if len(where) > 1 else 0][None]
+        frame = _laid_out(made[:, :, one], mask, [boxes[n if len(boxes) > 1 else 0]])
         if feather:
-            frame = torch.lerp(source[:, :, n : n + 1], frame, soften(mask[None, None].float(), feather))
-        result[:, :, n] = torch.where(mask, frame[:, :, 0], source[:, :, n])
+            frame = torch.lerp(source[:, :, one], frame, soften(mask[None, None].float(), feather))
+        result[:, :, one] = torch.where(mask, frame, source[:, :, one])
     return result
 
 

@@ -21,6 +21,7 @@ from ..media.ranges import Cut, frame_range
 from ..media.sources import open_footage
 from ..media.write import write_video
 from ..pipeline import SamplingOptions, VaceModel, generate
+from ..sampling.progress import Progress
 from ..vcu import VideoConditionUnit
 
 if TYPE_CHECKING:
@@ -85,7 +86,13 @@ class OpenModel:
         return OpenClip(frames=fitted.frames, masks=masks, fitted=fitted, edit=edit)
 
     def generate(
-        self, vcu: VideoConditionUnit, *, feather: int = 0, match_colour: bool = False, **options: Any
+        self,
+        vcu: VideoConditionUnit,
+        *,
+        feather: int = 0,
+        match_colour: bool = False,
+        progress: Progress | None = None,
+        **options: Any,
     ) -> Tensor:
         """`(1, 3, T, H, W)` in −1..1: what the VCU asks for, as by `generate`.
 
@@ -93,6 +100,7 @@ class OpenModel:
             vcu: The VCU.
             feather: As for `generate`.
             match_colour: As for `generate`.
+            progress: As for `generate`.
             options: Fields of `SamplingOptions` that differ from the model's own, such as `seed` or `steps`.
 
         Raises:
@@ -107,7 +115,7 @@ class OpenModel:
                 known=", ".join(sorted(known)),
             )
         chosen = replace(self.options, **options)
-        return generate(self.model, vcu, chosen, feather=feather, match_colour=match_colour)
+        return generate(self.model, vcu, chosen, feather=feather, match_colour=match_colour, progress=progress)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -196,5 +196,5 @@ def _frames_of(code: re.Match[str], fps: float) -> int:
         )
     whole = ((hours * 60 + minutes) * 60 + seconds) * rate + frames
     passed = hours * 60 + minutes
-    dropped = rate // 15 * (passed - passed // 10) if code[4] == ";" else 0
+    dropped = rate * (passed - passed // 10) // 15 if code[4] == ";" else 0  # 2 a minute at 30, 4 at 60
     return whole - dropped

@@ -43,29 +43,29 @@ class Animation(Footage):
     def __init__(self, path: Path, fps: float | None = None) -> None:
         self.path = path
         with opened(path) as image:
-            self._frames = frame_count(image)
-            self._first = _pages(image) - self._frames  # an APNG may have a picture in front that is not part of it
-            ends = [0.0]
-            for index in range(self._frames if self._frames > 1 else 0):
-                image.seek(self._first + index)
-                image.load()  # WebP says how long a frame lasts when it is decoded
-                ends.append(ends[-1] + (float(image.info.get("duration", 0)) or _USUAL_MS) / 1000)
-            if self._frames > 1:
+            count, ends = frame_count(image), [0.0]
+            self._moving = count > 1
+            self._first = _pages(image) - count  # an APNG may have a picture in front that is not part of it
+            if self._moving:
+                for index in range(count):
+                    image.seek(self._first + index)
+                    image.load()  # WebP says how long a frame lasts when it is decoded
+                    ends.append(ends[-1] + (float(image.info.get("duration", 0)) or _USUAL_MS) / 1000)
+                image.seek(self._first)
                 self.notes = (f"It is an animated {image.format}, which is read as a video.",)
             else:
                 ends.append(1 / (fps or UNSTATED_RATE))
-            image.seek(self._first if self._frames > 1 else 0)
             self.bits = _bits(image)  # before it is loaded, which forgets it
             first = picture_of(image)
         self.times = torch.tensor(list(pairwise(ends)), dtype=torch.float64)
-        self.fps = self._frames / ends[-1]
+        self.fps = count / ends[-1]
         self.height, self.width = first.shape[:2]
         self.alpha = first.shape[2] == 4
 
     def pictures(self, indices: Sequence[int], *, deep: bool = False) -> Iterator[Tensor]:
         with opened(self.path) as image:
             for index in indices:
-                if self._frames > 1:
+                if self._moving:
                     image.seek(self._first + index)
                 yield _same_channels(picture_of(image, deep=deep), self.alpha)
 
@@ -213,7 +213,7 @@ def _series(path: Path) -> tuple[list[Path], int]:
         named = re.fullmatch(r"(.*?)(\d+)(\D*)", file.name)
         if named is None or file.name.startswith(".") or file.suffix.lower() not in PICTURES:
             continue
-        if parts and ((named[1], named[3]) != (parts[0], parts[2]) or len(named[2]) < int(parts[1] or 1)):
+        if parts and ((named[1], named[3]) != (parts[0], parts[2]) or len(named[2]) < int(f"0{parts[1]}")):
             continue
         series.setdefault((named[1], named[3]), []).append((int(named[2]), file))
     if not series:

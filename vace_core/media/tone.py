@@ -31,11 +31,10 @@ def tone_mapped(picture: Tensor, transfer: int) -> Tensor:
     """
     light = (_from_pq(picture) if transfer == PQ else _from_hlg(picture)) / _WHITE
     light = (light @ torch.tensor(_TO_709).T).clamp_min(0)
-    peak = light.amax(2, keepdim=True).clamp_min(1e-6)
-    beyond = (peak - _KNEE).clamp_min(0) / (1 - _KNEE)
+    peak = light.amax(2, keepdim=True).clamp_min(_KNEE)
+    beyond = (peak - _KNEE) / (1 - _KNEE)
     rolled = _KNEE + (1 - _KNEE) * beyond / (1 + beyond)
-    mapped = torch.where(peak > _KNEE, rolled, peak)
-    return (light * (mapped / peak)).clamp(0, 1) ** (1 / _GAMMA)
+    return (light * (rolled / peak)).clamp(0, 1) ** (1 / _GAMMA)
 
 
 def _from_pq(levels: Tensor) -> Tensor:
@@ -48,5 +47,5 @@ def _from_hlg(levels: Tensor) -> Tensor:
     """cd/m2 on a display of 1000."""
     a, b, c = 0.17883277, 0.28466892, 0.55991073
     scene = torch.where(levels <= 0.5, levels**2 / 3, (torch.exp((levels - c) / a) + b) / 12)
-    luma = (scene @ torch.tensor([0.2627, 0.6780, 0.0593])).clamp_min(1e-6)[..., None]
+    luma = (scene @ torch.tensor([0.2627, 0.6780, 0.0593]))[..., None]
     return _PEAK * luma**0.2 * scene

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -129,21 +129,20 @@ def write_frames(path: str | Path, frames: Iterable[Tensor] | Tensor, *, bits: i
         ShapeError: the frames are not clips.
     """
     folder, name = check_frames_target(path, bits=bits)
-    part: Path | None = None
+    # Cut short, so that its name is no longer than file systems allow where that of the folder is not.
+    part = folder.with_name(f".{folder.name[:40]}.{secrets.token_hex(8)}")
     try:
-        part = Path(tempfile.mkdtemp(prefix=f".{folder.name[:40]}.", dir=folder.parent))
+        part.mkdir()
         _write_pngs(part / name, frames, bits)
         if folder.exists():
             folder.rmdir()
-        part.chmod(0o777 & ~_umask())
         part.rename(folder)
     except (OSError, ValueError, TypeError, pyav().FFmpegError) as error:
         if isinstance(error, InputError):
             raise
         raise unwritable(folder, error) from error
     finally:
-        if part is not None:
-            shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def check_video_target(path: Path, *, lossless: bool, pixels: int = 0) -> None:
@@ -273,17 +272,8 @@ def _write_pngs(pattern: Path, frames: Iterable[Tensor] | Tensor, bits: int) -> 
             frame = av.VideoFrame.from_ndarray(levels, format="rgb48le" if bits == 16 else "rgb24")
             coder = av.CodecContext.create("png", "w")
             coder.width, coder.height, coder.pix_fmt = frame.width, frame.height, "rgb48be" if bits == 16 else "rgb24"
-            coder.time_base = Fraction(1, 25)
             data = b"".join(bytes(packet) for packet in [*coder.encode(frame), *coder.encode(None)])
             (pattern.parent / (pattern.name % count)).write_bytes(data)
             count += 1
     if not count:
         raise ShapeError("frames-missing", "There are no frames. A folder of images holds at least one. Give it some.")
-
-
-def _umask() -> int:
-    import os
-
-    old = os.umask(0)
-    os.umask(old)
-    return old

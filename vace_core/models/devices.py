@@ -40,7 +40,7 @@ def computes_in(device: torch.device, dtype: torch.dtype) -> bool:
         with torch.cuda.device(device):
             return torch.cuda.is_bf16_supported(including_emulation=False)
     try:
-        torch.ones(1, dtype=dtype, device=device).add_(1)  # an older macOS refuses
+        torch.empty((), dtype=dtype, device=device).neg_()  # an older macOS refuses
     except (TypeError, RuntimeError):
         return False
     return True

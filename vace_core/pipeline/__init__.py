@@ -23,6 +23,7 @@ from ..sampling.conditions import Condition, check_adapter, check_steps, conditi
 from ..sampling.guidance import PAIR_BOUNDARY, Denoise, guide, switch_experts
 from ..sampling.options import SamplingOptions
 from ..sampling.pinning import Held, encode_source, kept_cells, pinned
+from ..sampling.progress import LATENTS, Progress, check_reached
 from ..sampling.schedule import NoiseSchedule
 from ..sampling.solvers import SOLVERS, OnStep, Solver
 from ..sampling.strength import AS_TRAINED, Strength
@@ -110,6 +111,7 @@ def generate(
     match_colour: bool = False,
     on_step: OnStep | None = None,
     on_chunk: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Tensor:
     """Frames `(B, 3, T, H, W)` in −1..1: what the VCU asks for, without its padding, every kept pixel as it came.
 
@@ -123,10 +125,13 @@ def generate(
         on_step: Called as (index, total, denoised latents of the video) after each step. Raising stops the job and
             leaves the model as it was.
         on_chunk: Called as (what, done, total) while pixels are encoded and decoded; raising stops the job too.
+        progress: Where steps are kept, such as `sampling.kept.KeptSteps`. The same job begun again goes on from there,
+            to the same frames bit for bit.
 
     Raises:
         ShapeError: a length or size the model cannot take.
-        InputError: the VCU conditions a model without an adapter, or an adapter that acts in no step.
+        InputError: the VCU conditions a model without an adapter, or an adapter that acts in no step; or `progress` is
+            that of another job.
     """
     latents = sample(
         model,
@@ -138,6 +143,7 @@ def generate(
         begin=begin,
         on_step=on_step,
         on_chunk=_named(on_chunk, "encode"),
+        progress=progress,
     )
     return finish(
         model.vae, vcu, latents, feather=feather, match_colour=match_colour, on_chunk=_named(on_chunk, "decode")
@@ -204,6 +210,7 @@ def sample(
     begin: Tensor | None = None,
     on_step: OnStep | None = None,
     on_chunk: OnChunk | None = None,
+    progress: Progress | None = None,
 ) -> Tensor:
     """Latents `(B, C, t, h, w)` of the video alone, references already dropped; arguments as for `generate`.
 
@@ -221,6 +228,8 @@ def sample(
     for one in conditions:
         check_adapter(one.vcu, options, attached=model.expert.adapter is not None)
     check_steps(options, schedule)
+    if (kept := kept_latents(model.vae, vcu, options, progress)) is not None:
+        return kept
 
     def encode(one: VideoConditionUnit) -> Tensor:
         return encode_context(one, model.vae, model.encode_masks, on_chunk=on_chunk)
@@ -249,7 +258,23 @@ def sample(
         clip = model.vae.encode(begin) if begin is not None else source
         assert clip is not None
         latents = (1 - levels[0]) * _behind_references(clip, context).to(noise) + levels[0] * noise
-    return solver.run(denoise, latents, levels, report)[:, :, skip:]
+    return solver.run(denoise, latents, levels, report, progress)[:, :, skip:]
+
+
+def kept_latents(
+    vae: VideoVae, vcu: VideoConditionUnit, options: SamplingOptions, progress: Progress | None
+) -> Tensor | None:
+    """Latents `(B, C, t, h, w)` as `sample` returns them, of a job of which every step is kept; None = steps are left.
+
+    Raises:
+        InputError: `progress` is that of another job.
+    """
+    if progress is None or (reached := progress.reached()) is None:
+        return None
+    t, h, w = vae.grid.latent_size(vcu.num_frames, vcu.height, vcu.width)
+    shape = (len(vcu.roles), vae.latent_channels, vcu.num_references + t, h, w)
+    check_reached(reached, shape=shape, total=int(options.steps), carries=get_solver(options.solver).carries)
+    return reached.tensors[LATENTS][:, :, vcu.num_references :] if reached.finished else None
 
 
 def _behind_references(video: Tensor, context: Tensor) -> Tensor:

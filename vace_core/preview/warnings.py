@@ -6,6 +6,7 @@ built; a warning here may be just what was meant.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import groupby
 
@@ -166,9 +167,8 @@ def _outline_filled(painted: Tensor) -> float:
 
 def _sampled(vcu: VideoConditionUnit, bit: int) -> list[int]:
     """Some of the frames that use this bit, evenly spread."""
-    using = [frame for frame, roles in enumerate(vcu.roles[0, 0, :, ::4, ::4]) if bool(_uses(roles, bit).any())]
-    step = max(-(-len(using) // _SAMPLES), 1)
-    return using[::step]
+    using = [frame for frame, roles in enumerate(vcu.roles[0, 0]) if bool(_uses(roles, bit).any())]
+    return using[:: math.ceil(len(using) / _SAMPLES) or 1]
 
 
 def _used(vcu: VideoConditionUnit, frames: Tensor | None, bit: int) -> Tensor | None:

@@ -169,7 +169,7 @@ def extend(
     for name, clip in clips.items():
         check_frames(clip, name)
     check_longer(sum(clip.shape[2] for clip in clips.values()), num_frames)
-    starts = {"first clip": 0, "last clip": num_frames - (0 if last is None else last.shape[2])}
+    starts = dict.fromkeys(clips, 0) | ({} if last is None else {"last clip": num_frames - last.shape[2]})
     source, roles = _placed({name: (starts[name], clip) for name, clip in clips.items()}, num_frames)
     return VideoConditionUnit(roles=roles, source=source, prompt=prompt, negative_prompt=negative_prompt, fps=fps)
 

@@ -1,0 +1,306 @@
+"""A job of the command that survives: what it was called with, kept beside its output until that is confirmed."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shlex
+import subprocess
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from typer import Context
+from typer.core import TyperGroup
+
+from .. import __version__
+from ..errors import InputError
+from ..files.checkpoint import open_checkpoint
+from ..files.jobs.fingerprint import fingerprint
+from ..files.jobs.folder import PLAN, JobFolder, plan_damaged
+from ..inputs.put_back import is_series
+from ..media.ranges import named_frame
+from ..media.sources import open_footage
+from ..sampling.kept import KeptSteps
+from .console import hint, log, print_table, say
+from .files import Files
+from .options import Run, Wanted
+
+ENDING = ".vace-job"
+_WORDS = "vace.words"
+_LONGEST = 60  # letters of a name: no file system allows more than 255 bytes
+
+
+class Remembering(TyperGroup):
+    """A command that remembers what it was called with."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        ctx.meta[_WORDS] = list(args)
+        return super().parse_args(ctx, args)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a job was called with.
+
+    Attributes:
+        command: The words after "vace".
+        folder: Where it was called.
+        versions: Of what computes, by name.
+        output: Where its result goes; "" = not known yet.
+        files: The fingerprint of every file that it reads.
+    """
+
+    command: tuple[str, ...]
+    folder: str
+    versions: Mapping[str, str]
+    output: str = ""
+    files: Mapping[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        return vars(self) | {"command": list(self.command)}
+
+    @classmethod
+    def of(cls, folder: JobFolder) -> Plan:
+        """The plan in a job's folder.
+
+        Raises:
+            InputError: it is not one of this command.
+        """
+        told = dict(folder.plan)
+        command = told.pop("command", None)
+        words = cast("list[Any]", command) if isinstance(command, list) else list[Any]()
+        texts = [words, [told.get("folder")], [told.get("output")]]
+        for table in (told.get("versions"), told.get("files")):
+            pairs = cast("dict[str, Any]", table) if isinstance(table, dict) else {"": None}
+            texts.append(list(pairs.values()))
+        known = {field.name for field in fields(cls)} - {"command"}
+        if set(told) != known or not all(isinstance(text, str) for one in texts for text in one) or not words:
+            raise plan_damaged(folder.path / PLAN, "it does not say what the command was called with")
+        return cls(command=tuple(words), **told)
+
+    def check_files(self) -> None:
+        """Validate that every file is what it was.
+
+        Raises:
+            InputError: one is not.
+        """
+        for name, was in self.files.items():
+            try:
+                now = fingerprint(Path(name), without=Path(self.output))
+            except OSError:
+                now = "gone"
+            if now != was:
+                raise InputError(
+                    "job-file-changed",
+                    "{path} is {state} since the job was begun, which goes on with the file as it was alone. Put that "
+                    "back, or begin a new job with the same command.",
+                    path=name,
+                    state="gone" if now == "gone" else "no longer the same",
+                )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resumed:
+    """A job that is done again: its folder, and where the result goes instead."""
+
+    folder: JobFolder
+    plan: Plan
+    output: Path | None
+
+
+class Job:
+    """What a task is run in: where its steps are kept, if they are.
+
+    Attributes:
+        folder: None = nothing is kept.
+        plan: What it was called with.
+        output: Where the result goes, if that is not what was typed.
+        made: Whether the result is made, though not written.
+    """
+
+    def __init__(self, folder: JobFolder | None, plan: Plan, again: Resumed | None = None, lost: str = "") -> None:
+        self.folder, self.plan, self._again, self._lost, self.made = folder, plan, again, lost, False
+        typed = None if again is None else again.output
+        self.output = typed or (Path(plan.output) if plan.output else None)
+
+    @property
+    def progress(self) -> KeptSteps | None:
+        """Where its steps are kept."""
+        return None if self.folder is None else KeptSteps(self.folder)
+
+    def ready(self, output: Path, read: Iterable[Path]) -> None:
+        """Keeps where the result goes and what the files are that it is made of, before anything is computed."""
+        if self.folder is None:
+            log.warning("The job cannot be resumed if it is interrupted: %s", self._lost)
+            return
+        if self.plan.files:
+            return
+        found: dict[str, str] = {}
+        for path in read:
+            with suppress(OSError):
+                found[str(path.absolute())] = fingerprint(path, without=output.absolute())
+        self.plan = replace(self.plan, output=str(output.absolute()), files=found)
+        try:
+            self.folder.write_plan(self.plan.to_json())
+        except InputError as error:
+            log.warning("The job cannot be resumed if it is interrupted: %s", error)
+
+    def done(self) -> None:
+        """Its output is confirmed, so that nothing needs to be kept."""
+        if self.folder is not None and not self.folder.remove():
+            say(f"! The folder {self.folder.path} is of no more use, and cannot be removed.", "yellow")
+
+    def failed(self, error: BaseException) -> None:
+        """Says how to go on with what is kept; a job of which nothing came yet leaves nothing."""
+        if self.folder is None:
+            return
+        if self._again is None and not self.made and not self.folder.stages():
+            self.folder.remove()
+            return
+        self.folder.close()
+        hint(error, f"To go on with it: {_command(self.folder.path)}")
+
+
+@contextmanager
+def kept_job(task: str, run: Run, context: Context) -> Generator[Job, None, None]:
+    """The job that is begun, or gone on with, by a command; none of it is kept where nothing will be computed."""
+    job = Job(None, _plan(context)) if run.dry_run else _resumed(context) or _begun(task, run, context)
+    try:
+        yield job
+    except BaseException as error:
+        job.failed(error)
+        raise
+    job.done()
+
+
+def go_on(context: Context, path: Path, output: Path | None) -> None:
+    """Does the job in a folder again, from where it was left.
+
+    Raises:
+        InputError: it is no job, it is running, or a file that it reads has changed.
+    """
+    with JobFolder.open(path.absolute()) as folder:
+        plan = Plan.of(folder)
+        plan.check_files()
+        now = _versions()
+        for name, was in plan.versions.items():
+            if (version := now.get(name, "none")) != was:
+                say(
+                    f"! The job was begun with {name} {was}, and this is {version}: results may differ a little.",
+                    "yellow",
+                )
+        print_table([("job", f"vace {_spoken(plan.command)}")])
+        resumed = Resumed(folder=folder, plan=plan, output=output and output.absolute())
+        before = Path.cwd()
+        try:
+            os.chdir(plan.folder)
+        except OSError as error:
+            raise InputError(
+                "job-folder-gone",
+                "The job was begun in {folder}, which is gone ({error}). The names of its files are counted "
+                "from there. Put it back, or begin a new job.",
+                folder=plan.folder,
+                error=error.strerror,
+            ) from error
+        try:
+            program = cast("Any", context.find_root().command)
+            words = ["--debug"] if log.isEnabledFor(logging.DEBUG) else []
+            with program.make_context("vace", [*words, *plan.command], obj=resumed) as again:
+                program.invoke(again)
+        finally:
+            os.chdir(before)
+
+
+def files_read(context: Context, files: Files) -> list[Path]:
+    """Every file that a command reads: what its task was given, and the weights of its model."""
+    not_given = {field.name for group in (Run, Wanted) for field in fields(group)}
+    texts: list[str] = []
+    for name, value in context.params.items():
+        if name not in not_given:
+            values = cast("list[Any]", value) if isinstance(value, (list, tuple)) else [value]
+            texts += [str(one) for one in values if isinstance(one, (str, Path))]
+    found = {path for path in map(_named, texts) if path is not None}
+    for part in (files.base, files.adapter, files.low_noise, files.low_noise_adapter):
+        found |= set() if part is None else set(open_checkpoint(part).paths)
+    found |= set(open_checkpoint(files.vae, "vae").paths)
+    found |= set() if files.text is None else set(open_checkpoint(files.text, "text_encoder").paths)
+    return sorted(found)
+
+
+def confirm(output: Path, frames: int) -> None:
+    """Validate that a result is there, with all of its frames.
+
+    Raises:
+        InputError: it is not.
+    """
+    count = open_footage(output).count
+    if count != frames:
+        raise InputError(
+            "result-incomplete",
+            "{path} was written with {count} frames, and {frames} were made. All of them are needed. Free some space, "
+            "or choose another folder.",
+            path=output,
+            count=count,
+            frames=frames,
+        )
+
+
+def is_there(output: Path, frames: int) -> bool:
+    """Whether a folder of numbered pictures, which is never written into, is the whole result already."""
+    if not is_series(output):
+        return False
+    with suppress(InputError):
+        confirm(output, frames)
+        return True
+    return False
+
+
+def _begun(task: str, run: Run, context: Context) -> Job:
+    plan = _plan(context)
+    output = Path(task) if run.output is None else run.output
+    beside = output.parent if "%" in output.name else output
+    path = beside.with_name(f"{beside.name[:_LONGEST]}{ENDING}") if beside.name else Path(f"{task}{ENDING}")
+    try:
+        folder = JobFolder.create(path, plan.to_json())
+    except InputError as error:
+        return Job(None, plan, lost=str(error))  # said once it is known that a result can be written there
+    if folder.path != path:
+        say(f"! An unfinished job of this name is there. To go on with that one: {_command(path)}", "yellow")
+    return Job(folder, plan)
+
+
+def _resumed(context: Context) -> Job | None:
+    found = context.find_object(Resumed)
+    return None if found is None else Job(found.folder, found.plan, found)
+
+
+def _plan(context: Context) -> Plan:
+    words: list[str] = context.meta.get(_WORDS, [])
+    return Plan(command=tuple(words), folder=str(Path.cwd()), versions=_versions(), files={})
+
+
+def _versions() -> dict[str, str]:
+    return {"vace": __version__, "torch": torch.__version__}
+
+
+def _command(folder: Path) -> str:
+    return f"vace resume {_spoken([str(folder)])}"
+
+
+def _spoken(words: Iterable[str]) -> str:
+    return shlex.join(words) if os.name == "posix" else subprocess.list2cmdline(list(words))
+
+
+def _named(text: str) -> Path | None:
+    """The file or folder that a text names, alone or as "0=a.png", "clip.mp4@3.2s" or "shots/frame_%04d.png"."""
+    for one in filter(None, (text, text.partition("=")[2])):
+        with suppress(OSError, ValueError):
+            path, _ = named_frame(one)
+            path = path.parent if "%" in path.name and not path.is_file() else path
+            if path.exists():
+                return path
+    return None
