@@ -33,6 +33,8 @@ TESTS: dict[str, tuple[str, ...]] = {
     "vace_core/pipeline/__init__.py": ("core/test_pipeline", "core/test_options", "core/test_overflow", "core/test_ltx",
                               "core/test_loading", "core/test_pinning", "core/test_strength"),
     "vace_core/pipeline/": ("core/test_long",),
+    "vace_core/cli/long.py": ("core/test_cli_long",),
+    "vace_core/cli/plan.py": ("core/test_windows",),
     "vace_core/inputs/masks.py": ("core/test_masks", "core/test_tasks", "nodes/test_tasks", "core/test_composite",
                                   "core/test_pinning"),
     "vace_core/inputs/references.py": ("core/test_references", "nodes/test_tasks", "core/test_room"),

@@ -2,7 +2,8 @@
 
 `tasks` has one function per task, `options` what they share, `inputs` the input files, `editing` clips that are edited,
 `files` and `models` the model, `run` runs a task, `film` adds the rest of the video around its result, `jobs` keeps
-what a job has come to, `console` prints; `plan`, `tools`, `demo`, `train` and `ablate` are the commands that are no tasks.
+what a job has come to, `long` makes clips by windows, `console` prints; `plan`, `tools`, `demo`, `train` and `ablate`
+are the commands that are no tasks.
 """
 
 from __future__ import annotations

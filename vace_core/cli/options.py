@@ -13,6 +13,7 @@ from typer import Context, Option
 
 from ..sampling.guidance import PAIR_BOUNDARY
 from .console import errors_as_exit_codes
+from .windows import Windows
 
 Made = TypeVar("Made")
 Asked = TypeVar("Asked")
@@ -65,7 +66,7 @@ class DtypeName(str, Enum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class Wanted(Windows):
     """The result asked for, and for which model: all that a preview needs."""
 
     prompt: Annotated[str, Option("--prompt", "-p", help="Prompt: what the video should show.")] = ""

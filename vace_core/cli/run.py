@@ -25,11 +25,13 @@ from ..pipeline import SamplingOptions, VaceModel, finish, generate, get_solver,
 from ..preview.cost import JobCost, job_cost
 from ..sampling.conditions import check_adapter, check_steps
 from ..sampling.progress import Progress
+from ..sampling.windows import Plan
 from ..vcu import VideoConditionUnit
 from .console import Bars, print_table, result, say
 from .files import Files, find_files
 from .film import joined
 from .jobs import Job, confirm, files_read, is_there, kept_job
+from .long import generate_windows, one_pass, window_rows, windows_of
 from .models import device_of, load, options_of, profile_of, read_sizes
 from .options import Run, Sheet
 from .request import Request
@@ -45,8 +47,11 @@ def run(task: str, ask: Callable[[], Request], run: Run, context: Context) -> No
             result(str(job.output))
             return
         output = _output(task, request, replace(run, output=job.output or run.output))
-        _show(task, request)
-        _check(request, options, run)
+        plan = windows_of(request)
+        once = one_pass(request, plan)
+        _show(task, request, once)
+        print_table(window_rows(plan, request.wanted))
+        _check(request, once.vcu, options, run)
         files = find_files(request.wanted, run)
         family = profile_of(request.wanted).family
         print_table(
@@ -60,17 +65,17 @@ def run(task: str, ask: Callable[[], Request], run: Run, context: Context) -> No
             request.write_sheet(run.preview)
             print_table([("preview", str(run.preview))])
         if run.dry_run:
-            check_adapter(request.vcu, options, attached=files.adapter is not None)
-            _report_job(task, request, options, job_cost(read_sizes(files, run), request.vcu, options), run)
+            check_adapter(once.vcu, options, attached=files.adapter is not None)
+            _report_job(task, request, once, options, job_cost(read_sizes(files, run), once.vcu, options), run)
             return
         job.ready(output, files_read(context, files))
-        begin, made = time.monotonic(), _made(job, request, options, files, run)
+        begin, made = time.monotonic(), _made(job, request, plan, options, files, run)
         job.made = True
         write_result(output, made, request, lossless=run.lossless, feather=run.feather)
         confirm(output, frames)
         seconds = time.monotonic() - begin
     print_table([("done", f"{output} in {seconds:.1f} s")])
-    result(_done(task, request, options, output, seconds) if run.json else str(output))
+    result(_done(task, request, once, options, output, seconds) if run.json else str(output))
 
 
 def preview(task: str, ask: Callable[[], Request], sheet: Sheet, _context: Context) -> None:
@@ -78,14 +83,20 @@ def preview(task: str, ask: Callable[[], Request], sheet: Sheet, _context: Conte
     request = ask()
     output = sheet.output or _free(Path(f"{task}.png"))
     check_target(output, ".png")
-    _show(task, request)
+    plan = windows_of(request)
+    _show(task, request, one_pass(request, plan))
+    print_table(window_rows(plan, request.wanted))
     request.write_sheet(output)
     result(str(output))
 
 
-def _made(job: Job, request: Request, options: SamplingOptions, files: Files, run: Run) -> Tensor:
+def _made(job: Job, request: Request, plan: Plan | None, options: SamplingOptions, files: Files, run: Run) -> Tensor:
     """The frames of a job, from where it was left. One of which every step is done is decoded with the VAE alone."""
     feather = 0 if request.edit else run.feather  # which is that of the original
+    if plan is not None:
+        return generate_windows(
+            load(files, run), request, plan, options, feather=feather, match_colour=run.match_colour
+        )
     reached = None if job.progress is None else job.progress.reached()
     if reached is not None:
         print_table([("goes on", f"after step {reached.steps} of {reached.total}")])
@@ -192,17 +203,18 @@ def _write(path: Path, frames: Tensor, request: Request, lossless: bool, feather
         )
 
 
-def _show(task: str, request: Request) -> None:
-    if first := request.first_line():
+def _show(task: str, request: Request, once: Request) -> None:
+    """Tells what was asked for; warnings are on `once`, what the model is given in one pass."""
+    if first := once.first_line():
         say(f"! {first}", "yellow")
     print_table([("task", task), *request.rows()])
-    for warning in request.warnings(profile_of(request.wanted).rule.grid):
+    for warning in once.warnings(profile_of(request.wanted).rule.grid):
         say(f"! {warning}", "yellow")
 
 
-def _check(request: Request, options: SamplingOptions, run: Run) -> None:
-    """Everything that would fail after a long time, or do nothing, before it."""
-    family, vcu = profile_of(request.wanted).family, request.vcu
+def _check(request: Request, vcu: VideoConditionUnit, options: SamplingOptions, run: Run) -> None:
+    """Everything that would fail after a long time, or do nothing, before it; `vcu` is what one pass is given."""
+    family = profile_of(request.wanted).family
     tokens = family.grid.tokens(vcu.num_frames, vcu.height, vcu.width, vcu.num_references)
     check_steps(options, options.schedule(tokens, first=get_solver(options.solver).first))
     check_number("The boundary", run.boundary, least=0, most=1)
@@ -260,17 +272,19 @@ def _free(path: Path) -> Path:
     return free
 
 
-def _report_job(task: str, request: Request, options: SamplingOptions, cost: JobCost, run: Run) -> None:
+def _report_job(task: str, request: Request, once: Request, options: SamplingOptions, cost: JobCost, run: Run) -> None:
     print_table(cost.rows())
     if run.json:
-        result(_job(task, request, options) | {"cost": cost.to_json()})
+        result(_job(task, request, once, options) | {"cost": cost.to_json()})
 
 
-def _done(task: str, request: Request, options: SamplingOptions, output: Path, seconds: float) -> dict[str, Any]:
-    return _job(task, request, options) | {"output": str(output), "seconds": round(seconds, 3)}
+def _done(
+    task: str, request: Request, once: Request, options: SamplingOptions, output: Path, seconds: float
+) -> dict[str, Any]:
+    return _job(task, request, once, options) | {"output": str(output), "seconds": round(seconds, 3)}
 
 
-def _job(task: str, request: Request, options: SamplingOptions) -> dict[str, Any]:
+def _job(task: str, request: Request, once: Request, options: SamplingOptions) -> dict[str, Any]:
     """What both kinds of JSON have in common."""
     vcu = request.vcu
     frames, height, width = request.shape
@@ -286,7 +300,7 @@ def _job(task: str, request: Request, options: SamplingOptions) -> dict[str, Any
         "fps": request.fps,
         "references": vcu.num_references,
         "notes": [list(note) for note in request.notes],
-        "warnings": request.warnings(profile_of(request.wanted).rule.grid),
+        "warnings": once.warnings(profile_of(request.wanted).rule.grid),
         "options": asdict(options),
     }
 

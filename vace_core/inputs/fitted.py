@@ -34,6 +34,7 @@ class Target:
         width: Pixels of the result.
         all_frames: Keep every frame of a clip and its rate, as by `all_frames.plan_all_frames`; `length` then takes its
             beginning. Otherwise a clip that is too long is thinned out in time, as by `fitting.plan`.
+        any_length: With `all_frames`, a clip may be longer than the model takes in one pass: it is made by windows.
         whole: Scale the whole picture to the size, a little out of shape where need be, so that what is made can be put
             back onto all of it. Otherwise it keeps its shape and is cropped.
     """
@@ -44,6 +45,7 @@ class Target:
     height: int | None = None
     width: int | None = None
     all_frames: bool = False
+    any_length: bool = False
     whole: bool = False
 
     @property
@@ -304,7 +306,7 @@ def _plan_all_frames(source: Source, target: Target, growth: float) -> FitPlan:
         one = fitting.plan(1, height, width, rule, fps=source.fps)
         size = _chosen_size(target, size, (one.height, one.width))
         # A larger size than the model's own is the wish of who asks for it.
-        most = max(rule.longest(one.height, one.width), rule.longest(*size))
+        most = None if target.any_length else max(rule.longest(one.height, one.width), rule.longest(*size))
     else:
         size = _chosen_size(target, size, size)
     return plan_all_frames(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import torch
@@ -20,15 +20,21 @@ from .parts import check_pictures, lengthened
 from .windowed import HandOver, Job, MadeWindow, make_window
 
 
-def generate_long(job: Job) -> Tensor:
+def generate_long(job: Job, *, on_window: Callable[[int], None] | None = None) -> Tensor:
     """Frames `(B, 3, T, H, W)` in −1..1 of the whole clip; `stream` gives them as they are made.
+
+    Args:
+        job: The clip.
+        on_window: Called with how many windows are done, after each; raising stops the job.
 
     Raises:
         InputError: as `stream`.
         ShapeError: as `generate`.
     """
     film: Tensor | None = None
-    for made in stream(job):
+    for done, made in enumerate(stream(job), start=1):
+        if on_window is not None:
+            on_window(done if job.joining.streams else len(job.plan))
         if film is None:
             b, c, _, h, w = made.frames.shape
             film = made.frames.new_zeros(b, c, job.plan.num_frames, h, w)
