@@ -53,10 +53,9 @@ def windows_of(request: Request) -> Plan | None:
         plan = read_plan(wanted.plan)
         plan.check_clip(vcu.shown_frames, vcu.fps, rule.grid)
         return plan
-    longest = rule.longest(vcu.height, vcu.width)
-    if not typed and (vcu.num_frames <= longest or wanted.length):
+    if not typed and (request.most is None or vcu.num_frames <= request.most):
         return None
-    window = wanted.windows or longest
+    window = wanted.windows or request.most or rule.longest(vcu.height, vcu.width)
     prompts = wanted.prompts
     return plan_windows(
         vcu.shown_frames,

@@ -44,6 +44,7 @@ class Request:
         edit: The original that the result is put back onto; None = the result has the size of the VCU.
         times: `(T, 2)` seconds, start and end of each frame, where it may vary.
         colour: What the levels of the result stand for.
+        most: Frames that the model takes of it in one pass; None = as many as there are.
     """
 
     vcu: VideoConditionUnit
@@ -58,6 +59,7 @@ class Request:
     edit: Edit | None = None
     times: Tensor | None = None
     colour: Colour = BT709
+    most: int | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
