@@ -11,6 +11,7 @@ from .anything import (
     VaceReferenceAnything,
     VaceSwapAnything,
 )
+from .apply import VaceApplyVCU
 from .attach import VaceAttachAdapter, VaceEncodePrompt
 from .build import VaceBuildVCU, VaceReferenceToVideo, VaceTextToVideo
 from .combine import VaceComposeMasks, VaceComposeVCUs, VaceStackReferences
@@ -20,14 +21,17 @@ from .edit import VaceExtendVideo, VaceInpaintVideo, VaceJoinVideos, VaceOutpain
 from .example import VaceExampleClip
 from .finish import VaceCompositeVideo, VaceDecodeVideo
 from .load import VaceLoadAdapter, VaceLoadModel, VaceLoadStarter, VaceUseNativeModel
+from .lora import VaceLoadLora
 from .preview import VacePreviewVCU
-from .sample import VaceApplyVCU, VaceSampleVideo
+from .sample import VaceSampleVideo
+from .strength import VaceAddCondition, VaceStrength
 from .style import VaceStylizeVideo
 
 NODES: tuple[type[io.ComfyNode], ...] = (
     VaceLoadStarter,
     VaceLoadModel,
     VaceLoadAdapter,
+    VaceLoadLora,
     VaceUseNativeModel,
     VaceExampleClip,
     VaceStackReferences,
@@ -49,6 +53,8 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     VaceReferenceAnything,
     VaceBuildVCU,
     VaceComposeVCUs,
+    VaceStrength,
+    VaceAddCondition,
     VacePreviewVCU,
     VaceSampleVideo,
     VaceApplyVCU,

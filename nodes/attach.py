@@ -10,22 +10,27 @@ import torch
 from comfy_api.latest import io
 from torch import Tensor, nn
 
-from ..vace_core.context import encode_context
+from ..vace_core.context import Encoded, encode_job
 from ..vace_core.errors import InputError
 from ..vace_core.files.checkpoint import open_checkpoint
 from ..vace_core.loading.detection import Found, identify
 from ..vace_core.loading.inspect import context_layers_of
 from ..vace_core.loading.load import load_adapter
+from ..vace_core.loading.lora import Changes, Lora
+from ..vace_core.loading.lora_match import changes_for
 from ..vace_core.models.family import Family
 from ..vace_core.protocols import OnChunk
 from ..vace_core.sampling.options import AdapterOptions, SamplingOptions
+from ..vace_core.sampling.strength import Strength
 from ..vace_core.vcu import VideoConditionUnit
 from .comfy import host, memory, native, placement, sockets
 from .comfy.fitted import check_for_model
-from .comfy.hooks import Plug, attach
+from .comfy.hooks import Acting, Plug, attach
 from .comfy.node import Node, captured_warnings
 from .comfy.registry import COMFY_FAMILIES, NATIVE_VACE, comfy_family, tips
-from .comfy.sockets import AdapterFile, LibraryModel, NativeModel
+from .comfy.sockets import AdapterFile, ConditionStack, LibraryModel, LoraStack, NativeModel
+from .comfy.where import EMPTY_LATENT, PINNED_LATENT, Where, all_conditions, check_pinning, latent_of, places_of
+from .lora import files_of, loras_input
 
 # ComfyUI's handles of adapters that were read, as long as the output of their loader lives: attaching one file twice,
 # or again with another VCU, reads and holds it once.
@@ -58,10 +63,13 @@ class VaceAttachAdapter(Node):
                     tooltip="The VAE of the model, or a VACE model that has it, such as the starter.",
                 ),
                 *sockets.guidance(),
+                *sockets.where(),
+                sockets.latent(),
+                loras_input("of the adapter (those of the base go into the MODEL, by ComfyUI's LoRA loaders)"),
             ],
             outputs=[
                 io.Model.Output(display_name="model", tooltip="The MODEL with the adapter, for the sampler."),
-                io.Latent.Output(display_name="latent", tooltip="An empty latent of the VCU's size and length."),
+                io.Latent.Output(display_name="latent", tooltip=sockets.LATENT_TIP),
                 io.Int.Output(display_name="trim_latent", tooltip="The number of latent frames that are references."),
             ],
             aliases=[
@@ -86,20 +94,30 @@ class VaceAttachAdapter(Node):
         strength: float,
         start_percent: float,
         end_percent: float,
+        strengths: Strength | None = None,
+        conditions: ConditionStack | None = None,
+        latent: str = EMPTY_LATENT,
+        loras: LoraStack | None = None,
     ) -> io.NodeOutput:
-        options = AdapterOptions(strength=strength, start_percent=start_percent, end_percent=end_percent)
+        options = AdapterOptions(start_percent=start_percent, end_percent=end_percent)
+        where = Where(conditions=all_conditions(vcu, strength, strengths, conditions), pin=latent == PINNED_LATENT)
         found = identify(open_checkpoint(adapter.path))
         plug = _plug_for(model, found.family)
         layers = _fitting_layers(found, plug.sizes(host.network_of(model)))
         _check_vae(vae, plug.family)
         check_for_model(vcu, plug.family.grid)
-        handle = _read(adapter, layers, plug, model)
+        check_pinning(latent, plug.family)
+        with captured_warnings() as said:
+            changes = changes_for(files_of(loras), (found, "adapter"))
+        handle = _read(adapter, layers, plug, model, files_of(loras), changes)
         progress = host.Progress()
         with memory.said("encoding", vcu):
-            context = _encoded(vae, vcu, plug.family, lambda done, total: progress(done, total))
-        attached = attach(model, handle, plug.context(model, context.float().cpu()), options, plug.room)
-        latent = {"samples": torch.zeros(len(vcu.roles), plug.family.latent_channels, *context.shape[2:])}
-        return host.output(cls, attached, latent, vcu.num_references)
+            known = _encoded(vae, where, plug.family, latent != EMPTY_LATENT, lambda *at: progress(*at))
+        for one, context in zip(where.conditions, known.contexts, strict=True):
+            acting = Acting(options=options, strength=one.strength, places=places_of(one, plug.family.grid))
+            model = attach(model, handle, plug.context(model, context.float().cpu()), acting, plug.room)
+        begun = latent_of(latent, known.contexts[0], known.source, where, plug.family)
+        return host.output(cls, model, begun, vcu.num_references, notes=said)
 
 
 class VaceEncodePrompt(Node):
@@ -181,17 +199,28 @@ def _fitting_layers(found: Found, sizes: Mapping[str, int]) -> tuple[int, ...]:
     return layers
 
 
-def _read(adapter: AdapterFile, layers: tuple[int, ...], plug: Plug, model: Any) -> Any:
-    """ComfyUI's handle of the adapter, in the precision of the MODEL."""
+def _read(
+    adapter: AdapterFile,
+    layers: tuple[int, ...],
+    plug: Plug,
+    model: Any,
+    loras: tuple[Lora, ...],
+    changes: Changes,
+) -> Any:
+    """ComfyUI's handle of the adapter with what LoRAs change in it, in the precision of the MODEL."""
     dtype = placement.compute_dtype(model)
     handles = _READ.setdefault(adapter, {})
-    key = (dtype, layers, str(model.load_device))
+    key = (dtype, layers, str(model.load_device), loras, *host.stamps([one.path for one in loras]))
     if key not in handles:
         path = adapter.path  # alone: ComfyUI's handle must not keep alive what its own life hangs on
 
         def make() -> nn.Module:
-            return plug.managed(load_adapter(path, context_layers=layers, dtype=dtype, keep_packed=True))
+            return plug.managed(
+                load_adapter(path, context_layers=layers, dtype=dtype, keep_packed=True, changes=changes)
+            )
 
+        for old in [old for old in handles if loras and old[3] and old[:3] == key[:3]]:
+            del handles[old]  # another strength is tried, and each is a whole adapter
         handles[key] = placement.companion(make, model)
     return handles[key]
 
@@ -214,11 +243,11 @@ def _check_vae(vae: Any, family: Family) -> None:
         )
 
 
-def _encoded(vae: Any, vcu: VideoConditionUnit, family: Family, on_chunk: OnChunk) -> Tensor:
+def _encoded(vae: Any, where: Where, family: Family, source: bool, on_chunk: OnChunk) -> Encoded:
     if isinstance(vae, LibraryModel):
-        return memory.encoded(vae, vcu, on_chunk)
+        return memory.encoded(vae, where.units, source=source, on_chunk=on_chunk)
     native_vae = native.NativeVae(vae.vae if isinstance(vae, NativeModel) else vae, family)
-    return encode_context(vcu, native_vae, family.encode_masks, on_chunk=on_chunk)
+    return encode_job(where.units, native_vae, family.encode_masks, source=source, on_chunk=on_chunk)
 
 
 def _usual(clip: Any) -> SamplingOptions:

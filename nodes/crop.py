@@ -10,6 +10,7 @@ from comfy_api.latest import io
 
 from ..vace_core.geometry import Box, Grid
 from ..vace_core.inputs import put_back
+from ..vace_core.inputs.blending import BlendMode
 from ..vace_core.inputs.crops import crop_boxes, crop_masks
 from ..vace_core.inputs.fitted import Target, fit_clip
 from ..vace_core.inputs.fitted_masks import clip_mask
@@ -105,15 +106,16 @@ class VaceStitchVideo(Node):
                     max=512,
                     tooltip="Width in pixels of the video of the soft edge inside the mask; 0 = a hard edge.",
                 ),
+                sockets.blend(),
             ],
             outputs=[io.Image.Output(display_name="images", tooltip="The frames of the whole video.")],
             aliases=["inpaint stitch", "crop and stitch", "paste back"],
         )
 
     @classmethod
-    def execute(cls, images: Any, stitch: CropStitch, feather: int) -> io.NodeOutput:
+    def execute(cls, images: Any, stitch: CropStitch, feather: int, blend: BlendMode = "feather") -> io.NodeOutput:
         made = frames_of(images, "images")
-        whole = put_back.stitch(made, stitch.source, stitch.where, stitch.boxes, feather=feather)
+        whole = put_back.stitch(made, stitch.source, stitch.where, stitch.boxes, feather=feather, blend_mode=blend)
         return host.output(cls, images_of(whole))
 
 

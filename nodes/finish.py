@@ -15,6 +15,7 @@ from ..vace_core.composite import composite_vcu, max_kept_error
 from ..vace_core.context import VAE_ADVICE
 from ..vace_core.errors import ShapeError
 from ..vace_core.geometry import Grid
+from ..vace_core.inputs.blending import BlendMode
 from ..vace_core.models.family import Family
 from ..vace_core.protocols import VideoVae
 from ..vace_core.vcu import VideoConditionUnit
@@ -50,6 +51,7 @@ class VaceDecodeVideo(Node):
                 io.Image.Input(
                     "after", optional=True, tooltip="Frames to put behind the result: after of VACE Extend Video."
                 ),
+                sockets.blend(),
             ],
             outputs=[
                 io.Image.Output(display_name="images", tooltip="The frames of the video."),
@@ -69,6 +71,7 @@ class VaceDecodeVideo(Node):
         match_colour: bool,
         before: Any | None = None,
         after: Any | None = None,
+        blend: BlendMode = "feather",
     ) -> io.NodeOutput:
         family = _family(vae)
         latents = latents_of(samples, family, family.grid.latent_frames(vcu.num_frames), vcu.num_references)
@@ -77,7 +80,13 @@ class VaceDecodeVideo(Node):
 
         def run(decoder: VideoVae) -> Tensor:
             return pipeline.finish(
-                decoder, vcu, latents, feather=feather, match_colour=match_colour, on_chunk=lambda *at: progress(*at)
+                decoder,
+                vcu,
+                latents,
+                feather=feather,
+                match_colour=match_colour,
+                blend_mode=blend,
+                on_chunk=lambda *at: progress(*at),
             )
 
         with memory.said("decoding", vcu):
@@ -100,6 +109,7 @@ class VaceCompositeVideo(Node):
                 io.Image.Input("images", tooltip="The decoded video, of the VCU's size and length."),
                 sockets.Vcu.Input("vcu", tooltip="The VCU that the video was generated from."),
                 *_edges(),
+                sockets.blend(),
             ],
             outputs=[
                 io.Image.Output(display_name="images", tooltip="The frames of the video."),
@@ -110,7 +120,14 @@ class VaceCompositeVideo(Node):
         )
 
     @classmethod
-    def execute(cls, images: Any, vcu: VideoConditionUnit, feather: int, match_colour: bool) -> io.NodeOutput:
+    def execute(
+        cls,
+        images: Any,
+        vcu: VideoConditionUnit,
+        feather: int,
+        match_colour: bool,
+        blend: BlendMode = "feather",
+    ) -> io.NodeOutput:
         frames = frames_of(images, "images")
         if frames.shape[2:] != vcu.roles.shape[2:]:
             raise ShapeError(
@@ -126,7 +143,7 @@ class VaceCompositeVideo(Node):
                 vcu_width=vcu.width,
                 vcu_height=vcu.height,
             )
-        result = composite_vcu(frames, vcu, feather=feather, match_colour=match_colour)
+        result = composite_vcu(frames, vcu, feather=feather, match_colour=match_colour, blend_mode=blend)
         result = vcu.shown(result)
         said = _kept_note(result, vcu)
         return host.output(cls, images_of(result), vcu.fps, said, notes=[said])

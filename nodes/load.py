@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ from comfy_api.latest import io
 
 from ..vace_core.errors import InputError, ModelError
 from ..vace_core.files.checkpoint import open_checkpoint
-from ..vace_core.loading.assembly import check_family, family_in, load_model
+from ..vace_core.loading.assembly import check_family, family_in, load_model, lora_changes
 from ..vace_core.loading.detection import identify
 from ..vace_core.loading.inspect import inspect
 from ..vace_core.models.family import Family
@@ -22,7 +21,8 @@ from ..vace_core.starter import model as starter
 from .comfy import host, memory, native, placement, sockets
 from .comfy.node import Node, captured_warnings
 from .comfy.registry import NATIVE_VACE, comfy_family, tips
-from .comfy.sockets import AdapterFile, LibraryModel, NativeModel
+from .comfy.sockets import AdapterFile, LibraryModel, LoraStack, NativeModel
+from .lora import files_of, loras_input
 
 MODELS = ("diffusion_models", "unet_gguf", "checkpoints")
 ADAPTERS = ("diffusion_models", "model_patches", "unet_gguf", "checkpoints")
@@ -62,7 +62,7 @@ class VaceLoadStarter(Node):
 
     @classmethod
     def fingerprint_inputs(cls) -> list[tuple[str, int, int]]:
-        return _stamps([starter.WEIGHTS / f"{part}.safetensors" for part in starter.PARTS])
+        return host.stamps([starter.WEIGHTS / f"{part}.safetensors" for part in starter.PARTS])
 
     @classmethod
     def execute(cls) -> io.NodeOutput:
@@ -82,8 +82,8 @@ class VaceLoadModel(Node):
             "VaceLoadModel",
             "VACE Load Model",
             "Loads a VACE model for Wan 2.1 or LTX-Video from its files: transformer, VAE and text encoder in "
-            "one node. Files are recognised by their contents. To use LoRA or other model nodes with Wan, load "
-            "it with ComfyUI's own loaders and connect them to VACE Use Native Model instead.",
+            "one node. Files are recognised by their contents. To use other model nodes with Wan, load it with "
+            "ComfyUI's own loaders and connect them to VACE Use Native Model instead.",
             inputs=[
                 io.Combo.Input(
                     "model",
@@ -116,6 +116,7 @@ class VaceLoadModel(Node):
                 sockets.Adapter.Input(
                     "low_noise_adapter", optional=True, tooltip="The adapter of the low-noise model."
                 ),
+                loras_input("that are merged into the model and its adapter"),
             ],
             outputs=[_model_output()],
             aliases=["wan vace", "ltx video", "vace checkpoint", "load vace"],
@@ -126,7 +127,7 @@ class VaceLoadModel(Node):
         cls, model: str, vae: str, text_encoder: str, low_noise_model: str, **others: Any
     ) -> list[tuple[str, int, int]]:
         names = ((model, MODELS), (vae, ("vae",)), (text_encoder, ("text_encoders",)), (low_noise_model, MODELS))
-        return _stamps([host.model_path(name, *folders) for name, folders in names if name not in (NONE, IN_MODEL)])
+        return host.stamps([host.model_path(name, *folders) for name, folders in names if name not in (NONE, IN_MODEL)])
 
     @classmethod
     def execute(
@@ -138,6 +139,7 @@ class VaceLoadModel(Node):
         boundary: float,
         adapter: AdapterFile | None = None,
         low_noise_adapter: AdapterFile | None = None,
+        loras: LoraStack | None = None,
     ) -> io.NodeOutput:
         paths = [host.model_path(name, *MODELS) for name in (model, low_noise_model) if name != NONE]
         adapters = [_adapter(path, own) for path, own in zip(paths, (adapter, low_noise_adapter), strict=False)]
@@ -146,6 +148,7 @@ class VaceLoadModel(Node):
         family = family_in(paths[0])
         check_family(family, vae=vae_path, bases=paths[1:], adapters=adapters)
         _check_text(text_path, family)
+        lora_changes(files_of(loras), paths, adapters, say=False)  # before the text encoder is read
         clip = host.load_clip(text_path, comfy_family(family).clip_type)
         transformer, pixels = placement.dtypes(sum(inspect(paths[0]).parameters.values()), family.dtypes)
         short = placement.saying_short_memory("reading the model's files", "Choose a smaller model")
@@ -162,6 +165,7 @@ class VaceLoadModel(Node):
                 vae_dtype=pixels,
                 ops=placement.managed_layers(),
                 keep_packed=True,
+                lora=files_of(loras),
             )
         usual = family.options if core.low_noise is None else family.pair_options
         return host.output(cls, managed(core, family, usual), notes=[_model_note(family, usual), *warned])
@@ -194,7 +198,7 @@ class VaceLoadAdapter(Node):
 
     @classmethod
     def fingerprint_inputs(cls, adapter: str) -> list[tuple[str, int, int]]:
-        return _stamps([host.model_path(adapter, *ADAPTERS)])
+        return host.stamps([host.model_path(adapter, *ADAPTERS)])
 
     @classmethod
     def execute(cls, adapter: str) -> io.NodeOutput:
@@ -303,12 +307,6 @@ def _model_note(family: Family, usual: SamplingOptions) -> str:
         f"{family.name}. Published with {usual.steps} steps of {usual.solver}, cfg {usual.guidance_scale:g}, {shift}; "
         f"clips of {family.grid.lengths} frames, sides of multiples of {family.grid.step}."
     )
-
-
-def _stamps(paths: Sequence[Path]) -> list[tuple[str, int, int]]:
-    """File stamps: what changes when a file is replaced under its name."""
-    found = [(path, path.stat()) for path in paths if path.is_file()]
-    return [(str(path), stat.st_mtime_ns, stat.st_size) for path, stat in found]
 
 
 def _boundary() -> Any:

@@ -1,4 +1,4 @@
-"""Nodes that turn a VCU into latents: our sampler, and the conditioning for the stock ones."""
+"""The node that turns a VCU into latents."""
 
 from __future__ import annotations
 
@@ -16,19 +16,24 @@ from ..vace_core import SamplingOptions, pipeline
 from ..vace_core.checks.numbers import check_finite
 from ..vace_core.errors import InputError
 from ..vace_core.models.family import Family
+from ..vace_core.models.wan.family import WAN
+from ..vace_core.sampling.phases import parse_scales, said_scales
+from ..vace_core.sampling.presets import DISTILLED
 from ..vace_core.sampling.schedule import grown_shift
 from ..vace_core.sampling.solvers import SOLVERS
+from ..vace_core.sampling.strength import Strength
 from ..vace_core.starter.outside import outside
 from ..vace_core.starter.text import StarterText
 from ..vace_core.vcu import VideoConditionUnit
 from .comfy import host, memory, native, placement, sockets
 from .comfy.fitted import check_for_model
 from .comfy.node import Node, captured_warnings
-from .comfy.registry import NATIVE_VACE, tips
-from .comfy.sockets import LibraryModel, NativeModel
-from .comfy.vae_kind import kind_of
+from .comfy.registry import tips
+from .comfy.sockets import ConditionStack, LibraryModel, NativeModel
+from .comfy.where import Where, all_conditions, check_start, started
 
 SHOWN = 4  # frames of a preview
+NO_PRESET = "off"
 SMALL = 128 * 128  # pixels of a frame that the VAE itself can show after every step
 
 
@@ -95,6 +100,53 @@ class VaceSampleVideo(Node):
                     tooltip="Spatio-temporal guidance (STG), for LTX-Video only: 1 as published, 0 = off, a "
                     "third faster. Other models ignore it.",
                 ),
+                io.Float.Input(
+                    "denoise",
+                    default=1.0,
+                    min=0.01,
+                    max=1.0,
+                    step=0.01,
+                    optional=True,
+                    tooltip="1 = from noise alone. Below, sampling begins from start, or from the VCU's own video, "
+                    "with so much noise.",
+                ),
+                io.Boolean.Input(
+                    "pin",
+                    default=False,
+                    optional=True,
+                    tooltip="Holds kept latents to the source in every step. Kept pixels are put back at the end in "
+                    "any case.",
+                ),
+                *sockets.where(),
+                io.MultiType.Input(
+                    "start",
+                    types=[io.Image, io.Latent],
+                    optional=True,
+                    tooltip="The video to begin from with a denoise below 1, or samples of it, such as those of "
+                    "another sampler.",
+                ),
+                sockets.Sigmas.Input(
+                    "sigmas",
+                    optional=True,
+                    tooltip="Noise levels of one of ComfyUI's schedulers, in place of steps and shift. Where they "
+                    "begin below 1, sampling begins from start or from the VCU's own video.",
+                ),
+                io.String.Input(
+                    "cfg_steps",
+                    default="",
+                    optional=True,
+                    force_input=True,  # few need it, and the node is long
+                    tooltip="The cfg of each step, instead of cfg: 6 x 2, 1 is 6 in the first two steps and, at "
+                    "half the time, off in the rest. Empty = cfg in every step.",
+                ),
+                io.Combo.Input(
+                    "distilled",
+                    options=[NO_PRESET, *DISTILLED],
+                    default=NO_PRESET,
+                    optional=True,
+                    tooltip="For Wan with a LoRA of few steps: its steps, shift and sampler as published, and cfg 1, "
+                    "instead of those above; cfg_steps still counts. off = as set above.",
+                ),
             ],
             outputs=[
                 io.Latent.Output(
@@ -118,19 +170,40 @@ class VaceSampleVideo(Node):
         start_percent: float,
         end_percent: float,
         stg: float = 1.0,
+        denoise: float = 1.0,
+        pin: bool = False,
+        strengths: Strength | None = None,
+        conditions: ConditionStack | None = None,
+        start: Any | None = None,
+        sigmas: Tensor | None = None,
+        cfg_steps: str = "",
+        distilled: str = NO_PRESET,
     ) -> io.NodeOutput:
         family, usual = sockets.usual(model)
         check_for_model(vcu, family.grid)
+        levels = () if sigmas is None else tuple(float(level) for level in sigmas.flatten())
         options = replace(
             usual if shift == 0 else replace(usual, shift=shift, shift_growth=0.0),
             steps=steps,
             guidance_scale=cfg,
             stg_scale=stg if usual.stg_scale else 0.0,
+            denoise=denoise,
             solver=sampler,
             seed=seed,
-            strength=strength,
+            # With further conditions the number is that of this VCU alone.
+            strength=strength if conditions is None else 1.0,
             start_percent=start_percent,
             end_percent=end_percent,
+        )
+        options = _by_preset(options, distilled, family)
+        if levels:  # in place of steps and shift, whoever set these
+            options = replace(options, steps=max(len(levels) - 1, 1), sigmas=levels)
+        options = replace(options, guidance_scales=parse_scales(cfg_steps))
+        check_start(start, begins=options.begins_from_clip)
+        frames, latents = started(start, vcu, family)
+        own = 1.0 if conditions is None else strength
+        where = Where(
+            conditions=all_conditions(vcu, own, strengths, conditions), pin=pin, frames=frames, latents=latents
         )
         progress = host.Progress()
         show = _shower(model, vcu)
@@ -145,77 +218,41 @@ class VaceSampleVideo(Node):
 
         with captured_warnings() as warned, memory.said("sampling", vcu):
             if isinstance(model, NativeModel):
-                samples = native.sample(model, vcu, options, on_step=on_step, on_chunk=on_chunk)
+                samples = native.sample(model, where, options, on_step=on_step, on_chunk=on_chunk)
             else:
-                samples = _sample(model, vcu, options, on_step, on_chunk)
+                samples = _sample(model, where, options, on_step, on_chunk)
         check_finite(samples, "Sampling", pipeline.MODEL_ADVICE)
         placement.free_cache()
         notes = [*_outside(model, vcu), _sampling_note(options, family, vcu), *warned]
         return host.output(cls, {"samples": samples}, notes=notes)
 
 
-class VaceApplyVCU(Node):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return sockets.schema(
-            "VaceApplyVCU",
-            "VACE Apply VCU",
-            "Turns a VCU (Video Condition Unit) into conditioning and a latent for KSampler and everything built "
-            "on it. The prompts come from your own text encode nodes; those of the VCU are not used. Reference "
-            "frames are in front of the latent: VACE Decode Video drops them by itself, for other nodes use Trim "
-            "Video Latent with trim_latent.",
-            inputs=[
-                io.Conditioning.Input("positive", tooltip="The prompt, from CLIP Text Encode."),
-                io.Conditioning.Input("negative", tooltip="The negative prompt."),
-                io.Vae.Input("vae", tooltip="The VAE of Wan 2.1."),
-                sockets.Vcu.Input(
-                    "vcu", tooltip="VCU (Video Condition Unit): what to keep and what to generate. From any VACE task."
-                ),
-                sockets.strength(),
-            ],
-            outputs=[
-                io.Conditioning.Output(display_name="positive", tooltip="For the sampler."),
-                io.Conditioning.Output(display_name="negative", tooltip="For the sampler."),
-                io.Latent.Output(display_name="latent", tooltip="An empty latent of the VCU's size and length."),
-                io.Int.Output(display_name="trim_latent", tooltip="The number of latent frames that are references."),
-            ],
-            aliases=["wan vace to video", "vace conditioning", "vace context", "vace strength", "ksampler"],
-        )
-
-    @classmethod
-    def execute(cls, positive: Any, negative: Any, vae: Any, vcu: VideoConditionUnit, strength: float) -> io.NodeOutput:
-        progress = host.Progress()
-        family = kind_of(vae).family
-        if family is not None and family is not NATIVE_VACE:
-            kind = family.text.reader
-            raise InputError(
-                "native-without-vace",
-                "The VAE is that of {kind}, for which ComfyUI's own models have no VACE. The VAE of {needed} is "
-                "needed here. For {kind} use VACE Sample Video, or VACE Attach Adapter on a MODEL.",
-                kind=kind,
-                needed=NATIVE_VACE.name,
-            )
-        check_for_model(vcu, NATIVE_VACE.grid)
-        with memory.said("encoding", vcu):
-            values = native.conditions(vcu, vae, strength, lambda done, total: progress(done, total))
-        conditioned = (host.with_values(one, values) for one in (positive, negative))
-        return host.output(cls, *conditioned, {"samples": native.empty_latent(vcu)}, vcu.num_references)
-
-
 def _sample(
     model: LibraryModel,
-    vcu: VideoConditionUnit,
+    where: Where,
     options: SamplingOptions,
     on_step: Callable[[int, int, Tensor], None],
     on_chunk: Callable[[int, int], None],
 ) -> Tensor:
     """Latents `(1, C, t, h, w)` from one of our models, as ComfyUI's VAE takes them."""
+    vcu, first, further = where.vcu, where.conditions[0], where.conditions[1:]
     # One part after the other has the device: the text encoder, the VAE, the transformer.
     texts = {words: model.core.text.encode(words) for words in (vcu.prompt, options.negative_for(vcu))}
-    context = memory.encoded(model, vcu, on_chunk)
+    source = where.needs_source(begins=options.begins_from_clip)
+    encoded = memory.encoded(model, where.units, source=source, begin=where.frames, on_chunk=on_chunk)
+    if where.latents is not None:
+        encoded = replace(encoded, begin=where.latents)
     core, device = memory.streamed(model, vcu)
-    core = replace(core, text=_Encoded(texts))
-    latents = pipeline.sample(core, vcu, options, context=context.to(device), on_step=on_step)
+    latents = pipeline.sample(
+        replace(core, text=_Encoded(texts)),
+        vcu,
+        options,
+        encoded=encoded.to(device),
+        strength=first.strength,
+        also=further,
+        pin=where.pin,
+        on_step=on_step,
+    )
     return model.family.latents.to_comfyui(latents.cpu())
 
 
@@ -243,8 +280,28 @@ def _sampling_note(options: SamplingOptions, family: Family, vcu: VideoCondition
     tokens = family.grid.tokens(vcu.num_frames, vcu.height, vcu.width, vcu.num_references)
     shift = grown_shift(options.shift, options.shift_growth, tokens)
     guided = f", stg {options.stg_scale:g}" if options.stg_scale else ""
-    said = f"{options.steps} steps of {options.solver}, shift {shift:.4g}, cfg {options.guidance_scale:g}{guided}."
-    return said if options.guidance_scale == 1 else f"{said} Negative prompt: {options.negative_for(vcu) or 'none'}"
+    cfg = said_scales(options.scales)
+    said = f"{options.steps} steps of {options.solver}, shift {shift:.4g}, cfg {cfg}{guided}."
+    return said if not options.is_guided else f"{said} Negative prompt: {options.negative_for(vcu) or 'none'}"
+
+
+def _by_preset(options: SamplingOptions, name: str, family: Family) -> SamplingOptions:
+    """The options with those of a preset for distilled LoRA, if one was chosen.
+
+    Raises:
+        InputError: the model is of a family that the presets are not for.
+    """
+    if name == NO_PRESET:
+        return options
+    if family is not WAN:
+        raise InputError(
+            "distilled-other-family",
+            "distilled is {name}, but the model is {model}. Its presets are for LoRA of {needed}. Set it to off.",
+            name=name,
+            model=family.base_name,
+            needed=WAN.name,
+        )
+    return DISTILLED[name].options(options)
 
 
 def _shower(model: LibraryModel | NativeModel, vcu: VideoConditionUnit) -> Callable[[Tensor], Image.Image | None]:

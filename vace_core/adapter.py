@@ -128,13 +128,8 @@ class Attachment:
     places: Tensor | None = None
 
     def __post_init__(self) -> None:
-        if self.blocks and len(self.blocks) != len(self.adapter.context_layers):
-            raise AdapterMismatchError(
-                "strength-blocks",
-                "There are strengths for {given} context blocks. The adapter has {blocks}. Give one for each.",
-                given=len(self.blocks),
-                blocks=len(self.adapter.context_layers),
-            )
+        if self.blocks:
+            check_blocks(len(self.blocks), len(self.adapter.context_layers))
 
     def at(self, sigma: float) -> Attachment:
         """This attachment as it is at one noise level."""
@@ -162,6 +157,21 @@ class Attachment:
             dtype=self.context.dtype,
             blocks=self.blocks,
             places=self.places,
+        )
+
+
+def check_blocks(given: int, blocks: int) -> None:
+    """Accepts as many strengths as an adapter has context blocks.
+
+    Raises:
+        AdapterMismatchError: there are more or fewer.
+    """
+    if given != blocks:
+        raise AdapterMismatchError(
+            "strength-blocks",
+            "There are strengths for {given} context blocks. The adapter has {blocks}. Give one for each.",
+            given=given,
+            blocks=blocks,
         )
 
 

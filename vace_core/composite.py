@@ -9,17 +9,22 @@ import torch
 from torch import Tensor
 
 from .errors import InputError, ShapeError
+from .inputs.blending import RING, BlendMode, check_blend_mode, multiband
 from .inputs.masks import carried_on, grow, soften, steady
 from .inputs.masks import check as check_masks
 from .vcu import VideoConditionUnit, check_frames
 
-RING = 12  # pixels beside the mask in which colours are compared; decode at least this margin around the mask
 _LEAST = 16  # pixels to measure a mean and a spread on
 _MOST_GAIN = 2.0
 
 
 def composite_vcu(
-    generated: Tensor, vcu: VideoConditionUnit, *, feather: int = 0, match_colour: bool = False
+    generated: Tensor,
+    vcu: VideoConditionUnit,
+    *,
+    feather: int = 0,
+    match_colour: bool = False,
+    blend_mode: BlendMode = "feather",
 ) -> Tensor:
     """`frames` `(B, 3, T, H, W)`: `generated` with every pixel that the VCU keeps as it came.
 
@@ -31,11 +36,14 @@ def composite_vcu(
         vcu: The VCU.
         feather: Pixels of soft edge, inside the mask; 0 = a hard edge.
         match_colour: As for `composite`.
+        blend_mode: "multiband" brings generated pixels to the levels beside the mask before they are blended, as
+            `inputs.blending.multiband` does.
 
     Raises:
         ShapeError: `generated` is not of the VCU's size.
-        InputError: the VCU has no source, or as `composite`.
+        InputError: the VCU has no source, there is no such blend, or as `composite`.
     """
+    check_blend_mode(blend_mode)
     if vcu.source is None:
         raise InputError(
             "nothing-kept",
@@ -43,6 +51,12 @@ def composite_vcu(
             "Use the images as they are.",
         )
     masks, source = vcu.masks, vcu.source
+    if blend_mode == "multiband":
+        generated, inside = _checked(generated, source, masks, "generated clip")
+        generated, match_colour = _matched(generated, source, masks) if match_colour else generated, False
+        # A pixel equal to the source in all channels was not decoded but copied, and tells nothing.
+        known = ~inside & (generated != source).any(dim=1, keepdim=True)
+        generated = multiband(generated, source, inside, known=known)
     blend = soften(masks, feather) if feather else None
     if blend is not None:
         mixed = (blend > 0) & (blend < 1)

@@ -5,6 +5,9 @@ Source: ali-vilab/VACE, vace/models/wan/wan_vace.py, vace_encode_frames, vace_en
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -12,10 +15,65 @@ from .checks.numbers import check_finite
 from .checks.room import UNIT, check_room
 from .geometry import Box
 from .protocols import EncodeMasks, OnChunk, VideoVae
+from .sampling.pinning import encode_source
 from .vcu import VideoConditionUnit
 
 EMPTY = Box(0, 0, 0, 0)
 VAE_ADVICE = "Run the VAE in bfloat16 or float32 (in ComfyUI: --bf16-vae or --fp32-vae), or choose another file of it"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Encoded:
+    """All that a job needs of the VAE before its first step.
+
+    Attributes:
+        contexts: Context latents `(B, C, R+t, h, w)` of its conditions, the first one's first.
+        source: Latents `(B, C, t, h, w)` of the source, for latents that are pinned, or to begin from.
+        begin: Latents of the clip to begin from; None = the source's.
+    """
+
+    contexts: tuple[Tensor, ...]
+    source: Tensor | None = None
+    begin: Tensor | None = None
+
+    def to(self, device: torch.device) -> Encoded:
+        """The same on a device."""
+        return Encoded(
+            contexts=tuple(context.to(device) for context in self.contexts),
+            source=None if self.source is None else self.source.to(device),
+            begin=None if self.begin is None else self.begin.to(device),
+        )
+
+
+def encode_job(
+    units: Sequence[VideoConditionUnit],
+    vae: VideoVae,
+    encode_masks: EncodeMasks,
+    *,
+    source: bool = False,
+    begin: Tensor | None = None,
+    on_chunk: OnChunk | None = None,
+) -> Encoded:
+    """What a job of these VCUs needs, the first VCU first.
+
+    Args:
+        units: All of one size and as many references.
+        vae: As for `encode_context`.
+        encode_masks: As for `encode_context`.
+        source: Whether the source of the first VCU is needed as it is, which takes one more encoding.
+        begin: The clip to begin from, `(B, 3, T, H, W)` in −1..1.
+        on_chunk: As for `encode_context`.
+
+    Raises:
+        ShapeError: as `encode_context`.
+        InputError: as `encode_context`, or the source is needed and there is none.
+    """
+    known = encode_source(units[0], vae, on_chunk=on_chunk) if source else None
+    return Encoded(
+        contexts=tuple(encode_context(unit, vae, encode_masks, on_chunk=on_chunk) for unit in units),
+        source=known,
+        begin=None if begin is None else vae.encode(begin, on_chunk=on_chunk),
+    )
 
 
 def encode_context(

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from ...vace_core.adapter import ContextAdapter, HintChain
+from ...vace_core.adapter import ContextAdapter, HintChain, check_blocks
 from ...vace_core.errors import InputError, ShapeError
 from ...vace_core.models.family import Family
 from ...vace_core.models.layers import keep_packed
 from ...vace_core.sampling.options import AdapterOptions
+from ...vace_core.sampling.schedule import found_percent
+from ...vace_core.sampling.strength import AS_TRAINED, Strength
 from . import host, placement
 
 PASSES = "vace_passes"  # in the options of one call: by the name of each attached adapter, its pass
@@ -87,23 +90,62 @@ def in_managed_layers(adapter: ContextAdapter, embedder: nn.Module, blocks: Sequ
     return made.eval().requires_grad_(False)
 
 
-def attach(model: Any, adapter: Any, context: Tensor, options: AdapterOptions, room: float) -> Any:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Acting:
+    """Where and when an attached adapter acts, all of which multiplies.
+
+    Attributes:
+        options: How strongly, and in which part of the schedule.
+        strength: And over steps and blocks.
+        places: `(1, 1, R+t, h, w)`, the factor of each token by its place; None where all are 1.
+    """
+
+    options: AdapterOptions
+    strength: Strength = AS_TRAINED
+    places: Tensor | None = None
+
+    @property
+    def overall(self) -> float:
+        """The factor on all hints; 0 where none is ever added."""
+        somewhere = any(self.strength.blocks or (1.0,)) and (self.places is None or bool(self.places.any()))
+        return self.options.strength * self.strength.overall if somewhere else 0.0
+
+    def at(self, base: Any, sigma: float) -> float:
+        """The factor on all hints at a noise level of the model that samples."""
+        # Asked of the model that samples: its shift may be set behind us.
+        to_sigma = base.model_sampling.percent_to_sigma
+        range_ = self.options.sigma_range(lambda percent: float(to_sigma(percent)) * ROUNDING)
+        if sigma not in range_:
+            return 0.0
+        return self.overall * (
+            self.strength.at(found_percent(lambda percent: float(to_sigma(percent)), sigma))
+            if self.strength.steps
+            else 1.0
+        )
+
+
+def attach(model: Any, adapter: Any, context: Tensor, acting: Acting, room: float) -> Any:
     """A MODEL on which the adapter acts; the one given is not changed.
 
     Args:
         model: MODEL, on which other adapters may act already: all of them add up.
         adapter: ComfyUI's handle of what `Plug.managed` gave.
         context: From `Plug.context`.
-        options: How strongly, and when.
+        acting: How strongly, where and when.
         room: `Plug.room`.
+
+    Raises:
+        AdapterMismatchError: factors for another number of blocks than the adapter has.
     """
     attached = model.clone()
-    if options.strength == 0:
+    if acting.strength.blocks:
+        check_blocks(len(acting.strength.blocks), len(adapter.model.context_layers))
+    if acting.overall == 0:
         return attached
     name = _free_name(attached)
     for layer in adapter.model.context_layers:
         attached.set_model_patch_replace(_block(name, layer, _replaced(attached, layer)), KIND, BLOCK, layer)
-    host.add_wrapper(attached, "APPLY_MODEL", name, _around(name, adapter, context, options))
+    host.add_wrapper(attached, "APPLY_MODEL", name, _around(name, adapter, context, acting))
     host.add_wrapper(attached, "PREPARE_SAMPLING", name, _roomier(room))
     # One adapter with two conditions is loaded, and counted, once. An empty list marks the name as taken.
     there = any(other.is_clone(adapter) for some in attached.additional_models.values() for other in some)
@@ -114,8 +156,16 @@ def attach(model: Any, adapter: Any, context: Tensor, options: AdapterOptions, r
 class Pass:
     """One adapter in one call of the model."""
 
-    def __init__(self, adapter: ContextAdapter, latents: Tensor, strength: float) -> None:
+    def __init__(
+        self,
+        adapter: ContextAdapter,
+        latents: Tensor,
+        strength: float,
+        blocks: tuple[float, ...] = (),
+        places: Tensor | None = None,
+    ) -> None:
         self._adapter, self._latents, self._strength = adapter, latents, strength
+        self._blocks, self._places = blocks, places
         self._chain: HintChain | None = None
 
     def begin(self, tokens: Tensor) -> None:
@@ -134,7 +184,9 @@ class Pass:
                 tokens=tokens.shape[1],
                 latent_tokens=embedded.shape[1],
             )
-        self._chain = NativeHintChain(self._adapter, embedded + tokens, strength=self._strength)
+        self._chain = NativeHintChain(
+            self._adapter, embedded + tokens, strength=self._strength, blocks=self._blocks, places=self._places
+        )
 
     def add_hint(self, layer: int, tokens: Tensor, args: Mapping[str, Any]) -> Tensor:
         """As `HintChain.add_hint`.
@@ -171,7 +223,7 @@ def _block(name: str, layer: int, earlier: Callable[..., Any] | None) -> Callabl
     return block
 
 
-def _around(name: str, adapter: Any, context: Tensor, options: AdapterOptions) -> Callable[..., Any]:
+def _around(name: str, adapter: Any, context: Tensor, acting: Acting) -> Callable[..., Any]:
     """Goes around one call of the model, outside of what may be compiled."""
 
     def around(
@@ -186,12 +238,13 @@ def _around(name: str, adapter: Any, context: Tensor, options: AdapterOptions) -
     ) -> Any:
         shared = dict(transformer_options or {})
         base = executor.class_obj
-        # Asked of the model that samples: its shift may be set behind us.
-        to_sigma = base.model_sampling.percent_to_sigma
-        acting = options.sigma_range(lambda percent: float(to_sigma(percent)) * ROUNDING)
-        if acting.is_everything or float(t.max()) in acting:
+        strength = acting.at(base, float(t.max()))
+        if strength:
             network = placement.companion_of(getattr(base, "current_patcher", None), adapter)
-            now = Pass(network, _seen(context, x, shared.get("context_window"), base), options.strength)
+            window = shared.get("context_window")
+            seen = _seen(context, x, window, base)
+            places = None if acting.places is None else _in_window(acting.places, x, window, base).reshape(1, -1, 1)
+            now = Pass(network, seen, strength, acting.strength.blocks, places)
             shared[PASSES] = {**shared.get(PASSES, {}), name: now}
         return executor(x, t, c_concat, c_crossattn, control, shared, **conds)
 
@@ -205,8 +258,8 @@ def _seen(context: Tensor, latents: Tensor, window: Any | None, base: Any) -> Te
         ShapeError: the latent is not that of the unit.
     """
     fits = getattr(window, "total_frames", context.shape[2]) == context.shape[2]
-    if window is not None and fits:
-        context = window.get_tensor(context, latents.device, dim=2, **_kept_in_windows(base))
+    if fits:
+        context = _in_window(context, latents, window, base)
     clips, rest = divmod(len(latents), len(context))
     if rest or not fits or context.shape[2:] != latents.shape[2:]:
         raise ShapeError(
@@ -220,7 +273,14 @@ def _seen(context: Tensor, latents: Tensor, window: Any | None, base: Any) -> Te
     return context.to(latents.device).repeat(clips, 1, 1, 1, 1)
 
 
-def _kept_in_windows(base: Any) -> dict[str, Any]:
+def _in_window(whole: Tensor, latents: Tensor, window: Any | None, base: Any) -> Tensor:
+    """Of `(B, C, t, h, w)` the frames that one call of `base` is about."""
+    if window is None:
+        return whole.to(latents.device)
+    return window.get_tensor(whole, latents.device, dim=2, **kept_in_windows(base))
+
+
+def kept_in_windows(base: Any) -> dict[str, Any]:
     """Which frames of a condition ComfyUI was told to show in every context window, if any."""
     patcher = getattr(base, "current_patcher", None)
     handler = patcher.model_options.get("context_handler") if patcher is not None else None

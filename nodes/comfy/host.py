@@ -80,6 +80,12 @@ def model_path(name: str, *folders: str) -> Path:
     )
 
 
+def stamps(paths: Sequence[Path]) -> list[tuple[str, int, int]]:
+    """File stamps: what changes when a file is replaced under its name."""
+    found = [(path, path.stat()) for path in paths if path.is_file()]
+    return [(str(path), stat.st_mtime_ns, stat.st_size) for path, stat in found]
+
+
 # What is said and shown
 
 
@@ -226,6 +232,13 @@ def add_wrapper(model: Any, kind: str, name: str, wrapper: Callable[..., Any]) -
     with asked_for():
         from comfy.patcher_extension import WrappersMP
     model.add_wrapper_with_key(getattr(WrappersMP, kind), name, wrapper)
+
+
+def has_wrapper(model: Any, kind: str, name: str) -> bool:
+    """Whether `add_wrapper` was called for a MODEL with this kind and name."""
+    with asked_for():
+        from comfy.patcher_extension import WrappersMP
+    return bool(model.get_wrappers(getattr(WrappersMP, kind), name))
 
 
 def wan_classes() -> tuple[type[nn.Module], type[nn.Module]] | None:

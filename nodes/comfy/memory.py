@@ -9,18 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from ...vace_core.adapter import Attachment
-from ...vace_core.context import encode_context
+from ...vace_core.context import Encoded, encode_job
 from ...vace_core.pipeline import Expert, VaceModel
 from ...vace_core.protocols import BaseModel, BaseSizes, CanPerturb, OnChunk, VideoVae
 from ...vace_core.vcu import VideoConditionUnit
 from . import placement
 from .sockets import LibraryModel
+
+Made = TypeVar("Made")
 
 TILE = 256  # pixels a side
 VAE_BYTES = 10_000  # of activations, for every pixel of a frame while it is encoded or decoded
@@ -43,11 +45,11 @@ def said(doing: str, vcu: VideoConditionUnit) -> AbstractContextManager[None]:
     return placement.saying_short_memory(clip, "Make the clip shorter or smaller")
 
 
-def with_vae(model: LibraryModel, vcu: VideoConditionUnit, run: Callable[[VideoVae], Tensor]) -> Tensor:
+def with_vae(model: LibraryModel, vcu: VideoConditionUnit, run: Callable[[VideoVae], Made]) -> Made:
     """What `run` gives with the model's VAE, of whole frames or, once these were too large, of tiles."""
     network: Any = model.core.vae
 
-    def ready(vae: VideoVae) -> Tensor:
+    def ready(vae: VideoVae) -> Made:
         placement.to_device(model.vae, vcu.height * vcu.width * VAE_BYTES, whole=True)
         return run(vae)
 
@@ -56,9 +58,21 @@ def with_vae(model: LibraryModel, vcu: VideoConditionUnit, run: Callable[[VideoV
     )
 
 
-def encoded(model: LibraryModel, vcu: VideoConditionUnit, on_chunk: OnChunk | None = None) -> Tensor:
-    """The VCU as context latents, wherever the VAE is."""
-    return with_vae(model, vcu, lambda vae: encode_context(vcu, vae, model.family.encode_masks, on_chunk=on_chunk))
+def encoded(
+    model: LibraryModel,
+    units: Sequence[VideoConditionUnit],
+    *,
+    source: bool = False,
+    begin: Tensor | None = None,
+    on_chunk: OnChunk | None = None,
+) -> Encoded:
+    """As `encode_job`, wherever the VAE is."""
+    masks = model.family.encode_masks
+    return with_vae(
+        model,
+        units[0],
+        lambda vae: encode_job(units, vae, masks, source=source, begin=begin, on_chunk=on_chunk),
+    )
 
 
 def streamed(model: LibraryModel, vcu: VideoConditionUnit) -> tuple[VaceModel, torch.device]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from itertools import count
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count, groupby
 from typing import Any
 
 import torch
@@ -11,8 +12,7 @@ from torch import Tensor
 
 from ...vace_core import SamplingOptions
 from ...vace_core.adapter import SigmaRange
-from ...vace_core.checks.numbers import check_number
-from ...vace_core.context import encode_context
+from ...vace_core.context import Encoded, encode_job
 from ...vace_core.errors import InputError
 from ...vace_core.geometry import Box, Grid
 from ...vace_core.models import FAMILIES
@@ -20,14 +20,17 @@ from ...vace_core.models.family import Family
 from ...vace_core.pipeline import get_solver, make_noise
 from ...vace_core.protocols import OnChunk, report_chunk
 from ...vace_core.sampling.conditions import check_adapter, check_steps
-from ...vace_core.sampling.schedule import NoiseSchedule
+from ...vace_core.sampling.guidance import Denoise
+from ...vace_core.sampling.pinning import behind_references, pinned, pinned_cells
 from ...vace_core.sampling.solvers import OnStep, Solver
 from ...vace_core.vcu import VideoConditionUnit
 from . import host
 from .fitted import check_for_model
+from .native_strength import Varying, strength_in_conditioning, varied
 from .registry import NATIVE_VACE, comfy_family
 from .sockets import NativeModel
 from .vae_kind import kind_of
+from .where import Where
 
 TIMESTEPS = 1000  # of ComfyUI's models of Wan at noise level 1
 LATENTS = NATIVE_VACE.latents
@@ -112,15 +115,30 @@ class NativeVae:
         return frames if window is None else frames[..., window.top : window.bottom, window.left : window.right]
 
 
-def conditions(vcu: VideoConditionUnit, vae: Any, strength: float, on_chunk: OnChunk | None = None) -> dict[str, Any]:
-    """What a unit adds to a CONDITIONING, in the form of ComfyUI's WanVaceToVideo: raw latents, masks, strength."""
-    check_number("The strength", strength, least=0)
-    context = encode_context(vcu, NativeVae(vae), NATIVE_VACE.encode_masks, on_chunk=on_chunk)
-    halves, masks = context.split((2 * LATENTS.channels, LATENTS.mask_channels), dim=1)
+def encoded(vae: Any, where: Where, *, source: bool, on_chunk: OnChunk | None = None) -> Encoded:
+    """As `encode_job`, by ComfyUI's own VAE."""
+    masks = NATIVE_VACE.encode_masks
+    return encode_job(where.units, NativeVae(vae), masks, source=source, begin=where.frames, on_chunk=on_chunk)
+
+
+def conditions(where: Where, contexts: Sequence[Tensor]) -> dict[str, list[Any]]:
+    """What conditions add to a CONDITIONING, in the form of ComfyUI's WanVaceToVideo: raw latents, masks, strengths.
+
+    Args:
+        where: The conditions.
+        contexts: Of each its context latents.
+
+    Raises:
+        InputError: a strength that ComfyUI's own model cannot have.
+    """
+    strengths = [strength_in_conditioning(one, NATIVE_VACE.grid) for one in where.conditions]
+    parts = [context.split((2 * LATENTS.channels, LATENTS.mask_channels), dim=1) for context in contexts]
     return {
-        "vace_frames": [torch.cat([LATENTS.to_comfyui(half) for half in halves.chunk(2, dim=1)], dim=1)],
-        "vace_mask": [masks],
-        "vace_strength": [strength],
+        "vace_frames": [
+            torch.cat([LATENTS.to_comfyui(half) for half in halves.chunk(2, dim=1)], dim=1) for halves, _ in parts
+        ],
+        "vace_mask": [masks for _, masks in parts],
+        "vace_strength": strengths,
     }
 
 
@@ -132,21 +150,24 @@ def empty_latent(vcu: VideoConditionUnit) -> Tensor:
 
 def sample(
     model: NativeModel,
-    vcu: VideoConditionUnit,
+    where: Where,
     options: SamplingOptions,
     *,
     on_step: OnStep,
     on_chunk: OnChunk,
 ) -> Tensor:
     """As `pipeline.sample`, on ComfyUI's guider and under its memory management; raw latents of the video alone."""
-    solver = get_solver(options.solver)
-    schedule = NoiseSchedule(steps=options.steps, shift=options.shift, first=solver.first)
+    solver, vcu = get_solver(options.solver), where.vcu
+    schedule = options.schedule(1, first=solver.first)
     levels = schedule.sigmas()
     check_for_model(vcu, NATIVE_VACE.grid)
     check_adapter(vcu, options, attached=True)
     check_steps(options, schedule)
     texts = [host.conditioning(model.clip, words) for words in (vcu.prompt, options.negative_for(vcu))]
-    values = conditions(vcu, model.vae, options.strength, on_chunk)
+    begins = options.begins_from_clip
+    known = encoded(model.vae, where, source=where.needs_source(begins=begins), on_chunk=on_chunk)
+    values = conditions(where, known.contexts)
+    values["vace_strength"] = [_times(one, options.strength) for one in values["vace_strength"]]
     positive, negative = (host.with_values(text, values) for text in texts)
     skip = vcu.num_references
 
@@ -160,22 +181,23 @@ def sample(
         solver,
         levels,
         acting=options.adapter.sigma_range(schedule.at),
+        behind=schedule.behind,
+        known=_Known.of(known, where, begins=begins),
         on_step=report,
     )
     # ComfyUI scales the noise by the first level, which is all but 1; ours is the noise itself.
     noise = make_noise(tuple(empty_latent(vcu).shape), options.seed) / levels[0]
     latents = torch.zeros_like(noise)
-    for part, first, last in ((model.model, 0, split), (model.low_noise, split, len(levels) - 1)):
-        if part is None or first == last:
-            continue
+    turns = ((model.model, 0, split), (model.low_noise, split, len(levels) - 1))
+    for part, scale, first, last in _by_scale(turns, options.scales):
         # One MODEL after the other, each through a sampling of ComfyUI's own for the steps that are its: it is loaded
         # when its turn comes, where memory is short in place of the one that is done, and cleaned up after its turn
         # however that ends.
         latents = host.guided(
-            host.with_wrapper(part, job.gate()),
+            job.wrapped(part),
             positive,
             negative,
-            options.guidance_scale,
+            scale,
             job.until(last),
             levels[first : last + 1],
             noise if first == 0 else torch.zeros_like(noise),
@@ -183,6 +205,57 @@ def sample(
             options.seed,
         )
     return latents[:, :, skip:]
+
+
+def _times(one: float, strength: float) -> float:
+    """A strength in CONDITIONING, times a number."""
+    return Varying(one * strength, one.strength, one.places) if isinstance(one, Varying) else one * strength
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Known:
+    """Latents that are known before the first step, `(1, C, R+t, h, w)`, references in front.
+
+    Attributes:
+        cells: `(1, 1, R+t, h, w)` bool, what is pinned
+        source: to these; None = nothing is.
+        begin: What the job begins from; None = from noise alone.
+    """
+
+    cells: Tensor | None = None
+    source: Tensor | None = None
+    begin: Tensor | None = None
+
+    @classmethod
+    def of(cls, encoded: Encoded, where: Where, *, begins: bool) -> _Known:
+        def whole(video: Tensor | None) -> Tensor | None:
+            return None if video is None else behind_references(video, encoded.contexts[0]).float()
+
+        begin = encoded.begin if where.latents is None else where.latents
+        return cls(
+            cells=pinned_cells(where.vcu, NATIVE_VACE.grid) if where.pin else None,
+            source=whole(encoded.source) if where.pin else None,
+            begin=whole(encoded.source if begin is None else begin) if begins else None,
+        )
+
+    def begun(self, noise: Tensor, level: float) -> Tensor:
+        """What the first step gets."""
+        return noise if self.begin is None else (1 - level) * self.begin.to(noise) + level * noise
+
+    def held(self, denoise: Denoise, noise: Tensor) -> Denoise:
+        if self.source is None or self.cells is None:
+            return denoise
+        return pinned(denoise, self.source.to(noise), noise, self.cells.to(noise.device))
+
+
+def _by_scale(
+    turns: Sequence[tuple[Any | None, int, int]], scales: Sequence[float]
+) -> Iterator[tuple[Any, float, int, int]]:
+    """Turns of a MODEL, its guidance scale, and the steps from and up to which both are the same."""
+    for part, start, end in turns:
+        for scale, run in groupby(range(start, end), key=lambda step: scales[step]):
+            steps = list(run)
+            yield part, scale, steps[0], steps[-1] + 1
 
 
 class _Job:
@@ -194,9 +267,19 @@ class _Job:
     is to the bit that of one run.
     """
 
-    def __init__(self, solver: Solver, levels: list[float], *, acting: SigmaRange, on_step: OnStep) -> None:
+    def __init__(
+        self,
+        solver: Solver,
+        levels: list[float],
+        *,
+        acting: SigmaRange,
+        behind: Callable[[float], float],
+        known: _Known,
+        on_step: OnStep,
+    ) -> None:
         self._solver, self._levels, self._on_step = solver, levels, on_step
-        self._acting, self._acts = acting, True
+        self._acting, self._behind, self._known = acting, behind, known
+        self._percent: float | None = 0.0
         self._timestep: float | None = None
         self._noise: Tensor | None = None
         self._made: list[Tensor] = []
@@ -216,7 +299,7 @@ class _Job:
                 if place < done:
                     return self._made[place].to(latents.device)
                 host.check_interrupt()
-                self._acts = sigma in self._acting
+                self._percent = self._behind(sigma) if sigma in self._acting else None
                 self._timestep = None if self._solver.timesteps is None else self._solver.told(sigma) * TIMESTEPS
                 made = model(latents, latents.new_full((len(latents),), sigma), **extra_args)
                 if last < len(self._levels) - 1:
@@ -228,26 +311,28 @@ class _Job:
                     self._on_step(index, total, denoised)
 
             try:
-                return self._solver.run(denoise, self._noise.to(x.device), self._levels, report)
+                noise = self._noise.to(x.device)
+                held = self._known.held(denoise, noise)
+                return self._solver.run(held, self._known.begun(noise, self._levels[0]), self._levels, report)
             except _TurnIsOver as over:
                 return over.latents
 
         return steps
 
-    def gate(self) -> Callable[..., Any]:
-        """What goes around the network: whole timesteps for solvers that have them, strength 0 where the adapter does
-        not act. ComfyUI itself needs the true noise level, so it is changed here, behind it.
+    def wrapped(self, model: Any) -> Any:
+        """A MODEL whose network is told whole timesteps, for solvers that have them, and strengths as they are in each
+        step. ComfyUI itself needs the true noise level, so that is changed here, behind it.
         """
 
-        # A function and no method: ComfyUI may copy what belongs to a MODEL, and a method's copy has a copied object.
+        # Functions and no methods: ComfyUI may copy what belongs to a MODEL, and a method's copy has a copied object.
         def around(executor: Any, x: Tensor, timestep: Tensor, *args: Any, **kwargs: Any) -> Any:
             if self._timestep is not None:
                 timestep = torch.full_like(timestep, round(self._timestep))
-            if not self._acts:
-                kwargs["vace_strength"] = [0.0] * len(kwargs["vace_strength"])
             return executor(x, timestep, *args, **kwargs)
 
-        return around
+        wrapped = host.with_wrapper(model, around)
+        host.add_wrapper(wrapped, "APPLY_MODEL", "vace", varied(lambda base, t: self._percent))
+        return wrapped
 
 
 class _TurnIsOver(Exception):

@@ -22,8 +22,18 @@ from torch import Tensor
 
 from ...vace_core.checks.numbers import check_number, check_whole
 from ...vace_core.errors import InputError, VaceError, shortened
+from ...vace_core.sampling.strength import Strength
 from ...vace_core.vcu import VideoConditionUnit
-from .sockets import ANY_RATE, AdapterFile, CropStitch, LibraryModel, NativeModel, ReferenceStack
+from .sockets import (
+    ANY_RATE,
+    AdapterFile,
+    ConditionStack,
+    CropStitch,
+    LibraryModel,
+    LoraStack,
+    NativeModel,
+    ReferenceStack,
+)
 
 log = logging.getLogger("vace")
 
@@ -162,7 +172,12 @@ SOCKETS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "VACE_VCU": (_of(VideoConditionUnit), "A unit is needed. Connect the output vcu of a VACE task."),
     "VACE_MODEL": (_of(LibraryModel, NativeModel), "A VACE model is needed. Connect one of the VACE loaders."),
     "VACE_ADAPTER": (_of(AdapterFile), "A VACE adapter is needed. Connect VACE Load Adapter."),
+    "VACE_LORAS": (_of(LoraStack), "LoRAs are needed. Connect VACE Load LoRA."),
     "VACE_STITCH": (_of(CropStitch), "A crop is needed. Connect the output stitch of VACE Crop Video."),
+    "VACE_STRENGTH": (_of(Strength), "A strength is needed. Connect VACE Strength."),
+    "VACE_CONDITIONS": (_of(ConditionStack), "Conditions are needed. Connect VACE Add Condition."),
+    "SIGMAS": (_is_tensor, "SIGMAS are needed. Connect Basic Scheduler or another scheduler."),
+    "CURVE": (_has("interp"), "A CURVE is needed. Connect Curve Editor."),
     "VACE_REFERENCES": (_of(ReferenceStack), "References are needed. Connect VACE Stack References."),
 }
 """By the type of a socket: what is one, and what is said of anything else. Boxes come in many forms, read elsewhere."""

@@ -11,9 +11,12 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ...vace_core.geometry import Box
+from ...vace_core.inputs.blending import BLEND_MODES
 from ...vace_core.inputs.fitting import ResolutionPreset
+from ...vace_core.loading.lora import Lora
 from ...vace_core.models.family import Family
 from ...vace_core.pipeline import VaceModel
+from ...vace_core.sampling.conditions import Condition
 from ...vace_core.sampling.guidance import PAIR_BOUNDARY
 from ...vace_core.sampling.options import SamplingOptions
 from ...vace_core.starter.model import STARTER_PRESET
@@ -22,8 +25,13 @@ from .registry import COMFY_FAMILIES, NATIVE_VACE, tips
 Vcu = io.Custom("VACE_VCU")
 Model = io.Custom("VACE_MODEL")
 Adapter = io.Custom("VACE_ADAPTER")
+Loras = io.Custom("VACE_LORAS")
 References = io.Custom("VACE_REFERENCES")
 Stitch = io.Custom("VACE_STITCH")
+Strength = io.Custom("VACE_STRENGTH")
+Conditions = io.Custom("VACE_CONDITIONS")
+Sigmas = io.Custom("SIGMAS")
+Curve = io.Custom("CURVE")  # of newer ComfyUIs
 BoundingBox = io.Custom("BOUNDING_BOX")
 
 _RULES = {**{name: rule for comfy in COMFY_FAMILIES for name, rule in comfy.fits.items()}, "starter": STARTER_PRESET}
@@ -36,6 +44,11 @@ FITS: dict[str, ResolutionPreset | None] = {**_RULES, "as it is": None, **ALL_FR
 
 ANY_RATE = "fps"
 """The input that takes what comes with a video, also beyond what its widget offers."""
+
+LATENT_CHOICES = ("empty", "source", "pinned")
+"""What ComfyUI's own samplers begin from."""
+
+LATENT_TIP = "A latent of the VCU's size and length: empty, or as latent says."
 
 WIDEST = 4.0  # the most that is added at a side, as a fraction of the image's
 
@@ -88,10 +101,24 @@ class AdapterFile:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class LoraStack:
+    """LoRA files and how they are used, in the order in which they are merged."""
+
+    loras: tuple[Lora, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class ReferenceStack:
     """Reference images `(1, 3, 1, h, w)` in −1..1, subjects already cut out, in order."""
 
     pictures: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ConditionStack:
+    """Further conditions of a job, in order."""
+
+    conditions: tuple[Condition, ...]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -191,6 +218,33 @@ def guidance() -> list[Any]:
     ]
 
 
+def where() -> list[Any]:
+    """Where and when a VCU guides the model, and what guides it beside that VCU."""
+    return [
+        Strength.Input(
+            "strengths",
+            optional=True,
+            tooltip="Where and when the VCU guides the model: from VACE Strength. All strengths multiply.",
+        ),
+        Conditions.Input(
+            "conditions",
+            optional=True,
+            tooltip="More VCUs at the same time, each with its own strength: from VACE Add Condition.",
+        ),
+    ]
+
+
+def latent() -> Any:
+    return io.Combo.Input(
+        "latent",
+        options=list(LATENT_CHOICES),
+        default=LATENT_CHOICES[0],
+        optional=True,
+        tooltip="What the latent holds. empty: nothing, as for a denoise of 1. source: the source video, for a lower "
+        "denoise. pinned: that too, with a mask that holds kept latents to it in every step.",
+    )
+
+
 def fps(default: float = 16.0) -> Any:
     return io.Float.Input(
         ANY_RATE,
@@ -200,6 +254,17 @@ def fps(default: float = 16.0) -> Any:
         step=0.01,
         tooltip="Frames per second of the input video: link the fps of Get Video Components. Without an input "
         f"video, of the result: {tips('fps', ', ')}.",
+    )
+
+
+def blend() -> Any:
+    return io.Combo.Input(
+        "blend",
+        options=list(BLEND_MODES),
+        default="feather",
+        optional=True,
+        tooltip="How generated pixels meet kept ones. feather: as they are, but for the soft edge. multiband: first "
+        "brought to the levels of the kept pixels beside the mask, light and colour further than detail.",
     )
 
 

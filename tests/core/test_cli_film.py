@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from vace_core.cli import tasks
 from vace_core.cli.film import PIECE, joined
-from vace_core.cli.options import Wanted
+from vace_core.cli.options import PutBack, Wanted
 from vace_core.cli.request import Request
 from vace_core.composite import composite
 from vace_core.inputs import fitting
@@ -26,6 +26,7 @@ from vace_core.media.write import write_video
 from vace_core.models.wan.dit import GRID
 
 WANTED = Wanted(width=48, height=32, length=17)
+ALONE = PutBack(put_back=False)  # at the size of the model
 SIZE = (48, 80)  # fitted by a scale and a crop
 
 
@@ -55,11 +56,11 @@ def fitted(path: Path) -> torch.Tensor:
 
 
 def film_of(request: Request, clip: torch.Tensor) -> torch.Tensor:
-    return joined(request.before, clip, request.after)
+    return torch.cat(list(joined(request.before, clip, request.after)))
 
 
 def test_an_extension_is_the_source_and_the_new_frames(clips):
-    request = tasks.extend(clips[0], keep=5, wanted=WANTED)
+    request = tasks.extend(clips[0], keep=5, back=ALONE, wanted=WANTED)
     clip = made(request)
     film = film_of(request, clip)
 
@@ -71,7 +72,7 @@ def test_an_extension_is_the_source_and_the_new_frames(clips):
 
 
 def test_what_is_led_up_to_follows_whole(clips):
-    request = tasks.extend(last=clips[0], keep=9, wanted=WANTED)
+    request = tasks.extend(last=clips[0], keep=9, back=ALONE, wanted=WANTED)
     clip = made(request)
 
     assert request.around == (0, 21)
@@ -80,7 +81,7 @@ def test_what_is_led_up_to_follows_whole(clips):
 
 
 def test_a_passage_joins_two_whole_clips(clips):
-    request = tasks.join(*clips, keep=5, wanted=WANTED)
+    request = tasks.join(*clips, keep=5, back=ALONE, wanted=WANTED)
     clip = made(request)
     parts = [fitted(clips[0]), to_uint8(clip[:, :, 5:12]), fitted(clips[1])]
 
@@ -89,7 +90,7 @@ def test_a_passage_joins_two_whole_clips(clips):
 
 
 def test_only_what_the_model_works_on(clips):
-    request = tasks.join(*clips, keep=5, only=True, wanted=WANTED)
+    request = tasks.join(*clips, keep=5, only=True, back=ALONE, wanted=WANTED)
     clip = made(request)
 
     assert (request.around, request.sound) == ((0, 0), None)
@@ -122,7 +123,7 @@ def test_a_clip_after_a_picture_keeps_its_rate(clips, tmp_path):
 def test_a_clip_of_another_rate_goes_on_at_that_of_the_first(clips, tmp_path):
     fast = tmp_path / "fast.mkv"
     write_video(fast, tiny.clip(40, *SIZE), fps=16, lossless=True)
-    request = tasks.join(clips[0], fast, keep=5, wanted=WANTED)
+    request = tasks.join(clips[0], fast, keep=5, back=ALONE, wanted=WANTED)
 
     assert request.after is not None
     # Ten frames at 16 fps became the five kept ones; of the thirty that follow every other one is shown.
@@ -153,7 +154,7 @@ def test_frames_of_varying_length_are_shown_as_long_as_they_were():
 
 
 def test_a_rest_longer_than_one_piece_is_fitted_as_a_whole(clips):
-    request = tasks.extend(clips[0], keep=1, wanted=WANTED)
+    request = tasks.extend(clips[0], keep=1, back=ALONE, wanted=WANTED)
     assert request.before is not None
     assert request.before.plan.num_frames == 29 > PIECE
     whole = to_uint8(resize_frames(request.before.pictures, request.before.plan))

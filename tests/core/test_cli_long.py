@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import like_starter
@@ -13,8 +14,15 @@ from typer.testing import CliRunner, Result
 from video_files import encode, noise
 
 from vace_core.cli import app
+from vace_core.cli.long import check_conditions
+from vace_core.cli.where import AS_IT_IS
+from vace_core.errors import InputError
 from vace_core.media.pictures import read_image, write_image
 from vace_core.media.video import read_video
+from vace_core.models.wan.dit import GRID
+from vace_core.pipeline import SamplingOptions
+from vace_core.sampling.planning import plan_windows
+from vace_core.sampling.strength import Strength
 
 QUICK = ("--steps", "1", "--seed", "1", "--cfg", "1")
 COUNT = 27
@@ -92,3 +100,14 @@ def test_a_length_that_was_typed_is_made_in_one_pass(model, clip, tmp_path):
     done = vace("scribble", clip, "--length", 25, "--dry-run", "-m", model, *QUICK)
     assert done.exit_code == 0
     assert "window" not in done.stderr
+
+
+def test_conditions_over_the_whole_clip_are_refused_where_it_goes_by_windows():
+    plan = plan_windows(40, fps=8, grid=GRID, window=17, overlap=5)
+    options = SamplingOptions()
+    check_conditions(plan, AS_IT_IS, options)
+    curve = replace(AS_IT_IS, strength=Strength(frames=((0.0, 1.0), (1.0, 0.0))))
+    check_conditions(None, curve, options)
+    with pytest.raises(InputError) as error:
+        check_conditions(plan, curve, options)
+    assert refused(error.value) == "windows-conditions: count=3, what=a strength over the frames"

@@ -12,6 +12,7 @@ import torch
 from refused import refused
 
 from vace_core.errors import InputError
+from vace_core.evaluation import pixels
 from vace_core.pipeline import SamplingOptions
 from vace_core.starter.drawing import COLOURS, SHAPES
 from vace_core.starter.evaluation import evaluate, evaluation_sheet, metrics, numbers, sheet, table
@@ -32,8 +33,8 @@ def clip_of(shape="circle", colour="red", *, start=(0.5, 0.5), end=None, radius=
     return render(Scene(background=Background(kind="plain", tint="slate"), objects=(thing,)), num_frames=frames)
 
 
-def shifted(frames: torch.Tensor, pixels: int) -> torch.Tensor:
-    return frames.roll(pixels, dims=-1)
+def shifted(frames: torch.Tensor, far: int) -> torch.Tensor:
+    return frames.roll(far, dims=-1)
 
 
 def first(task: str):
@@ -164,11 +165,11 @@ def test_motion_counts_by_its_direction():
 def test_edges_count_within_two_pixels():
     example = first("scribble")
     lines = example.vcu.control
-    score = {pixels: metrics.edge_agreement(shifted(example.clip.frames, pixels), lines) for pixels in (0, 1, 6)}
+    score = {far: pixels.edge_agreement(shifted(example.clip.frames, far), lines) for far in (0, 1, 6)}
     assert score[0] == 1
     assert score[1] > 0.9
     assert score[6] < 0.75
-    assert metrics.edge_agreement(torch.zeros_like(lines), lines) == 0
+    assert pixels.edge_agreement(torch.zeros_like(lines), lines) == 0
 
 
 def test_a_figure_with_its_hands_elsewhere_is_off_by_its_outline():
@@ -185,9 +186,9 @@ def test_psnr_is_exact_and_looks_only_where_it_should():
     frames = truth.clone()
     frames[..., :2] = 0.2
     frames[..., 2:] = 0.9
-    assert metrics.psnr(frames, truth, where) == pytest.approx(20.0, abs=1e-4)
-    assert metrics.psnr(truth, truth, where) == 60.0
-    assert math.isnan(metrics.psnr(frames, truth, torch.zeros_like(where)))
+    assert pixels.psnr(frames, truth, where) == pytest.approx(20.0, abs=1e-4)
+    assert pixels.psnr(truth, truth, where) == 60.0
+    assert math.isnan(pixels.psnr(frames, truth, torch.zeros_like(where)))
 
 
 def test_one_kept_pixel_changed_is_seen_in_what_is_written():
@@ -195,17 +196,17 @@ def test_one_kept_pixel_changed_is_seen_in_what_is_written():
     kept[0, 0, 1, 2, 2] = 0
     frames = source.clone()
     frames[0, :, 1, 2, 2] = 1
-    assert metrics.written_error(frames, source, kept) == 0
+    assert pixels.written_error(frames, source, kept) == 0
     frames[0, 1, 0, 3, 3] += 3 / 127.5
-    assert metrics.written_error(frames, source, kept) == 3
+    assert pixels.written_error(frames, source, kept) == 3
 
 
 def test_brightness_follows_or_opposes():
     example = first("gray")
     frames, gray = example.clip.frames, example.vcu.control
-    assert metrics.brightness_correlation(-frames, gray) == pytest.approx(-1, abs=1e-3)
-    assert metrics.brightness_correlation(torch.zeros_like(frames), gray) == 0
-    assert metrics.brightness_psnr(frames, gray) == 60
+    assert pixels.brightness_correlation(-frames, gray) == pytest.approx(-1, abs=1e-3)
+    assert pixels.brightness_correlation(torch.zeros_like(frames), gray) == 0
+    assert pixels.brightness_psnr(frames, gray) == 60
 
 
 def test_what_is_kept_plays_no_part_in_what_is_found():
@@ -232,8 +233,8 @@ def test_simple_ways_do_what_they_say():
     masks = inpaint.vcu.masks.expand_as(inpaint.clip.frames)
     assert (BASELINES["gray"](inpaint)[masks > 0] == 0).all()
     assert torch.equal(BASELINES["gray"](inpaint)[masks == 0], inpaint.clip.frames[masks == 0])
-    assert metrics.written_error(BASELINES["Telea"](inpaint), inpaint.clip.frames, 1 - inpaint.vcu.masks) == 0
-    assert metrics.psnr(BASELINES["Telea"](inpaint), inpaint.clip.frames, inpaint.vcu.masks) > 12
+    assert pixels.written_error(BASELINES["Telea"](inpaint), inpaint.clip.frames, 1 - inpaint.vcu.masks) == 0
+    assert pixels.psnr(BASELINES["Telea"](inpaint), inpaint.clip.frames, inpaint.vcu.masks) > 12
     known = (extend.vcu.masks[0, 0].flatten(1) == 0).all(1).nonzero()[:, 0].tolist()
     repeated = BASELINES["nearest frame"](extend)
     for frame in range(17):

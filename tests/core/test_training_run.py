@@ -23,10 +23,11 @@ from vace_core.adapter import Attachment
 from vace_core.cli import app
 from vace_core.errors import InputError
 from vace_core.files.checkpoint import open_checkpoint
-from vace_core.loading.assembly import load_model
+from vace_core.loading.assembly import load_model, lora_changes
 from vace_core.loading.detection import identify
 from vace_core.loading.inspect import inspect
 from vace_core.loading.load import load_adapter, load_base
+from vace_core.loading.lora import Lora
 from vace_core.loading.repack import join_model, split_model
 from vace_core.models import FAMILIES
 from vace_core.models.ltx import dit as ltx
@@ -295,7 +296,25 @@ def test_a_lora_changes_nothing_at_first_and_is_what_it_is_merged_into(case, tmp
             down, up = (lora.get(f"diffusion_model.{layer}.{part}.weight") for part in ("lora_A", "lora_B"))
             wanted = value if down is None or up is None else value + up @ down
             assert torch.allclose(now[name], wanted, atol=1e-6), name
+        assert_loads(files.base, first, tmp_path / "run" / "lora.safetensors", path)
     assert any(bool(value.any()) for name, value in lora.items() if "lora_B" in name)
+
+
+@torch.no_grad()
+def assert_loads(base, adapter, lora, wanted):
+    """The adapter with the LoRA computes what the adapter does that the training wrote with the LoRA in it."""
+    (changes,) = lora_changes([Lora(path=lora)], [base], [adapter])
+    network, generator = load_base(base, changes=changes), torch.Generator().manual_seed(0)
+    latents, context = (torch.randn(1, channels, 2, 4, 4, generator=generator) for channels in (16, 96))
+    text = network.prepare_text(tiny.LetterText().encode("a fox"), fps=16.0)
+
+    def velocity(adapter):
+        attachment = Attachment(adapter=adapter, context=adapter.embed(context))
+        return network(latents, torch.tensor([0.7]), text, [attachment])
+
+    trained, written = velocity(load_adapter(adapter, changes=changes)), velocity(load_adapter(wanted))
+    assert torch.allclose(trained, written, atol=1e-5)
+    assert not torch.allclose(velocity(load_adapter(adapter)), written, atol=1e-4)
 
 
 def test_a_lora_counts_where_a_clip_is_worked_on_piece_by_piece(monkeypatch):

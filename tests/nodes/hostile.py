@@ -23,7 +23,9 @@ WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
 SOCKETS = {"IMAGE": "clip", "MASK": "mask", "LATENT": "latent", "CONDITIONING": "conditioning", "MODEL": "model",
            "CLIP": "clip model", "VAE": "vae", "VAE,VACE_MODEL": "starter", "CLIP,VACE_MODEL": "starter",
            "VACE_MODEL": "starter", "VACE_VCU": "unit", "VACE_ADAPTER": "adapter", "VACE_REFERENCES": "references",
-           "VACE_REFERENCES,IMAGE": "picture", "VACE_STITCH": "stitch", "BBOX,BOUNDING_BOX": "boxes"}  # fmt: skip
+           "VACE_REFERENCES,IMAGE": "picture", "VACE_STITCH": "stitch", "BBOX,BOUNDING_BOX": "boxes",
+           "VACE_STRENGTH": "strengths", "VACE_CONDITIONS": "conditions", "IMAGE,LATENT": "latent", "SIGMAS": "sigmas",
+           "CURVE": "curve"}  # fmt: skip
 SINGLE = {"image", "image_1", "image_2", "image_3", "first", "last"}  # inputs for a picture
 SIZES: dict[str, Any] = {"width": 48, "height": 32, "length": 9, "steps": 1, "paths": PATH, "fit": "as it is",
                          "prompt": "a red circle", "positions": "0, -1"}  # fmt: skip
@@ -37,7 +39,8 @@ OWN: dict[tuple[str, str], Any] = {
 }
 LEFT_OUT = {("VaceDecodeVideo", "before"), ("VaceDecodeVideo", "after"), ("VaceReferenceAnything", "mask_1"),
             ("VaceReferenceAnything", "mask_2"), ("VaceReferenceAnything", "mask_3"), ("VaceStackReferences", "mask"),
-            ("VaceLoadModel", "low_noise_adapter"), ("VaceLoadModel", "adapter")}  # fmt: skip
+            ("VaceLoadModel", "low_noise_adapter"), ("VaceLoadModel", "adapter"), ("VaceSampleVideo", "start"),
+            ("VaceSampleVideo", "sigmas")}  # fmt: skip
 """Left out of the good prompt, where they go with nothing else there; they come back as hostile ones."""
 
 HALF = "\ud83d"  # what is left of an emoji that was cut

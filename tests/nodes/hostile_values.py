@@ -25,6 +25,13 @@ def mask(frames: int = 1, height: int = 32, width: int = 48) -> Tensor:
     return values
 
 
+class Drawn:
+    """What is used of ComfyUI's curves."""
+
+    def interp(self, place: float) -> float:
+        return 1 - place
+
+
 def _with(values: Tensor, one: float) -> Tensor:
     values = values.clone()
     values.view(-1)[0] = one
@@ -47,6 +54,10 @@ GOOD: dict[str, Callable[[Any], Any]] = {
     "stitch": lambda pack: pack.run("VaceCropVideo", images=clip(), mask=mask())[2],
     "unit": lambda pack: pack.run("VaceInpaintVideo", images=clip(), mask=mask(), fit="as it is")[0],
     "starter's unit": lambda pack: pack.run("VaceTextToVideo", width=48, height=32, length=5)[0],
+    "strengths": lambda pack: pack.run("VaceStrength", over_steps="0:1 0.5:0", over_frames="0.5")[0],
+    "conditions": lambda pack: pack.run("VaceAddCondition", vcu=GOOD["unit"](pack), strength=0.5)[0],
+    "sigmas": lambda _: torch.tensor([1.0, 0.5, 0.0]),
+    "curve": lambda _: Drawn(),
     "model": lambda pack: pack.native("model"),
     "clip model": lambda pack: pack.native("clip"),
     "vae": lambda pack: pack.native("vae"),

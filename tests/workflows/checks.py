@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from tools.workflows.forms import pack
+from vace_core.evaluation import pixels
 from vace_core.starter.evaluation import metrics
 from vace_core.starter.evaluation.objects import coloured, largest, things
 from vace_core.starter.world import SceneClip, render
@@ -87,7 +88,7 @@ def kept() -> tuple[Measure, ...]:
         Measure("kept part, levels off", kept_off, most=0.0),
         Measure(
             "kept part in the video, PSNR dB",
-            lambda case: metrics.psnr(case.frames, case.unit.source, case.kept),
+            lambda case: pixels.psnr(case.frames, case.unit.source, case.kept),
             CODEC,
         ),
     )
@@ -172,14 +173,14 @@ def silhouette(least: float) -> Measure:
 
 def edges() -> Measure:
     def score(case: Case) -> float:
-        return metrics.edge_agreement(case.frames, case.unit.control)
+        return pixels.edge_agreement(case.frames, case.unit.control)
 
     return Measure("edges within 2 pixels, F1", score, 0.7)
 
 
 def brightness() -> Measure:
     def score(case: Case) -> float:
-        return metrics.brightness_correlation(case.frames, case.unit.control)
+        return pixels.brightness_correlation(case.frames, case.unit.control)
 
     return Measure("brightness, correlation", score, 0.75)
 

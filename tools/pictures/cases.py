@@ -79,6 +79,15 @@ def load_adapter(studio: Studio, sheet: Sheet) -> str:
     return "an adapter file goes to VACE Load Model or to VACE Attach Adapter"
 
 
+@case("VaceLoadLora")
+def load_lora(studio: Studio, sheet: Sheet) -> str:
+    name = studio.name("VaceLoadLora")
+    users = [studio.name(one) for one in ("VaceLoadModel", "VaceAttachAdapter")]
+    sheet.chain([["LoRA file", f"another {name}"], [name], users], name)
+    sheet.heading("Merged into base and adapter as they are read, one after the other")
+    return "LoRA files go to VACE Load Model or to VACE Attach Adapter"
+
+
 @case("VaceUseNativeModel")
 def use_native_model(studio: Studio, sheet: Sheet) -> str:
     name = studio.name("VaceUseNativeModel")
@@ -394,6 +403,40 @@ def compose_vcus(studio: Studio, sheet: Sheet) -> str:
     vcu = studio.run("VaceComposeVCUs", vcu_1=first, vcu_2=second, vcu_3=third)[0]
     show_unit(studio, sheet, vcu)
     return "inpainting, outlines and a reference image become one VCU"
+
+
+@case("VaceStrength")
+def strength(studio: Studio, sheet: Sheet) -> str:
+    clip = studio.clip(ONE)
+    vcu = studio.run("VaceControlVideo", images=clip["images"], kind="scribble", fps=8.0, **WORDS)[0]
+    given = studio.run("VaceStrength", over_steps="0:1 0.4:1 0.5:0", over_frames="0:1 0.5:1 1:0.2")
+    sheet.whole(images(given.ui["images"][0][None])[0])
+    sheet.heading(MADE)
+    sheet.strip("the VCU", frames(vcu.frames))
+    for words, values in (
+        ("strength 1 everywhere", {}),
+        ("over_steps = 0:1 0.4:1 0.5:0", {"over_steps": "0:1 0.4:1 0.5:0"}),
+        ("over_frames = 0:1 0.5:1 0.6:0", {"over_frames": "0:1 0.5:1 0.6:0"}),
+    ):
+        said = studio.run("VaceStrength", **values)[0]
+        sheet.strip(words, images(studio.made(vcu, strengths=said)))
+    return "curves over steps and frames, and what is generated with outlines in the first steps alone"
+
+
+@case("VaceAddCondition")
+def add_condition(studio: Studio, sheet: Sheet) -> str:
+    clip, other = studio.clip(ONE), studio.clip(TWO)
+    first = studio.run("VaceControlVideo", images=clip["images"], kind="gray", fps=8.0, **WORDS)[0]
+    second = studio.run("VaceControlVideo", images=other["images"], kind="scribble", fps=8.0, **WORDS)[0]
+    sheet.heading(IN)
+    for name, vcu in (("the first VCU", first), ("vcu", second)):
+        sheet.strip(name, frames(vcu.frames))
+    sheet.heading(MADE)
+    for strengths in ((1.0, 0.0), (0.0, 1.0), (0.7, 0.5)):
+        more = studio.run("VaceAddCondition", vcu=second, strength=strengths[1])[0]
+        words = f"the first at {strengths[0]:g}, vcu at {strengths[1]:g}"
+        sheet.strip(words, images(studio.made(first, strength=strengths[0], conditions=more)))
+    return "brightness and outlines, each alone, and both at once with a strength for each"
 
 
 @case("VacePreviewVCU")

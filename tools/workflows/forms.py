@@ -138,7 +138,15 @@ ROOMS = {
     "VaceStackReferences": 200,
     "VaceSampleVideo": 260,
 }
-QUIET = ("VaceLoadStarter", "VaceLoadModel", "VaceLoadAdapter", "VaceUseNativeModel", "VaceSampleVideo", "VaceApplyVCU")
+QUIET = (
+    "VaceLoadStarter",
+    "VaceLoadModel",
+    "VaceLoadAdapter",
+    "VaceLoadLora",
+    "VaceUseNativeModel",
+    "VaceSampleVideo",
+    "VaceApplyVCU",
+)
 """Nodes that write nothing below themselves."""
 
 

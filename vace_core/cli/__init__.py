@@ -1,9 +1,9 @@
 """The command `vace`: every task from a terminal.
 
-`tasks` has one function per task, `options` what they share, `inputs` the input files, `editing` clips that are edited,
-`files` and `models` the model, `run` runs a task, `film` adds the rest of the video around its result, `jobs` keeps
-what a job has come to, `long` makes clips by windows, `console` prints; `plan`, `tools`, `demo`, `train` and `ablate`
-are the commands that are no tasks.
+`tasks` has one function per task, `options` what they share, `where` where and when conditions act, `inputs` the input
+files, `editing` clips that are edited, `files` and `models` the model, `run` runs a task, `film` adds the rest of the
+video around its result, `jobs` keeps what a job has come to, `long` makes clips by windows, `console` prints; `plan`,
+`tools`, `demo`, `train`, `ablate`, `evaluate` and `study` are the commands that are no tasks.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from typing import Annotated
 from typer import Exit, Option, Typer
 
 from .. import __version__
-from . import ablate, demo, plan, tools, train
+from . import ablate, demo, evaluate, plan, study, tools, train
 from .console import EXIT_CODES, result, set_debug
 from .jobs import Remembering
-from .options import Run, Sheet, spread
+from .options import Sheet
 from .run import preview, run
+from .spread import spread
 from .tasks import TASKS
+from .where import FullRun
 
 app = Typer(
     cls=Remembering,
@@ -53,12 +55,14 @@ def common(
 
 app.command("demo")(demo.demo)
 for task in TASKS:
-    app.command(task.__name__)(spread(task, Run, run))
+    app.command(task.__name__)(spread(task, FullRun, run))
     previews.command(task.__name__)(spread(task, Sheet, preview))
 app.add_typer(previews, name="preview")
 app.command("plan")(plan.plan)
 app.command("train")(train.train)
 app.command("ablate")(ablate.ablate)
+app.command("evaluate")(evaluate.evaluate)
+app.add_typer(study.studies, name="study")
 for name, tool in tools.COMMANDS.items():
     app.command(name)(tool)
 

@@ -14,7 +14,7 @@ from ..inputs.fitted_masks import clip_mask
 from ..inputs.put_back import Edit
 from ..inputs.resizing import resize_masks
 from .inputs import Given, crop_source, notes_of, puts_back, read_mask_file, read_part, target_of
-from .options import EditPart, Wanted
+from .options import EditPart, FitName, Wanted
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,7 +44,8 @@ def work_on(clip: Path, mask: Path | None, wanted: Wanted, part: EditPart) -> Wo
         InputError: a file cannot be read, or the part is longer than the model takes.
     """
     given = read_part(clip, wanted, part)
-    back = puts_back(given, wanted, part, masked=mask is not None)
+    official = part.fit is FitName.official
+    back = puts_back(given.film, wanted, part.put_back, usual=mask is not None, official=official)
     if back and not wanted.length:
         given.film.checked(0, None)  # all of it will be written
     source, hard, boxes, said = given.source, None, None, list[tuple[str, str]]()

@@ -9,6 +9,7 @@ from ..errors import InputError
 from ..files.checkpoint import open_checkpoint
 from ..loading.detection import identify
 from ..loading.inspect import find_pair, inspect
+from ..loading.lora import Lora
 from ..models.family import Family
 from ..starter.model import WEIGHTS, is_starter_folder, part_file
 from .options import Run, Wanted
@@ -28,6 +29,7 @@ class Files:
         low_noise: The second transformer of a pair, of which `base` is then the one for high noise.
         low_noise_adapter: Its adapter.
         is_starter: Whether it is the starter or laid out like it.
+        lora: What is merged into transformers and adapters.
     """
 
     base: Path
@@ -37,17 +39,29 @@ class Files:
     low_noise: Path | None = None
     low_noise_adapter: Path | None = None
     is_starter: bool = False
+    lora: tuple[Lora, ...] = ()
 
     def rows(self, boundary: float) -> list[tuple[str, str]]:
-        """Which file acts at which noise level, where the model is a pair or looks like one half of it."""
+        """Which LoRA are used, and which file acts at which noise level where the model is or looks like a pair."""
+        rows = [("LoRA", "; ".join(map(str, self.lora)))] if self.lora else []
         if self.low_noise is None:
             noise = inspect(self.base).noise
             alone = f"{self.base}, for all noise levels: the other one of its pair was not found"
-            return [] if noise is None else [(f"{noise} noise", alone)]
-        rows = [("high noise", str(self.base)), ("low noise", f"{self.low_noise}, below noise level {boundary:g}")]
+            return rows if noise is None else [*rows, (f"{noise} noise", alone)]
+        rows += [("high noise", str(self.base)), ("low noise", f"{self.low_noise}, below noise level {boundary:g}")]
         if self.low_noise_adapter not in (None, self.low_noise):
             rows += [("adapters", f"{self.adapter} and {self.low_noise_adapter}")]
         return rows
+
+    @property
+    def bases(self) -> list[Path]:
+        """The transformers, that for high noise first."""
+        return [path for path in (self.base, self.low_noise) if path is not None]
+
+    @property
+    def adapters(self) -> list[Path]:
+        """Their adapters."""
+        return [path for path in (self.adapter, self.low_noise_adapter) if path is not None]
 
 
 def starter_folder(model: str) -> Path | None:
@@ -61,7 +75,7 @@ def find_files(wanted: Wanted, run: Run) -> Files:
     """The files of the chosen model.
 
     Raises:
-        InputError: a part is neither in the model's folder nor given, or given for nothing.
+        InputError: a part is neither in the model's folder nor given, or given for nothing; or as `loras`.
         ModelError: a file is missing or damaged.
     """
     if folder := starter_folder(wanted.model):
@@ -72,7 +86,9 @@ def find_files(wanted: Wanted, run: Run) -> Files:
                 "two networks. Leave it out.",
             )
         vae, base, adapter = (part_file(folder, part) for part in ("vae", "base", "adapter"))
-        return Files(base=base, adapter=run.adapter or adapter, vae=run.vae or vae, text=None, is_starter=True)
+        return Files(
+            base=base, adapter=run.adapter or adapter, vae=run.vae or vae, text=None, is_starter=True, lora=loras(run)
+        )
     path = Path(wanted.model)
     base, low_noise = (path, run.low_noise) if run.low_noise else _experts(path)
     adapter, low_noise_adapter = _adapters(base, low_noise, run)
@@ -90,7 +106,17 @@ def find_files(wanted: Wanted, run: Run) -> Files:
         text=None if text == STARTER_NAME else Path(text),
         low_noise=low_noise,
         low_noise_adapter=low_noise_adapter,
+        lora=loras(run),
     )
+
+
+def loras(run: Run) -> tuple[Lora, ...]:
+    """The LoRA files that were given, and how they are used.
+
+    Raises:
+        InputError: a strength is no finite number.
+    """
+    return tuple(map(Lora.parse, run.lora or ()))
 
 
 def is_pair(wanted: Wanted, run: Run) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from torch import Tensor
@@ -27,16 +28,15 @@ class Rest:
     pictures: Tensor | Footage
     plan: FitPlan
 
-    def write_to(self, film: Tensor) -> None:
-        """Fills `film` `(T, H, W, 3)` uint8, T the frames of the plan."""
+    def chunks(self) -> Iterator[Tensor]:
+        """The frames in order, `(n, H, W, 3)` uint8."""
         if isinstance(self.pictures, Footage):
-            for n, picture in enumerate(film_frames(self.pictures, self.plan)):
-                film[n] = to_uint8(picture[:, :, None])[0]
+            for picture in film_frames(self.pictures, self.plan):
+                yield to_uint8(picture[:, :, None])
             return
         indices = self.plan.indices
         for begin in range(0, len(indices), PIECE):
-            piece = replace(self.plan, indices=indices[begin : begin + PIECE])
-            film[begin : begin + PIECE] = to_uint8(resize_frames(self.pictures, piece))
+            yield to_uint8(resize_frames(self.pictures, replace(self.plan, indices=indices[begin : begin + PIECE])))
 
 
 def rest_of(end: Fitted | None) -> Rest | None:
@@ -44,17 +44,10 @@ def rest_of(end: Fitted | None) -> Rest | None:
     return None if end is None or end.rest is None else Rest(pictures=end.source.frames, plan=end.rest)
 
 
-def joined(before: Rest | None, made: Tensor, after: Rest | None) -> Tensor:
-    """The whole video in bytes, `(T, H, W, 3)` uint8: `made` `(1, 3, T, H, W)` in −1..1 with its rests around it."""
-    clip = to_uint8(made)
-    first, last = (0 if rest is None else rest.plan.num_frames for rest in (before, after))
-    if not first + last:
-        return clip
-    end = first + len(clip)
-    film = clip.new_empty(end + last, *clip.shape[1:])
-    film[first:end] = clip
+def joined(before: Rest | None, made: Tensor, after: Rest | None) -> Iterator[Tensor]:
+    """The whole video in chunks `(n, H, W, 3)` uint8: `made` `(1, 3, T, H, W)` in −1..1 with its rests around it."""
     if before is not None:
-        before.write_to(film[:first])
+        yield from before.chunks()
+    yield to_uint8(made)
     if after is not None:
-        after.write_to(film[end:])
-    return film
+        yield from after.chunks()

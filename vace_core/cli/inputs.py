@@ -123,16 +123,22 @@ def fit_file(path: Path, wanted: Wanted) -> Fitted:
     return fit_clip(read_source(path, wanted), target_of(wanted))
 
 
-def puts_back(given: Given, wanted: Wanted, part: EditPart, *, masked: bool) -> bool:
+def puts_back(film: Footage, wanted: Wanted, asked: bool | None, *, usual: bool, official: bool = False) -> bool:
     """Whether what is generated goes back onto the original clip.
+
+    Args:
+        film: The original.
+        wanted: The rate that was asked for.
+        asked: What was asked for; None = nothing.
+        usual: Whether it does where it can and nobody says.
+        official: Whether the clip may be thinned out in time.
 
     Raises:
         InputError: it was asked for where the frames are not those of the clip.
     """
-    film = given.film
     resampled = film.count > 1 and wanted.fps is not None and abs(wanted.fps / film.fps - 1) >= SAME_RATE
-    possible = part.fit is FitName.all_frames and not resampled
-    if part.put_back and not possible:
+    possible = not official and not resampled
+    if asked and not possible:
         raise InputError(
             "put-back-resampled",
             "--put-back was given with --fit official or another --fps than the {fps:.4g} of {path}. Only its own "
@@ -140,7 +146,7 @@ def puts_back(given: Given, wanted: Wanted, part: EditPart, *, masked: bool) -> 
             fps=film.fps,
             path=film.path,
         )
-    return part.put_back if part.put_back is not None else masked and possible
+    return asked if asked is not None else usual and possible
 
 
 def read_still(path: Path, wanted: Wanted) -> Source:

@@ -226,7 +226,7 @@ def files_read(context: Context, files: Files) -> list[Path]:
     found = {path for path in map(_named, texts) if path is not None}
     for part in (files.base, files.adapter, files.low_noise, files.low_noise_adapter):
         found |= set() if part is None else set(open_checkpoint(part).paths)
-    found |= set(open_checkpoint(files.vae, "vae").paths)
+    found |= set(open_checkpoint(files.vae, "vae").paths) | {one.path for one in files.lora}
     found |= set() if files.text is None else set(open_checkpoint(files.text, "text_encoder").paths)
     return sorted(found)
 

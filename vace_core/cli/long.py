@@ -9,6 +9,7 @@ from pathlib import Path
 from torch import Tensor
 
 from ..errors import InputError
+from ..inputs.blending import BlendMode
 from ..inputs.fitted import fit_clip
 from ..pipeline import SamplingOptions, VaceModel
 from ..pipeline.long import generate_long
@@ -23,6 +24,7 @@ from .inputs import read_references, read_still, target_of
 from .models import profile_of
 from .options import References, Wanted
 from .request import Request
+from .where import Conditions
 
 _MOST_ROWS = 12
 
@@ -90,14 +92,40 @@ def one_pass(request: Request, plan: Plan | None) -> Request:
     return replace(request, vcu=next((unit for unit in units if bool(unit.masks.any())), request.vcu))
 
 
+def check_conditions(plan: Plan | None, conditions: Conditions, options: SamplingOptions) -> None:
+    """Validate that conditions act in every window alike.
+
+    Raises:
+        InputError: they are curves or masks over the whole clip, or there are several.
+    """
+    strength = conditions.strength
+    whole = {
+        "a strength over the frames": bool(strength.frames),
+        "a strength in places": strength.space is not None,
+        "a further condition": bool(conditions.also),
+        "a clip to begin from": conditions.begin is not None and options.begins_from_clip,
+    }
+    said = [name for name, is_there in whole.items() if is_there]
+    if plan is not None and said:
+        raise InputError(
+            "windows-conditions",
+            "The clip is made by {count} windows, and {what} was given, which is of a clip made in one pass. One of "
+            "both is needed. Leave it out, or make a part with --start and --end that the model takes in one pass.",
+            count=len(plan),
+            what=" and ".join(said),
+        )
+
+
 def generate_windows(
     model: VaceModel,
     request: Request,
     plan: Plan,
     options: SamplingOptions,
+    conditions: Conditions,
     *,
     feather: int = 0,
     match_colour: bool = False,
+    blend_mode: BlendMode = "feather",
 ) -> Tensor:
     """As `pipeline.long.generate_long`, with bars on the terminal."""
     with Bars() as bars:
@@ -109,8 +137,11 @@ def generate_windows(
             options=options,
             joining=Joining(by=request.wanted.join_by.value, anchor=request.wanted.anchor_colour.value),
             pictures=_pictures(plan, request),
+            strength=conditions.strength,
+            pin=conditions.pin,
             feather=feather,
             match_colour=match_colour,
+            blend_mode=blend_mode,
             on_step=bars.on_step,
             on_chunk=bars.show,
         )

@@ -10,7 +10,7 @@ import torch
 from ..errors import InputError
 from ..files.checkpoint import Part, open_checkpoint
 from ..inputs.fitting import ResolutionPreset
-from ..loading.assembly import check_family, family_in, load_model
+from ..loading.assembly import check_family, family_in, load_model, lora_changes
 from ..loading.detection import Found, identify
 from ..loading.load import vae_sizes
 from ..loading.t5 import load_text
@@ -21,6 +21,8 @@ from ..models.wan.family import WAN
 from ..pipeline import VaceModel
 from ..preview.cost import ModelSizes
 from ..sampling.options import SamplingOptions
+from ..sampling.phases import parse_scales
+from ..sampling.presets import DISTILLED
 from ..starter.model import SIDE, STARTER_OPTIONS, STARTER_PRESET
 from ..starter.text import StarterText
 from .files import STARTER_NAME, Files, family_of, is_pair, starter_folder
@@ -85,7 +87,9 @@ def load(files: Files, run: Run) -> VaceModel:
     """
     device = device_of(run)
     family = family_in(files.base)
-    check_family(family, vae=files.vae)  # before the text encoder is read, which takes longest
+    # Before the text encoder is read, which takes longest.
+    check_family(family, vae=files.vae, bases=files.bases[1:], adapters=files.adapters)
+    check_lora(files, say=False)
     text = StarterText() if files.text is None else load_text(files.text, kind=family.text)
     return load_model(
         files.base,
@@ -98,7 +102,18 @@ def load(files: Files, run: Run) -> VaceModel:
         dtype=_dtype(files, run),
         device=device,
         tile=run.tile,
+        lora=files.lora,
     )
+
+
+def check_lora(files: Files, *, say: bool = True) -> None:
+    """Validate by their headers that the LoRA files fit the model; `say` what does not match.
+
+    Raises:
+        ModelError: one is missing or damaged, matches nothing in a network that it is for, or does not fit it.
+        InputError: one is for a network of a pair, and there is none.
+    """
+    lora_changes(files.lora, files.bases, files.adapters, say=say)
 
 
 def read_sizes(files: Files, run: Run) -> ModelSizes:
@@ -149,15 +164,36 @@ def device_of(run: Run) -> torch.device:
 
 
 def options_of(wanted: Wanted, run: Run) -> SamplingOptions:
-    """The sampling options: what was asked for, and the model's defaults for the rest."""
+    """The sampling options: what was asked for, and the model's defaults or those of a preset for the rest.
+
+    Raises:
+        InputError: a value out of range, or two that contradict each other.
+    """
     profile = profile_of(wanted)
     usual = profile.pair_options if is_pair(wanted, run) else profile.options
+    if run.distilled is not None:
+        if profile.family is not WAN:
+            raise InputError(
+                "distilled-other-family",
+                "--distilled was given, but the model is {model}. Its presets are for LoRA of {needed}. Leave it out.",
+                model=profile.family.base_name,
+                needed=WAN.name,
+            )
+        usual = DISTILLED[run.distilled.value].options(usual)
+    scales = parse_scales(run.cfg_steps or "")
+    if scales and run.cfg is not None:
+        raise InputError(
+            "cfg-twice",
+            "Both --cfg and --cfg-steps were given. One of them is needed: a scale for all steps, or one for each. "
+            "Leave one out.",
+        )
     return replace(
         usual,
         steps=usual.steps if run.steps is None else run.steps,
         shift=usual.shift if run.shift is None else run.shift,
         shift_growth=usual.shift_growth if run.shift is None else 0.0,  # what was typed is what is used
         guidance_scale=usual.guidance_scale if run.cfg is None else run.cfg,
+        guidance_scales=scales,
         stg_scale=usual.stg_scale if run.stg is None else run.stg,
         rescale=usual.rescale if run.rescale is None else run.rescale,
         solver=usual.solver if run.solver is None else run.solver.value,

@@ -1,23 +1,16 @@
-"""Options that many commands share: each written once, as a field of a group, and spread into every command."""
+"""Options that many commands share: each written once, as a field of a group."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, cast, get_type_hints
+from typing import Annotated
 
-from typer import Context, Option
+from typer import Option
 
 from ..sampling.guidance import PAIR_BOUNDARY
-from .console import errors_as_exit_codes
 from .windows import Windows
-
-Made = TypeVar("Made")
-Asked = TypeVar("Asked")
-Group = TypeVar("Group")
 
 
 class SolverName(str, Enum):
@@ -26,6 +19,14 @@ class SolverName(str, Enum):
     unipc = "unipc"
     euler = "euler"
     dpmpp_2m = "dpm++"
+
+
+class DistilledName(str, Enum):
+    """The names of `sampling.presets.DISTILLED`."""
+
+    causvid_4 = "causvid-4"
+    causvid_8 = "causvid-8"
+    lightx2v_4 = "lightx2v-4"
 
 
 class FitName(str, Enum):
@@ -55,6 +56,13 @@ class FollowName(str, Enum):
 
     outlines = "outlines"
     brightness = "brightness"
+
+
+class BlendName(str, Enum):
+    """The names of `inputs.blending.BlendMode`."""
+
+    feather = "feather"
+    multiband = "multiband"
 
 
 class DtypeName(str, Enum):
@@ -142,6 +150,14 @@ class Run:
     vae: Annotated[
         Path | None, Option(help="The model's VAE, if not in its file or folder.", rich_help_panel="Models")
     ] = None
+    lora: Annotated[
+        list[str] | None,
+        Option(
+            help="A LoRA: FILE, FILE:STRENGTH (lora.safetensors:0.8), and for one network of a pair FILE:high or "
+            "FILE:0.8:low. May repeat.",
+            rich_help_panel="Models",
+        ),
+    ] = None
     tile: Annotated[
         int | None,
         Option(
@@ -172,6 +188,22 @@ class Run:
         Option(
             help="Guidance scale (CFG); 1 = off. Below 1 prompt and negative prompt are mixed; LTX-Video's "
             "official code turns guidance off there.",
+            rich_help_panel="Sampling",
+        ),
+    ] = None
+    cfg_steps: Annotated[
+        str | None,
+        Option(
+            help="Instead of --cfg, the guidance scale of each step: '6 x 2, 1' is 6 in the first two steps and, at "
+            "half the time, off in the rest.",
+            rich_help_panel="Sampling",
+        ),
+    ] = None
+    distilled: Annotated[
+        DistilledName | None,
+        Option(
+            help="Steps, shift, cfg and solver as published for a LoRA of few steps, given as --lora; options typed "
+            "beside it go before.",
             rich_help_panel="Sampling",
         ),
     ] = None
@@ -209,6 +241,14 @@ class Run:
         int,
         Option(min=0, help="Width in pixels of the result of the soft edge inside the mask.", rich_help_panel="Finish"),
     ] = 0
+    blend: Annotated[
+        BlendName,
+        Option(
+            help="How generated pixels meet kept ones: as they are but for --feather, or first brought to the kept "
+            "side's levels, coarse bands further than fine ones (multiband).",
+            rich_help_panel="Finish",
+        ),
+    ] = BlendName.feather
     match_colour: Annotated[
         bool,
         Option(
@@ -245,18 +285,30 @@ class Part:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EditPart(Part):
-    """The same of a clip that is edited."""
+class PutBack:
+    """Whether the original comes back."""
 
     put_back: Annotated[
         bool | None,
         Option(
             "--put-back/--no-put-back",
-            help="Write the whole clip at its own size with the edit in it, or only what the model worked on, at its "
-            "size. Default: the former where a mask keeps a part and the rate stays.",
+            help="Write the original at its own size, with what is generated in it, beside it or around it; or only "
+            "what the model worked on, at its size. Default: the former where pixels of a clip are kept and its rate "
+            "stays.",
             rich_help_panel="Clip",
         ),
     ] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptPart(Part, PutBack):
+    """The part of a clip that is kept whole, and whether the original comes back."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditPart(KeptPart):
+    """The same of a clip that is edited."""
+
     crop: Annotated[
         CropName | None,
         Option(
@@ -315,49 +367,3 @@ class Paths:
         Option(help="Path of a box: '0.2,0.5 0.8,0.5' (centres in fractions of the frame), or a .json. May repeat."),
     ]
     box: Annotated[str, Option(help="Width x height of the boxes, in fractions of the frame.")] = "0.25x0.25"
-
-
-def spread(
-    task: Callable[..., Asked], group: type[Group], act: Callable[[str, Callable[[], Asked], Group, Context], None]
-) -> Callable[..., None]:
-    """The command that hands `task` on to `act`, which asks it by calling it.
-
-    Every group of options among the parameters of `task`, and `group` after them, becomes one option for each field.
-    """
-    hints = get_type_hints(task, include_extras=True)
-    own = [(parameter, hints[parameter.name]) for parameter in inspect.signature(task).parameters.values()]
-    groups = {parameter.name: hint for parameter, hint in own if is_dataclass(hint)}
-    parameters = [inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=Context)]
-    for parameter, hint in own:
-        single = parameter.replace(annotation=hint, kind=parameter.KEYWORD_ONLY)
-        parameters += _fields(cast("type", hint)) if is_dataclass(hint) else [single]
-    parameters += _fields(group)
-
-    @errors_as_exit_codes()
-    def command(context: Context, **given: Any) -> None:
-        made = {name: _taken(cast("type", hint), given) for name, hint in groups.items()}
-        options = _taken(group, given)
-        act(task.__name__, lambda: task(**given, **made), options, context)
-
-    command.__name__, command.__doc__ = task.__name__, task.__doc__
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return command
-
-
-def _taken(group: type[Made], given: dict[str, Any]) -> Made:
-    """The options of one group, taken out of what was given."""
-    return group(**{field.name: given.pop(field.name) for field in fields(cast("Any", group))})
-
-
-def _fields(group: type) -> list[inspect.Parameter]:
-    hints = get_type_hints(group, include_extras=True)
-    return [
-        inspect.Parameter(
-            field.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=inspect.Parameter.empty if field.default is MISSING else field.default,
-            annotation=hints[field.name],
-        )
-        for field in fields(group)
-    ]

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..geometry import Grid
 from ..inputs.control_checks import ControlKind, check_control
-from ..inputs.put_back import Edit
+from ..inputs.put_back import Original
 from ..media.colour import BT709, Colour
 from ..media.pictures import write_image
 from ..media.video import from_uint8
@@ -45,6 +45,7 @@ class Request:
         times: `(T, 2)` seconds, start and end of each frame, where it may vary.
         colour: What the levels of the result stand for.
         most: Frames that the model takes of it in one pass; None = as many as there are.
+        begin: The clip that a job with less noise begins from, `(1, 3, T, H, W)`; None = the source of the VCU, if any.
     """
 
     vcu: VideoConditionUnit
@@ -56,18 +57,18 @@ class Request:
     after: Rest | None = None
     cautions: Sequence[str] = ()
     sound_start: float = 0.0
-    edit: Edit | None = None
+    edit: Original | None = None
     times: Tensor | None = None
     colour: Colour = BT709
     most: int | None = None
+    begin: Tensor | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """`(T, H, W)` of what is written."""
         if self.edit is None:
             return self.vcu.shown_frames + sum(self.around), self.vcu.height, self.vcu.width
-        first, last = self.edit.span
-        return last - first, self.edit.film.height, self.edit.film.width
+        return self.edit.shape
 
     @property
     def fps(self) -> float:
@@ -100,8 +101,7 @@ class Request:
         if (edit := self.edit) is not None:
             count, height, width = self.shape
             size = f"{count} frames of {width} x {height} at {self.fps:.4g} fps" if count > 1 else f"{width} x {height}"
-            which = f", generated in frames {edit.begin} to {edit.begin + edit.count - 1}" if count > 1 else ""
-            rows.append(("output", f"the original with the edit put back: {size}{which}"))
+            rows.append(("output", f"{size}: {edit.said}"))
         return rows
 
     def warnings(self, grid: Grid) -> list[str]:

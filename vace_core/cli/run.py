@@ -14,8 +14,10 @@ import torch
 from torch import Tensor
 from typer import Context
 
+from ..adapter import check_blocks
 from ..checks.numbers import check_number
 from ..errors import InputError
+from ..inputs.blending import BlendMode
 from ..inputs.put_back import is_series, write_put_back
 from ..loading.load import load_vae
 from ..media.files import check_target
@@ -24,6 +26,7 @@ from ..media.write import check_frames_target, check_video_target, write_frames,
 from ..pipeline import SamplingOptions, VaceModel, finish, generate, get_solver, kept_latents
 from ..preview.cost import JobCost, job_cost
 from ..sampling.conditions import check_adapter, check_steps
+from ..sampling.phases import said_scales
 from ..sampling.progress import Progress
 from ..sampling.windows import Plan
 from ..vcu import VideoConditionUnit
@@ -31,17 +34,18 @@ from .console import Bars, print_table, result, say
 from .files import Files, find_files
 from .film import joined
 from .jobs import Job, confirm, files_read, is_there, kept_job
-from .long import generate_windows, one_pass, window_rows, windows_of
-from .models import device_of, load, options_of, profile_of, read_sizes
-from .options import Run, Sheet
+from .long import check_conditions, generate_windows, one_pass, window_rows, windows_of
+from .models import check_lora, device_of, load, options_of, profile_of, read_sizes
+from .options import Sheet
 from .request import Request
+from .where import AS_IT_IS, Conditions, FullRun, conditions_of
 
 
-def run(task: str, ask: Callable[[], Request], run: Run, context: Context) -> None:
+def run(task: str, ask: Callable[[], Request], run: FullRun, context: Context) -> None:
     """Does what was asked for and says where the result is."""
     with kept_job(task, run, context) as job:
         request = ask()
-        options = options_of(request.wanted, run)
+        options = run.sampled(options_of(request.wanted, run))
         frames = request.shape[0]
         if job.output is not None and is_there(job.output, frames):  # it was written, and not confirmed
             result(str(job.output))
@@ -52,6 +56,8 @@ def run(task: str, ask: Callable[[], Request], run: Run, context: Context) -> No
         _show(task, request, once)
         print_table(window_rows(plan, request.wanted))
         _check(request, once.vcu, options, run)
+        conditions = conditions_of(request, run)
+        check_conditions(plan, conditions, options)
         files = find_files(request.wanted, run)
         family = profile_of(request.wanted).family
         print_table(
@@ -59,23 +65,28 @@ def run(task: str, ask: Callable[[], Request], run: Run, context: Context) -> No
                 ("model", f"{request.wanted.model} ({family.name}); {_sampling_words(options)}"),
                 ("negative prompt", _said_negative(options, request.vcu)),
                 *files.rows(run.boundary),
+                *run.rows(),
             ]
         )
+        if conditions.strength.blocks and files.adapter is not None:
+            check_blocks(len(conditions.strength.blocks), read_sizes(files, run).context_blocks)
         if run.preview is not None:
             request.write_sheet(run.preview)
             print_table([("preview", str(run.preview))])
         if run.dry_run:
             check_adapter(once.vcu, options, attached=files.adapter is not None)
+            check_lora(files)
             _report_job(task, request, once, options, job_cost(read_sizes(files, run), once.vcu, options), run)
             return
         job.ready(output, files_read(context, files))
-        begin, made = time.monotonic(), _made(job, request, plan, options, files, run)
+        begin, made = time.monotonic(), _made(job, request, plan, options, conditions, files, run)
         job.made = True
         write_result(output, made, request, lossless=run.lossless, feather=run.feather)
         confirm(output, frames)
         seconds = time.monotonic() - begin
     print_table([("done", f"{output} in {seconds:.1f} s")])
-    result(_done(task, request, once, options, output, seconds) if run.json else str(output))
+    done = _job(task, request, once, options, run) | {"output": str(output), "seconds": round(seconds, 3)}
+    result(done if run.json else str(output))
 
 
 def preview(task: str, ask: Callable[[], Request], sheet: Sheet, _context: Context) -> None:
@@ -90,12 +101,27 @@ def preview(task: str, ask: Callable[[], Request], sheet: Sheet, _context: Conte
     result(str(output))
 
 
-def _made(job: Job, request: Request, plan: Plan | None, options: SamplingOptions, files: Files, run: Run) -> Tensor:
+def _made(
+    job: Job,
+    request: Request,
+    plan: Plan | None,
+    options: SamplingOptions,
+    conditions: Conditions,
+    files: Files,
+    run: FullRun,
+) -> Tensor:
     """The frames of a job, from where it was left. One of which every step is done is decoded with the VAE alone."""
     feather = 0 if request.edit else run.feather  # which is that of the original
     if plan is not None:
         return generate_windows(
-            load(files, run), request, plan, options, feather=feather, match_colour=run.match_colour
+            load(files, run),
+            request,
+            plan,
+            options,
+            conditions,
+            feather=feather,
+            match_colour=run.match_colour,
+            blend_mode=run.blend.value,
         )
     reached = None if job.progress is None else job.progress.reached()
     if reached is not None:
@@ -103,7 +129,14 @@ def _made(job: Job, request: Request, plan: Plan | None, options: SamplingOption
     if reached is None or not reached.finished:
         model = load(files, run)
         return generate_shown(
-            model, request.vcu, options, feather=feather, match_colour=run.match_colour, progress=job.progress
+            model,
+            request.vcu,
+            options,
+            conditions,
+            feather=feather,
+            match_colour=run.match_colour,
+            blend_mode=run.blend.value,
+            progress=job.progress,
         )
     vae = load_vae(files.vae, dtype=torch.float32, device=device_of(run), tile=run.tile)
     latents = kept_latents(vae, request.vcu, options, job.progress)
@@ -115,6 +148,7 @@ def _made(job: Job, request: Request, plan: Plan | None, options: SamplingOption
             latents,
             feather=feather,
             match_colour=run.match_colour,
+            blend_mode=run.blend.value,
             on_chunk=lambda done, total: bars.show("decode", done, total),
         )
 
@@ -123,9 +157,11 @@ def generate_shown(
     model: VaceModel,
     vcu: VideoConditionUnit,
     options: SamplingOptions,
+    conditions: Conditions = AS_IT_IS,
     *,
     feather: int = 0,
     match_colour: bool = False,
+    blend_mode: BlendMode = "feather",
     progress: Progress | None = None,
 ) -> Tensor:
     """As `pipeline.generate`, with bars on the terminal."""
@@ -134,8 +170,13 @@ def generate_shown(
             model,
             vcu,
             options,
+            strength=conditions.strength,
+            also=conditions.also,
+            pin=conditions.pin,
+            begin=conditions.begin,
             feather=feather,
             match_colour=match_colour,
+            blend_mode=blend_mode,
             on_step=bars.on_step,
             on_chunk=bars.show,
             progress=progress,
@@ -212,7 +253,7 @@ def _show(task: str, request: Request, once: Request) -> None:
         say(f"! {warning}", "yellow")
 
 
-def _check(request: Request, vcu: VideoConditionUnit, options: SamplingOptions, run: Run) -> None:
+def _check(request: Request, vcu: VideoConditionUnit, options: SamplingOptions, run: FullRun) -> None:
     """Everything that would fail after a long time, or do nothing, before it; `vcu` is what one pass is given."""
     family = profile_of(request.wanted).family
     tokens = family.grid.tokens(vcu.num_frames, vcu.height, vcu.width, vcu.num_references)
@@ -242,7 +283,7 @@ def _check(request: Request, vcu: VideoConditionUnit, options: SamplingOptions, 
         check_target(run.preview, ".png")
 
 
-def _output(task: str, request: Request, run: Run) -> Path:
+def _output(task: str, request: Request, run: FullRun) -> Path:
     """Where the result goes, which has been tried before anything is computed.
 
     Raises:
@@ -272,19 +313,15 @@ def _free(path: Path) -> Path:
     return free
 
 
-def _report_job(task: str, request: Request, once: Request, options: SamplingOptions, cost: JobCost, run: Run) -> None:
+def _report_job(
+    task: str, request: Request, once: Request, options: SamplingOptions, cost: JobCost, run: FullRun
+) -> None:
     print_table(cost.rows())
     if run.json:
-        result(_job(task, request, once, options) | {"cost": cost.to_json()})
+        result(_job(task, request, once, options, run) | {"cost": cost.to_json()})
 
 
-def _done(
-    task: str, request: Request, once: Request, options: SamplingOptions, output: Path, seconds: float
-) -> dict[str, Any]:
-    return _job(task, request, once, options) | {"output": str(output), "seconds": round(seconds, 3)}
-
-
-def _job(task: str, request: Request, once: Request, options: SamplingOptions) -> dict[str, Any]:
+def _job(task: str, request: Request, once: Request, options: SamplingOptions, run: FullRun) -> dict[str, Any]:
     """What both kinds of JSON have in common."""
     vcu = request.vcu
     frames, height, width = request.shape
@@ -302,16 +339,18 @@ def _job(task: str, request: Request, once: Request, options: SamplingOptions) -
         "notes": [list(note) for note in request.notes],
         "warnings": once.warnings(profile_of(request.wanted).rule.grid),
         "options": asdict(options),
+        "where_and_when": run.said(),
+        "lora": run.lora or [],
     }
 
 
 def _said_negative(options: SamplingOptions, vcu: VideoConditionUnit) -> str:
     words = options.negative_for(vcu) or "none"
-    return f"{words} (not used: cfg is 1)" if options.guidance_scale == 1 else words
+    return words if options.is_guided else f"{words} (not used: cfg is 1)"
 
 
 def _sampling_words(options: SamplingOptions) -> str:
     grows = " and more for longer clips" if options.shift_growth else ""
     said = f"{options.steps} steps of {options.solver}, shift {options.shift:.3g}{grows}"
-    said += f", cfg {options.guidance_scale:g}" + (f", stg {options.stg_scale:g}" if options.stg_scale else "")
+    said += f", cfg {said_scales(options.scales)}" + (f", stg {options.stg_scale:g}" if options.stg_scale else "")
     return f"{said}, strength {options.strength:g}, seed {options.seed}"

@@ -15,27 +15,31 @@ from typer import Argument, Option
 
 from .. import tasks
 from ..errors import InputError
+from ..inputs.border import Border, sides_of
 from ..inputs.control_checks import ControlKind
-from ..inputs.fitted import Fitted, fit_clip, fit_ends, fit_pictures
+from ..inputs.fitted import Fitted, fit_clip, fit_pictures
 from ..inputs.fitting import growth
+from ..inputs.put_back import box_of
+from ..media.ranges import StillFrame
 from ..tasks import anything
 from ..vcu import VideoConditionUnit, compose
 from .editing import Work, work_on
+from .extending import read_ends
 from .film import rest_of
 from .inputs import (
     Given,
     notes_of,
+    puts_back,
     read_part,
     read_paths,
     read_references,
-    read_source,
     read_still,
     target_of,
     warnings_of,
 )
-from .options import EditPart, FollowName, Part, Paths, References, Sides, Wanted
+from .options import EditPart, FitName, FollowName, KeptPart, Part, Paths, PutBack, References, Sides, Wanted
 from .request import Request
-from .sizes import blank, borders, length, rate, step
+from .sizes import Borders, blank, borders, length, rate, step
 
 ClipFile = Annotated[Path, Argument(help="A video or an image.", show_default=False)]
 PictureFile = Annotated[Path, Argument(help="An image.", show_default=False)]
@@ -52,7 +56,7 @@ Keep = Annotated[
         "each of two clips.",
     ),
 ]
-ALL, EDIT = Part(), EditPart()
+ALL, KEPT, EDIT, AS_USUAL = Part(), KeptPart(), EditPart(), PutBack()
 Only = Annotated[
     bool,
     Option(
@@ -84,32 +88,30 @@ def inpaint(clip: ClipFile, *, mask: MaskFile, part: EditPart = EDIT, wanted: Wa
     return _edited(vcu, wanted, work)
 
 
-def outpaint(clip: ClipFile, *, sides: Sides, part: Part = ALL, wanted: Wanted) -> Request:
+def outpaint(clip: ClipFile, *, sides: Sides, part: KeptPart = KEPT, wanted: Wanted) -> Request:
     """Outpaint: enlarge a clip and generate the border. Width and height are those of the clip inside it."""
     given = read_part(clip, wanted, part)
     border = borders(sides, *given.source.shape[1:])
-    source = fit_clip(given.source, target_of(wanted, part), growth=growth(**border))
+    back = puts_back(given.film, wanted, part.put_back, usual=True, official=part.fit is FitName.official)
+    source = fit_clip(given.source, target_of(wanted, part, whole=back), growth=growth(**border))
     vcu = tasks.outpaint(source.frames, **border, step=step(wanted), fps=source.plan.fps)
-    return _of_clip(vcu, wanted, source, given, notes_of(source, "clip", given))
+    request = _of_clip(vcu, wanted, source, given, notes_of(source, "clip", given))
+    return replace(request, edit=_bordered(vcu, given, len(source.plan.shown), border) if back else None)
 
 
 def extend(
     clip: Annotated[Path | None, Argument(help="What comes first: a video or an image.", show_default=False)] = None,
     *,
-    last: Annotated[Path | None, Option(help="What comes last; alone, it is led up to, without its sound.")] = None,
+    last: Annotated[Path | None, Option(help="What comes last; alone, it is led up to.")] = None,
     keep: Keep = None,
     only: Only = False,
+    back: PutBack = AS_USUAL,
     wanted: Wanted,
 ) -> Request:
     """Extend: generate what comes after a clip or image, before it, or between two."""
-    first, second = (None if path is None else read_source(path, wanted) for path in (clip, last))
-    before, after = fit_ends(first, second, target_of(wanted), keep=keep)
+    around = read_ends(clip, last, keep, wanted, back)
+    before, after = around.before, around.after
     ends = {name: end for name, end in (("first", before), ("last", after)) if end}
-    if not ends:
-        raise InputError(
-            "nothing-to-extend",
-            "Neither a clip nor --last was given. At least one is needed. Give the clip to extend.",
-        )
     vcu = tasks.extend(
         None if before is None else before.frames,
         None if after is None else after.frames,
@@ -118,6 +120,9 @@ def extend(
     )
     notes = [note for name, end in ends.items() for note in notes_of(end, name)]
     request = _request(vcu, wanted, notes)
+    if (extension := around.extension(vcu, only=only)) is not None:
+        film = extension.film
+        return replace(request, edit=extension, sound=film.path if film.sound and not only else None)
     if only:
         return request
     sound = clip if before and before.fps else None
@@ -130,10 +135,11 @@ def join(
     *,
     keep: Keep = None,
     only: Only = False,
+    back: PutBack = AS_USUAL,
     wanted: Wanted,
 ) -> Request:
     """Join: generate the transition between two clips."""
-    return extend(first, last=second, keep=keep, only=only, wanted=wanted)
+    return extend(first, last=second, keep=keep, only=only, back=back, wanted=wanted)
 
 
 def keyframes(
@@ -246,11 +252,15 @@ def swap(clip: ClipFile, *, mask: MaskFile, pictures: References, part: EditPart
     return _edited(vcu, wanted, work, _seen(pictures, found))
 
 
-def expand(photo: PictureFile, *, sides: Sides, pictures: References, wanted: Wanted) -> Request:
+def expand(
+    photo: PictureFile, *, sides: Sides, pictures: References, back: PutBack = AS_USUAL, wanted: Wanted
+) -> Request:
     """Expand Anything: outpaint and animate an image. Width and height are those of the image inside the canvas."""
-    picture, found = read_still(photo, wanted), read_references(pictures)
+    given, found = read_part(photo, wanted, ALL), read_references(pictures)
+    picture = read_still(photo, wanted)
     border = borders(sides, *picture.shape[1:])
-    still = fit_clip(picture, target_of(wanted).still(), growth=growth(**border))
+    goes_back = puts_back(given.film, wanted, back.put_back, usual=False)
+    still = fit_clip(picture, target_of(wanted, whole=goes_back).still(), growth=growth(**border))
     canvas = tasks.outpaint(still.frames, **border, step=step(wanted))
     vcu = anything.expand_anything(
         still.frames,
@@ -260,7 +270,8 @@ def expand(photo: PictureFile, *, sides: Sides, pictures: References, wanted: Wa
         step=step(wanted),
         fps=rate(wanted, still.fps),
     )
-    return _request(vcu, wanted, [*notes_of(still, "picture"), *_seen(pictures, found)])
+    request = _request(vcu, wanted, [*notes_of(still, "picture"), *_seen(pictures, found)])
+    return replace(request, edit=_bordered(vcu, given, 1, border) if goes_back else None)
 
 
 TASKS: tuple[Callable[..., Request], ...] = (
@@ -278,6 +289,15 @@ def _request(
 ) -> Request:
     spoken = replace(vcu, prompt=wanted.prompt, negative_prompt=wanted.negative or "")
     return Request(vcu=spoken, wanted=wanted, notes=notes, control=control)
+
+
+def _bordered(vcu: VideoConditionUnit, given: Given, count: int, border: Borders) -> Border:
+    """The original of a VCU that shows it inside a border in its first frames."""
+    film = given.film if given.film.count > 1 else StillFrame(given.film, 0, vcu.fps)
+    seen = box_of(vcu.has_source[0, 0, 0])
+    assert seen is not None
+    more = 0 if count > 1 else vcu.shown_frames - count
+    return Border(film=film, begin=given.begin, count=count, sides=sides_of(film, **border), seen=seen, more=more)
 
 
 def _of_clip(
@@ -306,7 +326,7 @@ def _of_clip(
 def _edited(vcu: VideoConditionUnit, wanted: Wanted, work: Work, more: Sequence[tuple[str, str]] = ()) -> Request:
     """A task that edits a part of a clip."""
     request = _of_clip(vcu, wanted, work.fitted, work.given, [*work.notes, *more])
-    return replace(request, edit=work.edit)
+    return replace(request, edit=work.edit, begin=work.fitted.frames if vcu.source is None else None)
 
 
 def _derived(

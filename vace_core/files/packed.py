@@ -8,7 +8,7 @@ same numbers to the bit, but on the CPU alone.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -24,20 +24,25 @@ class Packing:
     Attributes:
         kind: Of its blocks, one of `BLOCKS`; None = its shape is that of the weight.
         scale: What its numbers are multiplied by.
+        change: What is done with the numbers, in float32 and in place, before they are used: a LoRA is added.
     """
 
     kind: str | None = None
     scale: float = 1.0
+    change: Callable[[Tensor], Tensor] | None = None
 
     def numbers(self, data: Tensor, dtype: torch.dtype) -> Tensor:
         """What is stored as the weight that it is, `(rows, columns)` of `dtype`, on the same device."""
+        if self.change is not None:
+            return self.change(replace(self, change=None).numbers(data, torch.float32)).to(dtype)
         if self.kind is not None:
             return from_blocks(self.kind, data, dtype)
         return data.to(dtype) if self.scale == 1.0 else data.to(dtype, copy=True).mul_(self.scale)
 
     def peak(self, numbers: int, bytes_each: int) -> int:
         """Bytes beside what is stored while a weight of so many `numbers` is made."""
-        return numbers * bytes_each + (0 if self.kind is None else ON_THE_WAY * min(numbers, PIECE))
+        changed = 0 if self.change is None else 4 * numbers
+        return changed + numbers * bytes_each + (0 if self.kind is None else ON_THE_WAY * min(numbers, PIECE))
 
 
 def from_blocks(kind: str, data: Tensor, dtype: torch.dtype) -> Tensor:

@@ -45,12 +45,14 @@ class Naming:
         marks: Any of these names, behind one of `prefixes`, tells that a file is of this kind.
         prefixes: What may stand before every name.
         official: The official name from the one in the file, without prefix.
+        own: The one in the file from the official name: `official` turned round.
     """
 
     name: str
     marks: tuple[str, ...]
     prefixes: tuple[str, ...]
     official: Callable[[str], str] = str
+    own: Callable[[str], str] = str
 
 
 class Weights:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from ..checks.room import FRAMES, check_room
 from ..errors import InputError, ShapeError
+from ..media.files import pillow
 from ..media.footage import Footage
 from ..media.video import levels, stand_for_bytes
 from .fitting import FitPlan
@@ -73,6 +75,25 @@ def resize_masks(masks: Tensor, plan: FitPlan) -> Tensor:
     _check_room(plan, len(masks), _MASK_BYTES, "mask")
     fitted = [_mask_fitted(levels[:, :, i], plan) for i in (plan.indices if length > 1 else (0,))]
     return torch.stack(fitted, dim=2).float().expand(-1, -1, plan.num_frames, -1, -1).contiguous()
+
+
+def resize_part(picture: Tensor, box: tuple[float, float, float, float], size: tuple[int, int]) -> Tensor:
+    """`(3, H, W)` float32 in -1..1 on the CPU: a part of a picture `(3, h, w)`, scaled by Lanczos.
+
+    Args:
+        picture: In -1..1.
+        box: Left, top, right and bottom of the part, in pixels of the picture and fractions of them.
+        size: `(H, W)` of the result.
+    """
+    left, top, right, bottom = (int(edge) for edge in box)
+    if (float(left), float(top), float(right), float(bottom)) == box and size == (bottom - top, right - left):
+        return picture[:, top:bottom, left:right].detach().cpu().float()
+    image, scaled = pillow(), torch.empty(3, *size)
+    for channel, plane in enumerate(picture.detach().cpu().float().numpy()):
+        whole = image.fromarray(np.ascontiguousarray(plane))
+        lanczos = whole.resize((size[1], size[0]), image.Resampling.LANCZOS, box=box)
+        scaled[channel] = torch.from_numpy(np.array(lanczos))
+    return scaled.clamp_(-1, 1)
 
 
 def _levels_of(masks: Tensor) -> Tensor:

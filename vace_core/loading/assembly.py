@@ -18,7 +18,12 @@ from ..pipeline import Expert, VaceModel
 from ..protocols import BaseModel
 from ..sampling.guidance import PAIR_BOUNDARY
 from .detection import Found, identify
+from .inspect import Noise
 from .load import load_adapter, load_base, load_vae
+from .lora import Change, Lora
+from .lora_match import changes_for, check_noise
+
+NOISES: tuple[Noise, ...] = ("high", "low")  # of the networks of a pair
 
 
 def load_model(
@@ -36,6 +41,7 @@ def load_model(
     tile: int | None = None,
     ops: ModuleType | Any = layers,
     keep_packed: bool = False,
+    lora: Sequence[Lora] = (),
 ) -> VaceModel:
     """A model of any known family, ready to run.
 
@@ -53,17 +59,21 @@ def load_model(
         tile: As for `load_vae`.
         ops: Where the layers of transformers and adapters come from, as for `load_base`.
         keep_packed: Whether they stay as they are stored, as for `load_base`.
+        lora: LoRA files, merged into transformers and adapters in this order.
 
     Raises:
-        ModelError: a file is missing or damaged, or the parts do not belong together.
-        InputError: adapters that are not as many as bases.
+        ModelError: a file is missing or damaged, the parts do not belong together, or a LoRA does not fit them.
+        InputError: adapters that are not as many as bases, or a LoRA for one network of a pair where there is no pair.
     """
     family = family_in(base)
     bases = [path for path in (base, low_noise) if path is not None]
     adapters = [path for path in (adapter, low_noise_adapter) if path is not None]
     check_family(family, vae=vae, bases=bases[1:], adapters=adapters)
+    changes = lora_changes(lora, bases, adapters)
     options: dict[str, Any] = {"dtype": dtype, "device": device, "ops": ops, "keep_packed": keep_packed}
-    networks = [_load_base(path, text.width, options) for path in bases]
+    networks = [
+        _load_base(path, text.width, {**options, "changes": own}) for path, own in zip(bases, changes, strict=True)
+    ]
     model = VaceModel(
         expert=Expert(base=networks[0]),
         vae=load_vae(vae, dtype=vae_dtype, device=device, tile=tile),
@@ -74,7 +84,34 @@ def load_model(
     )
     if not adapters:
         return model
-    return model.attach(*(load_adapter(path, **options) for path in adapters))
+    return model.attach(
+        *(load_adapter(path, **options, changes=own) for path, own in zip(adapters, changes, strict=False))
+    )
+
+
+def lora_changes(
+    lora: Sequence[Lora], bases: Sequence[str | Path], adapters: Sequence[str | Path] = (), *, say: bool = True
+) -> list[dict[str, tuple[Change, ...]]]:
+    """What LoRA files change in each network of a model, told from headers alone; what does not match is said.
+
+    Args:
+        lora: The files, in the order in which they are merged.
+        bases: The base, or those of a pair for high and for low noise.
+        adapters: Those that belong to them, as many or none.
+        say: Whether to say what does not match.
+
+    Raises:
+        ModelError: a file is missing or damaged, matches nothing in a network that it is for, or does not fit it.
+        InputError: one is for a network of a pair, and there is none.
+    """
+    check_noise(lora, pair=len(bases) > 1, say=say)
+    networks: list[dict[str, tuple[Change, ...]]] = []
+    said: set[Path] = set() if say else {one.path for one in lora}
+    for index, (noise, path) in enumerate(zip(NOISES, bases, strict=False)):
+        here = [one for one in lora if one.noise in (None, noise)]
+        halves = [(_found(path), "base"), *((_found(own), "adapter") for own in adapters[index : index + 1])]
+        networks.append(changes_for(here, *halves, said=said) if here else {})
+    return networks
 
 
 def family_in(path: str | Path) -> Family:

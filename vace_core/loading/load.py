@@ -7,6 +7,7 @@ Loaded models are ready to run and frozen; call `requires_grad_(True)` to train 
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -23,12 +24,13 @@ from ..files.checkpoint import Part, open_checkpoint
 from ..files.gguf_format import GgufFile
 from ..files.packed import Packing
 from ..files.tensors import damaged
-from ..files.weights import OWN_DTYPES
+from ..files.weights import OWN_DTYPES, Weights
 from ..models import layers
 from ..models.family import Family
 from ..protocols import BaseModel, VideoVae
 from .detection import Found, identify
 from .inspect import are_context_layers, context_layers_of
+from .lora import Changes, kept_change, merged
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -45,6 +47,7 @@ def load_base(
     device: str | torch.device = "cpu",
     ops: ModuleType | Any = layers,
     keep_packed: bool = False,
+    changes: Changes | None = None,
 ) -> BaseModel:
     """The base model in a file, an index of shards or a folder; an adapter in the same file is not read.
 
@@ -59,6 +62,8 @@ def load_base(
             an `attention`, as `models.layers`, it is used.
         keep_packed: Whether quantised matrices (float8, blocks of GGUF) stay as they are stored until they are used,
             where `ops` can do that.
+        changes: What is merged into the weights, in float32 and rounded once, and into those that stay as they are
+            stored whenever they are used; from `lora_match.changes_for`.
 
     Raises:
         WeightsError: damaged, another kind of model, or weights missing, unexpected or of another shape.
@@ -67,7 +72,14 @@ def load_base(
     found = _find(path, "base")
     sizes = found.family.base_sizes(found.weights)
     base: Any = _filled(
-        lambda ops: found.family.build_base(sizes, ops), ops, found, "base", dtype, device, keep_packed=keep_packed
+        lambda ops: found.family.build_base(sizes, ops),
+        ops,
+        found,
+        "base",
+        dtype,
+        device,
+        keep_packed=keep_packed,
+        changes=changes,
     )
     return base
 
@@ -80,6 +92,7 @@ def load_adapter(
     device: str | torch.device = "cpu",
     ops: ModuleType | Any = layers,
     keep_packed: bool = False,
+    changes: Changes | None = None,
 ) -> ContextAdapter:
     """The adapter in a file of its own, or out of a file that holds the base too; the base is not read.
 
@@ -91,6 +104,7 @@ def load_adapter(
         device: As for `load_base`.
         ops: As for `load_base`.
         keep_packed: As for `load_base`.
+        changes: As for `load_base`.
 
     Raises:
         InputError: nothing tells the context layers, so they must be given; or those that are given cannot be.
@@ -128,6 +142,7 @@ def load_adapter(
         device,
         lambda ours: family.official_adapter_key(ours, chosen),
         keep_packed=keep_packed,
+        changes=changes,
     )
 
 
@@ -188,6 +203,7 @@ def _filled(
     official: Callable[[str], str] = str,
     *,
     keep_packed: bool = False,
+    changes: Changes | None = None,
 ) -> Model:
     """The model that `make` makes of `ops`, with its weights; `official` gives official names of the model's own."""
     with torch.device("meta"):
@@ -197,18 +213,30 @@ def _filled(
     ours = {official(name): name for name in plain.state_dict()}
     shapes = {name: tuple(value.shape) for name, value in zip(ours, plain.state_dict().values(), strict=True)}
     _check(found, part, shapes)
-    dtype = dtype or weights.dtype(names)
+    dtype, changes = dtype or weights.dtype(names), changes or {}
     packed = _packed(model, found, part, ours) if keep_packed else {}
     if torch.device(device).type == "cpu":
         stored = sum(weights.info(name).nbytes for name in packed)
         expanded = weights.count(name for name in names if name not in packed) * dtype.itemsize
         check_room(stored + expanded, f"The model in {weights.file.path}")
     for name, (layer, packing) in packed.items():
-        layers.keep_packed(layer, weights.read_packed(name, packing).to(device), packing)
-    state = {ours[name]: weights.read(name, dtype=dtype, device=device) for name in names if name not in packed}
+        change = kept_change(changes.get(name, ()), device)
+        layers.keep_packed(
+            layer, weights.read_packed(name, packing).to(device), dataclasses.replace(packing, change=change)
+        )
+    state = {ours[name]: _read(weights, name, dtype, device, changes) for name in names if name not in packed}
     state |= {ours[name]: layer.weight for name, (layer, _) in packed.items()}
     model.load_state_dict(state, strict=True, assign=True)
     return model.eval().requires_grad_(False)
+
+
+def _read(
+    weights: Weights, name: str, dtype: torch.dtype, device: str | torch.device, changes: Changes
+) -> torch.Tensor:
+    """The weight with this official name, with what LoRA files change in it."""
+    if name not in changes:
+        return weights.read(name, dtype=dtype, device=device)
+    return merged(weights.read(name, dtype=torch.float32, device=device), changes[name]).to(dtype)
 
 
 def _packed(model: nn.Module, found: Found, part: str, ours: Mapping[str, str]) -> dict[str, tuple[nn.Module, Packing]]:

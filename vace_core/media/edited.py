@@ -4,32 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from ..errors import InputError, ShapeError
-from ..files.replacing import replacing
+from ..errors import ShapeError
 from .colour import Colour
-from .encoder import FilmEncoder, Layout
-from .files import pyav
 from .footage import Footage
-from .planes import Turn, bits_of, converted, frame_of_planes, numbers_to_planes, stored_planes, upright
-from .reader import VideoReader
-from .sound import sound_of
-from .video import to_uint8
+from .stored import Planes, pictures_of, planes_of, source_planes, stored_format, write_planes
 from .write import CRF, check_video_target
-
-if TYPE_CHECKING:
-    from av.video.frame import VideoFrame
 
 Edited = Iterable[tuple[Tensor, Tensor]]
 """Chunks of what was made: finished frames and where they count, as `write_edited` takes them."""
-
-_TURNED = {"yuv422p": "yuv440p", "yuv440p": "yuv422p"}  # a quarter turn makes columns of rows
-_FFV1 = {"gbrp": "bgr0", "gbrap": "bgra"}  # how FFV1 takes RGB of 8 bits
 
 
 def write_edited(
@@ -66,90 +53,37 @@ def write_edited(
         InputError: the film cannot be read, the path cannot be written, or a frame holds NaN or infinity.
         ShapeError: the edit has another size than the film, or reaches beyond it.
     """
-    path, av = Path(path), pyav()
+    path = Path(path)
     first, last = source.checked(first, last)
     check_video_target(path, lossless=lossless, pixels=(last - first) * source.height * source.width)
-    name = _stored_format(source)
-    target = _target_format(source, name, lossless)
-    layout = Layout(
-        width=source.width,
-        height=source.height,
-        pix_fmt=target,
-        crf=None if lossless else crf,
-        colour=source.colour,
-        aspect=source.aspect,
-    )
     times = source.times[first:last]
-    audio = source.path if sound and source.sound else None
-    with replacing(path, av.FFmpegError) as part, av.open(str(part), "w") as container:
-        encoder = FilmEncoder(container, layout, source.fps, times - times[0, 0])
-        with sound_of(audio, container, float(times[0, 0]), flac=lossless) as encoder.sound:
-            made = _made(edited, source)
-            for index, planes in enumerate(_source_planes(source, first, last), first):
-                edit = next(made, None) if index >= begin else None
-                if edit is not None:
-                    planes = _with_edit(planes, name, source.colour, *edit)
-                encoder.add(_for_encoder(planes, name, layout))
-            if next(made, None) is not None:
-                raise ShapeError(
-                    "edit-too-long",
-                    "The edit reaches beyond frame {last} of {path}, the last that is written. It needs as many frames "
-                    "as there are from {begin} on. Shorten it.",
-                    last=last,
-                    path=source.path,
-                    begin=begin,
-                )
-            encoder.finish()
+    write_planes(
+        path,
+        source,
+        _edited_planes(source, edited, begin, first, last),
+        size=(source.height, source.width),
+        times=times,
+        crf=crf,
+        lossless=lossless,
+        sound=sound,
+        sound_start=float(times[0, 0]),
+    )
 
 
-def _stored_format(source: Footage) -> str:
-    """The format of the planes that `_source_planes` gives, all of one film alike."""
-    if not isinstance(source, VideoReader) or source.tone_mapped is not None:
-        return "gbrp" if source.bits <= 8 else "gbrp16le"
-    frame = next(source.raw(0, 1))
-    name = stored_planes(frame)[1]
-    if name.startswith("gray"):
-        name = "yuv444p" if bits_of(frame) <= 8 else name.replace("gray", "yuv444p")
-    layout, at, rest = name.partition("p")
-    return _TURNED.get(f"{layout}p", f"{layout}p") + rest if source.turn[0] and at else name
-
-
-def _target_format(source: Footage, name: str, lossless: bool) -> str:
-    if lossless:
-        target = _FFV1.get(name, name)
-        known = {kind.name for kind in pyav().Codec("ffv1", "w").video_formats or ()}
-        if target not in known:
-            raise InputError(
-                "footage-format",
-                "The film {path} is stored as {name}, which FFV1 does not take. 4:2:0, 4:2:2 or 4:4:4 is needed to "
-                "write it without loss. Convert it, or write it as .mp4.",
-                path=source.path,
-                name=name,
-            )
-        return target
-    sampling = "444" if source.height % 2 or source.width % 2 else "420"
-    return f"yuv{sampling}p" + ("10le" if source.bits > 8 else "")
-
-
-def _source_planes(source: Footage, first: int, last: int) -> Iterator[list[Any]]:
-    """The levels of each frame, upright."""
-    if isinstance(source, VideoReader) and source.tone_mapped is None:
-        for frame in source.raw(first, last):
-            planes = stored_planes(frame)[0]
-            if len(planes) == 1:  # gray, which an edit brings colour into
-                neutral = np.full_like(planes[0], 1 << (bits_of(frame) - 1))
-                planes = [planes[0], neutral, neutral]
-            yield [_upright(plane, source.turn) for plane in planes]
-        return
-    for picture in source.pictures(range(first, last), deep=source.bits > 8):
-        levels = (picture * 65535).round() if source.bits > 8 else picture
-        levels = levels.numpy().astype(np.uint16 if source.bits > 8 else np.uint8)
-        yield [levels[..., 1], levels[..., 2], levels[..., 0]]
-
-
-def _upright(plane: Any, turn: Turn) -> Any:
-    kind = plane.dtype
-    return plane if not any(turn) else upright(torch.from_numpy(plane.astype(np.int32)), turn).numpy().astype(kind)
+def _edited_planes(source: Footage, edited: Edited, begin: int, first: int, last: int) -> Iterator[Planes]:
+    name, made = stored_format(source), _made(edited, source)
+    for index, planes in enumerate(source_planes(source, first, last), first):
+        edit = next(made, None) if index >= begin else None
+        yield planes if edit is None else _with_edit(planes, name, source.colour, *edit)
+    if next(made, None) is not None:
+        raise ShapeError(
+            "edit-too-long",
+            "The edit reaches beyond frame {last} of {path}, the last that is written. It needs as many frames "
+            "as there are from {begin} on. Shorten it.",
+            last=last,
+            path=source.path,
+            begin=begin,
+        )
 
 
 def _made(edited: Edited, source: Footage) -> Iterator[tuple[Tensor, Any]]:
@@ -169,19 +103,14 @@ def _made(edited: Edited, source: Footage) -> Iterator[tuple[Tensor, Any]]:
                 path=source.path,
                 source=(source.height, source.width),
             )
-        deep = source.bits > 8 and frames.dtype != torch.uint8
-        checked = frames.cpu() if frames.dtype == torch.uint8 else to_uint8(frames)
-        for index in range(count):
-            picture = checked[index]
-            if deep:
-                picture = (frames[0, :, index].detach().cpu().float().permute(1, 2, 0) + 1).div(2).clamp(0, 1)
+        for index, picture in enumerate(pictures_of(frames, source)):
             yield picture, changed[index].cpu().numpy() > 0
 
 
-def _with_edit(planes: list[Any], name: str, colour: Colour, picture: Tensor, changed: Any) -> list[Any]:
+def _with_edit(planes: Planes, name: str, colour: Colour, picture: Tensor, changed: Any) -> Planes:
     """The planes with those of the picture where it counts."""
-    made = _planes_of(picture, name, colour)
-    found: list[Any] = []
+    made = planes_of(picture, name, colour)
+    found: Planes = []
     for plane, new in zip(planes, [*made, *planes[len(made) :]], strict=True):
         rows, columns = -(-changed.shape[0] // plane.shape[0]), -(-changed.shape[1] // plane.shape[1])
         found.append(np.where(_any_of(changed, rows, columns), new, plane))
@@ -193,19 +122,3 @@ def _any_of(changed: Any, rows: int, columns: int) -> Any:
     height, width = changed.shape
     whole = np.pad(changed, ((0, -height % rows), (0, -width % columns)))
     return whole.reshape(whole.shape[0] // rows, rows, whole.shape[1] // columns, columns).any((1, 3))
-
-
-def _planes_of(picture: Tensor, name: str, colour: Colour) -> list[Any]:
-    """RGB as planes of a format; alpha is not among them."""
-    opaque = name.replace("yuva", "yuv").replace("gbrap", "gbrp")
-    depth = int(opaque.partition("p")[2].removesuffix("le") or 8)
-    if depth > 8 or opaque.startswith("gbr"):
-        numbers = picture if picture.is_floating_point() else picture.float() / 255
-        return numbers_to_planes(numbers, colour, depth, opaque)
-    frame = pyav().VideoFrame.from_ndarray(picture.numpy(), format="rgb24")
-    return stored_planes(converted(frame, opaque, colour))[0]
-
-
-def _for_encoder(planes: list[Any], name: str, layout: Layout) -> VideoFrame:
-    frame = frame_of_planes(planes, name)
-    return frame if name == layout.pix_fmt else converted(frame, layout.pix_fmt, layout.colour)

@@ -12,16 +12,18 @@ from torch.nn import functional
 from ..adapter import Attachment
 from ..checks.numbers import check_finite
 from ..checks.room import FRAMES, check_room
-from ..composite import RING, composite_vcu
-from ..context import EMPTY, VAE_ADVICE, content_box, encode_context
+from ..composite import composite_vcu
+from ..context import EMPTY, VAE_ADVICE, Encoded, content_box, encode_job
 from ..errors import InputError
 from ..geometry import Box, Grid
+from ..inputs.blending import RING, BlendMode
 from ..models.text import placed
 from ..protocols import OnChunk, VideoVae
 from ..sampling.conditions import Condition, check_adapter, check_steps, conditions_of
 from ..sampling.guidance import Denoise, guide, switch_experts
 from ..sampling.options import SamplingOptions
-from ..sampling.pinning import Held, encode_source, kept_cells, pinned
+from ..sampling.phases import scale_by_level
+from ..sampling.pinning import Held, behind_references, kept_cells, pinned
 from ..sampling.progress import LATENTS, Progress, check_reached
 from ..sampling.schedule import NoiseSchedule
 from ..sampling.solvers import SOLVERS, OnStep, Solver
@@ -43,6 +45,7 @@ def generate(
     begin: Tensor | None = None,
     feather: int = 0,
     match_colour: bool = False,
+    blend_mode: BlendMode = "feather",
     on_step: OnStep | None = None,
     on_chunk: Callable[[str, int, int], None] | None = None,
     progress: Progress | None = None,
@@ -56,6 +59,7 @@ def generate(
         begin: With `options.denoise` below 1, the clip to begin from, `(B, 3, T, H, W)` in −1..1; None = the source.
         feather: Pixels of soft edge, inside the mask; 0 = a hard edge.
         match_colour: Match the colours of the generated part to the kept part; `composite` says how.
+        blend_mode: How generated pixels meet kept ones, as for `composite.composite_vcu`.
         on_step: Called as (index, total, denoised latents of the video) after each step. Raising stops the job and
             leaves the model as it was.
         on_chunk: Called as (what, done, total) while pixels are encoded and decoded; raising stops the job too.
@@ -80,7 +84,13 @@ def generate(
         progress=progress,
     )
     return finish(
-        model.vae, vcu, latents, feather=feather, match_colour=match_colour, on_chunk=_named(on_chunk, "decode")
+        model.vae,
+        vcu,
+        latents,
+        feather=feather,
+        match_colour=match_colour,
+        blend_mode=blend_mode,
+        on_chunk=_named(on_chunk, "decode"),
     )
 
 
@@ -91,6 +101,7 @@ def finish(
     *,
     feather: int = 0,
     match_colour: bool = False,
+    blend_mode: BlendMode = "feather",
     correct: Callable[[Tensor], Tensor] | None = None,
     on_chunk: OnChunk | None = None,
 ) -> Tensor:
@@ -99,6 +110,7 @@ def finish(
     Args:
         feather: As for `generate`.
         match_colour: As for `generate`.
+        blend_mode: As for `generate`.
         correct: What is done to the frames `(B, 3, T, H, W)` that the model generated before kept ones are put back;
             where nothing is generated in any frame, they are the source's.
         on_chunk: Called as (done, total) while pixels are decoded; raising stops it.
@@ -121,14 +133,16 @@ def finish(
         return vcu.shown(frames if correct is None else correct(frames))
     whole = Box(0, 0, vcu.width, vcu.height)
     # Colours are compared on kept pixels beside the mask, so these must be decoded too.
-    box = (generated_box(vcu) or whole).grown(RING if match_colour else 0, vcu.height, vcu.width)
+    compares = match_colour or blend_mode == "multiband"
+    box = (generated_box(vcu) or whole).grown(RING if compares else 0, vcu.height, vcu.width)
     made = vae.decode(latents, window=None if box == whole else box, on_chunk=on_chunk)
     check_finite(made, "Decoding", VAE_ADVICE)
     canvas = vcu.source.clone()
     canvas[..., box.top : box.bottom, box.left : box.right] = made.to(canvas.device)
     if correct is not None:
         canvas = correct(canvas)
-    return vcu.shown(composite_vcu(canvas, vcu, feather=feather, match_colour=match_colour))
+    result = composite_vcu(canvas, vcu, feather=feather, match_colour=match_colour, blend_mode=blend_mode)
+    return vcu.shown(result)
 
 
 def sample(
@@ -136,7 +150,7 @@ def sample(
     vcu: VideoConditionUnit,
     options: SamplingOptions,
     *,
-    context: Tensor | None = None,
+    encoded: Encoded | None = None,
     strength: Strength = AS_TRAINED,
     also: Sequence[Condition] = (),
     pin: bool = False,
@@ -149,7 +163,8 @@ def sample(
     """Latents `(B, C, t, h, w)` of the video alone, references already dropped; arguments as for `generate`.
 
     Args:
-        context: The VCU as `encode_context` gives it, on the device where the job is done; None = it is encoded here.
+        encoded: The conditions, and what pinning and beginning from a clip need, as `encode_job` gives them, on the
+            device where the job is done; None = they are encoded here.
         hold: Latents that are known and held in every step, whatever the source is there.
     """
     solver = get_solver(options.solver)
@@ -165,12 +180,18 @@ def sample(
     if (kept := kept_latents(model.vae, vcu, options, progress)) is not None:
         return kept
 
-    def encode(one: VideoConditionUnit) -> Tensor:
-        return encode_context(one, model.vae, model.encode_masks, on_chunk=on_chunk)
-
-    context = encode(vcu) if context is None else context
-    contexts = [context, *(encode(one.vcu) for one in conditions[1:])]
-    denoise = make_denoiser(model, vcu, options, schedule, list(zip(conditions, contexts, strict=True)))
+    starts = options.begins_from_clip
+    if encoded is None:
+        encoded = encode_job(
+            [one.vcu for one in conditions],
+            model.vae,
+            model.encode_masks,
+            source=pin or (starts and begin is None),
+            begin=begin if starts else None,
+            on_chunk=on_chunk,
+        )
+    context = encoded.contexts[0]
+    denoise = make_denoiser(model, vcu, options, schedule, list(zip(conditions, encoded.contexts, strict=True)))
 
     def report(index: int, total: int, denoised: Tensor) -> None:
         check_finite(denoised, f"Step {index + 1} of {total} of sampling", MODEL_ADVICE)
@@ -179,19 +200,16 @@ def sample(
 
     noise = make_noise((len(context), model.vae.latent_channels, *context.shape[2:]), options.seed).to(context.device)
     latents = noise
-    starts = options.denoise < 1
-    # Once for both: pinned cells, and what the job begins from.
-    source = encode_source(vcu, model.vae, on_chunk=on_chunk) if pin or (starts and begin is None) else None
-    known = hold
-    if pin and source is not None:
-        known = Held(latents=source, cells=kept_cells(vcu.masks, model.vae.grid).to(source.device)).under(hold)
-    if known is not None:
-        cells = functional.pad(known.cells, (0, 0, 0, 0, skip, 0)).to(noise.device)
-        denoise = pinned(denoise, _behind_references(known.latents, context).to(noise), noise, cells)
+    held = hold
+    if pin and encoded.source is not None:
+        held = Held(latents=encoded.source, cells=kept_cells(vcu.masks, model.vae.grid).to(noise.device)).under(hold)
+    if held is not None:
+        cells = functional.pad(held.cells, (0, 0, 0, 0, skip, 0)).to(noise.device)
+        denoise = pinned(denoise, behind_references(held.latents, context).to(noise), noise, cells)
     if starts:
-        clip = model.vae.encode(begin) if begin is not None else source
-        assert clip is not None
-        latents = (1 - levels[0]) * _behind_references(clip, context).to(noise) + levels[0] * noise
+        known = encoded.source if encoded.begin is None else encoded.begin
+        assert known is not None
+        latents = (1 - levels[0]) * behind_references(known, context).to(noise) + levels[0] * noise
     return solver.run(denoise, latents, levels, report, progress)[:, :, skip:]
 
 
@@ -209,12 +227,6 @@ def kept_latents(
     shape = (len(vcu.roles), vae.latent_channels, vcu.num_references + t, h, w)
     check_reached(reached, shape=shape, total=int(options.steps), carries=get_solver(options.solver).carries)
     return reached.tensors[LATENTS][:, :, vcu.num_references :] if reached.finished else None
-
-
-def _behind_references(video: Tensor, context: Tensor) -> Tensor:
-    """Latents of a video behind those of the references, which are the first half of their context."""
-    references = context.shape[2] - video.shape[2]
-    return torch.cat([context[:, : video.shape[1], :references].to(video), video], dim=2)
 
 
 def check_vcu(vcu: VideoConditionUnit, grid: Grid) -> None:
@@ -294,7 +306,7 @@ def make_denoiser(
             expert.base,
             prompt,
             negative,
-            guidance_scale=options.guidance_scale,
+            guidance_scale=scale_by_level(schedule.sigmas(), options.scales),
             stg_scale=options.stg_scale,
             rescale=options.rescale,
             attachments=_attachments(expert, options, schedule, conditions, model.vae.grid),

@@ -152,6 +152,7 @@ def _together(job: Job) -> Iterator[MadeWindow]:
             _sampled_together(job, vcu, range(first, last)),
             feather=job.feather if vcu.source is not None else 0,
             match_colour=job.match_colour and vcu.source is not None,
+            blend_mode=job.blend_mode if vcu.source is not None else "feather",
         )
         yield MadeWindow(number=first, begin=begin, frames=frames, head=frames[:, :, :0], handed=None)
 
@@ -176,7 +177,7 @@ def _sampled_together(job: Job, vcu: VideoConditionUnit, numbers: range) -> Tens
             own = replace(own, negative_prompt=window.negative_prompt)
         part = torch.cat([context[:, :, :skip], context[:, :, skip + begin : skip + begin + count]], dim=2)
         asked = replace(options, strength=options.strength * window.strength)
-        denoise = make_denoiser(model, own, asked, schedule, [(Condition(vcu=own), part)])
+        denoise = make_denoiser(model, own, asked, schedule, [(Condition(vcu=own, strength=job.strength), part)])
         weights = pyramid(count) if job.joining.by == "pyramid" else ramp(count, before, after)
         stretches.append(Stretch(denoise=denoise, begin=begin, weights=weights))
     noise = make_noise((len(context), model.vae.latent_channels, *context.shape[2:]), options.seed).to(context.device)
@@ -200,7 +201,7 @@ def _check_together(job: Job, start: int) -> None:
         (any(window.references is not None for window in plan.windows), "given references of their own"),
         (bool(plan.keyframes), "given keyframes by the plan"),
         (job.pin, "pinned"),
-        (job.options.denoise < 1, "begun from the source"),
+        (job.options.begins_from_clip, "begun from the source"),
     ):
         if there:
             raise _not_together(job, what, "pixels or latents")

@@ -9,11 +9,13 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from ..context import encode_context
+from ..context import encode_job
 from ..errors import InputError
+from ..inputs.blending import BlendMode
 from ..sampling.options import LAST_SEED, SamplingOptions
 from ..sampling.pinning import Held
 from ..sampling.solvers import OnStep
+from ..sampling.strength import AS_TRAINED, Strength
 from ..sampling.windows import Plan
 from ..vcu import VideoConditionUnit
 from . import VaceModel, finish, sample
@@ -122,9 +124,11 @@ class Job:
         options: How each is sampled. Window n has the seed of the options and n more, unless the plan says another.
         joining: How windows are joined.
         pictures: The images that the plan names, `(B, 3, 1, h, w)`; keyframes have the size of the clip.
-        pin: As `generate`, as are all others.
+        strength: As `generate`, as are all others; over the frames of each window.
+        pin: As `generate`.
         feather: As `generate`.
         match_colour: As `generate`, in windows that keep a part of their frames.
+        blend_mode: As `generate`, in windows that keep a part of their frames.
         on_step: As `generate`.
         on_chunk: As `generate`.
     """
@@ -135,9 +139,11 @@ class Job:
     options: SamplingOptions
     joining: Joining = Joining()
     pictures: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
+    strength: Strength = AS_TRAINED
     pin: bool = False
     feather: int = 0
     match_colour: bool = False
+    blend_mode: BlendMode = "feather"
     on_step: OnStep | None = None
     on_chunk: Callable[[str, int, int], None] | None = None
 
@@ -206,22 +212,24 @@ def _generated(
         tell = job.on_chunk
         return None if tell is None else lambda done, total: tell(what, done, total)
 
-    hold = context = None
-    by, model = job.joining.by, job.model
+    hold = encoded = None
+    by, model, pins = job.joining.by, job.model, job.pin and vcu.source is not None
     if before is not None and by != "pixels":
         tail = before.latents if by == "latents" else None
         hold = _held(job, vcu, before.frames, tail)
     if hold is not None and by == "latents":
-        context = encode_context(vcu, model.vae, model.encode_masks, on_chunk=chunks("encode"))
-        video = context[:, : hold.latents.shape[1], vcu.num_references :]
+        source = pins or options.begins_from_clip
+        encoded = encode_job([vcu], model.vae, model.encode_masks, source=source, on_chunk=chunks("encode"))
+        video = encoded.contexts[0][:, : hold.latents.shape[1], vcu.num_references :]
         # What the adapter reads as kept are the same latents, not those of another way through the VAE.
         video.copy_(torch.where(hold.cells, hold.latents.to(video), video))
     latents = sample(
         model,
         vcu,
         options,
-        context=context,
-        pin=job.pin and vcu.source is not None,
+        encoded=encoded,
+        strength=job.strength,
+        pin=pins,
         hold=hold,
         on_step=job.on_step,
         on_chunk=chunks("encode"),
@@ -232,6 +240,7 @@ def _generated(
         latents,
         feather=job.feather if vcu.source is not None else 0,
         match_colour=job.match_colour and vcu.source is not None,
+        blend_mode=job.blend_mode if vcu.source is not None else "feather",
         correct=_correction(job, before),
         on_chunk=chunks("decode"),
     )

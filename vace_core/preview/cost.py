@@ -146,8 +146,8 @@ def job_cost(
     tokens = grid.tokens(*size, vcu.num_references)
     t, h, w = grid.latent_size(*size)
     words = costs.MAX_TEXT_TOKENS if text_tokens is None else text_tokens
-    acting = _acting_steps(options, tokens) if model.context_blocks else 0
-    passes = 1 + (options.guidance_scale != 1) + (options.stg_scale != 0)
+    acts = _acting_steps(options, tokens) if model.context_blocks else [False] * options.steps
+    passes = [1 + (scale != 1) + (options.stg_scale != 0) for scale in options.scales]
     return JobCost(
         num_frames=vcu.num_frames,
         height=vcu.height,
@@ -157,8 +157,8 @@ def job_cost(
         tokens=tokens,
         base_tflop=costs.base_flop(model.base, tokens, words) / TERA,
         adapter_tflop=costs.adapter_flop(model.base, model.context_blocks, tokens, words) / TERA,
-        base_passes=options.steps * passes,
-        adapter_passes=acting * passes,
+        base_passes=sum(passes),
+        adapter_passes=sum(count for count, acting in zip(passes, acts, strict=True) if acting),
         encode_tflop=_encode_all(model, vcu) / TERA,
         decode_tflop=costs.decode_flop(model.vae, *size) / TERA,
         weights=dict(model.weights),
@@ -180,13 +180,13 @@ def _encode_all(model: ModelSizes, vcu: VideoConditionUnit) -> int:
     return used * encode(model.vae, *size) + gray + vcu.num_references * encode(model.vae, 1, *size[1:])
 
 
-def _acting_steps(options: SamplingOptions, tokens: int) -> int:
-    """Steps in which the adapter acts."""
+def _acting_steps(options: SamplingOptions, tokens: int) -> list[bool]:
+    """Whether the adapter acts in each step."""
     if options.strength == 0:
-        return 0
+        return [False] * options.steps
     schedule = options.schedule(tokens, first=get_solver(options.solver).first)
     acting = options.adapter.sigma_range(schedule.at)
-    return sum(level in acting for level in schedule.sigmas()[:-1])
+    return [level in acting for level in schedule.sigmas()[:-1]]
 
 
 def _tera(tflop: float) -> str:

@@ -24,7 +24,7 @@ def guide(
     prompt: Any,
     negative: Any | None,
     *,
-    guidance_scale: float,
+    guidance_scale: float | Callable[[float], float],
     stg_scale: float = 0.0,
     rescale: float = 0.0,
     attachments: Sequence[Attachment] = (),
@@ -37,8 +37,9 @@ def guide(
     Args:
         model: Predicts velocity.
         prompt: From `model.prepare_text`.
-        negative: The same of the negative prompt; not used where `guidance_scale` is 1.
-        guidance_scale: Of classifier-free guidance (CFG). 1 = off, which saves a pass.
+        negative: The same of the negative prompt; not used where the guidance scale is 1.
+        guidance_scale: Of classifier-free guidance (CFG), or what gives it for the noise level of a step. 1 = off,
+            which saves a pass.
         stg_scale: Of spatio-temporal guidance (STG). 0 = off, which saves a pass.
         rescale: How much of the deviation of the prompt's own prediction comes back after that, 0..1; 0 = nothing, and
             so is 1, by which the official code means that it is off.
@@ -59,9 +60,10 @@ def guide(
             return model(latents, level, text, acting).to(latents.dtype)
 
         velocity = own = ask(prompt)
-        if guidance_scale != 1.0:
+        scale = guidance_scale(sigma) if callable(guidance_scale) else guidance_scale
+        if scale != 1.0:
             away = ask(negative)
-            velocity = away + guidance_scale * (velocity - away)
+            velocity = away + scale * (velocity - away)
         if stg_scale:
             velocity = velocity + stg_scale * (own - ask(weak))
             if rescale != 1.0:

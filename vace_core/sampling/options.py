@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ..adapter import SigmaRange
 from ..checks.numbers import check_number, check_whole
@@ -21,6 +22,7 @@ WAN_NEGATIVE_PROMPT = (
 NOTHING = "none"
 """The negative prompt of a unit for which no negative prompt is to count, not even that of the model."""
 
+ALL_NOISE = 0.999  # from this level on latents are taken for noise alone; UniPC begins there
 LAST_SEED = 2**64 - 1  # torch takes no larger one
 
 
@@ -78,15 +80,20 @@ class SamplingOptions:
     Source: Wan-Video/Wan2.1, wan/configs/shared_config.py.
 
     Attributes:
-        steps: Denoising steps, ≥ 1.
+        steps: Denoising steps, ≥ 1; where there are `sigmas`, as many as these make.
         shift: Shift of the schedule, > 0, for a clip of 1024 tokens.
         shift_growth: How fast the shift grows with the tokens of a clip, ≥ 0; 0 = it is the same for every clip.
         terminal: Noise level 0..1 at which the last step begins; 0 = where the shift puts it.
-        guidance_scale: ≥ 0; 1 = off.
+        guidance_scale: ≥ 0; 1 = off, which saves a pass.
+        guidance_scales: The same of each step, from the first on; the last one holds for all that are left.
+            () = `guidance_scale` in every step.
         stg_scale: Of spatio-temporal guidance, ≥ 0; 0 = off. Only some bases can do it.
         rescale: How much of the deviation of the prompt's own prediction comes back after that, 0..1; 0 and 1 = off.
         denoise: Part of the schedule, above 0 to 1, that is gone through: 1 = from pure noise; below, from the source
             video with so much noise, of which that much remains. All `steps` are made in it.
+        sigmas: Noise levels that are gone through instead of those of the schedule, falling from at most 1 to 0: of
+            another scheduler. Below 1 at its start a job begins from the source video, as with `denoise`. () = the
+            schedule's. What is given as a part of the schedule (percents, curves) is still told by `shift`.
         solver: One of `SOLVERS`.
         seed: One seed, one result; 0..2**64 - 1.
         strength: See `AdapterOptions`; so
@@ -106,12 +113,25 @@ class SamplingOptions:
     stg_scale: float = 0.0
     rescale: float = 0.0
     denoise: float = 1.0
+    sigmas: tuple[float, ...] = ()
     solver: str = "unipc"
     seed: int = 2025
     strength: float = 1.0
     start_percent: float = 0.0
     end_percent: float = 1.0
     negative_prompt: str = WAN_NEGATIVE_PROMPT
+    guidance_scales: tuple[float, ...] = ()
+
+    @property
+    def scales(self) -> tuple[float, ...]:
+        """The guidance scale of each step."""
+        given = self.guidance_scales or (self.guidance_scale,)
+        return (*given, *[given[-1]] * (int(self.steps) - len(given)))
+
+    @property
+    def is_guided(self) -> bool:
+        """Whether the negative prompt counts in any step."""
+        return any(scale != 1 for scale in self.scales)
 
     def negative_for(self, vcu: VideoConditionUnit) -> str:
         """The negative prompt that the unit is sampled with: its own, or that of these options where it has none."""
@@ -124,11 +144,35 @@ class SamplingOptions:
         check_number("The growth of the shift", self.shift_growth, least=0)
         check_number("The terminal noise level", self.terminal, least=0, most=1)
         check_number("The guidance scale (cfg)", self.guidance_scale, least=0)
+        for scale in self.guidance_scales:
+            check_number("A guidance scale (cfg) of a step", scale, least=0)
+        if len(self.guidance_scales) > self.steps:
+            raise InputError(
+                "guidance-scales-many",
+                "{count} guidance scales were given for {steps} steps. At most one for each step is needed, of which "
+                "the last holds for the rest. Give fewer, or make more steps.",
+                count=len(self.guidance_scales),
+                steps=self.steps,
+            )
         check_number("The scale of spatio-temporal guidance (stg)", self.stg_scale, least=0)
         check_number("The rescale", self.rescale, least=0, most=1)
         check_number("The denoise", self.denoise, above=0, most=1)
+        if self.sigmas:
+            _check_sigmas(self.sigmas)
+            if self.denoise < 1:
+                raise InputError(
+                    "denoise-and-sigmas",
+                    "The denoise is {denoise:g}, and sigmas came too, which say themselves where to begin. One of both "
+                    "is needed. Set denoise to 1, or leave the sigmas out.",
+                    denoise=self.denoise,
+                )
         check_whole("The seed", self.seed, least=0, most=LAST_SEED)
         _ = self.adapter  # checked where it is born
+
+    @property
+    def begins_from_clip(self) -> bool:
+        """Whether a job begins from a clip with noise rather than from noise alone."""
+        return self.denoise < 1 or (self.sigmas != () and self.sigmas[0] < ALL_NOISE)
 
     @property
     def adapter(self) -> AdapterOptions:
@@ -144,5 +188,23 @@ class SamplingOptions:
         """
         shift = grown_shift(float(self.shift), float(self.shift_growth), tokens)  # NumPy's may be of single precision
         return NoiseSchedule(
-            steps=int(self.steps), shift=shift, first=first, terminal=self.terminal, denoise=self.denoise
+            steps=int(self.steps),
+            shift=shift,
+            first=first,
+            terminal=self.terminal,
+            denoise=self.denoise,
+            levels=self.sigmas,
+        )
+
+
+def _check_sigmas(sigmas: tuple[float, ...]) -> None:
+    for sigma in sigmas:
+        check_number("A sigma", sigma, least=0, most=1)
+    falling = all(after < before for before, after in pairwise(sigmas))
+    if len(sigmas) < 2 or not falling or sigmas[-1] != 0:
+        raise InputError(
+            "sigmas-order",
+            "The sigmas are {sigmas}. At least two are needed, each below the one before, the last 0. Connect all of a "
+            "schedule, or its last part.",
+            sigmas=", ".join(f"{sigma:.4g}" for sigma in sigmas[:8]) + (", ..." if len(sigmas) > 8 else ""),
         )

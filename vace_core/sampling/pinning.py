@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from ..errors import InputError
 from ..geometry import Grid
@@ -53,6 +54,17 @@ def kept_cells(masks: Tensor, grid: Grid) -> Tensor:
     return ~torch.stack([made[:, :, begin:end].any(2) for begin, end in ranges], dim=2)
 
 
+def pinned_cells(vcu: VideoConditionUnit, grid: Grid) -> Tensor:
+    """`(B, 1, R+t, h, w)` bool: `kept_cells` of a VCU behind its references, which are not pinned."""
+    return functional.pad(kept_cells(vcu.masks, grid), (0, 0, 0, 0, vcu.num_references, 0))
+
+
+def behind_references(video: Tensor, context: Tensor) -> Tensor:
+    """Latents `(B, C, R+t, h, w)`: those of a video behind those of the references, the first half of their context."""
+    references = context.shape[2] - video.shape[2]
+    return torch.cat([context[:, : video.shape[1], :references].to(video), video], dim=2)
+
+
 def encode_source(vcu: VideoConditionUnit, vae: VideoVae, *, on_chunk: OnChunk | None = None) -> Tensor:
     """Latents `(B, C, t, h, w)` of the source as it is; where it has no pixels, the nearest of the same frame go on.
 
@@ -65,7 +77,7 @@ def encode_source(vcu: VideoConditionUnit, vae: VideoVae, *, on_chunk: OnChunk |
         raise InputError(
             "pin-without-source",
             "This VCU keeps no pixels, so there are no latents to pin or to begin from. A VCU with a source video is "
-            "needed. Leave pinning and denoise out.",
+            "needed. Leave pinning out; to use less noise, give a clip to begin from.",
         )
     source = torch.where(vcu.has_source, vcu.source, 0)
     return vae.encode(carried_on(source, vcu.has_source, ~vcu.has_source), on_chunk=on_chunk)

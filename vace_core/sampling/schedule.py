@@ -6,6 +6,7 @@ Source: Wan-Video/Wan2.1, wan/utils/fm_solvers.py and fm_solvers_unipc.py; Light
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..checks.numbers import check_number, check_whole
@@ -50,6 +51,20 @@ def sigma_to_percent(sigma: float, shift: float) -> float:
     return 1.0 - shift_sigma(sigma, 1.0 / shift)
 
 
+def found_percent(percent_to_sigma: Callable[[float], float], sigma: float) -> float:
+    """How much (0..1) of a schedule is behind at a noise level, where only the way back is known: it is searched for.
+
+    Args:
+        percent_to_sigma: How much is behind → the noise level, which falls.
+        sigma: The noise level.
+    """
+    low, high = 0.0, 1.0
+    for _ in range(40):  # to 1e-12
+        middle = (low + high) / 2
+        low, high = (middle, high) if percent_to_sigma(middle) > sigma else (low, middle)
+    return high
+
+
 def grown_shift(shift: float, growth: float, tokens: int) -> float:
     """The shift for a clip of `tokens`, where `shift` is the one for 1024: longer and larger clips need more noise."""
     return shift * math.exp(growth * (tokens - BASE_TOKENS))
@@ -66,6 +81,7 @@ class NoiseSchedule:
         terminal: Level 0..1 at which the last step begins, to which the others are stretched; 0 = where the shift
             puts it.
         denoise: Part of the schedule, above 0 to 1, that is gone through: the last one, in `steps` steps.
+        levels: Noise levels that are gone through instead; () = those of the schedule.
     """
 
     steps: int
@@ -73,9 +89,12 @@ class NoiseSchedule:
     first: float = 1.0
     terminal: float = 0.0
     denoise: float = 1.0
+    levels: tuple[float, ...] = ()
 
     def sigmas(self) -> list[float]:
-        """`steps` + 1 noise levels down to 0. Raises as the function of this name."""
+        """`steps` + 1 noise levels down to 0, or `levels`. Raises as the function of this name."""
+        if self.levels:
+            return list(self.levels)
         levels = sigmas(self._all_steps, self.shift, first=self.first)[:-1]
         return [*map(self._stretched, levels[-self.steps :]), 0.0]
 

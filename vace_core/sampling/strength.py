@@ -13,6 +13,8 @@ from ..errors import InputError, ShapeError
 from ..geometry import Grid
 from ..vcu import VideoConditionUnit
 
+SAME_SHAPE = 0.05  # relative difference of width to height: a fit to a model cuts off that little
+
 Curve = tuple[tuple[float, float], ...]
 """Points (place 0..1, factor ≥ 0), their places rising: straight lines between them, and as the first and last point
 beyond those. No points = 1 everywhere."""
@@ -32,8 +34,9 @@ class Strength:
             not computed.
         frames: Over the frames of the video, 0 = the first, 1 = the last; a latent frame counts by the middle of its
             frames. References are no frames.
-        space: `(1, 1, 1 or T, H, W)` in 0..1, of the video's size, such as a mask with soft edges: the mean over the
-            pixels of a token. One frame counts for all. References are not touched. None = 1 everywhere.
+        space: `(1, 1, 1 or T, H, W)` in 0..1, of the video's shape, such as a mask with soft edges: the mean over the
+            pixels of a token. One frame counts for all; without those for the padding, the last goes on. References
+            are not touched. None = 1 everywhere.
         references: One for each reference, in order; where there are more references, the last counts for them. None
             = 1 for all. The references are in the first tokens, so this is what keeps them out of the first frames.
 
@@ -81,7 +84,7 @@ class Strength:
             grid: Of the base.
 
         Raises:
-            ShapeError: `space` is not of the video's size.
+            ShapeError: `space` is not of the video's shape or length.
         """
         if not self.frames and self.space is None and not self.references:
             return None
@@ -100,20 +103,25 @@ class Strength:
 
     def _space_of(self, vcu: VideoConditionUnit, ranges: list[tuple[int, int]], size: tuple[int, int]) -> Tensor:
         assert self.space is not None
-        frames = self.space.shape[2]
-        if tuple(self.space.shape[3:]) != (vcu.height, vcu.width) or frames not in (1, vcu.num_frames):
+        frames, height, width = self.space.shape[2:]
+        alike = abs(width / height / (vcu.width / vcu.height) - 1) <= SAME_SHAPE
+        if not alike or frames not in (1, vcu.shown_frames, vcu.num_frames):
             raise ShapeError(
                 "strength-space-size",
                 "The strength over space has {frames} frames of {width} x {height} pixels, the video {num_frames} of "
-                "{video_width} x {video_height}. One frame, or as many, of the video's size are needed. Resize it.",
+                "{video_width} x {video_height}. One frame, or as many, of the video's shape are needed. Cut it to "
+                "that.",
                 frames=frames,
-                width=self.space.shape[4],
-                height=self.space.shape[3],
-                num_frames=vcu.num_frames,
+                width=width,
+                height=height,
+                num_frames=vcu.shown_frames,
                 video_width=vcu.width,
                 video_height=vcu.height,
             )
-        every = self.space[0, 0].float().cpu().expand(vcu.num_frames, -1, -1)
+        levels = self.space[0, 0].float().cpu()
+        if 1 < frames < vcu.num_frames:
+            levels = torch.cat([levels, levels[-1:].expand(vcu.padding, -1, -1)])
+        every = levels.expand(vcu.num_frames, -1, -1)
         means = torch.stack([every[begin:end].mean(0) for begin, end in ranges])
         return functional.adaptive_avg_pool2d(means, size)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -10,7 +11,9 @@ import torch
 
 from ..errors import ModelError
 from ..inputs.fitting import ResolutionPreset
+from ..loading.assembly import lora_changes
 from ..loading.load import load_adapter, load_base, load_vae
+from ..loading.lora import Lora
 from ..models import layers
 from ..models.wan.dit import GRID, encode_masks
 from ..pipeline import Expert, SamplingOptions, VaceModel
@@ -32,6 +35,7 @@ def load_starter(
     *,
     folder: Path = WEIGHTS,
     ops: ModuleType | Any = layers,
+    lora: Sequence[Lora] = (),
 ) -> VaceModel:
     """The starter, ready to run: base, adapter, VAE and its own words.
 
@@ -40,19 +44,21 @@ def load_starter(
         dtype: What they are computed in; they are stored in half precision.
         folder: Holds vae.safetensors, base.safetensors and adapter.safetensors.
         ops: Where the layers of base and adapter come from, as for `load_base`.
+        lora: LoRA files, merged into base and adapter in this order.
 
     Raises:
-        ModelError: a file is missing or damaged, or the adapter does not fit the base.
+        ModelError: a file is missing or damaged, or the adapter or a LoRA does not fit the base.
     """
     vae, base, adapter = (part_file(folder, part) for part in PARTS)
-    network = load_base(base, dtype=dtype, device=device, ops=ops)
+    (changes,) = lora_changes(lora, [base], [adapter])
+    network = load_base(base, dtype=dtype, device=device, ops=ops, changes=changes)
     model = VaceModel(
         expert=Expert(base=network),
         vae=load_vae(vae, dtype=dtype, device=device),
         text=StarterText(),
         encode_masks=encode_masks,
     )
-    return model.attach(load_adapter(adapter, dtype=dtype, device=device, ops=ops))
+    return model.attach(load_adapter(adapter, dtype=dtype, device=device, ops=ops, changes=changes))
 
 
 def is_starter_folder(folder: Path) -> bool:

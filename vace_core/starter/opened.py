@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -11,6 +12,7 @@ from ..files.checkpoint import open_checkpoint
 from ..loading.assembly import family_in, load_model
 from ..loading.detection import identify
 from ..loading.inspect import find_pair, inspect
+from ..loading.lora import Lora
 from ..loading.opened import OpenModel
 from ..loading.t5 import load_text
 from ..models.devices import best_device, dtype_on
@@ -25,6 +27,7 @@ def open_model(
     vae: str | Path | None = None,
     text_encoder: str | Path | None = None,
     adapter: str | Path | None = None,
+    lora: Sequence[Lora | str] = (),
     preset: str | None = None,
     device: str | torch.device | None = None,
     dtype: torch.dtype | None = None,
@@ -36,18 +39,21 @@ def open_model(
         vae: Its VAE, if not in that file or folder.
         text_encoder: Its text encoder, if not in that folder.
         adapter: Its VACE adapter, if not in that file.
+        lora: LoRA files, merged in this order; as text "file", "file:0.8" with a strength, and for one network of a
+            pair "file:high" or "file:0.8:low".
         preset: A name of `Family.presets`, such as "wan-720p". None = the first.
         device: Where it runs; None = the accelerator, if there is one.
         dtype: What the transformer is computed in; None = as stored, if the device supports it.
 
     Raises:
-        InputError: a part is missing, or there is no such preset.
-        ModelError: a file is missing or damaged, or the parts do not belong together.
+        InputError: a part is missing, there is no such preset, or a LoRA is for a network that is not there.
+        ModelError: a file is missing or damaged, the parts do not belong together, or a LoRA does not fit them.
     """
     place = best_device() if device is None else torch.device(device)
     path = WEIGHTS if str(model) == STARTER_NAME else Path(model)
+    used = [Lora.parse(one) if isinstance(one, str) else one for one in lora]
     if is_starter_folder(path):
-        network = load_starter(place, dtype or torch.float32, folder=path)
+        network = load_starter(place, dtype or torch.float32, folder=path, lora=used)
         return OpenModel(model=network, takes=STARTER_PRESET, options=STARTER_OPTIONS)
     pair = find_pair(path)
     bases = [path] if pair is None else [pair.high_noise, pair.low_noise]
@@ -79,6 +85,7 @@ def open_model(
         low_noise_adapter=holding[1] if len(holding) > 1 else None,
         dtype=dtype or _dtype_of(bases[0], place),
         device=place,
+        lora=used,
     )
     options = family.options if pair is None else family.pair_options
     return OpenModel(model=network, takes=family.presets[preset or next(iter(family.presets))], options=options)

@@ -25,7 +25,7 @@ from ..text import TextEncoderSpec
 from . import cost as ltx_cost
 from . import dit as ltx
 from .dit import LtxDit, LtxSizes
-from .keys import ADAPTER_NAMES, STATISTICS, official_adapter_key, official_key, official_vae_key
+from .keys import ADAPTER_NAMES, STATISTICS, diffusers_key, official_adapter_key, official_key, official_vae_key
 from .latents import LATENTS
 from .text import T5
 from .vae import BLOCKS, LtxVae, LtxVaeNetwork, LtxVaeSizes
@@ -73,7 +73,13 @@ class LtxFamily:
     costs: Costs = ltx_cost
     transformer = (
         Naming(name="official", marks=(BASE_MARK, ADAPTER_MARK), prefixes=PREFIXES),
-        Naming(name="diffusers", marks=("time_embed.linear.weight",), prefixes=PREFIXES, official=official_key),
+        Naming(
+            name="diffusers",
+            marks=("time_embed.linear.weight",),
+            prefixes=PREFIXES,
+            official=official_key,
+            own=diffusers_key,
+        ),
     )
     vae = (
         Naming(name="official", marks=tuple(STATISTICS), prefixes=VAE_PREFIXES),

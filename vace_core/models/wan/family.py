@@ -24,7 +24,7 @@ from ..text import TextEncoderSpec
 from . import cost as wan_cost
 from . import dit as wan
 from .dit import HEAD_WIDTH, WanDit, WanSizes
-from .keys import official_key, official_vae_key
+from .keys import diffusers_key, official_key, official_vae_key
 from .latents import LATENTS
 from .text import UMT5
 from .vae import MULTIPLIERS, VaeSizes, WanVaeNetwork
@@ -78,6 +78,7 @@ class WanFamily:
             marks=("condition_embedder.time_proj.weight", "vace_blocks.0.proj_out.weight"),
             prefixes=PREFIXES,
             official=official_key,
+            own=diffusers_key,
         ),
         Naming(name="official", marks=(EMBEDDER_MARK,), prefixes=PREFIXES),  # diffusers has the same name for it
     )

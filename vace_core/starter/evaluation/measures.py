@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from ...evaluation import pixels
 from ..drawing import SHAPES
 from ..training.samples import Sample
 from ..world import SceneObject
@@ -178,7 +179,7 @@ def _direction_right(example: Sample, frames: Tensor) -> float:
 
 def _edges(example: Sample, frames: Tensor) -> float:
     assert example.vcu.control is not None
-    return metrics.edge_agreement(frames, example.vcu.control)
+    return pixels.edge_agreement(frames, example.vcu.control)
 
 
 def _brightness(score: Callable[[Tensor, Tensor], float]) -> Scorer:
@@ -206,7 +207,7 @@ def _moving(example: Sample) -> bool:
 
 
 def _repainting(metric: str, where: Callable[[Sample], Tensor], *baselines: str) -> Measure:
-    score = _against_truth(metrics.psnr, where)
+    score = _against_truth(pixels.psnr, where)
     return Measure(metric=metric, score=score, baselines=baselines, absolute=False)
 
 
@@ -221,13 +222,13 @@ _PLACED = (_BOX, _CENTRE)
 _KEPT = (
     Measure(
         metric="kept part before paste-back, PSNR dB",
-        score=_against_truth(metrics.psnr, _kept),
+        score=_against_truth(pixels.psnr, _kept),
         decoded=True,
         absolute=False,
     ),
     Measure(
         metric="largest error of the kept part as written, of 255",
-        score=_against_truth(metrics.written_error, _kept),
+        score=_against_truth(pixels.written_error, _kept),
         better="lower",
         absolute=False,
     ),
@@ -259,8 +260,8 @@ PLANS: dict[str, Plan] = {
     ),
     "gray": Plan(
         measures=(
-            Measure(metric="brightness, correlation", score=_brightness(metrics.brightness_correlation)),
-            Measure(metric="brightness, PSNR dB", score=_brightness(metrics.brightness_psnr), absolute=False),
+            Measure(metric="brightness, correlation", score=_brightness(pixels.brightness_correlation)),
+            Measure(metric="brightness, PSNR dB", score=_brightness(pixels.brightness_psnr), absolute=False),
         )
     ),
     "depth": Plan(measures=(_SILHOUETTE,)),

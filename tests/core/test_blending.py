@@ -1,0 +1,86 @@
+"""Seams: what is generated is brought to the levels beside it, and no kept pixel changes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from refused import refused
+
+from vace_core import tasks
+from vace_core.composite import composite_vcu
+from vace_core.errors import InputError
+from vace_core.geometry import Box
+from vace_core.inputs.blending import multiband, seam_ratio
+from vace_core.inputs.put_back import stitch
+
+SIZE = (48, 64)
+
+
+def smooth(seed: int = 0, frames: int = 2) -> torch.Tensor:
+    """A soft picture in −0.6..0.6."""
+    noise = torch.rand(frames, 3, 6, 8, generator=torch.Generator().manual_seed(seed)) * 1.2 - 0.6
+    return torch.nn.functional.interpolate(noise, SIZE, mode="bicubic").clamp(-0.6, 0.6).transpose(0, 1)[None]
+
+
+def hole(frames: int = 2) -> torch.Tensor:
+    masks = torch.zeros(1, 1, frames, *SIZE)
+    masks[..., 12:34, 20:50] = 1
+    return masks
+
+
+def mean_error(result: torch.Tensor, wanted: torch.Tensor) -> float:
+    return float((result - wanted).abs()[hole().bool().expand(-1, 3, -1, -1, -1)].mean())
+
+
+@pytest.mark.parametrize("feather", [0, 8])
+@pytest.mark.parametrize("shift", [(0.0, 0.0, 0.0), (0.3, -0.2, 0.05)])
+def test_a_shift_of_colour_is_undone_and_what_is_kept_stays(shift, feather):
+    truth, masks = smooth(), hole()
+    under = torch.where(masks > 0, torch.zeros(()), truth)  # another object, which is never seen
+    vcu = tasks.inpaint(under, masks)
+    made = truth + torch.tensor(shift).view(1, 3, 1, 1, 1)
+    result = composite_vcu(made, vcu, blend_mode="multiband")
+    assert torch.equal(result[(masks == 0).expand(-1, 3, -1, -1, -1)], truth[(masks == 0).expand(-1, 3, -1, -1, -1)])
+    assert mean_error(result, truth) < 0.02 + 0.02 * float(np.abs(shift).max())
+    soft = composite_vcu(made, vcu, feather=feather, blend_mode="multiband")
+    assert torch.equal(soft[..., :12, :], truth[..., :12, :])
+
+
+def test_light_that_drifts_is_followed_along_the_edge():
+    truth, masks = smooth(), hole() > 0
+    drift = torch.linspace(-0.2, 0.2, SIZE[1])
+    result = multiband(truth + drift, truth, masks)
+    assert mean_error(result, truth) < 0.15 * mean_error(truth + drift, truth)
+
+
+def test_what_was_not_generated_tells_nothing():
+    truth, masks = smooth(), hole()
+    made = torch.where(masks > 0, truth + 0.2, truth)  # only the hole was decoded
+    assert torch.equal(composite_vcu(made, tasks.inpaint(truth, masks), blend_mode="multiband"), made)
+    everything = torch.ones_like(masks) > 0
+    assert torch.equal(multiband(truth + 0.2, truth, everything), truth + 0.2)
+
+
+def test_a_crop_is_brought_to_the_levels_of_its_surroundings():
+    truth, where = smooth(), hole()[0, 0] > 0
+    box = Box(8, 4, 60, 44)
+    made = (truth + 0.15)[..., box.top : box.bottom, box.left : box.right]
+    result = stitch(made, truth, where, [box], blend_mode="multiband")
+    assert torch.equal(result[:, :, ~where], truth[:, :, ~where])
+    assert mean_error(result, truth) < 0.02
+
+
+def test_a_seam_is_measured_against_what_lies_beside_it():
+    truth, inside = smooth(), hole() > 0
+    assert 0.7 < seam_ratio(truth, inside) < 1.4
+    assert seam_ratio(torch.where(inside, truth + 0.3, truth), inside) > 4
+    with pytest.raises(InputError) as error:
+        seam_ratio(truth, torch.ones_like(inside))
+    assert refused(error.value) == "no-seam"
+
+
+def test_a_blend_that_is_not_there_is_refused():
+    with pytest.raises(InputError) as error:
+        composite_vcu(smooth(), tasks.inpaint(smooth(), hole()), blend_mode="poisson")  # type: ignore[arg-type]
+    assert refused(error.value) == "blend-unknown: known=feather, multiband, mode=poisson"

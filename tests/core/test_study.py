@@ -1,0 +1,109 @@
+"""`vace study`: the page tells no method, every rater counts, and scores are means with intervals."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from refused import refused
+from typer.testing import CliRunner
+
+from vace_core.cli import app
+from vace_core.errors import InputError
+from vace_core.evaluation.manifest import read_manifest
+from vace_core.evaluation.study import QUESTIONS, make_study, read_opinions, scores_table
+from vace_core.media.write import write_video
+
+
+@pytest.fixture
+def made(tmp_path):
+    """A study of two methods and three samples, of which one lacks a result."""
+    (tmp_path / "bench").mkdir()
+    samples = [{"name": f"s{n}", "task": "I2V", "prompt": "a <b>disc</b></script>"} for n in range(3)]
+    (tmp_path / "bench" / "manifest.json").write_text(json.dumps({"samples": samples}))
+    methods = {}
+    for number, method in enumerate(("ours", "theirs")):
+        methods[method] = tmp_path / method
+        methods[method].mkdir()
+        for sample in range(3 - number):
+            write_video(methods[method] / f"s{sample}.mp4", torch.full((1, 3, 5, 16, 16), 0.2 * number), fps=8)
+    count, problems = make_study(tmp_path / "out", read_manifest(tmp_path / "bench"), methods)
+    return tmp_path, methods, count, problems
+
+
+def rated(folder: Path, rater: str, ours: int, theirs: int, *, study: str | None = None) -> Path:
+    key = json.loads((folder / "out" / "key.json").read_text())
+    score = {"ours": ours, "theirs": theirs}
+    ratings = {clip: [score[entry["method"]], 3, 4] for clip, entry in key["clips"].items()}
+    path = folder / f"{rater}.json"
+    path.write_text(json.dumps({"study": study or key["study"], "rater": rater, "ratings": ratings}))
+    return path
+
+
+def test_a_sample_is_asked_for_only_where_all_methods_have_it(made):
+    _, _, count, problems = made
+    assert count == 4
+    assert [(one.method, one.sample, one.code) for one in problems] == [("theirs", "s2", "result-missing")]
+
+
+def test_neither_the_page_nor_its_clips_tell_a_method(made):
+    folder = made[0]
+    page = (folder / "out" / "study" / "study.html").read_text()
+    assert "ours" not in page
+    assert "theirs" not in page
+    assert "s0" not in page
+    assert "</script></script>" not in page
+    assert sorted(path.name for path in (folder / "out" / "study").iterdir()) == ["clips", "study.html"]
+    assert len({path.stat().st_mode for path in (folder / "out" / "study" / "clips").iterdir()}) == 1
+
+
+def test_a_study_is_not_written_over(made):
+    folder, methods, *_ = made
+    with pytest.raises(InputError) as error:
+        make_study(folder / "out", read_manifest(folder / "bench"), methods)
+    assert refused(error.value) == f"study-exists: folder={folder / 'out'}"
+
+
+def test_scores_are_means_over_raters_and_samples(made):
+    folder = made[0]
+    opinions = read_opinions(folder / "out" / "key.json", [rated(folder, "a", 5, 2), rated(folder, "b", 4, 3)])
+    assert opinions.score("I2V", "ours", "prompt following").value == 4.5
+    assert opinions.score("I2V", "theirs", "average").value == pytest.approx((2.5 + 3 + 4) / 3)
+    found = opinions.score("I2V", "ours", "prompt following")
+    assert found.low <= 4.5 <= found.high
+    assert found.low == 4
+    difference, prefer, other = opinions.compared("I2V", "ours", "theirs", "prompt following")
+    assert (difference.value, prefer, other) == (2, 1, 0)
+    assert opinions.compared("I2V", "ours", "theirs", QUESTIONS[1])[0].value == 0
+    assert "ours − theirs" in scores_table(opinions)
+
+
+def test_files_that_do_not_fit_are_named_and_the_others_count(made):
+    folder = made[0]
+    good = rated(folder, "a", 5, 2)
+    twice = folder / "again.json"
+    twice.write_bytes(good.read_bytes())
+    other, broken, high = rated(folder, "b", 4, 3, study="x"), folder / "broken.json", rated(folder, "c", 6, 1)
+    broken.write_text("{")
+    opinions = read_opinions(folder / "out" / "key.json", [good, twice, other, broken, high])
+    assert opinions.raters == ("a",)
+    assert [one.sample for one in opinions.problems] == ["again.json", "b.json", "broken.json", "c.json"]
+    assert {one.code for one in opinions.problems} == {"ratings-unread"}
+    with pytest.raises(InputError) as error:
+        read_opinions(folder / "out" / "key.json", [other])
+    assert error.value.code == "ratings-none"
+
+
+def test_the_command_makes_and_scores(made):
+    folder, methods, *_ = made
+    asked = [f"--method={name}={place}" for name, place in methods.items()]
+    said = CliRunner().invoke(app, ["study", "make", str(folder / "bench"), str(folder / "two"), *asked])
+    assert said.exit_code == 0, said.output
+    assert Path(said.stdout.strip()).is_file()
+    key = str(folder / "out" / "key.json")
+    said = CliRunner().invoke(app, ["study", "score", key, str(rated(folder, "a", 5, 2)), "--json"])
+    assert said.exit_code == 0, said.output
+    first = json.loads(said.stdout)["scores"][0]
+    assert (first["method"], first["question"], first["value"]) == ("ours", "prompt following", 5)

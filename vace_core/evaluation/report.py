@@ -1,0 +1,234 @@
+"""One page of HTML that shows an evaluation: table, plots, contact sheets and videos, problems, versions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from pathlib import Path
+
+from torch import Tensor
+
+from ..errors import VaceError
+from ..files.replacing import replacing
+from ..media.pictures import read_image
+from ..media.video import read_video
+from . import vbench
+from .manifest import Item
+from .pictures import film, plots, sheet, summary_of
+from .results import AVERAGE, PLAIN, Results
+from .run import find_result
+
+NOT_MEASURED = "not measured"
+PERCENT = (*vbench.BOUNDS, AVERAGE)
+SHOWN = 2
+"""Samples of each type that are shown, unless one says otherwise."""
+
+_STYLE = """
+:root { color-scheme: light dark }
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 76rem; padding: 0 1rem }
+table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums }
+th, td { border-bottom: 1px solid #8885; padding: .3rem .6rem; text-align: right; vertical-align: top }
+th { font-weight: 600 } td:first-child, td:nth-child(2), th:first-child, th:nth-child(2) { text-align: left }
+td small { color: #888; display: block; white-space: nowrap } .best { font-weight: 700 }
+.wide { overflow-x: auto } .films { display: flex; flex-wrap: wrap; gap: 1rem } figure { margin: 0 }
+figcaption { color: #888; font-size: 13px } video, img { max-width: 100% } .plots { background: #fff; overflow-x: auto }
+section { margin-top: 2.5rem } .none { color: #888 }
+"""
+
+
+def write_report(
+    path: Path, results: Results, items: Sequence[Item], methods: Mapping[str, Path], *, shown: int = SHOWN
+) -> None:
+    """Writes the page, whole or not at all; it holds all that it shows.
+
+    Args:
+        path: A .html.
+        results: What was found.
+        items: The samples, of which some are shown.
+        methods: The folders of the methods whose results can be shown.
+        shown: Samples of each type that are shown; 0 = none.
+
+    Raises:
+        InputError: the file cannot be written.
+        ModelError: matplotlib is not installed.
+    """
+    page = page_of(results, items, methods, shown=shown)
+    with replacing(path) as part:
+        part.write_text(page, encoding="utf-8")
+
+
+def page_of(results: Results, items: Sequence[Item], methods: Mapping[str, Path], *, shown: int = SHOWN) -> str:
+    """The page."""
+    about = "".join(f"<li>{escape(name)}: {escape(text)}</li>" for name, text in results.about.items())
+    parts = [
+        f"<h1>Evaluation</h1><ul>{about}</ul>",
+        f"<section><h2>Results</h2>{_explained(results)}<div class=wide>{table(results)}</div>{_missing(results)}",
+        "</section><section><h2>Plots</h2><p>Means and 95 % confidence intervals.</p>",
+        f"<div class=plots>{plots(results)}</div></section>",
+        _differences(results),
+        "".join(_samples(items, methods, shown)),
+        _problems(results),
+        _versions(results),
+    ]
+    head = f"<!doctype html><html lang=en><meta charset=utf-8><title>Evaluation</title><style>{_STYLE}</style>"
+    return f"{head}<body>{''.join(parts)}</body></html>\n"
+
+
+def table(results: Results) -> str:
+    """Type × method as HTML: the mean, and below it the 95 % interval and how many clips; indicators in percent."""
+    names = [*vbench.BOUNDS, AVERAGE, *(name for name in results.measures if name in PLAIN)]
+    head = "".join(f"<th>{escape(name)}</th>" for name in ("type", "method", *names))
+    lines: list[str] = []
+    for task in results.tasks:
+        best = {name: _best(results, task, name) for name in names}
+        for method in results.methods:
+            if not results.of(task, method):
+                continue
+            cells = "".join(_cell(results, task, method, name, best[name] == method) for name in names)
+            lines.append(f"<tr><td>{escape(task)}</td><td>{escape(method)}</td>{cells}</tr>")
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+
+
+def markdown(results: Results) -> str:
+    """The same table in Markdown."""
+    names = [*vbench.BOUNDS, AVERAGE, *(name for name in results.measures if name in PLAIN)]
+    rows = [("type", "method", *names), ("---",) * (len(names) + 2)]
+    for task in results.tasks:
+        for method in results.methods:
+            if results.of(task, method):
+                found = [summary_of(results, task, method, name) for name in names]
+                texts = [
+                    NOT_MEASURED if one is None else one.text(_scale(name))
+                    for one, name in zip(found, names, strict=True)
+                ]
+                rows.append((task, method, *texts))
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows) + "\n"
+
+
+def _scale(name: str) -> float:
+    return 100.0 if name in PERCENT else 1.0
+
+
+def _cell(results: Results, task: str, method: str, name: str, best: bool) -> str:
+    found = summary_of(results, task, method, name)
+    if found is None:
+        return f"<td class=none>{NOT_MEASURED}</td>"
+    value, scale = f"{found.value * _scale(name):.2f}", _scale(name)
+    interval = (
+        "" if found.low is None or found.high is None else f"{found.low * scale:.2f} to {found.high * scale:.2f}, "
+    )
+    return f"<td{' class=best' if best else ''}>{value}<small>{interval}n = {found.count}</small></td>"
+
+
+def _best(results: Results, task: str, name: str) -> str | None:
+    """The method with the best mean, where there are several."""
+    found = {method: summary_of(results, task, method, name) for method in results.methods}
+    known = {method: one.value for method, one in found.items() if one is not None}
+    if len(known) < 2:
+        return None
+    lower = name in PLAIN and PLAIN[name][0] == "lower"
+    return (min if lower else max)(known, key=lambda method: known[method])
+
+
+def _explained(results: Results) -> str:
+    used = [name for name in results.measures if name in PLAIN]
+    lines = "".join(f"<li>{escape(name)} ({PLAIN[name][0]} is better): {escape(PLAIN[name][1])}</li>" for name in used)
+    return (
+        "<p>The indicators of VBench and their average are in percent, more is better; below each mean stand its 95 % "
+        "confidence interval (bootstrap over clips) and the number of clips. Bold is the best mean, which says nothing "
+        f"where the intervals overlap.</p><ul>{lines}</ul>"
+    )
+
+
+def _missing(results: Results) -> str:
+    if not results.missing:
+        return ""
+    lines = "".join(f"<li>{escape(name)}: {escape(why)}</li>" for name, why in results.missing.items())
+    return f"<p>{NOT_MEASURED.capitalize()}, and therefore no average:</p><ul>{lines}</ul>"
+
+
+def _differences(results: Results) -> str:
+    """Each other method less the first one, on the clips that both have."""
+    if len(results.methods) < 2:
+        return ""
+    first, *others = results.methods
+    lines: list[str] = []
+    for name in results.measures:
+        for task in results.tasks:
+            for other in others:
+                found = results.difference(task, other, first, name)
+                if found is not None:
+                    text = found.text(_scale(name))
+                    lines.append(
+                        f"<tr><td>{escape(task)}</td><td>{escape(name)}</td><td>{escape(other)}</td><td>{text}</td><td>{found.count}</td></tr>"
+                    )
+    head = "<tr><th>type</th><th>measure</th><th>method</th><th>difference (95 % interval)</th><th>clips</th></tr>"
+    return (
+        f"<section><h2>Differences to {escape(first)}</h2><p>Clip by clip, on the clips that both have: an interval "
+        f"without 0 is a difference.</p><details><summary>{len(lines)} rows</summary><div class=wide><table>{head}"
+        f"{''.join(lines)}</table></div></details></section>"
+    )
+
+
+def _samples(items: Sequence[Item], methods: Mapping[str, Path], shown: int) -> Iterator[str]:
+    seen: dict[str, int] = {}
+    for item in items:
+        seen[item.task] = seen.get(item.task, 0) + 1
+        if seen[item.task] <= shown:
+            yield _sample(item, methods)
+
+
+def _sample(item: Item, methods: Mapping[str, Path]) -> str:
+    """What was asked for and what each method made of it: a contact sheet, and the results as videos."""
+    given = {"original": item.video, "source": item.source, "mask": item.mask, "control": item.control}
+    rows: list[tuple[str, Tensor]] = []
+    films: list[str] = []
+    for name, path in given.items():
+        if path is not None and (clip := _clip(path)) is not None:
+            rows.append((name, clip[0]))
+    for method, folder in methods.items():
+        if (clip := _clip(folder, item.name)) is not None:
+            rows.append((method, clip[0]))
+            shown = f'<video src="{film(*clip)}" controls loop muted></video>'
+            films.append(f"<figure>{shown}<figcaption>{escape(method)}</figcaption></figure>")
+    for number, path in enumerate(item.references):
+        if (picture := _picture(path)) is not None:
+            rows.append((f"reference {number + 1}", picture))
+    if not rows:
+        return ""
+    title = f"<h3>{escape(item.task)}: {escape(item.name)}</h3><p>{escape(item.rewritten or item.prompt)}</p>"
+    pictures = f'<img alt="contact sheet" src="{sheet(rows)}">'
+    return f"<section>{title}{pictures}<div class=films>{''.join(films)}</div></section>"
+
+
+def _clip(path: Path, result: str | None = None) -> tuple[Tensor, float] | None:
+    """A clip and its rate, or a method's result; None where it cannot be read, which stands among the problems."""
+    try:
+        clip = read_video(path if result is None else find_result(path, result))
+    except VaceError:
+        return None
+    return clip.frames, clip.fps
+
+
+def _picture(path: Path) -> Tensor | None:
+    try:
+        return read_image(path)[0][None]
+    except VaceError:
+        return None
+
+
+def _problems(results: Results) -> str:
+    found = results.problems
+    lines = "".join(
+        f"<tr><td>{escape(one.method)}</td><td>{escape(one.sample)}</td><td>{escape(one.measure or 'everything')}</td>"
+        f"<td style='text-align:left'>{escape(one.message)}</td></tr>"
+        for one in found
+    )
+    head = "<tr><th>method</th><th>sample</th><th>measure</th><th>what happened</th></tr>"
+    body = f"<div class=wide><table>{head}{lines}</table></div>" if found else ""
+    return f"<section><h2>Problems</h2><p>{len(found)} of what was asked could not be measured.</p>{body}</section>"
+
+
+def _versions(results: Results) -> str:
+    lines = "".join(f"<li>{escape(name)} {escape(version)}</li>" for name, version in results.versions.items())
+    return f"<section><h2>Versions</h2><ul>{lines}</ul></section>"

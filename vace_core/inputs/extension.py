@@ -1,0 +1,107 @@
+"""What was made before or after a film, or between two, at their own size: the films themselves are copied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..media.extended import Copied, Made, Piece, write_extended
+from ..media.footage import CHUNK_BYTES, Footage
+from ..media.video import to_uint8
+from .blending import BlendMode
+from .resizing import resize_part
+
+_MOST = 16  # frames of a chunk
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Extension:
+    """New frames, and the frames of films around them.
+
+    Attributes:
+        film: The film that decides size, rate and format, and that the sound is of.
+        before: What is copied before the new frames; None = nothing.
+        after: What is copied after them.
+        kept: How many frames at the beginning and at the end of what the model makes are those of the films.
+        new: How many lie between.
+    """
+
+    film: Footage
+    before: Copied | None
+    after: Copied | None
+    kept: tuple[int, int]
+    new: int
+
+    @property
+    def around(self) -> tuple[int, int]:
+        """Frames copied before and after the new ones."""
+        before, after = (0 if one is None else len(one.indices) for one in (self.before, self.after))
+        return before, after
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """`(T, H, W)` of what is written."""
+        return sum(self.around) + self.new, self.film.height, self.film.width
+
+    @property
+    def said(self) -> str:
+        """What is written, in a few words."""
+        before, after = self.around
+        parts = [
+            f"{before} as they came" if before else "",
+            f"{self.new} new",
+            f"{after} as they came" if after else "",
+        ]
+        return ", ".join(part for part in parts if part)
+
+    def pieces(self, made: Tensor) -> list[Piece]:
+        """What is written, in order.
+
+        Args:
+            made: `(1, 3, T, h, w)` in −1..1, what the model made, with the frames that are kept.
+        """
+        between = Made(chunks=self._scaled(made), count=self.new)
+        return [one for one in (self.before, between, self.after) if one is not None]
+
+    def finished(self, made: Tensor, *, feather: int = 0, blend_mode: BlendMode = "feather") -> Iterator[Tensor]:
+        """Chunks of all frames, as `put_back.Original` says. The blends act inside a frame, and here is no edge.
+
+        Raises:
+            InputError: a film cannot be read.
+        """
+        deep = self.film.bits > 8
+        for piece in self.pieces(made):
+            if isinstance(piece, Made):
+                yield from (frames if deep else to_uint8(frames) for frames in piece.chunks)
+            else:
+                yield from (chunk.frames for chunk in piece.film.chunks(indices=piece.indices, deep=deep))
+
+    def write(
+        self,
+        path: Path,
+        made: Tensor,
+        *,
+        feather: int = 0,
+        blend_mode: BlendMode = "feather",
+        lossless: bool = False,
+        sound: bool = True,
+    ) -> None:
+        """Writes all of it, as `media.extended.write_extended`.
+
+        Raises:
+            InputError: a film cannot be read, or the path cannot be written.
+        """
+        write_extended(path, self.film, self.pieces(made), lossless=lossless, sound=sound)
+
+    def _scaled(self, made: Tensor) -> Iterator[Tensor]:
+        height, width = self.film.height, self.film.width
+        size = max(1, min(_MOST, CHUNK_BYTES // (height * width * 12)))
+        end = made.shape[2] - self.kept[1]
+        for begin in range(self.kept[0], end, size):
+            pictures = made[0, :, begin : min(begin + size, end)].unbind(1)
+            box = (0.0, 0.0, float(made.shape[4]), float(made.shape[3]))
+            yield torch.stack([resize_part(picture, box, (height, width)) for picture in pictures], dim=1)[None]
