@@ -338,10 +338,6 @@ def wrong(folder: Path) -> dict[str, tuple[list[object], str]]:
             ["gray", clip, "--length", "31"],
             f"clip-too-short: fps=25, length=31, name=clip {clip}, num_frames=30",
         ),
-        "more frames than the model takes": (
-            ["gray", clip],
-            f"clip-too-long: frames=30, height=48, most=17, most_seconds=0.68, name=clip {clip}, seconds=1.2, width=80",
-        ),
         "the mask of another clip": (
             ["inpaint", clip, "--mask", folder / "other.mkv", "--end", "9f"],
             f"mask-length: clip=clip {clip}, count=7, name=mask {folder / 'other.mkv'}, total=9",

@@ -22,13 +22,13 @@ from vace_core.loading.load import load_adapter, load_base
 from vace_core.loading.placing.measure import blocks_of, bytes_from_sizes, units
 from vace_core.loading.placing.parcel import Parcel
 from vace_core.loading.placing.placed import PlacedBase, Placement, placed
-from vace_core.loading.placing.plan import Plan, resident
+from vace_core.loading.placing.plan import PlacingPlan, resident
 from vace_core.models.wan.dit import WanSizes
 from vace_core.models.wan.family import WAN
 from vace_core.pipeline import Expert, VaceModel
 from vace_core.vcu import VideoConditionUnit
 
-STREAMED = Plan(stays=False, share=0.0)
+STREAMED = PlacingPlan(stays=False, share=0.0)
 # Blocks so wide and so many that two of them, with what is no block, are less than a tenth of the model.
 DEEP = {"wan": (wan.CASE, 4096, 22, (0, 9)), "ltx": (ltx.CASE, 2048, 22, (0, 9, 20))}
 
@@ -57,7 +57,9 @@ def once(case: Any, unit: Any) -> int:
     return LEVEL + (angles(case, unit) if case.family is WAN else 0)
 
 
-def on_card(case: Any, model: VaceModel, plan: Plan, unit: Any, options: Any, card: Card, on_step: Any = None) -> Any:
+def on_card(
+    case: Any, model: VaceModel, plan: PlacingPlan, unit: Any, options: Any, card: Card, on_step: Any = None
+) -> Any:
     with placed(model, plan, card.device, case.family) as there:
         return pipeline.generate(there, unit, options, on_step=on_step)
 
@@ -149,7 +151,7 @@ def test_memory_that_is_too_short_for_anything_is_a_sentence(stage, doing):
 
         if stage == "sample":
             model = replace(model, text=Shrinking(model.text, card))
-        with pytest.raises(ModelError) as error, placed(model, Plan(), card.device, case.family) as there:
+        with pytest.raises(ModelError) as error, placed(model, PlacingPlan(), card.device, case.family) as there:
             pipeline.generate(there, unit, options, on_step=at_the_end)
     assert refused(error.value) == f"out-of-memory-placed: device=gpu:0, doing={doing}"
 
@@ -209,7 +211,9 @@ def test_what_is_planned_for_weights_is_what_they_take_at_full_width():
     base, adapter = (part.to(torch.bfloat16).to_empty(device="cpu").requires_grad_(False) for part in (base, adapter))
     expert = bytes_from_sizes(WAN, sizes, 1, torch.bfloat16)
     with Card(100 * 2**30, shadow=True) as card:
-        there = PlacedBase(Expert(base=base, adapter=adapter), Placement(Plan(stays=False, share=0.3), card.device))
+        there = PlacedBase(
+            Expert(base=base, adapter=adapter), Placement(PlacingPlan(stays=False, share=0.3), card.device)
+        )
         text = there.prepare_text(torch.zeros(1, 40, 4096).to(card.device), fps=16.0)
         assert expert.on_device(0.3) == pytest.approx(card.used, rel=0.002)
         card.copied = 0

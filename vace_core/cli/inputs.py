@@ -61,6 +61,7 @@ def target_of(wanted: Wanted, part: Part | None = None, *, whole: bool = False) 
         height=wanted.height,
         width=wanted.width,
         all_frames=part is not None and part.fit is FitName.all_frames,
+        any_length=True,
         whole=whole,
     )
 

@@ -18,7 +18,7 @@ from ..loading.detection import Found, identify
 from ..loading.load import vae_sizes
 from ..loading.placing.measure import bytes_from_files, bytes_from_sizes, is_packed
 from ..loading.placing.placed import placed
-from ..loading.placing.plan import Plan
+from ..loading.placing.plan import PlacingPlan
 from ..loading.profiles import Profile
 from ..loading.t5 import load_text
 from ..models.devices import best_device, dtype_on
@@ -39,7 +39,7 @@ from .options import Run, Wanted
 
 Made = TypeVar("Made")
 
-ON_THE_CPU = Plan()
+ON_THE_CPU = PlacingPlan()
 """All networks are there, as they always are in main memory."""
 
 
@@ -64,7 +64,7 @@ def is_starter(wanted: Wanted) -> bool:
 
 @contextmanager
 def ready(
-    files: Files, run: Run, plan: Plan = ON_THE_CPU, prompts: Sequence[str] = ()
+    files: Files, run: Run, plan: PlacingPlan = ON_THE_CPU, prompts: Sequence[str] = ()
 ) -> Generator[VaceModel, None, None]:
     """The model in `files`, at work where the plan says.
 
@@ -118,7 +118,7 @@ def _text(files: Files, family: Family, device: torch.device) -> TextEncoder:
     return StarterText() if files.text is None else load_text(files.text, kind=family.text, device=device)
 
 
-def _loaded(files: Files, run: Run, text: TextEncoder, device: torch.device, plan: Plan) -> VaceModel:
+def _loaded(files: Files, run: Run, text: TextEncoder, device: torch.device, plan: PlacingPlan) -> VaceModel:
     return load_model(
         files.base,
         vae=files.vae,

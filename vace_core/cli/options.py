@@ -10,6 +10,7 @@ from typing import Annotated
 from typer import Option
 
 from ..sampling.guidance import PAIR_BOUNDARY
+from .windows import Windows
 
 
 class SolverName(str, Enum):
@@ -80,7 +81,7 @@ class DtypeName(str, Enum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class Wanted(Windows):
     """The result asked for, and for which model: all that a preview needs."""
 
     prompt: Annotated[str, Option("--prompt", "-p", help="Prompt: what the video should show.")] = ""

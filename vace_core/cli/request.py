@@ -44,6 +44,7 @@ class Request:
         edit: The original that the result is put back onto; None = the result has the size of the VCU.
         times: `(T, 2)` seconds, start and end of each frame, where it may vary.
         colour: What the levels of the result stand for.
+        most: Frames that the model takes of it in one pass; None = as many as there are.
         begin: The clip that a job with less noise begins from, `(1, 3, T, H, W)`; None = the source of the VCU, if any.
     """
 
@@ -59,6 +60,7 @@ class Request:
     edit: Original | None = None
     times: Tensor | None = None
     colour: Colour = BT709
+    most: int | None = None
     begin: Tensor | None = None
 
     @property

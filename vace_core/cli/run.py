@@ -21,7 +21,7 @@ from ..errors import InputError
 from ..inputs.blending import BlendMode
 from ..inputs.put_back import is_series, write_put_back
 from ..loading.load import load_vae
-from ..loading.placing.plan import Plan
+from ..loading.placing.plan import PlacingPlan
 from ..media.files import check_target
 from ..media.pictures import write_image
 from ..media.write import check_frames_target, check_video_target, write_frames, write_video
@@ -30,11 +30,13 @@ from ..preview.cost import job_cost
 from ..sampling.conditions import check_adapter, check_steps
 from ..sampling.phases import said_scales
 from ..sampling.progress import Progress
+from ..sampling.windows import Plan
 from ..vcu import VideoConditionUnit
 from .console import Bars, print_table, result, say
 from .files import Files, names_no_file
 from .film import joined
 from .jobs import Job, confirm, files_read, is_there, kept_job
+from .long import check_conditions, generate_windows, one_pass, window_rows, windows_of
 from .models import check_lora, device_of, options_of, profile_of, read_sizes, ready
 from .options import BlendName, Sheet
 from .planning import Planned, files_of, planned
@@ -52,9 +54,13 @@ def run(task: str, ask: Callable[[], Request], run: FullRun, context: Context) -
             result(str(job.output))
             return
         output = _output(task, request, replace(run, output=job.output or run.output))
-        _show(task, request)
-        _check(request, options, run)
+        plan = windows_of(request)
+        once = one_pass(request, plan)
+        _show(task, request, once)
+        print_table(window_rows(plan, request.wanted))
+        _check(request, once.vcu, options, run)
         conditions = conditions_of(request, run)
+        check_conditions(plan, conditions, options)
         files = files_of(request.wanted, run)
         _show_model(request, options, files, run)
         if conditions.strength.blocks and files is not None and files.adapter is not None:
@@ -63,24 +69,25 @@ def run(task: str, ask: Callable[[], Request], run: FullRun, context: Context) -
             request.write_sheet(run.preview)
             print_table([("preview", str(run.preview))])
         if run.dry_run:
-            check_adapter(request.vcu, options, attached=files is None or files.adapter is not None)
+            check_adapter(once.vcu, options, attached=files is None or files.adapter is not None)
             if files is not None:
                 check_lora(files)
-            _report_job(task, request, options, planned(files, request.wanted, run, request.vcu, options), run)
+            _report_job(task, request, once, options, planned(files, request.wanted, run, once.vcu, options), run)
             return
         assert files is not None
-        needs = planned(files, request.wanted, run, request.vcu, options)
+        needs = planned(files, request.wanted, run, once.vcu, options)
         needs.check()
         if not needs.found.memory.is_host:
             print_table(needs.found.rows())
         job.ready(output, files_read(context, files))
-        begin, made = time.monotonic(), _made(job, request, options, conditions, files, run, needs.found.plan)
+        begin = time.monotonic()
+        made = _made(job, request, plan, options, conditions, files, run, needs.found.plan)
         job.made = True
         write_result(output, made, request, lossless=run.lossless, feather=run.feather, blend_mode=run.blend.value)
         confirm(output, frames)
         seconds = time.monotonic() - begin
     print_table([("done", f"{output} in {seconds:.1f} s")])
-    done = _job(task, request, options, run) | {"output": str(output), "seconds": round(seconds, 3)}
+    done = _job(task, request, once, options, run) | {"output": str(output), "seconds": round(seconds, 3)}
     result(done if run.json else str(output))
 
 
@@ -89,7 +96,9 @@ def preview(task: str, ask: Callable[[], Request], sheet: Sheet, _context: Conte
     request = ask()
     output = sheet.output or _free(Path(f"{task}.png"))
     check_target(output, ".png")
-    _show(task, request)
+    plan = windows_of(request)
+    _show(task, request, one_pass(request, plan))
+    print_table(window_rows(plan, request.wanted))
     request.write_sheet(output)
     result(str(output))
 
@@ -97,20 +106,33 @@ def preview(task: str, ask: Callable[[], Request], sheet: Sheet, _context: Conte
 def _made(
     job: Job,
     request: Request,
+    plan: Plan | None,
     options: SamplingOptions,
     conditions: Conditions,
     files: Files,
     run: FullRun,
-    plan: Plan,
+    placement: PlacingPlan,
 ) -> Tensor:
     """The frames of a job, from where it was left. One of which every step is done is decoded with the VAE alone."""
     feather = 0 if request.edit else run.feather  # which is that of the original
+    if plan is not None:
+        with ready(files, run, placement) as model:
+            return generate_windows(
+                model,
+                request,
+                plan,
+                options,
+                conditions,
+                feather=feather,
+                match_colour=run.match_colour,
+                blend_mode=run.blend.value,
+            ).cpu()
     reached = None if job.progress is None else job.progress.reached()
     if reached is not None:
         print_table([("goes on", f"after step {reached.steps} of {reached.total}")])
     if reached is None or not reached.finished:
         prompts = (request.vcu.prompt, options.negative_for(request.vcu))
-        with ready(files, run, plan, prompts) as model:
+        with ready(files, run, placement, prompts) as model:
             return generate_shown(
                 model,
                 request.vcu,
@@ -121,7 +143,7 @@ def _made(
                 blend_mode=run.blend.value,
                 progress=job.progress,
             ).cpu()
-    tile = run.tile if plan.tile is None else plan.tile
+    tile = run.tile if placement.tile is None else placement.tile
     vae = load_vae(files.vae, dtype=getattr(torch, run.vae_dtype.value), device=device_of(run), tile=tile)
     latents = kept_latents(vae, request.vcu, options, job.progress)
     assert latents is not None
@@ -241,11 +263,12 @@ def _write(
         )
 
 
-def _show(task: str, request: Request) -> None:
-    if first := request.first_line():
+def _show(task: str, request: Request, once: Request) -> None:
+    """Tells what was asked for; warnings are on `once`, what the model is given in one pass."""
+    if first := once.first_line():
         say(f"! {first}", "yellow")
     print_table([("task", task), *request.rows()])
-    for warning in request.warnings(profile_of(request.wanted).rule.grid):
+    for warning in once.warnings(profile_of(request.wanted).rule.grid):
         say(f"! {warning}", "yellow")
 
 
@@ -265,9 +288,9 @@ def _show_model(request: Request, options: SamplingOptions, files: Files | None,
         say(f"! {profile.caution}", "yellow")
 
 
-def _check(request: Request, options: SamplingOptions, run: FullRun) -> None:
-    """Everything that would fail after a long time, or do nothing, before it."""
-    family, vcu = profile_of(request.wanted).family, request.vcu
+def _check(request: Request, vcu: VideoConditionUnit, options: SamplingOptions, run: FullRun) -> None:
+    """Everything that would fail after a long time, or do nothing, before it; `vcu` is what one pass is given."""
+    family = profile_of(request.wanted).family
     tokens = family.grid.tokens(vcu.num_frames, vcu.height, vcu.width, vcu.num_references)
     check_steps(options, options.schedule(tokens, first=get_solver(options.solver).first))
     check_number("The boundary", run.boundary, least=0, most=1)
@@ -325,16 +348,18 @@ def _free(path: Path) -> Path:
     return free
 
 
-def _report_job(task: str, request: Request, options: SamplingOptions, job: Planned, run: FullRun) -> None:
-    cost = job_cost(job.sizes, request.vcu, options)
+def _report_job(
+    task: str, request: Request, once: Request, options: SamplingOptions, job: Planned, run: FullRun
+) -> None:
+    cost = job_cost(job.sizes, once.vcu, options)
     print_table([*cost.rows(), *job.found.rows()])
     if not job.found.fits:
         say(f"! {job.advice()}", "yellow")
     if run.json:
-        result(_job(task, request, options, run) | {"cost": cost.to_json(), "plan": job.found.to_json()})
+        result(_job(task, request, once, options, run) | {"cost": cost.to_json(), "plan": job.found.to_json()})
 
 
-def _job(task: str, request: Request, options: SamplingOptions, run: FullRun) -> dict[str, Any]:
+def _job(task: str, request: Request, once: Request, options: SamplingOptions, run: FullRun) -> dict[str, Any]:
     """What both kinds of JSON have in common."""
     vcu = request.vcu
     frames, height, width = request.shape
@@ -350,7 +375,7 @@ def _job(task: str, request: Request, options: SamplingOptions, run: FullRun) ->
         "fps": request.fps,
         "references": vcu.num_references,
         "notes": [list(note) for note in request.notes],
-        "warnings": request.warnings(profile_of(request.wanted).rule.grid),
+        "warnings": once.warnings(profile_of(request.wanted).rule.grid),
         "options": asdict(options),
         "where_and_when": run.said(),
         "lora": run.lora or [],

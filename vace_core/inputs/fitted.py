@@ -34,6 +34,7 @@ class Target:
         width: Pixels of the result.
         all_frames: Keep every frame of a clip and its rate, as by `all_frames.plan_all_frames`; `length` then takes its
             beginning. Otherwise a clip that is too long is thinned out in time, as by `fitting.plan`.
+        any_length: With `all_frames`, a clip may be longer than the model takes in one pass: it is made by windows.
         whole: Scale the whole picture to the size, a little out of shape where need be, so that what is made can be put
             back onto all of it. Otherwise it keeps its shape and is cropped.
     """
@@ -44,6 +45,7 @@ class Target:
     height: int | None = None
     width: int | None = None
     all_frames: bool = False
+    any_length: bool = False
     whole: bool = False
 
     @property
@@ -126,6 +128,7 @@ class Fitted:
         begin: The first frame of the part.
         rest: The frames before or after the part, as a plan for the whole source. None = there are none.
         notes: What was done other than asked for, one sentence each.
+        most: Frames that the model takes of it in one pass. None = as many as there are.
     """
 
     frames: Tensor
@@ -134,6 +137,7 @@ class Fitted:
     begin: int = 0
     rest: FitPlan | None = None
     notes: tuple[str, ...] = ()
+    most: int | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -173,7 +177,8 @@ def fit_clip(source: Source, target: Target, *, growth: float = 1.0) -> Fitted:
     if target.length and target.fps and not target.all_frames:
         part = source.part(0, _count_in(source, target.length / target.fps))
     plan = plan_of(part, target, growth=growth)
-    return Fitted(frames=resize_frames(part.frames, plan), plan=plan, source=source)
+    most = _size_in_one_pass(part, target, growth)[1] if target.all_frames and not target.length else None
+    return Fitted(frames=resize_frames(part.frames, plan), plan=plan, source=source, most=most)
 
 
 def fit_pictures(sources: Sequence[Source], target: Target) -> list[Fitted]:
@@ -297,20 +302,24 @@ def _plan_official(source: Source, target: Target, growth: float) -> FitPlan:
 
 def _plan_all_frames(source: Source, target: Target, growth: float) -> FitPlan:
     """All frames, at the size of one of them as the official processor chooses it, or as asked for."""
-    (count, height, width), most = _square(source), None
-    size = height, width
-    if isinstance(target.takes, ResolutionPreset):
-        rule = target.takes.shared(growth)
-        one = fitting.plan(1, height, width, rule, fps=source.fps)
-        size = _chosen_size(target, size, (one.height, one.width))
-        # A larger size than the model's own is the wish of who asks for it.
-        most = max(rule.longest(one.height, one.width), rule.longest(*size))
-    else:
-        size = _chosen_size(target, size, size)
+    count, height, width = _square(source)
+    size, most = _size_in_one_pass(source, target, growth)
     return plan_all_frames(
-        count, height, width, target.grid, size=size, most=most, fps=source.fps, times=source.times, rate=target.fps,
-        length=target.length, name=source.called,
+        count, height, width, target.grid, size=size, most=None if target.any_length else most, fps=source.fps,
+        times=source.times, rate=target.fps, length=target.length, name=source.called,
     )  # fmt: skip
+
+
+def _size_in_one_pass(source: Source, target: Target, growth: float) -> tuple[tuple[int, int], int | None]:
+    """The size of a clip of which all frames are kept, and how many frames of it the model takes; None = any number."""
+    _, height, width = _square(source)
+    if not isinstance(target.takes, ResolutionPreset):
+        return _chosen_size(target, (height, width), (height, width)), None
+    rule = target.takes.shared(growth)
+    one = fitting.plan(1, height, width, rule, fps=source.fps)
+    size = _chosen_size(target, (height, width), (one.height, one.width))
+    # A larger size than the model's own is the wish of who asks for it.
+    return size, max(rule.longest(one.height, one.width), rule.longest(*size))
 
 
 def _square(source: Source) -> tuple[int, int, int]:

@@ -94,11 +94,11 @@ def frame_at(film: Footage, when: str | float, *, closing: bool = False) -> int:
     Raises:
         InputError: the text is not understood, or the film is shorter.
     """
-    frame = re.fullmatch(r"\s*(\d+)\s*(?:f|frames?)\s*", when) if isinstance(when, str) else None
-    if frame:
-        index = int(frame[1])
+    frame = frame_number(when)
+    if frame is not None:
+        index = frame
     else:
-        seconds = _seconds(film, when)
+        seconds = seconds_of(when, fps=film.fps, timecode=film.timecode)
         early = seconds + _EARLY / film.fps
         index = int((film.times[:, 0] <= early).sum()) - 1
         if closing and early >= film.seconds:
@@ -131,16 +131,47 @@ def named_frame(text: str | Path) -> tuple[Path, str | None]:
     return path.with_name(before), when
 
 
-def _seconds(film: Footage, when: str | float) -> float:
+def frame_number(when: str | float) -> int | None:
+    """The frame that a text names by its number, "80f" or "80 frames"; None where it is another kind of time."""
+    frame = re.fullmatch(r"\s*(\d+)\s*(?:f|frames?)\s*", when) if isinstance(when, str) else None
+    return int(frame[1]) if frame else None
+
+
+def frame_in(when: str | float, *, fps: float, timecode: str | None = None) -> int:
+    """The frame on show at a time of a clip of constant rate, however long it is.
+
+    Args:
+        when: As `frame_range`.
+        fps: Frames per second.
+        timecode: That of the first frame, from which timecodes are counted; None = 0.
+
+    Raises:
+        InputError: the text is not understood.
+    """
+    frame = frame_number(when)
+    return int(seconds_of(when, fps=fps, timecode=timecode) * fps + _EARLY) if frame is None else frame
+
+
+def seconds_of(when: str | float, *, fps: float, timecode: str | None = None) -> float:
+    """Seconds from the first frame to a time: a number, or a text as `frame_range` takes, but for a frame's number.
+
+    Args:
+        when: The time.
+        fps: Frames per second, which a timecode counts.
+        timecode: That of the first frame, from which timecodes are counted; None = 0.
+
+    Raises:
+        InputError: the text is not understood.
+    """
     if not isinstance(when, str):
         return float(when)
     text = when.strip()
     if plain := re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*s?", text):
         return float(plain[1])
     if code := re.fullmatch(r"(\d+):(\d\d):(\d\d)([:;])(\d+)", text):
-        origin = re.fullmatch(r"(\d+):(\d\d):(\d\d)([:;])(\d+)", film.timecode or "")
-        frames = _frames_of(code, film.fps) - (_frames_of(origin, film.fps) if origin else 0)
-        return frames / film.fps
+        origin = re.fullmatch(r"(\d+):(\d\d):(\d\d)([:;])(\d+)", timecode or "")
+        frames = _frames_of(code, fps) - (_frames_of(origin, fps) if origin else 0)
+        return frames / fps
     if clock := re.fullmatch(r"(?:(\d+):)?(\d+):(\d+(?:\.\d*)?)", text):
         return int(clock[1] or 0) * 3600 + int(clock[2]) * 60 + float(clock[3])
     raise InputError(

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ..errors import InputError
-from ..loading.placing.plan import TILES, NetworkBytes, Plan
+from ..loading.placing.plan import TILES, NetworkBytes, PlacingPlan
 from ..models.devices import Memory
 from ..sampling.options import SamplingOptions
 from ..vcu import VideoConditionUnit
@@ -95,7 +95,7 @@ class JobPlan:
         host: Bytes of weights in main memory at the worst moment.
     """
 
-    plan: Plan
+    plan: PlacingPlan
     memory: Memory
     stages: tuple[Stage, ...]
     host: int
@@ -143,7 +143,7 @@ class JobPlan:
 
 def plan_job(model: ModelSizes, job: Job, memory: Memory) -> JobPlan:
     """The plan that moves least of those that fit; where none does, the smallest one."""
-    first, last = Plan(tile=model.tile, keep_packed=model.keep_packed), None
+    first, last = PlacingPlan(tile=model.tile, keep_packed=model.keep_packed), None
     text = model.weights.get("text", 0)
     if text and not memory.is_host and text + TEXT_ACTIVATIONS <= memory.free:
         first = replace(first, text=True)
@@ -174,7 +174,7 @@ def check_plan(found: JobPlan, model: ModelSizes, job: Job) -> None:
     )
 
 
-def _plans(model: ModelSizes, job: Job, memory: Memory, first: Plan) -> Iterator[Plan]:
+def _plans(model: ModelSizes, job: Job, memory: Memory, first: PlacingPlan) -> Iterator[PlacingPlan]:
     """From the one that moves least to the smallest one."""
     tiles = [tile for tile in TILES if tile is None or tile < (model.tile or max(job.size[1:]))]
     tiles = [model.tile, *(tile for tile in tiles if tile is not None)]
@@ -199,7 +199,7 @@ def _share(expert: NetworkBytes, free: int) -> float:
     return min(max((free - expert.rest - expert.slots) / blocks, 0.0), 1 - 1e-9) if blocks else 1.0
 
 
-def stages_of(model: ModelSizes, job: Job, plan: Plan) -> tuple[Stage, ...]:
+def stages_of(model: ModelSizes, job: Job, plan: PlacingPlan) -> tuple[Stage, ...]:
     """What a job takes at each stage with a plan."""
     vae, text = model.weights.get("VAE", 0), model.weights.get("text", 0)
     networks = sum(expert.total for expert in model.experts)
@@ -238,7 +238,7 @@ def stages_of(model: ModelSizes, job: Job, plan: Plan) -> tuple[Stage, ...]:
     return tuple(stages)
 
 
-def _sampling_words(model: ModelSizes, plan: Plan, expert: NetworkBytes) -> str:
+def _sampling_words(model: ModelSizes, plan: PlacingPlan, expert: NetworkBytes) -> str:
     packed = ", weights as stored until they are used" if plan.keep_packed else ""
     one = " of one expert at a time" if len(model.experts) > 1 and not plan.stays else ""
     count = len(expert.blocks)
@@ -263,7 +263,7 @@ def _activations(model: ModelSizes, job: Job, passes: int) -> int:
     return int(peak * SPARE) + max((expert.unpacking for expert in model.experts), default=0)
 
 
-def _host(model: ModelSizes, plan: Plan) -> int:
+def _host(model: ModelSizes, plan: PlacingPlan) -> int:
     """The text encoder is gone before the others come; those that never leave the device are not in main memory."""
     others = 0 if plan.stays else sum(model.weights.get(name, 0) for name in ("VAE",))
     others += 0 if plan.stays else sum(expert.total for expert in model.experts)

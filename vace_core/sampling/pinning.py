@@ -6,6 +6,8 @@ happens to draw them. Pixels are pasted back at the end in either case.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -16,6 +18,26 @@ from ..inputs.masks import carried_on
 from ..protocols import OnChunk, VideoVae
 from ..vcu import VideoConditionUnit
 from .guidance import Denoise
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Held:
+    """Latents that are known.
+
+    Attributes:
+        latents: `(B, C, t, h, w)` of a video; they count where `cells` says.
+        cells: `(B, 1, t, h, w)` bool.
+    """
+
+    latents: Tensor
+    cells: Tensor
+
+    def under(self, upper: Held | None) -> Held:
+        """Both, and where both know a cell, what `upper` knows."""
+        if upper is None:
+            return self
+        latents = torch.where(upper.cells, upper.latents.to(self.latents), self.latents)
+        return Held(latents=latents, cells=self.cells | upper.cells)
 
 
 def kept_cells(masks: Tensor, grid: Grid) -> Tensor:

@@ -22,7 +22,7 @@ from ...models.family import Family
 from ...pipeline import Expert, VaceModel
 from ...protocols import BaseSizes, CanPerturb, OnChunk, VideoVae
 from .parcel import Parcel
-from .plan import Plan
+from .plan import PlacingPlan
 from .streaming import Transformer
 
 Result = TypeVar("Result")
@@ -31,7 +31,9 @@ log = logging.getLogger("vace")
 
 
 @contextmanager
-def placed(model: VaceModel, plan: Plan, device: torch.device, family: Family) -> Generator[VaceModel, None, None]:
+def placed(
+    model: VaceModel, plan: PlacingPlan, device: torch.device, family: Family
+) -> Generator[VaceModel, None, None]:
     """The model at work on `device` as `plan` says; afterwards it is on the CPU.
 
     Results are equal to those of the model that is there whole, to the bit, but for the VAE in tiles.
@@ -72,7 +74,7 @@ class Placement:
         device: The device.
     """
 
-    def __init__(self, plan: Plan, device: torch.device) -> None:
+    def __init__(self, plan: PlacingPlan, device: torch.device) -> None:
         self.plan, self.device = plan, device
         self._there: list[Part] = []
 
@@ -92,7 +94,9 @@ class Placement:
         if self.device.type in ("cuda", "xpu", "mps"):
             getattr(torch, self.device.type).empty_cache()
 
-    def done(self, run: Callable[[], Result], doing: str, smaller: Callable[[Plan], Plan | None]) -> Result:
+    def done(
+        self, run: Callable[[], Result], doing: str, smaller: Callable[[PlacingPlan], PlacingPlan | None]
+    ) -> Result:
         """What `run` gives, done again with a smaller plan as long as memory is short.
 
         Raises:
@@ -119,7 +123,7 @@ class Placement:
             self.plan = plan
 
 
-def _change(old: Plan, new: Plan) -> str:
+def _change(old: PlacingPlan, new: PlacingPlan) -> str:
     if new.tile != old.tile:
         return f"the VAE in tiles of {new.tile} pixels"
     if new.share != old.share:
@@ -144,7 +148,7 @@ class PlacedBase:
             self._placement.bring(self._transformer)
             return self._base.prepare_text(text_embeds, fps=fps)
 
-        return self._placement.done(run, "reading the prompt", Plan.smaller)
+        return self._placement.done(run, "reading the prompt", PlacingPlan.smaller)
 
     def __call__(self, latents: Tensor, sigma: Tensor, text: Any, attachments: Sequence[Attachment] = ()) -> Tensor:
         return self.several(latents, sigma, [text], attachments)[0]
@@ -161,7 +165,7 @@ class PlacedBase:
                 return self._base.passes(latents, sigma, texts, attachments)
             return [self._alone(latents, sigma, text, attachments) for text in texts]
 
-        return self._placement.done(run, "sampling", Plan.smaller)
+        return self._placement.done(run, "sampling", PlacingPlan.smaller)
 
     def _alone(self, latents: Tensor, sigma: Tensor, text: Any, attachments: Sequence[Attachment]) -> Tensor:
         self._transformer.begin(attachments)
@@ -211,4 +215,4 @@ class PlacedVae:
             assert self._ready is not None
             return run(self._ready)
 
-        return self._placement.done(brought, doing, Plan.smaller_tiles)
+        return self._placement.done(brought, doing, PlacingPlan.smaller_tiles)

@@ -47,7 +47,7 @@ class NetworkBytes:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class PlacingPlan:
     """How a model and a job share a device.
 
     Attributes:
@@ -70,7 +70,7 @@ class Plan:
     def streams(self) -> bool:
         return self.share < 1
 
-    def smaller(self) -> Plan | None:
+    def smaller(self) -> PlacingPlan | None:
         """The next plan that needs less memory while sampling; None = there is none."""
         if self.stays:
             return replace(self, stays=False)
@@ -78,7 +78,7 @@ class Plan:
             return replace(self, share=self.share / 2 if self.share > LEAST_SHARE else 0.0)
         return replace(self, together=False) if self.together else None
 
-    def smaller_tiles(self) -> Plan | None:
+    def smaller_tiles(self) -> PlacingPlan | None:
         """The next plan that needs less memory while the VAE works; None = there is none."""
         if self.stays:
             return replace(self, stays=False)

@@ -4,99 +4,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from .adapter import Attachment, ContextAdapter
-from .checks.numbers import check_finite, check_number
-from .checks.room import FRAMES, check_room
-from .composite import composite_vcu
-from .context import EMPTY, VAE_ADVICE, Encoded, content_box, encode_job
-from .errors import InputError
-from .geometry import Box, Grid
-from .inputs.blending import RING, BlendMode
-from .models.text import TextEncoder, placed
-from .protocols import BaseModel, EncodeMasks, OnChunk, VideoVae
-from .sampling.conditions import Condition, check_adapter, check_steps, conditions_of
-from .sampling.guidance import PAIR_BOUNDARY, Denoise, guide, switch_experts
-from .sampling.options import SamplingOptions
-from .sampling.phases import scale_by_level
-from .sampling.pinning import behind_references, pinned, pinned_cells
-from .sampling.progress import LATENTS, Progress, check_reached
-from .sampling.schedule import NoiseSchedule
-from .sampling.solvers import SOLVERS, OnStep, Solver
-from .sampling.strength import AS_TRAINED, Strength
-from .vcu import VideoConditionUnit
+from ..adapter import Attachment
+from ..checks.numbers import check_finite
+from ..checks.room import FRAMES, check_room
+from ..composite import composite_vcu
+from ..context import EMPTY, VAE_ADVICE, Encoded, content_box, encode_job
+from ..errors import InputError
+from ..geometry import Box, Grid
+from ..inputs.blending import RING, BlendMode
+from ..models.text import placed
+from ..protocols import OnChunk, VideoVae
+from ..sampling.conditions import Condition, check_adapter, check_steps, conditions_of
+from ..sampling.guidance import Denoise, guide, switch_experts
+from ..sampling.options import SamplingOptions
+from ..sampling.phases import scale_by_level
+from ..sampling.pinning import Held, behind_references, kept_cells, pinned
+from ..sampling.progress import LATENTS, Progress, check_reached
+from ..sampling.schedule import NoiseSchedule
+from ..sampling.solvers import SOLVERS, OnStep, Solver
+from ..sampling.strength import AS_TRAINED, Strength
+from ..vcu import VideoConditionUnit
+from .model import Expert, VaceModel
 
 MODEL_ADVICE = "Run the model in bfloat16 or float32, lower guidance and strength, or choose another file of it"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Expert:
-    """A base model, and the adapter that is attached to it, if any."""
-
-    base: BaseModel
-    adapter: ContextAdapter | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class VaceModel:
-    """All networks of one job. Attaching and detaching an adapter give a new one; the parts are never changed.
-
-    Attributes:
-        expert: The network, for all noise levels or, where there is a `low_noise` one, for the high ones.
-        vae: The VAE: pixels to latents and back.
-        text: The text encoder: prompts to embeddings.
-        encode_masks: Masks to mask latents, as the adapter was trained.
-        low_noise: The second network of a pair (Wan 2.2 VACE-Fun).
-        boundary: Noise level (sigma, 0..1) below which `low_noise` takes over from `expert`.
-
-    Raises:
-        InputError: the boundary is no finite number.
-    """
-
-    expert: Expert
-    vae: VideoVae
-    text: TextEncoder
-    encode_masks: EncodeMasks
-    low_noise: Expert | None = None
-    boundary: float = PAIR_BOUNDARY
-
-    def __post_init__(self) -> None:
-        check_number("The boundary", self.boundary)
-
-    def attach(self, adapter: ContextAdapter, low_noise: ContextAdapter | None = None) -> VaceModel:
-        """This model with other adapters: one, or one for each of a pair.
-
-        Raises:
-            AdapterMismatchError: an adapter belongs to another base.
-            InputError: one adapter for a pair, or two for one base.
-        """
-        if (low_noise is None) != (self.low_noise is None):
-            came, needed = ("two adapters", "one") if low_noise else ("one adapter", "two (high and low noise)")
-            raise InputError(
-                "adapters-count",
-                "{came} came. This model needs {needed}. Give as many as it has bases.",
-                came=came.capitalize(),
-                needed=needed,
-            )
-        expert = _attached(self.expert, adapter)
-        if self.low_noise is None or low_noise is None:
-            return replace(self, expert=expert)
-        return replace(self, expert=expert, low_noise=_attached(self.low_noise, low_noise))
-
-    def detach(self) -> VaceModel:
-        """This model without adapters: the base alone."""
-        low_noise = self.low_noise and replace(self.low_noise, adapter=None)
-        return replace(self, expert=replace(self.expert, adapter=None), low_noise=low_noise)
-
-
-def _attached(expert: Expert, adapter: ContextAdapter) -> Expert:
-    sizes = expert.base.sizes
-    adapter.check_fits(width=sizes.width, layers=sizes.layers)
-    return replace(expert, adapter=adapter)
 
 
 def generate(
@@ -167,6 +102,7 @@ def finish(
     feather: int = 0,
     match_colour: bool = False,
     blend_mode: BlendMode = "feather",
+    correct: Callable[[Tensor], Tensor] | None = None,
     on_chunk: OnChunk | None = None,
 ) -> Tensor:
     """Latents `(B, C, t, h, w)` of the video as frames without padding: generated ones decoded, kept ones as they came.
@@ -175,6 +111,8 @@ def finish(
         feather: As for `generate`.
         match_colour: As for `generate`.
         blend_mode: As for `generate`.
+        correct: What is done to the frames `(B, 3, T, H, W)` that the model generated before kept ones are put back;
+            where nothing is generated in any frame, they are the source's.
         on_chunk: Called as (done, total) while pixels are decoded; raising stops it.
 
     Raises:
@@ -192,7 +130,7 @@ def finish(
             )
         frames = vae.decode(latents, on_chunk=on_chunk).to(vcu.roles.device)
         check_finite(frames, "Decoding", VAE_ADVICE)
-        return vcu.shown(frames)
+        return vcu.shown(frames if correct is None else correct(frames))
     whole = Box(0, 0, vcu.width, vcu.height)
     # Colours are compared on kept pixels beside the mask, so these must be decoded too.
     compares = match_colour or blend_mode == "multiband"
@@ -201,6 +139,8 @@ def finish(
     check_finite(made, "Decoding", VAE_ADVICE)
     canvas = vcu.source.clone()
     canvas[..., box.top : box.bottom, box.left : box.right] = made.to(canvas.device)
+    if correct is not None:
+        canvas = correct(canvas)
     result = composite_vcu(canvas, vcu, feather=feather, match_colour=match_colour, blend_mode=blend_mode)
     return vcu.shown(result)
 
@@ -214,6 +154,7 @@ def sample(
     strength: Strength = AS_TRAINED,
     also: Sequence[Condition] = (),
     pin: bool = False,
+    hold: Held | None = None,
     begin: Tensor | None = None,
     on_step: OnStep | None = None,
     on_chunk: OnChunk | None = None,
@@ -224,6 +165,7 @@ def sample(
     Args:
         encoded: The conditions, and what pinning and beginning from a clip need, as `encode_job` gives them, on the
             device where the job is done; None = they are encoded here.
+        hold: Latents that are known and held in every step, whatever the source is there.
     """
     solver = get_solver(options.solver)
     skip = vcu.num_references
@@ -249,7 +191,7 @@ def sample(
             on_chunk=on_chunk,
         )
     context = encoded.contexts[0]
-    denoise = _denoiser(model, vcu, options, schedule, list(zip(conditions, encoded.contexts, strict=True)))
+    denoise = make_denoiser(model, vcu, options, schedule, list(zip(conditions, encoded.contexts, strict=True)))
 
     def report(index: int, total: int, denoised: Tensor) -> None:
         check_finite(denoised, f"Step {index + 1} of {total} of sampling", MODEL_ADVICE)
@@ -258,9 +200,12 @@ def sample(
 
     noise = make_noise((len(context), model.vae.latent_channels, *context.shape[2:]), options.seed).to(context.device)
     latents = noise
+    held = hold
     if pin and encoded.source is not None:
-        cells = pinned_cells(vcu, model.vae.grid).to(noise.device)
-        denoise = pinned(denoise, behind_references(encoded.source, context).to(noise), noise, cells)
+        held = Held(latents=encoded.source, cells=kept_cells(vcu.masks, model.vae.grid).to(noise.device)).under(hold)
+    if held is not None:
+        cells = functional.pad(held.cells, (0, 0, 0, 0, skip, 0)).to(noise.device)
+        denoise = pinned(denoise, behind_references(held.latents, context).to(noise), noise, cells)
     if starts:
         known = encoded.source if encoded.begin is None else encoded.begin
         assert known is not None
@@ -331,13 +276,25 @@ def generated_box(vcu: VideoConditionUnit) -> Box | None:
     return content_box(vcu.masks)
 
 
-def _denoiser(
+def make_denoiser(
     model: VaceModel,
     vcu: VideoConditionUnit,
     options: SamplingOptions,
     schedule: NoiseSchedule,
     conditions: Sequence[tuple[Condition, Tensor]],
 ) -> Denoise:
+    """What removes noise in a job: the networks with their adapters, the prompts of `vcu`, guidance.
+
+    Args:
+        model: The networks.
+        vcu: Whose prompts count.
+        options: How the job is sampled.
+        schedule: Its noise levels.
+        conditions: Each with its context, as `encode_context` gives it.
+
+    Raises:
+        InputError: spatio-temporal guidance of a base that has none.
+    """
     device = conditions[0][1].device
 
     def for_expert(expert: Expert) -> Denoise:

@@ -1,0 +1,295 @@
+"""How the windows of a long clip join: seams and drift of every strategy, on the starter's world.
+
+    OMP_NUM_THREADS=1 python benchmarks/windows.py --windows 1 2 4 8 16 --seeds 5     (the full run)
+    OMP_NUM_THREADS=1 python benchmarks/windows.py --report                           (the page again, from the results)
+
+Held-out scenes, played forth and back so that a clip of any length has the motion that the starter was taught and
+every frame has a truth. Windows of 17 frames that share 5. Writes results/windows.json, and docs/windows.md with
+docs/pictures/windows.png. Results of a run are added to those that are there; a case that is there is not made again.
+
+What decides the default was written down before the first run. Of the strategies that stream (a window that is done
+can be written, and redone alone), over extension, scribble, depth and inpaint at 8 windows, or the most that were run:
+the least drift, the mean over seeds of the colour drift in levels, among those whose median seam step is at most 1.2,
+or where none is, among all. A tie, within the standard error, goes to the smaller seam step.
+
+- seam step: the mean difference of the two frames at a border of windows, over the mean difference of neighbouring
+  frames inside windows of the same clip; 1 = no seam. Of the true clip it is measured the same way.
+- colour drift: how far the mean colour of a window is from that of the first, less how far the true one is, in
+  levels of 255, the mean over the channels; contrast drift: the same ratio of standard deviations, less 1; sharpness
+  drift: of the mean absolute Laplacian. The last window counts.
+- PSNR to the true clip in dB over frames that were generated, where the condition determines them (not of an
+  extension or a loop): over all windows, and of the last one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
+
+import measuring
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+from torch.nn import functional
+
+from vace_core import tasks
+from vace_core.models.wan.dit import GRID
+from vace_core.pipeline.long import generate_long
+from vace_core.pipeline.parts import parts_of
+from vace_core.pipeline.windowed import Job, Joining
+from vace_core.sampling.planning import plan_windows
+from vace_core.sampling.windows import Plan
+from vace_core.starter.model import STARTER_OPTIONS, load_starter
+from vace_core.starter.world import SceneClip, random_clip
+from vace_core.vcu import VideoConditionUnit
+
+WINDOW, OVERLAP, FPS = 17, 5, 8.0
+HELD_OUT = 2_000_000
+STRATEGIES = {
+    "pixels": Joining(by="pixels"),
+    "pinned": Joining(by="pinned"),
+    "latents": Joining(by="latents"),
+    "pixels, shared colour": Joining(by="pixels", anchor="shared"),
+    "latents, shared colour": Joining(by="latents", anchor="shared"),
+    "latents, first colour": Joining(by="latents", anchor="first"),
+    "overlap": Joining(by="overlap"),
+    "pyramid": Joining(by="pyramid"),
+}
+TASKS = ("extend", "scribble", "depth", "inpaint", "loop")
+DETERMINED = ("scribble", "depth", "inpaint")
+DRIFTS = ("colour", "contrast", "sharpness")
+HEAD = ("task", "joined by", "seam step, median", "95th percentile", "inside, 95th", "colour", "contrast", "sharpness",
+        "PSNR, all", "PSNR, last", "CPU s per frame")  # fmt: skip
+FILE = measuring.RESULTS / "windows.json"
+
+
+def length_of(windows: int, *, loop: bool) -> int:
+    """Frames of a clip that so many windows make."""
+    count = WINDOW + (windows - 1) * (WINDOW - OVERLAP)
+    return count - OVERLAP if loop else count
+
+
+def scene(seed: int, frames: int) -> tuple[SceneClip, Tensor]:
+    """A scene, and the frames of it that are shown: forth and back."""
+    clip = random_clip(HELD_OUT + seed, num_frames=WINDOW)
+    period = 2 * (WINDOW - 1)
+    places = torch.arange(frames) % period
+    return clip, torch.minimum(places, period - places)
+
+
+def unit_of(task: str, clip: SceneClip, places: Tensor) -> VideoConditionUnit:
+    """What is asked for of the whole clip."""
+    said = {"prompt": clip.caption, "fps": FPS}
+    frames = clip.frames[:, :, places]
+    if task == "extend":
+        return tasks.extend(frames[:, :, :OVERLAP], num_frames=len(places), **said)
+    if task == "scribble":
+        return tasks.scribble(frames, **said)
+    if task == "depth":
+        return tasks.depth(clip.depth[:, :, places], **said)
+    if task == "inpaint":
+        masks = torch.zeros_like(frames[:, :1])
+        masks[..., 16:48, 16:48] = 1
+        return tasks.inpaint(frames, masks, **said)
+    return tasks.text(num_frames=len(places), height=frames.shape[3], width=frames.shape[4], **said)
+
+
+def measured(film: Tensor, truth: Tensor, plan: Plan, vcu: VideoConditionUnit, task: str) -> dict[str, Any]:
+    """The numbers of one clip."""
+    borders = [window.first_new for window in plan.windows[1:]]
+    steps = (film[:, :, 1:] - film[:, :, :-1]).abs().mean((0, 1, 3, 4))
+    if plan.loop:
+        steps = torch.cat([steps, (film[:, :, :1] - film[:, :, -1:]).abs().mean()[None]])
+        borders.append(film.shape[2])
+    inside = torch.ones(len(steps), dtype=torch.bool)
+    inside[torch.tensor(borders, dtype=torch.long) - 1] = False
+    usual = float(steps[inside].mean())
+    found: dict[str, Any] = {
+        "seams": [float(steps[border - 1]) / max(usual, 1e-6) for border in borders],
+        "inside": [float(step) / max(usual, 1e-6) for step in steps[inside]],
+    }
+    spans = [(one.first_new, min(one.end, plan.num_frames)) for one in plan.windows]
+    ours, theirs = ([_look(clip[:, :, begin:end]) for begin, end in spans] for clip in (film, truth))
+    if task in ("extend", "loop"):  # what is new is not that of the true clip
+        theirs = [theirs[0]] * len(spans)
+    for number, name in enumerate(DRIFTS):
+        found[name] = [
+            float((_away(one, ours[0], number) - _away(true, theirs[0], number)).abs().mean())
+            for one, true in zip(ours, theirs, strict=True)
+        ]
+    if task in DETERMINED:
+        where = vcu.masks.expand_as(film) > 0
+        found["psnr"] = [_decibels(film, truth, where, begin, end) for begin, end in spans]
+    return found
+
+
+def _look(frames: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean colour in levels, standard deviation, and mean absolute Laplacian of frames."""
+    gray = frames.mean(1).flatten(0, 1)[:, None]
+    kernel = torch.tensor([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]])[None, None]
+    sharp = functional.conv2d(gray, kernel).abs().mean()
+    pixels = frames.transpose(0, 1).flatten(1)
+    return pixels.mean(1) * 127.5, pixels.std(1), sharp[None]
+
+
+def _away(look: tuple[Tensor, ...], first: tuple[Tensor, ...], number: int) -> Tensor:
+    if number == 0:
+        return look[0] - first[0]
+    return look[number] / first[number].clamp(min=1e-6) - 1
+
+
+def _decibels(film: Tensor, truth: Tensor, where: Tensor, begin: int, end: int) -> float:
+    part = slice(begin, end)
+    error = (film - truth)[:, :, part][where[:, :, part]].square().mean()
+    return float(10 * torch.log10(4 / error.clamp(min=1e-9)))
+
+
+def run(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """All cases that are asked for and not there yet."""
+    rows: list[dict[str, Any]] = json.loads(FILE.read_text())["rows"] if FILE.exists() else []
+    there = {(row["strategy"], row["task"], row["windows"], row["seed"]) for row in rows}
+    model = load_starter()
+    for seed in range(options.seeds):
+        for windows in options.windows:
+            for task in options.tasks:
+                for name in options.strategies:
+                    joining = STRATEGIES[name]
+                    loop = task == "loop"
+                    if (name, task, windows, seed) in there or (loop and (windows < 2 or not joining.streams)):
+                        continue
+                    frames = length_of(windows, loop=loop)
+                    clip, places = scene(seed, frames)
+                    vcu = unit_of(task, clip, places)
+                    plan = plan_windows(frames, fps=FPS, grid=GRID, window=WINDOW, overlap=OVERLAP, loop=loop)
+                    sampling = STARTER_OPTIONS.__class__(**{**vars(STARTER_OPTIONS), "seed": seed})
+                    job = Job(model=model, plan=plan, parts=parts_of(vcu), options=sampling, joining=joining)
+                    begin = time.process_time()
+                    film = generate_long(job)
+                    seconds = time.process_time() - begin
+                    found = measured(film, clip.frames[:, :, places], plan, vcu, task)
+                    case = {"strategy": name, "task": task, "windows": windows, "seed": seed}
+                    rows.append({**case, "seconds_per_frame": seconds / frames, **found})
+                    print(name, task, windows, seed, f"seams {_mean(found['seams']):.2f}",
+                          f"colour {found['colour'][-1]:.2f}", f"{seconds:.1f} s", flush=True)  # fmt: skip
+                    save(rows, options)
+    return rows
+
+
+def save(rows: list[dict[str, Any]], options: argparse.Namespace) -> None:
+    measuring.RESULTS.mkdir(exist_ok=True)
+    settings = {"starter": "the one that ships", "window": WINDOW, "overlap": OVERLAP, "steps": STARTER_OPTIONS.steps}
+    text = json.dumps({"torch": torch.__version__, "settings": settings, "rows": rows})
+    FILE.write_text(text + "\n")
+
+
+def report(rows: list[dict[str, Any]]) -> None:
+    """docs/windows.md and its picture."""
+    most = max(row["windows"] for row in rows)
+    seeds = sorted({row["seed"] for row in rows})
+    counts = ", ".join(map(str, sorted({row["windows"] for row in rows})))
+    lines = [
+        "# Long clips: seams and drift",
+        "",
+        "Written by `benchmarks/windows.py`, which says what each number is and how the default is chosen. Made with",
+        f"the starter that ships: windows of {WINDOW} frames that share {OVERLAP}, {counts} of them, {len(seeds)}",
+        f"scene{'s' * (len(seeds) > 1)} and seeds. It shows what the strategies do to a small model, not how good",
+        "Wan is.",
+        "",
+        f"## At {most} windows",
+        "",
+        "Mean over scenes, in brackets the standard deviation between them. Drift of colour in levels of 255, of",
+        "contrast and sharpness as ratios, all of the last window against the first.",
+        "",
+        "| " + " | ".join(HEAD) + " |",
+        "|" + "---|" * len(HEAD),
+    ]
+    for task in TASKS:
+        for name in STRATEGIES:
+            found = [row for row in rows if (row["task"], row["strategy"], row["windows"]) == (task, name, most)]
+            if found:
+                lines.append("| " + " | ".join([task, name, *_cells(found)]) + " |")
+    lines += ["", "## Drift of colour window by window", "", "![curves](pictures/windows.png)", ""]
+    (measuring.ROOT / "docs" / "windows.md").write_text("\n".join(lines))
+    draw(rows, most).save(measuring.ROOT / "docs" / "pictures" / "windows.png", optimize=True)
+
+
+def _cells(found: list[dict[str, Any]]) -> list[str]:
+    seams = [step for row in found for step in row["seams"]]
+    inside = [step for row in found for step in row["inside"]]
+    cells = [f"{statistics.median(seams):.2f}" if seams else "", _percentile(seams), _percentile(inside)]
+    for name, digits in (("colour", 2), ("contrast", 3), ("sharpness", 3)):
+        cells.append(_spread([row[name][-1] for row in found], digits))
+    for pick in (_mean, lambda values: values[-1]):
+        cells.append(_spread([pick(row["psnr"]) for row in found], 2) if "psnr" in found[0] else "")
+    return [*cells, f"{_mean(row['seconds_per_frame'] for row in found):.2f}"]
+
+
+def _percentile(values: list[float]) -> str:
+    return f"{float(torch.tensor(values).quantile(0.95)):.2f}" if values else ""
+
+
+def _spread(values: list[float], digits: int) -> str:
+    more = f" ({statistics.stdev(values):.{digits}f})" if len(values) > 1 else ""
+    return f"{_mean(values):.{digits}f}{more}"
+
+
+def _mean(values: Iterable[float]) -> float:
+    values = list(values)
+    return statistics.fmean(values) if values else 0.0
+
+
+COLOURS = ((214, 62, 54), (230, 150, 60), (66, 135, 245), (150, 60, 160), (60, 170, 110), (20, 90, 60), (120, 120, 120),
+           (60, 60, 60))  # fmt: skip
+
+
+def draw(rows: list[dict[str, Any]], most: int) -> Image.Image:
+    """Curves of the colour drift over windows, a panel for each task."""
+    there = [task for task in TASKS if any(row["task"] == task and row["windows"] == most for row in rows)]
+    width, height, edge = 300, 240, 40
+    sheet = Image.new("RGB", (len(there) * width + 20, height + 30 + 20 * ((len(STRATEGIES) + 3) // 4)), "white")
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
+    for panel, task in enumerate(there):
+        curves: dict[str, list[list[float]]] = defaultdict(list)
+        for row in rows:
+            if row["task"] == task and row["windows"] == most:
+                curves[row["strategy"]].append(row["colour"])
+        means = {name: [_mean(values) for values in zip(*found, strict=True)] for name, found in curves.items()}
+        top = max(max(values) for values in means.values()) or 1.0
+        left, base, wide, high = panel * width + edge, height - 20, width - edge - 20, height - 60
+        pen.text((left, 8), f"{task}: levels, up to {top:.1f}", "black", font)
+        pen.line((left, base, left + wide, base), "black")
+        pen.line((left, base, left, base - high), "black")
+        for number, name in enumerate(STRATEGIES):
+            values = means.get(name, [])
+            points = [
+                (left + wide * place / max(len(values) - 1, 1), base - high * value / top)
+                for place, value in enumerate(values)
+            ]
+            if len(points) > 1:
+                pen.line(points, COLOURS[number], 2)
+        pen.text((left + wide // 2 - 30, base + 3), f"window 0 to {most - 1}", "black", font)
+    for number, name in enumerate(STRATEGIES):
+        x, y = 20 + number % 4 * 190, height + 15 + number // 4 * 20
+        pen.line((x, y + 8, x + 18, y + 8), COLOURS[number], 3)
+        pen.text((x + 24, y), name, "black", font)
+    return sheet
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--windows", type=int, nargs="+", default=[1, 2, 4, 8, 16])
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
+    parser.add_argument("--strategies", nargs="+", choices=list(STRATEGIES), default=list(STRATEGIES))
+    parser.add_argument("--report", action="store_true", help="only write the page, from results that are there")
+    options = parser.parse_args()
+    report(json.loads(FILE.read_text())["rows"] if options.report else run(options))
+
+
+if __name__ == "__main__":
+    main()

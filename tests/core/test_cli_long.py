@@ -1,0 +1,113 @@
+"""Clips longer than the model takes in one pass go by windows, from the command."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import like_starter
+import pytest
+import tiny
+import torch
+from refused import refused
+from typer.testing import CliRunner, Result
+from video_files import encode, noise
+
+from vace_core.cli import app
+from vace_core.cli.long import check_conditions
+from vace_core.cli.where import AS_IT_IS
+from vace_core.errors import InputError
+from vace_core.media.pictures import read_image, write_image
+from vace_core.media.video import read_video
+from vace_core.models.wan.dit import GRID
+from vace_core.pipeline import SamplingOptions
+from vace_core.sampling.planning import plan_windows
+from vace_core.sampling.strength import Strength
+
+QUICK = ("--steps", "1", "--seed", "1", "--cfg", "1")
+COUNT = 27
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Path:
+    return like_starter.write(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory) -> Path:
+    return encode(tmp_path_factory.mktemp("clip") / "clip.mp4", noise(COUNT, 64, 64, 3), fps=8)
+
+
+def vace(*words: object) -> Result:
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def test_a_control_of_any_length_goes_by_windows(model, clip, tmp_path):
+    output = tmp_path / "out.mkv"
+    done = vace("scribble", clip, "--lossless", "-o", output, *QUICK, "-m", model)
+    assert done.exit_code == 0, done.output
+    assert len(read_video(output).frames) == COUNT
+    assert "in 2 windows" in done.stderr
+    assert "far more than 17" not in done.stderr  # a window is as long as what the starter was trained on
+
+
+def test_an_inpainting_of_any_length_keeps_what_is_kept(model, clip, tmp_path):
+    mask, output = tmp_path / "mask.png", tmp_path / "out.mkv"
+    white = torch.full((1, 3, 1, 64, 64), -1.0)
+    white[..., 16:40, 16:40] = 1
+    write_image(mask, white)
+    words = ("inpaint", clip, "--mask", mask, "--no-put-back", "--lossless", "-o", output, *QUICK, "-m", model)
+    assert vace(*words).exit_code == 0
+    made, source = read_video(output).frames, read_video(clip).frames
+    where = (white[0, 0, 0] > 0)[None, :, :, None].expand_as(source)
+    assert torch.equal(made[~where], source[~where])
+    assert (made != source)[-3:][where[-3:]].any()
+
+
+def test_prompts_for_stretches_make_windows_of_any_text(model, tmp_path):
+    output = tmp_path / "out.mkv"
+    words = ("text", "--length", 20, "--width", 64, "--height", 64, "--lossless", "-o", output, *QUICK, "-m", model)
+    done = vace(*words, "--prompts", "[0-1s] a red star | [1s, new shot] a blue circle")
+    assert done.exit_code == 0, done.output
+    assert len(read_video(output).frames) == 20
+    assert '"a blue circle"' in done.stderr
+
+
+def test_a_plan_from_a_file_with_an_end_frame_and_a_reference(model, tmp_path):
+    plan, end, output = tmp_path / "plan.json", tmp_path / "end.png", tmp_path / "out.mkv"
+    write_image(end, tiny.clip(1, 64, 64))
+    assert vace("plan", "--length", 24, "--keyframe", "-1=end.png", "-o", plan, "-m", model).exit_code == 0
+    text = plan.read_text()
+    first = text.index('"references": null')
+    plan.write_text(text[:first] + '"references": ["end.png"]' + text[first + 18 :])
+    words = ("text", "--length", 24, "--plan", plan, "--lossless", "-o", output, *QUICK, "-m", model)
+    done = vace(*words)
+    assert done.exit_code == 0, done.output
+    last = read_video(output).frames[-1]
+    assert torch.equal(last, read_image(end)[0])
+    assert refused(vace(*words, "--windows", 9).exception) == "plan-and-options: options=--windows"
+    words = ("text", "--length", 25, "--plan", plan, *QUICK, "-m", model)
+    assert refused(vace(*words).exception).startswith("plan-of-another")
+
+
+def test_a_dry_run_counts_one_window(model, clip):
+    done = vace("scribble", clip, "--dry-run", "-m", model, *QUICK)
+    assert done.exit_code == 0, done.output
+    assert "window 1" in done.stderr
+
+
+def test_a_length_that_was_typed_is_made_in_one_pass(model, clip, tmp_path):
+    done = vace("scribble", clip, "--length", 25, "--dry-run", "-m", model, *QUICK)
+    assert done.exit_code == 0
+    assert "window" not in done.stderr
+
+
+def test_conditions_over_the_whole_clip_are_refused_where_it_goes_by_windows():
+    plan = plan_windows(40, fps=8, grid=GRID, window=17, overlap=5)
+    options = SamplingOptions()
+    check_conditions(plan, AS_IT_IS, options)
+    curve = replace(AS_IT_IS, strength=Strength(frames=((0.0, 1.0), (1.0, 0.0))))
+    check_conditions(None, curve, options)
+    with pytest.raises(InputError) as error:
+        check_conditions(plan, curve, options)
+    assert refused(error.value) == "windows-conditions: count=3, what=a strength over the frames"

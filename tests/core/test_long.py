@@ -1,0 +1,335 @@
+"""A clip of any length: windows are functions of what their neighbours hand over, joined by strategies that hold."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import replace
+
+import pytest
+import tiny
+import torch
+from refused import refused
+
+from vace_core import tasks
+from vace_core.errors import InputError
+from vace_core.models.wan.dit import GRID
+from vace_core.pipeline import SamplingOptions, generate
+from vace_core.pipeline import windowed as windowed_module
+from vace_core.pipeline.anchor import colours_of, drawn_to_first, matched_on_shared
+from vace_core.pipeline.long import generate_long, redo, stream
+from vace_core.pipeline.parts import parts_of
+from vace_core.pipeline.windowed import HandOver, Job, Joining, make_window
+from vace_core.sampling.overlap import Stretch, blended, pyramid, ramp
+from vace_core.sampling.planning import Span, plan_windows
+from vace_core.sampling.windows import Keyframe
+
+OPTIONS = SamplingOptions(steps=2, shift=3.0, guidance_scale=1.0, seed=1)
+STREAMING = ("pixels", "pinned", "latents")
+COUNT = 17  # frames: three windows of 9 that share 5
+SIDE = 16
+
+
+def clip(count: int, side: int = SIDE, seed: int = 0) -> torch.Tensor:
+    return tiny.clip(count, side, side, seed)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return tiny.model()
+
+
+@pytest.fixture(scope="module")
+def control():
+    return tasks.control(clip(COUNT), prompt="a red fox")
+
+
+def planned(count: int = COUNT, window: int = 9, overlap: int = 5, **more):
+    return plan_windows(count, fps=16, grid=GRID, window=window, overlap=overlap, **more)
+
+
+def job(model, vcu, plan=None, **more) -> Job:
+    plan = plan or planned(vcu.shown_frames)
+    return Job(model=model, plan=plan, parts=parts_of(vcu), options=OPTIONS, **more)
+
+
+@pytest.mark.parametrize("by", [*STREAMING, "overlap", "pyramid"])
+@pytest.mark.parametrize("padding", [0, 2])
+def test_a_single_window_is_what_generate_makes(model, by, padding):
+    masks = torch.zeros(1, 1, 9, SIDE, SIDE)
+    masks[:, :, :, 4:12, 4:10] = 1
+    vcu = replace(tasks.inpaint(clip(9), masks, prompt="a fox"), padding=padding)
+    whole = job(model, vcu, planned(9 - padding), joining=Joining(by=by), feather=2)
+    assert torch.equal(generate_long(whole), generate(model, vcu, OPTIONS, feather=2))
+
+
+@pytest.mark.parametrize("by", STREAMING)
+def test_shared_frames_are_handed_over_to_the_bit(model, control, by):
+    made = list(stream(job(model, control, joining=Joining(by=by))))
+    plan = planned()
+    assert [(one.begin, one.frames.shape[2]) for one in made] == [
+        (one.first_new, 4 if one.overlap else 9) for one in plan.windows
+    ]
+    for one, after in zip(made[:-1], plan.windows[1:], strict=True):
+        assert one.handed is not None
+        film = torch.cat([earlier.frames for earlier in made[: one.number + 1]], dim=2)
+        assert torch.equal(one.handed.frames, film[:, :, after.begin :])
+    assert torch.equal(
+        torch.cat([one.frames for one in made], dim=2), generate_long(job(model, control, joining=Joining(by=by)))
+    )
+
+
+def test_latents_are_handed_over_without_a_way_through_the_vae(model, control, monkeypatch):
+    """What the window before ended with is what the next begins with, in its latents and in what the adapter reads."""
+    seen = []
+    real = windowed_module.sample
+
+    def watched(*given, **named):
+        latents = real(*given, **named)
+        encoded = named["encoded"]
+        seen.append((latents, None if encoded is None else encoded.contexts[0], named["hold"]))
+        return latents
+
+    monkeypatch.setattr(windowed_module, "sample", watched)
+    made = list(stream(job(model, control, joining=Joining(by="latents"))))
+    for (before, _, _), (after, context, hold), one in zip(seen[:-1], seen[1:], made, strict=False):
+        assert torch.equal(after[:, :, 1:2], before[:, :, -1:])  # five frames: one encoded alone, one latent of four
+        assert torch.equal(context[:, :16, 1:2], before[:, :, -1:])
+        assert one.handed is not None
+        first = model.vae.encode(one.handed.frames[:, :, :1])
+        assert torch.equal(after[:, :, :1], first)
+        assert hold.cells[:, :, :2].all()
+        assert not hold.cells[:, :, 2:].any()
+
+
+def test_the_way_by_pixels_alone_holds_no_latents(model, control, monkeypatch):
+    real, held = windowed_module.sample, []
+    monkeypatch.setattr(windowed_module, "sample", lambda *a, **k: (held.append(k["hold"]), real(*a, **k))[1])
+    _ = generate_long(job(model, control, joining=Joining(by="pixels")))
+    assert held == [None] * 3
+
+
+@pytest.mark.parametrize("by", STREAMING)
+def test_a_window_made_again_leaves_all_others_as_they_are(model, control, by):
+    whole = job(model, control, joining=Joining(by=by))
+    made = list(stream(whole))
+    film = torch.cat([one.frames for one in made], dim=2)
+    plan, number = planned(), 1
+    after = made[2]
+    assert plan.shared_with_next(number) == 5
+    begin = plan.windows[2].begin
+    again = redo(whole, number, before=made[0].handed, after=film[:, :, begin : begin + 5], seed=77)
+    new = film.clone()
+    new[:, :, again.begin : again.begin + again.frames.shape[2]] = again.frames
+    changed = (new != film).flatten(3).any(3)[0].any(0)
+    assert not changed[: plan.windows[1].first_new].any()
+    assert not changed[after.begin - 5 :].any()
+    same = redo(whole, 2, before=made[1].handed)
+    assert torch.equal(same.frames, made[2].frames)
+
+
+def test_what_is_made_again_is_new_where_no_neighbour_has_a_share(model):
+    vcu = tasks.control(clip(29))
+    whole = job(model, vcu, planned(29, window=13))
+    made = list(stream(whole))
+    film = torch.cat([one.frames for one in made], dim=2)
+    begin = made[2].begin - 5
+    again = redo(whole, 1, before=made[0].handed, after=film[:, :, begin : begin + 5], seed=77)
+    free = begin - again.begin
+    assert free > 0
+    assert not torch.equal(again.frames[:, :, :free], made[1].frames[:, :, :free])
+    assert torch.equal(again.frames[:, :, free:], made[1].frames[:, :, free:])
+
+
+def test_a_chain_goes_on_where_it_stopped(model, control):
+    whole = job(model, control)
+    made = list(stream(whole))
+    rest = list(stream(whole, start=1, before=made[0].handed))
+    assert [one.number for one in rest] == [1, 2]
+    assert all(torch.equal(one.frames, two.frames) for one, two in zip(rest, made[1:], strict=True))
+
+
+def test_an_end_frame_is_held_in_the_last_window_alone(model):
+    vcu, end = tasks.text(num_frames=COUNT, height=SIDE, width=SIDE), clip(1, seed=9)
+    plan = planned(keyframes=[Keyframe(frame=-1, picture="end")])
+    whole = job(model, vcu, plan, pictures={"end": end})
+    made = list(stream(whole))
+    assert torch.equal(made[-1].frames[:, :, -1:], end)
+    free = list(stream(job(model, vcu)))
+    assert all(torch.equal(one.frames, two.frames) for one, two in zip(made[:-1], free[:-1], strict=True))
+    assert not torch.equal(made[-1].frames[:, :, :-1], free[-1].frames[:, :, :-1])
+
+
+def test_a_hard_cut_hands_nothing_over(model):
+    vcu = tasks.text(num_frames=COUNT, height=SIDE, width=SIDE)
+    plan = planned(spans=[Span(begin=0, end=8), Span(begin=8, end=COUNT, prompt="x", new_shot=True)])
+    made = list(stream(job(model, vcu, plan)))
+    assert made[0].handed is None
+    shot = tasks.text(num_frames=9, height=SIDE, width=SIDE, prompt="x")
+    alone = generate(model, shot, replace(OPTIONS, seed=2))
+    assert torch.equal(made[1].frames, alone)
+
+
+def test_a_loop_leads_back_to_its_first_frames(model):
+    vcu = tasks.text(num_frames=20, height=SIDE, width=SIDE)
+    plan = planned(20, window=13, loop=True)
+    whole = job(model, vcu, plan)
+    made = list(stream(whole))
+    film = torch.cat([one.frames for one in made], dim=2)
+    assert film.shape[2] == 20
+    last, shared = plan.windows[-1], plan.shared_with_next(len(plan) - 1)
+    again = make_window(whole, len(plan) - 1, before=made[-2].handed, after=film[:, :, :shared])
+    assert torch.equal(again.frames, made[-1].frames)
+    free = make_window(whole, len(plan) - 1, before=made[-2].handed)
+    assert last.end - 20 == shared
+    assert not torch.equal(free.frames, made[-1].frames)
+
+
+def test_windows_made_from_the_end_lead_up_to_what_follows(model):
+    last = clip(5, seed=4)
+    vcu, plan = tasks.extend(None, last, num_frames=COUNT), replace(planned(), order=(2, 1, 0))
+    made = {one.number: one for one in stream(job(model, vcu, plan))}
+    assert torch.equal(made[2].frames[:, :, -5:], last)
+    assert torch.equal(made[0].frames[:, :, -5:], made[1].head)
+
+
+def test_a_window_of_which_all_is_known_is_not_made(model):
+    masks = torch.zeros(1, 1, COUNT, SIDE, SIDE)
+    masks[:, :, 13:, 4:12, 4:12] = 1
+    source = clip(COUNT)
+    made = generate_long(job(model, tasks.inpaint(source, masks)))
+    kept = masks.expand_as(source) == 0
+    assert torch.equal(made[kept], source[kept])
+    assert not torch.equal(made, source)
+
+
+def test_windows_have_prompts_references_strengths_and_seeds_of_their_own(model, control):
+    plain = list(stream(job(model, control)))
+    picture = {"fox": clip(1, seed=6)}
+    for change in ({"prompt": "x"}, {"references": ("fox",)}, {"strength": 0.2}, {"seed": 9}):
+        changed = job(model, control, planned().edited(1, **change), pictures=picture)
+        made = make_window(changed, 1, before=plain[0].handed)
+        assert not torch.equal(made.frames, plain[1].frames)
+
+
+def test_parts_are_asked_for_window_by_window(model, control):
+    asked, whole = [], parts_of(control)
+    plan = planned()
+
+    def parts(begin, end):
+        asked.append((begin, end))
+        return whole(begin, end)
+
+    _ = generate_long(Job(model=model, plan=plan, parts=parts, options=OPTIONS))
+    assert asked == [(one.begin, one.end) for one in plan.windows]
+
+
+@pytest.mark.parametrize("anchor", ["none", "first"])
+def test_memory_does_not_grow_with_the_number_of_windows(model, anchor):
+    """Of every window that is done, its frames and those of its unit are let go before the one after next is made."""
+    frames, units, alive = [], [], []
+
+    def parts(begin, end):
+        vcu = tasks.control(clip(end - begin, seed=begin))
+        units.append(weakref.ref(vcu.control))
+        return vcu
+
+    plan = planned(33)
+    whole = Job(model=model, plan=plan, parts=parts, options=replace(OPTIONS, steps=1), joining=Joining(anchor=anchor))
+    for made in stream(whole):
+        frames.append(weakref.ref(made.frames))
+        alive.append(sum(one() is not None for one in (*frames, *units)))
+        del made
+    assert len(alive) == len(plan) >= 6
+    assert max(alive) <= 3
+
+
+@pytest.mark.parametrize("by", ["overlap", "pyramid"])
+def test_windows_denoised_together_are_one_clip(model, control, by):
+    made = list(stream(job(model, control, joining=Joining(by=by))))
+    assert [(one.begin, one.frames.shape[2]) for one in made] == [(0, COUNT)]
+    other = planned().edited(2, prompt="x")
+    changed = generate_long(job(model, control, other, joining=Joining(by=by)))
+    assert not torch.equal(changed[:, :, -4:], made[0].frames[:, :, -4:])
+
+
+def test_blending_weighs_what_windows_say_of_shared_latents():
+    def says(value):
+        return lambda latents, sigma: torch.full_like(latents, value)
+
+    first, second = ramp(4, 0, 2), ramp(4, 2, 0)
+    assert torch.allclose(first[2:] + second[:2], torch.ones(2))
+    both = blended(
+        [Stretch(denoise=says(0.0), begin=0, weights=first), Stretch(denoise=says(3.0), begin=2, weights=second)], 1
+    )
+    frames = both(torch.zeros(1, 2, 7, 1, 1), 0.5)[0, 0, :, 0, 0]
+    assert torch.allclose(frames, torch.tensor([1.5, 0, 0, 1, 2, 3, 3]))
+    assert pyramid(5).tolist() == [1, 2, 3, 2, 1]
+    assert pyramid(4).tolist() == [1, 2, 2, 1]
+
+
+def test_colours_are_corrected_by_how_shared_frames_were_changed():
+    true = clip(9) * 0.5
+    made = (true * 0.9 + 0.05).clone()
+    assert (matched_on_shared(made, true[:, :, :5]) - true).abs().max() < 1e-5
+    assert torch.equal(matched_on_shared(true, true[:, :, :5]), true)  # nothing was generated, so nothing is known
+    noise = clip(9, seed=5) * 0.1
+    assert (matched_on_shared(noise, true[:, :, :5]).std() / noise.std()).item() == pytest.approx(1, abs=0.02)
+
+
+def test_colours_are_drawn_to_the_first_window_more_and_more():
+    true = clip(9) * 0.5
+    made = true * 0.9 + 0.05
+    drawn = drawn_to_first(made, colours_of(true[:, :, 5:]), 5)
+    assert torch.equal(drawn[:, :, :5], made[:, :, :5])
+    errors = (drawn - true).abs().mean((0, 1, 3, 4))[5:].tolist()
+    assert errors == sorted(errors, reverse=True)
+    assert errors[-1] < 0.2 * float((made - true).abs().mean())
+
+
+def test_an_anchor_changes_later_windows_alone(model, control):
+    first = make_window(job(model, control, joining=Joining(anchor="first")), 0)
+    plain = make_window(job(model, control), 0)
+    assert torch.equal(first.frames, plain.frames)
+    assert first.handed is not None
+    made = {
+        anchor: make_window(
+            job(model, control, joining=Joining(anchor=anchor)),
+            1,
+            before=first.handed if anchor == "first" else plain.handed,
+        ).frames
+        for anchor in ("none", "shared", "first")
+    }
+    assert not torch.equal(made["shared"], made["none"])
+    assert not torch.equal(made["first"], made["shared"])
+
+
+def refusal(act) -> str:
+    with pytest.raises(InputError) as error:
+        act()
+    return refused(error.value)
+
+
+def test_what_a_strategy_cannot_do_is_refused(model, control):
+    together = job(model, control, joining=Joining(by="overlap"))
+    assert refusal(lambda: redo(together, 1)).startswith("together-cannot")
+    assert refusal(lambda: list(stream(together, start=1))).startswith("together-cannot")
+    for plan in (planned().edited(1, seed=3), replace(planned(), order=(1, 0, 2)), planned(20, window=13, loop=True)):
+        assert refusal(lambda plan=plan: generate_long(replace(together, plan=plan))).startswith("together-cannot")
+    assert refusal(lambda: Joining(by="magic")).startswith("joining-unknown")
+    assert refusal(lambda: Joining(by="overlap", anchor="first")).startswith("anchor-together")
+
+
+def test_what_is_missing_is_told_before_anything_is_made(model, control):
+    whole = job(model, control)
+    assert refusal(lambda: redo(whole, 1, after=clip(5))).startswith("redo-neighbour")
+    assert refusal(lambda: redo(whole, 9)).startswith("window-unknown")
+    assert refusal(lambda: make_window(whole, 1, before=HandOver(frames=clip(3)))).startswith("handed-length")
+    named = replace(whole, plan=planned(keyframes=[Keyframe(frame=-1, picture="end.png")]))
+    assert refusal(lambda: generate_long(named)) == "plan-picture: name=end.png, there=none"
+    assert refusal(lambda: generate_long(replace(named, pictures={"end.png": clip(1, 32)}))).startswith(
+        "kept-frames-size"
+    )
+    short = replace(whole, parts=lambda begin, end: tasks.control(clip(1)))
+    assert refusal(lambda: generate_long(short)).startswith("part-length")
+    loop = replace(whole, plan=planned(20, window=13, loop=True))
+    assert refusal(lambda: list(stream(loop, start=1))).startswith("resume-order")

@@ -1,0 +1,78 @@
+"""The options of clips that are made by windows, shared by every task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+from typer import Option
+
+PANEL = "Long clips"
+
+
+class JoinName(str, Enum):
+    """The names of `pipeline.windowed.JoinBy`."""
+
+    latents = "latents"
+    pinned = "pinned"
+    pixels = "pixels"
+    overlap = "overlap"
+    pyramid = "pyramid"
+
+
+class AnchorName(str, Enum):
+    """The names of `pipeline.windowed.Anchor`."""
+
+    none = "none"
+    shared = "shared"
+    first = "first"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Windows:
+    """How a clip is cut into windows that the model makes one after the other."""
+
+    windows: Annotated[
+        int | None,
+        Option(
+            min=1,
+            help="Make the clip by windows of so many frames at most, 4n + 1 (LTX-Video 8n + 1). Default: a part of a "
+            "clip that is longer than the model takes in one pass is made by windows of that length.",
+            rich_help_panel=PANEL,
+        ),
+    ] = None
+    overlap: Annotated[
+        int | None,
+        Option(
+            min=1, help="Frames that two windows share, 4n + 1. Default: a quarter of a window.", rich_help_panel=PANEL
+        ),
+    ] = None
+    prompts: Annotated[
+        str | None,
+        Option(
+            help="Prompts for stretches: '[0-4s] a man walks | [4s, new shot] he sits'; times as for --start. A new "
+            "shot is a hard cut.",
+            rich_help_panel=PANEL,
+        ),
+    ] = None
+    plan: Annotated[Path | None, Option(help="Windows as a file of vace plan says.", rich_help_panel=PANEL)] = None
+    loop: Annotated[bool, Option("--loop", help="The end leads back to the beginning.", rich_help_panel=PANEL)] = False
+    join_by: Annotated[
+        JoinName,
+        Option(
+            help="What one window hands over to the next: its last latents, its last frames held in every step "
+            "(pinned), or its last frames. Or denoise all together, blended in every step where they overlap (overlap, "
+            "pyramid), which takes the memory of all.",
+            rich_help_panel=PANEL,
+        ),
+    ] = JoinName.latents
+    anchor_colour: Annotated[
+        AnchorName,
+        Option(
+            help="Correct the colours of later windows by how the model changed the frames that were handed over "
+            "(shared), and draw them to those of the first window (first).",
+            rich_help_panel=PANEL,
+        ),
+    ] = AnchorName.none

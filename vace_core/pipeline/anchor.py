@@ -1,0 +1,78 @@
+"""Colours of the windows of a long clip held to those of the first, so that they do not drift from pass to pass.
+
+What is compared are the same pixels twice: the frames that two windows share, as they were handed over and as the
+later window generated them itself. So what a window shows plays no part, only how the model changes it. Handed over
+are corrected frames, hence every window is held to the first one. Matching to the window before would follow a drift.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+_MOST_GAIN, _MOST_SHIFT = 1.25, 0.1  # of a window, and of −1..1; more is no drift
+_LEAST = 64  # pixels to measure on
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Colours:
+    """Mean and standard deviation of every channel, `(3,)` each, of a clip in −1..1."""
+
+    mean: Tensor
+    spread: Tensor
+
+
+def colours_of(frames: Tensor) -> Colours:
+    """The colours of frames `(B, 3, T, H, W)`."""
+    pixels = frames.double().transpose(0, 1).flatten(1)
+    return Colours(mean=pixels.mean(1), spread=pixels.std(1))
+
+
+def matched_on_shared(made: Tensor, handed: Tensor) -> Tensor:
+    """Frames `(B, 3, T, H, W)` with the colours that `handed` has in its frames, the first ones of `made`.
+
+    Args:
+        made: What the model generated, in −1..1.
+        handed: `(B, 3, n, H, W)`, what these frames are. Pixels that are equal were not generated and tell nothing.
+    """
+    shared = made[:, :, : handed.shape[2]]
+    where = (shared != handed).any(1, keepdim=True).expand_as(shared)
+    if int(where.sum()) < 3 * _LEAST:
+        return made
+    gains, shifts = torch.ones(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64)
+    for channel in range(3):
+        inside = where[:, channel]
+        ours, theirs = shared[:, channel][inside].double(), handed[:, channel][inside].double()
+        a, b = ours - ours.mean(), theirs - theirs.mean()
+        # Least squares would shrink contrast by what is noise: the ratio of spreads, as far as both agree.
+        agreement = (a * b).mean().clamp(min=0) / (a.square().mean() * b.square().mean()).sqrt().clamp(min=1e-9)
+        ratio = (b.square().mean() / a.square().mean().clamp(min=1e-9)).sqrt()
+        gains[channel] = 1 + agreement.square() * (ratio.clamp(1 / _MOST_GAIN, _MOST_GAIN) - 1)
+        shifts[channel] = (theirs.mean() - gains[channel] * ours.mean()).clamp(-_MOST_SHIFT, _MOST_SHIFT)
+    return _changed(made, gains, shifts)
+
+
+def drawn_to_first(made: Tensor, first: Colours, shared: int) -> Tensor:
+    """Frames drawn to the colours of the first window: not at all where shared ones end, wholly at the last frame.
+
+    Args:
+        made: `(B, 3, T, H, W)` in −1..1.
+        first: The colours of the first window.
+        shared: Frames at the begin that stay as they are.
+    """
+    new = made[:, :, shared:]
+    if not new.shape[2]:
+        return made
+    own = colours_of(new)
+    gain = (first.spread / own.spread.clamp(min=1e-9)).clamp(1 / _MOST_GAIN, _MOST_GAIN)
+    shift = (first.mean - own.mean).clamp(-_MOST_SHIFT, _MOST_SHIFT)
+    whole = _changed(new, gain, own.mean + shift - gain * own.mean)
+    weights = torch.linspace(0, 1, new.shape[2] + 1)[1:].to(new).view(1, 1, -1, 1, 1)
+    return torch.cat([made[:, :, :shared], torch.lerp(new, whole, weights)], dim=2)
+
+
+def _changed(frames: Tensor, gain: Tensor, shift: Tensor) -> Tensor:
+    shape = (1, 3, 1, 1, 1)
+    return (frames * gain.to(frames).view(shape) + shift.to(frames).view(shape)).clamp(-1, 1)
