@@ -13,6 +13,7 @@ from typer import Option
 from .. import tasks
 from ..errors import InputError
 from ..inputs.fitted import fit_clip
+from ..inputs.put_back import Edit
 from ..media.pictures import read_mask_levels
 from ..sampling.conditions import Condition
 from ..sampling.options import SamplingOptions
@@ -174,7 +175,7 @@ def _in_words(value: Any) -> str:
 
 def _space(path: Path, request: Request) -> Tensor:
     """A mask file as `(1, 1, T, H, W)` in 0..1."""
-    if request.edit is not None and request.edit.boxes is not None:
+    if isinstance(request.edit, Edit) and request.edit.boxes is not None:
         raise InputError(
             "strength-mask-crop",
             "--strength-mask was given with --crop, which shows the model another part of the frame. Only one of both "
