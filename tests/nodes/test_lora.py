@@ -119,7 +119,7 @@ def test_the_stock_loader_acts_on_the_native_vace_model(comfy, run, pack, vcu, p
         texts = {
             name: clip.encode_from_tokens_scheduled(words) for name, words in (("positive", "a dog"), ("negative", ""))
         }
-        positive, negative, latent, _ = run("VaceApplyVCU", **texts, vae=vae, vcu=vcu).result
+        positive, negative, latent, *_ = run("VaceApplyVCU", **texts, vae=vae, vcu=vcu).result
         with torch.inference_mode():
             return comfy.nodes.common_ksampler(model, 3, 3, 2.0, "euler", "simple", positive, negative, latent)[0][
                 "samples"
@@ -160,11 +160,12 @@ def test_guidance_by_steps_is_two_samplings_in_a_row(comfy, run, pack, vcu):
     assert "cfg 3 x 2, 1 x 2." in out.ui["text"][-1]
     core, nodes = pack.vace_core, pack.nodes.comfy
     with torch.inference_mode():
-        values = nodes.native.conditions(vcu, vae, 1.0)
         negative = core.models.wan.family.WAN.options.negative_prompt
-        texts = [nodes.host.with_values(nodes.host.conditioning(clip, words), values) for words in ("a dog", negative)]
+        words = dict(zip(("positive", "negative"), ("a dog", negative), strict=True))
+        plain = {name: nodes.host.conditioning(clip, one) for name, one in words.items()}
+        *texts, latent = run("VaceApplyVCU", **plain, vae=vae, vcu=vcu).result[:3]
         levels = core.sampling.schedule.sigmas(4, 3.0)
-        noise = core.pipeline.make_noise(tuple(nodes.native.empty_latent(vcu).shape), 3)
+        noise = core.pipeline.make_noise(tuple(latent["samples"].shape), 3)
         latents = between(comfy, model, texts, 3.0, levels[:3], noise, torch.zeros_like(noise))
         latents = between(comfy, model, texts, 1.0, levels[2:], torch.zeros_like(noise), latents)
     assert relative(out[0]["samples"], latents[:, :, 1:]) < 1e-5
