@@ -28,7 +28,8 @@ class Parcel:
             if id(inner) in left_out or id(inner) in known:
                 continue
             known.add(id(inner))
-            for table in (inner._parameters, inner._buffers):
+            tables: list[dict[str, Any]] = [vars(inner)["_parameters"], vars(inner)["_buffers"]]
+            for table in tables:
                 for name, tensor in table.items():
                     if tensor is not None:
                         self._places.append((table, name))
