@@ -10,7 +10,6 @@ A weights folder holds, under these names, what is to be measured with; what is 
 | `aesthetic.safetensors` | LAION's linear head for CLIP ViT-L/14 (sa_0_4_vit_l_14_linear) |
 | `raft.safetensors` | RAFT (large) in torchvision's names (raft_large_C_T_V1, ported from raft-things) |
 | `viclip.safetensors` | ViCLIP (ViClip-InternVid-10M-FLT) |
-| `amt.safetensors` | AMT-S (amt-s) |
 | `musiq.safetensors` | MUSIQ trained on SPAQ |
 
 Pickles are refused, as for all weights of this library.

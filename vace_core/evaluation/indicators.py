@@ -156,7 +156,7 @@ def open_indicators(weights: Path | None, device: torch.device | None = None) ->
     missing: dict[str, str] = {}
     for name in vbench.BOUNDS:
         if name not in makers:
-            missing[name] = "this version has no network for it"
+            missing[name] = "no interpolator comes with this version"
             continue
         needs, make = makers[name]
         absent = [need for need in needs if weights is None or not (folder / need).exists()]

@@ -23,12 +23,12 @@ TOKEN = 64  # channels of the stem
 class _StandardConv(nn.Conv2d):
     """A convolution of standardised weights, padded so that every stride begins a cell."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         axes = (1, 2, 3)
         weight = self.weight - self.weight.mean(axes, keepdim=True)
         weight = weight / (weight.std(axes, keepdim=True) + 1e-5)
         kernel, stride = self.kernel_size[0], self.stride[0]
-        return functional.conv2d(_same(x, kernel, stride), weight, None, stride)
+        return functional.conv2d(_same(input, kernel, stride), weight, None, stride)
 
 
 class _Bottleneck(nn.Module):

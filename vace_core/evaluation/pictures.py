@@ -121,7 +121,7 @@ def _row(clip: Tensor) -> list[Image.Image]:
     chosen = torch.linspace(0, len(clip) - 1, min(COLUMNS, len(clip))).round().long()
     pictures = [Image.fromarray(picture.numpy()) for picture in _scaled(clip[chosen], SIDE, even=False)]
     ratio = SIDE / max(pictures[0].size)
-    size = tuple(max(round(side * ratio), 1) for side in pictures[0].size)
+    size = [max(round(side * ratio), 1) for side in pictures[0].size]
     # Small clips are enlarged without being smoothed; a frame shows where a white picture ends.
     enlarged = [one.resize(size, Image.Resampling.NEAREST) if ratio > 1 else one for one in pictures]
     return [ImageOps.expand(one, 1, _FRAME) for one in enlarged]
