@@ -23,7 +23,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from vace_core import tasks
-from vace_core.composite import composite_vcu
 from vace_core.geometry import Box
 from vace_core.inputs.blending import BlendMode, seam_steps
 from vace_core.inputs.fitted import Source, Target, fit_clip
@@ -32,6 +31,7 @@ from vace_core.inputs.resizing import resize_masks
 from vace_core.media.sources import open_footage
 from vace_core.media.video import from_uint8
 from vace_core.models.wan.dit import GRID
+from vace_core.pipeline.composite import composite_vcu
 
 AREA, SHARES, FRAMES = 832 * 480, (0.01, 0.04, 0.16, 0.5), 1
 WAYS: dict[str, tuple[int, BlendMode]] = {

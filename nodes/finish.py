@@ -11,12 +11,12 @@ from torch import Tensor
 
 from ..vace_core import pipeline
 from ..vace_core.checks.numbers import check_finite
-from ..vace_core.composite import composite_vcu, max_kept_error
 from ..vace_core.context import VAE_ADVICE
 from ..vace_core.errors import ShapeError
 from ..vace_core.geometry import Grid
 from ..vace_core.inputs.blending import BlendMode
 from ..vace_core.models.family import Family
+from ..vace_core.pipeline.composite import composite_vcu, max_kept_error
 from ..vace_core.protocols import VideoVae
 from ..vace_core.vcu import VideoConditionUnit
 from .comfy import host, memory, native, placement, sockets

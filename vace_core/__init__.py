@@ -13,12 +13,12 @@ reads and writes them; `tasks` builds VCUs; `preview` shows a VCU before anythin
 from __future__ import annotations
 
 from . import tasks
-from .composite import composite
 from .context import encode_context
 from .errors import VaceError
 from .loading.load import load_adapter, load_base, load_vae
 from .loading.opened import OpenClip, OpenModel
 from .pipeline import Expert, SamplingOptions, VaceModel, generate
+from .pipeline.composite import composite
 from .preview.sheet import contact_sheet
 from .starter.opened import open_model
 from .tasks import anything

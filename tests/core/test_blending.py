@@ -9,12 +9,12 @@ import torch
 from refused import refused
 
 from vace_core import tasks
-from vace_core.composite import composite_vcu
 from vace_core.errors import InputError
 from vace_core.geometry import Box
 from vace_core.inputs.blending import multiband, seam_steps
 from vace_core.inputs.put_back import stitch
 from vace_core.pipeline import finish
+from vace_core.pipeline.composite import composite_vcu
 
 SIZE = (48, 64)
 

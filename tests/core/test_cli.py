@@ -194,7 +194,7 @@ def test_a_dry_run_counts_and_writes_nothing(model, clip, mask, tmp_path):
     told = json.loads(found.stdout)
     assert {*told} == {
         "task", "model", "family", "prompt", "negative_prompt", "frames", "width", "height", "fps", "references",
-        "notes", "warnings", "options", "lora", "cost", "plan",
+        "notes", "warnings", "options", "where_and_when", "lora", "cost", "plan",
     }  # fmt: skip
     assert (told["task"], told["frames"], told["width"], told["height"]) == ("inpaint", 17, 48, 32)
     assert told["options"] == {

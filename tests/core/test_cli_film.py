@@ -15,7 +15,6 @@ from vace_core.cli import tasks
 from vace_core.cli.film import PIECE, joined
 from vace_core.cli.options import PutBack, Wanted
 from vace_core.cli.request import Request
-from vace_core.composite import composite
 from vace_core.inputs import fitting
 from vace_core.inputs.fitted import Source, rest_of
 from vace_core.inputs.fitting import FitPlan
@@ -24,6 +23,7 @@ from vace_core.media.pictures import write_image
 from vace_core.media.video import read_video, to_uint8
 from vace_core.media.write import write_video
 from vace_core.models.wan.dit import GRID
+from vace_core.pipeline.composite import composite
 
 WANTED = Wanted(width=48, height=32, length=17)
 ALONE = PutBack(put_back=False)  # at the size of the model

@@ -14,11 +14,11 @@ from official_rules import compose_official
 from torch import Tensor
 
 from vace_core import tasks
-from vace_core.composite import composite_vcu
 from vace_core.context import encode_context
 from vace_core.errors import VaceError
 from vace_core.models.wan.dit import encode_masks
 from vace_core.pipeline import finish
+from vace_core.pipeline.composite import composite_vcu
 from vace_core.vcu import FOLLOW, KEEP, REPAINT, VideoConditionUnit, compose
 
 T, H, W = 5, 16, 32

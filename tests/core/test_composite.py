@@ -10,9 +10,9 @@ from refused import refused
 from torch import Tensor
 
 from vace_core import tasks
-from vace_core.composite import RING, composite, max_kept_error
 from vace_core.errors import InputError, ShapeError
 from vace_core.inputs.masks import soften
+from vace_core.pipeline.composite import RING, composite, max_kept_error
 from vace_core.vcu import compose
 
 

@@ -16,7 +16,6 @@ from vace_core.cli import tasks
 from vace_core.cli.options import KeptPart, PutBack, References, Sides, Wanted
 from vace_core.cli.request import Request
 from vace_core.cli.run import write_result
-from vace_core.composite import composite
 from vace_core.errors import InputError
 from vace_core.inputs.border import sides_of
 from vace_core.inputs.resizing import resize_part
@@ -24,6 +23,7 @@ from vace_core.media.pictures import write_image
 from vace_core.media.reader import VideoReader
 from vace_core.media.video import read_video, to_uint8
 from vace_core.media.write import write_frames, write_video
+from vace_core.pipeline.composite import composite
 
 HEIGHT, WIDTH, COUNT = 64, 96, 30
 SHORT = Wanted(length=17)

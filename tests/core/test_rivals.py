@@ -8,8 +8,8 @@ import pytest
 import tiny
 import torch
 
-from vace_core.composite import composite_vcu
 from vace_core.pipeline import SamplingOptions
+from vace_core.pipeline.composite import composite_vcu
 from vace_core.starter.evaluation.comparison import SPLITS, Split, compare, held_out
 from vace_core.starter.evaluation.joint import face_parts, truth_error
 from vace_core.starter.evaluation.pinning import known_cells, sample_pinned

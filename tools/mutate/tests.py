@@ -33,7 +33,7 @@ TESTS: dict[str, tuple[str, ...]] = {
                              "core/test_pipeline", "core/test_options", "parity/test_wan_dit",
                              "core/test_families"),
     "vace_core/context.py": ("core/test_context", "core/test_where", "core/test_pipeline", "core/test_families"),
-    "vace_core/composite.py": ("core/test_composite", "core/test_compose_finished", "nodes/test_tasks"),
+    "vace_core/pipeline/composite.py": ("core/test_composite", "core/test_compose_finished", "nodes/test_tasks"),
     "vace_core/pipeline/__init__.py": ("core/test_pipeline", "core/test_options", "core/test_overflow", "core/test_ltx",
                               "core/test_loading", "core/test_pinning", "core/test_strength"),
     "vace_core/pipeline/": ("core/test_long",),

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..composite import composite
 from ..errors import InputError, VaceError
 from ..media.pictures import read_image, read_mask
 from ..media.video import from_uint8, read_video
+from ..pipeline.composite import composite
 from ..protocols import VideoVae
 from . import edits, vbench
 from .indicators import Indicators, Shown

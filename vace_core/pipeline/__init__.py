@@ -12,7 +12,6 @@ from torch.nn import functional
 from ..adapter import Attachment
 from ..checks.numbers import check_finite
 from ..checks.room import FRAMES, check_room
-from ..composite import composite_vcu
 from ..context import EMPTY, VAE_ADVICE, Encoded, content_box, encode_job
 from ..errors import InputError
 from ..geometry import Box, Grid
@@ -29,6 +28,7 @@ from ..sampling.schedule import NoiseSchedule
 from ..sampling.solvers import SOLVERS, OnStep, Solver
 from ..sampling.strength import AS_TRAINED, Strength
 from ..vcu import VideoConditionUnit
+from .composite import composite_vcu
 from .model import Expert, VaceModel
 
 MODEL_ADVICE = "Run the model in bfloat16 or float32, lower guidance and strength, or choose another file of it"

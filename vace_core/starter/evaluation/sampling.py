@@ -9,11 +9,11 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from ...composite import composite_vcu
 from ...inputs.masks import opencv
 from ...media.video import to_uint8
 from ...models.text import TextEncoder
 from ...pipeline import SamplingOptions, VaceModel, sample
+from ...pipeline.composite import composite_vcu
 from ...protocols import VideoVae
 from ...training.data.example import stack_units
 from ...training.tuning import pad_prompts

@@ -8,11 +8,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .errors import InputError, ShapeError
-from .inputs.blending import RING, BlendMode, check_blend_mode, multiband
-from .inputs.masks import carried_on, grow, soften, steady
-from .inputs.masks import check as check_masks
-from .vcu import VideoConditionUnit, check_frames
+from ..errors import InputError, ShapeError
+from ..inputs.blending import RING, BlendMode, check_blend_mode, multiband
+from ..inputs.masks import carried_on, grow, soften, steady
+from ..inputs.masks import check as check_masks
+from ..vcu import VideoConditionUnit, check_frames
 
 _LEAST = 16  # pixels to measure a mean and a spread on
 _MOST_GAIN = 2.0
