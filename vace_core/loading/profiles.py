@@ -18,6 +18,7 @@ from ..models.wan.dit import WanSizes
 from ..models.wan.family import WAN
 from ..models.wan.vae import VaeSizes
 from ..sampling.options import SamplingOptions
+from ..sampling.presets import DISTILLED
 from .detection import identify
 
 
@@ -155,8 +156,7 @@ def _wan(name: str, title: str, base: WanSizes, blocks: int, preset: str, releas
 
 
 WAN_14B = _wan("wan-14b-480p", "Wan 2.1 VACE 14B, 480p", LARGE, 8, "wan-480p", ("wan2.1_vace_14B_fp16.safetensors",))
-# Source: lightx2v, Wan2.1-T2V-14B-StepDistill-CfgDistill-Lightx2v: 4 steps, shift 5, no guidance.
-DISTILLED = replace(WAN.options, steps=4, shift=5.0, guidance_scale=1.0, solver="euler")
+FAST = DISTILLED["lightx2v-4"]
 
 PUBLISHED = (
     _wan(
@@ -168,8 +168,8 @@ PUBLISHED = (
         WAN_14B,
         name="wan-14b-fast",
         title="Wan 2.1 VACE 14B, 480p, 4 steps with a distilled LoRA",
-        options=DISTILLED,
-        pair_options=replace(DISTILLED, shift=5.0),
+        options=FAST.options(WAN.options),
+        pair_options=FAST.options(WAN.pair_options),
         files=(
             *WAN_14B.files,
             ProfileFile(

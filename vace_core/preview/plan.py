@@ -46,7 +46,7 @@ class Job:
     @classmethod
     def of(cls, vcu: VideoConditionUnit, options: SamplingOptions) -> Job:
         """The job that `generate` does with these."""
-        passes = 1 + (options.guidance_scale != 1) + (options.stg_scale != 0)
+        passes = 1 + options.is_guided + (options.stg_scale != 0)
         return cls(
             size=(vcu.num_frames, vcu.height, vcu.width),
             references=vcu.num_references,
