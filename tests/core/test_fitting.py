@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from vace_core.errors import InputError, ShapeError
 from vace_core.geometry import Grid
-from vace_core.inputs.fitted import Source
+from vace_core.inputs.fitted import Source, Target, fit_ends
 from vace_core.inputs.fitted_masks import clip_mask
 from vace_core.inputs.fitting import FitPlan, ResolutionPreset, frame_times, plan, plan_exact, report
 from vace_core.inputs.resizing import resize_frames, resize_masks
@@ -376,3 +376,15 @@ def test_a_part_of_a_clip_begins_at_0_seconds():
     numbers = Source(frames=torch.rand(1, 3, 4, 4, 6), fps=5.0).part(2, 4)
     assert (numbers.frames.shape, numbers.times) == ((1, 3, 2, 4, 6), None)
     assert torch.allclose(numbers.all_times(), torch.tensor([[0.0, 0.2], [0.2, 0.4]], dtype=torch.float64))
+
+
+@pytest.mark.parametrize(("both", "keep", "kept"), [(True, None, 5), (False, None, 9), (True, 9, 9), (False, 2, 1)])
+def test_of_each_end_a_third_is_kept_and_of_one_a_half(both, keep, kept):
+    clip = Source(frames=noise(40, 32, 48, 3), fps=16.0)
+    target = Target(takes=WAN, length=25)
+    first, last = fit_ends(clip, clip if both else None, target, keep=keep)
+    assert (first.plan.num_frames, first.begin) == (kept, 40 - kept)
+    assert (last is None) == (not both)
+    if last is not None:
+        assert (last.plan.num_frames, last.begin) == (kept, 0)
+    assert bool(first.notes) == (keep == 2)

@@ -186,3 +186,15 @@ def test_more_tokens_than_wan_reads_are_refused(model):
         model.expert.base.prepare_text(torch.zeros(1, 513, 32))
     assert refused(error.value) == "prompt-tokens: limit=512, tokens=513"
     model.expert.base.prepare_text(torch.zeros(1, 512, 32))
+
+
+@pytest.mark.parametrize(
+    ("name", "least", "most"),
+    [("terminal", 0, 1), ("rescale", 0, 1), ("denoise", 1e-6, 1),
+     ("shift_growth", 0, 1e6), ("guidance_scale", 0, 1e6), ("stg_scale", 0, 1e6), ("strength", 0, 1e6)],
+)  # fmt: skip
+def test_the_ends_of_a_range_belong_to_it_and_nothing_beyond(name, least, most):
+    for value in (least, most):
+        SamplingOptions(**{name: value})
+    for value in (least - 0.001, *((most + 0.001,) if most == 1 else ())):
+        assert refusal(**{name: value}).startswith("number-range: ")

@@ -204,3 +204,18 @@ def test_a_pixel_is_painted_that_is_more_opaque_than_not(tmp_path: Path, alpha: 
     Image.fromarray(levels).save(tmp_path / "a.png")
     found = read_mask_levels(tmp_path / "a.png")[0]
     assert (int(found[0, 0]), int(found[0, 9])) == ((0, 255) if painted else (alpha, 0))
+
+
+def test_a_mask_of_pictures_says_what_is_guessed_and_is_opaque_where_it_is(tmp_path: Path, caplog):
+    """The first 16 frames that are read, a chunk of their own, have nothing transparent."""
+    folder = tmp_path / "mask"
+    folder.mkdir()
+    for n in range(18):
+        levels = np.full((8, 10, 4), 255, np.uint8)
+        levels[:, 5:, 3] = 255 if 0 < n < 17 else 0
+        Image.fromarray(levels).save(folder / f"{n:02}.png")
+    with caplog.at_level(logging.INFO, "vace"):
+        found = read_mask_levels(folder, begin=1)
+    assert found[:16].unique().tolist() == [255]
+    assert found[16, 0].tolist() == [255] * 5 + [0] * 5
+    assert f"{folder}: Pictures state no frame rate; 25 fps is assumed." in caplog.messages

@@ -74,8 +74,10 @@ def test_only_one_clip_at_a_time():
 @pytest.mark.parametrize("size", [(16, 24), (15, 23)])
 def test_reading_is_exact(tmp_path: Path, size: tuple[int, int]):
     pictures = noise(6, *size, 3)
-    clip = read_video(encode(tmp_path / "a.mp4", pictures, **EXACT, fps=30000 / 1001))
+    path = encode(tmp_path / "a.mp4", pictures, **EXACT, fps=30000 / 1001)
+    clip = read_video(path)
     assert torch.equal(clip.frames, pictures)
+    assert torch.equal(read_video(str(path)).frames, pictures)
     assert (clip.fps, clip.notes) == (30000 / 1001, ())
 
 

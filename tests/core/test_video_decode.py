@@ -13,6 +13,7 @@ from video_files import EXACT, encode, noise, turn
 from vace_core.errors import InputError
 from vace_core.inputs.fitting import plan
 from vace_core.media.colour import colour_of
+from vace_core.media.reader import VideoReader
 from vace_core.media.sources import open_footage
 from vace_core.media.video import read_video
 from vace_core.models.wan.family import WAN
@@ -122,6 +123,8 @@ def test_a_video_of_high_dynamic_range_is_refused_with_the_command_that_converts
     tmp_path: Path, transfer: int, name: str
 ):
     path = patch(tmp_path / "a.mp4", 32, 32, 0.2627, 0.0593, stated=9, transfer=transfer)
+    with pytest.raises(InputError):
+        VideoReader(path)
     with pytest.raises(InputError) as error:
         read_video(path)
     assert refused(error.value) == f"video-hdr: name=a.mp4, path={path}, stem=a, transfer={name}"

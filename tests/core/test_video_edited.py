@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from video_files import encode, encode_sound, message, noise, turn
+from video_files import encode, encode_sound, message, noise, sound_of, turn
 
 from vace_core.errors import ShapeError
 from vace_core.media.edited import write_edited
@@ -139,3 +139,11 @@ def test_an_edit_of_another_size_or_length_is_a_sentence(tmp_path: Path):
     assert said.startswith("edit-too-long: ")
     assert "last=6" in said
     assert not (tmp_path / "b.mp4").exists()
+
+
+def test_the_sound_of_a_part_begins_with_its_first_frame(tmp_path: Path):
+    path = encode_sound(tmp_path / "a.mp4", 2.0, 0.0, codec="aac", video_start=0)
+    write_edited(tmp_path / "b.mkv", open_footage(path), [], first=10, last=30, lossless=True)
+    whole, part = sound_of(path)[0], sound_of(tmp_path / "b.mkv")[0, ::2]
+    part = part / -float(np.iinfo(part.dtype).min)
+    assert np.abs(part[2048:30000] - whole[17640 + 2048 : 17640 + 30000]).max() < 2e-3
