@@ -222,7 +222,7 @@ def go_on(context: Context, path: Path, output: Path | None) -> None:
 
 def files_read(context: Context, files: Files) -> list[Path]:
     """Every file that a command reads: what its task was given, and the weights of its model."""
-    not_given = {field.name for group in (Run, Wanted) for field in fields(group)}
+    not_given = {field.name for group in (Run, Wanted) for field in fields(group)} - {"plan"}
     texts: list[str] = []
     for name, value in context.params.items():
         if name not in not_given:
