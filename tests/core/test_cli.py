@@ -200,7 +200,7 @@ def test_a_dry_run_counts_and_writes_nothing(model, clip, mask, tmp_path):
     assert told["options"] == {
         "steps": 2, "shift": 3.0, "guidance_scale": 2.0, "solver": "unipc", "seed": 1, "strength": 1.0,
         "start_percent": 0.0, "end_percent": 1.0, "shift_growth": 0.0, "terminal": 0.0, "stg_scale": 0.0,
-        "rescale": 0.0, "denoise": 1.0, "negative_prompt": "", "guidance_scales": [],
+        "rescale": 0.0, "denoise": 1.0, "negative_prompt": "", "guidance_scales": [], "sigmas": [],
     }  # fmt: skip
     cost = told["cost"]
     assert (cost["tokens"], cost["base_passes"], cost["adapter_passes"]) == (30, 4, 4)

@@ -67,7 +67,7 @@ def test_every_number_is_checked():
     """A new option cannot go unchecked: everything that is no text is among those above."""
     kinds = {field.name: type(field.default) for field in fields(SamplingOptions)}
     assert {name for name, kind in kinds.items() if kind is not str} == {
-        *NUMBERS, "steps", "seed", "guidance_scales",  # the last one in test_phases
+        *NUMBERS, "steps", "seed", "guidance_scales", "sigmas",  # the last two in test_phases and test_where
     }  # fmt: skip
 
 

@@ -77,7 +77,7 @@ def test_scores_are_means_over_raters_and_samples(made):
     difference, prefer, other = opinions.compared("I2V", "ours", "theirs", "prompt following")
     assert (difference.value, prefer, other) == (2, 1, 0)
     assert opinions.compared("I2V", "ours", "theirs", QUESTIONS[1])[0].value == 0
-    assert "ours − theirs" in scores_table(opinions)
+    assert "ours - theirs" in scores_table(opinions)
 
 
 def test_files_that_do_not_fit_are_named_and_the_others_count(made):

@@ -50,7 +50,14 @@ class TestOneRun:
         result = solver.run(both, noise, levels, lambda index, total, made: wanted.append((index, total, made)))
         asked.clear()
         always = pack.vace_core.adapter.SigmaRange()
-        job = native._Job(solver, levels, acting=always, on_step=lambda *step: seen.append(step))
+        job = native._Job(
+            solver,
+            levels,
+            acting=always,
+            behind=lambda sigma: 0.0,
+            known=native._Known(),
+            on_step=lambda *step: seen.append(step),
+        )
         handed = job.until(turn)(high, noise, torch.tensor(levels[: turn + 1]), {})
         ours = job.until(STEPS)(low, torch.zeros_like(noise), torch.tensor(levels[turn:]), {})
         assert torch.equal(ours, result)

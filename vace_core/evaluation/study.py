@@ -227,7 +227,7 @@ def scores_table(opinions: Opinions) -> str:
         for one, other in combinations(opinions.methods, 2):
             cells = [_pair(opinions.compared(task, one, other, name)) for name in names]
             if any(cells):
-                pairs.append((task, f"{one} − {other}", *cells))
+                pairs.append((task, f"{one} - {other}", *cells))
     if len(pairs) > 2:
         parts.append("Differences on the same samples by the same raters, and how often each is preferred:\n")
         parts.append(_table(pairs))

@@ -126,7 +126,8 @@ class SamplingOptions:
     def scales(self) -> tuple[float, ...]:
         """The guidance scale of each step."""
         given = self.guidance_scales or (self.guidance_scale,)
-        return (*given, *[given[-1]] * (int(self.steps) - len(given)))
+        steps = len(self.sigmas) - 1 if self.sigmas else int(self.steps)
+        return (*given, *[given[-1]] * (steps - len(given)))
 
     @property
     def is_guided(self) -> bool:
