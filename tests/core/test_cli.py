@@ -244,8 +244,7 @@ def test_an_extension_keeps_what_came_as_it_is(choice, begin, count, model, clip
     assert len(after) == count
     assert torch.equal(after[: len(before)], before)
     assert "Frames 12 to 16 of 17" in one_line(done.stderr)
-    film = "29 frames (3.62 s): the result, 12 before it and 0 after it"
-    assert (film in one_line(done.stderr)) == (not choice)
+    assert f"output {count} frames of 48 x 32 at 8 fps: " in one_line(done.stderr)
 
 
 FAULTS = {

@@ -50,7 +50,9 @@ def test_a_plan_is_followed_and_said(card, tmp_path: Path):
     streamed = vace("--memory", "24MB", "-o", tmp_path / "streamed.png")
     assert streamed.exit_code == 0, streamed.stderr
     assert "streamed one after the other for all passes" in " ".join(streamed.stderr.split())
-    assert torch.equal(read_image(tmp_path / "all.png")[0], read_image(tmp_path / "streamed.png")[0])
+    # With several threads the last bit of a product on the CPU depends on where its numbers lie; test_placing has bits.
+    (whole, _), (parts, _) = (read_image(tmp_path / f"{name}.png") for name in ("all", "streamed"))
+    assert (whole.int() - parts.int()).abs().max() <= 1
     assert card.used == 0
 
 

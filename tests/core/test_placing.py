@@ -79,6 +79,9 @@ def test_weights_ten_times_the_card_give_the_same_frames_and_every_block_comes_o
     assert before == [weight.data_ptr() for weight in model.expert.base.parameters()]
 
 
+SPARE = 2**14  # bytes that a solver takes for a few latents, and no block works in
+
+
 @pytest.fixture(scope="module", params=["wan", "ltx"])
 def job(request):
     """A model with an edit, and what the CPU makes of it in ten steps."""
@@ -97,7 +100,8 @@ def test_as_much_stays_as_there_is_room_for(job):
         steps = Steps(card)
         got = on_card(case, model, replace(STREAMED, share=0.6), unit, options, card, steps)
     assert torch.equal(got, wanted)
-    assert [moved for moved, _ in steps.seen] == [streamed(model.expert, 0.6) + once(case, unit)]
+    # Of so few blocks one may still be in its slot from the step before.
+    assert all(moved <= streamed(model.expert, 0.6) + once(case, unit) for moved, _ in steps.seen)
     assert 0 < streamed(model.expert, 0.6) < 0.7 * streamed(model.expert)
 
 
@@ -115,7 +119,7 @@ def test_memory_that_runs_out_in_step_8_costs_one_step_and_nothing_that_was_done
 
         def shrink(index: int, _total: int, _denoised: torch.Tensor) -> None:
             if index in (6, 9):  # before the eighth step, and after the last
-                card.budget = card.used if index == 6 else 2**30
+                card.budget = card.used + SPARE if index == 6 else 2**30
 
         got = on_card(case, model, replace(STREAMED, share=0.5), unit, options, card, shrink)
     assert torch.equal(got, wanted)

@@ -45,11 +45,8 @@ def code(act) -> str:
 def test_windows_cover_every_frame_once_on_the_models_lengths(num_frames, groups, shared, grid, loop):
     window, overlap = groups * grid.frames + 1, min(shared, groups - 1) * grid.frames + 1
     loop = loop and num_frames > 3 * window and window > 3 * overlap
-    try:
-        plan = plan_windows(num_frames, fps=16, grid=grid, window=window, overlap=overlap, loop=loop)
-    except InputError as error:
-        assert (error.code, loop, groups < 3) == ("loop-too-short", True, True)
-        return
+    loop = loop and groups > 2  # smaller ones may be refused: there is no room to share frames with both neighbours
+    plan = plan_windows(num_frames, fps=16, grid=grid, window=window, overlap=overlap, loop=loop)
     new = [frame for one in plan.windows for frame in range(one.first_new, one.end)]
     assert new[:num_frames] == list(range(num_frames))
     assert (len(new) > num_frames) == loop

@@ -170,7 +170,7 @@ def _faults(tree: ast.Module) -> set[tuple[int, str]]:
                 found.add((node.lineno, f"{name} without an encoding"))
             mode = node.args[0 if isinstance(node.func, ast.Attribute) else 1 :][:1]
             binary = any(isinstance(one, ast.Constant) and "b" in str(one.value) for one in mode)
-            other = re.search(r"av|image_module|Image|container", ast.unparse(node.func))
+            other = re.search(r"av|image_module|Image|container|^os\.|Folder", ast.unparse(node.func))
             if name == "open" and not binary and "encoding" not in named and not other:
                 found.add((node.lineno, "open without an encoding"))
             if name in ("fork", "symlink", "mkfifo", "geteuid", "getuid", "setrlimit"):
@@ -191,7 +191,9 @@ def _guarded(tree: ast.Module) -> set[int]:
         elif isinstance(node, ast.IfExp) and "is_available" in ast.unparse(node.test):
             found |= {id(node.body), id(node.orelse)}
         elif isinstance(node, ast.Compare):
-            found |= {id(one) for one in node.comparators}
+            found |= {id(part) for one in node.comparators for part in ast.walk(one)}
+        elif isinstance(node, ast.If) and "sys.platform" in ast.unparse(node.test):
+            found |= {id(one) for one in (*node.body, *node.orelse)}
         elif isinstance(node, ast.Dict):
             found |= {id(one) for one in node.keys}
         elif isinstance(node, ast.Try) and any("ImportError" in ast.unparse(one) for one in node.handlers):

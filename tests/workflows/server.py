@@ -65,6 +65,7 @@ class Server:
             (self.folder / "custom_nodes" / PARTS.name).symlink_to(PARTS, target_is_directory=True)
             write(self.folder)
         options = ["--cpu", "--disable-api-nodes", "--listen", "127.0.0.1", "--port", str(self.port)]
+        options += ["--cache-classic"]  # newer ones forget results when the machine's memory is taken, whoever took it
         command = [sys.executable, __file__, str(self.comfyui), *options, "--base-directory", str(self.folder)]
         env = {**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
         env["PYTHONIOENCODING"] = self.encoding

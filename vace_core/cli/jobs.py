@@ -98,7 +98,7 @@ class Plan:
             if now != was:
                 raise InputError(
                     "job-file-changed",
-                    "{path} is {state} since the job was begun, which goes on with the file as it was alone. Put that "
+                    "{path} is {state} since the job was begun. The file as it was then is needed to go on. Put that "
                     "back, or begin a new job with the same command.",
                     path=name,
                     state="gone" if now == "gone" else "no longer the same",

@@ -106,8 +106,8 @@ class Profile:
         size = "" if width is None else f" of width {width}"
         raise ModelError(
             "profile-other-model",
-            "{path} holds {found}, and the profile is {profile}, which is {needed}. Choose the profile that belongs "
-            "to this file, or leave it out.",
+            "{path} holds {found}. The profile {profile} needs {needed}. Choose the profile that belongs to this "
+            "file, or leave it out.",
             path=path,
             found=found.title + size,
             profile=self.name,

@@ -28,7 +28,10 @@ def hold(folder: Path) -> int | None:
             os.close(held)
             raise BlockingIOError(*error.args) from error
         return held
-    import fcntl
+    try:
+        import fcntl
+    except ImportError:
+        return None
 
     held = os.open(folder, os.O_RDONLY)
     try:
