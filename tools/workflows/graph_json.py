@@ -164,7 +164,8 @@ def prompt_inputs(node: Node) -> dict[str, Any]:
     for one in node.form.inputs:
         value = node.value(one.name)
         if isinstance(value, Link):
-            inputs[one.name] = [str(value.node.number), value.slot]
+            if node.mode or not value.node.mode:  # the frontend drops a link from a node that does not run
+                inputs[one.name] = [str(value.node.number), value.slot]
         elif not one.socket:
             assert value is not NEEDED, f"{node.form.node_id}.{one.name} has no value"
             # As the frontend sends lists, which the server would take for links.
