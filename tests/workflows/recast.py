@@ -77,10 +77,14 @@ def needed(prompt: Mapping[str, Any]) -> dict[str, Any]:
     return {number: node for number, node in prompt.items() if number in wanted}
 
 
+FEW_STEPS = ("VaceLoadLora", "VaceSamplingOptions")  # asleep beside the loaders, and not of every real model
+
+
 def awake(graph: Graph) -> dict[str, Any]:
     """The prompt in which the sleeping loader of the real model is connected in the starter's place."""
     for node in graph.nodes:
-        node.mode = 0
+        if node.form.node_id not in FEW_STEPS:
+            node.mode = 0
     nodes = {node.form.node_id: node for node in graph.nodes}
     model = nodes["VaceLoadModel"]["model"]
     nodes["VaceSampleVideo"].values["model"] = nodes["VaceDecodeVideo"].values["vae"] = model
