@@ -15,7 +15,8 @@ _WAN_VAE = ("core/test_wan_vae", "parity/test_wan_vae", "core/test_context", "co
 _LTX = ("parity/test_ltx_dit", "parity/test_ltx_vace", "core/test_ltx", "core/test_ltx_cost", "core/test_families")
 _VIDEO = ("core/test_video", "core/test_video_decode", "core/test_video_write", "core/test_video_edited",
           "core/test_video_reader", "core/test_media_files", "core/test_footage", "core/test_tone",
-          "core/test_ranges", "core/test_index", "core/test_planes", "core/test_stills")  # fmt: skip
+          "core/test_ranges", "core/test_index", "core/test_planes", "core/test_stills", "core/test_stored",
+          "core/test_sound")  # fmt: skip
 _UNITS = ("core/test_tasks", "core/test_vcu", "core/test_overflow", "nodes/test_tasks")
 _WEIGHTS = ("core/test_checkpoint", "core/test_model_file", "core/test_hostile_files", "core/test_loading_strict")
 TESTS: dict[str, tuple[str, ...]] = {
@@ -77,7 +78,10 @@ TESTS: dict[str, tuple[str, ...]] = {
                             "core/test_where"),
     "vace_core/media/pictures.py": ("core/test_pictures", "core/test_media_files", "core/test_video",
                                     "core/test_video_reader"),
-    "vace_core/media/cropped.py": ("core/test_cli_footage", "core/test_crops"),
+    "vace_core/media/cropped.py": ("core/test_cli_footage", "core/test_crops", "core/test_stored"),
+    "vace_core/media/bordered.py": ("core/test_stored", "core/test_put_back_whole"),
+    "vace_core/media/extended.py": ("core/test_stored", "core/test_put_back_whole"),
+    "vace_core/media/scaled.py": ("core/test_stored", "core/test_put_back_whole"),
     "vace_core/media/": (*_VIDEO, "core/test_pictures"),
     "vace_core/files/jobs/": ("core/test_jobs",),
     "vace_core/sampling/kept.py": ("core/test_jobs",),
