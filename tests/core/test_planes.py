@@ -205,7 +205,8 @@ def test_gray_is_one_plane(name: str):
 
 
 MARKS = [((1, 0, 0, 1), STILL), ((-1, 0, 0, 1), (False, False, True)), ((1, 0, 0, -1), (False, True, False)),
-         ((0, 1, -1, 0), (True, False, True)), ((0, 1, 1, 0), (True, False, False)), ((0, -1, 1, 0), (True, True, False)),
+         ((0, 1, -1, 0), (True, False, True)), ((0, 1, 1, 0), (True, False, False)),
+         ((0, -1, 1, 0), (True, True, False)),
          ((1, 1, 0, 1), None), ((1, 0, 1, 1), None), ((0, 1, 1, 1), None), ((1, 0, 0, 0), None), ((0, 1, 0, 0), None),
          ((0, 0, 1, 0), None), ((0, 0, 0, 1), None), ((0, 0, 0, 0), None)]  # fmt: skip
 
