@@ -88,7 +88,7 @@ TESTS: dict[str, tuple[str, ...]] = {
                             "parity/test_samplers", "core/test_pipeline", "core/test_strength", "core/test_pinning",
                             "core/test_where"),
     "vace_core/media/pictures.py": ("core/test_pictures", "core/test_media_files", "core/test_video",
-                                    "core/test_video_reader"),
+                                    "core/test_video_reader", "core/test_stills"),
     "vace_core/media/cropped.py": ("core/test_cli_footage", "core/test_crops", "core/test_stored"),
     "vace_core/media/bordered.py": ("core/test_stored", "core/test_put_back_whole"),
     "vace_core/media/extended.py": ("core/test_stored", "core/test_put_back_whole"),
