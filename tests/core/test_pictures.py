@@ -254,3 +254,15 @@ def test_brightness_is_that_of_the_eye(tmp_path: Path):
     colours = np.array([[(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)]], np.uint8)
     Image.fromarray(colours).save(tmp_path / "a.png")
     assert read_mask_levels(tmp_path / "a.png").flatten().tolist() == [76, 150, 29, 255]
+
+
+def test_paths_may_be_texts(tmp_path: Path):
+    write_image(str(tmp_path / "a.png"), torch.zeros(1, 3, 1, 4, 4))
+    assert read_image(str(tmp_path / "a.png"))[0].shape == (4, 4, 3)
+    assert read_mask(str(tmp_path / "a.png")).shape == (1, 4, 4)
+    assert read_animation(str(tmp_path / "a.png")) is None
+    first, *others = (Image.fromarray(noise(4, 6, 3, seed=n).numpy()) for n in range(3))
+    first.save(tmp_path / "a.gif", save_all=True, append_images=others)
+    clip = read_animation(str(tmp_path / "a.gif"))
+    assert clip is not None
+    assert len(clip.frames) == 3

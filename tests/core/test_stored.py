@@ -25,6 +25,7 @@ from vace_core.media.edited import write_edited
 from vace_core.media.extended import Copied, Made, times_of, write_extended
 from vace_core.media.footage import Footage
 from vace_core.media.ranges import Cut, StillFrame
+from vace_core.media.reader import VideoReader
 from vace_core.media.scaled import Scaled
 from vace_core.media.sources import open_footage
 from vace_core.media.video import from_uint8, read_video
@@ -365,3 +366,14 @@ def test_stamps_of_an_even_rate_change_nothing_and_late_frames_are_kept_late(tmp
     with av.open(str(tmp_path / "c.mp4")) as container:
         stamps = sorted(float(one.pts * one.time_base) for one in container.demux(video=0) if one.size)
     assert stamps == pytest.approx(times[:, 0].tolist(), abs=1e-4)
+
+
+def test_paths_may_be_texts(tmp_path: Path):
+    write_frames(str(tmp_path / "shots"), noise(3, 16, 32, 3))
+    write_video(str(tmp_path / "a.mp4"), noise(3, 16, 32, 3), fps=16)
+    source = VideoReader(str(tmp_path / "a.mp4"))
+    assert (source.count, open_footage(str(tmp_path / "shots")).count) == (3, 3)
+    write_edited(str(tmp_path / "b.mp4"), source, [])
+    write_bordered(str(tmp_path / "c.mp4"), source, [noise(3, 32, 32, 3)], size=(32, 32), place=(8, 0))
+    write_extended(str(tmp_path / "d.mp4"), source, [Copied(film=source, indices=[0, 1])])
+    assert [open_footage(str(tmp_path / f"{name}.mp4")).count for name in "bcd"] == [3, 3, 2]
