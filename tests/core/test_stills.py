@@ -17,6 +17,7 @@ from video_files import message, noise
 
 from vace_core.checks import room
 from vace_core.errors import InputError
+from vace_core.media.colour import BT709
 from vace_core.media.footage import Footage
 from vace_core.media.pictures import mask_of
 from vace_core.media.sources import open_footage
@@ -261,3 +262,11 @@ def test_the_mask_of_a_film_takes_six_bytes_a_pixel(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(room, "free_bytes", lambda: 6 * 99 * 16 * 16 - 1)
     with pytest.raises(InputError):
         mask_of(Flat(99, 16))
+
+
+def test_pictures_state_nothing_but_what_they_show(tmp_path: Path):
+    pictures(1)[0].save(tmp_path / "a1.png")
+    for path in (tmp_path, tmp_path / "a1.png", tmp_path / "a%d.png"):
+        film = open_footage(path)
+        assert (film.colour, film.bits, film.aspect, film.alpha) == (BT709, 8, 1, False)
+        assert (film.sound, film.timecode, film.count, film.seconds) == (False, None, 1, pytest.approx(0.04))
