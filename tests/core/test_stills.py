@@ -270,3 +270,4 @@ def test_pictures_state_nothing_but_what_they_show(tmp_path: Path):
         film = open_footage(path)
         assert (film.colour, film.bits, film.aspect, film.alpha) == (BT709, 8, 1, False)
         assert (film.sound, film.timecode, film.count, film.seconds) == (False, None, 1, pytest.approx(0.04))
+    assert (Flat(1, 2).bits, Flat(1, 2).alpha, Flat(1, 2).notes) == (8, False, ())

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from edited_films import edit, film, stored
-from video_files import encode, message, noise, turn
+from video_files import encode, encode_sound, message, noise, turn
 
 from vace_core.errors import InputError, ShapeError
 from vace_core.geometry import Box
@@ -368,12 +368,17 @@ def test_stamps_of_an_even_rate_change_nothing_and_late_frames_are_kept_late(tmp
     assert stamps == pytest.approx(times[:, 0].tolist(), abs=1e-4)
 
 
-def test_paths_may_be_texts(tmp_path: Path):
+def test_paths_may_be_texts_and_sound_comes_along(tmp_path: Path):
     write_frames(str(tmp_path / "shots"), noise(3, 16, 32, 3))
-    write_video(str(tmp_path / "a.mp4"), noise(3, 16, 32, 3), fps=16)
-    source = VideoReader(str(tmp_path / "a.mp4"))
-    assert (source.count, open_footage(str(tmp_path / "shots")).count) == (3, 3)
+    write_video(str(tmp_path / "e.mp4"), noise(3, 32, 32, 3), fps=16)
+    source = VideoReader(str(encode_sound(tmp_path / "a.mp4", 1.0, 0.0, codec="aac", video_start=0)))
+    assert (source.count, open_footage(str(tmp_path / "shots")).count) == (25, 3)
     write_edited(str(tmp_path / "b.mp4"), source, [])
-    write_bordered(str(tmp_path / "c.mp4"), source, [noise(3, 32, 32, 3)], size=(32, 32), place=(8, 0))
+    write_bordered(str(tmp_path / "c.mp4"), source, [noise(25, 48, 32, 3)], size=(48, 32), place=(8, 0))
     write_extended(str(tmp_path / "d.mp4"), source, [Copied(film=source, indices=[0, 1])])
-    assert [open_footage(str(tmp_path / f"{name}.mp4")).count for name in "bcd"] == [3, 3, 2]
+    films = [open_footage(str(tmp_path / f"{name}.mp4")) for name in "bcde"]
+    assert [(film.count, film.sound) for film in films] == [(25, True), (25, True), (2, True), (3, False)]
+    write_extended(tmp_path / "d.mp4", source, [Copied(film=source, indices=[0, 1])], sound=False)
+    write_bordered(tmp_path / "c.mp4", source, [noise(25, 48, 32, 3)], size=(48, 32), place=(8, 0), sound=False)
+    write_edited(tmp_path / "b.mp4", source, [], sound=False)
+    assert not any(open_footage(tmp_path / f"{name}.mp4").sound for name in "bcd")

@@ -18,8 +18,9 @@ from video_files import EXACT, encode, encode_sound, message, noise
 from vace_core.errors import InputError, ShapeError
 from vace_core.inputs.fitting import plan
 from vace_core.inputs.resizing import resize_frames, resize_masks
+from vace_core.media.colour import Colour
 from vace_core.media.pictures import read_mask, write_image
-from vace_core.media.video import from_uint8, read_video, stand_for_bytes, to_uint8
+from vace_core.media.video import Clip, from_uint8, read_video, stand_for_bytes, to_uint8
 from vace_core.models.wan.family import WAN
 
 DATA = Path(os.environ.get("VACE_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -359,3 +360,9 @@ def test_a_clip_has_alpha_where_one_pixel_is_not_opaque(tmp_path: Path, opaque: 
     assert (clip.alpha is None) == (found is None)
     if clip.alpha is not None:
         assert torch.equal(clip.alpha, pictures[..., 3])
+
+
+def test_a_clip_of_which_nothing_else_is_said_is_television_of_eight_bits():
+    clip = Clip(frames=noise(1, 4, 4, 3), alpha=None, fps=8.0, times=torch.tensor([[0.0, 0.125]]))
+    assert (clip.colour, clip.aspect, clip.bits, clip.notes, clip.path) == (Colour(), 1, 8, (), None)
+    assert Colour() == Colour(matrix=1, primaries=1, transfer=1, full=False)

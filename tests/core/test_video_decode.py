@@ -181,3 +181,14 @@ def test_levels_are_all_of_them_where_the_film_says_so(name: str, levels: int, f
     frame.colorspace, frame.color_range = 1, levels
     found = colour_of(Path("a.mp4"), frame, (1, 1), {})
     assert (found.matrix, found.primaries, found.transfer, found.full) == (1, 1, 1, full)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "name"), [(8, "YCgCo"), (10, "BT.2020 of constant luminance"), (14, "ICtCp"), (12, "matrix 12")]
+)
+def test_a_matrix_that_is_not_converted_is_named(matrix: int, name: str):
+    frame = av.VideoFrame(32, 32, "yuv420p")
+    frame.colorspace = matrix
+    with pytest.raises(InputError) as error:
+        colour_of(Path("a.mp4"), frame, (1, 1), {})
+    assert (error.value.code, error.value.fields["colours"]) == ("video-colours", name)

@@ -311,3 +311,12 @@ def test_frames_that_build_on_others_which_are_not_there_are_left_out(tmp_path: 
     clip = read_video(tmp_path / "b.mkv")
     assert "Its first 3 frames build on others that are not in the file; they are left out." in clip.notes
     assert torch.equal(clip.frames, whole[start:])
+
+
+def test_between_two_frames_that_are_far_apart_nothing_is_decoded(tmp_path: Path):
+    path = encode(tmp_path / "a.mp4", moving(60), options=B_FRAMES)
+    film, data = VideoReader(path), bytearray(path.read_bytes())
+    wanted = [one.clone() for one in film.pictures([1, 2, 55])]
+    data[len(data) * 2 // 5 : len(data) // 2] = bytes(len(data) // 2 - len(data) * 2 // 5)
+    path.write_bytes(data)
+    assert all(map(torch.equal, film.pictures([1, 2, 55]), wanted))
