@@ -380,3 +380,18 @@ def test_drift_is_between_the_first_and_the_last_fifth():
     assert edits.drift(frames, frames * 0.5) == pytest.approx(0.2 * 127.5)
     assert edits.drift(frames[:, :, :3]) == pytest.approx(0.9 * 127.5)
     assert edits.drift(frames[:, :, :1]) == 0
+
+
+def test_a_task_says_which_control_is_followed_and_what_is_edited():
+    a, b, c = Path("a"), Path("b"), Path("c")
+    kinds = {"Depth control": "depth", "Grey": "gray", "GRAY": "gray", "scribble": "scribble", "optical flow": "flow",
+             "pose": "pose", "layout": "layout", "I2V": None}  # fmt: skip
+    assert {task: Item(name="s", task=task).control_kind for task in kinds} == kinds
+    for one, followed, edited in (
+        (Item(name="s", task="inpainting", source=a, mask=b), None, a),
+        (Item(name="s", task="inpainting", source=a), None, None),
+        (Item(name="s", task="depth", source=a), a, None),
+        (Item(name="s", task="depth", source=a, mask=b), a, None),
+        (Item(name="s", task="depth", source=a, control=c, mask=b), c, a),
+    ):
+        assert (one.followed, one.edited) == (followed, edited)

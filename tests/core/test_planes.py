@@ -211,9 +211,10 @@ MARKS = [((1, 0, 0, 1), STILL), ((-1, 0, 0, 1), (False, False, True)), ((1, 0, 0
          ((0, 0, 1, 0), None), ((0, 0, 0, 1), None), ((0, 0, 0, 0), None)]  # fmt: skip
 
 
+@pytest.mark.parametrize("unit", [1 << 16, 1])
 @pytest.mark.parametrize(("matrix", "turn"), MARKS)
-def test_only_quarter_turns_and_mirrors_are_applied(matrix: tuple[int, int, int, int], turn):
-    a, b, c, d = (part << 16 for part in matrix)
+def test_only_quarter_turns_and_mirrors_are_applied(matrix: tuple[int, int, int, int], turn, unit: int):
+    a, b, c, d = (part * unit for part in matrix)
     notes: dict[str, None] = {}
     frame = SimpleNamespace(side_data={"DISPLAYMATRIX": struct.pack("=9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)})
     assert turn_of(frame, notes) == (turn or STILL)
