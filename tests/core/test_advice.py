@@ -326,3 +326,12 @@ def test_what_is_small_counts_wherever_it_is():
     masks[..., 2:4, 2:4] = 1
     unit = compose(tasks.inpaint(photo(1), masks), tasks.depth(torch.zeros(1, 3, T, H, W), masks=masks))
     assert said(unit) == ["100% of the control"]
+
+
+def test_only_what_is_followed_of_a_control_is_looked_at():
+    """Around it the model makes what it likes, and the control may be plain gray there."""
+    masks = torch.zeros(1, 1, T, H, W)
+    masks[..., 20:32, 30:44] = 1
+    control = torch.linspace(-1, 1, W).expand(1, 3, T, H, W) * masks
+    assert said(tasks.depth(control, masks=masks)) == []
+    assert said(tasks.depth(control)) == ["97% of the control"]

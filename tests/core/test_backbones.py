@@ -145,3 +145,13 @@ def test_weights_of_another_model_are_named_and_the_rest_is_measured(tmp_path):
     with pytest.raises(ModelError) as error:
         load_head(tmp_path / "aesthetic.safetensors")
     assert error.value.code == "metric-weights"
+
+
+def test_networks_have_the_sizes_that_were_published():
+    """MUSIQ 27.13 million weights; ViCLIP-L, the towers of CLIP ViT-L/14 on 8 frames."""
+    with torch.device("meta"):
+        assert sum(weight.numel() for weight in Musiq().parameters()) == 27_125_825
+    assert ViclipSizes() == ViclipSizes(
+        width=1024, layers=24, patch=14, places=257, num_frames=8, text_width=768, text_layers=12, vocabulary=49408,
+        max_tokens=32, joint=768,
+    )  # fmt: skip

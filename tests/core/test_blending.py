@@ -96,3 +96,36 @@ def test_a_blend_needs_something_that_is_kept():
     with pytest.raises(InputError) as error:
         finish(tiny.vae(), vcu, torch.zeros(1, 16, 1, 2, 2), blend_mode="multiband")
     assert refused(error.value) == "finish-without-source"
+
+
+POINTS = ((0, 0), (0, 9), (3, 3), (6, 12), (-1, -1))  # of a hole, its last corner the last
+CARRIED = [  # looked at: near the edge as beside it, further in the coarse part alone
+    ((10, 16, 20, 30), False, [0.1311, 0.0194, 0.0940, -0.0068, -0.2128]),
+    ((0, 0, 13, 17), False, [0.1795, 0.1537, 0.1803, 0.1443, 0.1254]),
+    ((10, 16, 20, 30), True, [0.1365, 0.1456, 0.1373, 0.1527, 0.1648]),
+]
+
+
+@pytest.mark.parametrize(("hole_at", "partly", "wanted"), CARRIED)
+def test_what_is_carried_on_under_the_mask_is_what_it_was_when_it_was_looked_at(hole_at, partly, wanted):
+    """A slope of light and fine detail; of the third only what lies left of four columns of the hole is known."""
+    top, left, height, width = hole_at
+    detail = torch.rand(1, 3, 1, 40, 56, generator=torch.Generator().manual_seed(4)) * 0.4 - 0.2
+    made, inside = detail + torch.linspace(-0.3, 0.3, 56), torch.zeros(1, 1, 1, 40, 56, dtype=torch.bool)
+    inside[..., top : top + height, left : left + width] = True
+    known = ~inside & (torch.arange(56) < left + 4) if partly else None
+    added = multiband(made, torch.zeros_like(made), inside, known=known) - made
+    assert not added[~inside.expand_as(added)].any()
+    found = added[0, 1, 0, top : top + height, left : left + width]
+    assert [float(found[row, column]) for row, column in POINTS] == pytest.approx(wanted, abs=2e-4)
+
+
+def test_steps_are_measured_in_both_directions_of_rows_and_columns():
+    inside = torch.zeros(1, 1, 1, 1, 7, dtype=torch.bool)
+    inside[..., 3] = True
+    picture = torch.tensor([0.0, 0.1, 0.3, 0.7, 0.6, 0.2, 0.5]).expand(1, 3, 1, 1, 7)
+    for result, where in ((picture, inside), (picture.transpose(3, 4), inside.transpose(3, 4))):
+        across, beside = seam_steps(result, where)
+        assert (across, beside) == (pytest.approx((0.4 + 0.1) / 2), pytest.approx((0.2 + 0.4) / 2))
+    inside[..., 1] = True  # its kept neighbours have no kept one beside them, or the frame ends
+    assert seam_steps(picture, inside) == (pytest.approx(0.1), pytest.approx(0.4))

@@ -11,6 +11,7 @@ from torch.utils._pytree import tree_leaves
 
 from vace_core.adapter import Attachment
 from vace_core.models import devices, rotary
+from vace_core.models.layers import as_given
 from vace_core.models.ltx.family import LTX
 from vace_core.models.wan import dit as wan
 from vace_core.models.wan.family import WAN
@@ -134,3 +135,13 @@ def test_where_bfloat16_is_missing_wan_is_computed_in_float16(monkeypatch, has_b
 
 def test_a_vae_is_never_computed_in_float16_unasked():
     assert F16 not in devices.VAE_DTYPES
+
+
+def test_layers_that_compute_in_what_comes_in_do_so_under_autocast():
+    numbers = torch.rand(4, 4)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert (numbers @ numbers).dtype == torch.bfloat16
+        with as_given(torch.device("cpu")):
+            assert (numbers @ numbers).dtype == torch.float32
+    with as_given(torch.device("meta")):
+        assert (numbers @ numbers).dtype == torch.float32

@@ -321,3 +321,77 @@ def test_weights_that_are_absent_are_named(tmp_path):
     assert found.missing["dynamic degree"] == "no weights: raft.safetensors"
     assert list(found.measured) == ["temporal flickering"]
     assert found.measured["temporal flickering"](Shown(frames=torch.zeros(2, 8, 8, 3, dtype=torch.uint8), fps=8)) == 1
+
+
+def test_an_interval_is_that_of_two_thousand_draws_and_95_in_a_hundred():
+    found = statistics.mean([0.3 * n**2 for n in range(12)])
+    assert (found.value, found.low, found.high, found.count) == (
+        pytest.approx(12.65), pytest.approx(6.125), pytest.approx(19.325625), 12
+    )  # fmt: skip
+    assert (found.text(), found.text(10, 1)) == ("12.65 (6.12 to 19.33)", "126.5 (61.2 to 193.3)")
+    (one, few) = statistics.mean([3.0, math.nan]), statistics.mean([1.0, 3.0])
+    assert (one.value, one.low, one.count, one.text()) == (3, None, 1, "3.00")
+    assert (few.value, few.low, few.high, few.count) == (2, 1, 3, 2)
+    assert statistics.mean([math.nan]) is None
+
+
+def half(count: int, height: int = 24, width: int = 32) -> torch.Tensor:
+    """A mask of the right half."""
+    masks = torch.zeros(1, 1, count, height, width)
+    masks[..., width // 2 :] = 1
+    return masks
+
+
+def test_a_seam_is_the_step_across_less_those_beside_in_levels():
+    frames = torch.zeros(1, 3, 2, 24, 32)
+    frames[..., 16:] = 0.5
+    assert edits.seam(frames, half(2)) == pytest.approx(0.5 * 127.5)
+    frames[:, 0, ..., 16:] = 0  # of one channel in three less
+    assert edits.seam(frames, half(2)) == pytest.approx(0.5 * 127.5 * 2 / 3)
+    for column, counts in ((11, False), (12, False), (13, True), (15, True)):  # kept pixels within 4 of the edge
+        rough = torch.zeros(1, 3, 2, 24, 32)
+        rough[..., column:] += 0.2
+        assert (edits.seam(rough, half(2)) < 0) == counts
+    rows = half(2, 32, 24).transpose(3, 4)
+    frames = torch.zeros(1, 3, 2, 24, 32).masked_fill(rows > 0, 0.5)
+    assert edits.seam(frames, rows) == pytest.approx(0.5 * 127.5)
+
+
+def test_a_seam_in_time_is_the_step_less_those_before_and_after():
+    shades = torch.tensor([0.0, 0.1, 0.3, 0.2, 0.2, 0.7])
+    frames = shades.view(1, 1, -1, 1, 1).expand(1, 3, -1, 4, 4)
+    masks = torch.zeros(1, 1, 6, 4, 4)
+    masks[:, :, 2:] = 1
+    assert edits.time_seam(frames, masks) == pytest.approx((0.2 - (0.1 + 0.1) / 2) * 127.5, abs=1e-3)
+    masks[:, :, 5:] = 0
+    second = 0.5 - 0.0
+    assert edits.time_seam(frames, masks) == pytest.approx((0.1 + second) / 2 * 127.5, abs=1e-3)
+    masks[:, :, 1, 0, 0] = 1  # neither kept nor made
+    assert edits.time_seam(frames, masks) == pytest.approx(second * 127.5, abs=1e-3)
+    assert math.isnan(edits.time_seam(frames, torch.ones_like(masks)))
+
+
+def test_drift_is_between_the_first_and_the_last_fifth():
+    frames = torch.zeros(1, 3, 10, 2, 2)
+    frames[:, 1, 8:] = 0.4
+    frames[:, 1, 2:8] = 0.9
+    frames[:, 2, :2] = -0.1
+    assert edits.drift(frames) == pytest.approx(0.4 * 127.5)
+    assert edits.drift(frames, frames * 0.5) == pytest.approx(0.2 * 127.5)
+    assert edits.drift(frames[:, :, :3]) == pytest.approx(0.9 * 127.5)
+    assert edits.drift(frames[:, :, :1]) == 0
+
+
+def test_a_task_says_which_control_is_followed_and_what_is_edited():
+    a, b, c = Path("a"), Path("b"), Path("c")
+    kinds = {"Depth control": "depth", "Grey": "gray", "GRAY": "gray", "scribble": "scribble", "optical flow": "flow",
+             "pose": "pose", "layout": "layout", "I2V": None}  # fmt: skip
+    assert {task: Item(name="s", task=task).control_kind for task in kinds} == kinds
+    for one, followed, edited in (
+        (Item(name="s", task="inpainting", source=a, mask=b), None, a),
+        (Item(name="s", task="inpainting", source=a), None, None),
+        (Item(name="s", task="depth", source=a), a, None),
+        (Item(name="s", task="depth", source=a, mask=b), a, None),
+        (Item(name="s", task="depth", source=a, control=c, mask=b), c, a),
+    ):
+        assert (one.followed, one.edited) == (followed, edited)

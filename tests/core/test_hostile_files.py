@@ -45,6 +45,10 @@ SAFETENSORS = {
         safetensors_bytes({}, length=2**64 - 1),
         "its header claims 18446744073709551615 bytes, and the whole file has 10",
     ),
+    "a header one byte longer than the file": (
+        safetensors_bytes({}, length=3),
+        "its header claims 3 bytes, and the whole file has 10",
+    ),
     "no JSON": (safetensors_bytes(b"\xff{]"), NO_JSON),
     "JSON without end": (safetensors_bytes(b"[" * 9999), NO_JSON),
     "an endless number": (

@@ -11,13 +11,13 @@ import torch
 from refused import refused
 
 from vace_core import tasks
-from vace_core.errors import InputError
+from vace_core.errors import InputError, ShapeError
 from vace_core.models.wan.dit import GRID
 from vace_core.pipeline import SamplingOptions, generate
 from vace_core.pipeline import windowed as windowed_module
 from vace_core.pipeline.anchor import colours_of, drawn_to_first, matched_on_shared
 from vace_core.pipeline.long import generate_long, redo, stream
-from vace_core.pipeline.parts import parts_of
+from vace_core.pipeline.parts import keeping, lengthened, parts_of
 from vace_core.pipeline.windowed import HandOver, Job, Joining, make_window
 from vace_core.sampling.overlap import Stretch, blended, pyramid, ramp
 from vace_core.sampling.planning import Span, plan_windows
@@ -333,3 +333,77 @@ def test_what_is_missing_is_told_before_anything_is_made(model, control):
     assert refusal(lambda: generate_long(short)).startswith("part-length")
     loop = replace(whole, plan=planned(20, window=13, loop=True))
     assert refusal(lambda: list(stream(loop, start=1))).startswith("resume-order")
+
+
+def noise_of(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed)) * 0.8 - 0.4
+
+
+def test_colours_that_drifted_a_little_come_back_exactly_and_no_further_than_a_drift():
+    handed = noise_of(1, 3, 2, 8, 8)
+    gains, shifts = (torch.tensor(one).view(1, 3, 1, 1, 1) for one in ([1.1, 0.9, 1.2], [0.05, -0.08, 0.02]))
+    made = torch.cat([(handed - shifts) / gains, noise_of(1, 3, 3, 8, 8, seed=1)], dim=2)
+    found = matched_on_shared(made, handed)
+    assert torch.allclose(found[:, :, :2], handed, atol=1e-5)
+    assert torch.allclose(found, (made * gains + shifts).clamp(-1, 1), atol=1e-5)
+    for gain, limited in ((1.5, 1.25), (0.5, 0.8)):
+        found = matched_on_shared(handed / gain, handed)
+        assert float(found[:, 1].std() / (handed / gain)[:, 1].std()) == pytest.approx(limited, rel=1e-4)
+    for shift, limited in ((0.3, 0.1), (-0.3, -0.1)):
+        assert torch.allclose(matched_on_shared(handed - shift, handed), handed - shift + limited, atol=1e-5)
+
+
+@pytest.mark.parametrize(("pixels", "matched"), [(63, False), (64, True)])
+def test_colours_are_measured_on_sixty_four_pixels_at_least(pixels: int, matched: bool):
+    handed = noise_of(1, 3, 2, 8, 8)
+    made = handed.clone()
+    made[0, 1].view(-1)[:pixels] += 0.05  # of one channel: the others are measured there, too
+    assert torch.equal(matched_on_shared(made, handed), made) != matched
+
+
+def test_what_is_drawn_to_the_first_window_is_drawn_wholly_at_its_last_frame():
+    first = noise_of(1, 3, 4, 8, 8)
+    colours = colours_of(first)
+    made = torch.cat([noise_of(1, 3, 2, 8, 8, seed=2), first + 0.08], dim=2)
+    found = drawn_to_first(made, colours, 2)
+    assert torch.equal(found[:, :, :2], made[:, :, :2])
+    for n in range(4):
+        assert torch.allclose(found[:, :, 2 + n], first[:, :, n] + 0.08 * (1 - (n + 1) / 4), atol=1e-5)
+    far = drawn_to_first(first - 0.3, colours, 0)
+    assert torch.allclose(far[:, :, 3], first[:, :, 3] - 0.2, atol=1e-5)
+    middle = first.mean((0, 2, 3, 4)).view(1, 3, 1, 1)
+    flat = drawn_to_first((first - middle[:, :, None]) * 0.5 + middle[:, :, None], colours, 0)
+    assert torch.allclose(flat[:, :, 3], (first[:, :, 3] - middle) * 0.5 * 1.25 + middle, atol=1e-5)
+    assert drawn_to_first(made, colours, 6) is made
+
+
+def test_weights_of_windows_rise_and_fall_evenly():
+    assert ramp(5, 2, 1).tolist() == pytest.approx([1 / 3, 2 / 3, 1, 1, 1 / 2])
+    assert ramp(2, 0, 0).tolist() == [1, 1]
+    assert (pyramid(4).tolist(), pyramid(5).tolist(), pyramid(1).tolist()) == ([1, 2, 2, 1], [1, 2, 3, 2, 1], [1])
+
+
+@pytest.mark.parametrize(("at", "fits"), [(0, True), (7, True), (8, False), (-1, False)])
+def test_frames_are_kept_that_lie_in_the_clip(at: int, fits: bool):
+    unit, kept = tasks.text(num_frames=9, height=32, width=48), tiny.clip(2)
+    if not fits:
+        with pytest.raises(ShapeError) as error:
+            keeping(unit, at, kept)
+        assert error.value.code == "kept-frames-size"
+        return
+    found = keeping(unit, at, kept)
+    assert torch.equal(found.source[:, :, at : at + 2], kept)
+    assert [n for n in range(9) if bool((found.roles[:, :, n] == 1).all())] == [at, at + 1]
+    for wrong in (kept[:, :, :, :30], kept[..., :40], kept[:, :2]):
+        with pytest.raises(ShapeError):
+            keeping(unit, 0, wrong)
+
+
+def test_a_clip_is_made_longer_by_its_last_frame_and_shorter_by_its_padding():
+    unit = tasks.inpaint(tiny.clip(5), torch.ones(1, 1, 5, 32, 48))
+    more, less = lengthened(unit, 9, padding=4), lengthened(unit, 1, padding=0)
+    assert (more.num_frames, more.padding, less.num_frames, less.padding) == (9, 4, 1, 0)
+    assert torch.equal(more.source[:, :, :5], unit.source)
+    assert all(torch.equal(more.source[:, :, n], unit.source[:, :, 4]) for n in range(5, 9))
+    assert torch.equal(less.source, unit.source[:, :, :1])
+    assert lengthened(unit, 5, padding=2).padding == 2

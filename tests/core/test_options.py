@@ -13,7 +13,7 @@ import torch
 from refused import refused
 
 from vace_core import tasks
-from vace_core.checks.numbers import check_number, check_whole
+from vace_core.checks.numbers import Range, check_number, check_whole
 from vace_core.errors import InputError, ShapeError
 from vace_core.models import FAMILIES
 from vace_core.pipeline import generate, make_noise, sample
@@ -198,3 +198,26 @@ def test_the_ends_of_a_range_belong_to_it_and_nothing_beyond(name, least, most):
         SamplingOptions(**{name: value})
     for value in (least - 0.001, *((most + 0.001,) if most == 1 else ())):
         assert refusal(**{name: value}).startswith("number-range: ")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"least": 0, "most": 1_000_000, "whole": True}, "A whole number from 0 to 1000000"),
+        ({"least": 0.5, "most": 1.0}, "A number from 0.5 to 1"),
+        ({"above": 0, "most": 2.5}, "A number above 0, up to 2.5"),
+        ({"above": 0.25}, "A finite number above 0.25"),
+        ({"most": 3}, "A number of 3 or less"),
+        ({"least": 1, "whole": True}, "A whole number of 1 or more"),
+        ({}, "A finite number"),
+    ],
+)
+def test_a_range_is_said_in_its_own_numbers(given, said):
+    assert str(Range(**given)) == said
+
+
+def test_any_scale_but_one_is_guidance():
+    assert not SamplingOptions(guidance_scale=1.0).is_guided
+    assert all(SamplingOptions(guidance_scale=scale).is_guided for scale in (0.0, 0.9, 1.1, 2.0))
+    assert SamplingOptions(steps=3, guidance_scales=(1.0, 2.0)).scales == (1.0, 2.0, 2.0)
+    assert SamplingOptions(steps=3, guidance_scales=(1.0, 2.0)).is_guided

@@ -157,3 +157,14 @@ def test_the_command_says_the_scales_and_counts_the_passes(tmp_path):
     assert told["options"]["guidance_scales"] == [2.0, 1.0]
     assert told["cost"]["base_passes"] == 5
     assert "cfg 2 x 1, 1 x 3" in done.stderr
+
+
+def test_presets_leave_out_what_distilled_models_were_not_taught():
+    usual = replace(WAN.options, stg_scale=1.0, shift_growth=0.5, guidance_scales=(3.0, 1.0), seed=7)
+    for preset in DISTILLED.values():
+        made = preset.options(usual)
+        assert (made.stg_scale, made.shift_growth, made.guidance_scales, made.seed) == (0, 0, (), 7)
+        assert not made.is_guided
+    assert {name: one.strengths for name, one in DISTILLED.items()} == {
+        "causvid-4": (0.3, 0.7), "causvid-8": (0.3, 0.5), "lightx2v-4": (1.0, 1.0)
+    }  # fmt: skip

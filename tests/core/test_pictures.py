@@ -219,3 +219,50 @@ def test_a_mask_of_pictures_says_what_is_guessed_and_is_opaque_where_it_is(tmp_p
     assert found[:16].unique().tolist() == [255]
     assert found[16, 0].tolist() == [255] * 5 + [0] * 5
     assert f"{folder}: Pictures state no frame rate; 25 fps is assumed." in caplog.messages
+
+
+@pytest.mark.parametrize(("other", "painted"), [(16, True), (17, False)])
+def test_paint_is_one_colour_though_a_lossy_codec_changed_it(tmp_path: Path, other: int, painted: bool):
+    for shade in (0, 255 - other):
+        levels = np.full((8, 10, 4), (shade, 90, 120, 0), np.uint8)
+        levels[2:4, :5, 3] = 255
+        levels[2, 3, 0] += other
+        Image.fromarray(levels).save(tmp_path / "a.png")
+        assert bool(read_mask_levels(tmp_path / "a.png")[0, 3, 2] == 255) == painted
+
+
+def test_where_nothing_is_painted_nothing_is_generated(tmp_path: Path):
+    levels = np.full((8, 10, 4), 255, np.uint8)
+    levels[:, 5:, :3] = 0
+    levels[..., 3] = 0
+    Image.fromarray(levels).save(tmp_path / "a.png")
+    assert not read_mask(tmp_path / "a.png").any()
+
+
+@pytest.mark.parametrize("least", [255, 254])
+def test_the_alpha_of_a_frame_of_a_film_counts_where_it_is_not_opaque(tmp_path: Path, least: int):
+    levels = noise(2, 8, 10, 4)
+    levels[..., 3] = 255
+    levels[1, 3, 4, 3] = least
+    encode(tmp_path / "a.mov", levels, codec="png", pix_fmt="rgba")
+    picture, alpha = read_image(f"{tmp_path / 'a.mov'}@1f")
+    assert torch.equal(picture, levels[1, ..., :3])
+    assert (alpha is None) if least == 255 else torch.equal(alpha, levels[1, ..., 3])
+
+
+def test_brightness_is_that_of_the_eye(tmp_path: Path):
+    colours = np.array([[(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)]], np.uint8)
+    Image.fromarray(colours).save(tmp_path / "a.png")
+    assert read_mask_levels(tmp_path / "a.png").flatten().tolist() == [76, 150, 29, 255]
+
+
+def test_paths_may_be_texts(tmp_path: Path):
+    write_image(str(tmp_path / "a.png"), torch.zeros(1, 3, 1, 4, 4))
+    assert read_image(str(tmp_path / "a.png"))[0].shape == (4, 4, 3)
+    assert read_mask(str(tmp_path / "a.png")).shape == (1, 4, 4)
+    assert read_animation(str(tmp_path / "a.png")) is None
+    first, *others = (Image.fromarray(noise(4, 6, 3, seed=n).numpy()) for n in range(3))
+    first.save(tmp_path / "a.gif", save_all=True, append_images=others)
+    clip = read_animation(str(tmp_path / "a.gif"))
+    assert clip is not None
+    assert len(clip.frames) == 3

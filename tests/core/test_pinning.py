@@ -13,7 +13,7 @@ from vace_core import tasks
 from vace_core.errors import InputError
 from vace_core.models.ltx.dit import GRID as LTX_GRID
 from vace_core.models.wan.dit import GRID
-from vace_core.pipeline import SamplingOptions, generate, sample
+from vace_core.pipeline import SamplingOptions, generate, make_noise, sample
 from vace_core.sampling.pinning import encode_source, kept_cells
 from vace_core.sampling.schedule import NoiseSchedule
 from vace_core.sampling.solvers import SOLVERS
@@ -132,3 +132,20 @@ def test_a_denoise_out_of_range_is_refused(wrong):
     with pytest.raises(InputError) as error:
         SamplingOptions(denoise=wrong)
     assert refused(error.value).startswith("number-range")
+
+
+@pytest.mark.parametrize("given", [False, True])
+@pytest.mark.parametrize("denoise", [0.3, 0.5])
+def test_a_job_begins_from_its_clip_and_as_much_noise_as_its_first_level_says(unit, denoise: float, given: bool):
+    """A network that changes nothing gives back what it began from."""
+    still = tiny.model()
+    for part in still.expert.base.head.parameters():
+        torch.nn.init.zeros_(part)
+    options = replace(OPTIONS, steps=2, denoise=denoise, solver="euler", guidance_scale=1.0)
+    clip = tiny.clip(9, seed=5)
+    found = sample(still, unit, options, begin=clip if given else None)
+    source = still.vae.encode(clip) if given else encode_source(unit, still.vae)
+    level = float(options.schedule(still.vae.grid.tokens(9, 32, 48, 0)).sigmas()[0])
+    wanted = (1 - level) * source + level * make_noise(tuple(source.shape), options.seed)
+    assert 0 < level < 1
+    assert torch.allclose(found, wanted, atol=1e-5)

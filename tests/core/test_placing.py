@@ -22,7 +22,7 @@ from vace_core.loading.load import load_adapter, load_base
 from vace_core.loading.placing.measure import blocks_of, bytes_from_sizes, units
 from vace_core.loading.placing.parcel import Parcel
 from vace_core.loading.placing.placed import PlacedBase, Placement, placed
-from vace_core.loading.placing.plan import PlacingPlan, resident
+from vace_core.loading.placing.plan import NetworkBytes, PlacingPlan, resident
 from vace_core.models.wan.dit import WanSizes
 from vace_core.models.wan.family import WAN
 from vace_core.pipeline import Expert, VaceModel
@@ -225,3 +225,45 @@ def test_what_is_planned_for_weights_is_what_they_take_at_full_width():
     # The context block, which is not used here, is the second of six.
     context = expert.blocks[1] if 1 not in resident(expert.blocks, 0.3) else 0
     assert card.copied == pytest.approx(expert.streamed(0.3) - context, rel=1e-4)
+
+
+def test_blocks_that_stay_are_spread_evenly_and_take_no_more_than_their_share():
+    assert resident((10,) * 8, 0.5) == {1, 3, 5, 7}
+    assert resident((10,) * 9, 1 / 3) == {2, 5, 8}
+    assert (resident((10,) * 4, 0.0), resident((10,) * 4, 1.0)) == (frozenset(), {0, 1, 2, 3})
+    assert resident((30, 10, 10, 10), 0.5) == {1, 2, 3}
+    network = NetworkBytes(rest=7, blocks=(10, 20, 10, 20))
+    assert (network.total, network.slots, network.streamed(0.5), network.streamed(1.0)) == (67, 40, 30, 0)
+    assert (network.on_device(1.0), network.on_device(0.5), network.on_device(0.0)) == (67, 7 + 30 + 40, 7 + 40)
+    assert (NetworkBytes(rest=7).total, NetworkBytes(rest=7).slots) == (7, 0)
+
+
+def test_plans_become_smaller_step_by_step():
+    plan, seen = PlacingPlan(), []
+    while (plan := plan.smaller()) is not None:
+        seen.append((plan.stays, plan.share, plan.together))
+    assert seen == [(False, share, True) for share in (1.0, 0.5, 0.25, 0.125, 0.0)] + [(False, 0.0, False)]
+    plan, tiles = PlacingPlan(), []
+    while (plan := plan.smaller_tiles()) is not None:
+        tiles.append((plan.stays, plan.tile))
+    assert tiles == [(False, None), (False, 512), (False, 256), (False, 128)]
+    assert PlacingPlan(stays=False, tile=256).smaller_tiles().tile == 128
+    assert not PlacingPlan().streams
+    assert PlacingPlan(share=0.99).streams
+
+
+@pytest.mark.parametrize(("numbers", "taken"), [(1, 64), (64, 64), (65, 128)])
+def test_weights_begin_at_64_bytes_in_a_slot(numbers, taken):
+    holder = torch.nn.Module()
+    holder.register_buffer("a", torch.arange(numbers, dtype=torch.uint8))
+    holder.b = torch.nn.Parameter(torch.rand(2, 3))
+    parcel, before = Parcel(holder), {name: one.clone() for name, one in holder.state_dict().items()}
+    assert parcel.nbytes == taken + 64
+    slot = torch.zeros(parcel.nbytes, dtype=torch.uint8)
+    parcel.copy_into(slot)
+    found = {name: one.clone() for name, one in holder.state_dict().items()}
+    assert found.keys() == before.keys() == {"a", "b"}
+    assert all(torch.equal(found[name], before[name]) for name in before)
+    assert {holder.a.data_ptr() - slot.data_ptr(), holder.b.data_ptr() - slot.data_ptr()} == {0, 64}
+    parcel.leave()
+    assert holder.b.data_ptr() != slot.data_ptr()

@@ -12,7 +12,7 @@ from video_files import message
 
 from vace_core.errors import InputError
 from vace_core.media.footage import Footage
-from vace_core.media.ranges import frame_at, frame_range, named_frame
+from vace_core.media.ranges import frame_at, frame_in, frame_range, named_frame
 
 
 class Film(Footage):
@@ -46,6 +46,8 @@ NTSC = Film(110_000, 30_000 / 1001)
         (SHORT, "0.0396", 1),  # a hundredth of a frame early, as it is typed
         (SHORT, "0.0395", 0),
         (SHORT, -0.0004, 0),
+        (SHORT, 1.9995, 49),
+        (LONG, 3999.99, 3999),
         (LONG, "02:03", 123),
         (LONG, "1:02:03.5", 3723),
         (LONG, "00:10:07:00", 607),
@@ -72,7 +74,9 @@ def test_what_no_frame_shows_is_not_in_the_film(when: str | float):
     assert said == f"time-outside: count=50, origin=, path=film.mp4, seconds=2, when={when}"
 
 
-@pytest.mark.parametrize(("when", "end"), [("50f", 50), ("2", 50), ("1.9997", 50), ("2.04", 50), ("1.96", 49)])
+@pytest.mark.parametrize(
+    ("when", "end"), [("50f", 50), ("2", 50), ("1.9997", 50), ("1.9995", 49), ("2.04", 50), ("1.96", 49)]
+)
 def test_the_end_of_a_range_may_be_the_end_of_the_film(when: str, end: int):
     """Or lie up to a frame beyond it: lengths are rounded."""
     assert frame_at(SHORT, when, closing=True) == end
@@ -108,3 +112,11 @@ def test_a_timecode_counts_fewer_frames_than_a_second_has():
 )  # fmt: skip
 def test_a_frame_is_named_behind_the_last_at(typed: str, name: str, when: str | None):
     assert named_frame(f"folder/{typed}") == (Path("folder") / name, when)
+
+
+def test_the_frame_of_a_clip_of_constant_rate_has_no_end():
+    cases = [("80f", None, 80), ("2.04", None, 51), (0.0396, None, 1), (0.0395, None, 0), ("01:00:00:05", None, 90005),
+             ("10:00:01:05", "10:00:00:00", 30), ("0:01.5", None, 37)]  # fmt: skip
+    for when, timecode, frame in cases:
+        assert frame_in(when, fps=25, timecode=timecode) == frame
+    assert message(InputError, lambda: frame_in("soon", fps=25)).startswith("time-unreadable: ")

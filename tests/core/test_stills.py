@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -13,10 +15,13 @@ import torch
 from PIL import Image
 from video_files import message, noise
 
+from vace_core.checks import room
 from vace_core.errors import InputError
+from vace_core.media.colour import BT709
 from vace_core.media.footage import Footage
+from vace_core.media.pictures import mask_of
 from vace_core.media.sources import open_footage
-from vace_core.media.stills import Folder
+from vace_core.media.stills import Folder, opened
 
 
 def pictures(count: int, channels: int = 3) -> list[Image.Image]:
@@ -210,3 +215,59 @@ def test_a_range_of_frames_that_is_not_there_is_refused(begin: int, end: int | N
     assert said == f"range-outside: begin={begin}, count=9, last={last}, path=flat"
     assert Flat(9, 2).checked(0, None) == (0, 9)
     assert Flat(9, 2).checked(8, 9) == (8, 9)
+
+
+@pytest.mark.parametrize(("width", "height", "fits"), [(5, 17_895_697, True), (6, 14_913_081, False)])
+def test_pictures_up_to_what_pillow_takes_are_opened(tmp_path: Path, width: int, height: int, fits: bool):
+    """89,478,485 pixels; nothing of them is decoded here."""
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    data = b"".join(
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        for name, body in ((b"IHDR", head), (b"IDAT", zlib.compress(b"")), (b"IEND", b""))
+    )
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + data)
+    if fits:
+        with opened(tmp_path / "a.png") as image:
+            assert image.size == (width, height)
+        return
+    with pytest.raises(InputError) as error, opened(tmp_path / "a.png"):
+        pass
+    assert (error.value.code, error.value.fields["limit"]) == ("image-too-large", 89_478_485)
+
+
+@pytest.mark.parametrize(
+    ("job", "needed"),
+    [
+        (lambda: next(Flat(40, 64).chunks(size=3)), 2 * 64 * 64 * 4 * 3),
+        (lambda: next(Flat(2, 64).chunks()), 2 * 64 * 64 * 4 * 2),
+        (lambda: next(Flat(9, 64).chunks(indices=[1], deep=True)), 2 * 64 * 64 * 16),
+        (lambda: mask_of(Flat(9, 64), begin=2, end=5), max(6 * 3 * 64 * 64, 2 * 64 * 64 * 4 * 3)),
+    ],
+)
+def test_room_is_asked_for_before_a_chunk_or_a_mask_is_made(job, needed: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(room, "SMALL", 0)
+    monkeypatch.setattr(room, "free_bytes", lambda: needed)
+    job()
+    monkeypatch.setattr(room, "free_bytes", lambda: needed - 1)
+    with pytest.raises(InputError) as error:
+        job()
+    assert error.value.code == "out-of-room"
+
+
+def test_the_mask_of_a_film_takes_six_bytes_a_pixel(monkeypatch: pytest.MonkeyPatch):
+    """Where its chunks are smaller than that."""
+    monkeypatch.setattr(room, "SMALL", 0)
+    monkeypatch.setattr(room, "free_bytes", lambda: 6 * 99 * 16 * 16)
+    assert mask_of(Flat(99, 16)).shape == (99, 16, 16)
+    monkeypatch.setattr(room, "free_bytes", lambda: 6 * 99 * 16 * 16 - 1)
+    with pytest.raises(InputError):
+        mask_of(Flat(99, 16))
+
+
+def test_pictures_state_nothing_but_what_they_show(tmp_path: Path):
+    pictures(1)[0].save(tmp_path / "a1.png")
+    for path in (tmp_path, tmp_path / "a1.png", tmp_path / "a%d.png"):
+        film = open_footage(path)
+        assert (film.colour, film.bits, film.aspect, film.alpha) == (BT709, 8, 1, False)
+        assert (film.sound, film.timecode, film.count, film.seconds) == (False, None, 1, pytest.approx(0.04))
+    assert (Flat(1, 2).bits, Flat(1, 2).alpha, Flat(1, 2).notes) == (8, False, ())

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from refused import refused
@@ -13,7 +16,15 @@ from typer.testing import CliRunner
 from vace_core.cli import app
 from vace_core.errors import InputError
 from vace_core.evaluation.manifest import read_manifest
-from vace_core.evaluation.study import QUESTIONS, make_study, read_opinions, scores_table
+from vace_core.evaluation.study import (
+    QUESTIONS,
+    Entry,
+    Opinions,
+    make_study,
+    read_opinions,
+    scores_json,
+    scores_table,
+)
 from vace_core.media.write import write_video
 
 
@@ -107,3 +118,54 @@ def test_the_command_makes_and_scores(made):
     assert said.exit_code == 0, said.output
     first = json.loads(said.stdout)["scores"][0]
     assert (first["method"], first["question"], first["value"]) == ("ours", "prompt following", 5)
+
+
+def test_intervals_draw_raters_and_samples_again(made):
+    """Answers that are missing do not count, nor do raters without one."""
+    nan = math.nan
+    entries = [Entry(method="m", sample=f"s{n}", task="I2V") for n in range(4)]
+    given = np.array([[1, 2, 5, nan], [2, nan, 4, 3], [nan, nan, nan, nan]])
+    scores = np.stack([given, given * 0 + 3, np.full_like(given, nan)], axis=2)
+    found = Opinions(raters=("a", "b", "c"), entries=tuple(entries), scores=scores)
+    one = found.score("I2V", "m", QUESTIONS[0])
+    assert (one.value, one.low, one.high, one.count) == (
+        pytest.approx(17 / 6), pytest.approx(4 / 3), pytest.approx(30 / 7), 6
+    )  # fmt: skip
+    assert found.score("I2V", "m", QUESTIONS[2]) is None
+    assert found.score("I2V", "m", "average") is None
+    assert found.score("I2V", "n", QUESTIONS[0]) is None
+    assert found.tasks == ("I2V",)
+    single = replace(found, entries=tuple(entries[:1]), scores=scores[:, :1])
+    assert (single.score("I2V", "m", QUESTIONS[0]).low, single.score("I2V", "m", QUESTIONS[0]).count) == (None, 2)
+
+
+def test_two_methods_are_compared_on_the_samples_that_both_have():
+    entries = [("m", "s0", "I2V"), ("m", "s1", "I2V"), ("m", "s2", "T2V"), ("n", "s2", "T2V"), ("n", "s0", "I2V")]
+    scores = np.array([[5, 1, 2, 2, 3], [4, 1, 1, 3, 4]], float)[:, :, None].repeat(3, axis=2)
+    found = Opinions(
+        raters=("a", "b"), scores=scores,
+        entries=tuple(Entry(method=method, sample=sample, task=task) for method, sample, task in entries),
+    )  # fmt: skip
+    assert (found.methods, found.tasks) == (("m", "n"), ("I2V", "T2V", "all"))
+    summary, prefer, other = found.compared("all", "m", "n", "average")
+    assert (summary.value, prefer, other) == (0, 0.25, 0.25)  # +2, 0, 0, -2
+    assert found.compared("I2V", "m", "n", QUESTIONS[1])[0].value == 1
+    assert found.compared("I2V", "m", "x", QUESTIONS[1]) is None
+    rows = scores_table(found).splitlines()
+    assert "| I2V | m − n | 1.00, 50 % to 0 % | 1.00, 50 % to 0 % | 1.00, 50 % to 0 % | 1.00, 50 % to 0 % |" in rows
+    said = scores_json(found)
+    assert (said["raters"], said["pairs"][0]["prefer"], len(said["scores"])) == (2, [0.5, 0.0], 24)
+
+
+@pytest.mark.parametrize(
+    ("answer", "taken"), [([1, 5, 3], True), ([0, 3, 3], False), ([3, 6, 3], False), ([True, 3, 3], False),
+                          ([3, 3], False), ([3, 3, 3, 3], False), ([3, 3, 2.5], False), ("333", False)]
+)  # fmt: skip
+def test_an_answer_is_three_whole_numbers_of_one_to_five(made, answer, taken):
+    folder = made[0]
+    path = rated(folder, "a", 3, 3)
+    said = json.loads(path.read_text())
+    said["ratings"][min(said["ratings"])] = answer
+    path.write_text(json.dumps(said))
+    other = rated(folder, "b", 3, 3)
+    assert read_opinions(folder / "out" / "key.json", [path, other]).raters == (("a", "b") if taken else ("b",))

@@ -118,3 +118,30 @@ def test_a_hdr_film_is_read_and_written_as_sdr_where_one_asks(tmp_path: Path):
     result = open_footage(tmp_path / "b.mp4")
     assert (result.colour, result.bits) == (film.colour, 10)
     assert (result.frame(1)[0].float() - wanted).abs().max() < 2
+
+
+def test_a_hdr_film_is_as_exact_as_it_is_stored_where_one_asks(tmp_path: Path):
+    """A ramp that bytes cannot tell apart, and a part that begins later."""
+    with av.open(str(tmp_path / "a.mkv"), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 32, "yuv420p10le"
+        coding = stream.codec_context
+        coding.color_trc, coding.colorspace, coding.color_primaries, coding.color_range = PQ, 9, 9, 1
+        for index in range(2):
+            frame = av.VideoFrame(64, 32, "yuv420p10le")
+            luma = np.tile(np.arange(400, 464, dtype=np.uint16) + index, (32, 1))
+            for plane, value in zip(frame.planes, (luma, 512, 512), strict=True):
+                levels = value if isinstance(value, np.ndarray) else np.full((16, 32), value, np.uint16)
+                padded = np.zeros((plane.height, plane.line_size // 2), np.uint16)
+                padded[:, : plane.width] = levels
+                plane.update(padded.tobytes())
+            frame.pts = index
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    film = open_footage(tmp_path / "a.mkv", tone_map=True)
+    assert (film.alpha, film.colour.full, film.colour.matrix) == (False, False, 1)
+    deep, shallow = next(film.pictures([1], deep=True)), next(film.pictures([1]))
+    wanted = tone_mapped(((torch.arange(401.0, 465.0) / 4 - 16) / 219)[None, :, None].expand(1, -1, 3), PQ)[0]
+    assert (deep.dtype, shallow.dtype) == (torch.float32, torch.uint8)
+    assert (deep[3] - wanted).abs().max() < 1e-5
+    assert torch.equal(shallow, (deep * 255).round().to(torch.uint8))

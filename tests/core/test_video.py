@@ -18,8 +18,9 @@ from video_files import EXACT, encode, encode_sound, message, noise
 from vace_core.errors import InputError, ShapeError
 from vace_core.inputs.fitting import plan
 from vace_core.inputs.resizing import resize_frames, resize_masks
+from vace_core.media.colour import Colour
 from vace_core.media.pictures import read_mask, write_image
-from vace_core.media.video import from_uint8, read_video, to_uint8
+from vace_core.media.video import Clip, from_uint8, read_video, stand_for_bytes, to_uint8
 from vace_core.models.wan.family import WAN
 
 DATA = Path(os.environ.get("VACE_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
@@ -330,3 +331,38 @@ def test_as_many_frames_as_wanted_are_read(tmp_path: Path, most: int):
     assert torch.equal(read_video(path, max_frames=most).frames, pictures[:most])
     with pytest.raises(InputError, match="max_frames is 0"):
         read_video(path, max_frames=0)
+
+
+def test_numbers_overshoot_by_half_a_range_at_most():
+    frames = torch.zeros(1, 3, 1, 2, 2)
+    for value, level in ((2.0, 255), (-2.0, 0)):
+        frames[0, 0, 0, 0, 0] = value
+        assert int(to_uint8(frames)[0, 0, 0, 0]) == level
+    for value in (2.01, -2.01):
+        frames[0, 0, 0, 0, 0] = value
+        assert message(InputError, lambda: to_uint8(frames)) == "frames-values: index=0, peak=2.01"
+
+
+def test_numbers_stand_for_bytes_where_all_that_are_asked_for_lie_on_their_levels():
+    frames = from_uint8(noise(4, 8, 10, 3))
+    assert stand_for_bytes(frames, [0, 0, 3])
+    frames[0, 1, 2, 3, 4] += 1e-3 / 127.5
+    assert stand_for_bytes(frames, [0, 1, 3])
+    assert not stand_for_bytes(frames, [0, 2])
+
+
+@pytest.mark.parametrize(("opaque", "found"), [(255, None), (254, 254)])
+def test_a_clip_has_alpha_where_one_pixel_is_not_opaque(tmp_path: Path, opaque: int, found: int | None):
+    pictures = noise(20, 8, 10, 4)
+    pictures[..., 3] = 255
+    pictures[18, 2, 3, 3] = opaque
+    clip = read_video(encode(tmp_path / "a.mov", pictures, codec="png", pix_fmt="rgba"))
+    assert (clip.alpha is None) == (found is None)
+    if clip.alpha is not None:
+        assert torch.equal(clip.alpha, pictures[..., 3])
+
+
+def test_a_clip_of_which_nothing_else_is_said_is_television_of_eight_bits():
+    clip = Clip(frames=noise(1, 4, 4, 3), alpha=None, fps=8.0, times=torch.tensor([[0.0, 0.125]]))
+    assert (clip.colour, clip.aspect, clip.bits, clip.notes, clip.path) == (Colour(), 1, 8, (), None)
+    assert Colour() == Colour(matrix=1, primaries=1, transfer=1, full=False)

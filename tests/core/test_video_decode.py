@@ -169,3 +169,26 @@ def test_what_a_film_does_not_state_of_its_colours_goes_with_what_it_states(matr
     frame.colorspace = matrix
     found = colour_of(Path("a.mp4"), frame, stated, {})
     assert (found.matrix, found.primaries, found.transfer, found.full) == (*wanted, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "levels", "full"),
+    [("gray", 2, True), ("gray", 1, False), ("gray", 0, False), ("rgb24", 2, False), ("yuvj420p", 0, True),
+     ("yuv420p", 2, True), ("yuv420p", 0, False)],
+)  # fmt: skip
+def test_levels_are_all_of_them_where_the_film_says_so(name: str, levels: int, full: bool):
+    frame = av.VideoFrame(32, 32, name)
+    frame.colorspace, frame.color_range = 1, levels
+    found = colour_of(Path("a.mp4"), frame, (1, 1), {})
+    assert (found.matrix, found.primaries, found.transfer, found.full) == (1, 1, 1, full)
+
+
+@pytest.mark.parametrize(
+    ("matrix", "name"), [(8, "YCgCo"), (10, "BT.2020 of constant luminance"), (14, "ICtCp"), (12, "matrix 12")]
+)
+def test_a_matrix_that_is_not_converted_is_named(matrix: int, name: str):
+    frame = av.VideoFrame(32, 32, "yuv420p")
+    frame.colorspace = matrix
+    with pytest.raises(InputError) as error:
+        colour_of(Path("a.mp4"), frame, (1, 1), {})
+    assert (error.value.code, error.value.fields["colours"]) == ("video-colours", name)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from video_files import EXACT, encode, message, noise
+from video_files import EXACT, encode, message, noise, turn
 
 from vace_core.errors import InputError
 from vace_core.media.pictures import read_image, read_mask
@@ -255,3 +255,68 @@ def test_the_mask_of_a_part_is_read_alone(tmp_path: Path):
     pictures = (noise(9, 16, 16, 1) > 127).to(torch.uint8).mul(255).expand(-1, -1, -1, 3)
     path = encode(tmp_path / "a.mp4", pictures, **EXACT)
     assert torch.equal(read_mask(path, begin=3, end=5), (pictures[3:5, ..., 0] > 0).float())
+
+
+def test_frames_are_asked_for_in_rising_order_and_those_that_are_there(tmp_path: Path):
+    film = VideoReader(encode(tmp_path / "a.mkv", noise(4, 16, 16, 3), codec="ffv1", pix_fmt="bgr0"))
+    for wrong in ([2, 1], [-1, 0], [0, 4], [], [0, 2, 1]):
+        said = message(InputError, lambda wrong=wrong: list(film.pictures(wrong)))
+        assert said == f"frames-outside: count=4, frames={wrong}, last=3, path={film.path}"
+    assert len(list(film.pictures([0, 0, 3]))) == 3
+
+
+def test_what_a_header_states_is_known_before_anything_is_decoded(tmp_path: Path):
+    for name, promised in (("a.mp4", 9), ("a.mkv", 9), ("a.h264", 0)):
+        film = VideoReader(encode(tmp_path / name, noise(9, 32, 48, 3)))
+        assert (film.promised, film.stored_size, film.sound, film.timecode) == (promised, (32, 48), False, None)
+
+
+def test_pixels_that_are_not_square_turn_with_the_picture(tmp_path: Path):
+    path = encode(tmp_path / "a.mp4", noise(2, 16, 32, 3), options={"aspect": "4:1"}, codec="mpeg4")
+    assert VideoReader(path).aspect == 4
+    film = VideoReader(turn(path, 0, 1 << 16, -1 << 16, 0))
+    assert (film.aspect, film.height, film.width) == (Fraction(1, 4), 32, 16)
+
+
+def test_a_picture_of_the_cover_is_not_the_film(tmp_path: Path):
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w") as container:
+        video, cover = container.add_stream("libx264", rate=25), container.add_stream("mjpeg", rate=25)
+        cover.disposition = av.stream.Disposition.attached_pic
+        cover.width = cover.height = 16
+        video.width = video.height = 32
+        cover.pix_fmt, video.pix_fmt = "yuvj420p", "yuv420p"
+        for stream, side, count in ((cover, 16, 1), (video, 32, 3)):
+            for index in range(count):
+                frame = av.VideoFrame.from_ndarray(np.full((side, side, 3), 99, np.uint8), format="rgb24")
+                frame.pts = index
+                container.mux(stream.encode(frame))
+        container.mux(video.encode(None))
+    assert read_video(path).frames.shape == (3, 32, 32, 3)
+
+
+def test_frames_that_build_on_others_which_are_not_there_are_left_out(tmp_path: Path):
+    """A stream that somebody cut anywhere begins with them."""
+    path, pieces = encode(tmp_path / "a.ts", moving(24), options={"g": "8", "bf": "0", "sc_threshold": "0"}), []
+    with av.open(str(path)) as container:
+        pieces = [(one.pts, one.is_keyframe, bytes(one)) for one in container.demux(video=0) if one.size]
+        start = next(n for n, (_, key, _) in enumerate(pieces) if key and n)
+    whole = read_video(path).frames
+    with av.open(str(path)) as source, av.open(str(tmp_path / "b.mkv"), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for n, packet in enumerate(source.demux(video=0)):
+            if packet.size and n >= start - 3:
+                packet.stream = stream
+                target.mux(packet)
+    clip = read_video(tmp_path / "b.mkv")
+    assert "Its first 3 frames build on others that are not in the file; they are left out." in clip.notes
+    assert torch.equal(clip.frames, whole[start:])
+
+
+def test_between_two_frames_that_are_far_apart_nothing_is_decoded(tmp_path: Path):
+    path = encode(tmp_path / "a.mp4", moving(60), options=B_FRAMES)
+    film, data = VideoReader(path), bytearray(path.read_bytes())
+    wanted = [one.clone() for one in film.pictures([1, 2, 55])]
+    data[len(data) * 2 // 5 : len(data) // 2] = bytes(len(data) // 2 - len(data) * 2 // 5)
+    path.write_bytes(data)
+    assert all(map(torch.equal, film.pictures([1, 2, 55]), wanted))

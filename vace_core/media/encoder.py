@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 import torch
 from torch import Tensor
 
-from .colour import BT709, Colour
+from .colour import Colour
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -38,8 +38,8 @@ class Layout:
     height: int
     pix_fmt: str
     crf: int | None
-    colour: Colour = BT709
-    aspect: Fraction = Fraction(1)
+    colour: Colour
+    aspect: Fraction
 
     @property
     def codec(self) -> str:

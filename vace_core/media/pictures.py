@@ -127,7 +127,7 @@ def mask_of(film: Footage, *, channel: MaskChannel = "auto", begin: int = 0, end
     check_room(6 * size[0] * size[1] * size[2], f"The mask {film.path}", height=film.height, width=film.width)
     bright = torch.empty(size, dtype=torch.uint8)
     opaque: Tensor | None = None
-    low, high = torch.full((3,), 255), torch.zeros(3, dtype=torch.long)
+    seen: list[Tensor] = []
     weights = torch.tensor([0.299, 0.587, 0.114])
     for chunk in film.chunks(begin, end):
         place = slice(chunk.begin, chunk.begin + len(chunk.frames))
@@ -140,9 +140,9 @@ def mask_of(film: Footage, *, channel: MaskChannel = "auto", begin: int = 0, end
             opaque[place] = chunk.alpha
             painted = chunk.frames[chunk.alpha > 127]
         if painted.numel():
-            low, high = torch.minimum(low, painted.amin(0)), torch.maximum(high, painted.amax(0))
+            seen += [painted.amin(0).int(), painted.amax(0).int()]
     if channel == "auto" and opaque is not None:
-        if int((high - low).max()) <= _ONE_COLOUR:
+        if not seen or int((torch.stack(seen).amax(0) - torch.stack(seen).amin(0)).max()) <= _ONE_COLOUR:
             logger.info("%s: a single colour on transparency, so the painted part is the mask.", film.path)
             return opaque
         logger.warning("%s: brightness and transparency both vary; the mask is the brightness.", film.path)

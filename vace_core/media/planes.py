@@ -87,7 +87,7 @@ def frame_numbers(frame: VideoFrame, colour: Colour, turn: Turn) -> Tensor:
     levels = [torch.from_numpy(plane.astype(np.float32)) for plane in planes]
     if name.startswith("gbr"):
         colours = [level / top for level in (levels[2], levels[0], levels[1])]
-    elif len(levels) < 3:
+    elif len(levels) == 1:
         colours = [_luma(levels[0], colour, top)] * 3
     else:
         colours = _to_rgb(levels[:3], colour, top)
@@ -214,5 +214,5 @@ def _halved(level: Tensor, rows: bool, columns: bool) -> Tensor:
     padded = (padded[0::2] + padded[1::2]) / 2 if rows else padded[: level.shape[0]]
     if not columns:
         return padded[:, 1 : 1 + level.shape[1]]
-    right = padded[:, 2::2]
-    return padded[:, 0 : 2 * right.shape[1] : 2] / 4 + padded[:, 1 : 2 * right.shape[1] : 2] / 2 + right / 4
+    pairs = padded[:, :-1] + padded[:, 1:]
+    return (pairs[:, 0::2] + pairs[:, 1::2]) / 4

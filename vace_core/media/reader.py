@@ -8,7 +8,7 @@ from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor
@@ -56,7 +56,7 @@ class VideoReader(Footage):
                 check_dynamic_range(self.path, transfer)
             self._stated = int(stream.codec_context.color_primaries), transfer
             self.tone_mapped = transfer if transfer in (PQ, HLG) else None
-            self._tick = stream.time_base or Fraction(1, 1_000_000)
+            self._tick = cast("Fraction", stream.time_base)  # which every stream has
             self._rate = stream.average_rate or stream.guessed_rate
             self._alpha_decoder = stream.metadata.get("alpha_mode") == "1"
             self._stated_aspect = stream.sample_aspect_ratio or Fraction(1)

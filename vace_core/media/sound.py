@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -26,7 +26,10 @@ _COPIED = ("aac", "mp3", "ac3", "eac3", "alac")
 """Codecs that players expect in an .mp4. They are copied as they are; others are coded anew as AAC."""
 
 _AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
-_LAYOUTS = ("mono", "stereo", "3.0", "4.0", "5.0", "5.1", "7.1")
+_LAYOUTS = ("mono", "stereo", "3.0", "4.0", "5.0", "5.1")
+_USUAL = {1: "mono", 4: "4.0", 5: "5.0", 6: "5.1", 8: "5.1"}  # PyAV takes no frames of eight channels
+"""What so many channels become where a file states none of these, as most .wav do not; all others become stereo."""
+
 _JITTER = 20  # a part of a second: time stamps are rounded, and only a true gap may interrupt the sound
 _CHANNEL_BITS = 128_000  # per second, of AAC
 
@@ -39,15 +42,15 @@ class Sound:
         track, video = source.streams.audio[0], source.streams.video
         origin = float((video[0].start_time or 0) * (video[0].time_base or 0)) if video else 0.0
         self._copies = not flac and track.codec_context.name.removesuffix("float") in _COPIED
-        begin = Fraction(origin + start).limit_denominator(1_000_000)
+        begin = origin + start
         if self._copies:
             self._stream = target.add_stream_from_template(track)
             self._pieces = self._packets(source, track, begin)
         else:
             rate = track.codec_context.sample_rate
             rate = rate if flac or rate in _AAC_RATES else 48_000
-            layout = track.codec_context.layout.name
-            layout = layout if layout in _LAYOUTS else "stereo"
+            stated = track.codec_context.layout
+            layout = stated.name if stated.name in _LAYOUTS else _USUAL.get(stated.nb_channels, "stereo")
             self._stream = target.add_stream("flac" if flac else "aac", rate=rate, layout=layout)
             if flac:
                 self._stream.format = "s32" if track.codec_context.format.bytes > 2 else "s16"
@@ -71,9 +74,11 @@ class Sound:
                 self._target.mux(piece[0])
                 continue
             first = round(piece[1] * self._rate)
-            kept = min(piece[0].shape[1], round(seconds * self._rate) - first) if last else piece[0].shape[1]
-            if kept > 0:
-                self._encode(piece[0][:, :kept], first)
+            kept = round(seconds * self._rate) - first
+            self._encode(piece[0][:, :kept], first)
+            if kept < piece[0].shape[1]:  # whether the film goes on, the next call knows
+                self._left = piece[0][:, kept:], (first + kept) / self._rate
+                break
         if last and not self._copies:
             self._target.mux(self._stream.encode(None))
 
@@ -88,10 +93,10 @@ class Sound:
             raise unreadable(self.path, error) from error
 
     def _packets(
-        self, source: InputContainer, track: AudioStream, begin: Fraction
+        self, source: InputContainer, track: AudioStream, begin: float
     ) -> Generator[tuple[Any, float], None, None]:
         """Packets from the one before `begin` on, which the decoder of the first needs; its own time is cut away."""
-        tick = track.time_base or Fraction(1, 1_000_000)
+        tick = cast("Fraction", track.time_base)  # which every track has
         shift = round(begin / tick)
         for packet in source.demux(track):
             if packet.pts is None or packet.dts is None or not packet.size:
@@ -104,7 +109,7 @@ class Sound:
             yield packet, time
 
     def _samples(
-        self, source: InputContainer, track: AudioStream, begin: Fraction
+        self, source: InputContainer, track: AudioStream, begin: float
     ) -> Generator[tuple[Any, float], None, None]:
         """`(channels, n)` in the kind that the codec takes, without gaps, and when it sounds."""
         coding = self._stream.codec_context
@@ -114,7 +119,7 @@ class Sound:
         for frame in chain(source.decode(track), [None]):
             for piece in resampler.resample(frame):
                 samples: Any = piece.to_ndarray()
-                first = cursor if piece.time is None else round((piece.time - float(begin)) * rate)
+                first = cursor if piece.time is None else round((piece.time - begin) * rate)
                 first = cursor if cursor > 0 and abs(first - cursor) < rate // _JITTER else first
                 samples, first = samples[:, max(-first, 0) :], max(first, 0)
                 if not samples.shape[1]:

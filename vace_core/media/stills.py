@@ -207,7 +207,7 @@ def _pages(image: Image) -> int:
 def _series(path: Path) -> tuple[list[Path], int]:
     """The files of a series in the order of their numbers, and how many numbers between them have none."""
     folder = path if path.is_dir() else path.parent
-    parts = re.split(r"%0?(\d*)d", path.name, maxsplit=1) if folder != path else []
+    parts = re.split(r"%0?(\d*)d", path.name) if folder != path else []
     series: dict[tuple[str, str], list[tuple[int, Path]]] = {}
     for file in sorted(folder.iterdir()) if folder.is_dir() else []:
         named = re.fullmatch(r"(.*?)(\d+)(\D*)", file.name)

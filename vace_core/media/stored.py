@@ -85,8 +85,8 @@ def stored_format(source: Footage) -> str:
     name = stored_planes(frame)[1]
     if name.startswith("gray"):
         name = "yuv444p" if bits_of(frame) <= 8 else name.replace("gray", "yuv444p")
-    layout, at, rest = name.partition("p")
-    return _TURNED.get(f"{layout}p", f"{layout}p") + rest if source.turn[0] and at else name
+    layout, _, rest = name.partition("p")
+    return _TURNED.get(f"{layout}p", f"{layout}p") + rest if source.turn[0] else name
 
 
 def _target_format(source: Footage, name: str, size: tuple[int, int], lossless: bool) -> str:
@@ -162,6 +162,6 @@ def pictures_of(frames: Tensor, source: Footage) -> Iterator[Tensor]:
     checked = frames.cpu() if frames.dtype == torch.uint8 else to_uint8(frames)
     for index, picture in enumerate(checked):
         if deep:
-            yield (frames[0, :, index].detach().cpu().float().permute(1, 2, 0) + 1).div(2).clamp(0, 1)
+            yield (frames[0, :, index].detach().cpu().float().permute(1, 2, 0) + 1).div(2)
         else:
             yield picture

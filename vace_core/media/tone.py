@@ -34,7 +34,7 @@ def tone_mapped(picture: Tensor, transfer: int) -> Tensor:
     peak = light.amax(2, keepdim=True).clamp_min(_KNEE)
     beyond = (peak - _KNEE) / (1 - _KNEE)
     rolled = _KNEE + (1 - _KNEE) * beyond / (1 + beyond)
-    return (light * (rolled / peak)).clamp(0, 1) ** (1 / _GAMMA)
+    return (light * (rolled / peak)).clamp_max(1) ** (1 / _GAMMA)
 
 
 def _from_pq(levels: Tensor) -> Tensor:

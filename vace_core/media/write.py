@@ -87,11 +87,8 @@ def write_video(
     if not lossless and odd:
         logger.warning("%s: %d x %d is odd, so H.264 4:4:4; some players cannot show it.", path, width, height)
     sampling = "444" if odd else "420"
-    deep = (
-        ("gbrp10le" if bits <= 10 else "gbrp12le" if bits <= 12 else "gbrp16le") if lossless else f"yuv{sampling}p10le"
-    )
-    shallow = "bgr0" if lossless else f"yuv{sampling}p"
-    pix_fmt = shallow if bits == 8 else deep
+    planes = "gbrp" if lossless else f"yuv{sampling}p"
+    pix_fmt = ("bgr0" if lossless else planes) if bits == 8 else f"{planes}{bits}le"
     layout = Layout(
         width=width, height=height, pix_fmt=pix_fmt, crf=None if lossless else crf, colour=colour, aspect=aspect
     )
@@ -256,10 +253,9 @@ def _numbers(chunk: Tensor) -> Iterator[Tensor]:
     if chunk.dtype == torch.uint8:
         yield from (picture.float() / 255 for picture in chunk.cpu())
         return
-    for index in range(chunk.shape[2]):
-        one = chunk[:, :, index : index + 1].detach().cpu()
+    for one in chunk.detach().split(1, dim=2):
         to_uint8(one)  # says what is wrong
-        yield (one[0, :, 0].permute(1, 2, 0).float() + 1).div(2).clamp(0, 1)
+        yield (one[0, :, 0].cpu().permute(1, 2, 0).float() + 1).div(2).clamp(0, 1)
 
 
 def _write_pngs(pattern: Path, frames: Iterable[Tensor] | Tensor, bits: int) -> None:
