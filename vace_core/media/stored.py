@@ -162,6 +162,6 @@ def pictures_of(frames: Tensor, source: Footage) -> Iterator[Tensor]:
     checked = frames.cpu() if frames.dtype == torch.uint8 else to_uint8(frames)
     for index, picture in enumerate(checked):
         if deep:
-            yield (frames[0, :, index].detach().cpu().float().permute(1, 2, 0) + 1).div(2)
+            yield (frames[0, :, index].detach().cpu().float().permute(1, 2, 0) + 1).div(2).clamp(0, 1)
         else:
             yield picture
