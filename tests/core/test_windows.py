@@ -224,3 +224,13 @@ def test_the_command_plans_saves_draws_and_reads(tmp_path):
     again = CliRunner().invoke(app, ["plan", str(file), "--json"])
     assert plan_from_json(again.stdout[again.stdout.index("{") :]) == plan
     assert CliRunner().invoke(app, ["plan"]).exit_code == 3
+
+
+@pytest.mark.parametrize(("window", "overlap", "fits"), [(17, 17, False), (17, 21, False), (17, 13, True)])
+def test_an_overlap_leaves_something_of_a_window_to_make(window, overlap, fits):
+    if fits:
+        assert len(planned(40, window, overlap)) > 1
+        return
+    with pytest.raises(InputError) as error:
+        planned(40, window, overlap)
+    assert refused(error.value) == f"window-overlap: frames={window}, overlap={overlap}"

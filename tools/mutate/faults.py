@@ -28,7 +28,7 @@ COMPUTED: dict[type[ast.operator], type[ast.operator]] = {
 }  # fmt: skip
 
 
-EITHER_WAY = ("min", "max", "torch.minimum", "torch.maximum")  # calls that no swap changes
+EITHER_WAY = ("min", "max", "np.minimum", "np.maximum", "torch.minimum", "torch.maximum")  # calls that no swap changes
 
 
 @dataclass(frozen=True)

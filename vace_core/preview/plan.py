@@ -265,9 +265,8 @@ def _activations(model: ModelSizes, job: Job, passes: int) -> int:
 
 def _host(model: ModelSizes, plan: PlacingPlan) -> int:
     """The text encoder is gone before the others come; those that never leave the device are not in main memory."""
-    others = 0 if plan.stays else sum(model.weights.get(name, 0) for name in ("VAE",))
-    others += 0 if plan.stays else sum(expert.total for expert in model.experts)
-    return max(model.weights.get("text", 0), others)
+    others = model.weights.get("VAE", 0) + sum(expert.total for expert in model.experts)
+    return max(model.weights.get("text", 0), 0 if plan.stays else others)
 
 
 def advice(model: ModelSizes, job: Job, memory: Memory) -> str:
