@@ -281,7 +281,8 @@ def test_a_mask_of_another_size_is_scaled_and_that_is_said(clip, tmp_path):
     # The clip is 48 x 32 pixels.
     write_image(tmp_path / "small.png", torch.ones(1, 3, 1, 16, 24))
     said = vace("preview", "inpaint", clip, "--mask", tmp_path / "small.png", "-o", tmp_path / "sheet.png").stderr
-    assert f"The mask {tmp_path / 'small.png'} of 24 x 16 was scaled to its clip's 48 x 32." in " ".join(said.split())
+    words = f"The mask {tmp_path / 'small.png'} of 24 x 16 was scaled to its clip's 48 x 32."
+    assert "".join(words.split()) in "".join(said.split())  # a terminal breaks long paths
 
 
 WRONG = {

@@ -152,7 +152,7 @@ def test_two_methods_are_compared_on_the_samples_that_both_have():
     assert found.compared("I2V", "m", "n", QUESTIONS[1])[0].value == 1
     assert found.compared("I2V", "m", "x", QUESTIONS[1]) is None
     rows = scores_table(found).splitlines()
-    assert "| I2V | m − n | 1.00, 50 % to 0 % | 1.00, 50 % to 0 % | 1.00, 50 % to 0 % | 1.00, 50 % to 0 % |" in rows
+    assert "| I2V | m - n | 1.00, 50 % to 0 % | 1.00, 50 % to 0 % | 1.00, 50 % to 0 % | 1.00, 50 % to 0 % |" in rows
     said = scores_json(found)
     assert (said["raters"], said["pairs"][0]["prefer"], len(said["scores"])) == (2, [0.5, 0.0], 24)
 
