@@ -51,6 +51,7 @@ def test_widgets_begin_and_end_where_they_did(forms_of_standin):
         for name, (kind, said) in form["input"].get(group, {}).items()
         if kind in WIDGETS
     }
+    ours["VaceLoadLora.lora"].pop("options", None)  # other tests put a file there
     assert plain(ours) == json.loads(WIDGET_VALUES.read_text())
 
 

@@ -239,7 +239,7 @@ class TestEachIsItsOwn:
         )
         plug, half = pack.nodes.comfy.plug_wan.WAN_PLUG, pack.vace_core.sampling.options.AdapterOptions(strength=0.5)
         part = pack.nodes.comfy.hooks.Acting(options=half)
-        handle = pack.nodes.attach._read(other, (0, 2), plug, models[which])
+        handle = pack.nodes.attach._read(other, (0, 2), plug, models[which], (), {})
         models[which] = pack.nodes.comfy.hooks.attach(
             models[which], handle, plug.context(models[which], context), part, plug.room
         )
