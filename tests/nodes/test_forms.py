@@ -51,7 +51,9 @@ def test_widgets_begin_and_end_where_they_did(forms_of_standin):
         for name, (kind, said) in form["input"].get(group, {}).items()
         if kind in WIDGETS
     }
-    ours["VaceLoadLora.lora"].pop("options", None)  # other tests put a file there
+    for said in ours.values():
+        said["options"] = [one for one in said.get("options", []) if not str(one).endswith(".safetensors")]
+    ours = {name: {key: value for key, value in said.items() if value != []} for name, said in ours.items()}
     assert plain(ours) == json.loads(WIDGET_VALUES.read_text())
 
 
