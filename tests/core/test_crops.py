@@ -16,6 +16,7 @@ from vace_core.geometry import Box
 from vace_core.inputs import put_back as back
 from vace_core.inputs.crops import crop_boxes, crop_masks
 from vace_core.inputs.put_back import Edit, stitch
+from vace_core.media import footage
 from vace_core.media.sources import open_footage
 
 
@@ -150,7 +151,7 @@ def test_a_film_is_put_back_in_chunks_that_fit(monkeypatch, tmp_path, room, feat
     masks[:, 8:24, 8:40] = 255
     edit = Edit(film=open_footage(tmp_path / "film"), begin=2, count=20, masks=masks)
     made = torch.arange(20.0).div(20).view(1, 1, 20, 1, 1).expand(1, 3, 20, 32, 48).contiguous()
-    monkeypatch.setattr(back, "CHUNK_BYTES", room)
+    monkeypatch.setattr(footage, "CHUNK_BYTES", room)
     chunks = list(back.put_back(made, edit, feather=feather))
     assert [len(where) for _, where in chunks] == counts
     frames, where = torch.cat([one for one, _ in chunks], dim=2), torch.cat([one for _, one in chunks])

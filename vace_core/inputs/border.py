@@ -13,13 +13,12 @@ from torch.nn import functional
 
 from ..geometry import Box
 from ..media.bordered import chroma_step, write_bordered
-from ..media.footage import CHUNK_BYTES, Footage
+from ..media.footage import FRAME_PIXEL, Footage, frames_in_chunk
 from ..media.video import from_uint8, to_uint8
 from .blending import BlendMode
 from .put_back import blended
-from .resizing import resize_part
+from .resizing import resize_parts
 
-_MOST = 16  # frames of a chunk
 Sides = tuple[int, int, int, int]
 """Pixels on the left, the right, the top and the bottom."""
 
@@ -105,7 +104,7 @@ class Border:
         total, height, width = self.shape
         left, _, top, _ = self.sides
         film, inside = self.film, (slice(top, top + self.film.height), slice(left, left + self.film.width))
-        size = max(1, min(_MOST, CHUNK_BYTES // (height * width * 12)))
+        size = frames_in_chunk(height * width * FRAME_PIXEL)
         where = torch.ones(1, height, width, dtype=torch.bool)
         where[0, inside[0], inside[1]] = False
         around = (left, width - left - film.width, top, height - top - film.height)
@@ -140,7 +139,7 @@ class Border:
             made = functional.pad(made[0], (*short, 0, 0), "replicate")[None]
             box = (box[0] + short[0], box[1] + short[2], box[2] + short[0], box[3] + short[2])
         box = (max(box[0], 0.0), max(box[1], 0.0), min(box[2], float(made.shape[4])), min(box[3], float(made.shape[3])))
-        return torch.stack([resize_part(one, box, (height, width)) for one in made[0].unbind(1)], dim=1)[None]
+        return resize_parts(made, box, (height, width))
 
 
 def sides_of(film: Footage, left: float, right: float, top: float, bottom: float) -> Sides:

@@ -6,16 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from ..media.extended import Copied, Made, Piece, write_extended
-from ..media.footage import CHUNK_BYTES, Footage
+from ..media.footage import FRAME_PIXEL, Footage, frames_in_chunk
 from ..media.video import to_uint8
 from .blending import BlendMode
-from .resizing import resize_part
-
-_MOST = 16  # frames of a chunk
+from .resizing import resize_parts
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -99,9 +96,8 @@ class Extension:
 
     def _scaled(self, made: Tensor) -> Iterator[Tensor]:
         height, width = self.film.height, self.film.width
-        size = max(1, min(_MOST, CHUNK_BYTES // (height * width * 12)))
+        size = frames_in_chunk(height * width * FRAME_PIXEL)
         end = made.shape[2] - self.kept[1]
         for begin in range(self.kept[0], end, size):
-            pictures = made[0, :, begin : min(begin + size, end)].unbind(1)
             box = (0.0, 0.0, float(made.shape[4]), float(made.shape[3]))
-            yield torch.stack([resize_part(picture, box, (height, width)) for picture in pictures], dim=1)[None]
+            yield resize_parts(made[:, :, begin : min(begin + size, end)], box, (height, width))

@@ -13,15 +13,13 @@ from torch import Tensor
 from ..errors import ShapeError
 from ..geometry import Box
 from ..media.edited import write_edited
-from ..media.footage import CHUNK_BYTES, Footage
+from ..media.footage import FRAME_PIXEL, Footage, frames_in_chunk
 from ..media.pictures import write_image
 from ..media.video import from_uint8, to_uint8
 from ..media.write import write_frames
 from .blending import RING, BlendMode, multiband
 from .masks import soften
 from .resizing import resize_part
-
-_MOST = 16  # frames of a chunk
 
 
 class Original(Protocol):
@@ -168,7 +166,7 @@ def put_back(
         InputError: the film cannot be read.
     """
     film = edit.film
-    size = max(1, min(_MOST, CHUNK_BYTES // (film.height * film.width * 12)))
+    size = frames_in_chunk(film.height * film.width * FRAME_PIXEL)
     banded = blend_mode == "multiband"
     soft = bool(feather) or banded
     source = film.chunks(edit.begin, edit.begin + edit.count, size=size, deep=True) if soft else None

@@ -96,6 +96,11 @@ def resize_part(picture: Tensor, box: tuple[float, float, float, float], size: t
     return scaled.clamp_(-1, 1)
 
 
+def resize_parts(frames: Tensor, box: tuple[float, float, float, float], size: tuple[int, int]) -> Tensor:
+    """`(1, 3, n, H, W)`: the same part of every frame of `(1, 3, n, h, w)`, as `resize_part`."""
+    return torch.stack([resize_part(frame, box, size) for frame in frames[0].unbind(1)], dim=1)[None]
+
+
 def _levels_of(masks: Tensor) -> Tensor:
     """Numbers in 0..1 as bytes."""
     masks = masks.float()

@@ -19,6 +19,12 @@ CHUNK_BYTES = 64 << 20
 """What the frames of one chunk may take, unless one alone takes more."""
 
 _MOST = 16  # frames of a chunk
+FRAME_PIXEL = 12  # bytes of a pixel of deep frames, three float32
+
+
+def frames_in_chunk(frame_bytes: int) -> int:
+    """How many frames of so many bytes are a chunk: as many as fit into `CHUNK_BYTES`, 1 to 16."""
+    return max(1, min(_MOST, CHUNK_BYTES // frame_bytes))
 
 
 class Chunk(NamedTuple):
@@ -111,7 +117,7 @@ class Footage(ABC):
         """
         wanted = range(*self.checked(begin, end)) if indices is None else indices
         one = self.height * self.width * 4 * (4 if deep else 1)
-        size = size or max(1, min(_MOST, CHUNK_BYTES // one))
+        size = size or frames_in_chunk(one)
         check_room(2 * one * min(size, len(wanted)), f"A chunk of {self.path}", height=self.height, width=self.width)
         found: list[Tensor] = []
         place = 0
