@@ -41,7 +41,7 @@ from vace_core import tasks
 from vace_core.models.wan.dit import GRID
 from vace_core.pipeline.long import generate_long
 from vace_core.pipeline.parts import parts_of
-from vace_core.pipeline.windowed import Job, Joining
+from vace_core.pipeline.windowed import Joining, WindowedJob
 from vace_core.sampling.planning import plan_windows
 from vace_core.sampling.windows import Plan
 from vace_core.starter.model import STARTER_OPTIONS, load_starter
@@ -167,7 +167,7 @@ def run(options: argparse.Namespace) -> list[dict[str, Any]]:
                     vcu = unit_of(task, clip, places)
                     plan = plan_windows(frames, fps=FPS, grid=GRID, window=WINDOW, overlap=OVERLAP, loop=loop)
                     sampling = STARTER_OPTIONS.__class__(**{**vars(STARTER_OPTIONS), "seed": seed})
-                    job = Job(model=model, plan=plan, parts=parts_of(vcu), options=sampling, joining=joining)
+                    job = WindowedJob(model=model, plan=plan, parts=parts_of(vcu), options=sampling, joining=joining)
                     begin = time.process_time()
                     film = generate_long(job)
                     seconds = time.process_time() - begin

@@ -18,7 +18,7 @@ from vace_core.pipeline import windowed as windowed_module
 from vace_core.pipeline.anchor import colours_of, drawn_to_first, matched_on_shared
 from vace_core.pipeline.long import generate_long, redo, stream
 from vace_core.pipeline.parts import keeping, lengthened, parts_of
-from vace_core.pipeline.windowed import HandOver, Job, Joining, make_window
+from vace_core.pipeline.windowed import HandOver, Joining, WindowedJob, make_window
 from vace_core.sampling.overlap import Stretch, blended, pyramid, ramp
 from vace_core.sampling.planning import Span, plan_windows
 from vace_core.sampling.windows import Keyframe
@@ -47,9 +47,9 @@ def planned(count: int = COUNT, window: int = 9, overlap: int = 5, **more):
     return plan_windows(count, fps=16, grid=GRID, window=window, overlap=overlap, **more)
 
 
-def job(model, vcu, plan=None, **more) -> Job:
+def job(model, vcu, plan=None, **more) -> WindowedJob:
     plan = plan or planned(vcu.shown_frames)
-    return Job(model=model, plan=plan, parts=parts_of(vcu), options=OPTIONS, **more)
+    return WindowedJob(model=model, plan=plan, parts=parts_of(vcu), options=OPTIONS, **more)
 
 
 @pytest.mark.parametrize("by", [*STREAMING, "overlap", "pyramid"])
@@ -219,7 +219,7 @@ def test_parts_are_asked_for_window_by_window(model, control):
         asked.append((begin, end))
         return whole(begin, end)
 
-    _ = generate_long(Job(model=model, plan=plan, parts=parts, options=OPTIONS))
+    _ = generate_long(WindowedJob(model=model, plan=plan, parts=parts, options=OPTIONS))
     assert asked == [(one.begin, one.end) for one in plan.windows]
 
 
@@ -234,7 +234,9 @@ def test_memory_does_not_grow_with_the_number_of_windows(model, anchor):
         return vcu
 
     plan = planned(33)
-    whole = Job(model=model, plan=plan, parts=parts, options=replace(OPTIONS, steps=1), joining=Joining(anchor=anchor))
+    whole = WindowedJob(
+        model=model, plan=plan, parts=parts, options=replace(OPTIONS, steps=1), joining=Joining(anchor=anchor)
+    )
     for made in stream(whole):
         frames.append(weakref.ref(made.frames))
         alive.append(sum(one() is not None for one in (*frames, *units)))

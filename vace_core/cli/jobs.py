@@ -45,7 +45,7 @@ class Remembering(TyperGroup):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class Invocation:
     """What a job was called with.
 
     Attributes:
@@ -66,7 +66,7 @@ class Plan:
         return vars(self) | {"command": list(self.command)}
 
     @classmethod
-    def of(cls, folder: JobFolder) -> Plan:
+    def of(cls, folder: JobFolder) -> Invocation:
         """The plan in a job's folder.
 
         Raises:
@@ -110,12 +110,12 @@ class Resumed:
     """A job that is done again: its folder, where the result goes instead, and since when, in seconds."""
 
     folder: JobFolder
-    plan: Plan
+    plan: Invocation
     output: Path | None
     begun: float
 
 
-class Job:
+class KeptJob:
     """What a task is run in: where its steps are kept, if they are.
 
     Attributes:
@@ -125,7 +125,9 @@ class Job:
         made: Whether the result is made, though not written.
     """
 
-    def __init__(self, folder: JobFolder | None, plan: Plan, again: Resumed | None = None, lost: str = "") -> None:
+    def __init__(
+        self, folder: JobFolder | None, plan: Invocation, again: Resumed | None = None, lost: str = ""
+    ) -> None:
         self.folder, self.plan, self._again, self._lost, self.made = folder, plan, again, lost, False
         typed = None if again is None else again.output
         self.output = typed or (Path(plan.output) if plan.output else None)
@@ -171,9 +173,9 @@ class Job:
 
 
 @contextmanager
-def kept_job(task: str, run: Run, context: Context) -> Generator[Job, None, None]:
+def kept_job(task: str, run: Run, context: Context) -> Generator[KeptJob, None, None]:
     """The job that is begun, or gone on with, by a command; none of it is kept where nothing will be computed."""
-    job = Job(None, _plan(context)) if run.dry_run else _resumed(context) or _begun(task, run, context)
+    job = KeptJob(None, _plan(context)) if run.dry_run else _resumed(context) or _begun(task, run, context)
     try:
         yield job
     except BaseException as error:
@@ -189,7 +191,7 @@ def go_on(context: Context, path: Path, output: Path | None) -> None:
         InputError: it is no job, it is running, or a file that it reads has changed.
     """
     with JobFolder.open(path.absolute()) as folder:
-        plan = Plan.of(folder)
+        plan = Invocation.of(folder)
         plan.check_files()
         now = _versions()
         for name, was in plan.versions.items():
@@ -264,7 +266,7 @@ def is_there(output: Path, frames: int) -> bool:
     return False
 
 
-def _begun(task: str, run: Run, context: Context) -> Job:
+def _begun(task: str, run: Run, context: Context) -> KeptJob:
     plan = _plan(context)
     output = Path(task) if run.output is None else run.output
     beside = output.parent if "%" in output.name else output
@@ -272,20 +274,20 @@ def _begun(task: str, run: Run, context: Context) -> Job:
     try:
         folder = JobFolder.create(path, plan.to_json())
     except InputError as error:
-        return Job(None, plan, lost=str(error))  # said once it is known that a result can be written there
+        return KeptJob(None, plan, lost=str(error))  # said once it is known that a result can be written there
     if folder.path != path:
         say(f"! An unfinished job of this name is there. To go on with that one: {_command(path)}", "yellow")
-    return Job(folder, plan)
+    return KeptJob(folder, plan)
 
 
-def _resumed(context: Context) -> Job | None:
+def _resumed(context: Context) -> KeptJob | None:
     found = context.find_object(Resumed)
-    return None if found is None else Job(found.folder, found.plan, found)
+    return None if found is None else KeptJob(found.folder, found.plan, found)
 
 
-def _plan(context: Context) -> Plan:
+def _plan(context: Context) -> Invocation:
     words: list[str] = context.meta.get(_WORDS, [])
-    return Plan(command=tuple(words), folder=str(Path.cwd()), versions=_versions(), files={})
+    return Invocation(command=tuple(words), folder=str(Path.cwd()), versions=_versions(), files={})
 
 
 def _versions() -> dict[str, str]:

@@ -14,7 +14,7 @@ from ..inputs.fitted import fit_clip
 from ..pipeline import SamplingOptions, VaceModel
 from ..pipeline.long import generate_long
 from ..pipeline.parts import parts_of, window_unit
-from ..pipeline.windowed import Job, Joining
+from ..pipeline.windowed import Joining, WindowedJob
 from ..preview.timeline import plan_rows
 from ..sampling.plan_text import read_plan, spans_from_text
 from ..sampling.planning import plan_windows, usual_overlap
@@ -130,7 +130,7 @@ def generate_windows(
     """As `pipeline.long.generate_long`, with bars on the terminal."""
     with Bars() as bars:
         bars.show("windows", 0, len(plan))
-        job = Job(
+        job = WindowedJob(
             model=model,
             plan=plan,
             parts=parts_of(request.vcu),

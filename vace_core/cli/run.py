@@ -35,7 +35,7 @@ from ..vcu import VideoConditionUnit
 from .console import Bars, print_table, result, say
 from .files import Files, names_no_file
 from .film import joined
-from .jobs import Job, confirm, files_read, is_there, kept_job
+from .jobs import KeptJob, confirm, files_read, is_there, kept_job
 from .long import check_conditions, generate_windows, one_pass, window_rows, windows_of
 from .models import check_lora, device_of, options_of, profile_of, read_sizes, ready
 from .options import BlendName, Sheet
@@ -104,7 +104,7 @@ def preview(task: str, ask: Callable[[], Request], sheet: Sheet, _context: Conte
 
 
 def _made(
-    job: Job,
+    job: KeptJob,
     request: Request,
     plan: Plan | None,
     options: SamplingOptions,

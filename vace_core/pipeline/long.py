@@ -17,10 +17,10 @@ from ..sampling.windows import Plan
 from ..vcu import VideoConditionUnit
 from . import MODEL_ADVICE, check_vcu, finish, get_solver, make_denoiser, make_noise
 from .parts import check_pictures, lengthened
-from .windowed import HandOver, Job, MadeWindow, make_window
+from .windowed import HandOver, MadeWindow, WindowedJob, make_window
 
 
-def generate_long(job: Job, *, on_window: Callable[[int], None] | None = None) -> Tensor:
+def generate_long(job: WindowedJob, *, on_window: Callable[[int], None] | None = None) -> Tensor:
     """Frames `(B, 3, T, H, W)` in −1..1 of the whole clip; `stream` gives them as they are made.
 
     Args:
@@ -43,7 +43,7 @@ def generate_long(job: Job, *, on_window: Callable[[int], None] | None = None) -
     return film
 
 
-def stream(job: Job, *, start: int = 0, before: HandOver | None = None) -> Iterator[MadeWindow]:
+def stream(job: WindowedJob, *, start: int = 0, before: HandOver | None = None) -> Iterator[MadeWindow]:
     """Windows as they are done, in the order of the plan; only what neighbours need of one is kept behind it.
 
     Args:
@@ -82,7 +82,12 @@ def stream(job: Job, *, start: int = 0, before: HandOver | None = None) -> Itera
 
 
 def redo(
-    job: Job, number: int, *, before: HandOver | None = None, after: Tensor | None = None, seed: int | None = None
+    job: WindowedJob,
+    number: int,
+    *,
+    before: HandOver | None = None,
+    after: Tensor | None = None,
+    seed: int | None = None,
 ) -> MadeWindow:
     """Makes one window again, alone: it leads from the window before up to the first frames of the one behind.
 
@@ -126,7 +131,7 @@ def _handed(done: dict[int, MadeWindow], number: int, overlap: int) -> HandOver 
     return None if earlier is None else earlier.handed
 
 
-def _following(job: Job, done: dict[int, MadeWindow], number: int) -> Tensor | None:
+def _following(job: WindowedJob, done: dict[int, MadeWindow], number: int) -> Tensor | None:
     """The first frames of the window behind, if that is done."""
     shared = job.plan.shared_with_next(number)
     later = done.get((number + 1) % len(job.plan)) if shared else None
@@ -139,7 +144,7 @@ def _beside(plan: Plan, number: int) -> set[int]:
     return {one % len(plan) for one in around} if plan.loop else around
 
 
-def _together(job: Job) -> Iterator[MadeWindow]:
+def _together(job: WindowedJob) -> Iterator[MadeWindow]:
     """All windows of a shot denoised together, from one noise, shot after shot."""
     for first, last in job.plan.shots:
         begin, end = job.plan.windows[first].begin, job.plan.windows[last - 1].end
@@ -157,7 +162,7 @@ def _together(job: Job) -> Iterator[MadeWindow]:
         yield MadeWindow(number=first, begin=begin, frames=frames, head=frames[:, :, :0], handed=None)
 
 
-def _sampled_together(job: Job, vcu: VideoConditionUnit, numbers: range) -> Tensor:
+def _sampled_together(job: WindowedJob, vcu: VideoConditionUnit, numbers: range) -> Tensor:
     model, grid, plan = job.model, job.model.vae.grid, job.plan
     options, solver, skip = job.options, get_solver(job.options.solver), vcu.num_references
     check_vcu(vcu, grid)
@@ -190,7 +195,7 @@ def _sampled_together(job: Job, vcu: VideoConditionUnit, numbers: range) -> Tens
     return solver.run(blended(stretches, skip), noise, schedule.sigmas(), report)[:, :, skip:]
 
 
-def _check_together(job: Job, start: int) -> None:
+def _check_together(job: WindowedJob, start: int) -> None:
     """Validate that a plan can be made by windows that are denoised together."""
     plan = job.plan
     for there, what in (
@@ -207,7 +212,7 @@ def _check_together(job: Job, start: int) -> None:
             raise _not_together(job, what, "pixels or latents")
 
 
-def _not_together(job: Job, what: str, instead: str) -> InputError:
+def _not_together(job: WindowedJob, what: str, instead: str) -> InputError:
     return InputError(
         "together-cannot",
         'Windows that are joined by "{by}" are denoised together from one noise, and cannot be {what}. A strategy that '

@@ -114,7 +114,7 @@ class MadeWindow:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Job:
+class WindowedJob:
     """What all windows of a long clip have in common.
 
     Attributes:
@@ -154,7 +154,9 @@ class Job:
         return replace(self.options, seed=seed, strength=self.options.strength * window.strength)
 
 
-def make_window(job: Job, number: int, *, before: HandOver | None = None, after: Tensor | None = None) -> MadeWindow:
+def make_window(
+    job: WindowedJob, number: int, *, before: HandOver | None = None, after: Tensor | None = None
+) -> MadeWindow:
     """Makes one window, first or again.
 
     Args:
@@ -201,7 +203,7 @@ def _wrapped(plan: Plan, number: int) -> int:
 
 
 def _generated(
-    job: Job, vcu: VideoConditionUnit, options: SamplingOptions, before: HandOver | None
+    job: WindowedJob, vcu: VideoConditionUnit, options: SamplingOptions, before: HandOver | None
 ) -> tuple[Tensor | None, Tensor]:
     """Latents and frames of a window; no latents where all its frames are known."""
     if not bool(vcu.masks.any()):
@@ -247,7 +249,7 @@ def _generated(
     return latents, frames
 
 
-def _held(job: Job, vcu: VideoConditionUnit, frames: Tensor, tail: Tensor | None) -> Held:
+def _held(job: WindowedJob, vcu: VideoConditionUnit, frames: Tensor, tail: Tensor | None) -> Held:
     """The latents of handed over frames, at the begin of those of a window."""
     vae, grid = job.model.vae, job.model.vae.grid
     encoded = vae.encode(frames[:, :, : grid.shortest[0]] if tail is not None else frames)
@@ -259,7 +261,7 @@ def _held(job: Job, vcu: VideoConditionUnit, frames: Tensor, tail: Tensor | None
     return Held(latents=latents, cells=cells)
 
 
-def _correction(job: Job, before: HandOver | None) -> Callable[[Tensor], Tensor] | None:
+def _correction(job: WindowedJob, before: HandOver | None) -> Callable[[Tensor], Tensor] | None:
     """How the colours of a window are corrected before kept pixels are put back."""
     if before is None or job.joining.anchor == "none":
         return None
