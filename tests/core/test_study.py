@@ -66,6 +66,8 @@ def test_neither_the_page_nor_its_clips_tell_a_method(made):
     assert "theirs" not in page
     assert "s0" not in page
     assert "</script></script>" not in page
+    for name in json.loads((folder / "out" / "key.json").read_text())["clips"]:
+        assert f'"{name}"' in page
     assert sorted(path.name for path in (folder / "out" / "study").iterdir()) == ["clips", "study.html"]
     assert len({path.stat().st_mode for path in (folder / "out" / "study" / "clips").iterdir()}) == 1
 
