@@ -283,6 +283,8 @@ def test_the_command_writes_a_page_that_holds_all_it_shows(bench):
     page = out.read_text()
     assert page.count("data:video/mp4;base64,") == 2
     assert "<svg" in page
+    assert "<h2>Differences to exact</h2>" in page
+    assert "<tr><td>inpainting</td><td>kept part, result</td><td>off</td>" in page
     assert "not measured" in page
     assert "http://" not in page.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
         "http://creativecommons.org", ""

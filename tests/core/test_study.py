@@ -66,6 +66,7 @@ def test_neither_the_page_nor_its_clips_tell_a_method(made):
     assert "theirs" not in page
     assert "s0" not in page
     assert "</script></script>" not in page
+    assert [f"value={score}>" in page for score in range(7)] == [False, *[True] * 5, False]
     for name in json.loads((folder / "out" / "key.json").read_text())["clips"]:
         assert f'"{name}"' in page
     assert sorted(path.name for path in (folder / "out" / "study").iterdir()) == ["clips", "study.html"]
