@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 from refused import refused
 from typer.testing import CliRunner
 
@@ -103,7 +104,11 @@ def test_the_floor_is_what_the_vae_loses(bench):
 
     vae = load_vae(part_file(WEIGHTS, "vae"))
     frames = scene()[:, :, :7, :45, :61]
-    assert through(vae, frames).shape == frames.shape
+    found = through(vae, frames)
+    assert found.shape == frames.shape
+    # As of a frame that fits: what was added lies to the right and below.
+    fits = functional.pad(frames, (0, 3, 0, 3, 0, 2), mode="replicate")
+    assert torch.equal(found, through(vae, fits)[:, :, :7, :45, :61])
     how = How(indicators=BARE.indicators, vae=vae)
     results = evaluate(read_manifest(bench / "bench")[:1], {"exact": bench / "exact"}, how)
     (floor,) = values(results, "exact", "kept part, VAE floor")
@@ -207,6 +212,8 @@ def test_the_average_stands_in_the_table_with_its_interval():
     found = results.average("I2V", "a")
     assert found.value == pytest.approx(vbench.normalised_average(dict.fromkeys(vbench.BOUNDS, 0.805)))
     assert found.low < found.value < found.high
+    assert results.summary("I2V", "b", "imaging quality").value == pytest.approx(0.905)
+    assert results.summary("b", "I2V", "imaging quality") is None
     assert results.difference("I2V", "b", "a", "imaging quality").value == pytest.approx(0.1)
     assert f"{100 * found.value:.2f}" in table(results)
     assert AVERAGE in markdown(results)

@@ -85,6 +85,8 @@ TESTS: dict[str, tuple[str, ...]] = {
     "vace_core/sampling/strength_text.py": ("core/test_where", "nodes/test_where"),
     "vace_core/sampling/conditions.py": ("core/test_where", "core/test_strength", "core/test_pipeline",
                                          "nodes/test_where"),
+    "vace_core/sampling/options.py": ("core/test_options", "core/test_phases", "core/test_where", "core/test_schedule",
+                                      "core/test_guidance"),
     "vace_core/sampling/": ("core/test_schedule", "core/test_solvers", "core/test_guidance", "core/test_options",
                             "parity/test_samplers", "core/test_pipeline", "core/test_strength", "core/test_pinning",
                             "core/test_where"),
