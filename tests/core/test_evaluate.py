@@ -219,6 +219,16 @@ def test_the_average_stands_in_the_table_with_its_interval():
     assert AVERAGE in markdown(results)
 
 
+@pytest.mark.parametrize(("name", "best"), [("kept part, result", "a"), ("imaging quality", "b")])
+def test_the_best_of_several_is_marked_the_lowest_where_less_is_better(name, best):
+    two = Results(scored=tuple(scored("a", 2, **{name: 0.2}) + scored("b", 2, **{name: 0.9})))
+    rows = {row.split("</td>")[1][4:]: row.split("</td>")[2:] for row in table(two).split("<tr><td>")[1:]}
+    heads = [head.split("</th>")[0] for head in table(two).split("</thead>")[0].split("<th>")]
+    marked = {method for method, cells in rows.items() if "class=best" in cells[heads.index(name) - 3]}
+    assert marked == {best}
+    assert "class=best" not in table(Results(scored=tuple(scored("a", 2))))
+
+
 def test_results_survive_their_file_and_join_an_earlier_run(tmp_path):
     results = Results(scored=tuple(scored("a", 2)), missing={"x": "y"}, versions={"vace": "1"}, about={"made": "now"})
     write_results(tmp_path / "r.json", results)
