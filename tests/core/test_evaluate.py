@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch.nn import functional
 from refused import refused
+from torch.nn import functional
 from typer.testing import CliRunner
 
 from vace_core.cli import app
