@@ -68,6 +68,15 @@ class Windows:
             rich_help_panel=PANEL,
         ),
     ] = JoinName.latents
+    keep_windows: Annotated[
+        bool,
+        Option(
+            "--keep-windows/--no-keep-windows",
+            help="Keep the folder OUTPUT.vace-job with all windows behind the job, so that vace redo can make one of "
+            "them again.",
+            rich_help_panel=PANEL,
+        ),
+    ] = True
     anchor_colour: Annotated[
         AnchorName,
         Option(

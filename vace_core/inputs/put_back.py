@@ -14,6 +14,7 @@ from ..errors import ShapeError
 from ..geometry import Box
 from ..media.edited import write_edited
 from ..media.footage import FRAME_PIXEL, Footage, frames_in_chunk
+from ..media.joined import Frames, taken
 from ..media.pictures import write_image
 from ..media.video import from_uint8, to_uint8
 from ..media.write import write_frames
@@ -40,14 +41,14 @@ class Original(Protocol):
         """What is written, in a few words."""
         ...
 
-    def finished(self, made: Tensor, *, feather: int = 0, blend_mode: BlendMode = "feather") -> Iterator[Tensor]:
+    def finished(self, made: Frames, *, feather: int = 0, blend_mode: BlendMode = "feather") -> Iterator[Tensor]:
         """Chunks of all that is written: `(n, H, W, 3)` uint8, or `(1, 3, n, H, W)` of more than 8 bits."""
         ...
 
     def write(
         self,
         path: Path,
-        made: Tensor,
+        made: Frames,
         *,
         feather: int = 0,
         blend_mode: BlendMode = "feather",
@@ -109,7 +110,7 @@ class Edit:
         part = self.masks if len(self.masks) == 1 else self.masks[begin:end]
         return (part > 127).expand(end - begin, -1, -1)
 
-    def finished(self, made: Tensor, *, feather: int = 0, blend_mode: BlendMode = "feather") -> Iterator[Tensor]:
+    def finished(self, made: Frames, *, feather: int = 0, blend_mode: BlendMode = "feather") -> Iterator[Tensor]:
         """Chunks of the film with the edit in it, as `Original` says; arguments as `put_back`.
 
         Raises:
@@ -130,7 +131,7 @@ class Edit:
     def write(
         self,
         path: Path,
-        made: Tensor,
+        made: Frames,
         *,
         feather: int = 0,
         blend_mode: BlendMode = "feather",
@@ -149,12 +150,13 @@ class Edit:
 
 
 def put_back(
-    made: Tensor, edit: Edit, *, feather: int = 0, blend_mode: BlendMode = "feather"
+    made: Frames, edit: Edit, *, feather: int = 0, blend_mode: BlendMode = "feather"
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Chunks of frames at the size of the film, each with where they count, as `media.edited.write_edited` takes them.
 
     Args:
-        made: `(1, 3, T, h, w)` in −1..1: all of the picture as the model gives it, at any size, for the edited frames.
+        made: `(1, 3, T, h, w)` in −1..1, or a film: all of the picture as the model gives it, at any size, for the
+            edited frames.
         edit: Where they belong.
         feather: Pixels of the film over which they fade into it, inside the mask; 0 = a hard edge.
         blend_mode: "multiband" first brings them to the levels that the film has beside the mask.
@@ -174,7 +176,7 @@ def put_back(
         end = min(begin + size, edit.count)
         where = edit.mask(begin, end)
         seen = [edit.seen(index) for index in range(begin, end)]
-        frames = _laid_out(made[:, :, begin:end], where, seen, rim=RING if banded else 0)
+        frames = _laid_out(taken(made, begin, end), where, seen, rim=RING if banded else 0)
         if source is not None:
             frames = blended(frames, next(source).frames, where, feather=feather, blend_mode=blend_mode, seen=seen)
         yield frames, where
@@ -253,7 +255,7 @@ def stitch(
 
 def write_put_back(
     path: Path,
-    made: Tensor,
+    made: Frames,
     edit: Original,
     *,
     feather: int = 0,
