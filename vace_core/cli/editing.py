@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -24,16 +25,33 @@ class Work:
     Attributes:
         given: What came.
         fitted: What the model gets.
-        masks: `(1, 1, T, H, W)`, where it generates.
+        hard: `(T, H, W)` uint8 at the size of what is fitted, above 127 = generated; or one for all frames. None =
+            everywhere.
         edit: What is put back; None = the result is what the model works on.
         notes: Rows on all of it.
     """
 
     given: Given
     fitted: Fitted
-    masks: Tensor
+    hard: Tensor | None
     edit: Edit | None
     notes: list[tuple[str, str]]
+
+    @property
+    def fps(self) -> float:
+        """Frames per second of the result."""
+        return self.fitted.plan.fps
+
+    @cached_property
+    def masks(self) -> Tensor:
+        """`(1, 1, T, H, W)`, where the model generates."""
+        if self.hard is None:
+            return torch.ones_like(self.fitted.frames[:, :1])
+        return resize_masks(self.hard, self.fitted.plan)
+
+    def stretch(self, begin: int, end: int) -> Work:
+        """The frames `begin` up to `end` of it alone."""
+        return replace(self, fitted=self.fitted.stretch(begin, end))
 
 
 def work_on(clip: Path, mask: Path | None, wanted: Wanted, part: EditPart) -> Work:
@@ -58,10 +76,9 @@ def work_on(clip: Path, mask: Path | None, wanted: Wanted, part: EditPart) -> Wo
     if part.crop is not None:
         source, boxes = crop_source(source, hard if back else None, wanted, part)
     fitted = fit_clip(source, target_of(wanted, part, whole=back))
-    masks = torch.ones_like(fitted.frames[:, :1])
-    if hard is not None:
-        shown = hard if boxes is None else crop_masks(hard, boxes)
-        masks = resize_masks(shown if len(shown) == 1 else shown[: fitted.plan.source_frames], fitted.plan)
+    shown = hard if hard is None or boxes is None else crop_masks(hard, boxes)
+    if shown is not None and len(shown) > 1:
+        shown = shown[: fitted.plan.source_frames]
     edit = Edit(
         film=given.film,
         begin=given.begin,
@@ -71,4 +88,4 @@ def work_on(clip: Path, mask: Path | None, wanted: Wanted, part: EditPart) -> Wo
         cuts=wanted.length is not None,
     )
     notes = [*notes_of(fitted, "clip", given), *said]
-    return Work(given=given, fitted=fitted, masks=masks, edit=edit if back else None, notes=notes)
+    return Work(given=given, fitted=fitted, hard=shown, edit=edit if back else None, notes=notes)

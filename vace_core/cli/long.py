@@ -15,7 +15,7 @@ from ..pipeline import SamplingOptions, VaceModel
 from ..pipeline.kept_windows import KeptWindows
 from ..pipeline.long import redo as make_again
 from ..pipeline.long import stream
-from ..pipeline.parts import keeping, parts_of, window_unit
+from ..pipeline.parts import keeping, window_unit
 from ..pipeline.windowed import Joining, WindowedJob
 from ..preview.timeline import plan_rows
 from ..sampling.plan_text import read_plan, spans_from_text
@@ -38,7 +38,7 @@ def windows_of(request: Request) -> Plan | None:
     Raises:
         InputError: the plan is of another clip, options contradict each other, or as `planning.plan_windows`.
     """
-    wanted, vcu = request.wanted, request.vcu
+    wanted, vcu, count = request.wanted, request.vcu, request.num_frames
     rule = profile_of(wanted).rule
     asked = {
         "--windows": wanted.windows,
@@ -56,19 +56,19 @@ def windows_of(request: Request) -> Plan | None:
                 options=", ".join(typed),
             )
         plan = read_plan(wanted.plan)
-        plan.check_clip(vcu.shown_frames, vcu.fps, rule.grid)
+        plan.check_clip(count, vcu.fps, rule.grid)
         return plan
-    if not typed and (request.most is None or vcu.num_frames <= request.most):
+    if not wanted.cuts(rule.grid.nearest_lengths(count)[1], request.most):
         return None
     window = wanted.windows or request.most or rule.longest(vcu.height, vcu.width)
     prompts = wanted.prompts
     return plan_windows(
-        vcu.shown_frames,
+        count,
         fps=vcu.fps,
         grid=rule.grid,
         window=window,
         overlap=wanted.overlap or usual_overlap(window, rule.grid),
-        spans=() if prompts is None else spans_from_text(prompts, num_frames=vcu.shown_frames, fps=vcu.fps),
+        spans=() if prompts is None else spans_from_text(prompts, num_frames=count, fps=vcu.fps),
         loop=wanted.loop,
     )
 
@@ -90,9 +90,9 @@ def one_pass(request: Request, plan: Plan | None) -> Request:
     """The same with what the model is given in one pass: the first window that there is something to make in."""
     if plan is None:
         return request
-    parts, pictures = parts_of(request.vcu), _pictures(plan, request)
+    parts, pictures = request.parts, _pictures(plan, request)
     units = (window_unit(plan, number, parts, pictures) for number in range(len(plan)))
-    return replace(request, vcu=next((unit for unit in units if bool(unit.masks.any())), request.vcu))
+    return replace(request, vcu=next((unit for unit in units if bool(unit.masks.any())), request.vcu), stretches=None)
 
 
 def check_conditions(plan: Plan | None, conditions: Conditions, options: SamplingOptions) -> None:
@@ -165,7 +165,7 @@ def generate_windows(
         job = WindowedJob(
             model=model,
             plan=kept.plan,
-            parts=parts_of(request.vcu),
+            parts=request.parts,
             options=options,
             joining=_joining(request.wanted),
             pictures=_pictures(kept.plan, request),

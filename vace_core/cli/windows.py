@@ -85,3 +85,13 @@ class Windows:
             rich_help_panel=PANEL,
         ),
     ] = AnchorName.none
+
+    def cuts(self, frames: int, most: int | None) -> bool:
+        """Whether a clip goes by windows.
+
+        Args:
+            frames: Of the clip, and up to a length that the model takes.
+            most: What the model takes of it in one pass; None = as many as there are.
+        """
+        asked = self.windows or self.overlap or self.prompts or self.plan is not None or self.loop
+        return bool(asked) or (most is not None and frames > most)
