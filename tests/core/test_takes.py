@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import job_faults
 import like_starter
 import pytest
 import torch
+from counting import LiveBytes
 from refused import refused
 from typer.testing import CliRunner, Result
 from video_files import encode, noise
 
-from vace_core.cli import app
+from vace_core.cli import app, tasks
+from vace_core.cli.options import References, Sides, Wanted
+from vace_core.inputs import mask_films
 from vace_core.media.pictures import write_image
 from vace_core.media.planes import stored_planes
 from vace_core.media.reader import VideoReader
@@ -82,7 +86,7 @@ def test_windows_stay_beside_the_result_as_films_that_make_it_up(made):
     assert max(stages) < 20_000  # frames are in films alone
 
 
-@pytest.mark.parametrize("number", [0, 1, 2])
+@pytest.mark.parametrize("number", [0, 2])
 def test_a_job_that_is_killed_behind_a_window_makes_no_window_again(model, clip, made, tmp_path, number):
     output = tmp_path / "out.mkv"
     job_faults.STAGES["a film of a window"] = ("vace_core.pipeline.kept_windows", "write_playlist", number + 1)
@@ -198,6 +202,58 @@ def test_an_edit_goes_back_onto_its_film_from_windows(model, clip, tmp_path):
     again = luma_of(output)
     assert torch.equal(again[kept], source[kept])
     assert torch.equal(again[:9], new[:9])
+
+
+REQUESTS = {
+    "gray": lambda clip, mask, wanted: tasks.gray(clip, pictures=References(), wanted=wanted),
+    "flow": lambda clip, mask, wanted: tasks.flow(clip, pictures=References(), wanted=wanted),
+    "flow inside": lambda clip, mask, wanted: tasks.flow(clip, mask=mask, pictures=References(), wanted=wanted),
+    "depth": lambda clip, mask, wanted: tasks.depth(clip, pictures=References(reference=[mask]), wanted=wanted),
+    "inpaint": lambda clip, mask, wanted: tasks.inpaint(clip, mask=mask, wanted=wanted),
+    "stylize": lambda clip, mask, wanted: tasks.stylize(clip, mask=mask, wanted=wanted),
+    "outpaint": lambda clip, mask, wanted: tasks.outpaint(clip, sides=Sides(left="0.5"), wanted=wanted),
+    "extend": lambda clip, mask, wanted: tasks.join(clip, clip, keep=5, wanted=replace(wanted, length=COUNT)),
+    "reference": lambda clip, mask, wanted: tasks.reference(
+        References(reference=[mask]), replace(wanted, length=COUNT)
+    ),
+}
+
+
+@pytest.mark.parametrize("task", list(REQUESTS))
+def test_a_stretch_of_a_clip_is_that_of_the_whole(clip, tmp_path, task, monkeypatch):
+    monkeypatch.setattr(mask_films, "CHUNK_BYTES", 100)  # as if it were long
+    size, mask = (32, 48) if task != "extend" else (None, None), tmp_path / "mask.png"
+    write_image(mask, torch.rand(1, 3, 1, SIDE, SIDE) * 2 - 1)
+    if task in ("inpaint", "flow inside"):
+        mask = encode(tmp_path / "mask.mp4", noise(COUNT, SIDE, SIDE, 3, seed=3), fps=8)
+    wanted = Wanted(windows=9, width=size[1], height=size[0])
+    request = REQUESTS[task](clip, mask, wanted)
+    assert request.stretches is not None
+    whole = request.parts(0, COUNT)
+    assert (whole.shown_frames, request.shape[0] >= COUNT) == (COUNT, True)
+    for begin, end in ((0, 9), (4, 13), (8, COUNT), (1, 2) if "flow" not in task else (1, 3)):
+        part = request.parts(begin, end)
+        assert torch.equal(part.roles, whole.roles[:, :, begin:end])
+        assert torch.equal(part.frames, whole.frames[:, :, begin:end])
+        assert (part.prompt, part.num_references) == (whole.prompt, whole.num_references)
+    once = REQUESTS[task](clip, mask, replace(wanted, windows=None))
+    held = once.parts(0, COUNT)
+    assert once.stretches is None or task not in ("extend", "reference")
+    assert torch.equal(held.frames, whole.frames)
+    assert torch.equal(held.masks, whole.masks)
+
+
+def test_what_the_command_holds_does_not_grow_with_the_clip(model, tmp_path):
+    """Of a clip three times as long it holds no more at once: a copy of that would be more than is allowed here."""
+    most: dict[int, int] = {}
+    for count in (13, 37):
+        clip = encode(tmp_path / f"{count}.mp4", noise(count, SIDE, SIDE, 3), fps=8)
+        with LiveBytes() as counted:
+            done = vace(*words_of(model, clip, tmp_path / f"{count}.mkv", "--windows", "13"))
+        assert done.exit_code == 0, done.output
+        most[count] = counted.peak
+    assert most[37] <= 1.02 * most[13]
+    assert 0.05 * most[13] < 52 * SIDE * SIDE * 12
 
 
 def test_a_loop_made_again_still_closes(model, tmp_path):

@@ -19,6 +19,7 @@ from ..media.pictures import write_image
 from ..media.video import from_uint8, to_uint8
 from ..media.write import write_frames
 from .blending import RING, BlendMode, multiband
+from .mask_films import Masks, masks_at
 from .masks import soften
 from .resizing import resize_part
 
@@ -67,8 +68,8 @@ class Edit:
         film: The original.
         begin: Its frame that the edit begins at.
         count: Frames that are edited.
-        masks: `(T, H, W)` uint8 of the film's size, above 127 = generated; T is `count`, or 1 for all. None =
-            everywhere.
+        masks: `(T, H, W)` uint8 of the film's size, above 127 = generated, or a film of them; T is `count`, or 1 for
+            all. None = everywhere.
         boxes: What the model is shown of each frame, or of all; inside of it is all that is generated. None = all.
         cuts: Whether the frames around the edit are left out of the result.
     """
@@ -76,7 +77,7 @@ class Edit:
     film: Footage
     begin: int
     count: int
-    masks: Tensor | None = None
+    masks: Masks | None = None
     boxes: tuple[Box, ...] | None = None
     cuts: bool = False
 
@@ -107,7 +108,7 @@ class Edit:
         """`(n, H, W)` bool, where frames of the edit are generated."""
         if self.masks is None:
             return torch.ones(end - begin, self.film.height, self.film.width, dtype=torch.bool)
-        part = self.masks if len(self.masks) == 1 else self.masks[begin:end]
+        part = masks_at(self.masks, range(begin, end))
         return (part > 127).expand(end - begin, -1, -1)
 
     def finished(self, made: Frames, *, feather: int = 0, blend_mode: BlendMode = "feather") -> Iterator[Tensor]:
