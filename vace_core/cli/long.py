@@ -47,6 +47,16 @@ def windows_of(request: Request) -> Plan | None:
         "--loop": wanted.loop,
     }
     typed = [name for name, value in asked.items() if value]
+    if request.plan is not None:
+        if typed or wanted.plan is not None:
+            raise InputError(
+                "windows-of-task",
+                "Each transition between several clips is a window, and {options} was given, which would be other "
+                "windows. One of both is needed. Leave it out; prompts of windows are changed in the job's "
+                "windows.json, for vace redo.",
+                options=", ".join(typed or ["--plan"]),
+            )
+        return request.plan
     if wanted.plan is not None:
         if typed:
             raise InputError(
