@@ -225,6 +225,8 @@ class KeptJob:
             self.folder.remove()
             return
         self.folder.close()
+        if self.redo is not None and not self.redo.and_after and not self.made:
+            return  # all windows are as they were
         hint(error, f"To go on with it: {_command(self.folder.path)}")
 
 

@@ -115,7 +115,7 @@ def _made(
     """The frames of a job, from where it was left. One of which every step is done is decoded with the VAE alone."""
     feather = 0 if request.edit else run.feather  # which is that of the original
     if plan is not None:
-        kept = kept_windows(job, plan, request.wanted)
+        kept = kept_windows(job, plan, request)
         if kept.left or job.redo is not None:
             with ready(files, run, placement) as model:
                 generate_windows(
