@@ -16,10 +16,12 @@ from torch import Tensor, nn
 
 from ...vace_core.adapter import Attachment
 from ...vace_core.context import Encoded, encode_job
+from ...vace_core.geometry import Box, Grid
 from ...vace_core.pipeline import Expert, VaceModel
 from ...vace_core.protocols import BaseModel, BaseSizes, CanPerturb, OnChunk, VideoVae
 from ...vace_core.vcu import VideoConditionUnit
 from . import placement
+from .kept_latents import keeping
 from .sockets import LibraryModel
 
 Made = TypeVar("Made")
@@ -49,9 +51,11 @@ def with_vae(model: LibraryModel, vcu: VideoConditionUnit, run: Callable[[VideoV
     """What `run` gives with the model's VAE, of whole frames or, once these were too large, of tiles."""
     network: Any = model.core.vae
 
-    def ready(vae: VideoVae) -> Made:
+    def bring() -> None:
         placement.to_device(model.vae, vcu.height * vcu.width * VAE_BYTES, whole=True)
-        return run(vae)
+
+    def ready(vae: VideoVae) -> Made:
+        return run(_Brought(vae, bring))
 
     return placement.when_memory_is_short(
         lambda: ready(model.core.vae), lambda: ready(model.family.ready_vae(network.network, TILE))
@@ -68,11 +72,32 @@ def encoded(
 ) -> Encoded:
     """As `encode_job`, wherever the VAE is."""
     masks = model.family.encode_masks
-    return with_vae(
-        model,
-        units[0],
-        lambda vae: encode_job(units, vae, masks, source=source, begin=begin, on_chunk=on_chunk),
-    )
+    network = getattr(model.core.vae, "network", None)
+
+    def run(vae: VideoVae) -> Encoded:
+        return encode_job(units, keeping(vae, network), masks, source=source, begin=begin, on_chunk=on_chunk)
+
+    return with_vae(model, units[0], run)
+
+
+class _Brought:
+    """A VAE that comes to its device once there is something to do; `VideoVae` says what each part means."""
+
+    def __init__(self, vae: VideoVae, bring: Callable[[], None]) -> None:
+        self._vae, self._bring = vae, bring
+        self.latent_channels = vae.latent_channels
+
+    @property
+    def grid(self) -> Grid:
+        return self._vae.grid
+
+    def encode(self, frames: Tensor, *, content: Box | None = None, on_chunk: OnChunk | None = None) -> Tensor:
+        self._bring()
+        return self._vae.encode(frames, content=content, on_chunk=on_chunk)
+
+    def decode(self, latents: Tensor, *, window: Box | None = None, on_chunk: OnChunk | None = None) -> Tensor:
+        self._bring()
+        return self._vae.decode(latents, window=window, on_chunk=on_chunk)
 
 
 def streamed(model: LibraryModel, vcu: VideoConditionUnit) -> tuple[VaceModel, torch.device]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ...adapter import ContextAdapter
-from ...files.packed import BLOCKS, ON_THE_WAY, PIECE
+from ...files.packed import BLOCKS, ON_THE_WAY, PIECE, Packing
 from ...files.weights import FLOAT8
 from ...models.family import Family
 from ..detection import Found
@@ -38,10 +39,33 @@ def units(base: Any, adapter: ContextAdapter | None) -> list[tuple[nn.Module, ..
     return found
 
 
-def bytes_from_sizes(family: Family, sizes: Any, context_blocks: int, dtype: torch.dtype) -> NetworkBytes:
-    """Those of a transformer with an adapter of so many blocks, of which no file need be there."""
+def bytes_from_sizes(
+    family: Family, sizes: Any, context_blocks: int, dtype: torch.dtype, *, stored: str | None = None
+) -> NetworkBytes:
+    """Those of a transformer with an adapter of so many blocks, of which no file need be there.
+
+    Args:
+        family: Its model family.
+        sizes: Of its base.
+        context_blocks: Of its adapter; 0 = there is none.
+        dtype: What it is held in.
+        stored: What its matrices stay in: a kind of `files.packed.BLOCKS`, or one of `files.weights.FLOAT8`; None =
+            in `dtype`.
+    """
     layers = family.usual_layers(sizes.layers, context_blocks)
-    return _measured(family, sizes, layers if context_blocks else None, *(_of_numbers(dtype),) * 2)
+    plain, largest = _of_numbers(dtype), 0
+
+    def size(name: str, tensor: Tensor) -> int:
+        nonlocal largest
+        if stored is None or tensor.dim() != 2 or not name.endswith(".weight"):
+            return plain(name, tensor)
+        largest = max(largest, tensor.numel())
+        width, block = BLOCKS[stored][:2] if stored in BLOCKS else (1, 1)
+        return tensor.numel() // block * width
+
+    made = _measured(family, sizes, layers if context_blocks else None, size, size)
+    kind = stored if stored in BLOCKS else None
+    return replace(made, unpacking=Packing(kind=kind).peak(largest, dtype.itemsize) if largest else 0)
 
 
 def bytes_from_files(
