@@ -81,7 +81,7 @@ def family_of(vae: Any) -> Family:
 class NativeVae:
     """A VAE socket as `vace_core.protocols.VideoVae`. ComfyUI moves it, and tiles it where memory is short.
 
-    Of Wan's what is gray is not encoded, and only the hole is decoded, with the same result.
+    What is gray is not encoded, and of Wan's only the hole is decoded, with the same result.
 
     Raises:
         InputError: it is none of the family's.
@@ -108,11 +108,13 @@ class NativeVae:
         self.grid.check(*frames.shape[2:])
         if (latents := self._less(lambda stages: stages.encode(frames, content, on_chunk))) is not None:
             return latents
-        clips = [
-            self._family.latents.from_comfyui(self._vae.encode(((clip + 1) / 2).movedim(0, -1))) for clip in frames
-        ]
+        space, times = self._family.latents, self.grid.latent_frames(frames.shape[2])
+        if content is not None and content.area == 0 and space.gray_is_still:
+            frames = frames[:, :, :1]
+        clips = [space.from_comfyui(self._vae.encode(((clip + 1) / 2).movedim(0, -1))) for clip in frames]
         report_chunk(on_chunk, 1, 1)
-        return torch.cat(clips)
+        latents = torch.cat(clips)
+        return latents if latents.shape[2] == times else latents.expand(-1, -1, times, -1, -1)
 
     def decode(self, latents: Tensor, *, window: Box | None = None, on_chunk: OnChunk | None = None) -> Tensor:
         if (frames := self._less(lambda stages: stages.decode(latents, window, on_chunk))) is not None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ...adapter import ContextAdapter
-from ...files.packed import BLOCKS, ON_THE_WAY, PIECE, Packing
+from ...files.packed import BLOCKS, Packing
 from ...files.weights import FLOAT8
 from ...models.family import Family
 from ..detection import Found
@@ -64,8 +64,7 @@ def bytes_from_sizes(
         return tensor.numel() // block * width
 
     made = _measured(family, sizes, layers if context_blocks else None, size, size)
-    kind = stored if stored in BLOCKS else None
-    return replace(made, unpacking=Packing(kind=kind).peak(largest, dtype.itemsize) if largest else 0)
+    return made if stored is None else replace(made, unpacking=_made(stored, largest, dtype))
 
 
 def bytes_from_files(
@@ -143,6 +142,10 @@ def _unpacking(base: Found, adapter: Found | None, dtype: torch.dtype) -> int:
         for name in () if found is None else found.parts.get(part, ()):
             if found is not None and _kept(found, name):
                 rows, columns = found.weights.shape(name)
-                on_the_way = ON_THE_WAY * min(rows * columns, PIECE) if found.weights.info(name).dtype in BLOCKS else 0
-                most = max(most, rows * columns * dtype.itemsize + on_the_way)
+                most = max(most, _made(found.weights.info(name).dtype, rows * columns, dtype))
     return most
+
+
+def _made(stored: str, numbers: int, dtype: torch.dtype) -> int:
+    """Bytes that so many numbers of a quantised weight take beside it, while they are made."""
+    return Packing(kind=stored if stored in BLOCKS else None).peak(numbers, dtype.itemsize)
