@@ -3,7 +3,7 @@
 `tasks` has one function per task, `options` what they share, `where` where and when conditions act, `inputs` the input
 files, `editing` clips that are edited, `files` and `models` the model, `run` runs a task, `film` adds the rest of the
 video around its result, `jobs` keeps what a job has come to, `long` makes clips by windows, `console` prints; `plan`,
-`tools`, `demo`, `train`, `ablate`, `evaluate` and `study` are the commands that are no tasks.
+`tools`, `demo`, `data`, `train`, `ablate`, `evaluate` and `study` are the commands that are no tasks.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Annotated
 from typer import Exit, Option, Typer
 
 from .. import __version__
-from . import ablate, demo, evaluate, plan, study, tools, train
+from . import ablate, data, demo, evaluate, plan, study, tools, train
 from .console import EXIT_CODES, result, set_debug
 from .jobs import Remembering
 from .options import Sheet
@@ -59,6 +59,7 @@ for task in TASKS:
     previews.command(task.__name__)(spread(task, Sheet, preview))
 app.add_typer(previews, name="preview")
 app.command("plan")(plan.plan)
+app.command("data")(data.data)
 app.command("train")(train.train)
 app.command("ablate")(ablate.ablate)
 app.command("evaluate")(evaluate.evaluate)
