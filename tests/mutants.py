@@ -43,6 +43,7 @@ LORA_NAMES = tuple(
     for end in ("dora_scale", "hada_w1_a", "lokr_w1", "diff", "diff_b", "lora_mid.weight", "lora_down.weight", "x", "")
 )
 SHARDS = ("../x.safetensors", "/etc/passwd", "model.bin", "nul.safetensors", "x" * 5000 + ".safetensors", "a\0.sft")
+WORDS = ("\ud800", "\x00", "x" * 5000, "", "-", "--", "--mask", "--start", "@3.2s", "%d.png", "/", "\x1b[31m") * 4
 SHARES = {"safetensors": 0.3, "gguf": 0.15, "index": 0.1, "lora": 0.1, "layout": 0.1, "plan": 0.05, "job": 0.05,
           "media": 0.15}  # fmt: skip
 
@@ -90,8 +91,9 @@ def read(mutant: Mutant, core: Any) -> str:
         return str(module("preview.timeline").plan_rows(plan)) + module("sampling.plan_text").plan_to_json(plan)
     if mutant.kind == "job":
         with module("files.jobs.folder").JobFolder.open(mutant.path) as job:
-            reached = module("sampling.kept").KeptSteps(job).reached()
-            return module("cli.jobs").Plan.of(job).output + str(reached and reached.steps)
+            module("sampling.kept").KeptSteps(job).reached()
+            module("cli.jobs").Plan.of(job)
+        return _resumed(mutant.path, module("cli").app)
     if mutant.kind == "lora":
         one, starter = module("loading.lora").Lora(path=mutant.path), module("starter.model")
         parts = ([starter.WEIGHTS / f"{part}.safetensors"] for part in ("base", "adapter"))
@@ -107,6 +109,16 @@ def read(mutant: Mutant, core: Any) -> str:
         if part in found.parameters:
             load(mutant.path)
     return found.kind
+
+
+def _resumed(folder: Path, app: Any) -> str:
+    """What the command says of a job; raises what it does not say in a sentence."""
+    from typer.testing import CliRunner
+
+    ended = CliRunner().invoke(app, ["resume", str(folder)])
+    if ended.exception is not None and not isinstance(ended.exception, SystemExit):
+        raise ended.exception
+    return ended.output
 
 
 def _tree(value: Any, pick: random.Random, bad: tuple[Any, ...] = NUMBERS) -> str:
@@ -332,12 +344,13 @@ def _plan(stem: Path, pick: random.Random) -> tuple[str, Path]:
 
 def _job(stem: Path, pick: random.Random) -> tuple[str, Path]:
     stem.mkdir()
-    told = {"command": ["text", "-o", "out.mp4"], "folder": ".", "versions": {"vace": "1"}, "output": "out.mp4"}
-    table: Any = json.loads(json.dumps({"format": 1, **told, "files": {"a.safetensors": "0" * 64}}))
+    words, files = ["inpaint", "gone.mp4", "--mask", "gone.png"], pick.choice(({}, {"gone.safetensors": "0" * 64}))
+    told = {"command": words, "folder": str(stem), "versions": {"vace": "1"}, "output": "out.mp4"}
+    table: Any = json.loads(json.dumps({"format": 1, **told, "files": files}))
     text, name, kept = _text(table), "", stem / "sampling.safetensors"
     tensors = {"latents": (1, 16, 2, 4, 6), "last": (1, 16, 2, 4, 6)}
     if pick.random() < 0.5:
-        name, text = _changed(table, pick)
+        name, text = _changed(table, pick, (*NUMBERS, *WORDS))
         head, size = _header(tensors)
         head["__metadata__"] = {"steps": "2", "total": "3"}
         front = _text(head)
@@ -348,9 +361,9 @@ def _job(stem: Path, pick: random.Random) -> tuple[str, Path]:
     return f"job: {name}", stem
 
 
-def _changed(table: Any, pick: random.Random) -> tuple[str, bytes]:
+def _changed(table: Any, pick: random.Random, bad: tuple[Any, ...] = NUMBERS) -> tuple[str, bytes]:
     """JSON with parts of it replaced, and now and then its bytes; what was done, and its text."""
-    name = " ".join(_tree(table, pick) for _ in range(pick.choice((1, 1, 3))))
+    name = " ".join(_tree(table, pick, bad) for _ in range(pick.choice((1, 1, 3))))
     text = _text(table)
     if pick.random() < 0.3:
         changed, text = _bytes(text, pick)
