@@ -24,7 +24,7 @@ from ..errors import InputError
 from ..files.checkpoint import open_checkpoint
 from ..files.jobs.fingerprint import fingerprint
 from ..files.jobs.folder import PLAN, JobFolder, plan_damaged
-from ..files.replacing import remove_left
+from ..files.replacing import reason, remove_left
 from ..inputs.put_back import is_series
 from ..media.ranges import named_frame
 from ..media.sources import open_footage
@@ -97,7 +97,7 @@ class Invocation:
         for name, was in self.files.items():
             try:
                 now = fingerprint(Path(name), without=Path(self.output))
-            except OSError:
+            except (OSError, ValueError):  # the second of a name that no file can have
                 now = "gone"
             if now != was:
                 raise InputError(
@@ -266,13 +266,13 @@ def go_on(context: Context, path: Path, output: Path | None, redo: Redo | None =
         before = Path.cwd()
         try:
             os.chdir(plan.folder)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # the second of a name that no folder can have
             raise InputError(
                 "job-folder-gone",
                 "The job was begun in {folder}, which is gone ({error}). The names of its files are counted "
                 "from there. Put it back, or begin a new job.",
                 folder=plan.folder,
-                error=error.strerror,
+                error=reason(error),
             ) from error
         try:
             program = cast("Any", context.find_root().command)
