@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ...vace_core.adapter import Attachment
 from ...vace_core.context import Encoded, encode_job
+from ...vace_core.geometry import Box, Grid
 from ...vace_core.pipeline import Expert, VaceModel
 from ...vace_core.protocols import BaseModel, BaseSizes, CanPerturb, OnChunk, VideoVae
 from ...vace_core.vcu import VideoConditionUnit
@@ -47,15 +48,45 @@ def said(doing: str, vcu: VideoConditionUnit) -> AbstractContextManager[None]:
 
 def with_vae(model: LibraryModel, vcu: VideoConditionUnit, run: Callable[[VideoVae], Made]) -> Made:
     """What `run` gives with the model's VAE, of whole frames or, once these were too large, of tiles."""
+    return _with_vae(model, vcu.height * vcu.width, run)
+
+
+def _with_vae(model: LibraryModel, pixels: int, run: Callable[[VideoVae], Made]) -> Made:
     network: Any = model.core.vae
 
     def ready(vae: VideoVae) -> Made:
-        placement.to_device(model.vae, vcu.height * vcu.width * VAE_BYTES, whole=True)
+        placement.to_device(model.vae, pixels * VAE_BYTES, whole=True)
         return run(vae)
 
     return placement.when_memory_is_short(
         lambda: ready(model.core.vae), lambda: ready(model.family.ready_vae(network.network, TILE))
     )
+
+
+class ManagedVae:
+    """A model's VAE that is brought to its device whenever it works, as `protocols.VideoVae`.
+
+    Args:
+        model: Whose VAE.
+        device: Where its latents are wanted.
+    """
+
+    def __init__(self, model: LibraryModel, device: torch.device) -> None:
+        self._model, self._device = model, device
+        self.latent_channels = model.core.vae.latent_channels
+
+    @property
+    def grid(self) -> Grid:
+        return self._model.core.vae.grid
+
+    def encode(self, frames: Tensor, *, content: Box | None = None, on_chunk: OnChunk | None = None) -> Tensor:
+        pixels = frames.shape[3] * frames.shape[4]
+        made = _with_vae(self._model, pixels, lambda vae: vae.encode(frames, content=content, on_chunk=on_chunk))
+        return made.to(self._device)
+
+    def decode(self, latents: Tensor, *, window: Box | None = None, on_chunk: OnChunk | None = None) -> Tensor:
+        pixels = latents.shape[3] * latents.shape[4] * self.grid.pixels**2
+        return _with_vae(self._model, pixels, lambda vae: vae.decode(latents, window=window, on_chunk=on_chunk))
 
 
 def encoded(
