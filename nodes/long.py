@@ -21,7 +21,7 @@ from .comfy import host, placement, sockets
 from .comfy.node import Node, captured_warnings
 from .comfy.registry import tips
 from .comfy.sockets import LibraryModel, LongPlan, MoreOptions, NativeModel
-from .comfy.windowed import Film, on_model, pictures_for, windows_made
+from .comfy.windowed import Film, networks, pictures_for, windows_made
 from .finish import edges, joined
 from .plan import said_joining
 from .sample import outside_note, sampling_note, shower, with_options
@@ -189,8 +189,10 @@ class VaceSampleLongVideo(Node):
         def on_chunk(what: str, at: int, of: int) -> None:
             host.check_interrupt()
 
+        networks_of, sampled = networks(model, plan, parts, chosen)
         job = WindowedJob(
-            model=_LATER,
+            model=networks_of,
+            sampler=sampled,
             plan=plan.plan,
             parts=parts,
             options=chosen,
@@ -202,12 +204,12 @@ class VaceSampleLongVideo(Node):
             match_colour=match_colour,
             blend_mode=blend,
             on_step=on_step,
+            on_chunk=on_chunk,
         )
         film = Film(vcu, plan.plan, None if redo == ALL else made)
         longest = max(plan.plan.length(number) for number in range(count))
         doing = f"sampling windows of {longest} frames of {vcu.width} x {vcu.height} pixels"
         with captured_warnings() as warned, placement.saying_short_memory(doing, "Plan shorter windows"):
-            job = on_model(job, model, first, on_chunk)
             for window in windows_made(job, None if redo == ALL else redo, made):
                 film.add(window)
                 done += 1
@@ -221,9 +223,6 @@ class VaceSampleLongVideo(Node):
             said,
         ]
         return host.output(cls, joined(before, film.images, after), vcu.fps, said, notes=notes)
-
-
-_LATER: Any = None
 
 
 def check_strengths(strengths: Strength | None, windows: int) -> None:

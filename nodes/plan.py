@@ -81,8 +81,8 @@ class VacePlanWindows(Node):
                 io.String.Input(
                     "keyframes",
                     default="",
-                    tooltip="Frames of the whole clip that show one of pictures, as frame=picture: 0=1 80=2 -1=3. -1 is "
-                    "the last frame: an end frame, held in the last window alone.",
+                    tooltip="Frames of the whole clip that show one of pictures, as frame=picture: 0=1 80=2 -1=3. -1 "
+                    "is the last frame: an end frame, held in the last window alone.",
                 ),
                 io.String.Input(
                     "changes",

@@ -312,8 +312,9 @@ def fit() -> Any:
             "How the video is resized and cut for the model. 480p and 720p (for Wan) and LTX-Video keep the "
             "aspect ratio and choose the largest size and length that the model takes, for the mask too; starter "
             "does so for the small built-in model. They thin a long clip out in time, as the official code does; with "
-            '"all frames" every frame and the rate are kept, and a clip that is too long for one pass is an error; "any '
-            'length" takes it, for VACE Sample Long Video. "as it is" changes nothing, and stops with an error if the model cannot take it.'
+            '"all frames" every frame and the rate are kept, and a clip that is too long for one pass is an error; '
+            'with "any length" it is not: VACE Sample Long Video makes it by windows. "as it is" changes nothing, and '
+            "stops with an error if the model cannot take it."
         ),
     )
 

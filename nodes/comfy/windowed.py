@@ -16,7 +16,7 @@ from ...vace_core.inputs.fitted import Source, Target, fit_clip
 from ...vace_core.pipeline import Expert, VaceModel
 from ...vace_core.pipeline.composite import max_kept_error
 from ...vace_core.pipeline.long import redo, stream
-from ...vace_core.pipeline.parts import parts_of
+from ...vace_core.pipeline.parts import Parts, parts_of
 from ...vace_core.pipeline.windowed import HandOver, MadeWindow, WindowedJob
 from ...vace_core.sampling.conditions import Condition
 from ...vace_core.sampling.strength import Strength
@@ -42,43 +42,42 @@ class EncodedTexts:
         return self._texts[prompt]
 
 
-def on_model(
-    job: WindowedJob, model: LibraryModel | NativeModel, first: VideoConditionUnit, on_chunk: Callable[..., None]
-) -> WindowedJob:
-    """The job on a model of a node: its parts come to the device when their turn comes, in every window anew.
+def networks(
+    model: LibraryModel | NativeModel, plan: LongPlan, parts: Parts, options: SamplingOptions
+) -> tuple[VaceModel, Callable[..., Tensor]]:
+    """`WindowedJob.model` and `sampler` of a model of the nodes, whose parts come to the device when their turn comes.
 
     Args:
-        job: The job; the model that it names is not looked at.
         model: The model.
-        first: What its first window asks for.
-        on_chunk: Called while pixels are encoded and decoded.
+        plan: The windows.
+        parts: What the clip asks for.
+        options: How it is sampled.
 
     Raises:
         InputError: windows that are denoised together, on a model of ComfyUI's own.
     """
-    job = replace(job, on_chunk=on_chunk)
     if isinstance(model, NativeModel):
-        return _on_native(job, model)
-    texts = EncodedTexts({words: model.core.text.encode(words) for words in _prompts(job, first)})
-    core, device = memory.streamed(model, first)
+        return _of_comfyui(model, plan)
+    texts = EncodedTexts({words: model.core.text.encode(words) for words in _prompts(plan.plan, parts(0, 1), options)})
+    last = max(window.frames for window in plan.plan.windows)
+    core, device = memory.streamed(model, parts(0, min(last, plan.plan.num_frames)))
     vae = memory.ManagedVae(model, device)
 
     def sampled(_: VaceModel, vcu: VideoConditionUnit, options: SamplingOptions, **given: Any) -> Tensor:
-        # What has the device now, the VAE may have taken it from.
-        core, _ = memory.streamed(model, vcu)
+        core, _device = memory.streamed(model, vcu)  # the VAE may have taken the device from what was there
         return pipeline.sample(replace(core, text=texts, vae=vae), vcu, options, **given)
 
-    return replace(job, model=replace(core, text=texts, vae=vae), sampler=sampled)
+    return replace(core, text=texts, vae=vae), sampled
 
 
-def _on_native(job: WindowedJob, model: NativeModel) -> WindowedJob:
-    if not job.joining.streams:
+def _of_comfyui(model: NativeModel, plan: LongPlan) -> tuple[VaceModel, Callable[..., Tensor]]:
+    if not plan.joining.streams:
         raise InputError(
             "together-native",
-            'The plan joins windows by "{by}", and the model is ComfyUI\'s own, which denoises windows together by '
-            "nodes of its own. Another way is needed. Join by latents, or use VACE Apply VCU, ComfyUI's context windows "
-            "and KSampler.",
-            by=job.joining.by,
+            'The plan joins windows by "{by}", and the model is ComfyUI\'s own, which has nodes of its own for windows '
+            "that are denoised together. Another way is needed. Join by latents, or use VACE Apply VCU, ComfyUI's "
+            "context windows and KSampler.",
+            by=plan.joining.by,
         )
     nowhere: Any = None  # the network is run by ComfyUI
     parts = VaceModel(
@@ -96,26 +95,21 @@ def _on_native(job: WindowedJob, model: NativeModel) -> WindowedJob:
         strength: Strength,
         pin: bool,
         encoded: Any,
-        on_chunk: Any,
         **given: Any,
     ) -> Tensor:
         where = Where(conditions=(Condition(vcu=vcu, strength=strength),), pin=pin)
-        made = native.sample(model, where, options, known=encoded, on_chunk=on_chunk, **given)
-        return NATIVE_VACE.latents.from_comfyui(made)
+        return NATIVE_VACE.latents.from_comfyui(native.sample(model, where, options, known=encoded, **given))
 
-    return replace(job, model=parts, sampler=sampled)
+    return parts, sampled
 
 
-def _prompts(job: WindowedJob, first: VideoConditionUnit) -> set[str]:
+def _prompts(plan: Plan, whole: VideoConditionUnit, options: SamplingOptions) -> set[str]:
     """All prompts of a job, with the negative ones."""
-    whole = job.parts(0, 1)
-    found = {whole.prompt, job.options.negative_for(whole), first.prompt, job.options.negative_for(first)}
-    for window in job.plan.windows:
-        found.add(whole.prompt if window.prompt is None else window.prompt)
-        negative = window.negative_prompt
-        own = whole if negative is None else replace(whole, negative_prompt=negative)
-        found.add(job.options.negative_for(own))
-    return found
+    units = [whole]
+    for window in plan.windows:
+        own = {"prompt": window.prompt, "negative_prompt": window.negative_prompt}
+        units.append(replace(whole, **{name: words for name, words in own.items() if words is not None}))
+    return {unit.prompt for unit in units} | {options.negative_for(unit) for unit in units}
 
 
 def pictures_for(plan: LongPlan, vcu: VideoConditionUnit) -> Mapping[str, Tensor]:
@@ -216,10 +210,10 @@ class Film:
             begin, end = window.first_new, min(window.end, self._plan.num_frames)
             host.check_interrupt()
             part = self._parts(begin, end)
-            assert part.source is not None
-            frames = frames_of(self.images[begin:end], "images")
-            error = max(error, max_kept_error(frames, part.source[:, :, : end - begin], part.masks) * 127.5)
             made += float(part.masks.mean()) * (end - begin)
+            if part.source is not None:
+                frames = frames_of(self.images[begin:end], "images")
+                error = max(error, max_kept_error(frames, part.source, part.masks) * 127.5)
         kept = 1 - made / vcu.shown_frames
         # IMAGE holds 0..1: what is equal there may differ by a rounding here.
         error = 0.0 if error < 1e-3 else error

@@ -38,11 +38,9 @@ def changed(plan: Plan, text: str) -> Plan:
         plan.check_number(number)
         for change in rest.split(","):
             name, _, value = change.strip().partition(" ")
-            given = _given(name.lower(), value.strip(), line)
-            if name.lower() == "move":
-                plan = plan.moved(number, given)
-            else:
-                plan = plan.edited(number, **{name.lower(): given})
+            name = name.lower()
+            given = _given(name, value.strip(), line)
+            plan = plan.moved(number, given) if name == "move" else plan.edited(number, **{name: given})
     return plan
 
 
