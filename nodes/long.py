@@ -137,7 +137,7 @@ class VaceSampleLongVideo(Node):
                 "context window",
                 "loop",
                 "infinite video",
-                "ksampler",
+                "redo window",
             ],
         )
 

@@ -59,8 +59,9 @@ class VacePlanWindows(Node):
                     "prompts",
                     multiline=True,
                     default="",
-                    tooltip="Prompts for stretches: [0-4s] a man walks | [4s, new shot] he sits. Times in seconds, "
-                    "frames (80f) or timecodes; a new shot is a hard cut. Empty = the prompt of the VCU everywhere.",
+                    tooltip="Prompts for stretches, with a vertical bar between two: [0-4s] a man walks, bar, [4s, new "
+                    "shot] he sits. Times in seconds, frames (80f) or timecodes; a new shot is a hard cut. Empty = the "
+                    "prompt of the VCU everywhere.",
                 ),
                 io.Combo.Input(
                     "join_by",

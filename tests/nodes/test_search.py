@@ -62,7 +62,7 @@ WORDS = {
     "box": {"VaceLayoutToVideo", "VaceComposeMasks"},
     "mask": {"VaceComposeMasks", "VaceBuildVCU", "VacePreviewVCU", "VaceCompositeVideo"},
     "motion transfer": {"VaceAnimateAnything"},
-    "context": {"VaceApplyVCU", "VaceAttachAdapter"},
+    "context": {"VaceApplyVCU", "VaceAttachAdapter", "VacePlanWindows", "VaceSampleLongVideo"},
     "vace strength": {"VaceSampleVideo", "VaceApplyVCU", "VaceAttachAdapter", "VaceStrength"},
     "strength curve": {"VaceStrength"},
     "start percent": {"VaceStrength"},
