@@ -15,6 +15,7 @@ import json
 from collections import defaultdict
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import measuring
 import torch
@@ -59,8 +60,10 @@ def main() -> None:
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
     parser.add_argument("--noise-seeds", type=int, nargs="+", default=[0, 1])
     options = parser.parse_args()
-    model = load_starter()
-    rows = []
+    model, file = load_starter(), measuring.RESULTS / "pinning.json"
+    # What is there of other tasks stays.
+    rows: list[dict[str, Any]] = json.loads(file.read_text())["rows"] if file.exists() else []
+    rows = [row for row in rows if row["task"] not in options.tasks]
     for task in options.tasks:
         found: dict[tuple[str, str], list[float]] = defaultdict(list)
         for number in range(options.clips):
@@ -84,7 +87,7 @@ def main() -> None:
     settings = {"clips": options.clips, "noise_seeds": options.noise_seeds}
     measuring.RESULTS.mkdir(exist_ok=True)
     text = json.dumps({"torch": torch.__version__, "settings": settings, "rows": rows}, indent=1)
-    (measuring.RESULTS / "pinning.json").write_text(text + "\n")
+    file.write_text(text + "\n")
 
 
 if __name__ == "__main__":

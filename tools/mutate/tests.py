@@ -43,6 +43,7 @@ TESTS: dict[str, tuple[str, ...]] = {
                               "core/test_loading", "core/test_pinning", "core/test_strength",
                               "core/test_where", "core/test_room", "core/test_long", "core/test_jobs"),
     "vace_core/pipeline/model.py": ("core/test_pipeline", "core/test_loading", "core/test_options", "core/test_long"),
+    "vace_core/pipeline/kept_windows.py": ("core/test_takes",),
     "vace_core/pipeline/": ("core/test_long", "core/test_cli_long"),
     "vace_core/cli/long.py": ("core/test_cli_long",),
     "vace_core/cli/plan.py": ("core/test_windows",),

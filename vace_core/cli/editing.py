@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -11,9 +12,10 @@ from torch import Tensor
 from ..inputs.crops import crop_masks
 from ..inputs.fitted import Fitted, fit_clip
 from ..inputs.fitted_masks import clip_mask
+from ..inputs.mask_films import Masks
 from ..inputs.put_back import Edit
 from ..inputs.resizing import resize_masks
-from .inputs import Given, crop_source, notes_of, puts_back, read_mask_file, read_part, target_of
+from .inputs import Given, crop_source, mask_film, notes_of, puts_back, read_mask_file, read_part, target_of
 from .options import EditPart, FitName, Wanted
 
 
@@ -24,16 +26,37 @@ class Work:
     Attributes:
         given: What came.
         fitted: What the model gets.
-        masks: `(1, 1, T, H, W)`, where it generates.
+        hard: `(T, H, W)` uint8 at the size of what is fitted, above 127 = generated, or a film of them; or one for all
+            frames. None = everywhere.
         edit: What is put back; None = the result is what the model works on.
         notes: Rows on all of it.
     """
 
     given: Given
     fitted: Fitted
-    masks: Tensor
+    hard: Masks | None
     edit: Edit | None
     notes: list[tuple[str, str]]
+
+    @property
+    def fps(self) -> float:
+        """Frames per second of the result."""
+        return self.fitted.plan.fps
+
+    @cached_property
+    def masks(self) -> Tensor:
+        """`(1, 1, T, H, W)`, where the model generates."""
+        if self.hard is None:
+            return torch.ones_like(self.fitted.frames[:, :1])
+        if isinstance(self.hard, Tensor):
+            return resize_masks(self.hard, self.fitted.plan)
+        count = self.fitted.plan.num_frames
+        plan = replace(self.fitted.plan, source_frames=count, indices=tuple(range(count)))
+        return resize_masks(self.hard.levels(self.fitted.plan.indices), plan)
+
+    def stretch(self, begin: int, end: int) -> Work:
+        """The frames `begin` up to `end` of it alone."""
+        return replace(self, fitted=self.fitted.stretch(begin, end))
 
 
 def work_on(clip: Path, mask: Path | None, wanted: Wanted, part: EditPart) -> Work:
@@ -48,20 +71,20 @@ def work_on(clip: Path, mask: Path | None, wanted: Wanted, part: EditPart) -> Wo
     back = puts_back(given.film, wanted, part.put_back, usual=mask is not None, official=official)
     if back and not wanted.length:
         given.film.checked(0, None)  # all of it will be written
-    source, hard, boxes, said = given.source, None, None, list[tuple[str, str]]()
-    if mask is not None:
+    source, boxes, said = given.source, None, list[tuple[str, str]]()
+    hard: Masks | None = None if mask is None else mask_film(mask, given, part)
+    if mask is not None and hard is None:
         hard, notes = clip_mask(read_mask_file(mask, given, part), source, name=f"mask {mask}")
         said = [("mask", note) for note in notes]
     if back and wanted.length:
         source = source.part(0, min(wanted.length, source.shape[0]))
-        hard = hard if hard is None or len(hard) == 1 else hard[: wanted.length]
+        hard = hard[: wanted.length] if isinstance(hard, Tensor) and len(hard) > 1 else hard
     if part.crop is not None:
-        source, boxes = crop_source(source, hard if back else None, wanted, part)
+        source, boxes = crop_source(source, hard if back and isinstance(hard, Tensor) else None, wanted, part)
     fitted = fit_clip(source, target_of(wanted, part, whole=back))
-    masks = torch.ones_like(fitted.frames[:, :1])
-    if hard is not None:
-        shown = hard if boxes is None else crop_masks(hard, boxes)
-        masks = resize_masks(shown if len(shown) == 1 else shown[: fitted.plan.source_frames], fitted.plan)
+    shown = hard if boxes is None or not isinstance(hard, Tensor) else crop_masks(hard, boxes)
+    if isinstance(shown, Tensor) and len(shown) > 1:
+        shown = shown[: fitted.plan.source_frames]
     edit = Edit(
         film=given.film,
         begin=given.begin,
@@ -71,4 +94,4 @@ def work_on(clip: Path, mask: Path | None, wanted: Wanted, part: EditPart) -> Wo
         cuts=wanted.length is not None,
     )
     notes = [*notes_of(fitted, "clip", given), *said]
-    return Work(given=given, fitted=fitted, masks=masks, edit=edit if back else None, notes=notes)
+    return Work(given=given, fitted=fitted, hard=shown, edit=edit if back else None, notes=notes)

@@ -12,7 +12,6 @@ from ..media.extended import Copied
 from ..media.footage import Footage
 from ..media.ranges import Cut, StillFrame
 from ..media.scaled import Scaled
-from ..vcu import VideoConditionUnit
 from .inputs import Given, puts_back, read_part, target_of
 from .options import Part, PutBack, Wanted
 
@@ -33,17 +32,18 @@ class Ends:
     films: tuple[Footage | None, Footage | None]
     main: Footage | None
 
-    def extension(self, vcu: VideoConditionUnit, *, only: bool) -> Extension | None:
+    def extension(self, num_frames: int, fps: float, *, only: bool) -> Extension | None:
         """Where the result goes.
 
         Args:
-            vcu: What the model makes.
+            num_frames: What the model makes, kept frames too.
+            fps: Its frames per second.
             only: Leave out the frames that it is not shown.
         """
         if self.main is None:
             return None
         # A picture has no rate of its own.
-        main = self.main if self.main.count > 1 else StillFrame(self.main, 0, vcu.fps)
+        main = self.main if self.main.count > 1 else StillFrame(self.main, 0, fps)
         first, last = (main if film is self.main else film for film in self.films)
         kept = tuple(0 if end is None else end.plan.num_frames for end in (self.before, self.after))
         return Extension(
@@ -51,7 +51,7 @@ class Ends:
             before=_copied(first, self.before, at_end=True, only=only),
             after=_copied(last, self.after, at_end=False, only=only),
             kept=(kept[0], kept[1]),
-            new=vcu.num_frames - sum(kept),
+            new=num_frames - sum(kept),
         )
 
 

@@ -11,6 +11,7 @@ from ..inputs.fitted import Fitted
 from ..inputs.fitting import FitPlan
 from ..inputs.resizing import film_frames, resize_frames
 from ..media.footage import Footage
+from ..media.joined import Frames, shape_of, taken
 from ..media.video import to_uint8
 
 PIECE = 16  # frames fitted at once: what a scaled frame takes in between is not held for a whole film
@@ -44,10 +45,13 @@ def rest_of(end: Fitted | None) -> Rest | None:
     return None if end is None or end.rest is None else Rest(pictures=end.source.frames, plan=end.rest)
 
 
-def joined(before: Rest | None, made: Tensor, after: Rest | None) -> Iterator[Tensor]:
-    """The whole video in chunks `(n, H, W, 3)` uint8: `made` `(1, 3, T, H, W)` in −1..1 with its rests around it."""
+def joined(before: Rest | None, made: Frames, after: Rest | None) -> Iterator[Tensor]:
+    """The whole video in chunks `(n, H, W, 3)` uint8: `made` with its rests around it."""
     if before is not None:
         yield from before.chunks()
-    yield to_uint8(made)
+    count = shape_of(made)[0]
+    size = PIECE if isinstance(made, Footage) else count
+    for begin in range(0, count, size):
+        yield to_uint8(taken(made, begin, min(begin + size, count)))
     if after is not None:
         yield from after.chunks()

@@ -15,6 +15,7 @@ from ..inputs.box_paths import paths_from_json
 from ..inputs.crops import crop_boxes
 from ..inputs.fitted import Fitted, Source, Target, fit_clip
 from ..inputs.layout import BoxKey, BoxPath
+from ..inputs.mask_films import MaskFilm, is_long
 from ..inputs.references import crop_subject, on_white
 from ..media.cropped import Cropped
 from ..media.footage import Footage
@@ -24,7 +25,7 @@ from ..media.reader import VideoReader
 from ..media.sources import open_footage
 from ..media.video import from_uint8
 from .models import profile_of
-from .options import CropName, EditPart, FitName, Part, Paths, References, Wanted
+from .options import ChannelName, CropName, EditPart, FitName, Part, Paths, References, Wanted
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -175,6 +176,23 @@ def read_mask_file(path: Path, given: Given, part: EditPart) -> Tensor:
     count, (taken, *_) = open_footage(path).count, given.source.shape
     begin, end = (given.begin, given.begin + taken) if count == given.film.count > 1 else (0, None)
     return read_mask_levels(path, channel=part.mask_channel.value, begin=begin, end=end)
+
+
+def mask_film(path: Path, given: Given, part: EditPart) -> MaskFilm | None:
+    """The masks of a part of a clip as a film that is read as it is used; None where they are better held as a whole.
+
+    They are held where they are few, have another size than the clip, or all of them are needed at once, for a crop.
+
+    Raises:
+        InputError: as `open_footage`.
+    """
+    film, (taken, *size) = open_footage(path), given.source.shape
+    whole = film.count == given.film.count
+    if part.crop is not None or part.mask_channel is ChannelName.alpha or not is_long(film):
+        return None
+    if [film.height, film.width] != size or not (whole or film.count == taken):
+        return None
+    return MaskFilm(film=film, begin=given.begin if whole else 0, count=taken)
 
 
 def crop_source(source: Source, masks: Tensor | None, wanted: Wanted, part: EditPart) -> tuple[Source, tuple[Box, ...]]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import shlex
+import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
@@ -32,6 +34,8 @@ from .files import Files
 from .options import Run, Wanted
 
 ENDING = ".vace-job"
+WRITTEN = "written"
+"""The stage of a job whose result is written, and whose folder stays."""
 _WORDS = "vace.words"
 _LONGEST = 60  # letters of a name: no file system allows more than 255 bytes
 
@@ -106,13 +110,29 @@ class Invocation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Redo:
+    """A window of a long clip that is made again.
+
+    Attributes:
+        window: Its number, the first is 0.
+        seed: Of its noise; None = as before.
+        and_after: Whether those behind it are made anew too, up to the next hard cut. Otherwise it leads up to them.
+    """
+
+    window: int
+    seed: int | None = None
+    and_after: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class Resumed:
-    """A job that is done again: its folder, where the result goes instead, and since when, in seconds."""
+    """A job that is done again: its folder, where the result goes instead, since when, in seconds, and what of it."""
 
     folder: JobFolder
     plan: Invocation
     output: Path | None
     begun: float
+    redo: Redo | None = None
 
 
 class KeptJob:
@@ -123,14 +143,45 @@ class KeptJob:
         plan: What it was called with.
         output: Where the result goes, if that is not what was typed.
         made: Whether the result is made, though not written.
+        stays: Whether its folder stays when the result is written, so that a window can be made again.
     """
 
     def __init__(
         self, folder: JobFolder | None, plan: Invocation, again: Resumed | None = None, lost: str = ""
     ) -> None:
-        self.folder, self.plan, self._again, self._lost, self.made = folder, plan, again, lost, False
+        self.folder, self.plan, self._again, self._lost = folder, plan, again, lost
+        self.made = self.stays = False
+        self._aside: Path | None = None
         typed = None if again is None else again.output
         self.output = typed or (Path(plan.output) if plan.output else None)
+
+    @property
+    def redo(self) -> Redo | None:
+        """What is made again; None = all that is left."""
+        return None if self._again is None else self._again.redo
+
+    def folder_of_windows(self) -> JobFolder:
+        """The folder that windows are kept in: the job's, or where there is none one that goes when the job ends.
+
+        Raises:
+            InputError: none can be made.
+        """
+        if self.folder is not None:
+            return self.folder
+        self._aside = Path(tempfile.mkdtemp(prefix="vace-"))
+        return JobFolder.create(self._aside / "windows", self.plan.to_json())
+
+    def said(self) -> list[tuple[str, str]]:
+        """What is said of its folder when the job is done."""
+        if self.folder is None or not self.stays:
+            return []
+        again = f"vace redo {_spoken([str(self.folder.path)])} --window N"
+        return [("windows", f"{self.folder.path}; {again} makes one of them again")]
+
+    def left(self) -> None:
+        """Takes away what is of no use behind the job, however it ended."""
+        if self._aside is not None:
+            shutil.rmtree(self._aside, ignore_errors=True)
 
     @property
     def progress(self) -> KeptSteps | None:
@@ -158,6 +209,11 @@ class KeptJob:
         """Its output is confirmed, so that nothing needs to be kept."""
         if self._again is not None and self.plan.output:
             remove_left(Path(self.plan.output), before=self._again.begun)
+        if self.folder is not None and self.stays:
+            self.folder.keep(WRITTEN, {})
+            _take_away_older(self.folder, self.plan)
+            self.folder.close()
+            return
         if self.folder is not None and not self.folder.remove():
             say(f"! The folder {self.folder.path} is of no more use, and cannot be removed.", "yellow")
 
@@ -181,11 +237,14 @@ def kept_job(task: str, run: Run, context: Context) -> Generator[KeptJob, None, 
     except BaseException as error:
         job.failed(error)
         raise
-    job.done()
+    else:
+        job.done()
+    finally:
+        job.left()
 
 
-def go_on(context: Context, path: Path, output: Path | None) -> None:
-    """Does the job in a folder again, from where it was left.
+def go_on(context: Context, path: Path, output: Path | None, redo: Redo | None = None) -> None:
+    """Does the job in a folder again, from where it was left, or a part of it that was done.
 
     Raises:
         InputError: it is no job, it is running, or a file that it reads has changed.
@@ -201,7 +260,7 @@ def go_on(context: Context, path: Path, output: Path | None) -> None:
                     "yellow",
                 )
         print_table([("job", f"vace {_spoken(plan.command)}")])
-        resumed = Resumed(folder=folder, plan=plan, output=output and output.absolute(), begun=time.time())
+        resumed = Resumed(folder=folder, plan=plan, output=output and output.absolute(), begun=time.time(), redo=redo)
         before = Path.cwd()
         try:
             os.chdir(plan.folder)
@@ -275,9 +334,19 @@ def _begun(task: str, run: Run, context: Context) -> KeptJob:
         folder = JobFolder.create(path, plan.to_json())
     except InputError as error:
         return KeptJob(None, plan, lost=str(error))  # said once it is known that a result can be written there
-    if folder.path != path:
+    if folder.path != path and not (path / f"{WRITTEN}.safetensors").is_file():
         say(f"! An unfinished job of this name is there. To go on with that one: {_command(path)}", "yellow")
     return KeptJob(folder, plan)
+
+
+def _take_away_older(folder: JobFolder, plan: Invocation) -> None:
+    """Takes away the folder that an earlier job of the same result has left, whose name this one then gets."""
+    usual = folder.path.with_name(f"{Path(plan.output).name[:_LONGEST]}{ENDING}")
+    if folder.path == usual or folder.path.parent != usual.parent:
+        return
+    with suppress(InputError, OSError), JobFolder.open(usual) as older:
+        if older.kept(WRITTEN) is not None and Invocation.of(older).output == plan.output and older.remove():
+            folder.path = folder.path.rename(usual)
 
 
 def _resumed(context: Context) -> KeptJob | None:

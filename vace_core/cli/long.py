@@ -12,8 +12,10 @@ from ..errors import InputError
 from ..inputs.blending import BlendMode
 from ..inputs.fitted import fit_clip
 from ..pipeline import SamplingOptions, VaceModel
-from ..pipeline.long import generate_long
-from ..pipeline.parts import parts_of, window_unit
+from ..pipeline.kept_windows import KeptWindows
+from ..pipeline.long import redo as make_again
+from ..pipeline.long import stream
+from ..pipeline.parts import keeping, window_unit
 from ..pipeline.windowed import Joining, WindowedJob
 from ..preview.timeline import plan_rows
 from ..sampling.plan_text import read_plan, spans_from_text
@@ -21,6 +23,7 @@ from ..sampling.planning import plan_windows, usual_overlap
 from ..sampling.windows import Plan
 from .console import Bars
 from .inputs import read_references, read_still, target_of
+from .jobs import KeptJob, Redo
 from .models import profile_of
 from .options import References, Wanted
 from .request import Request
@@ -35,7 +38,7 @@ def windows_of(request: Request) -> Plan | None:
     Raises:
         InputError: the plan is of another clip, options contradict each other, or as `planning.plan_windows`.
     """
-    wanted, vcu = request.wanted, request.vcu
+    wanted, vcu, count = request.wanted, request.vcu, request.num_frames
     rule = profile_of(wanted).rule
     asked = {
         "--windows": wanted.windows,
@@ -53,19 +56,19 @@ def windows_of(request: Request) -> Plan | None:
                 options=", ".join(typed),
             )
         plan = read_plan(wanted.plan)
-        plan.check_clip(vcu.shown_frames, vcu.fps, rule.grid)
+        plan.check_clip(count, vcu.fps, rule.grid)
         return plan
-    if not typed and (request.most is None or vcu.num_frames <= request.most):
+    if not wanted.cuts(rule.grid.nearest_lengths(count)[1], request.most):
         return None
     window = wanted.windows or request.most or rule.longest(vcu.height, vcu.width)
     prompts = wanted.prompts
     return plan_windows(
-        vcu.shown_frames,
+        count,
         fps=vcu.fps,
         grid=rule.grid,
         window=window,
         overlap=wanted.overlap or usual_overlap(window, rule.grid),
-        spans=() if prompts is None else spans_from_text(prompts, num_frames=vcu.shown_frames, fps=vcu.fps),
+        spans=() if prompts is None else spans_from_text(prompts, num_frames=count, fps=vcu.fps),
         loop=wanted.loop,
     )
 
@@ -87,9 +90,9 @@ def one_pass(request: Request, plan: Plan | None) -> Request:
     """The same with what the model is given in one pass: the first window that there is something to make in."""
     if plan is None:
         return request
-    parts, pictures = parts_of(request.vcu), _pictures(plan, request)
+    parts, pictures = request.parts, _pictures(plan, request)
     units = (window_unit(plan, number, parts, pictures) for number in range(len(plan)))
-    return replace(request, vcu=next((unit for unit in units if bool(unit.masks.any())), request.vcu))
+    return replace(request, vcu=next((unit for unit in units if bool(unit.masks.any())), request.vcu), stretches=None)
 
 
 def check_conditions(plan: Plan | None, conditions: Conditions, options: SamplingOptions) -> None:
@@ -116,27 +119,56 @@ def check_conditions(plan: Plan | None, conditions: Conditions, options: Samplin
         )
 
 
+def kept_windows(job: KeptJob, plan: Plan, wanted: Wanted) -> KeptWindows:
+    """The windows of a job in its folder; those that are to be made anew are no longer among them.
+
+    Raises:
+        InputError: the folder cannot be made, or has other windows; or there is nothing to make again.
+    """
+    joining = _joining(wanted)
+    kept = KeptWindows(job.folder_of_windows(), plan, together=not joining.streams)
+    job.stays = wanted.keep_windows and joining.streams and job.folder is not None
+    if (redo := job.redo) is None:
+        return kept
+    joining.check_streams("redone alone")
+    kept.plan.check_number(redo.window)
+    if kept.left:
+        raise InputError(
+            "redo-unfinished",
+            "Window {window} is to be made again, and window {left} was not made yet. A clip whose windows are all "
+            "done is needed. Go on with it first: vace resume {job}",
+            window=redo.window,
+            left=kept.left[0],
+            job=kept.folder.path,
+        )
+    if redo.and_after:
+        kept.edit(_with_seed(kept.plan, redo))
+        last = next(end for _, end in kept.plan.shots if redo.window < end)
+        kept.forget(range(redo.window, last))
+    return kept
+
+
 def generate_windows(
     model: VaceModel,
     request: Request,
-    plan: Plan,
+    kept: KeptWindows,
     options: SamplingOptions,
     conditions: Conditions,
     *,
+    redo: Redo | None = None,
     feather: int = 0,
     match_colour: bool = False,
     blend_mode: BlendMode = "feather",
-) -> Tensor:
-    """As `pipeline.long.generate_long`, with bars on the terminal."""
+) -> None:
+    """Makes the windows that are left, or one of them again, with bars on the terminal."""
     with Bars() as bars:
-        bars.show("windows", 0, len(plan))
         job = WindowedJob(
             model=model,
-            plan=plan,
-            parts=parts_of(request.vcu),
+            plan=kept.plan,
+            parts=request.parts,
             options=options,
-            joining=Joining(by=request.wanted.join_by.value, anchor=request.wanted.anchor_colour.value),
-            pictures=_pictures(plan, request),
+            joining=_joining(request.wanted),
+            pictures=_pictures(kept.plan, request),
             strength=conditions.strength,
             pin=conditions.pin,
             feather=feather,
@@ -145,7 +177,37 @@ def generate_windows(
             on_step=bars.on_step,
             on_chunk=bars.show,
         )
-        return generate_long(job, on_window=lambda done: bars.show("windows", done, len(plan)))
+        if redo is not None and not redo.and_after:
+            _make_again(job, kept, redo)
+            return
+        total = len(kept.left) + len(kept.done)
+        bars.show("windows", len(kept.done), total)
+        for made in stream(job, done=kept.edges()):
+            kept.keep(made)
+            bars.show("windows", len(kept.done), total)
+            del made  # which is not to be held while the next one is made
+
+
+def _make_again(job: WindowedJob, kept: KeptWindows, redo: Redo) -> None:
+    number, plan = redo.window, _with_seed(kept.plan, redo)
+    window, shared = plan.windows[number], plan.shared_with_next(number)
+    begin = 0 if window.end > plan.num_frames else window.end - shared  # the last one of a loop leads to its beginning
+    after = kept.frames(begin, begin + shared) if shared else None
+    before = kept.handed(number - 1) if window.overlap else None
+    parts = job.parts
+    if plan.loop and number == 0:  # which the last one leads to
+        first = kept.frames(0, plan.shared_with_next(len(plan) - 1))
+        parts = lambda begin, end: keeping(job.parts(begin, end), 0, first)  # noqa: E731
+    kept.replace(make_again(replace(job, plan=plan, parts=parts), number, before=before, after=after))
+    kept.edit(plan)
+
+
+def _with_seed(plan: Plan, redo: Redo) -> Plan:
+    return plan if redo.seed is None else plan.edited(redo.window, seed=redo.seed)
+
+
+def _joining(wanted: Wanted) -> Joining:
+    return Joining(by=wanted.join_by.value, anchor=wanted.anchor_colour.value)
 
 
 def _pictures(plan: Plan, request: Request) -> Mapping[str, Tensor]:

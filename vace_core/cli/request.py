@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from ..inputs.put_back import Original
 from ..media.colour import BT709, Colour
 from ..media.pictures import write_image
 from ..media.video import from_uint8
+from ..pipeline.parts import Parts, lengthened, parts_of
 from ..preview.sheet import contact_sheet
 from ..preview.warnings import role_shares, warnings
 from ..starter.outside import outside
@@ -24,7 +25,22 @@ from .film import Rest
 from .models import is_starter, profile_of
 from .options import Wanted
 
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Stretches:
+    """A clip that goes by windows, asked for window by window.
+
+    Attributes:
+        num_frames: Of the whole result.
+        parts: The VCU of any stretch of it.
+    """
+
+    num_frames: int
+    parts: Parts
+
+
 SHARES = ("kept", "generated from a control", "generated freely")
+_FIRST = 5  # latent frames that are looked at first of a clip whose windows a plan says
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,7 +48,7 @@ class Request:
     """A VCU, with notes on where it comes from.
 
     Attributes:
-        vcu: The task.
+        vcu: The task; of one that is asked for in stretches what the model is given first.
         wanted: What was asked for.
         notes: What came and how it was fitted, as rows of a table.
         sound: A file whose sound goes with the result.
@@ -46,6 +62,7 @@ class Request:
         colour: What the levels of the result stand for.
         most: Frames that the model takes of it in one pass; None = as many as there are.
         begin: The clip that a job with less noise begins from, `(1, 3, T, H, W)`; None = the source of the VCU, if any.
+        stretches: Where the whole VCU is not held, how any stretch of it is had.
     """
 
     vcu: VideoConditionUnit
@@ -62,12 +79,23 @@ class Request:
     colour: Colour = BT709
     most: int | None = None
     begin: Tensor | None = None
+    stretches: Stretches | None = None
+
+    @property
+    def num_frames(self) -> int:
+        """Frames of the whole result, without those around it."""
+        return self.vcu.shown_frames if self.stretches is None else self.stretches.num_frames
+
+    @property
+    def parts(self) -> Parts:
+        """The VCU of any stretch of the whole."""
+        return parts_of(self.vcu) if self.stretches is None else self.stretches.parts
 
     @property
     def shape(self) -> tuple[int, int, int]:
         """`(T, H, W)` of what is written."""
         if self.edit is None:
-            return self.vcu.shown_frames + sum(self.around), self.vcu.height, self.vcu.width
+            return self.num_frames + sum(self.around), self.vcu.height, self.vcu.width
         return self.edit.shape
 
     @property
@@ -85,17 +113,19 @@ class Request:
         """The report before anything is computed."""
         vcu = self.vcu
         size = f"{vcu.width} x {vcu.height} pixels"
-        if vcu.num_frames > 1:
-            count = vcu.shown_frames
+        count = self.num_frames
+        if count > 1 or vcu.num_frames > 1:
             size = f"{count} frames of {size} at {vcu.fps:.4g} fps ({count / vcu.fps:.2f} s)"
         if vcu.references:
             size += f", {vcu.num_references} reference" + "s" * (vcu.num_references > 1)
         shares = zip(role_shares(vcu).mean(axis=0), SHARES, strict=True)
         parts = ", ".join(f"{share:.1%} {name}" for share, name in shares if share > 0)
+        if self.stretches is not None:
+            parts += f" in the first {vcu.shown_frames} frames"
         rows = [*self.notes, ("result", f"{size}; {parts}"), ("prompt", vcu.prompt or "none")]
         before, after = self.around
         if before + after:
-            count = before + vcu.shown_frames + after
+            count = before + self.num_frames + after
             film = f"{count} frames ({count / vcu.fps:.2f} s): the result, {before} before it and {after} after it"
             rows.append(("film", film))
         if (edit := self.edit) is not None:
@@ -108,7 +138,7 @@ class Request:
         """What looks wrong with the task; the size must fit `grid`."""
         vcu = self.vcu
         grid.check(vcu.num_frames, vcu.height, vcu.width)
-        found = [*self.cautions, *warnings(vcu, mask_frames=self._seen_frames())]
+        found = [*self.cautions, *warnings(vcu, mask_frames=self._seen_frames(vcu))]
         if self.control is not None and vcu.control is not None:
             found += check_control(vcu.control, self.control)
         return found
@@ -119,8 +149,40 @@ class Request:
 
     def write_sheet(self, path: Path) -> None:
         """The contact sheet as a .png, whole or not at all."""
-        sheet = contact_sheet(self.vcu, mask_frames=self._seen_frames())
+        vcu = self.vcu if self.stretches is None else self.stretches.parts(0, self.stretches.num_frames)
+        sheet = contact_sheet(vcu, mask_frames=self._seen_frames(vcu))
         write_image(path, from_uint8(torch.from_numpy(np.array(sheet))))
 
-    def _seen_frames(self) -> list[int]:
-        return profile_of(self.wanted).family.mask_frames(self.vcu.num_frames)
+    def _seen_frames(self, vcu: VideoConditionUnit) -> list[int]:
+        return profile_of(self.wanted).family.mask_frames(vcu.num_frames)
+
+
+def request_of(
+    whole: Callable[[], VideoConditionUnit],
+    parts: Parts | None,
+    num_frames: int,
+    wanted: Wanted,
+    *,
+    most: int | None = None,
+) -> Request:
+    """What is asked for with its prompts: as a whole, or where it goes by windows in stretches.
+
+    Args:
+        whole: Its VCU.
+        parts: The VCU of any stretch of it, equal to that stretch of the whole; None = it is held as a whole.
+        num_frames: Of the result.
+        wanted: What was asked for.
+        most: Frames that the model takes of it in one pass; None = as many as there are.
+    """
+    rule = profile_of(wanted).rule
+
+    def spoken(vcu: VideoConditionUnit) -> VideoConditionUnit:
+        return replace(vcu, prompt=wanted.prompt, negative_prompt=wanted.negative or "")
+
+    if parts is None or not wanted.cuts(rule.grid.nearest_lengths(num_frames)[1], most):
+        return Request(vcu=spoken(whole()), wanted=wanted, most=most)
+    shown = min(num_frames, wanted.windows or most or rule.grid.pixel_frames(_FIRST))
+    length = rule.grid.nearest_lengths(shown)[1]
+    first = lengthened(spoken(parts(0, shown)), length, padding=length - shown)
+    stretches = Stretches(num_frames=num_frames, parts=lambda begin, end: spoken(parts(begin, end)))
+    return Request(vcu=first, wanted=wanted, most=most, stretches=stretches)

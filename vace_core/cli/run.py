@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +16,12 @@ from ..adapter import check_blocks
 from ..checks.numbers import check_number
 from ..errors import InputError
 from ..inputs.blending import BlendMode
-from ..inputs.put_back import is_series, write_put_back
+from ..inputs.put_back import is_series
 from ..loading.load import load_vae
 from ..loading.placing.plan import PlacingPlan
 from ..media.files import check_target
-from ..media.pictures import write_image
-from ..media.write import check_frames_target, check_video_target, write_frames, write_video
+from ..media.joined import Frames
+from ..media.write import check_frames_target, check_video_target
 from ..pipeline import SamplingOptions, VaceModel, finish, generate, get_solver, kept_latents
 from ..preview.cost import job_cost
 from ..sampling.conditions import check_adapter, check_steps
@@ -34,14 +31,14 @@ from ..sampling.windows import Plan
 from ..vcu import VideoConditionUnit
 from .console import Bars, print_table, result, say
 from .files import Files, names_no_file
-from .film import joined
 from .jobs import KeptJob, confirm, files_read, is_there, kept_job
-from .long import check_conditions, generate_windows, one_pass, window_rows, windows_of
+from .long import check_conditions, generate_windows, kept_windows, one_pass, window_rows, windows_of
 from .models import check_lora, device_of, options_of, profile_of, read_sizes, ready
 from .options import BlendName, Sheet
 from .planning import Planned, files_of, planned
 from .request import Request
 from .where import AS_IT_IS, Conditions, FullRun, conditions_of
+from .writing import write_result
 
 
 def run(task: str, ask: Callable[[], Request], run: FullRun, context: Context) -> None:
@@ -50,7 +47,9 @@ def run(task: str, ask: Callable[[], Request], run: FullRun, context: Context) -
         request = ask()
         options = run.sampled(options_of(request.wanted, run))
         frames = request.shape[0]
-        if job.output is not None and is_there(job.output, frames):  # it was written, and not confirmed
+        if (
+            job.output is not None and job.redo is None and is_there(job.output, frames)
+        ):  # it was written, and not confirmed
             result(str(job.output))
             return
         output = _output(task, request, replace(run, output=job.output or run.output))
@@ -86,7 +85,7 @@ def run(task: str, ask: Callable[[], Request], run: FullRun, context: Context) -
         write_result(output, made, request, lossless=run.lossless, feather=run.feather, blend_mode=run.blend.value)
         confirm(output, frames)
         seconds = time.monotonic() - begin
-    print_table([("done", f"{output} in {seconds:.1f} s")])
+    print_table([("done", f"{output} in {seconds:.1f} s"), *job.said()])
     done = _job(task, request, once, options, run) | {"output": str(output), "seconds": round(seconds, 3)}
     result(done if run.json else str(output))
 
@@ -112,21 +111,25 @@ def _made(
     files: Files,
     run: FullRun,
     placement: PlacingPlan,
-) -> Tensor:
+) -> Frames:
     """The frames of a job, from where it was left. One of which every step is done is decoded with the VAE alone."""
     feather = 0 if request.edit else run.feather  # which is that of the original
     if plan is not None:
-        with ready(files, run, placement) as model:
-            return generate_windows(
-                model,
-                request,
-                plan,
-                options,
-                conditions,
-                feather=feather,
-                match_colour=run.match_colour,
-                blend_mode=run.blend.value,
-            ).cpu()
+        kept = kept_windows(job, plan, request.wanted)
+        if kept.left or job.redo is not None:
+            with ready(files, run, placement) as model:
+                generate_windows(
+                    model,
+                    request,
+                    kept,
+                    options,
+                    conditions,
+                    redo=job.redo,
+                    feather=feather,
+                    match_colour=run.match_colour,
+                    blend_mode=run.blend.value,
+                )
+        return kept.film()
     reached = None if job.progress is None else job.progress.reached()
     if reached is not None:
         print_table([("goes on", f"after step {reached.steps} of {reached.total}")])
@@ -186,80 +189,6 @@ def generate_shown(
             on_step=bars.on_step,
             on_chunk=bars.show,
             progress=progress,
-        )
-
-
-def write_result(
-    path: Path,
-    frames: Tensor,
-    request: Request,
-    *,
-    lossless: bool,
-    feather: int = 0,
-    blend_mode: BlendMode = "feather",
-) -> None:
-    """One frame as an image, several as a video with what comes before and after them and the sound of what came.
-
-    Args:
-        path: Where it goes: a file, or a folder or pattern of numbered images.
-        frames: `(1, 3, T, H, W)` in −1..1, what the model made of the request.
-        request: What was asked for; where it has an original, the frames are put back onto that.
-        lossless: As `write_video`.
-        feather: Pixels of soft edge where the frames are put back.
-        blend_mode: How they meet kept pixels there.
-
-    Raises:
-        InputError: it cannot be written there; where it is instead, if it can be written anywhere, is said.
-    """
-    write = partial(_write, frames=frames.cpu(), lossless=lossless, feather=feather, blend_mode=blend_mode)
-    try:
-        write(path, request=request)
-    except InputError as error:
-        saved = _saved_elsewhere(path, partial(write, request=replace(request, sound=None)))
-        if saved is None:
-            raise
-        silent = ", without its sound" if request.sound else ""
-        raise InputError(
-            "result-saved-aside",
-            "{error} The finished result is not lost: it is {saved}{silent}.",
-            error=error,
-            saved=saved,
-            silent=silent,
-        ) from error
-
-
-def _saved_elsewhere(path: Path, write: Callable[[Path], None]) -> Path | None:
-    """Where the result could be written: under its name without the sound, or in a temporary folder."""
-    for folder in (lambda: path.parent, lambda: Path(tempfile.mkdtemp(prefix="vace-"))):
-        with suppress(InputError, OSError):
-            saved = folder() / path.name
-            write(saved)
-            return saved
-    return None
-
-
-def _write(
-    path: Path, *, frames: Tensor, request: Request, lossless: bool, feather: int, blend_mode: BlendMode
-) -> None:
-    if request.edit is not None:
-        sound = request.sound is not None
-        write_put_back(
-            path, frames, request.edit, feather=feather, blend_mode=blend_mode, lossless=lossless, sound=sound
-        )
-    elif is_series(path):
-        write_frames(path, joined(request.before, frames, request.after))
-    elif path.suffix.lower() == ".png":
-        write_image(path, frames)
-    else:
-        write_video(
-            path,
-            joined(request.before, frames, request.after),
-            fps=request.fps,
-            lossless=lossless,
-            colour=request.colour,
-            times=request.times,
-            copy_audio_from=request.sound,
-            audio_start=request.sound_start,
         )
 
 

@@ -10,24 +10,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-from torch import Tensor
 from typer import Argument, Option
 
 from .. import tasks
 from ..errors import InputError
-from ..inputs.border import Border, sides_of
-from ..inputs.control_checks import ControlKind
 from ..inputs.fitted import Fitted, fit_clip, fit_pictures
 from ..inputs.fitting import growth
-from ..inputs.put_back import box_of
-from ..media.ranges import StillFrame
+from ..pipeline.parts import placed
 from ..tasks import anything
-from ..vcu import VideoConditionUnit, compose
+from ..tasks.basic import check_longer
+from ..vcu import VideoConditionUnit
+from .clip_requests import bordered, derived, edited, of_clip, ready_made, seen, with_references
 from .editing import Work, work_on
 from .extending import read_ends
 from .film import rest_of
 from .inputs import (
-    Given,
     notes_of,
     puts_back,
     read_part,
@@ -35,11 +32,10 @@ from .inputs import (
     read_references,
     read_still,
     target_of,
-    warnings_of,
 )
 from .options import EditPart, FitName, FollowName, KeptPart, Part, Paths, PutBack, References, Sides, Wanted
-from .request import Request
-from .sizes import Borders, blank, borders, length, rate, step
+from .request import Request, request_of
+from .sizes import blank, borders, length, rate, step
 
 ClipFile = Annotated[Path, Argument(help="A video or an image.", show_default=False)]
 PictureFile = Annotated[Path, Argument(help="An image.", show_default=False)]
@@ -69,23 +65,26 @@ Only = Annotated[
 def text(wanted: Wanted) -> Request:
     """Text to video: generate a clip from a prompt."""
     size, num_frames, fps = blank(wanted)
-    vcu = tasks.text(num_frames=num_frames, height=size[0], width=size[1], fps=fps)
-    return _request(vcu, wanted)
+    return _blank(
+        lambda count: tasks.text(num_frames=count, height=size[0], width=size[1], fps=fps), num_frames, wanted
+    )
 
 
 def reference(pictures: References, wanted: Wanted) -> Request:
     """Reference to video: generate a clip with the subjects of reference images."""
     size, num_frames, fps = blank(wanted)
     found = read_references(pictures)
-    vcu = tasks.reference(found, num_frames=num_frames, height=size[0], width=size[1], fps=fps)
-    return _request(vcu, wanted, _seen(pictures, found))
+
+    def make(count: int) -> VideoConditionUnit:
+        return tasks.reference(found, num_frames=count, height=size[0], width=size[1], fps=fps)
+
+    return replace(_blank(make, num_frames, wanted), notes=seen(pictures, found))
 
 
 def inpaint(clip: ClipFile, *, mask: MaskFile, part: EditPart = EDIT, wanted: Wanted) -> Request:
     """Inpaint: generate the masked part of a clip, keep the rest."""
     work = work_on(clip, mask, wanted, part)
-    vcu = tasks.inpaint(work.fitted.frames, work.masks, fps=work.fitted.plan.fps)
-    return _edited(vcu, wanted, work)
+    return edited(lambda work: tasks.inpaint(work.fitted.frames, work.masks, fps=work.fps), wanted, work)
 
 
 def outpaint(clip: ClipFile, *, sides: Sides, part: KeptPart = KEPT, wanted: Wanted) -> Request:
@@ -94,9 +93,12 @@ def outpaint(clip: ClipFile, *, sides: Sides, part: KeptPart = KEPT, wanted: Wan
     border = borders(sides, *given.source.shape[1:])
     back = puts_back(given.film, wanted, part.put_back, usual=True, official=part.fit is FitName.official)
     source = fit_clip(given.source, target_of(wanted, part, whole=back), growth=growth(**border))
-    vcu = tasks.outpaint(source.frames, **border, step=step(wanted), fps=source.plan.fps)
-    request = _of_clip(vcu, wanted, source, given, notes_of(source, "clip", given))
-    return replace(request, edit=_bordered(vcu, given, len(source.plan.shown), border) if back else None)
+
+    def make(source: Fitted) -> VideoConditionUnit:
+        return tasks.outpaint(source.frames, **border, step=step(wanted), fps=source.plan.fps)
+
+    request = of_clip(make, wanted, source, given, notes_of(source, "clip", given))
+    return replace(request, edit=bordered(request.vcu, given, len(source.plan.shown), border) if back else None)
 
 
 def extend(
@@ -112,15 +114,20 @@ def extend(
     around = read_ends(clip, last, keep, wanted, back)
     before, after = around.before, around.after
     ends = {name: end for name, end in (("first", before), ("last", after)) if end}
-    vcu = tasks.extend(
-        None if before is None else before.frames,
-        None if after is None else after.frames,
-        num_frames=length(wanted, next(iter(ends.values())).size),
-        fps=rate(wanted, next((end.fps for end in ends.values() if end.fps), None)),
-    )
-    notes = [note for name, end in ends.items() for note in notes_of(end, name)]
-    request = _request(vcu, wanted, notes)
-    if (extension := around.extension(vcu, only=only)) is not None:
+    size = next(iter(ends.values())).size
+    count, fps = length(wanted, size), rate(wanted, next((end.fps for end in ends.values() if end.fps), None))
+    kept = [None if end is None else end.frames for end in (before, after)]
+
+    check_longer(sum(0 if clip is None else clip.shape[2] for clip in kept), count)
+    begins = 0, count - (0 if kept[1] is None else kept[1].shape[2])
+
+    def parts(begin: int, end: int) -> VideoConditionUnit:
+        vcu = tasks.text(num_frames=end - begin, height=size[0], width=size[1], fps=fps)
+        return placed(vcu, begin, {start: clip for start, clip in zip(begins, kept, strict=True) if clip is not None})
+
+    request = request_of(lambda: tasks.extend(*kept, num_frames=count, fps=fps), parts, count, wanted)
+    request = replace(request, notes=[note for name, end in ends.items() for note in notes_of(end, name)])
+    if (extension := around.extension(count, fps, only=only)) is not None:
         film = extension.film
         return replace(request, edit=extension, sound=film.path if film.sound and not only else None)
     if only:
@@ -164,28 +171,28 @@ def keyframes(
         fps=rate(wanted, None),
     )
     notes = [note for index, one in fitted.items() for note in notes_of(one, f"frame {index}")]
-    return _request(vcu, wanted, notes)
+    return _whole(vcu, wanted, notes)
 
 
 def gray(
     clip: ClipFile, *, mask: WhereFile = None, pictures: References, part: EditPart = EDIT, wanted: Wanted
 ) -> Request:
     """Colorize: generate a clip that follows the brightness of another."""
-    return _derived(clip, mask, pictures, wanted, part, tasks.gray)
+    return derived(clip, mask, pictures, wanted, part, tasks.gray)
 
 
 def scribble(
     clip: ClipFile, *, mask: WhereFile = None, pictures: References, part: EditPart = EDIT, wanted: Wanted
 ) -> Request:
     """Scribble: generate a clip that follows the outlines of another."""
-    return _derived(clip, mask, pictures, wanted, part, tasks.scribble)
+    return derived(clip, mask, pictures, wanted, part, tasks.scribble)
 
 
 def flow(
     clip: ClipFile, *, mask: WhereFile = None, pictures: References, part: EditPart = EDIT, wanted: Wanted
 ) -> Request:
     """Optical flow: generate a clip that moves as another does."""
-    return _derived(clip, mask, pictures, wanted, part, tasks.flow)
+    return derived(clip, mask, pictures, wanted, part, tasks.flow, looks_back=1)
 
 
 def stylize(
@@ -204,20 +211,22 @@ def stylize(
     """Stylize: generate a clip again in another style, with its shapes and motion."""
     pictures = read_references(References(reference=style))
     work = work_on(clip, mask, wanted, part)
-    masks, fps = None if mask is None else work.masks, work.fitted.plan.fps
-    vcu = anything.stylize(work.fitted.frames, pictures, follow=follow.value, masks=masks, fps=fps)
-    seen = [("style", f"{path.name}, its middle fills the frame") for path in style or []]
-    return _edited(vcu, wanted, work, seen)
+
+    def make(work: Work) -> VideoConditionUnit:
+        masks = None if mask is None else work.masks
+        return anything.stylize(work.fitted.frames, pictures, follow=follow.value, masks=masks, fps=work.fps)
+
+    return edited(make, wanted, work, [("style", f"{path.name}, its middle fills the frame") for path in style or []])
 
 
 def depth(maps: MapFile, *, pictures: References, part: Part = ALL, wanted: Wanted) -> Request:
     """Depth: generate a clip that follows depth maps (gray, near is light)."""
-    return _given(maps, pictures, wanted, part, "depth")
+    return ready_made(maps, pictures, wanted, part, "depth")
 
 
 def pose(maps: MapFile, *, pictures: References, part: Part = ALL, wanted: Wanted) -> Request:
     """Pose: generate a clip that follows skeletons drawn on black."""
-    return _given(maps, pictures, wanted, part, "pose")
+    return ready_made(maps, pictures, wanted, part, "pose")
 
 
 def layout(*, paths: Paths, pictures: References, wanted: Wanted) -> Request:
@@ -225,8 +234,9 @@ def layout(*, paths: Paths, pictures: References, wanted: Wanted) -> Request:
     size, num_frames, fps = blank(wanted)
     boxes = read_paths(paths, size)
     vcu = tasks.layout(boxes, num_frames=num_frames, height=size[0], width=size[1], fps=fps)
-    vcu, seen = _with_references(vcu, pictures)
-    return _request(vcu, wanted, [("paths", f"{len(boxes)} boxes that move"), *seen])
+    found = read_references(pictures)
+    notes = [("paths", f"{len(boxes)} boxes that move"), *seen(pictures, found)]
+    return _whole(with_references(vcu, found), wanted, notes)
 
 
 def move(photo: PictureFile, *, paths: Paths, wanted: Wanted) -> Request:
@@ -236,7 +246,7 @@ def move(photo: PictureFile, *, paths: Paths, wanted: Wanted) -> Request:
     vcu = anything.move_anything(
         still.frames, boxes, num_frames=length(wanted, still.size), fps=rate(wanted, still.fps)
     )
-    return _request(vcu, wanted, notes_of(still, "picture"))
+    return _whole(vcu, wanted, notes_of(still, "picture"))
 
 
 def animate(maps: MapFile, *, pictures: References, part: Part = ALL, wanted: Wanted) -> Request:
@@ -248,8 +258,11 @@ def animate(maps: MapFile, *, pictures: References, part: Part = ALL, wanted: Wa
 def swap(clip: ClipFile, *, mask: MaskFile, pictures: References, part: EditPart = EDIT, wanted: Wanted) -> Request:
     """Swap Anything: replace what a mask covers with the subjects of reference images."""
     found, work = read_references(_some(pictures)), work_on(clip, mask, wanted, part)
-    vcu = anything.swap_anything(work.fitted.frames, work.masks, found, fps=work.fitted.plan.fps)
-    return _edited(vcu, wanted, work, _seen(pictures, found))
+
+    def make(work: Work) -> VideoConditionUnit:
+        return anything.swap_anything(work.fitted.frames, work.masks, found, fps=work.fps)
+
+    return edited(make, wanted, work, seen(pictures, found))
 
 
 def expand(
@@ -270,8 +283,8 @@ def expand(
         step=step(wanted),
         fps=rate(wanted, still.fps),
     )
-    request = _request(vcu, wanted, [*notes_of(still, "picture"), *_seen(pictures, found)])
-    return replace(request, edit=_bordered(vcu, given, 1, border) if goes_back else None)
+    request = _whole(vcu, wanted, [*notes_of(still, "picture"), *seen(pictures, found)])
+    return replace(request, edit=bordered(vcu, given, 1, border) if goes_back else None)
 
 
 TASKS: tuple[Callable[..., Request], ...] = (
@@ -280,93 +293,14 @@ TASKS: tuple[Callable[..., Request], ...] = (
 )  # fmt: skip
 
 
-def _request(
-    vcu: VideoConditionUnit,
-    wanted: Wanted,
-    notes: Sequence[tuple[str, str]] = (),
-    *,
-    control: ControlKind | None = None,
-) -> Request:
-    spoken = replace(vcu, prompt=wanted.prompt, negative_prompt=wanted.negative or "")
-    return Request(vcu=spoken, wanted=wanted, notes=notes, control=control)
+def _blank(make: Callable[[int], VideoConditionUnit], num_frames: int, wanted: Wanted) -> Request:
+    """A task in which every frame is like the others; `make` gives the VCU of so many."""
+    return request_of(lambda: make(num_frames), lambda begin, end: make(end - begin), num_frames, wanted)
 
 
-def _bordered(vcu: VideoConditionUnit, given: Given, count: int, border: Borders) -> Border:
-    """The original of a VCU that shows it inside a border in its first frames."""
-    film = given.film if given.film.count > 1 else StillFrame(given.film, 0, vcu.fps)
-    seen = box_of(vcu.has_source[0, 0, 0])
-    assert seen is not None
-    more = 0 if count > 1 else vcu.shown_frames - count
-    return Border(film=film, begin=given.begin, count=count, sides=sides_of(film, **border), seen=seen, more=more)
-
-
-def _of_clip(
-    vcu: VideoConditionUnit,
-    wanted: Wanted,
-    fitted: Fitted,
-    given: Given,
-    notes: Sequence[tuple[str, str]],
-    control: ControlKind | None = None,
-) -> Request:
-    """A task on a part of a clip, whose result has the size of the model and the sound of the part."""
-    plan = fitted.plan
-    request = _request(replace(vcu, padding=plan.padding), wanted, notes, control=control)
-    every = plan.shown == tuple(range(len(plan.shown)))
-    return replace(
-        request,
-        sound=given.sound,
-        sound_start=given.seconds,
-        times=given.source.times[: len(plan.shown)] if every and given.source.times is not None else None,
-        colour=given.film.colour,
-        cautions=warnings_of(fitted, wanted),
-        most=fitted.most,
-    )
-
-
-def _edited(vcu: VideoConditionUnit, wanted: Wanted, work: Work, more: Sequence[tuple[str, str]] = ()) -> Request:
-    """A task that edits a part of a clip."""
-    request = _of_clip(vcu, wanted, work.fitted, work.given, [*work.notes, *more])
-    return replace(request, edit=work.edit, begin=work.fitted.frames if vcu.source is None else None)
-
-
-def _derived(
-    clip: Path,
-    mask: Path | None,
-    pictures: References,
-    wanted: Wanted,
-    part: EditPart,
-    task: Callable[..., VideoConditionUnit],
-) -> Request:
-    """A control that is computed from the clip, everywhere or inside a mask."""
-    work = work_on(clip, mask, wanted, part)
-    frames, fps = work.fitted.frames, work.fitted.plan.fps
-    if mask is None:
-        vcu = task(frames, fps=fps)
-    else:
-        vcu = compose(tasks.inpaint(frames, work.masks, fps=fps), task(frames, masks=work.masks, fps=fps))
-    vcu, seen = _with_references(vcu, pictures)
-    return _edited(vcu, wanted, work, seen)
-
-
-def _given(maps: Path, pictures: References, wanted: Wanted, part: Part, kind: ControlKind) -> Request:
-    """A control that comes ready-made."""
-    given = read_part(maps, wanted, part)
-    signal = fit_clip(given.source, target_of(wanted, part))
-    vcu, seen = _with_references(tasks.control(signal.frames, fps=signal.plan.fps), pictures)
-    return _of_clip(vcu, wanted, signal, given, [*notes_of(signal, kind, given), *seen], control=kind)
-
-
-def _with_references(vcu: VideoConditionUnit, pictures: References) -> tuple[VideoConditionUnit, list[tuple[str, str]]]:
-    found = read_references(pictures)
-    if found:
-        seen = tasks.reference(found, num_frames=vcu.num_frames, height=vcu.height, width=vcu.width, fps=vcu.fps)
-        vcu = compose(vcu, seen)
-    return vcu, _seen(pictures, found)
-
-
-def _seen(pictures: References, found: list[Tensor]) -> list[tuple[str, str]]:
-    named = zip(pictures.reference or [], found, strict=True)
-    return [("reference", f"{path.name}, {one.shape[4]} x {one.shape[3]}, letterboxed on white") for path, one in named]
+def _whole(vcu: VideoConditionUnit, wanted: Wanted, notes: Sequence[tuple[str, str]]) -> Request:
+    """A task whose VCU is held as a whole."""
+    return replace(request_of(lambda: vcu, None, vcu.shown_frames, wanted), notes=notes)
 
 
 def _some(pictures: References) -> References:

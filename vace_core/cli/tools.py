@@ -1,4 +1,4 @@
-"""Commands that are no tasks: go on with a job, inspect a file, split and join a model, list the starter's words."""
+"""Commands that are no tasks: jobs gone on with, a window made again, files inspected, models split, words listed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..models import FAMILIES
 from ..starter.scene import MOTIONS, VOCABULARY, random_scene
 from .console import errors_as_exit_codes, print_table, result
 from .inputs import open_film
-from .jobs import go_on
+from .jobs import Redo, go_on
 from .models import STARTER
 from .options import Wanted
 
@@ -61,6 +61,29 @@ def resume(
 
 
 @errors_as_exit_codes()
+def redo(
+    context: Context,
+    job: Annotated[Path, Argument(help="The folder OUTPUT.vace-job of a clip made by windows.", show_default=False)],
+    *,
+    window: Annotated[int, Option("--window", "-w", min=0, help="Its number, as vace plan counts; the first is 0.")],
+    seed: Annotated[int | None, Option(min=0, help="Of its noise. Default: the one that it had.")] = None,
+    and_after: Annotated[
+        bool,
+        Option("--and-after", help="Make the windows behind it anew too, up to the next hard cut."),
+    ] = False,
+    output: Annotated[
+        Path | None, Option("--output", "-o", help="Write the result here instead of in place of the one before.")
+    ] = None,
+) -> None:
+    """Make one window of a long clip again; all others stay as they are, bit for bit.
+
+    It leads from the window before up to the first frames of the one behind. The windows are in OUTPUT.vace-job, as
+    films that can be watched; prompts, strengths and seeds may be changed in its windows.json before.
+    """
+    go_on(context, job, output, Redo(window=window, seed=seed, and_after=and_after))
+
+
+@errors_as_exit_codes()
 def split(
     model: Annotated[Path, Argument(help="A full VACE checkpoint: base model and adapter.", show_default=False)],
     base: NewFile,
@@ -96,6 +119,7 @@ def words(*, json: AsJson = False) -> None:
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "resume": resume,
+    "redo": redo,
     "inspect": inspect_file,
     "split": split,
     "join-weights": join_weights,

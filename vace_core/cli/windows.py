@@ -68,6 +68,15 @@ class Windows:
             rich_help_panel=PANEL,
         ),
     ] = JoinName.latents
+    keep_windows: Annotated[
+        bool,
+        Option(
+            "--keep-windows/--no-keep-windows",
+            help="Keep the folder OUTPUT.vace-job with all windows behind the job, so that vace redo can make one of "
+            "them again.",
+            rich_help_panel=PANEL,
+        ),
+    ] = True
     anchor_colour: Annotated[
         AnchorName,
         Option(
@@ -76,3 +85,13 @@ class Windows:
             rich_help_panel=PANEL,
         ),
     ] = AnchorName.none
+
+    def cuts(self, frames: int, most: int | None) -> bool:
+        """Whether a clip goes by windows.
+
+        Args:
+            frames: Of the clip, and up to a length that the model takes.
+            most: What the model takes of it in one pass; None = as many as there are.
+        """
+        asked = self.windows or self.overlap or self.prompts or self.plan is not None or self.loop
+        return bool(asked) or (most is not None and frames > most)

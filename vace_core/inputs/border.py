@@ -14,6 +14,7 @@ from torch.nn import functional
 from ..geometry import Box
 from ..media.bordered import chroma_step, write_bordered
 from ..media.footage import FRAME_PIXEL, Footage, frames_in_chunk
+from ..media.joined import Frames, taken
 from ..media.video import from_uint8, to_uint8
 from .blending import BlendMode
 from .put_back import blended
@@ -55,11 +56,11 @@ class Border:
         left, right, top, bottom = self.sides
         return f"the original with {left} px left, {right} right, {top} on top and {bottom} below it"
 
-    def finished(self, made: Tensor, *, feather: int = 0, blend_mode: BlendMode = "feather") -> Iterator[Tensor]:
+    def finished(self, made: Frames, *, feather: int = 0, blend_mode: BlendMode = "feather") -> Iterator[Tensor]:
         """Chunks of all frames, as `put_back.Original` says.
 
         Args:
-            made: `(1, 3, T, h, w)` in −1..1, what the model made.
+            made: `(1, 3, T, h, w)` in −1..1, or a film: what the model made.
             feather: Pixels over which the film's edge is carried on into the border.
             blend_mode: As `put_back.put_back`.
 
@@ -73,7 +74,7 @@ class Border:
     def write(
         self,
         path: Path,
-        made: Tensor,
+        made: Frames,
         *,
         feather: int = 0,
         blend_mode: BlendMode = "feather",
@@ -99,7 +100,7 @@ class Border:
             sound=sound,
         )
 
-    def _frames(self, made: Tensor, feather: int, blend_mode: BlendMode) -> Iterator[Tensor]:
+    def _frames(self, made: Frames, feather: int, blend_mode: BlendMode) -> Iterator[Tensor]:
         """`(1, 3, n, H, W)`, with the film's own pixels."""
         total, height, width = self.shape
         left, _, top, _ = self.sides
@@ -112,12 +113,12 @@ class Border:
         for begin in range(0, self.count, size):
             came = next(source).frames
             kept = functional.pad((came if film.bits > 8 else from_uint8(came))[0], (*around, 0, 0), "replicate")[None]
-            frames = self._scaled(made[:, :, begin : begin + kept.shape[2]])
+            frames = self._scaled(taken(made, begin, begin + kept.shape[2]))
             masks = where.expand(kept.shape[2], -1, -1)
             frames = blended(frames, kept, masks, feather=feather, blend_mode=blend_mode)
             yield torch.where(where, frames, kept)
         for begin in range(self.count, total, size):
-            yield self._scaled(made[:, :, begin : min(begin + size, total)])
+            yield self._scaled(taken(made, begin, min(begin + size, total)))
 
     def _scaled(self, made: Tensor) -> Tensor:
         """Frames `(1, 3, n, h, w)` in the size of what is written, where the film fits into them."""

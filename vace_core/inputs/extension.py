@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..media.extended import Copied, Made, Piece, write_extended
 from ..media.footage import FRAME_PIXEL, Footage, frames_in_chunk
+from ..media.joined import Frames, shape_of, taken
 from ..media.video import to_uint8
 from .blending import BlendMode
 from .resizing import resize_parts
@@ -55,16 +56,16 @@ class Extension:
         ]
         return ", ".join(part for part in parts if part)
 
-    def pieces(self, made: Tensor) -> list[Piece]:
+    def pieces(self, made: Frames) -> list[Piece]:
         """What is written, in order.
 
         Args:
-            made: `(1, 3, T, h, w)` in −1..1, what the model made, with the frames that are kept.
+            made: `(1, 3, T, h, w)` in −1..1, or a film: what the model made, with the frames that are kept.
         """
         between = Made(chunks=self._scaled(made), count=self.new)
         return [one for one in (self.before, between, self.after) if one is not None]
 
-    def finished(self, made: Tensor, *, feather: int = 0, blend_mode: BlendMode = "feather") -> Iterator[Tensor]:
+    def finished(self, made: Frames, *, feather: int = 0, blend_mode: BlendMode = "feather") -> Iterator[Tensor]:
         """Chunks of all frames, as `put_back.Original` says. The blends act inside a frame, and here is no edge.
 
         Raises:
@@ -80,7 +81,7 @@ class Extension:
     def write(
         self,
         path: Path,
-        made: Tensor,
+        made: Frames,
         *,
         feather: int = 0,
         blend_mode: BlendMode = "feather",
@@ -94,10 +95,11 @@ class Extension:
         """
         write_extended(path, self.film, self.pieces(made), lossless=lossless, sound=sound)
 
-    def _scaled(self, made: Tensor) -> Iterator[Tensor]:
+    def _scaled(self, made: Frames) -> Iterator[Tensor]:
         height, width = self.film.height, self.film.width
         size = frames_in_chunk(height * width * FRAME_PIXEL)
-        end = made.shape[2] - self.kept[1]
+        count, *shown = shape_of(made)
+        end = count - self.kept[1]
         for begin in range(self.kept[0], end, size):
-            box = (0.0, 0.0, float(made.shape[4]), float(made.shape[3]))
-            yield resize_parts(made[:, :, begin : min(begin + size, end)], box, (height, width))
+            box = (0.0, 0.0, float(shown[1]), float(shown[0]))
+            yield resize_parts(taken(made, begin, min(begin + size, end)), box, (height, width))

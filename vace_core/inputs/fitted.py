@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -119,11 +120,11 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Fitted:
-    """A clip as the model gets it.
+    """A clip as the model gets it, decoded and scaled when its frames are asked for.
 
     Attributes:
-        frames: `(1, 3, T, H, W)` in −1..1.
-        plan: How the part that was taken of the source was fitted.
+        taken: The part of the source that was taken.
+        plan: How that part is fitted.
         source: What came.
         begin: The first frame of the part.
         rest: The frames before or after the part, as a plan for the whole source. None = there are none.
@@ -131,13 +132,26 @@ class Fitted:
         most: Frames that the model takes of it in one pass. None = as many as there are.
     """
 
-    frames: Tensor
+    taken: Source
     plan: FitPlan
     source: Source
     begin: int = 0
     rest: FitPlan | None = None
     notes: tuple[str, ...] = ()
     most: int | None = None
+
+    @cached_property
+    def frames(self) -> Tensor:
+        """`(1, 3, T, H, W)` in −1..1.
+
+        Raises:
+            InputError: a frame cannot be decoded, or they do not fit into memory.
+        """
+        return resize_frames(self.taken.frames, self.plan)
+
+    def stretch(self, begin: int, end: int) -> Fitted:
+        """The frames `begin` up to `end` of it alone, without padding."""
+        return replace(self, plan=replace(self.plan, indices=self.plan.shown[begin:end], padding=0))
 
     @property
     def size(self) -> tuple[int, int]:
@@ -178,7 +192,7 @@ def fit_clip(source: Source, target: Target, *, growth: float = 1.0) -> Fitted:
         part = source.part(0, _count_in(source, target.length / target.fps))
     plan = plan_of(part, target, growth=growth)
     most = _size_in_one_pass(part, target, growth)[1] if target.all_frames and not target.length else None
-    return Fitted(frames=resize_frames(part.frames, plan), plan=plan, source=source, most=most)
+    return Fitted(taken=part, plan=plan, source=source, most=most)
 
 
 def fit_pictures(sources: Sequence[Source], target: Target) -> list[Fitted]:
@@ -272,9 +286,7 @@ def _fit_end(source: Source, target: Target, keep: int | None, share: int, *, at
     left = (0, begin) if at_end else (taken, count)
     rest = rest_of(source, *left, plan, plan.fps if same else fps)
     notes = (_said_of_keep(source, keep, length, there, fps),) if keep and keep != length else ()
-    return Fitted(
-        frames=resize_frames(part.frames, plan), plan=plan, source=source, begin=begin, rest=rest, notes=notes
-    )
+    return Fitted(taken=part, plan=plan, source=source, begin=begin, rest=rest, notes=notes)
 
 
 def _said_of_keep(source: Source, keep: int, length: int, there: int, fps: float) -> str:

@@ -14,10 +14,12 @@ from ..errors import ShapeError
 from ..geometry import Box
 from ..media.edited import write_edited
 from ..media.footage import FRAME_PIXEL, Footage, frames_in_chunk
+from ..media.joined import Frames, taken
 from ..media.pictures import write_image
 from ..media.video import from_uint8, to_uint8
 from ..media.write import write_frames
 from .blending import RING, BlendMode, multiband
+from .mask_films import Masks, masks_at
 from .masks import soften
 from .resizing import resize_part
 
@@ -40,14 +42,14 @@ class Original(Protocol):
         """What is written, in a few words."""
         ...
 
-    def finished(self, made: Tensor, *, feather: int = 0, blend_mode: BlendMode = "feather") -> Iterator[Tensor]:
+    def finished(self, made: Frames, *, feather: int = 0, blend_mode: BlendMode = "feather") -> Iterator[Tensor]:
         """Chunks of all that is written: `(n, H, W, 3)` uint8, or `(1, 3, n, H, W)` of more than 8 bits."""
         ...
 
     def write(
         self,
         path: Path,
-        made: Tensor,
+        made: Frames,
         *,
         feather: int = 0,
         blend_mode: BlendMode = "feather",
@@ -66,8 +68,8 @@ class Edit:
         film: The original.
         begin: Its frame that the edit begins at.
         count: Frames that are edited.
-        masks: `(T, H, W)` uint8 of the film's size, above 127 = generated; T is `count`, or 1 for all. None =
-            everywhere.
+        masks: `(T, H, W)` uint8 of the film's size, above 127 = generated, or a film of them; T is `count`, or 1 for
+            all. None = everywhere.
         boxes: What the model is shown of each frame, or of all; inside of it is all that is generated. None = all.
         cuts: Whether the frames around the edit are left out of the result.
     """
@@ -75,7 +77,7 @@ class Edit:
     film: Footage
     begin: int
     count: int
-    masks: Tensor | None = None
+    masks: Masks | None = None
     boxes: tuple[Box, ...] | None = None
     cuts: bool = False
 
@@ -106,10 +108,10 @@ class Edit:
         """`(n, H, W)` bool, where frames of the edit are generated."""
         if self.masks is None:
             return torch.ones(end - begin, self.film.height, self.film.width, dtype=torch.bool)
-        part = self.masks if len(self.masks) == 1 else self.masks[begin:end]
+        part = masks_at(self.masks, range(begin, end))
         return (part > 127).expand(end - begin, -1, -1)
 
-    def finished(self, made: Tensor, *, feather: int = 0, blend_mode: BlendMode = "feather") -> Iterator[Tensor]:
+    def finished(self, made: Frames, *, feather: int = 0, blend_mode: BlendMode = "feather") -> Iterator[Tensor]:
         """Chunks of the film with the edit in it, as `Original` says; arguments as `put_back`.
 
         Raises:
@@ -130,7 +132,7 @@ class Edit:
     def write(
         self,
         path: Path,
-        made: Tensor,
+        made: Frames,
         *,
         feather: int = 0,
         blend_mode: BlendMode = "feather",
@@ -149,12 +151,13 @@ class Edit:
 
 
 def put_back(
-    made: Tensor, edit: Edit, *, feather: int = 0, blend_mode: BlendMode = "feather"
+    made: Frames, edit: Edit, *, feather: int = 0, blend_mode: BlendMode = "feather"
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Chunks of frames at the size of the film, each with where they count, as `media.edited.write_edited` takes them.
 
     Args:
-        made: `(1, 3, T, h, w)` in −1..1: all of the picture as the model gives it, at any size, for the edited frames.
+        made: `(1, 3, T, h, w)` in −1..1, or a film: all of the picture as the model gives it, at any size, for the
+            edited frames.
         edit: Where they belong.
         feather: Pixels of the film over which they fade into it, inside the mask; 0 = a hard edge.
         blend_mode: "multiband" first brings them to the levels that the film has beside the mask.
@@ -174,7 +177,7 @@ def put_back(
         end = min(begin + size, edit.count)
         where = edit.mask(begin, end)
         seen = [edit.seen(index) for index in range(begin, end)]
-        frames = _laid_out(made[:, :, begin:end], where, seen, rim=RING if banded else 0)
+        frames = _laid_out(taken(made, begin, end), where, seen, rim=RING if banded else 0)
         if source is not None:
             frames = blended(frames, next(source).frames, where, feather=feather, blend_mode=blend_mode, seen=seen)
         yield frames, where
@@ -253,7 +256,7 @@ def stitch(
 
 def write_put_back(
     path: Path,
-    made: Tensor,
+    made: Frames,
     edit: Original,
     *,
     feather: int = 0,

@@ -128,11 +128,10 @@ def mask_of(film: Footage, *, channel: MaskChannel = "auto", begin: int = 0, end
     bright = torch.empty(size, dtype=torch.uint8)
     opaque: Tensor | None = None
     seen: list[Tensor] = []
-    weights = torch.tensor([0.299, 0.587, 0.114])
     for chunk in film.chunks(begin, end):
         place = slice(chunk.begin, chunk.begin + len(chunk.frames))
         for index, picture in enumerate(chunk.frames):
-            bright[chunk.begin + index] = (picture.float() @ weights).round_().to(torch.uint8)
+            bright[chunk.begin + index] = brightness(picture)
         if chunk.alpha is None or (int(chunk.alpha.min()) == 255 and opaque is None):
             painted = chunk.frames.flatten(0, 2)
         else:
@@ -149,6 +148,11 @@ def mask_of(film: Footage, *, channel: MaskChannel = "auto", begin: int = 0, end
     if channel == "alpha":
         return torch.full(size, 255, dtype=torch.uint8) if opaque is None else opaque
     return bright
+
+
+def brightness(picture: Tensor) -> Tensor:
+    """`(H, W)` uint8 of a picture `(H, W, 3)` uint8."""
+    return (picture.float() @ torch.tensor([0.299, 0.587, 0.114])).round_().to(torch.uint8)
 
 
 def write_image(path: str | Path, frames: Tensor) -> None:

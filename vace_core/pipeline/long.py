@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 import torch
@@ -43,13 +43,21 @@ def generate_long(job: WindowedJob, *, on_window: Callable[[int], None] | None =
     return film
 
 
-def stream(job: WindowedJob, *, start: int = 0, before: HandOver | None = None) -> Iterator[MadeWindow]:
+def stream(
+    job: WindowedJob,
+    *,
+    start: int = 0,
+    before: HandOver | None = None,
+    done: Mapping[int, MadeWindow] | None = None,
+) -> Iterator[MadeWindow]:
     """Windows as they are done, in the order of the plan; only what neighbours need of one is kept behind it.
 
     Args:
         job: The clip.
         start: How many windows of that order are done already.
         before: What the last of these handed over; None = nothing.
+        done: Windows that are done already, by number, instead of both: they are not made again. Needed of them is
+            what `pipeline.kept_windows.KeptWindows.edges` gives.
 
     Raises:
         InputError: an image of the plan is missing, or the plan cannot be made by this strategy; or as `generate`.
@@ -58,10 +66,9 @@ def stream(job: WindowedJob, *, start: int = 0, before: HandOver | None = None) 
     check_pictures(job.plan, job.pictures)
     if not job.joining.streams:
         _check_together(job, start)
-        yield from _together(job)
+        yield from _together(job, done or {})
         return
-    plan, done = job.plan, dict[int, MadeWindow]()
-    order = plan.made_in
+    plan, edges = job.plan, dict(done or {})
     if start and (plan.order or plan.loop):
         raise InputError(
             "resume-order",
@@ -69,16 +76,16 @@ def stream(job: WindowedJob, *, start: int = 0, before: HandOver | None = None) 
             "the order of time is needed. Make the clip from its beginning.",
             start=start,
         )
-    for place in range(start, len(order)):
-        number = order[place]
-        handed = before if place == start and start else _handed(done, number, plan.windows[number].overlap)
-        made = make_window(job, number, before=handed, after=_following(job, done, number))
+    order = [number for number in plan.made_in[start:] if number not in edges]
+    for place, number in enumerate(order):
+        handed = before if start and not place else _handed(edges, number, plan.windows[number].overlap)
+        made = make_window(job, number, before=handed, after=_following(job, edges, number))
         yield made
         # Of a window that is done only its edges are needed, and only where a neighbour is still to be made.
-        done[number] = replace(made, frames=made.frames[:, :, :0].clone())
+        edges[number] = replace(made, frames=made.frames[:, :, :0].clone())
         del made, handed
         left = set(order[place + 1 :])
-        done = {one: edges for one, edges in done.items() if left & _beside(plan, one)}
+        edges = {one: edge for one, edge in edges.items() if left & _beside(plan, one)}
 
 
 def redo(
@@ -107,8 +114,7 @@ def redo(
     """
     plan = job.plan
     plan.check_number(number)
-    if not job.joining.streams:
-        raise _not_together(job, "redone alone", "pixels or latents")
+    job.joining.check_streams("redone alone")
     for where, given, shared in (
         ("before", before, plan.windows[number].overlap),
         ("behind", after, plan.shared_with_next(number)),
@@ -144,9 +150,11 @@ def _beside(plan: Plan, number: int) -> set[int]:
     return {one % len(plan) for one in around} if plan.loop else around
 
 
-def _together(job: WindowedJob) -> Iterator[MadeWindow]:
+def _together(job: WindowedJob, done: Mapping[int, MadeWindow]) -> Iterator[MadeWindow]:
     """All windows of a shot denoised together, from one noise, shot after shot."""
     for first, last in job.plan.shots:
+        if first in done:
+            continue
         begin, end = job.plan.windows[first].begin, job.plan.windows[last - 1].end
         vcu = job.parts(begin, end)
         length = job.plan.longer(end - begin)
@@ -209,15 +217,4 @@ def _check_together(job: WindowedJob, start: int) -> None:
         (job.options.begins_from_clip, "begun from the source"),
     ):
         if there:
-            raise _not_together(job, what, "pixels or latents")
-
-
-def _not_together(job: WindowedJob, what: str, instead: str) -> InputError:
-    return InputError(
-        "together-cannot",
-        'Windows that are joined by "{by}" are denoised together from one noise, and cannot be {what}. A strategy that '
-        "hands over is needed for that. Join by {instead}.",
-        by=job.joining.by,
-        what=what,
-        instead=instead,
-    )
+            job.joining.check_streams(what)

@@ -115,6 +115,21 @@ def keeping(vcu: VideoConditionUnit, at: int, frames: Tensor) -> VideoConditionU
     return replace(vcu, roles=roles, source=source)
 
 
+def placed(vcu: VideoConditionUnit, begin: int, clips: Mapping[int, Tensor]) -> VideoConditionUnit:
+    """The VCU of a stretch from frame `begin` of a whole on, that keeps what of the clips lies in it.
+
+    Args:
+        vcu: The stretch.
+        begin: Its first frame.
+        clips: `(B, 3, n, H, W)` by the frame of the whole that each begins at.
+    """
+    for start, clip in clips.items():
+        first, last = max(start, begin), min(start + clip.shape[2], begin + vcu.num_frames)
+        if first < last:
+            vcu = keeping(vcu, first - begin, clip[:, :, first - start : last - start])
+    return vcu
+
+
 def check_pictures(plan: Plan, pictures: Mapping[str, Tensor]) -> None:
     """Validate that all images of a plan are there, before the first window is made.
 

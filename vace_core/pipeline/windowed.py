@@ -78,6 +78,22 @@ class Joining:
         """Whether windows are made one by one."""
         return self.by not in ("overlap", "pyramid")
 
+    def check_streams(self, what: str) -> None:
+        """Validate that windows are made one by one, which `what` (such as "redone alone") needs.
+
+        Raises:
+            InputError: they are denoised together.
+        """
+        if not self.streams:
+            raise InputError(
+                "together-cannot",
+                'Windows that are joined by "{by}" are denoised together from one noise, and cannot be {what}. A '
+                "strategy that hands over is needed for that. Join by {instead}.",
+                by=self.by,
+                what=what,
+                instead="pixels or latents",
+            )
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class HandOver:

@@ -27,6 +27,9 @@ FORMAT = "format"
 _THIS_FORMAT = 1
 _STAGE = ".safetensors"
 _UNFINISHED = ".part"
+FILM = ".mkv"
+"""The ending of films that a job keeps."""
+_PUT_THERE = (f"*{_STAGE}", f"*{FILM}", f".*{FILM}", "windows.*", ".windows.*", f".*{_UNFINISHED}")
 
 
 class Kept(NamedTuple):
@@ -166,7 +169,7 @@ class JobFolder:
         """Takes away the folder, unless there is something in it that no job has put there; whether it is gone."""
         # Its plan last: without that it is no folder of a job, which could not be named to go on with.
         with suppress(OSError):
-            for pattern in (f"*{_STAGE}", f".*{_UNFINISHED}", PLAN):
+            for pattern in (*_PUT_THERE, PLAN):
                 for path in self.path.glob(pattern):
                     path.unlink(missing_ok=True)
         self.close()

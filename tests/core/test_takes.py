@@ -1,0 +1,272 @@
+"""Clips by windows in the command: no window is made twice, any can be made again alone, and memory does not grow."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import job_faults
+import like_starter
+import pytest
+import torch
+from counting import LiveBytes
+from refused import refused
+from typer.testing import CliRunner, Result
+from video_files import encode, noise
+
+from vace_core.cli import app, tasks
+from vace_core.cli.options import References, Sides, Wanted
+from vace_core.inputs import mask_films
+from vace_core.media.pictures import write_image
+from vace_core.media.planes import stored_planes
+from vace_core.media.reader import VideoReader
+from vace_core.media.video import read_video
+from vace_core.pipeline import kept_windows as kept_module
+
+QUICK = ("--steps", "1", "--seed", "1", "--cfg", "1", "--lossless")
+WINDOWS = ("--windows", "9", "--overlap", "5")
+COUNT, SIDE = 17, 32  # three windows of 9 that share 5
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Path:
+    return like_starter.write(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory) -> Path:
+    return encode(tmp_path_factory.mktemp("clip") / "clip.mp4", noise(COUNT, SIDE, SIDE, 3), fps=8)
+
+
+def vace(*words: object) -> Result:
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def frames_of(path: Path) -> torch.Tensor:
+    return read_video(path).frames
+
+
+def luma_of(path: Path) -> torch.Tensor:
+    """As it is stored."""
+    film = VideoReader(path)
+    return torch.stack([torch.from_numpy(stored_planes(frame)[0][0]) for frame in film.raw(0, film.count)])
+
+
+def words_of(model: Path, clip: Path, output: Path, *more: str) -> list[str]:
+    return [str(one) for one in ("gray", clip, "-o", output, *QUICK, *WINDOWS, *more, "-m", model)]
+
+
+@pytest.fixture(scope="module")
+def made(model, clip, tmp_path_factory) -> Path:
+    """A result that is not disturbed, with its windows beside it."""
+    output = tmp_path_factory.mktemp("made") / "out.mkv"
+    done = vace(*words_of(model, clip, output))
+    assert done.exit_code == 0, done.output
+    assert "vace redo" in done.stderr
+    return output
+
+
+def copied(made: Path, folder: Path) -> tuple[Path, Path]:
+    """The result and its job, elsewhere."""
+    shutil.copytree(made.parent, folder, dirs_exist_ok=True)
+    job = folder / "out.mkv.vace-job"
+    plan = json.loads((job / "job.json").read_text())
+    (job / "job.json").write_text(json.dumps(plan | {"output": str(folder / "out.mkv")}))
+    return folder / "out.mkv", job
+
+
+def test_windows_stay_beside_the_result_as_films_that_make_it_up(made):
+    job = made.with_name("out.mkv.vace-job")
+    films = [frames_of(job / name) for name in (job / "windows.m3u").read_text().splitlines()]
+    assert [len(film) for film in films] == [9, 4, 4]
+    assert torch.equal(torch.cat(films), frames_of(made))
+    stages = [path.stat().st_size for path in sorted(job.glob("window-*.safetensors"))]
+    assert max(stages) < 20_000  # frames are in films alone
+
+
+@pytest.mark.parametrize("number", [0, 2])
+def test_a_job_that_is_killed_behind_a_window_makes_no_window_again(model, clip, made, tmp_path, number):
+    output = tmp_path / "out.mkv"
+    job_faults.STAGES["a film of a window"] = ("vace_core.pipeline.kept_windows", "write_playlist", number + 1)
+    words = words_of(model, clip, output)
+    first = job_faults.vace(words, tmp_path, "a film of a window", job_faults.kill)
+    assert first.code is None
+    job = tmp_path / "out.mkv.vace-job"
+    there = sorted(path.name for path in job.glob("window-*.safetensors"))
+    assert there == [f"window-{n:04d}.safetensors" for n in range(number)]
+    before = [(job / name).with_suffix(".mkv").stat().st_mtime_ns for name in there]
+    again = vace("resume", job)
+    assert again.exit_code == 0, again.output
+    assert [(job / name).with_suffix(".mkv").stat().st_mtime_ns for name in there] == before
+    assert torch.equal(frames_of(output), frames_of(made))
+
+
+def test_a_window_is_made_again_alone(made, tmp_path):
+    output, job = copied(made, tmp_path)
+    films = {path.name: path.read_bytes() for path in job.glob("window-*.mkv")}
+    old = frames_of(output)
+    done = vace("redo", job, "--window", 0, "--seed", 77)
+    assert done.exit_code == 0, done.output
+    new = frames_of(output)
+    changed = [path.name for path in sorted(job.glob("window-*.mkv")) if path.read_bytes() != films[path.name]]
+    assert changed == ["window-0000.mkv"]
+    differs = (new != old).flatten(1).any(1)
+    assert differs[:4].all()
+    assert not differs[4:].any()  # what the next window begins with is held
+    assert json.loads((job / "windows.json").read_text())["windows"][0]["seed"] == 77
+
+
+def test_the_chain_behind_a_window_is_made_anew(made, tmp_path):
+    output, job = copied(made, tmp_path)
+    old = frames_of(output)
+    same = vace("redo", job, "--window", 1, "--and-after", "-o", tmp_path / "same.mkv")
+    assert same.exit_code == 0, same.output
+    assert torch.equal(frames_of(output), old)
+    near = (frames_of(tmp_path / "same.mkv").int() - old.int()).abs()
+    assert int(near.max()) <= 1  # the frames that were handed over come out of a film of 16 bits
+    assert vace("redo", job, "--window", 1, "--seed", 5, "--and-after").exit_code == 0
+    differs = (frames_of(output) != old).flatten(1).any(1)
+    assert not differs[:9].any()
+    assert differs[9:].all()
+
+
+def test_prompts_may_be_edited_before_a_window_is_made_again(made, tmp_path):
+    _, job = copied(made, tmp_path)
+    path = job / "windows.json"
+    text = path.read_text()
+    path.write_text(text.replace('"end": 17', '"end": 18'))
+    assert refused(vace("redo", job, "--window", 2).exception).startswith("plan-")
+    plan = json.loads(text)
+    plan["windows"] = [{"begin": 0, "end": 17}]
+    path.write_text(json.dumps(plan))
+    assert refused(vace("redo", job, "--window", 0).exception) == f"job-other-windows: path={path}"
+    plan = json.loads(text)
+    plan["windows"][2]["prompt"] = "a red star"
+    path.write_text(json.dumps(plan))
+    old = frames_of(job.with_name("out.mkv"))
+    assert vace("redo", job, "--window", 2, "-o", tmp_path / "new.mkv").exit_code == 0
+    differs = (frames_of(tmp_path / "new.mkv") != old).flatten(1).any(1)
+    assert not differs[:13].any()
+
+
+def test_what_cannot_be_made_again_is_refused_and_nothing_is_lost(made, tmp_path):
+    output, job = copied(made, tmp_path)
+    old = frames_of(output)
+    assert refused(vace("redo", job, "--window", 3).exception) == "window-unknown: count=3, last=2, number=3"
+    film = job / "window-0000.mkv"
+    kept = film.read_bytes()
+    film.unlink()
+    assert refused(vace("redo", job, "--window", 1).exception).startswith("job-window-gone")
+    film.write_bytes(kept)
+    (job / "window-0002.safetensors").unlink()
+    assert refused(vace("redo", job, "--window", 1).exception) == f"redo-unfinished: job={job}, left=2, window=1"
+    assert torch.equal(frames_of(output), old)
+    assert vace("resume", job).exit_code == 0
+    assert int((frames_of(output).int() - old.int()).abs().max()) <= 1
+    assert vace("redo", tmp_path / "none", "--window", 1).exit_code == 3
+
+
+def test_windows_are_let_go_where_nobody_wants_them_or_that_are_made_together(model, clip, made, tmp_path):
+    for more in (("--no-keep-windows",), ("--join-by", "overlap")):
+        output = tmp_path / "out.mkv"
+        assert vace(*words_of(model, clip, output, *more)).exit_code == 0
+        assert [path.name for path in tmp_path.iterdir()] == ["out.mkv"]
+        assert torch.equal(frames_of(output), frames_of(made)) == (more[0] == "--no-keep-windows")
+        output.unlink()
+
+
+def test_a_new_job_of_the_same_result_takes_the_place_of_the_old_one(made, model, clip, tmp_path):
+    output, job = copied(made, tmp_path)
+    words = words_of(model, clip, output)
+    done = vace(*words, "--seed", "2")
+    assert done.exit_code == 0, done.output
+    assert "unfinished" not in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.mkv", "out.mkv.vace-job"]
+    assert "2" in json.loads((job / "job.json").read_text())["command"]
+
+
+def test_an_edit_goes_back_onto_its_film_from_windows(model, clip, tmp_path):
+    mask, output = tmp_path / "mask.png", tmp_path / "out.mkv"
+    white = torch.full((1, 3, 1, SIDE, SIDE), -1.0)
+    white[..., 8:24, 8:24] = 1
+    write_image(mask, white)
+    words = ("inpaint", clip, "--mask", mask, "-o", output, *QUICK, *WINDOWS, "-m", model)
+    assert vace(*words).exit_code == 0
+    new, source = luma_of(output), luma_of(clip)
+    kept = torch.ones_like(source, dtype=torch.bool)
+    kept[:, 8:24, 8:24] = False
+    assert torch.equal(new[kept], source[kept])
+    assert vace("redo", tmp_path / "out.mkv.vace-job", "--window", 1, "--seed", 7).exit_code == 0
+    again = luma_of(output)
+    assert torch.equal(again[kept], source[kept])
+    assert torch.equal(again[:9], new[:9])
+
+
+REQUESTS = {
+    "gray": lambda clip, mask, wanted: tasks.gray(clip, pictures=References(), wanted=wanted),
+    "flow": lambda clip, mask, wanted: tasks.flow(clip, pictures=References(), wanted=wanted),
+    "flow inside": lambda clip, mask, wanted: tasks.flow(clip, mask=mask, pictures=References(), wanted=wanted),
+    "depth": lambda clip, mask, wanted: tasks.depth(clip, pictures=References(reference=[mask]), wanted=wanted),
+    "inpaint": lambda clip, mask, wanted: tasks.inpaint(clip, mask=mask, wanted=wanted),
+    "stylize": lambda clip, mask, wanted: tasks.stylize(clip, mask=mask, wanted=wanted),
+    "outpaint": lambda clip, mask, wanted: tasks.outpaint(clip, sides=Sides(left="0.5"), wanted=wanted),
+    "extend": lambda clip, mask, wanted: tasks.join(clip, clip, keep=5, wanted=replace(wanted, length=COUNT)),
+    "reference": lambda clip, mask, wanted: tasks.reference(
+        References(reference=[mask]), replace(wanted, length=COUNT)
+    ),
+}
+
+
+@pytest.mark.parametrize("task", list(REQUESTS))
+def test_a_stretch_of_a_clip_is_that_of_the_whole(clip, tmp_path, task, monkeypatch):
+    monkeypatch.setattr(mask_films, "CHUNK_BYTES", 100)  # as if it were long
+    size, mask = (32, 48) if task != "extend" else (None, None), tmp_path / "mask.png"
+    write_image(mask, torch.rand(1, 3, 1, SIDE, SIDE) * 2 - 1)
+    if task in ("inpaint", "flow inside"):
+        mask = encode(tmp_path / "mask.mp4", noise(COUNT, SIDE, SIDE, 3, seed=3), fps=8)
+    wanted = Wanted(windows=9, width=size[1], height=size[0])
+    request = REQUESTS[task](clip, mask, wanted)
+    assert request.stretches is not None
+    whole = request.parts(0, COUNT)
+    assert (whole.shown_frames, request.shape[0] >= COUNT) == (COUNT, True)
+    for begin, end in ((0, 9), (4, 13), (8, COUNT), (1, 2) if "flow" not in task else (1, 3)):
+        part = request.parts(begin, end)
+        assert torch.equal(part.roles, whole.roles[:, :, begin:end])
+        assert torch.equal(part.frames, whole.frames[:, :, begin:end])
+        assert (part.prompt, part.num_references) == (whole.prompt, whole.num_references)
+    once = REQUESTS[task](clip, mask, replace(wanted, windows=None))
+    held = once.parts(0, COUNT)
+    assert once.stretches is None or task not in ("extend", "reference")
+    assert torch.equal(held.frames, whole.frames)
+    assert torch.equal(held.masks, whole.masks)
+
+
+def test_what_the_command_holds_does_not_grow_with_the_clip(model, tmp_path):
+    """Of a clip three times as long it holds no more at once: a copy of that would be more than is allowed here."""
+    most: dict[int, int] = {}
+    for count in (13, 37):
+        clip = encode(tmp_path / f"{count}.mp4", noise(count, SIDE, SIDE, 3), fps=8)
+        with LiveBytes() as counted:
+            done = vace(*words_of(model, clip, tmp_path / f"{count}.mkv", "--windows", "13"))
+        assert done.exit_code == 0, done.output
+        most[count] = counted.peak
+    assert most[37] <= 1.02 * most[13]
+    assert 0.05 * most[13] < 52 * SIDE * SIDE * 12
+
+
+def test_a_loop_made_again_still_closes(model, tmp_path):
+    output = tmp_path / "out.mkv"
+    words = ("text", "--length", 20, "--width", SIDE, "--height", SIDE, "--loop", "--windows", 13, "--overlap", 5)
+    done = vace(*words, "-o", output, *QUICK, "-m", model)
+    assert done.exit_code == 0, done.output
+    old, job = frames_of(output), tmp_path / "out.mkv.vace-job"
+    plan = json.loads((job / "windows.json").read_text())
+    shared = plan["windows"][-1]["end"] - 20
+    assert vace("redo", job, "--window", 0, "--seed", 9).exit_code == 0
+    new = frames_of(output)
+    assert torch.equal(new[:shared], old[:shared])  # which the last window leads to
+    assert not torch.equal(new[: plan["windows"][0]["end"]], old[: plan["windows"][0]["end"]])
+    assert torch.equal(new[plan["windows"][0]["end"] :], old[plan["windows"][0]["end"] :])
+    assert kept_module.PLAYLIST in [path.name for path in job.iterdir()]
