@@ -21,8 +21,10 @@ from .edit import VaceExtendVideo, VaceInpaintVideo, VaceJoinVideos, VaceOutpain
 from .example import VaceExampleClip
 from .finish import VaceCompositeVideo, VaceDecodeVideo
 from .load import VaceLoadAdapter, VaceLoadModel, VaceLoadStarter, VaceUseNativeModel
+from .long import VaceSampleLongVideo
 from .lora import VaceLoadLora
 from .options import VaceSamplingOptions
+from .plan import VacePlanWindows
 from .preview import VacePreviewVCU
 from .sample import VaceSampleVideo
 from .strength import VaceAddCondition, VaceStrength
@@ -59,6 +61,8 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     VacePreviewVCU,
     VaceSamplingOptions,
     VaceSampleVideo,
+    VacePlanWindows,
+    VaceSampleLongVideo,
     VaceApplyVCU,
     VaceAttachAdapter,
     VaceEncodePrompt,

@@ -42,7 +42,7 @@ class VaceDecodeVideo(Node):
                     types=[io.Vae, sockets.Model],
                     tooltip="The VACE model that generated the samples, or its VAE.",
                 ),
-                *_edges(),
+                *edges(),
                 io.Image.Input(
                     "before",
                     optional=True,
@@ -94,7 +94,7 @@ class VaceDecodeVideo(Node):
         check_finite(frames, "Decoding", VAE_ADVICE)
         said = _kept_note(frames, vcu)
         placement.free_cache()
-        return host.output(cls, _joined(before, images_of(frames), after), vcu.fps, said, notes=[said])
+        return host.output(cls, joined(before, images_of(frames), after), vcu.fps, said, notes=[said])
 
 
 class VaceCompositeVideo(Node):
@@ -108,7 +108,7 @@ class VaceCompositeVideo(Node):
             inputs=[
                 io.Image.Input("images", tooltip="The decoded video, of the VCU's size and length."),
                 sockets.Vcu.Input("vcu", tooltip="The VCU that the video was generated from."),
-                *_edges(),
+                *edges(),
                 sockets.blend(),
             ],
             outputs=[
@@ -149,7 +149,7 @@ class VaceCompositeVideo(Node):
         return host.output(cls, images_of(result), vcu.fps, said, notes=[said])
 
 
-def _edges() -> list[Any]:
+def edges() -> list[Any]:
     return [
         io.Int.Input(
             "feather",
@@ -204,7 +204,7 @@ def _kept_note(frames: Tensor, vcu: VideoConditionUnit) -> str:
     return f"{said} {kept:.1%} was kept; largest difference to the source there: {error:.4g} of 255."
 
 
-def _joined(before: Any | None, images: Tensor, after: Any | None) -> Tensor:
+def joined(before: Any | None, images: Tensor, after: Any | None) -> Tensor:
     parts = [images]
     for name, part in (("before", before), ("after", after)):
         if part is None:

@@ -31,6 +31,7 @@ from .comfy.node import Node, captured_warnings
 from .comfy.registry import tips
 from .comfy.sockets import ConditionStack, LibraryModel, MoreOptions, NativeModel
 from .comfy.where import Where, all_conditions, check_start, started
+from .comfy.windowed import EncodedTexts
 
 SHOWN = 4  # frames of a preview
 SMALL = 128 * 128  # pixels of a frame that the VAE itself can show after every step
@@ -184,7 +185,7 @@ class VaceSampleVideo(Node):
             end_percent=end_percent,
         )
         if options is not None:
-            chosen = _with(options, chosen, family)
+            chosen = with_options(options, chosen, family)
         if levels:  # in place of steps and shift, whoever set these
             chosen = replace(chosen, steps=max(len(levels) - 1, 1), sigmas=levels)
         check_start(start, begins=chosen.begins_from_clip)
@@ -194,7 +195,7 @@ class VaceSampleVideo(Node):
             conditions=all_conditions(vcu, own, strengths, conditions), pin=pin, frames=frames, latents=latents
         )
         progress = host.Progress()
-        show = _shower(model, vcu)
+        show = shower(model, vcu)
 
         def on_step(index: int, total: int, denoised: Tensor) -> None:
             # Rather than after all the steps that cannot mend it.
@@ -211,7 +212,7 @@ class VaceSampleVideo(Node):
                 samples = _sample(model, where, chosen, on_step, on_chunk)
         check_finite(samples, "Sampling", pipeline.MODEL_ADVICE)
         placement.free_cache()
-        notes = [*_outside(model, vcu), _sampling_note(chosen, family, vcu), *warned]
+        notes = [*outside_note(model, vcu), sampling_note(chosen, family, vcu), *warned]
         return host.output(cls, {"samples": samples}, notes=notes)
 
 
@@ -232,7 +233,7 @@ def _sample(
         encoded = replace(encoded, begin=where.latents)
     core, device = memory.streamed(model, vcu)
     latents = pipeline.sample(
-        replace(core, text=_Encoded(texts)),
+        replace(core, text=EncodedTexts(texts)),
         vcu,
         options,
         encoded=encoded.to(device),
@@ -244,26 +245,14 @@ def _sample(
     return model.family.latents.to_comfyui(latents.cpu())
 
 
-class _Encoded:
-    """Prompts that were encoded before."""
-
-    width = None
-
-    def __init__(self, texts: dict[str, Tensor]) -> None:
-        self._texts = texts
-
-    def encode(self, prompt: str) -> Tensor:
-        return self._texts[prompt]
-
-
-def _outside(model: LibraryModel | NativeModel, vcu: VideoConditionUnit) -> list[str]:
+def outside_note(model: LibraryModel | NativeModel, vcu: VideoConditionUnit) -> list[str]:
     """What a VCU asks for that the starter was not trained on, if that is the model."""
     starter = isinstance(model, LibraryModel) and isinstance(model.core.text, StarterText)
     found = outside(vcu) if starter else None
     return [] if found is None else [f"! {found}"]
 
 
-def _sampling_note(options: SamplingOptions, family: Family, vcu: VideoConditionUnit) -> str:
+def sampling_note(options: SamplingOptions, family: Family, vcu: VideoConditionUnit) -> str:
     """The sampling options used, in a line."""
     tokens = family.grid.tokens(vcu.num_frames, vcu.height, vcu.width, vcu.num_references)
     shift = grown_shift(options.shift, options.shift_growth, tokens)
@@ -274,7 +263,7 @@ def _sampling_note(options: SamplingOptions, family: Family, vcu: VideoCondition
     return said if not options.is_guided else f"{said} Negative prompt: {options.negative_for(vcu) or 'none'}"
 
 
-def _with(more: MoreOptions, options: SamplingOptions, family: Family) -> SamplingOptions:
+def with_options(more: MoreOptions, options: SamplingOptions, family: Family) -> SamplingOptions:
     """The options with those of VACE Sampling Options.
 
     Raises:
@@ -294,7 +283,7 @@ def _with(more: MoreOptions, options: SamplingOptions, family: Family) -> Sampli
     return replace(options, guidance_scales=more.scales)
 
 
-def _shower(model: LibraryModel | NativeModel, vcu: VideoConditionUnit) -> Callable[[Tensor], Image.Image | None]:
+def shower(model: LibraryModel | NativeModel, vcu: VideoConditionUnit) -> Callable[[Tensor], Image.Image | None]:
     """What shows the video's own frames (never a reference) after a step."""
     if isinstance(model, LibraryModel) and vcu.height * vcu.width <= SMALL:
         # Each latent frame as if it were a clip of its own: rougher than the video, and as cheap as the step itself.

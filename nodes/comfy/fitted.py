@@ -20,7 +20,7 @@ from ...vace_core.models import FAMILIES
 from ...vace_core.pipeline import check_vcu
 from ...vace_core.vcu import VideoConditionUnit
 from .bridge import frames_of, images_of, masks_of, range_warning
-from .sockets import ALL_FRAMES, FITS
+from .sockets import ALL_FRAMES, ANY_LENGTH, FITS
 
 # A task knows no model. What no model takes it refuses; the rest is checked where the model is known.
 ANY_GRID = min((family.grid for family in FAMILIES), key=lambda grid: (grid.frames, grid.step))
@@ -38,7 +38,12 @@ def target_of(fit: str, length: int | None = None) -> Target:
         fit: A name out of `FITS`.
         length: Frames of the result, where a node asks for them.
     """
-    return Target(takes=FITS.get(fit) or ANY_GRID, length=length, all_frames=fit in ALL_FRAMES)
+    return Target(
+        takes=FITS.get(fit) or ANY_GRID,
+        length=length,
+        all_frames=fit in ALL_FRAMES or fit in ANY_LENGTH,
+        any_length=fit in ANY_LENGTH,
+    )
 
 
 def check_for_model(vcu: VideoConditionUnit, grid: Grid) -> None:
@@ -47,7 +52,7 @@ def check_for_model(vcu: VideoConditionUnit, grid: Grid) -> None:
         check_vcu(vcu, grid)
     except ShapeError as error:
         fits = [name for name, rule in FITS.items() if rule is not None and rule.grid == grid]
-        named = " or ".join(f'"{name}"' for name in fits if name not in ALL_FRAMES)
+        named = " or ".join(f'"{name}"' for name in fits if name not in (*ALL_FRAMES, *ANY_LENGTH))
         raise ShapeError(
             "size-for-model",
             "{error} Where a video or image comes in, the task does it by itself with fit set to {choice}.",

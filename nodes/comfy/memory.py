@@ -50,10 +50,14 @@ def said(doing: str, vcu: VideoConditionUnit) -> AbstractContextManager[None]:
 
 def with_vae(model: LibraryModel, vcu: VideoConditionUnit, run: Callable[[VideoVae], Made]) -> Made:
     """What `run` gives with the model's VAE, of whole frames or, once these were too large, of tiles."""
+    return _with_vae(model, vcu.height * vcu.width, run)
+
+
+def _with_vae(model: LibraryModel, pixels: int, run: Callable[[VideoVae], Made]) -> Made:
     network: Any = model.core.vae
 
     def bring() -> None:
-        placement.to_device(model.vae, vcu.height * vcu.width * VAE_BYTES, whole=True)
+        placement.to_device(model.vae, pixels * VAE_BYTES, whole=True)
 
     def ready(vae: VideoVae) -> Made:
         return run(_Brought(vae, bring))
@@ -61,6 +65,32 @@ def with_vae(model: LibraryModel, vcu: VideoConditionUnit, run: Callable[[VideoV
     return placement.when_memory_is_short(
         lambda: ready(model.core.vae), lambda: ready(model.family.ready_vae(network.network, TILE))
     )
+
+
+class ManagedVae:
+    """A model's VAE that is brought to its device whenever it works, as `protocols.VideoVae`.
+
+    Args:
+        model: Whose VAE.
+        device: Where its latents are wanted.
+    """
+
+    def __init__(self, model: LibraryModel, device: torch.device) -> None:
+        self._model, self._device = model, device
+        self.latent_channels = model.core.vae.latent_channels
+
+    @property
+    def grid(self) -> Grid:
+        return self._model.core.vae.grid
+
+    def encode(self, frames: Tensor, *, content: Box | None = None, on_chunk: OnChunk | None = None) -> Tensor:
+        pixels = frames.shape[3] * frames.shape[4]
+        made = _with_vae(self._model, pixels, lambda vae: vae.encode(frames, content=content, on_chunk=on_chunk))
+        return made.to(self._device)
+
+    def decode(self, latents: Tensor, *, window: Box | None = None, on_chunk: OnChunk | None = None) -> Tensor:
+        pixels = latents.shape[3] * latents.shape[4] * self.grid.pixels**2
+        return _with_vae(self._model, pixels, lambda vae: vae.decode(latents, window=window, on_chunk=on_chunk))
 
 
 def encoded(

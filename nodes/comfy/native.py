@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from ...vace_core import SamplingOptions
 from ...vace_core.adapter import SigmaRange
@@ -21,7 +22,7 @@ from ...vace_core.pipeline import get_solver, make_noise
 from ...vace_core.protocols import OnChunk, VideoVae, report_chunk
 from ...vace_core.sampling.conditions import check_adapter, check_steps
 from ...vace_core.sampling.guidance import Denoise
-from ...vace_core.sampling.pinning import behind_references, pinned, pinned_cells
+from ...vace_core.sampling.pinning import Held, behind_references, kept_cells, pinned
 from ...vace_core.sampling.solvers import OnStep, Solver
 from ...vace_core.vcu import VideoConditionUnit
 from . import host, placement
@@ -179,8 +180,15 @@ def sample(
     *,
     on_step: OnStep,
     on_chunk: OnChunk,
+    known: Encoded | None = None,
+    hold: Held | None = None,
 ) -> Tensor:
-    """As `pipeline.sample`, on ComfyUI's guider and under its memory management; raw latents of the video alone."""
+    """As `pipeline.sample`, on ComfyUI's guider and under its memory management; raw latents of the video alone.
+
+    Args:
+        known: What was encoded before; None = it is encoded here.
+        hold: Latents that are known and held in every step.
+    """
     solver, vcu = get_solver(options.solver), where.vcu
     schedule = options.schedule(1, first=solver.first)
     levels = schedule.sigmas()
@@ -189,7 +197,8 @@ def sample(
     check_steps(options, schedule)
     texts = [host.conditioning(model.clip, words) for words in (vcu.prompt, options.negative_for(vcu))]
     begins = options.begins_from_clip
-    known = encoded(model.vae, where, source=where.needs_source(begins=begins), on_chunk=on_chunk)
+    if known is None:
+        known = encoded(model.vae, where, source=where.needs_source(begins=begins), on_chunk=on_chunk)
     values = conditions(where, known.contexts)
     values["vace_strength"] = [_times(one, options.strength) for one in values["vace_strength"]]
     positive, negative = (host.with_values(text, values) for text in texts)
@@ -206,7 +215,7 @@ def sample(
         levels,
         acting=options.adapter.sigma_range(schedule.at),
         behind=schedule.behind,
-        known=_Known.of(known, where, begins=begins),
+        known=_Known.of(known, where, begins=begins, hold=hold),
         on_step=report,
     )
     # ComfyUI scales the noise by the first level, which is all but 1; ours is the noise itself.
@@ -251,14 +260,19 @@ class _Known:
     begin: Tensor | None = None
 
     @classmethod
-    def of(cls, encoded: Encoded, where: Where, *, begins: bool) -> _Known:
+    def of(cls, encoded: Encoded, where: Where, *, begins: bool, hold: Held | None = None) -> _Known:
         def whole(video: Tensor | None) -> Tensor | None:
             return None if video is None else behind_references(video, encoded.contexts[0]).float()
 
         begin = encoded.begin if where.latents is None else where.latents
+        held = hold
+        if where.pin and encoded.source is not None:
+            cells = kept_cells(where.vcu.masks, NATIVE_VACE.grid).to(encoded.source.device)
+            held = Held(latents=encoded.source, cells=cells).under(hold)
+        front = where.vcu.num_references
         return cls(
-            cells=pinned_cells(where.vcu, NATIVE_VACE.grid) if where.pin else None,
-            source=whole(encoded.source) if where.pin else None,
+            cells=None if held is None else functional.pad(held.cells, (0, 0, 0, 0, front, 0)),
+            source=None if held is None else whole(held.latents),
             begin=whole(encoded.source if begin is None else begin) if begins else None,
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,11 @@ from ...vace_core.inputs.fitting import ResolutionPreset
 from ...vace_core.loading.lora import Lora
 from ...vace_core.models.family import Family
 from ...vace_core.pipeline import VaceModel
+from ...vace_core.pipeline.windowed import Joining
 from ...vace_core.sampling.conditions import Condition
 from ...vace_core.sampling.guidance import PAIR_BOUNDARY
 from ...vace_core.sampling.options import SamplingOptions
+from ...vace_core.sampling.windows import Plan
 from ...vace_core.starter.model import STARTER_PRESET
 from .registry import COMFY_FAMILIES, NATIVE_VACE, tips
 
@@ -31,6 +33,7 @@ References = io.Custom("VACE_REFERENCES")
 Stitch = io.Custom("VACE_STITCH")
 Strength = io.Custom("VACE_STRENGTH")
 Conditions = io.Custom("VACE_CONDITIONS")
+Windows = io.Custom("VACE_PLAN")
 Sigmas = io.Custom("SIGMAS")
 Curve = io.Custom("CURVE")  # of newer ComfyUIs
 BoundingBox = io.Custom("BOUNDING_BOX")
@@ -39,8 +42,11 @@ _RULES = {**{name: rule for comfy in COMFY_FAMILIES for name, rule in comfy.fits
 ALL_FRAMES = {f"{name}, all frames": rule for name, rule in _RULES.items()}
 """The fits that keep every frame of a clip and its rate."""
 
+ANY_LENGTH = {f"{name}, any length": rule for name, rule in _RULES.items()}
+"""The same for clips that are longer than the model takes in one pass, and are made by windows."""
+
 # Saved graphs hold a name: append, never change one.
-FITS: dict[str, ResolutionPreset | None] = {**_RULES, "as it is": None, **ALL_FRAMES}
+FITS: dict[str, ResolutionPreset | None] = {**_RULES, "as it is": None, **ALL_FRAMES, **ANY_LENGTH}
 """How a clip is brought to the size and length that a model takes."""
 
 ANY_RATE = "fps"
@@ -133,6 +139,21 @@ class ConditionStack:
     """Further conditions of a job, in order."""
 
     conditions: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LongPlan:
+    """The windows of a long clip.
+
+    Attributes:
+        plan: The windows.
+        joining: How they are joined.
+        pictures: `(1, 3, 1, h, w)` in −1..1: what the plan names, by name.
+    """
+
+    plan: Plan
+    joining: Joining
+    pictures: Mapping[str, Tensor]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -291,8 +312,9 @@ def fit() -> Any:
             "How the video is resized and cut for the model. 480p and 720p (for Wan) and LTX-Video keep the "
             "aspect ratio and choose the largest size and length that the model takes, for the mask too; starter "
             "does so for the small built-in model. They thin a long clip out in time, as the official code does; with "
-            '"all frames" every frame and the rate are kept, and a clip that is too long for one pass is an error. "as '
-            'it is" changes nothing, and stops with an error if the model cannot take it.'
+            '"all frames" every frame and the rate are kept, and a clip that is too long for one pass is an error; '
+            'with "any length" it is not: VACE Sample Long Video makes it by windows. "as it is" changes nothing, and '
+            "stops with an error if the model cannot take it."
         ),
     )
 

@@ -57,6 +57,7 @@ GOOD: dict[str, Callable[[Any], Any]] = {
     "starter's unit": lambda pack: pack.run("VaceTextToVideo", width=48, height=32, length=5)[0],
     "strengths": lambda pack: pack.run("VaceStrength", over_steps="0:1 0.5:0", over_frames="0.5")[0],
     "conditions": lambda pack: pack.run("VaceAddCondition", vcu=GOOD["unit"](pack), strength=0.5)[0],
+    "plan": lambda pack: pack.run("VacePlanWindows", length=5, fps=16.0, window=5, overlap=1)[0],
     "sigmas": lambda _: torch.tensor([1.0, 0.5, 0.0]),
     "curve": lambda _: Drawn(),
     "model": lambda pack: pack.native("model"),

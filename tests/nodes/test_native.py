@@ -245,6 +245,21 @@ class TestSampling:
         )
         assert relative(native, ours) < 1e-4
 
+    @pytest.mark.parametrize("by", ["latents", "pinned", "pixels"])
+    def test_windows_are_equal_to_ours(self, run, models, by):
+        vcu = run("VaceControlVideo", images=clip(17), kind="gray", fit="as it is", prompt="a dog")[0]
+        plan = run("VacePlanWindows", vcu=vcu, window=9, overlap=5, join_by=by)[0]
+        given = {**self.OPTIONS, "steps": 2, "cfg": 1.0, "sampler": "euler", "vcu": vcu, "plan": plan}
+        native, ours = (run("VaceSampleLongVideo", model=model, **given)[0] for model in models)
+        assert native.shape == (17, 32, 48, 3)
+        assert relative(native, ours) < 1e-4
+
+    def test_windows_that_are_denoised_together_are_refused(self, run, models):
+        vcu = run("VaceTextToVideo", width=48, height=32, length=17)[0]
+        plan = run("VacePlanWindows", vcu=vcu, window=9, overlap=5, join_by="pyramid")[0]
+        said = refusal(run, "VaceSampleLongVideo", model=models[0], vcu=vcu, plan=plan, **self.OPTIONS)
+        assert said == "together-native: by=pyramid"
+
     def test_two_models_meet_at_the_boundary(self, run, pack, parts, models):
         model, clip_, vae = parts
         pair = run("VaceUseNativeModel", model=model, clip=clip_, vae=vae, low_noise_model=model.clone(), boundary=0.8)[

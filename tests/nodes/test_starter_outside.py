@@ -16,7 +16,7 @@ def model(pack):
 
 
 def test_a_noisy_clip_is_outside_and_a_flat_one_is_not(pack, model):
-    said = pack.nodes.sample._outside
+    said = pack.nodes.sample.outside_note
     noise = pack.vace_core.tasks.gray(torch.rand(1, 3, 5, 64, 64) * 2 - 1)
     (line,) = said(model, noise)
     assert line.startswith(

@@ -176,6 +176,7 @@ def off(prompt: Mapping[str, Any]) -> dict[str, Any]:
     for node in made.values():
         if "strength" in node["inputs"]:
             node["inputs"]["strength"] = 0.0
-        if "VaceTextToVideo" in kinds and "prompt" in node["inputs"]:
-            node["inputs"]["prompt"] = ""
+        for words in ("prompt", "prompts"):
+            if "VaceTextToVideo" in kinds and words in node["inputs"]:
+                node["inputs"][words] = ""
     return made

@@ -145,6 +145,34 @@ def goes(colour: str, way: str) -> Measure:
     return Measure(f"{colour} goes {way}", score, 1.0)
 
 
+def during(first: int, last: int, there: str, way: str, gone: str = "") -> Measure:
+    """What the prompt of a stretch of frames of the film asks for: a colour, where it goes, and none of another."""
+
+    def score(case: Case) -> float:
+        frames = case.film[:, :, first : last + 1]
+        goes_so = metrics.direction_of(largest(coloured(frames, there))) == way
+        others = _share(largest(coloured(frames, gone))) if gone else 0.0
+        return float(metrics.are_present(frames, [there]) == 1 and goes_so and others == 0)
+
+    without = f", no {gone}" if gone else ""
+    return Measure(f"frames {first} to {last}: {there} goes {way}{without}", score, 1.0)
+
+
+def meets(most: float) -> Measure:
+    """The largest step between frames where windows meet, over the mean step inside windows of the same clip."""
+
+    def score(case: Case) -> float:
+        plan = case.here.input_of("VaceSampleLongVideo", "plan").plan
+        frames = case.made[0]
+        steps = (frames - frames.roll(1, dims=1)).abs().mean((0, 2, 3))  # that of frame 0 from the last one
+        borders = {one.first_new for one in plan.windows if one.overlap} | ({0} if plan.loop else set[int]())
+        cuts = {one.begin for one in plan.windows if not one.overlap}
+        inside = [float(step) for n, step in enumerate(steps) if n not in borders | cuts]
+        return max(float(steps[border]) for border in borders) * len(inside) / sum(inside)
+
+    return Measure("largest step where windows meet, of the mean step", score, most=most)
+
+
 def in_boxes(colour: str, boxes: Callable[[Case], Tensor], least: float = 0.5) -> Measure:
     """How well what has this colour fills its boxes."""
     return Measure(
@@ -292,6 +320,15 @@ CHECKS: dict[str, tuple[Measure, ...]] = {
     "VACE Build VCU": (*kept(), seam(0.05), present("cyan"), silhouette(0.68)),
     "VACE Retouch and Paste Back": (*kept(), seam(0.09), present("green"), absent("red")),
     "VACE Crop and Stitch": (outside(), *INPAINTED),
+    "VACE Long Re-render": (edges(), present("cyan"), goes("cyan", "right"), meets(2.5)),
+    "VACE Long Extension": (
+        *kept(),
+        around(),
+        during(18, 35, "red", "left", gone="blue"),
+        during(36, 52, "blue", "up", gone="red"),
+        meets(2.5),
+    ),
+    "VACE Loop": (during(0, 16, "red", "right"), during(17, 28, "red", "left"), meets(4.0)),
     "VACE Adapter on a Wan Base": (present("blue"), goes("blue", "up")),
     "VACE Attach Adapter": INPAINTED,
     "VACE Native Model with LoRA": (*kept(), seam(0.05), present("red"), goes("red", "right")),
@@ -328,7 +365,7 @@ def check(measures: Sequence[Measure], prompt: dict[str, Any], film: Tensor, exa
 
 def case_of(prompt: dict[str, Any], film: Tensor, exact: Tensor | None = None) -> Case:
     here = Here(prompt)
-    unit, start = here.input_of("VaceDecodeVideo", "vcu"), len(before_of(here))
+    unit, start = here.unit, len(before_of(here))
     if exact is None:
         exact = ((film[0].permute(1, 2, 3, 0) + 1) * 127.5).round().clamp(0, 255).byte()
     return Case(frames=film[:, :, start : start + unit.num_frames], film=film, exact=exact, unit=unit, here=here)
@@ -345,12 +382,12 @@ def after_of(here: Here) -> Any:
 
 
 def _end_of(here: Here, name: str) -> Any:
-    inputs = here.prompt[here.first("VaceDecodeVideo")]["inputs"]
+    inputs = here.prompt[here.first(here.finisher)]["inputs"]
     end = here.value(inputs[name]) if name in inputs else None
     return () if end is None else end
 
 
 def length_of(here: Here) -> int:
     """Frames of the film that is to be saved."""
-    unit = here.input_of("VaceDecodeVideo", "vcu")
+    unit = here.unit
     return len(before_of(here)) + unit.num_frames + len(after_of(here))

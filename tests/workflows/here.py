@@ -58,6 +58,17 @@ class Here:
         """The number of the first node of a type."""
         return next(number for number, node in self.prompt.items() if node["class_type"] == class_type)
 
+    @property
+    def unit(self) -> Any:
+        """The VCU that the video is made of."""
+        return self.input_of(self.finisher, "vcu")
+
+    @property
+    def finisher(self) -> str:
+        """The type of the node that the frames come from."""
+        kinds = [node["class_type"] for node in self.prompt.values()]
+        return next(kind for kind in ("VaceDecodeVideo", "VaceSampleLongVideo") if kind in kinds)
+
     def input_of(self, class_type: str, name: str) -> Any:
         return self.value(self.prompt[self.first(class_type)]["inputs"][name])
 

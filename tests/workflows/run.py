@@ -53,7 +53,7 @@ def run(
     cached = dict(map(tuple, again["status"]["messages"]))["execution_cached"]["nodes"]
     assert set(cached) == set(prompt), f"ran again: {set(prompt) - set(cached)}"
     here = Here(one.prompt)
-    unit, report = here.input_of("VaceDecodeVideo", "vcu"), _said(first, here)
+    unit, report = here.unit, _said(first, here)
     assert unit.source is None or KEPT_WELL in report, report
     film, rate = video(saved(server, first, here))
     exact = frames(server, first)
@@ -106,7 +106,7 @@ def _timed(server: Server, prompt: dict[str, Any]) -> tuple[dict[str, Any], floa
 def _said(history: dict[str, Any], here: Here) -> str:
     """What the last node that puts kept pixels back says of its result."""
     kinds = [one["class_type"] for one in here.prompt.values()]
-    last = "VaceCompositeVideo" if "VaceCompositeVideo" in kinds else "VaceDecodeVideo"
+    last = "VaceCompositeVideo" if "VaceCompositeVideo" in kinds else here.finisher
     return " ".join(history["outputs"][here.first(last)]["text"])
 
 

@@ -71,15 +71,16 @@ class TestThatTheLookingCanFail:
     @pytest.mark.parametrize("title", TITLES)
     def test_what_the_model_is_shown_is_not_yet_the_result(self, title):
         prompt = frozen(title)
-        unit = Here(prompt).input_of("VaceDecodeVideo", "vcu")
+        unit = Here(prompt).unit
         assert self.failed(title, prompt, unit.frames)
 
     @pytest.mark.parametrize("title", TITLES)
     def test_a_clip_of_something_else_is_not_the_result(self, title):
         """The same size, the words "a figure that waves"; kept pixels are put where they were."""
         prompt = frozen(title)
-        unit = Here(prompt).input_of("VaceDecodeVideo", "vcu")
-        other = Here({"1": {"class_type": "VaceExampleClip", "inputs": {"scene": "figure that waves", "length": 17}}})
+        unit = Here(prompt).unit
+        inputs = {"scene": "figure that waves", "length": unit.num_frames}
+        other = Here({"1": {"class_type": "VaceExampleClip", "inputs": inputs}})
         frames = other.outputs("1")[0].permute(3, 0, 1, 2)[None] * 2 - 1
         if unit.source is not None:
             frames = torch.where(unit.masks > 0, frames, unit.source)
@@ -88,7 +89,7 @@ class TestThatTheLookingCanFail:
     @pytest.mark.parametrize("title", KNOWN)
     def test_the_true_clip_is_the_result(self, title):
         prompt = frozen(title)
-        unit = Here(prompt).input_of("VaceDecodeVideo", "vcu")
+        unit = Here(prompt).unit
         inputs = {"scene": KNOWN[title], "length": 17}
         clip = Here({"1": {"class_type": "VaceExampleClip", "inputs": inputs}}).outputs("1")[0]
         frames = clip.permute(3, 0, 1, 2)[None] * 2 - 1
@@ -99,7 +100,7 @@ class TestThatTheLookingCanFail:
     def test_a_kept_pixel_that_is_one_level_off_is_seen(self):
         title = "VACE Inpaint"
         prompt = frozen(title)
-        case = case_of(prompt, Here(prompt).input_of("VaceDecodeVideo", "vcu").source)
+        case = case_of(prompt, Here(prompt).unit.source)
         right = pictures(case.unit.source)
         assert value_of(CHECKS[title], prompt, case.film, right) == 0
         wrong = right.clone()

@@ -82,6 +82,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "vace_core/sampling/windows.py": ("core/test_windows", "core/test_long"),
     "vace_core/sampling/planning.py": ("core/test_windows", "core/test_long", "core/test_cli_long"),
     "vace_core/sampling/plan_text.py": ("core/test_windows", "core/test_cli_long"),
+    "vace_core/sampling/plan_changes.py": ("nodes/test_long",),
     "vace_core/sampling/overlap.py": ("core/test_long", "core/test_windows"),
     "vace_core/sampling/strength_text.py": ("core/test_where", "nodes/test_where"),
     "vace_core/sampling/conditions.py": ("core/test_where", "core/test_strength", "core/test_pipeline",

@@ -11,6 +11,7 @@ from .studio import SIZE, WORDS, Studio, frames, images, masks, roles
 
 GETS, IN, OUT, MADE = "What the model gets", "In", "Out", "What the starter generates"
 ONE, TWO, WALKER = "circle that moves right", "star and triangle that pass", "figure that walks"
+LONG = "a cyan circle moves right on a gradient mint background"
 CASES: dict[str, Callable[[Studio, Sheet], str]] = {}
 """Fills a sheet and returns what it shows, in words."""
 
@@ -437,6 +438,41 @@ def add_condition(studio: Studio, sheet: Sheet) -> str:
         words = f"the first at {strengths[0]:g}, vcu at {strengths[1]:g}"
         sheet.strip(words, images(studio.made(first, strength=strengths[0], conditions=more)))
     return "brightness and outlines, each alone, and both at once with a strength for each"
+
+
+@case("VacePlanWindows")
+def plan_windows(studio: Studio, sheet: Sheet) -> str:
+    prompts = "[0-6s] a man walks | [6s] it rains | [10s, new shot] he sits"
+    given = studio.run("VacePlanWindows", length=257, prompts=prompts, keyframes="0=1 -1=2", window=81)
+    sheet.whole(images(given.ui["images"][0][None])[0])
+    sheet.heading(f"prompts = {prompts}")
+    for line in given[1].split("\n"):
+        sheet.words(line)
+    sheet.heading("loop = true")
+    looped = studio.run("VacePlanWindows", length=161, window=81, overlap=17, loop=True)
+    sheet.whole(images(looped.ui["images"][0][None])[0])
+    return "sixteen seconds with three prompts, a hard cut and an end frame on the time line, and a loop"
+
+
+@case("VaceSampleLongVideo")
+def sample_long_video(studio: Studio, sheet: Sheet) -> str:
+    clip = studio.clip(ONE, 29)
+    vcu = studio.run(
+        "VaceControlVideo", images=clip["images"], kind="scribble", fps=8.0, fit="starter, any length", prompt=LONG
+    )[0]
+    plan = studio.run("VacePlanWindows", vcu=vcu, window=17, overlap=5)
+    given = {"model": studio.starter, "vcu": vcu, "plan": plan[0], "seed": 1, "steps": 20, "cfg": 2.0, "shift": 3.0}
+    made = studio.run("VaceSampleLongVideo", **given)
+    again = studio.run("VaceSampleLongVideo", **{**given, "seed": 5, "redo": 1, "made": made[0]})
+    sheet.heading(IN)
+    sheet.strip("the VCU, 29 frames, where the model takes 17", frames(vcu.frames))
+    for line in plan[1].split("\n")[1:-1]:
+        sheet.words(line)
+    sheet.heading(MADE)
+    sheet.strip("images", images(made[0]))
+    sheet.words(made[2])
+    sheet.strip("redo = 1, another seed: window 0 stays as it is", images(again[0]))
+    return "29 frames generated in two windows, and the second window made again alone"
 
 
 @case("VacePreviewVCU")

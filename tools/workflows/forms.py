@@ -137,6 +137,8 @@ ROOMS = {
     "VaceLayoutToVideo": 420,
     "VaceStackReferences": 200,
     "VaceSampleVideo": 260,
+    "VacePlanWindows": 240,
+    "VaceSampleLongVideo": 260,
 }
 QUIET = (
     "VaceLoadStarter",

@@ -9,6 +9,7 @@ from typing import Any
 
 from . import templates as single
 from . import templates_anything as several
+from . import templates_long as long
 from . import templates_models as models
 from . import templates_packs as packs
 from .blueprints import BLUEPRINTS
@@ -50,6 +51,9 @@ AT_ONCE: tuple[Callable[[], Graph], ...] = (
     several.general,
     several.retouch,
     several.crop,
+    long.rerender,
+    long.extension,
+    long.loop,
     models.adapter,
     models.plugged,
 )

@@ -147,6 +147,7 @@ class WindowedJob:
         blend_mode: As `generate`, in windows that keep a part of their frames.
         on_step: As `generate`.
         on_chunk: As `generate`.
+        sampler: What samples a window that is made on its own, called as `pipeline.sample`, as another host does it.
     """
 
     model: VaceModel
@@ -162,6 +163,7 @@ class WindowedJob:
     blend_mode: BlendMode = "feather"
     on_step: OnStep | None = None
     on_chunk: Callable[[str, int, int], None] | None = None
+    sampler: Callable[..., Tensor] = sample
 
     def options_of(self, number: int) -> SamplingOptions:
         """How a window is sampled."""
@@ -241,7 +243,7 @@ def _generated(
         video = encoded.contexts[0][:, : hold.latents.shape[1], vcu.num_references :]
         # What the adapter reads as kept are the same latents, not those of another way through the VAE.
         video.copy_(torch.where(hold.cells, hold.latents.to(video), video))
-    latents = sample(
+    latents = job.sampler(
         model,
         vcu,
         options,

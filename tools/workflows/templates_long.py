@@ -1,0 +1,98 @@
+"""The workflows of clips that are longer than the model takes in one pass."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .graph_json import Graph, Link
+from .parts import SAMPLING, SIZE, SIZED, example, note, real_model, save
+from .templates import VIDEO
+
+WINDOWS = {"window": 17, "overlap": 5}
+FITTED = 'Set `fit` to "480p, any length", and in VACE Plan Windows `window` to 81 and `overlap` to 0 (a quarter).'
+ANY_LENGTH = {"fit": "starter, any length"}
+
+
+def rerender() -> Graph:
+    does = (
+        "Generates a long video anew with the outlines of another: window by window, each of which begins with the "
+        "last frames of the one before. The memory does not grow with the length."
+    )
+    own = f"{VIDEO}. The control video (outlines) is computed from it; depth, pose and the others work the same way."
+    graph = Graph("VACE Long Re-render", _note("Re-render a long video", does, own, FITTED))
+    clip = example(graph, "circle that moves right", length=41)
+    task = graph.add(
+        "VaceControlVideo",
+        "task",
+        images=clip["images"],
+        fps=clip["fps"],
+        kind="scribble",
+        **ANY_LENGTH,
+        prompt="a cyan circle moves right on a gradient mint background",
+    )
+    _by_windows(graph, task["vcu"], WINDOWS)
+    return graph
+
+
+def extension() -> Graph:
+    does = (
+        "Goes on with a clip for as long as you like, with a prompt for each stretch and a hard cut: what is written "
+        "before a prompt in VACE Plan Windows says when it begins."
+    )
+    own = f"{VIDEO}. Write your prompts with their times into VACE Plan Windows, and set the length of the whole."
+    graph = Graph("VACE Long Extension", _note("Extend a clip by prompts", does, own, FITTED))
+    clip = example(graph, "circle that moves right")
+    task = graph.add(
+        "VaceExtendVideo",
+        "task",
+        first=clip["images"],
+        fps=clip["fps"],
+        length=41,
+        keep=5,
+        **ANY_LENGTH,
+        prompt="a red circle moves left on a gradient beige background",
+    )
+    prompts = (
+        "[0-3s] a red circle moves left on a gradient beige background | "
+        "[3s, new shot] a blue star moves up on a plain mint background"
+    )
+    _by_windows(graph, task["vcu"], {**WINDOWS, "prompts": prompts}, before=task["before"])
+    return graph
+
+
+def loop() -> Graph:
+    does = "Generates a video whose end leads back to its beginning, so that it can be played for ever."
+    own = (
+        "Write prompts. What moves away must come back: here a second prompt, from second 2 on, says so. A clip of "
+        "your own loops the same way, with any VACE task and a fit of any length."
+    )
+    graph = Graph("VACE Loop", _note("Loop", does, own, f"{SIZED} In VACE Plan Windows set `window` to 81."))
+    prompt = "a red circle moves right on a gradient beige background"
+    task = graph.add("VaceTextToVideo", "task", **{**SIZE, "length": 29}, prompt=prompt)
+    prompts = f"[0-2s] {prompt} | [2s] a red circle moves left on a gradient beige background"
+    _by_windows(graph, task["vcu"], {"window": 17, "overlap": 1, "prompts": prompts, "loop": True})
+    return graph
+
+
+def _note(title: str, does: str, own: str, sizes: str) -> str:
+    said = note(title, does, own, sizes=sizes)
+    both = "VACE Sample Video and VACE Decode Video"
+    return said.replace(both, "VACE Sample Long Video").replace("In VACE Sample Video", "In VACE Sample Long Video")
+
+
+def _by_windows(graph: Graph, vcu: Link, plan: dict[str, Any], **given: Link) -> None:
+    """Preview, plan, models, the sampler of long videos and the saved video."""
+    planned = graph.add("VacePlanWindows", "task", vcu=vcu, **plan)
+    seen = graph.add("VacePreviewVCU", "look", vcu=vcu)
+    starter = graph.add("VaceLoadStarter", "model")
+    real_model(graph)
+    made = graph.add(
+        "VaceSampleLongVideo",
+        "sample",
+        model=starter["model"],
+        vcu=seen["vcu"],
+        plan=planned["plan"],
+        **SAMPLING,
+        **given,
+    )
+    save(graph, made)
