@@ -1,4 +1,4 @@
-"""Several processes of one job, as torchrun would start them, begun as this one is so that nothing is imported again."""
+"""Several processes of one job, as torchrun would start them, forked so that nothing is imported again."""
 
 from __future__ import annotations
 

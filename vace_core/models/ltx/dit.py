@@ -156,12 +156,15 @@ class LtxBlock(nn.Module):
         self.ff = FeedForward(sizes, ops)
 
     def forward(self, tokens: Tensor, stream: LtxStream) -> Tensor:
+        return self.work(tokens, stream, skips=self.index in stream.prompt.skipped)
+
+    def work(self, tokens: Tensor, stream: LtxStream, *, skips: bool) -> Tensor:
+        """What a block does, which does not depend on its place; this can be compiled once for all blocks."""
         shifts = (self.scale_shift_table.to(stream.modulation) + stream.modulation).to(tokens.dtype)
         shift_attn, scale_attn, gate_attn, shift_ffn, scale_ffn, gate_ffn = shifts.unsqueeze(2).unbind(1)
         # One name for what each part makes of the one before, so that no part keeps the last one's result alive.
         x = torch.addcmul(shift_attn, _rms(tokens), 1 + scale_attn)
-        skipped = stream.prompt.skipped and self.index in stream.prompt.skipped
-        x = self.attn1.skip_attention(x) if skipped else self.attn1.to_tokens(x, stream.rotation, stream.share)
+        x = self.attn1.skip_attention(x) if skips else self.attn1.to_tokens(x, stream.rotation, stream.share)
         tokens = torch.addcmul(tokens, x, gate_attn)
         x = self.attn2.to_text(tokens, stream.prompt.tokens)
         tokens = tokens + x

@@ -1,4 +1,4 @@
-"""A step shared out by its predictions: one half of the processes makes that of the prompt, the other the negative's."""
+"""A step shared out by its predictions: half of the processes make that of the prompt, half that of the negative."""
 
 from __future__ import annotations
 
