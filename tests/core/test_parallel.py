@@ -20,6 +20,7 @@ from vace_core import tasks
 from vace_core.cli import main
 from vace_core.errors import InputError
 from vace_core.media.pictures import read_image
+from vace_core.models.sharing import undivided
 from vace_core.pipeline import SamplingOptions, VaceModel, sample
 from vace_core.pipeline.parallel.processes import Processes, joined
 from vace_core.pipeline.parallel.progress import SharedProgress
@@ -58,8 +59,8 @@ def one_of_all(make: Any, way: Any) -> dict[str, Any]:
     with joined(CPU) as processes, spread(model, processes, way=way) as there, Sent(processes.count) as sent:
         got = sample(there, unit, options)
         halves, parts = shared_out(way, processes.count, guided=True)
-    assert sample(model, unit, options).equal(wanted)  # it is left as it was
     base, adapter = model.expert.base, model.expert.adapter
+    assert base.share is undivided  # it is left as it was
     tokens = model.vae.grid.tokens(unit.num_frames, unit.height, unit.width)
     a_pass = bytes_of_pass(
         width=base.sizes.width, blocks=base.sizes.layers + len(adapter.context_layers), tokens=tokens, parts=parts,
@@ -107,7 +108,8 @@ def vace(*words: object) -> list[Ended]:
     return started(2, job)
 
 
-STILL = ["text", "-p", "a red circle", *"--length 1 --width 64 --height 32 --steps 2 --device cpu".split()]
+STILL = ["text", "-p", "a red circle", "--length", "1", "--width", "64", "--height", "32", "--steps", "2"]
+STILL += ["--device", "cpu"]
 
 
 def test_the_command_writes_and_prints_once_what_one_process_makes(tmp_path):
@@ -118,7 +120,7 @@ def test_the_command_writes_and_prints_once_what_one_process_makes(tmp_path):
     assert second.out == second.err == ""
     (end,) = started(1, lambda: _alone(*STILL, "-o", alone))
     assert end.status == 0, end.err
-    assert torch.equal(read_image(together), read_image(alone))
+    assert torch.equal(read_image(together)[0], read_image(alone)[0])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one.png", "two.png"]
 
 
@@ -154,7 +156,13 @@ def test_all_go_on_from_where_the_first_one_is():
             assert found is not None
             progress.keep(found)
             none = SharedProgress(None, processes).reached()
-            return [found.steps, found.total, found.tensors[LATENTS].tolist(), none, processes.least(processes.rank + 5)]
+            return [
+                found.steps,
+                found.total,
+                found.tensors[LATENTS].tolist(),
+                none,
+                processes.least(processes.rank + 5),
+            ]
 
     ends = started(2, job)
     assert [end.value for end in ends] == [[1, 2, kept.tensors[LATENTS].tolist(), None, 5]] * 2, ends[1].err
@@ -181,7 +189,7 @@ def test_processes_divide_heads_or_tokens():
     check_divided(2, 80, 4)
     with pytest.raises(InputError) as error:
         check_divided(2, 81, 4)
-    assert refused(error) == "processes-divide: count=4, heads=2, tokens=81"
+    assert refused(error.value) == "processes-divide: count=4, heads=2, tokens=81"
 
 
 def test_one_process_is_alone(monkeypatch):
@@ -189,4 +197,6 @@ def test_one_process_is_alone(monkeypatch):
     model = object()
     with joined(CPU) as processes, spread(model, processes) as same:  # type: ignore[arg-type]
         assert same is model
-        assert processes == Processes() and processes.leads and processes.least(3) == 3
+        assert processes == Processes()
+        assert processes.leads
+        assert processes.least(3) == 3

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import torch
@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from ..pipeline.model import VaceModel
 from .placing.measure import blocks_of
 
-LENGTHS = (1, 3)
-"""Dimensions of a prompt's tensors along which its length lies: tokens `(B, S, D)`, and a bias `(B, 1, 1, S)`."""
+LENGTH = {2: 1, 3: 1, 4: 3}
+"""By the number of dimensions of a prompt's tensor, along which its length lies: `(B, S)`, `(B, S, D)`, and a bias
+`(B, 1, 1, S)`."""
 
 
 def compile_blocks(model: VaceModel, *, backend: str | Callable[..., Any] = "inductor") -> None:
@@ -49,11 +50,15 @@ def _compile(block: nn.Module, backend: str | Callable[..., Any]) -> None:
 def _of_any_length(prepare: Callable[..., Any]) -> Callable[..., Any]:
     def prepared(*given: Any, **named: Any) -> Any:
         text = prepare(*given, **named)
-        for field in fields(text):
-            value = getattr(text, field.name)
-            for dim in LENGTHS if isinstance(value, Tensor) else ():
-                if dim < value.ndim and not (dim == 1 and value.ndim == 4):
-                    torch._dynamo.maybe_mark_dynamic(value, dim)  # type: ignore[attr-defined]
+        tensors = {
+            field.name: value for field in fields(text) if isinstance(value := getattr(text, field.name), Tensor)
+        }
+        if len(tensors) == 1 and (tokens := next(iter(tensors.values()))).shape[1] == 1:
+            # A length of one would be compiled on its own; and one token twice is the same to attention.
+            tensors = {name: tokens.expand(-1, 2, -1).contiguous() for name in tensors}
+            text = replace(text, **tensors)
+        for value in tensors.values():
+            torch._dynamo.maybe_mark_dynamic(value, LENGTH[value.ndim])  # type: ignore[attr-defined]
         return text
 
     return prepared
