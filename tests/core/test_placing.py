@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from card_steps import LEVEL, Steps, angles
+from card_steps import LEVEL, Steps
 from families import ltx, wan
 from families.conformance import all_tasks
 from model_files import LAYERS, SIZES, scaled_float8
@@ -54,11 +54,6 @@ def streamed(expert: Expert, share: float = 0.0) -> int:
     return sum(tensor.nbytes for number, block in enumerate(blocks) if number not in stays for tensor in block.home)
 
 
-def once(case: Any, unit: Any) -> int:
-    """Bytes beside weights that come in a step for all its passes."""
-    return LEVEL + (angles(case, unit) if case.family is WAN else 0)
-
-
 def on_card(
     case: Any, model: VaceModel, plan: PlacingPlan, unit: Any, options: Any, card: Card, on_step: Any = None
 ) -> Any:
@@ -77,7 +72,7 @@ def test_weights_ten_times_the_card_give_the_same_frames_and_every_block_comes_o
         steps = Steps(card)
         assert torch.equal(on_card(case, model, STREAMED, unit, options, card, steps), wanted)
         assert card.used == 0
-    assert [moved for moved, _ in steps.seen] == [streamed(model.expert) + once(case, unit)]
+    assert [moved for moved, _ in steps.seen] == [streamed(model.expert) + LEVEL]
     assert before == [weight.data_ptr() for weight in model.expert.base.parameters()]
 
 
@@ -103,7 +98,7 @@ def test_as_much_stays_as_there_is_room_for(job):
         got = on_card(case, model, replace(STREAMED, share=0.6), unit, options, card, steps)
     assert torch.equal(got, wanted)
     # Of so few blocks one may still be in its slot from the step before.
-    assert all(moved <= streamed(model.expert, 0.6) + once(case, unit) for moved, _ in steps.seen)
+    assert all(moved <= streamed(model.expert, 0.6) + LEVEL for moved, _ in steps.seen)
     assert 0 < streamed(model.expert, 0.6) < 0.7 * streamed(model.expert)
 
 
@@ -172,7 +167,7 @@ def test_a_pair_with_adapters_of_their_own_that_act_in_a_part_of_the_steps():
         steps = Steps(card)
         assert torch.equal(on_card(case, model, STREAMED, unit, options, card, steps), wanted)
     # Where the adapter does not act, its blocks do not come.
-    assert steps.seen[-1][0] == streamed(Expert(base=model.expert.base)) + once(case, unit)
+    assert steps.seen[-1][0] == streamed(Expert(base=model.expert.base)) + LEVEL
 
 
 def test_packed_weights_are_streamed_as_they_are_stored(tmp_path):
@@ -195,7 +190,7 @@ def test_packed_weights_are_streamed_as_they_are_stored(tmp_path):
     with Card(2**30) as card:
         steps = Steps(card)
         assert torch.equal(on_card(wan.CASE, kept, STREAMED, unit, options, card, steps), wanted)
-    assert steps.seen[0][0] == streamed(kept.expert) + once(wan.CASE, unit)
+    assert steps.seen[0][0] == streamed(kept.expert) + LEVEL
     assert streamed(kept.expert) < 0.3 * streamed(model().expert)
 
 

@@ -15,8 +15,9 @@ from typing import Annotated
 from typer import Exit, Option, Typer
 
 from .. import __version__
+from ..pipeline.parallel.processes import rank_and_count
 from . import ablate, data, demo, evaluate, plan, study, tools, train
-from .console import EXIT_CODES, result, set_debug
+from .console import EXIT_CODES, quiet, result, set_debug
 from .jobs import Remembering
 from .options import Sheet
 from .run import preview, run
@@ -73,4 +74,5 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # what a terminal has no letter for does not stop the job
-    app()
+    with quiet(is_quiet=rank_and_count()[0] > 0):
+        app()

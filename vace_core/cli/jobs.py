@@ -28,6 +28,7 @@ from ..files.replacing import reason, remove_left
 from ..inputs.put_back import is_series
 from ..media.ranges import named_frame
 from ..media.sources import open_footage
+from ..pipeline.parallel.processes import rank_and_count
 from ..sampling.kept import KeptSteps
 from .console import hint, log, print_table, say
 from .files import Files
@@ -207,14 +208,16 @@ class KeptJob:
 
     def done(self) -> None:
         """Its output is confirmed, so that nothing needs to be kept."""
+        if self.folder is None:
+            return
         if self._again is not None and self.plan.output:
             remove_left(Path(self.plan.output), before=self._again.begun)
-        if self.folder is not None and self.stays:
+        if self.stays:
             self.folder.keep(WRITTEN, {})
             _take_away_older(self.folder, self.plan)
             self.folder.close()
             return
-        if self.folder is not None and not self.folder.remove():
+        if not self.folder.remove():
             say(f"! The folder {self.folder.path} is of no more use, and cannot be removed.", "yellow")
 
     def failed(self, error: BaseException) -> None:
@@ -232,8 +235,15 @@ class KeptJob:
 
 @contextmanager
 def kept_job(task: str, run: Run, context: Context) -> Generator[KeptJob, None, None]:
-    """The job that is begun, or gone on with, by a command; none of it is kept where nothing will be computed."""
-    job = KeptJob(None, _plan(context)) if run.dry_run else _resumed(context) or _begun(task, run, context)
+    """The job that is begun, or gone on with, by a command; none of it is kept where nothing will be computed.
+
+    Of several processes the first one keeps it.
+    """
+    if run.dry_run or rank_and_count()[0]:
+        again = context.find_object(Resumed)
+        job = KeptJob(None, _plan(context) if again is None else again.plan, again)
+    else:
+        job = _resumed(context) or _begun(task, run, context)
     try:
         yield job
     except BaseException as error:
@@ -251,7 +261,7 @@ def go_on(context: Context, path: Path, output: Path | None, redo: Redo | None =
     Raises:
         InputError: it is no job, it is running, or a file that it reads has changed.
     """
-    with JobFolder.open(path.absolute()) as folder:
+    with JobFolder.open(path.absolute(), hold=rank_and_count()[0] == 0) as folder:
         plan = Invocation.of(folder)
         plan.check_files()
         now = _versions()
