@@ -82,6 +82,15 @@ class TestPlan:
         assert text[0].startswith("plan: 17 frames at 16 fps (1.06 s) in 3 windows")
         assert "frame 16: shows 1" in text
 
+    def test_of_a_very_long_clip_the_first_hundred_windows_are_drawn(self, run, pack):
+        made = run("VacePlanWindows", length=1601, window=9, overlap=1)
+        assert len(made[0].plan) == 200
+        high = pack.vace_core.preview.timeline.draw_plan(made[0].plan).height
+        shorter = run("VacePlanWindows", length=801, window=9, overlap=1)[0].plan
+        assert len(shorter) == 100
+        assert 0 < high - pack.vace_core.preview.timeline.draw_plan(shorter).height < 60
+        assert len(made.ui["text"][0].split("\n")) == 100
+
     @pytest.mark.parametrize(
         ("given", "said"),
         [
