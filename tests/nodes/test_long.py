@@ -136,6 +136,16 @@ class TestSampled:
         assert "largest difference to the source there: 0 of 255" in made[2]
         assert "Largest step where windows meet: " in made[2]
 
+    def test_a_clip_of_one_window_that_is_filled_up(self, run, model):
+        mask = torch.zeros(6, 32, 48)
+        mask[:, 8:24, 8:32] = 1
+        vcu = run("VaceInpaintVideo", images=clip(6), mask=mask, fit="starter, any length", fps=8.0)[0]
+        assert vcu.padding
+        plan = run("VacePlanWindows", vcu=vcu, **PLAN)[0]
+        images, _, report = run("VaceSampleLongVideo", model=model, vcu=vcu, plan=plan, **OPTIONS).result
+        assert images.shape[0] == 6
+        assert "0 of 255" in report
+
     def test_one_window_again_and_everything_else_as_it_was(self, run, model, inpainting, made):
         plan = run("VacePlanWindows", vcu=inpainting, changes="1: seed 77", **PLAN)[0]
         given = {"model": model, "vcu": inpainting, "plan": plan, "made": made[0], **OPTIONS}
