@@ -1,12 +1,14 @@
 """Crop and stitch against the full frame: tokens, time, memory, and what the starter makes of its own world.
 
-    python benchmarks/crop.py [--clips 6]
+    python benchmarks/crop.py [--clips 6] [--steps 20] [--prompt] [--shares 0.01 0.04 0.16 0.5]
 
-Held-out clips of the starter's world, 17 frames of 128 x 128, of which a square of some share of the frame is made
-again without a prompt: by way of the full frame; of a box around the mask as it is; and of that box brought to 64
-pixels or more, which the model was trained on. PSNR is that of the hole against the clip. The seam is the mean
-difference of neighbouring pixels across it, in levels of 255, beside that of the clip itself in the same place. Memory
-is the most that tensors took at once in one step and the decoding, the model left out; time is that of a job.
+Held-out clips of the starter's world, 17 frames of 128 x 128, of which a square of some share of the frame, at some
+place, is made again: by way of the full frame, and of a box around the mask; each at the pixels of the clip, and at
+half of them, by which a whole frame is as large as the starter knows it. With --prompt also with one that names what
+the model is shown: the background, and the objects that are seen in the box. PSNR is that of the hole against the
+clip. The seam is the mean difference of neighbouring pixels across it, in levels of 255, beside that of the clip itself
+in the same place. Memory is the most that tensors took at once in one step and the decoding, the model left out; time
+is that of a job without a prompt, which is one pass of the model a step. A crop that is the whole frame is left out.
 """
 
 from __future__ import annotations
@@ -17,35 +19,44 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
+from typing import Any
 
 import measuring
 import torch
+from measuring import RESULTS
 from memory import LiveBytes
 from torch import Tensor
 
 from vace_core import tasks
-from vace_core.geometry import Grid
+from vace_core.geometry import Box, Grid
 from vace_core.inputs.blending import BlendMode, seam_steps
 from vace_core.inputs.crops import crop_boxes, crop_masks
 from vace_core.inputs.fitted import Source, Target, fit_clip
 from vace_core.inputs.put_back import stitch
 from vace_core.inputs.resizing import resize_masks
-from vace_core.pipeline import VaceModel, finish, sample
+from vace_core.pipeline import SamplingOptions, VaceModel, finish, sample
+from vace_core.pipeline.composite import composite_vcu
 from vace_core.starter.model import STARTER_OPTIONS, STARTER_PRESET, load_starter
-from vace_core.starter.world import random_clip
+from vace_core.starter.world import SceneClip, random_scene, render
 from vace_core.vcu import VideoConditionUnit
 
 SIDE, FRAMES, SHARES, HELD_OUT = 128, 17, (0.01, 0.04, 0.16, 0.5), 9_000_000
-BLENDS: tuple[BlendMode, ...] = ("feather", "multiband")
 ANY = Grid(frames=STARTER_PRESET.grid.frames, pixels=1, patch=1)
+WAYS: dict[str, tuple[float | None, float]] = {
+    "full frame": (None, 1.0),
+    "full frame, half scale": (None, 0.5),
+    "crop, margin 0.5": (0.5, 1.0),
+    "crop, margin 1, half scale": (1.0, 0.5),
+}
+"""Surrounding on each side of the mask, as a ratio of its own, or None = all of the frame; and the scale."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Job:
-    """What the model is given, and what becomes of its frames."""
+    """What the model is given, where that lies in the frame, and what becomes of its frames."""
 
     vcu: VideoConditionUnit
+    box: Box
     back: Callable[[Tensor], Tensor]
 
 
@@ -58,33 +69,49 @@ def hole(share: float, seed: int) -> Tensor:
     return where
 
 
-def full(frames: Tensor, where: Tensor) -> Job:
-    masks = where.float()[None, None].expand(-1, -1, FRAMES, -1, -1).contiguous()
-    return Job(vcu=tasks.inpaint(frames, masks, fps=STARTER_PRESET.fps), back=lambda made: made)
-
-
-def cropped(frames: Tensor, where: Tensor, least: int) -> Job:
-    boxes = crop_boxes(where, step=STARTER_PRESET.grid.step)
-    (box,) = boxes
-    height, width = (max(side, least) for side in (box.height, box.width))
+def shown(frames: Tensor, where: Tensor, box: Box, size: tuple[int, int]) -> Job:
     part = frames[..., box.top : box.bottom, box.left : box.right]
-    target = Target(takes=ANY, height=height, width=width, all_frames=True, whole=True)
+    target = Target(takes=ANY, height=size[0], width=size[1], all_frames=True, whole=True)
     fitted = fit_clip(Source(frames=part, fps=STARTER_PRESET.fps), target)
-    masks = resize_masks(crop_masks(where, boxes).float(), fitted.plan)
+    masks = resize_masks(crop_masks(where, (box,)).float(), fitted.plan)
     vcu = tasks.inpaint(fitted.frames, masks, fps=STARTER_PRESET.fps)
-    return Job(vcu=vcu, back=lambda made: stitch(made, frames, where, boxes))
+    return Job(vcu=vcu, box=box, back=lambda made: stitch(made, frames, where, (box,)))
 
 
-WAYS: dict[str, Callable[[Tensor, Tensor], Job]] = {
-    "full frame": full,
-    "crop": lambda frames, where: cropped(frames, where, 0),
-    "crop, 64 or more": lambda frames, where: cropped(frames, where, 64),
-}
+def box_of(where: Tensor, margin: float | None, scale: float) -> Box:
+    if margin is None:
+        return Box(0, 0, SIDE, SIDE)
+    return crop_boxes(where, margin=margin, step=round(STARTER_PRESET.grid.step / scale))[0]
+
+
+def prompt_of(seed: int, clip: SceneClip, box: Box) -> str:
+    """What is seen in the box, as the world's captions say it."""
+    scene = random_scene(HELD_OUT + seed)
+    seen = [bool(mask[..., box.top : box.bottom, box.left : box.right].any()) for mask in clip.masks]
+    return replace(scene, objects=tuple(one for one, there in zip(scene.objects, seen, strict=True) if there)).caption
+
+
+def made_by(model: VaceModel, job: Job, prompt: str, seed: int, steps: int) -> dict[BlendMode, Tensor]:
+    """The result by way of each blend, of one sampling and decoding."""
+    vcu = replace(job.vcu, prompt=prompt) if prompt else job.vcu
+    options = replace(options_for(steps), seed=seed, guidance_scale=STARTER_OPTIONS.guidance_scale if prompt else 1.0)
+    canvases: list[Tensor] = []
+
+    def seen(canvas: Tensor) -> Tensor:
+        canvases.append(canvas.clone())
+        return canvas
+
+    banded = finish(model.vae, vcu, sample(model, vcu, options), blend_mode="multiband", correct=seen)
+    return {"feather": job.back(composite_vcu(canvases[0], vcu)), "multiband": job.back(banded)}
+
+
+def options_for(steps: int) -> SamplingOptions:
+    return replace(STARTER_OPTIONS, steps=steps)
 
 
 def psnr(result: Tensor, truth: Tensor, where: Tensor) -> float:
     error = ((result - truth) / 2).square()[where[None, None].expand_as(result)].mean()
-    return -10 * math.log10(float(error))
+    return -10 * math.log10(max(float(error), 1e-10))
 
 
 def peak(model: VaceModel, job: Job) -> float:
@@ -95,9 +122,48 @@ def peak(model: VaceModel, job: Job) -> float:
         if isinstance(module, torch.nn.Module):
             tracker.ignore(module)
     with torch.no_grad(), tracker:
-        latents = sample(model, job.vcu, replace(STARTER_OPTIONS, steps=1))
+        latents = sample(model, job.vcu, options_for(1))
         finish(model.vae, job.vcu, latents)
     return tracker.peak / 2**20
+
+
+def row_of(model: VaceModel, share: float, way: str, clips: int, steps: int, *, prompts: bool) -> dict[str, Any] | None:
+    """What a way comes to for masks of some share; None = its box is the whole frame."""
+    scores: dict[str, list[float]] = {}
+    margin, scale = WAYS[way]
+    for seed in range(clips):
+        clip = render(random_scene(HELD_OUT + seed), num_frames=FRAMES, height=SIDE, width=SIDE)
+        where = hole(share, seed).expand(FRAMES, -1, -1)
+        box = box_of(where[:1], margin, scale)
+        if margin is not None and box.height == box.width == SIDE:
+            return None
+        job = shown(clip.frames, where[:1], box, (round(box.height * scale), round(box.width * scale)))
+        inside = where[None, None]
+        begin = time.process_time()
+        results = made_by(model, job, "", seed, steps)
+        found = {"seconds": time.process_time() - begin, "hole": psnr(results["feather"], clip.frames, where)}
+        found["own"] = 127.5 * seam_steps(clip.frames, inside)[0]
+        for blend, result in results.items():
+            found[blend] = 127.5 * seam_steps(result, inside)[0]
+            kept = (result - clip.frames).abs()[~inside.expand_as(result)]
+            assert not len(kept) or float(kept.max()) == 0, "a kept pixel has changed"
+        if prompts:
+            said = made_by(model, job, prompt_of(seed, clip, job.box), seed, steps)
+            found["hole, prompt"] = psnr(said["feather"], clip.frames, where)
+        for name, value in found.items():
+            scores.setdefault(name, []).append(value)
+    vcu = job.vcu
+    return {
+        "mask": share,
+        "way": way,
+        "size": f"{vcu.width} x {vcu.height}",
+        "tokens": STARTER_PRESET.grid.tokens(FRAMES, vcu.height, vcu.width),
+        "peak": peak(model, job),
+        **{name: sum(values) / len(values) for name, values in scores.items()},
+        "clips": clips,
+        "steps": steps,
+        "each": {name: scores[name] for name in ("hole", "hole, prompt") if name in scores},
+    }
 
 
 def main() -> None:
@@ -105,45 +171,31 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=6)
     parser.add_argument("--steps", type=int, default=STARTER_OPTIONS.steps)
     parser.add_argument("--shares", type=float, nargs="+", default=SHARES)
+    parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=WAYS)
+    parser.add_argument("--prompt", action="store_true")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
-    model = load_starter()
-    grid, rows, found = STARTER_PRESET.grid, [], []
+    path, model = RESULTS / "crop.json", load_starter()
+    known = {(one["mask"], one["way"]): one for one in json.loads(path.read_text())} if path.exists() else {}
     for share in chosen.shares:
-        for way, make in WAYS.items():
-            scores: dict[str, list[float]] = {name: [] for name in ("seconds", "psnr", "own", *BLENDS)}
-            for seed in range(chosen.clips):
-                clip = random_clip(HELD_OUT + seed, num_frames=FRAMES, height=SIDE, width=SIDE)
-                where = hole(share, seed).expand(FRAMES, -1, -1)
-                job = make(clip.frames, where[:1])
-                begin = time.process_time()
-                latents = sample(model, job.vcu, replace(STARTER_OPTIONS, seed=seed, steps=chosen.steps))
-                made = {blend: finish(model.vae, job.vcu, latents, blend_mode=blend) for blend in BLENDS[:1]}
-                scores["seconds"].append(time.process_time() - begin)
-                made["multiband"] = finish(model.vae, job.vcu, latents, blend_mode="multiband")
-                results = {blend: job.back(frames) for blend, frames in made.items()}
-                inside = where[None, None]
-                scores["psnr"].append(psnr(results["feather"], clip.frames, where))
-                scores["own"].append(127.5 * seam_steps(clip.frames, inside)[0])
-                for blend, result in results.items():
-                    scores[blend].append(127.5 * seam_steps(result, inside)[0])
-                kept = max(float((one - clip.frames).abs()[~inside.expand_as(one)].max()) for one in results.values())
-                assert kept == 0, "a kept pixel has changed"
-            mean = {name: sum(values) / len(values) for name, values in scores.items()}
-            vcu = job.vcu
-            tokens = grid.tokens(FRAMES, vcu.height, vcu.width)
-            row = {"mask": share, "way": way, "size": f"{vcu.width} x {vcu.height}", "tokens": tokens,
-                   "peak": peak(model, job), **mean}  # fmt: skip
-            found.append(row | {"each": scores["psnr"]})
-            rows.append([
-                f"{share:.0%}", way, row["size"], str(tokens), f"{mean['seconds']:.2f} s", f"{row['peak']:.0f} MiB",
-                f"{mean['psnr']:.1f} dB", f"{mean['own']:.2f}", f"{mean['feather']:.2f}", f"{mean['multiband']:.2f}",
-            ])  # fmt: skip
-            print(rows[-1], flush=True)
-    head = ["mask", "shown to the model", "size", "tokens", "time", "peak", "hole", "seam of the clip", "hard edge",
-            "multiband"]  # fmt: skip
-    measuring.show("Crop and stitch against the full frame", head, rows)
-    (Path(__file__).parent / "results" / "crop.json").write_text(json.dumps(found, indent=1) + "\n")
+        for way in chosen.ways:
+            if one := row_of(model, share, way, chosen.clips, chosen.steps, prompts=chosen.prompt):
+                known[share, way] = one
+                print(" | ".join(cells(one)), flush=True)
+                path.write_text(json.dumps(list(known.values()), indent=1) + "\n")  # rows of other runs stay
+    head = ["mask", "shown to the model", "size", "tokens", "time", "peak", "hole", "hole, with a prompt",
+            "seam of the clip", "hard edge", "multiband", "clips, steps"]  # fmt: skip
+    order = sorted(known.values(), key=lambda one: (one["mask"], list(WAYS).index(one["way"])))
+    measuring.show("Crop and stitch against the full frame", head, [cells(one) for one in order])
+
+
+def cells(one: dict[str, Any]) -> list[str]:
+    prompted = f"{one['hole, prompt']:.1f} dB" if "hole, prompt" in one else "—"
+    return [
+        f"{one['mask']:.0%}", one["way"], one["size"], str(one["tokens"]), f"{one['seconds']:.2f} s",
+        f"{one['peak']:.0f} MiB", f"{one['hole']:.1f} dB", prompted,
+        *(f"{one[name]:.2f}" for name in ("own", "feather", "multiband")), f"{one['clips']}, {one['steps']}",
+    ]  # fmt: skip
 
 
 if __name__ == "__main__":

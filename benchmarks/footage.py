@@ -16,7 +16,7 @@ import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -34,6 +34,7 @@ from vace_core.media.sources import open_footage
 # A green. Chromium shows a flat BT.709 patch with a large blue difference up to 3 levels off, whoever coded it, so that
 # a picture and a video of the same colour differ there; the blue difference of this one is small.
 PATCH = (60, 120, 100)
+JOBS, GROUP = ("inpaint", "extend"), 100
 WITNESS = ["ffmpeg", "-v", "error", "-nostdin", "-y"]
 
 
@@ -353,16 +354,23 @@ def in_chromium(python: str | None) -> Callable[[list[Path], Kind], list[np.ndar
     return look
 
 
-def memory_rows(source_frames: int, size: tuple[int, int], folder: Path) -> list[list[str]]:
+def memory_rows(
+    source_frames: int, size: tuple[int, int], folder: Path, tasks: Sequence[str] = JOBS
+) -> list[list[str]]:
     """Peak memory of processes that edit 81 frames of a film, and go on after its end."""
     path = folder / f"{size[0]}-{source_frames}.mp4"
     graph = f"testsrc2=s={size[0]}x{size[1]}:r=25"
-    coding = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "100"]
-    subprocess.run(
-        [*WITNESS, "-f", "lavfi", "-i", graph, *coding, "-frames:v", str(source_frames), str(path)], check=True
-    )
+    coding = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", str(GROUP)]
+    # Of 4K the first pictures are coded, and then repeated as they are stored: coding 1,500 takes long.
+    coded = min(GROUP, source_frames) if size[0] > 2000 else source_frames
+    first = path if coded == source_frames else folder / f"first-{path.name}"
+    subprocess.run([*WITNESS, "-f", "lavfi", "-i", graph, *coding, "-frames:v", str(coded), str(first)], check=True)
+    if first != path:
+        again = ["-stream_loop", str(source_frames // coded - 1), "-i", str(first), "-c", "copy", str(path)]
+        subprocess.run([*WITNESS, *again], check=True)
+        first.unlink()
     rows: list[list[str]] = []
-    for task in ("inpaint", "extend"):
+    for task in tasks:
         command = [sys.executable, __file__, "--job", task, str(path)]
         found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         rows.append([
@@ -417,6 +425,7 @@ def main() -> None:
     parser.add_argument("--browser", help="a Python that has playwright")
     parser.add_argument("--memory", action="store_true", help="the memory of long films, and not the kinds")
     parser.add_argument("--only", help="kinds whose name holds this; films such as 320-6000")
+    parser.add_argument("--tasks", nargs="+", choices=JOBS, default=JOBS, help="of which memory is measured")
     parser.add_argument("--job", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -429,7 +438,7 @@ def main() -> None:
             head = ["size", "frames of the source", "task", "written", "before", "with its clip", "peak"]
             films = [(frames, (320, 180)) for frames in (81, 641, 6000)] + [(1500, (3840, 2160))]
             chosen = [film for film in films if not options.only or options.only in f"{film[1][0]}-{film[0]}"]
-            rows = [row for film in chosen for row in memory_rows(*film, folder)]
+            rows = [row for film in chosen for row in memory_rows(*film, folder, options.tasks)]
             show("Memory of an edit of 81 frames, and of 40 after the end", head, rows)
             if not options.only:
                 table = [dict(zip(head, row, strict=True)) for row in rows]

@@ -31,9 +31,20 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from vace_core import pipeline
 from vace_core.adapter import Attachment
+from vace_core.files.packed import Packing
+from vace_core.loading.lora import Added
+from vace_core.loading.placing.measure import bytes_from_sizes
+from vace_core.loading.placing.placed import PlacedBase, Placement
+from vace_core.loading.placing.plan import PlacingPlan
+from vace_core.models import layers
+from vace_core.models.devices import Memory
 from vace_core.models.wan import dit
-from vace_core.models.wan.vae import WanVaeNetwork
+from vace_core.models.wan.family import WAN
+from vace_core.models.wan.vae import VaeSizes, WanVaeNetwork
 from vace_core.models.wan.vae_stream import WanVae
+from vace_core.pipeline import Expert
+from vace_core.preview.cost import ModelSizes
+from vace_core.preview.plan import Job, plan_job
 from vace_core.sampling.guidance import guide
 
 GIB = 2**30
@@ -45,6 +56,9 @@ TOY = peers.sizes(256, 384, 4, 2)
 TOY_CLIP = {"toy": (5, 32, 48)}
 # How far frames of −1..1 of the card may be from the CPU's, in the mean: float32 in another order, and bfloat16.
 MOST = {torch.float32: 1e-4, torch.bfloat16: 0.05}
+LIMIT = 12 * 10**9  # bytes of the card that a streamed 14B is given
+ROOM = 0.95  # of these that its plan counts with: torch's pieces of memory are not full
+RANK = 32  # of the LoRA
 BACKENDS = (SDPBackend.FLASH_ATTENTION, SDPBackend.CUDNN_ATTENTION, SDPBackend.EFFICIENT_ATTENTION)
 
 
@@ -89,7 +103,7 @@ class Bench:
             self.add(part, *cells, "out of memory")
             return None
         finally:
-            self._empty()
+            self.empty()
         peak = self._peak() - before
         self.add(part, *cells, f"{statistics.median(seconds):.3f}", f"{peak / GIB:.2f}" if peak else "")
         return statistics.median(seconds)
@@ -114,7 +128,7 @@ class Bench:
     def _peak(self) -> int:
         return torch.cuda.max_memory_allocated(self.device) if self.device.type == "cuda" else 0
 
-    def _empty(self) -> None:
+    def empty(self) -> None:
         gc.collect()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
@@ -159,7 +173,7 @@ def latent_size(clip: tuple[int, int, int]) -> tuple[int, int, int]:
 
 
 @dataclass
-class Job:
+class Asked:
     """What a step of one size is asked."""
 
     latents: Tensor
@@ -167,9 +181,9 @@ class Job:
     texts: list[Tensor]
 
 
-def job(bench: Bench, clip: tuple[int, int, int]) -> Job:
+def asked_of(bench: Bench, clip: tuple[int, int, int]) -> Asked:
     size, device = latent_size(clip), bench.device
-    return Job(
+    return Asked(
         latents=torch.randn(1, dit.LATENTS.channels, *size, device=device),
         context=torch.randn(1, dit.LATENTS.vace_in_channels, *size, device=device),
         texts=[torch.randn(1, TEXT, 4096, device=device) for _ in range(2)],
@@ -183,16 +197,16 @@ def ours(bench: Bench, of: peers.DitSizes) -> tuple[Any, Any]:
     return base, adapter
 
 
-def our_step(base: Any, adapter: Any, asked: Job) -> Callable[[], Tensor]:
+def our_step(base: Any, adapter: Any, asked: Asked) -> Callable[[], Tensor]:
     """One step with prompt and negative prompt, as the sampler calls it."""
     with torch.no_grad():
-        texts = [base.prepare_text(text) for text in asked.texts]
+        texts = [base.prepare_text(text, fps=16.0) for text in asked.texts]
         attachments = [Attachment(adapter=adapter, context=adapter.embed(asked.context))]
     step = guide(base, *texts, guidance_scale=GUIDANCE, attachments=attachments)
     return lambda: step(asked.latents, SIGMA)
 
 
-def diffusers_step(peer: Any, bench: Bench, of: peers.DitSizes, asked: Job) -> Callable[[], Tensor]:
+def diffusers_step(peer: Any, bench: Bench, of: peers.DitSizes, asked: Asked) -> Callable[[], Tensor]:
     with torch.device(bench.device):
         model: Any = random_weights(peers.diffusers_dit(peer, of).to(torch.bfloat16))
     latents, context = asked.latents.bfloat16(), asked.context.bfloat16()
@@ -208,7 +222,7 @@ def diffusers_step(peer: Any, bench: Bench, of: peers.DitSizes, asked: Job) -> C
     return lambda: peers.guided(asked.latents, *(ask(text) for text in texts))
 
 
-def comfyui_step(peer: Any, bench: Bench, of: peers.DitSizes, asked: Job) -> Callable[[], Tensor]:
+def comfyui_step(peer: Any, bench: Bench, of: peers.DitSizes, asked: Asked) -> Callable[[], Tensor]:
     with torch.device(bench.device):
         model: Any = random_weights(peers.comfyui_dit(peer, of, torch.bfloat16))
     latents, context = asked.latents.bfloat16(), asked.context.bfloat16()[:, None]
@@ -229,7 +243,7 @@ def steps(bench: Bench) -> None:
     }
     for model, of in ({"toy": TOY} if bench.quick else MODELS).items():
         for clip, size in (TOY_CLIP if bench.quick else CLIPS).items():
-            asked, repeats = job(bench, size), 3 if model == "1.3B" and clip == "480p" else 1
+            asked, repeats = asked_of(bench, size), 3 if model == "1.3B" and clip == "480p" else 1
             base, adapter = ours(bench, of)
             mine = bench.timed("steps", [model, clip, "vace_core"], our_step(base, adapter, asked), repeats)
             if clip != "720p":
@@ -272,6 +286,103 @@ def attention(bench: Bench) -> None:
                 bench.add("attention", what, backend.name, f"not there: {str(error)[:60]}")
 
 
+def in_main_memory(of: peers.DitSizes) -> tuple[Any, Any]:
+    """As `ours`, beside the card: the same random numbers again and again, for 14B of them take minutes."""
+    with torch.device("meta"):
+        networks: list[Any] = [dit.WanDit(of.wan), dit.build_adapter(of.wan, of.context_layers)]
+    largest = max(weight.numel() for network in networks for weight in network.parameters())
+    numbers = torch.randn(largest).mul_(0.02).bfloat16()
+    for network in networks:
+        network.to(torch.bfloat16).to_empty(device="cpu").requires_grad_(False).eval()
+        for weight in network.parameters():
+            weight.copy_(numbers[: weight.numel()].view_as(weight))
+    return networks[0], networks[1]
+
+
+def plan_for(of: peers.DitSizes, clip: tuple[int, int, int], free: int) -> PlacingPlan:
+    """How the planner has a model share so many bytes with a job, its transformer apart from all else."""
+    expert = bytes_from_sizes(WAN, of.wan, len(of.context_layers), torch.bfloat16)
+    sizes = ModelSizes(
+        family=WAN, base=of.wan, context_blocks=len(of.context_layers), vae=VaeSizes(), weights={}, experts=(expert,)
+    )
+    memory = Memory(name="card", total=free, free=free)
+    return replace(plan_job(sizes, Job(size=clip, passes=2), memory).plan, stays=False)
+
+
+@contextmanager
+def limited(bench: Bench, most: int | None) -> Generator[None, None, None]:
+    """A card of so many bytes."""
+    if bench.device.type != "cuda" or most is None:
+        yield
+        return
+    total = torch.cuda.get_device_properties(bench.device).total_memory
+    torch.cuda.set_per_process_memory_fraction(min(most / total, 1.0), bench.device)
+    try:
+        yield
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0, bench.device)
+
+
+def streaming(bench: Bench) -> None:
+    """Weights that come from main memory as they are used: equal to those on the card, and a model larger than it."""
+    models = {"toy": (TOY, None)} if bench.quick else {"1.3B": (MODELS["1.3B"], None), "14B": (MODELS["14B"], LIMIT)}
+    clip = TOY_CLIP["toy"] if bench.quick else CLIPS["480p"]
+    for name, (of, most) in models.items():
+        if bench.over("streaming", name):
+            continue
+        (base, adapter), asked = in_main_memory(of), asked_of(bench, clip)
+        plan = PlacingPlan(stays=False, share=0.0) if most is None else plan_for(of, clip, int(most * ROOM))
+        with limited(bench, most):
+            placement = Placement(plan, bench.device)
+            there: Any = PlacedBase(Expert(base=base, adapter=adapter), placement)
+            step = our_step(there, adapter, asked)
+            bench.timed("streaming", [name, f"{plan.share:.0%} of the blocks stay"], step, 1)
+            with torch.no_grad():
+                got = step()
+            placement.clear()
+        if most is None:  # small enough to be there whole
+            for network in (base, adapter):
+                network.to(bench.device)
+            whole = our_step(base, adapter, asked)
+            bench.timed("streaming", [name, "all on the card"], whole, 1)
+            with torch.no_grad():
+                same = torch.equal(got, whole())
+            bench.add("streaming", name, "equal", str(same))
+            if not same:
+                bench.failed.append(f"{name} streamed differs from {name} on the card.")
+        elif placement.plan != plan:
+            bench.failed.append(f"{name} did not fit into {most / GIB:.1f} GiB as planned.")
+        del base, adapter, there, step
+        bench.empty()
+
+
+def lora(bench: Bench) -> None:
+    """A LoRA of rank 32 on the largest weight of a block: merged, and added to float8 when that is used."""
+    rows, columns = (TOY if bench.quick else MODELS["14B"]).wan.ffn, (TOY if bench.quick else MODELS["14B"]).wan.width
+    added = Added(factors=(torch.randn(rows, RANK) * 0.1, torch.randn(RANK, columns) * 0.1), scale=0.5)
+    weight, x = torch.randn(rows, columns) * 0.02, torch.randn(64, columns)
+    stored = weight.to(torch.float8_e4m3fn)
+
+    def merge(device: torch.device) -> Callable[[], Tensor]:
+        there, kept = added.to(device), weight.to(device)
+        return lambda: there.onto(kept.clone())
+
+    def use(device: torch.device) -> Callable[[], Tensor]:
+        layer = layers.Linear(columns, rows, bias=False, device="meta")
+        layers.keep_packed(layer, stored.to(device), Packing(change=added.to(device).onto))
+        given = x.to(device)
+        return lambda: layer(given)
+
+    for what, make in {"merged into a weight": merge, "added to float8 as it is used": use}.items():
+        run = make(bench.device)
+        bench.timed("LoRA", [what, f"{rows} x {columns}"], run)
+        with torch.no_grad():
+            far = measuring.distance(run().cpu(), make(torch.device("cpu"))())
+        bench.add("LoRA", what, "from the CPU's", f"{far:.1e}")
+        if not far <= MOST[torch.float32]:
+            bench.failed.append(f"A LoRA {what} is {far:.1e} away from the CPU's.")
+
+
 def vae(bench: Bench) -> None:
     """A clip encoded and decoded, whole and in tiles."""
     size = TOY_CLIP["toy"] if bench.quick else CLIPS["480p"]
@@ -297,13 +408,17 @@ def vae(bench: Bench) -> None:
         bench.timed("VAE", [name, "decode", "diffusers"], lambda o=other, z=stored: o.decode(z), 1)
 
 
-PARTS = {"tasks": tasks, "steps": steps, "attention": attention, "VAE": vae}
+PARTS = {
+    "tasks": tasks, "steps": steps, "attention": attention, "VAE": vae, "streaming": streaming, "LoRA": lora,
+}  # fmt: skip
 HEADS = {
     "tasks": ["family", "task", "precision", "mean difference from the CPU's frames, of −1..1"],
     "steps": ["model", "clip", "who", "s a step", "GiB beside the weights"],
     "ratios": ["model", "clip", "", "ratio"],
     "attention": ["to", "kernel", "s", "GiB"],
     "VAE": ["precision", "", "who", "s", "GiB"],
+    "streaming": ["model", "", "s a step", "GiB beside what stays"],
+    "LoRA": ["", "weight", "s", "GiB"],
 }
 
 

@@ -2,10 +2,10 @@
 
     PYTHON_OF_COMFYUI benchmarks/hostile_files.py COMFYUI [--count 300] [--seed 0]
 
-The files of tests/mutants.py: weights through every widget of the loaders that they can be chosen in, boxes as the text
-of a widget, pictures and videos through ComfyUI's own loaders (whose own errors are counted apart) and by the library's
-readers beside it. After every batch of 50 a normal prompt is run anew and must give the same pixels. Writes
-benchmarks/results/hostile_files.json.
+The files of tests/mutants.py: weights and LoRA through every widget of the loaders that they can be chosen in, boxes as
+the text of a widget, pictures and videos through ComfyUI's own loaders (whose own errors are counted apart), and all of
+them, with plans of long clips and folders of jobs, by the library's readers beside it. After every batch of 50 a normal
+prompt is run anew and must give the same pixels. Writes benchmarks/results/hostile_files.json.
 """
 
 from __future__ import annotations
@@ -85,7 +85,15 @@ def prompts(server: Server, mutant: Mutant) -> list[tuple[str, dict[str, Any]]]:
         values = {"images": ("load" if picture else "frames", 0), "fit": "starter"}
         task = ("VaceOutpaintVideo", with_defaults(server, "VaceOutpaintVideo", values))
         return [("media", chain(load=load, **frames, task=task, look=("PreviewAny", {"source": ("task", 0)})))]
+    if mutant.kind in ("plan", "job"):
+        return []  # no node takes them
     source, found = mutant.path, []
+    good = {"model": SMALL["name"], "vae": VAE["name"], "text_encoder": TEXT["name"], "low_noise_model": "none"}
+    if mutant.kind == "lora":
+        (server.folder / "models" / "loras" / source.name).symlink_to(source)
+        lora = ("VaceLoadLora", {"lora": source.name, "strength": 1.0, "network": "both"})
+        node = ("VaceLoadModel", {**good, "boundary": 0.875, "loras": ("lora", 0)})
+        return [("lora", chain(lora=lora, load=node, look=("PreviewAny", {"source": ("load", 0)})))]
     widgets = dict.fromkeys(GGUF, "unet_gguf") if mutant.kind == "gguf" else WIDGETS
     for widget, folder in widgets.items():
         target = server.folder / "models" / folder
@@ -98,7 +106,6 @@ def prompts(server: Server, mutant: Mutant) -> list[tuple[str, dict[str, Any]]]:
             name = source.name
             if not (target / name).exists():
                 (target / name).symlink_to(source)
-        good = {"model": SMALL["name"], "vae": VAE["name"], "text_encoder": TEXT["name"], "low_noise_model": "none"}
         node = ("VaceLoadModel", {**good, widget: name, "boundary": 0.875})
         node = ("VaceLoadAdapter", {"adapter": name}) if widget == "adapter" else node
         found.append((widget, chain(load=node, look=("PreviewAny", {"source": ("load", 0)}))))
@@ -140,7 +147,7 @@ def measure(comfyui: Path, count: int, seed: int) -> dict[str, Any]:
         pack.mkdir()
         (pack / "__init__.py").write_text(GGUF_PACK)
         with Server(comfyui, home, packs=[pack]) as server:
-            for folder in {*WIDGETS.values(), "unet_gguf"}:
+            for folder in {*WIDGETS.values(), "unet_gguf", "loras"}:
                 (server.folder / "models" / folder).mkdir(parents=True, exist_ok=True)
             batches = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
             hashes.append(normal_hash(server, 0))

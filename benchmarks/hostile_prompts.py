@@ -1,12 +1,12 @@
 """Hostile prompts, sent to a running ComfyUI: how many kill it, and how many end in anything but a sentence.
 
-    PYTHON_OF_COMFYUI benchmarks/hostile_prompts.py COMFYUI [--count 2000] [--seed 0]
+    PYTHON_OF_COMFYUI benchmarks/hostile_prompts.py COMFYUI [--count 2000] [--seed 0] [--add]
 
 Every node of the pack with good inputs, some of them replaced: wrong types, NaN, numbers beyond every range, half
 characters, links to the wrong place, objects that other packs could link, keys that are missing or too many. One half
 is sent to a ComfyUI whose console is UTF-8, one to a ComfyUI whose console is cp437, or cp1252 where ComfyUI itself
 does not start on that. After every batch of 50 a normal prompt is run anew and must give the same pixels. Writes
-benchmarks/results/hostile_prompts.json.
+benchmarks/results/hostile_prompts.json; with --add the counts of this run, of another seed, are added to what is there.
 """
 
 from __future__ import annotations
@@ -239,22 +239,37 @@ def measured(comfyui: Path, count: int, seed: int, keep: Callable[[dict[str, Any
     return result()
 
 
+def added(before: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    """What two runs found together; of sentences there are as many as in the run that had more."""
+    tables = ("outcomes", "their hashes")
+    sums = ("seeds", "prompts", "normal prompts", "seconds", "bad")
+    return {
+        **{name: max(before[name], one) for name, one in found.items() if name not in (*tables, *sums)},
+        **{name: before[name] + found[name] for name in sums},
+        **{name: dict(Counter(before[name]) + Counter(found[name])) for name in tables},
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("comfyui", type=Path)
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--add", action="store_true", help="to the counts of another seed")
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
     version = (options.comfyui / "comfyui_version.py").read_text(encoding="utf-8").split('"')[1]
 
+    known = json.loads(options.out.read_text(encoding="utf-8")) if options.out.exists() else {}
+    before = known.get(f"ComfyUI {version}") if options.add else None
+
     def keep(found: dict[str, Any]) -> None:
-        known = json.loads(options.out.read_text(encoding="utf-8")) if options.out.exists() else {}
-        known[f"ComfyUI {version}"] = found
+        alone = {"seeds": [options.seed], **found}
+        known[f"ComfyUI {version}"] = alone if before is None else added(before, alone)
         options.out.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
 
-    found = measured(options.comfyui.resolve(), options.count, options.seed, keep)
-    keep(found)
+    keep(measured(options.comfyui.resolve(), options.count, options.seed, keep))
+    found = known[f"ComfyUI {version}"]
     print(json.dumps({name: one for name, one in found.items() if name != "bad"}, indent=1))
 
 

@@ -5,6 +5,7 @@
 The card is pretended (`tests/pretended_card.py`): its bytes and the copies to it are accounted, it refuses what does
 not fit, and nothing is computed. The files have their full size and are one hole, which takes no room on the disk, and
 are mapped instead of read. ComfyUI decides about memory as it would with such an NVIDIA card. One step with guidance.
+Each row is saved when it is there; rows that are saved are not measured again without --again.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from __future__ import annotations
 import argparse
 import gc
 import importlib
+import itertools
 import json
 import mmap
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -33,6 +34,7 @@ import model_files
 import native_parts
 from conftest import load_pack
 from filling import fill
+from forked import forked
 from pretended_card import Card, in_comfyui, resident
 from safetensors.torch import save_file
 
@@ -40,6 +42,7 @@ from vace_core.models.wan.vae import WanVaeNetwork
 
 GIB = 2**30
 CARDS = (8, 12, 16, 24)
+SECONDS = 3600  # after which a row is given up
 EXACT = 0.05  # how near our estimate must be to the peak
 SIZE = {"width": 832, "height": 480, "length": 81}
 SAMPLING = {"steps": 1, "cfg": 5.0, "shift": 3.0, "seed": 1, "sampler": "euler"}
@@ -86,7 +89,7 @@ class Run:
     def __init__(self, comfy: Any, pack: ModuleType, card: Card) -> None:
         self.comfy, self.pack, self.card = comfy, pack, card
         self.at_pass: dict[str, int] = {}
-        self.passes = self.room = 0
+        self.passes = self.predicted = 0
 
     def node(self, name: str, **values: Any) -> Any:
         node = self.pack.by_id[name]
@@ -112,7 +115,7 @@ class Run:
         self.watch(model.core.expert.base, model.experts[0].model)
         vcu = self.vcu()
         tokens = model.core.vae.grid.tokens(vcu.num_frames, vcu.height, vcu.width)
-        self.room = self.pack.nodes.comfy.memory._room(model, tokens)
+        self.predicted = sum(self.pack.nodes.comfy.memory.beside_weights(model, tokens))
         self.node("VaceSampleVideo", model=model, vcu=vcu, **SAMPLING)
 
     def native(self, kind: str) -> None:
@@ -161,11 +164,8 @@ class Run:
         guider.sample(torch.randn_like(latent), latent, sampler, torch.tensor([1.0, 0.0]), disable_pbar=True)
 
 
-def measure(options: argparse.Namespace) -> dict[str, Any]:
+def measure(comfy: Any, pack: ModuleType, path: str, kind: str, card_gib: float, *, trace: bool) -> dict[str, Any]:
     """Bytes of one path on one card."""
-    path = Path(os.environ["COMFYUI_PATH"])
-    comfy = booting.boot(path, options.folder, "--use-pytorch-cross-attention")
-    pack = load_pack("vace_pack")
     host, tensors = pack.nodes.comfy.host, importlib.import_module("vace_pack.vace_core.files.tensors")
     formats = importlib.import_module("vace_pack.vace_core.files.safetensors_format")
     host.load_clip = lambda path, kind: native_parts.Clip()
@@ -182,7 +182,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         state = {name: file.read(name) for name in file.tensors}
         return (state, {}) if return_metadata else state
 
-    card = Card(int(options.card * GIB), shadow=True)
+    card = Card(int(card_gib * GIB), shadow=True)
     run = Run(comfy, pack, card)
     said = "runs"
     with (
@@ -197,32 +197,31 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         in_comfyui(card),
     ):
         try:
-            {OURS: run.ours, NATIVE: run.native, ATTACHED: run.attached}[options.path](options.kind)
+            {OURS: run.ours, NATIVE: run.native, ATTACHED: run.attached}[path](kind)
         except Exception as error:
-            if options.trace:
+            if trace:
                 raise
             said = f"{type(error).__name__}: {str(error)[:300]}"
-        got = {"said": said, "passes": run.passes, "room": run.room, **run.at_pass}
+        got = {"said": said, "passes": run.passes, "beside_weights": run.predicted, **run.at_pass}
         got |= {"peak": card.peak, "streamed_per_pass": card.copied // max(run.passes, 1)}
         gc.collect()
     return got
 
 
-def in_fresh_process(path: str, kind: str, card: float, folder: Path) -> dict[str, Any]:
+def told(comfy: Any, pack: ModuleType, path: str, kind: str, card: float, *, trace: bool) -> dict[str, Any]:
+    """As `measure`, in a process of its own that begins where ComfyUI has started; said as soon as it is there."""
     if path != OURS and FILES[kind][0] == "gguf":
         return {"said": "ComfyUI itself loads no GGUF", "passes": 0}
-    command = [sys.executable, __file__, "--path", path, "--kind", kind, "--card", str(card), "--folder", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        return {"said": f"the process died ({done.returncode}): {done.stderr.strip().splitlines()[-1:]}", "passes": 0}
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-def told(path: str, kind: str, card: float, folder: Path) -> dict[str, Any]:
-    """As `in_fresh_process`, which takes a while, and each result as soon as it is there."""
-    got = in_fresh_process(path, kind, card, folder)
+    done = forked(lambda: json.dumps(measure(comfy, pack, path, kind, card, trace=trace)), seconds=SECONDS)
+    got = {"said": f"{done.error}: {done.text}", "passes": 0} if done.error else json.loads(done.text)
     print("; ".join(row(f"{card:g} GiB", path, kind, got)), file=sys.stderr, flush=True)
     return got
+
+
+def saved(name: str) -> dict[str, Any]:
+    """Rows that were measured before, by card, path and kind of file."""
+    path = measuring.RESULTS / f"{name}.json"
+    return json.loads(path.read_text())["results"] if path.exists() else {}
 
 
 def row(card: str, path: str, kind: str, got: dict[str, Any]) -> list[str]:
@@ -232,7 +231,7 @@ def row(card: str, path: str, kind: str, got: dict[str, Any]) -> list[str]:
         return begins + [""] * 5
     free = float(card.split()[0]) * GIB - got["used"]
     numbers = [got["resident"], got["streamed_per_pass"], free, got["peak"]]
-    predicted = f"{(got['used'] + got['room']) / GIB:.2f}" if got["room"] else ""
+    predicted = f"{(got['resident'] + got['beside_weights']) / GIB:.2f}" if got["beside_weights"] else ""
     return [*begins, *(f"{number / GIB:.2f}" for number in numbers), predicted]
 
 
@@ -243,24 +242,24 @@ def main() -> None:
     parser.add_argument("--cards", type=float, nargs="+", default=CARDS, help="GiB")
     parser.add_argument("--paths", nargs="+", default=PATHS, choices=PATHS)
     parser.add_argument("--kinds", nargs="+", default=[kind for kind in FILES if kind != "fp16"], choices=list(FILES))
+    parser.add_argument("--again", action="store_true", help="measure rows that are saved, too")
     parser.add_argument("--trace", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--path", help=argparse.SUPPRESS)
-    parser.add_argument("--kind", help=argparse.SUPPRESS)
-    parser.add_argument("--card", type=float, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.path:
-        print(json.dumps(measure(options)))
-        return
+    torch.set_num_threads(1)
     version = (Path(os.environ["COMFYUI_PATH"]) / "comfyui_version.py").read_text().split('"')[-2]
     billions, cards = (1.3, [2.0]) if options.quick else (14, options.cards)
+    options.rounds, options.threads = 1, torch.get_num_threads()
+    name = f"small_cards_{version}"
+    results = {} if options.quick else saved(name)
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         write_files(Path(folder) / "models", billions, options.kinds)
-        results = {
-            f"{card:g} GiB": {
-                path: {kind: told(path, kind, card, Path(folder)) for kind in options.kinds} for path in options.paths
-            }
-            for card in cards
-        }
+        comfy = booting.boot(Path(os.environ["COMFYUI_PATH"]), Path(folder), "--use-pytorch-cross-attention")
+        pack = load_pack("vace_pack")
+        for card, path, kind in itertools.product(cards, options.paths, options.kinds):
+            of_path = results.setdefault(f"{card:g} GiB", {}).setdefault(path, {})
+            if options.again or kind not in of_path:
+                of_path[kind] = told(comfy, pack, path, kind, card, trace=options.trace)
+                measuring.save(name, results, options)
     rows = [
         row(card, path, kind, got)
         for card, paths in results.items()
@@ -268,14 +267,12 @@ def main() -> None:
         for kind, got in kinds.items()
     ]
     title = f"Wan {billions}B VACE, 81 frames 832x480, in ComfyUI {version}; GiB"
-    columns = ["card", "path", "file", "", "resident", "streamed a pass", "free", "peak", "at most by our estimate"]
+    columns = ["card", "path", "file", "", "resident", "streamed a pass", "free", "peak", "peak, predicted"]
     measuring.show(title, columns, rows)
-    options.rounds, options.threads = 1, torch.get_num_threads()
-    measuring.save(f"small_cards_{version}", results, options)
     ours = [got for paths in results.values() for got in paths.get(OURS, {}).values()]
     if any(got["said"] != "runs" for got in ours):
         sys.exit("Failed: one of our rows does not run.")
-    if any(abs(got["used"] + got["room"] - got["peak"]) > EXACT * got["peak"] for got in ours):
+    if any(abs(got["resident"] + got["beside_weights"] - got["peak"]) > EXACT * got["peak"] for got in ours):
         sys.exit(f"Failed: an estimate is more than {EXACT:.0%} away from the peak.")
 
 

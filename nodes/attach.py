@@ -10,7 +10,7 @@ import torch
 from comfy_api.latest import io
 from torch import Tensor, nn
 
-from ..vace_core.context import Encoded, encode_job
+from ..vace_core.context import Encoded
 from ..vace_core.errors import InputError
 from ..vace_core.files.checkpoint import open_checkpoint
 from ..vace_core.loading.detection import Found, identify
@@ -246,8 +246,8 @@ def _check_vae(vae: Any, family: Family) -> None:
 def _encoded(vae: Any, where: Where, family: Family, source: bool, on_chunk: OnChunk) -> Encoded:
     if isinstance(vae, LibraryModel):
         return memory.encoded(vae, where.units, source=source, on_chunk=on_chunk)
-    native_vae = native.NativeVae(vae.vae if isinstance(vae, NativeModel) else vae, family)
-    return encode_job(where.units, native_vae, family.encode_masks, source=source, on_chunk=on_chunk)
+    own = vae.vae if isinstance(vae, NativeModel) else vae
+    return native.encoded(own, where, family, source=source, on_chunk=on_chunk)
 
 
 def _usual(clip: Any) -> SamplingOptions:

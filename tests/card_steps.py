@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from pretended_card import Card
 
 from vace_core.models.wan.dit import FREQUENCIES
 
-# Brought to the card in every pass: the noise level; for Wan also the angles of the places in time, rows and columns.
+# Brought to the card in every pass: the noise level. Tables of places are there since the first one.
 LEVEL = 4 * FREQUENCIES
 
 
@@ -25,9 +23,3 @@ class Steps:
         if index:
             self.seen.append((now[0] - self.before[0], now[1] - self.before[1]))
         self.before = now
-
-
-def angles(case: Any, unit: Any) -> int:
-    """Bytes of the angles of Wan's tokens, axis by axis."""
-    t, h, w = case.family.grid.latent_size(unit.num_frames, unit.height, unit.width)
-    return 8 * (22 * (t + unit.num_references) + 21 * h // 2 + 21 * w // 2)

@@ -1,7 +1,7 @@
 """Files made hostile by rule: good ones, a part of which is replaced. The same seed gives the same files.
 
-Weights (safetensors, GGUF, an index of shards), boxes as JSON, pictures and videos. Weights are holes behind a true
-header, so that they take no room.
+Weights (safetensors, GGUF, an index of shards, LoRA), boxes, plans of long clips and folders of jobs as JSON, pictures
+and videos. Weights are holes behind a true header, so that they take no room.
 """
 
 from __future__ import annotations
@@ -38,8 +38,14 @@ SAID = (
     '{"transformer": {"causal_temporal_positioning": true}}', '{"transformer": 3}', "\ufeff{}",
 )  # fmt: skip
 SAYING = ("vace_layers", "config", "_quantization_metadata", "modelspec.title")
+LORA_NAMES = tuple(
+    f"diffusion_model.blocks.0.self_attn.q.{end}"
+    for end in ("dora_scale", "hada_w1_a", "lokr_w1", "diff", "diff_b", "lora_mid.weight", "lora_down.weight", "x", "")
+)
 SHARDS = ("../x.safetensors", "/etc/passwd", "model.bin", "nul.safetensors", "x" * 5000 + ".safetensors", "a\0.sft")
-SHARES = {"safetensors": 0.4, "gguf": 0.2, "index": 0.1, "layout": 0.15, "media": 0.15}
+WORDS = ("\ud800", "\x00", "x" * 5000, "", "-", "--", "--mask", "--start", "@3.2s", "%d.png", "/", "\x1b[31m") * 4
+SHARES = {"safetensors": 0.3, "gguf": 0.15, "index": 0.1, "lora": 0.1, "layout": 0.1, "plan": 0.05, "job": 0.05,
+          "media": 0.15}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +59,8 @@ class Mutant:
 
 def mutants(folder: Path, count: int = 300, seed: int = 0) -> list[Mutant]:
     """`count` files in `folder`, of every kind in equal turns."""
-    makers = {"safetensors": _safetensors, "gguf": _gguf, "index": _index, "layout": _layout, "media": _media}
+    makers = {"safetensors": _safetensors, "gguf": _gguf, "index": _index, "lora": _lora, "layout": _layout,
+              "plan": _plan, "job": _job, "media": _media}  # fmt: skip
     kinds = [kind for kind, share in SHARES.items() for _ in range(round(share * 20))]
     found = []
     for number in range(count):
@@ -79,6 +86,21 @@ def read(mutant: Mutant, core: Any) -> str:
             module("media.pictures").read_mask(mutant.path)
             return str(tuple(module("media.pictures").read_image(mutant.path)[0].shape))
         return str(tuple(module("media.video").read_video(mutant.path, max_bytes=1 << 26).frames.shape))
+    if mutant.kind == "plan":
+        plan = module("sampling.plan_text").read_plan(mutant.path)
+        return str(module("preview.timeline").plan_rows(plan)) + module("sampling.plan_text").plan_to_json(plan)
+    if mutant.kind == "job":
+        with module("files.jobs.folder").JobFolder.open(mutant.path) as job:
+            module("sampling.kept").KeptSteps(job).reached()
+            module("cli.jobs").Plan.of(job)
+        return _resumed(mutant.path, module("cli").app)
+    if mutant.kind == "lora":
+        one, starter = module("loading.lora").Lora(path=mutant.path), module("starter.model")
+        parts = ([starter.WEIGHTS / f"{part}.safetensors"] for part in ("base", "adapter"))
+        base, adapter = parts
+        (changes,) = module("loading.assembly").lora_changes([one], base, adapter)
+        module("loading.load").load_base(*base, changes=changes)
+        return str(len(changes))
     file = module("files.checkpoint").open_checkpoint(mutant.path)
     for name in file.tensors:
         file.read(name)
@@ -87,6 +109,16 @@ def read(mutant: Mutant, core: Any) -> str:
         if part in found.parameters:
             load(mutant.path)
     return found.kind
+
+
+def _resumed(folder: Path, app: Any) -> str:
+    """What the command says of a job; raises what it does not say in a sentence."""
+    from typer.testing import CliRunner
+
+    ended = CliRunner().invoke(app, ["resume", str(folder)])
+    if ended.exception is not None and not isinstance(ended.exception, SystemExit):
+        raise ended.exception
+    return ended.output
 
 
 def _tree(value: Any, pick: random.Random, bad: tuple[Any, ...] = NUMBERS) -> str:
@@ -158,8 +190,14 @@ def _text(table: Any) -> bytes:
 
 
 def _safetensors(stem: Path, pick: random.Random) -> tuple[str, Path]:
-    header, size = _header(_shapes())
-    path, name, entry = stem.with_suffix(".safetensors"), "", pick.choice(list(header)[1:])
+    path = stem.with_suffix(".safetensors")
+    return f"safetensors:{_spoiled(path, _shapes(), pick)}", path
+
+
+def _spoiled(path: Path, shapes_of: dict[str, tuple[int, ...]], pick: random.Random, names: Any = NAMES) -> str:
+    """Writes weights of these shapes with something wrong about them; says what."""
+    header, size = _header(shapes_of)
+    name, entry = "", pick.choice(list(header)[1:])
     empty = {"dtype": "F8_E4M3", "shape": [0], "data_offsets": [size, size]}
     shapes = ([], [1] * 9, [0, 2**50], [10**4000] * 300, [-1, -1])
     places = ([0, 0], [0, 4], [size, 0], [-4, 0], [0, 2**70])
@@ -170,8 +208,8 @@ def _safetensors(stem: Path, pick: random.Random) -> tuple[str, Path]:
         "sides": lambda: header[entry].update(shape=[*header[entry]["shape"][::-1], 1]),
         "place": lambda: header[entry].update(data_offsets=pick.choice(places)),
         "other place": lambda: header[entry].update(data_offsets=header[pick.choice(list(header)[1:])]["data_offsets"]),
-        "renamed": lambda: header.update({pick.choice(NAMES): header.pop(entry)}),
-        "empty beside": lambda: header.update({pick.choice(NAMES): empty}),
+        "renamed": lambda: header.update({pick.choice(names): header.pop(entry)}),
+        "empty beside": lambda: header.update({pick.choice(names): empty}),
         "said": lambda: header["__metadata__"].update({pick.choice(SAYING): pick.choice(SAID)}),
         "metadata": lambda: header.update(__metadata__=pick.choice(NUMBERS)),
         "many": lambda: header.update({f"blocks.{n}.x": pick.choice((3, empty)) for n in range(70_000)}),
@@ -196,7 +234,17 @@ def _safetensors(stem: Path, pick: random.Random) -> tuple[str, Path]:
         }[raw]
         front = len(text).to_bytes(8, "little") + text
     _hole(path, front, size + pick.choice((-1, 1, -size, 1 << 40)) if raw == "size" else size)
-    return f"safetensors:{name} {raw}", path
+    return f"{name} {raw}"
+
+
+def _lora(stem: Path, pick: random.Random) -> tuple[str, Path]:
+    path, shapes, rank = stem.with_suffix(".safetensors"), dict[str, tuple[int, ...]](), pick.choice((1, 4, 4, 300))
+    for layer in ("self_attn.q", "self_attn.o", "ffn.0"):
+        wide = (768 if layer == "ffn.0" else 256, 256)  # of the starter
+        for prefix in ("diffusion_model.blocks.0.", "diffusion_model.vace_blocks.0."):
+            shapes |= {f"{prefix}{layer}.lora_A.weight": (rank, wide[1]), f"{prefix}{layer}.alpha": ()}
+            shapes[f"{prefix}{layer}.lora_B.weight"] = (wide[0], rank)
+    return f"lora:{_spoiled(path, shapes, pick, (*NAMES, *LORA_NAMES * 2))}", path
 
 
 def _string(text: str) -> bytes:
@@ -277,15 +325,50 @@ def _layout(stem: Path, pick: random.Random) -> tuple[str, Path]:
     path: dict[str, Any] = {"label": "dog", "order": 0, "colour": [0, 0, 0], "smooth": True, "keys": keys}
     table: Any = {"version": 1, "paths": [path, {"keys": keys[:1]}]}
     table = json.loads(json.dumps(pick.choice((table, table, [{"x": 1, "y": 2}] * 3))))
-    name = " ".join(_tree(table, pick) for _ in range(pick.choice((1, 1, 3))))
+    name, text = _changed(table, pick)
+    file = stem.with_suffix(".json")
+    file.write_bytes(text.decode(errors="replace").encode())
+    return f"layout: {name}", file
+
+
+def _plan(stem: Path, pick: random.Random) -> tuple[str, Path]:
+    windows = [{"begin": 0, "end": 17}, {"begin": 12, "end": 29, "overlap": 5, "prompt": "a", "references": ["b.png"]}]
+    keyframes = [{"frame": -1, "picture": "c.png"}]
+    table: Any = {"vace_plan": 1, "num_frames": 29, "fps": 16.0, "group": 4, "windows": windows, "shortest": 1}
+    table = json.loads(json.dumps(table | {"keyframes": keyframes, "order": [1, 0], "loop": False}))
+    name, text = _changed(table, pick)
+    path = stem.with_suffix(".json")
+    path.write_bytes(text)
+    return f"plan: {name}", path
+
+
+def _job(stem: Path, pick: random.Random) -> tuple[str, Path]:
+    stem.mkdir()
+    words, files = ["inpaint", "gone.mp4", "--mask", "gone.png"], pick.choice(({}, {"gone.safetensors": "0" * 64}))
+    told = {"command": words, "folder": str(stem), "versions": {"vace": "1"}, "output": "out.mp4"}
+    table: Any = json.loads(json.dumps({"format": 1, **told, "files": files}))
+    text, name, kept = _text(table), "", stem / "sampling.safetensors"
+    tensors = {"latents": (1, 16, 2, 4, 6), "last": (1, 16, 2, 4, 6)}
+    if pick.random() < 0.5:
+        name, text = _changed(table, pick, (*NUMBERS, *WORDS))
+        head, size = _header(tensors)
+        head["__metadata__"] = {"steps": "2", "total": "3"}
+        front = _text(head)
+        _hole(kept, len(front).to_bytes(8, "little") + front, size)
+    else:
+        name = _spoiled(kept, tensors, pick)
+    (stem / "job.json").write_bytes(text)
+    return f"job: {name}", stem
+
+
+def _changed(table: Any, pick: random.Random, bad: tuple[Any, ...] = NUMBERS) -> tuple[str, bytes]:
+    """JSON with parts of it replaced, and now and then its bytes; what was done, and its text."""
+    name = " ".join(_tree(table, pick, bad) for _ in range(pick.choice((1, 1, 3))))
     text = _text(table)
     if pick.random() < 0.3:
         changed, text = _bytes(text, pick)
-        text = text.decode(errors="replace").encode()
         name += f" {changed}"
-    file = stem.with_suffix(".json")
-    file.write_bytes(text)
-    return f"layout: {name}", file
+    return name, text
 
 
 def _media(stem: Path, pick: random.Random) -> tuple[str, Path]:

@@ -237,7 +237,8 @@ def _listed(part: Any) -> Any:
 
 
 def _on_meta(one: Any) -> Any:
-    return torch.empty_like(one, device="meta") if isinstance(one, Tensor) else one
+    # What is there already stays itself, so that a view of it is no further storage.
+    return torch.empty_like(one, device="meta") if isinstance(one, Tensor) and not one.is_meta else one
 
 
 def resident(network: torch.nn.Module) -> int:

@@ -135,6 +135,10 @@ class Attachment:
         """This attachment as it is at one noise level."""
         return self if self.steps is None else replace(self, strength=self.strength * self.steps(sigma), steps=None)
 
+    def shared(self, own: Callable[[Tensor], Tensor]) -> Attachment:
+        """This attachment for a part of the tokens, which `own` gives of all."""
+        return replace(self, context=own(self.context), places=None if self.places is None else own(self.places))
+
     def is_active(self, sigma: float) -> bool:
         """Whether this attachment does anything at this noise level; where it does not, it costs nothing."""
         somewhere = any(self.blocks or (1.0,)) and (self.places is None or bool(self.places.any()))

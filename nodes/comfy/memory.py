@@ -17,10 +17,12 @@ from torch import Tensor, nn
 from ...vace_core.adapter import Attachment
 from ...vace_core.context import Encoded, encode_job
 from ...vace_core.geometry import Box, Grid
+from ...vace_core.loading.placing.measure import units
 from ...vace_core.pipeline import Expert, VaceModel
 from ...vace_core.protocols import BaseModel, BaseSizes, CanPerturb, OnChunk, VideoVae
 from ...vace_core.vcu import VideoConditionUnit
 from . import placement
+from .kept_latents import keeping
 from .sockets import LibraryModel
 
 Made = TypeVar("Made")
@@ -54,9 +56,11 @@ def with_vae(model: LibraryModel, vcu: VideoConditionUnit, run: Callable[[VideoV
 def _with_vae(model: LibraryModel, pixels: int, run: Callable[[VideoVae], Made]) -> Made:
     network: Any = model.core.vae
 
-    def ready(vae: VideoVae) -> Made:
+    def bring() -> None:
         placement.to_device(model.vae, pixels * VAE_BYTES, whole=True)
-        return run(vae)
+
+    def ready(vae: VideoVae) -> Made:
+        return run(_Brought(vae, bring))
 
     return placement.when_memory_is_short(
         lambda: ready(model.core.vae), lambda: ready(model.family.ready_vae(network.network, TILE))
@@ -91,7 +95,7 @@ class ManagedVae:
 
 def encoded(
     model: LibraryModel,
-    units: Sequence[VideoConditionUnit],
+    vcus: Sequence[VideoConditionUnit],
     *,
     source: bool = False,
     begin: Tensor | None = None,
@@ -99,11 +103,32 @@ def encoded(
 ) -> Encoded:
     """As `encode_job`, wherever the VAE is."""
     masks = model.family.encode_masks
-    return with_vae(
-        model,
-        units[0],
-        lambda vae: encode_job(units, vae, masks, source=source, begin=begin, on_chunk=on_chunk),
-    )
+    network = getattr(model.core.vae, "network", None)
+
+    def run(vae: VideoVae) -> Encoded:
+        return encode_job(vcus, keeping(vae, network), masks, source=source, begin=begin, on_chunk=on_chunk)
+
+    return with_vae(model, vcus[0], run)
+
+
+class _Brought:
+    """A VAE that comes to its device once there is something to do; `VideoVae` says what each part means."""
+
+    def __init__(self, vae: VideoVae, bring: Callable[[], None]) -> None:
+        self._vae, self._bring = vae, bring
+        self.latent_channels = vae.latent_channels
+
+    @property
+    def grid(self) -> Grid:
+        return self._vae.grid
+
+    def encode(self, frames: Tensor, *, content: Box | None = None, on_chunk: OnChunk | None = None) -> Tensor:
+        self._bring()
+        return self._vae.encode(frames, content=content, on_chunk=on_chunk)
+
+    def decode(self, latents: Tensor, *, window: Box | None = None, on_chunk: OnChunk | None = None) -> Tensor:
+        self._bring()
+        return self._vae.decode(latents, window=window, on_chunk=on_chunk)
 
 
 def streamed(model: LibraryModel, vcu: VideoConditionUnit) -> tuple[VaceModel, torch.device]:
@@ -119,13 +144,19 @@ def streamed(model: LibraryModel, vcu: VideoConditionUnit) -> tuple[VaceModel, t
 
 
 def _room(model: LibraryModel, tokens: int) -> int:
-    """Bytes to keep free for a pass: its activations, and weights on their way."""
+    """Bytes to keep free for a pass: what it takes, with something to spare, and never less than any layer alone."""
+    activations, weights = beside_weights(model, tokens)
+    largest = max(_on_the_way(module, _number(model)) for module in VaceTransformer(model.core.expert).modules())
+    return max(int(activations * SPARE) + weights, largest)
+
+
+def beside_weights(model: LibraryModel, tokens: int) -> tuple[int, int]:
+    """Bytes that a pass takes beside the weights that stay: its activations, and weights of a block on their way."""
     expert = model.core.expert
     blocks = len(expert.adapter.context_layers) if expert.adapter else 0
-    number = _first_weight(expert).element_size()
-    activations = model.family.costs.peak_of_pass(expert.base.sizes, blocks, tokens, number)
-    weights = max(_on_the_way(module, number) for module in VaceTransformer(expert).modules())
-    return int(activations * SPARE) + weights
+    activations = model.family.costs.peak_of_pass(expert.base.sizes, blocks, tokens, _number(model))
+    layers = [layer for unit in units(expert.base, expert.adapter) for part in unit for layer in part.modules()]
+    return activations, max((_on_the_way(layer, _number(model)) for layer in layers), default=0)
 
 
 def _on_the_way(module: nn.Module, number: int) -> int:
@@ -135,6 +166,11 @@ def _on_the_way(module: nn.Module, number: int) -> int:
     if not isinstance(module, nn.Linear) or packing is None:
         return stored
     return stored + packing.peak(module.in_features * module.out_features, number)
+
+
+def _number(model: LibraryModel) -> int:
+    """Bytes of a number that a pass computes in."""
+    return _first_weight(model.core.expert).element_size()
 
 
 def _first_weight(expert: Expert) -> Tensor:

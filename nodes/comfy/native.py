@@ -19,15 +19,17 @@ from ...vace_core.geometry import Box, Grid
 from ...vace_core.models import FAMILIES
 from ...vace_core.models.family import Family
 from ...vace_core.pipeline import get_solver, make_noise
-from ...vace_core.protocols import OnChunk, report_chunk
+from ...vace_core.protocols import OnChunk, VideoVae, report_chunk
 from ...vace_core.sampling.conditions import check_adapter, check_steps
 from ...vace_core.sampling.guidance import Denoise
 from ...vace_core.sampling.pinning import Held, behind_references, kept_cells, pinned
 from ...vace_core.sampling.solvers import OnStep, Solver
 from ...vace_core.vcu import VideoConditionUnit
-from . import host
+from . import host, placement
 from .fitted import check_for_model
+from .kept_latents import keeping
 from .native_strength import Varying, strength_in_conditioning, varied
+from .own_stages import OwnStages
 from .registry import NATIVE_VACE, comfy_family
 from .sockets import NativeModel
 from .vae_kind import kind_of
@@ -80,6 +82,8 @@ def family_of(vae: Any) -> Family:
 class NativeVae:
     """A VAE socket as `vace_core.protocols.VideoVae`. ComfyUI moves it, and tiles it where memory is short.
 
+    What is gray is not encoded, and of Wan's only the hole is decoded, with the same result.
+
     Raises:
         InputError: it is none of the family's.
     """
@@ -103,23 +107,43 @@ class NativeVae:
 
     def encode(self, frames: Tensor, *, content: Box | None = None, on_chunk: OnChunk | None = None) -> Tensor:
         self.grid.check(*frames.shape[2:])
-        clips = [
-            self._family.latents.from_comfyui(self._vae.encode(((clip + 1) / 2).movedim(0, -1))) for clip in frames
-        ]
+        if (latents := self._less(lambda stages: stages.encode(frames, content, on_chunk))) is not None:
+            return latents
+        space, times = self._family.latents, self.grid.latent_frames(frames.shape[2])
+        if content is not None and content.area == 0 and space.gray_is_still:
+            frames = frames[:, :, :1]
+        clips = [space.from_comfyui(self._vae.encode(((clip + 1) / 2).movedim(0, -1))) for clip in frames]
         report_chunk(on_chunk, 1, 1)
-        return torch.cat(clips)
+        latents = torch.cat(clips)
+        return latents if latents.shape[2] == times else latents.expand(-1, -1, times, -1, -1)
 
     def decode(self, latents: Tensor, *, window: Box | None = None, on_chunk: OnChunk | None = None) -> Tensor:
+        if (frames := self._less(lambda stages: stages.decode(latents, window, on_chunk))) is not None:
+            return frames
         pixels = self._vae.decode(self._family.latents.to_comfyui(latents))
         frames = pixels.movedim(-1, 1).mul(2).sub_(1).clamp_(-1, 1)
         report_chunk(on_chunk, 1, 1)
         return frames if window is None else frames[..., window.top : window.bottom, window.left : window.right]
 
+    def _less(self, run: Callable[[OwnStages], Tensor | None]) -> Tensor | None:
+        """What takes less than whole frames; None where nothing does, or memory is too short for it."""
+        if self._family is not NATIVE_VACE:
+            return None
+        return placement.when_memory_is_short(lambda: run(OwnStages(self._vae)), lambda: None)
 
-def encoded(vae: Any, where: Where, *, source: bool, on_chunk: OnChunk | None = None) -> Encoded:
+
+def keeping_vae(vae: Any, family: Family = NATIVE_VACE) -> VideoVae:
+    """A VAE socket that encodes the same frames once. Raises as `NativeVae`."""
+    made, patches = NativeVae(vae, family), getattr(getattr(vae, "patcher", None), "patches_uuid", None)
+    return keeping(made, getattr(vae, "first_stage_model", None), patches)
+
+
+def encoded(
+    vae: Any, where: Where, family: Family = NATIVE_VACE, *, source: bool, on_chunk: OnChunk | None = None
+) -> Encoded:
     """As `encode_job`, by ComfyUI's own VAE."""
-    masks = NATIVE_VACE.encode_masks
-    return encode_job(where.units, NativeVae(vae), masks, source=source, begin=where.frames, on_chunk=on_chunk)
+    masks, ready = family.encode_masks, keeping_vae(vae, family)
+    return encode_job(where.units, ready, masks, source=source, begin=where.frames, on_chunk=on_chunk)
 
 
 def conditions(where: Where, contexts: Sequence[Tensor]) -> dict[str, list[Any]]:

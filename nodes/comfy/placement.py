@@ -80,6 +80,15 @@ def to_device(handle: Any | None, memory: int, *, whole: bool = False) -> None:
         handle.model.to(handle.load_device)
 
 
+def bring_vae(vae: Any, memory: int) -> None:
+    """Brings the weights of ComfyUI's own VAE to its device, as it does itself, with room for so many bytes."""
+    try:
+        from comfy.model_management import load_models_gpu
+    except ImportError:
+        return
+    load_models_gpu([vae.patcher], memory_required=memory, force_full_load=getattr(vae, "disable_offload", False))
+
+
 def free_cache() -> None:
     """Frees cached memory that nothing uses."""
     try:

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from vace_core.errors import ModelError
-from vace_core.evaluation.backbones import load_clip, load_dino, load_head
+from vace_core.evaluation.backbones import load_clip, load_dino, load_head, load_raft, padding_for_raft
 from vace_core.evaluation.indicators import Shown, background, beautiful, moving, open_indicators, smooth, subject
 from vace_core.evaluation.musiq import Musiq, load_musiq
 from vace_core.evaluation.viclip import Viclip, ViclipSizes, load_viclip, sizes_of
@@ -78,6 +78,39 @@ def test_viclip_is_the_original():
     video, text = network.compare(pictures, torch.tensor([48, 3, 9, 27, 49]))
     torch.testing.assert_close(video, torch.tensor(GOLDEN["viclip"]["video"]), atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(text, torch.tensor(GOLDEN["viclip"]["text"]), atol=1e-4, rtol=1e-4)
+
+
+def test_viclip_is_asked_with_the_words_of_a_prompt_between_its_marks(tmp_path):
+    network = filled(Viclip(SIZES))
+    save_file(network.state_dict(), tmp_path / "viclip.safetensors")
+    pieces = ["c", "a", "t", "t</w>", "ca", "cat</w>", "<|startoftext|>", "<|endoftext|>"]
+    numbers = dict(zip(pieces, [3, 4, 5, 6, 7, 9, 48, 49], strict=True))
+    (tmp_path / "vocab.json").write_text(json.dumps(numbers))
+    (tmp_path / "merges.txt").write_text("#version: 0.2\nc a\nca t</w>\n")
+    pictures = torch.randn(8, 3, 28, 28, generator=torch.Generator().manual_seed(4))
+    found = load_viclip(tmp_path / "viclip.safetensors", tmp_path, CPU)(pictures, "Cat cat")
+    for one, other in zip(found, network.compare(pictures, torch.tensor([48, 9, 9, 49])), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("size", "padding"),
+    [((128, 128), (0, 0, 0, 0)), ((129, 130), (3, 3, 3, 4)), ((40, 127), (0, 1, 44, 44)), ((100, 135), (0, 1, 14, 14)),
+     ((136, 61), (33, 34, 0, 0))],
+)  # fmt: skip
+def test_raft_takes_sides_of_whole_cells_from_128_pixels_on(size, padding):
+    assert padding_for_raft(*size) == padding
+
+
+def test_raft_is_that_of_torchvision_where_nothing_is_padded(tmp_path):
+    flows = pytest.importorskip("torchvision.models.optical_flow")
+    torch.manual_seed(0)
+    network = flows.raft_large(weights=None, progress=False).eval()
+    save_file(network.state_dict(), tmp_path / "raft.safetensors")
+    flow, (before, after) = load_raft(tmp_path / "raft.safetensors", CPU), torch.rand(2, 1, 3, 136, 144) * 255
+    wanted = network(before / 127.5 - 1, after / 127.5 - 1, num_flow_updates=20)[-1][0]
+    assert torch.equal(flow(before, after), wanted)
+    assert flow(before[..., :61, :50], after[..., :61, :50]).shape == (2, 61, 50)
 
 
 def test_musiq_is_the_one_that_vbench_asks(tmp_path):

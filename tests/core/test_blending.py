@@ -85,6 +85,15 @@ def test_a_seam_is_measured_against_what_lies_beside_it():
     assert refused(error.value) == "no-seam"
 
 
+def test_clips_of_a_batch_are_blended_each_by_itself():
+    sources, masks = torch.cat([smooth(1), smooth(2)]), torch.cat([hole(), hole().roll(8, 3)])
+    made = torch.cat([sources[:1] + 0.2, sources[1:] - 0.1])
+    both = composite_vcu(made, tasks.inpaint(sources, masks), blend_mode="multiband")
+    for one in (slice(1), slice(1, 2)):
+        alone = composite_vcu(made[one], tasks.inpaint(sources[one], masks[one]), blend_mode="multiband")
+        assert torch.equal(both[one], alone)
+
+
 def test_a_blend_that_is_not_there_is_refused():
     with pytest.raises(InputError) as error:
         composite_vcu(smooth(), tasks.inpaint(smooth(), hole()), blend_mode="poisson")  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from refused import refused
+from torch.nn import functional
 from typer.testing import CliRunner
 
 from vace_core.cli import app
@@ -103,7 +104,11 @@ def test_the_floor_is_what_the_vae_loses(bench):
 
     vae = load_vae(part_file(WEIGHTS, "vae"))
     frames = scene()[:, :, :7, :45, :61]
-    assert through(vae, frames).shape == frames.shape
+    found = through(vae, frames)
+    assert found.shape == frames.shape
+    # As of a frame that fits: what was added lies to the right and below.
+    fits = functional.pad(frames, (0, 3, 0, 3, 0, 2), mode="replicate")
+    assert torch.equal(found, through(vae, fits)[:, :, :7, :45, :61])
     how = How(indicators=BARE.indicators, vae=vae)
     results = evaluate(read_manifest(bench / "bench")[:1], {"exact": bench / "exact"}, how)
     (floor,) = values(results, "exact", "kept part, VAE floor")
@@ -207,9 +212,21 @@ def test_the_average_stands_in_the_table_with_its_interval():
     found = results.average("I2V", "a")
     assert found.value == pytest.approx(vbench.normalised_average(dict.fromkeys(vbench.BOUNDS, 0.805)))
     assert found.low < found.value < found.high
+    assert results.summary("I2V", "b", "imaging quality").value == pytest.approx(0.905)
+    assert results.summary("b", "I2V", "imaging quality") is None
     assert results.difference("I2V", "b", "a", "imaging quality").value == pytest.approx(0.1)
     assert f"{100 * found.value:.2f}" in table(results)
     assert AVERAGE in markdown(results)
+
+
+@pytest.mark.parametrize(("name", "best"), [("kept part, result", "a"), ("imaging quality", "b")])
+def test_the_best_of_several_is_marked_the_lowest_where_less_is_better(name, best):
+    two = Results(scored=tuple(scored("a", 2, **{name: 0.2}) + scored("b", 2, **{name: 0.9})))
+    rows = {row.split("</td>")[1][4:]: row.split("</td>")[2:] for row in table(two).split("<tr><td>")[1:]}
+    heads = [head.split("</th>")[0] for head in table(two).split("</thead>")[0].split("<th>")]
+    marked = {method for method, cells in rows.items() if "class=best" in cells[heads.index(name) - 3]}
+    assert marked == {best}
+    assert "class=best" not in table(Results(scored=tuple(scored("a", 2))))
 
 
 def test_results_survive_their_file_and_join_an_earlier_run(tmp_path):
@@ -283,6 +300,8 @@ def test_the_command_writes_a_page_that_holds_all_it_shows(bench):
     page = out.read_text()
     assert page.count("data:video/mp4;base64,") == 2
     assert "<svg" in page
+    assert "<h2>Differences to exact</h2>" in page
+    assert "<tr><td>inpainting</td><td>kept part, result</td><td>off</td>" in page
     assert "not measured" in page
     assert "http://" not in page.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
         "http://creativecommons.org", ""

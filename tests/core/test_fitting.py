@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,8 +15,8 @@ from torch.nn import functional
 
 from vace_core.errors import InputError, ShapeError
 from vace_core.geometry import Grid
-from vace_core.inputs.fitted import Source, Target, fit_ends
-from vace_core.inputs.fitted_masks import clip_mask
+from vace_core.inputs.fitted import Source, Target, fit_clip, fit_ends
+from vace_core.inputs.fitted_masks import clip_mask, fit_mask
 from vace_core.inputs.fitting import FitPlan, ResolutionPreset, frame_times, plan, plan_exact, report
 from vace_core.inputs.resizing import resize_frames, resize_masks
 from vace_core.models import FAMILIES
@@ -376,6 +377,16 @@ def test_a_part_of_a_clip_begins_at_0_seconds():
     numbers = Source(frames=torch.rand(1, 3, 4, 4, 6), fps=5.0).part(2, 4)
     assert (numbers.frames.shape, numbers.times) == ((1, 3, 2, 4, 6), None)
     assert torch.allclose(numbers.all_times(), torch.tensor([[0.0, 0.2], [0.2, 0.4]], dtype=torch.float64))
+
+
+@pytest.mark.parametrize("count", [12, 1])
+def test_the_masks_of_a_part_are_those_of_its_frames_and_one_is_for_all(count):
+    clip = Source(frames=noise(12, 32, 48, 3), fps=16.0)
+    fitted = replace(fit_clip(clip.part(4, 9), Target(takes=WAN)), source=clip, begin=4)
+    levels = torch.zeros(count, 32, 48)
+    levels[min(4, count - 1)] = 1
+    masks, notes = fit_mask(levels, fitted)
+    assert (masks[0, 0].amax((1, 2)).tolist(), notes) == ([1.0, 0, 0, 0, 0] if count > 1 else [1.0] * 5, ())
 
 
 @pytest.mark.parametrize(("both", "keep", "kept"), [(True, None, 5), (False, None, 9), (True, 9, 9), (False, 2, 1)])

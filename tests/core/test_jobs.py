@@ -167,6 +167,16 @@ class TestRefused:
         assert resumed(left) == (3, f"job-folder-gone: error=No such file or directory, folder={left / 'gone'}")
         plan.write_text(whole)
 
+    def test_names_that_nothing_can_have(self, left):
+        plan = left / "job.json"
+        whole = plan.read_text()
+        for name in ("\0", "\ud800"):
+            for change, code in (({"folder": name}, "job-folder-gone"), ({"files": {name: ""}}, "job-file-changed")):
+                plan.write_text(json.dumps(json.loads(whole) | change))
+                found, said = resumed(left)
+                assert (found, said.split(":")[0]) == (3, code)
+        plan.write_text(whole)
+
     def test_a_state_that_is_damaged(self, left):
         state = left / "sampling.safetensors"
         whole = state.read_bytes()

@@ -156,6 +156,9 @@ def test_a_window_is_a_part_of_the_whole_and_progress_is_told(model):
     assert whole.shape == (1, 3, 9, 64, 64)
     assert float(whole.abs().max()) <= 1
     assert (model.vae.decode(latents, window=Box(8, 0, 40, 24)) - whole[..., 0:24, 8:40]).abs().max() <= 2e-5
+    tall = torch.randn(1, 128, 1, 4, 2, generator=torch.Generator().manual_seed(3))
+    below = model.vae.decode(tall, window=Box(0, 80, 64, 128))
+    assert (below - model.vae.decode(tall)[..., 80:, :]).abs().max() <= 2e-5
     assert told == [(done, 22) for done in range(1, 23)]
 
 

@@ -165,7 +165,7 @@ def test_metadata_that_say_nothing_are_no_hindrance(tmp_path, said):
          "of shape (8,)"),
         ({"transformer_blocks.0.attn1.to_q.weight": (2048, 1)}, "its weight transformer_blocks.0.attn1.to_q.weight "
          "does not fit a model of width 2048"),
-        ({f"transformer_blocks.{index}.x": (0,) for index in range(300)}, "it claims 300 blocks"),
+        ({f"transformer_blocks.{index}.x": (0,) for index in range(257)}, "it claims 257 blocks"),
         ({f"transformer_context_blocks.{index}.x": (0,) for index in range(300)}, "it claims 300 context blocks"),
     ],
 )  # fmt: skip

@@ -15,6 +15,7 @@ from refused import refused
 from vace_core import tasks
 from vace_core.checks.numbers import Range, check_number, check_whole
 from vace_core.errors import InputError, ShapeError
+from vace_core.inputs.fitting import ResolutionPreset
 from vace_core.models import FAMILIES
 from vace_core.pipeline import generate, make_noise, sample
 from vace_core.sampling.options import SamplingOptions
@@ -69,6 +70,23 @@ def test_every_number_is_checked():
     assert {name for name, kind in kinds.items() if kind is not str} == {
         *NUMBERS, "steps", "seed", "guidance_scales", "sigmas",  # the last two in test_phases and test_where
     }  # fmt: skip
+
+
+def test_defaults_are_those_that_the_models_were_published_with():
+    wan, ltx = (family.options for family in FAMILIES)
+    assert wan == SamplingOptions()
+    assert (wan.steps, wan.shift, wan.guidance_scale, wan.solver, wan.seed) == (50, 16.0, 5.0, "unipc", 2025)
+    assert (ltx.steps, ltx.guidance_scale, ltx.stg_scale, ltx.rescale, ltx.terminal) == (40, 3.0, 1.0, 0.7, 0.1)
+    assert (ltx.solver, ltx.seed, STARTER_OPTIONS.steps, STARTER_OPTIONS.shift) == ("euler", 42, 20, 3.0)
+    # The shift of LTX-Video grows from 0.95 at 1024 tokens to 2.05 at 4096, as exponents.
+    for tokens, exponent in ((1024, 0.95), (4096, 2.05)):
+        assert math.log(ltx.shift) + ltx.shift_growth * (tokens - 1024) == pytest.approx(exponent)
+    sizes = [(one.max_area, one.max_tokens, one.fps, one.usual_frames) for one in wan_and_ltx_presets()]
+    assert sizes == [(480 * 832, 32760, 16.0, 81), (720 * 1280, 75600, 16.0, 81), (512 * 768, 4992, 25.0, 97)]
+
+
+def wan_and_ltx_presets() -> list[ResolutionPreset]:
+    return [preset for family in FAMILIES for preset in family.presets.values()]
 
 
 def test_numbers_of_numpy_are_numbers():

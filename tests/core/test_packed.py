@@ -61,14 +61,14 @@ def held(parts):
 def test_blocks_become_the_numbers_that_the_gguf_package_makes_of_them(monkeypatch, kind):
     form = gguf.GGMLQuantizationType[kind]
     block, width = gguf.GGML_QUANT_SIZES[form]
-    blocks = np.random.default_rng(1).integers(0, 256, (5, 3, width), dtype=np.uint8)
+    blocks = np.random.default_rng(1).integers(0, 256, (5, 4, width), dtype=np.uint8)
     halves = {18: [0], 20: [0, 2], 22: [0], 24: [0, 2], 34: [0], 84: [80, 82], 110: [108], 144: [0, 2], 176: [0, 2]}
     for start in halves.get(width, [208]):
         blocks[..., start + 1] &= 0b10111011  # neither infinite nor no number
     rows = blocks.reshape(5, -1)
     wanted = gguf.quants.dequantize(rows, form)
     assert np.isfinite(wanted).all()
-    monkeypatch.setattr(packed, "PIECE", 2 * 3 * block)
+    monkeypatch.setattr(packed, "PIECE", 2 * 4 * block)
     got = packed.from_blocks(kind, torch.from_numpy(rows), torch.float32)
     assert got.equal(torch.from_numpy(wanted))
 

@@ -72,6 +72,12 @@ def test_weights_of_published_models_are_as_large_as_they_were_published():
     assert pair == 2 * large
 
 
+def test_adapters_have_the_blocks_that_were_published():
+    blocks = {name: stated_sizes(PROFILES[name], Run()).context_blocks for name in PROFILES}
+    large = dict.fromkeys(("wan-14b-480p", "wan-14b-720p", "wan-14b-fast", "fun-pair"), 8)
+    assert {name: blocks[name] for name in ("wan-1.3b-480p", *large)} == {"wan-1.3b-480p": 15, **large}
+
+
 def test_no_clip_is_hundreds_of_frames_long_that_nobody_asked_for():
     for family in (WAN, PROFILES["ltx"].family):
         for preset in family.presets.values():

@@ -160,17 +160,23 @@ class TestOutpainting:
             part = chroma[:, top // 2 : (top + HEIGHT) // 2, left // 2 : (left + WIDTH) // 2]
             assert np.array_equal(frame[HEIGHT:].reshape(2, HEIGHT // 2, WIDTH // 2), part)
 
-    def test_the_border_lies_where_the_model_made_it(self, clip, tmp_path):
+    @pytest.mark.parametrize("side", ["left", "right", "top", "bottom"])
+    def test_the_border_lies_where_the_model_made_it(self, side, clip, tmp_path):
         """What was made is a ramp over the whole canvas, which fits the film's place in it."""
-        request = self.request(clip, left="0.5")
+        request = self.request(clip, **{side: "0.5"})
         edit, vcu = request.edit, request.vcu
         assert edit is not None
-        ramp = torch.linspace(-1, 1, vcu.width).expand(1, 3, 9, vcu.height, vcu.width)
-        frame = next(edit.finished(ramp))[0, :, :, 0].float()
-        seen = vcu.has_source[0, 0, 0].any(0).nonzero()[[0, -1], 0]
-        columns = float(seen[1] - seen[0] + 1) / WIDTH
-        wanted = ((torch.arange(48) + 0.5) * columns + float(seen[0]) - 48 * columns - 0.5) / (vcu.width - 1) * 255
-        assert (frame[0, 2:46] - wanted[2:46]).abs().max() < 2
+        across, first = side in ("left", "right"), side in ("left", "top")
+        film, canvas = (WIDTH, vcu.width) if across else (HEIGHT, vcu.height)
+        ramp = torch.linspace(-1, 1, canvas).view(1, 1, 1, *((1, -1) if across else (-1, 1)))
+        frame = next(edit.finished(ramp.expand(1, 3, 9, vcu.height, vcu.width)))[0, :, :, 0].float()
+        line = frame[0] if across else frame[:, 0]
+        seen = vcu.has_source[0, 0, 0].any(0 if across else 1).nonzero()[[0, -1], 0]
+        scale, added = float(seen[1] - seen[0] + 1) / film, film // 2
+        place = (0 if first else film) + torch.arange(added)
+        wanted = ((place + 0.5) * scale + float(seen[0]) - first * added * scale - 0.5) / (canvas - 1) * 255
+        border = line[:added] if first else line[film:]
+        assert (border[2:-2] - wanted[2:-2]).abs().max() < 2
 
     def test_a_picture(self, tmp_path):
         write_image(tmp_path / "photo.png", tiny.clip(1, 45, 71))

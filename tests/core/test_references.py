@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from refused import refused
 from torch import Tensor
+from torch.nn import functional
 
 from vace_core.errors import InputError, ShapeError
 from vace_core.inputs.references import cover, crop_subject, letterbox, on_white, stack
@@ -99,6 +100,17 @@ def test_a_style_image_fills_the_frame_with_its_middle(own, frame):
         assert (shown > 0.9) is whole
     same = torch.rand(1, 3, 1, *frame)
     assert torch.equal(cover(same, *frame), same)
+
+
+@pytest.mark.parametrize(
+    ("own", "frame", "rows", "columns"),
+    [((4, 1000), (1000, 1), slice(0, 4), slice(499, 500)), ((1000, 4), (1, 1000), slice(499, 500), slice(0, 4)),
+     ((10, 2), (4, 1), slice(1, 9), slice(0, 2)), ((2, 10), (1, 4), slice(0, 2), slice(1, 9))],
+)  # fmt: skip
+def test_of_a_style_image_at_least_a_pixel_is_shown(own, frame, rows, columns):
+    picture = torch.rand(1, 3, 1, *own, generator=torch.Generator().manual_seed(1))
+    wanted = functional.interpolate(picture[:, :, 0, rows, columns], size=frame, mode="bilinear", antialias=True)
+    assert torch.equal(cover(picture, *frame)[:, :, 0], wanted)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from torch import nn
 from vace_core.adapter import Attachment
 from vace_core.models.ltx import dit as ltx
 from vace_core.models.wan import dit as wan
+from vace_core.models.wan.cost import peak_of_pass
 
 
 class Streaming:
@@ -106,3 +107,26 @@ def test_more_than_the_card_has_is_out_of_memory(job):
         with pytest.raises(torch.cuda.OutOfMemoryError):
             base.to(card.device)
         base.to("cpu")
+
+
+def test_a_part_of_what_is_on_it_takes_no_room_of_its_own():
+    for shadow in (False, True):
+        with Card(2**30, shadow=shadow) as card:
+            whole = torch.zeros(64, 256, device=card.device)
+            parts = [whole[:8], whole.T, whole.view(-1), whole.unflatten(1, (2, -1)).transpose(0, 1), whole.chunk(2)[1]]
+            assert (card.used, len(parts)) == (whole.nbytes, 5)
+
+
+def test_a_pass_of_full_width_takes_what_is_estimated():
+    sizes, latent = wan.WanSizes(width=5120, ffn=13824, layers=1), (21, 60, 104)
+    with torch.device("meta"):
+        base = wan.WanDit(sizes).to(torch.bfloat16).requires_grad_(False)
+        adapter = wan.build_adapter(sizes, (0,)).to(torch.bfloat16).requires_grad_(False)
+    with Card(2**40, shadow=True) as card, torch.no_grad():
+        for part in (base, adapter):
+            part.to(card.device)
+        text = base.prepare_text(torch.zeros(1, 40, sizes.text_width, device=card.device))
+        latents, context = (torch.zeros(1, channels, *latent, device=card.device) for channels in (16, 96))
+        before = card.peak = card.used
+        base(latents, torch.tensor([0.7]), text, [Attachment(adapter=adapter, context=adapter.embed(context))])
+        assert peak_of_pass(sizes, 1, 21 * 30 * 52, 2) == pytest.approx(card.peak - before, rel=0.05)

@@ -90,8 +90,9 @@ def test_stamps_that_are_a_twentieth_of_a_second_off_interrupt_nothing(tmp_path:
     assert np.array_equal(found, np.concatenate([stripes(5_000), stripes(5_000)]))
 
 
-def test_copied_packets_begin_with_the_one_that_the_first_needs(tmp_path: Path):
-    source = encode_sound(tmp_path / "a.mp4", 2.0, 0.0, codec="aac", video_start=0)
+@pytest.mark.parametrize("video_start", [0, None])
+def test_copied_packets_begin_with_the_one_that_the_first_needs(tmp_path: Path, video_start: int | None):
+    source = encode_sound(tmp_path / "a.mp4", 2.0, 0.0, codec="aac", video_start=video_start)
     written(tmp_path / "b.mp4", source, start=0.61, lossless=False)
     shift, found = round(0.61 * RATE), []
     for path in (source, tmp_path / "b.mp4"):

@@ -260,7 +260,7 @@ def test_a_quarter_turn_makes_columns_of_rows(tmp_path: Path, pix_fmt: str, want
             assert np.array_equal(np.rot90(one, -1), other)
 
 
-@pytest.mark.parametrize("size", [(47, 64), (48, 63), (47, 63), (17, 63), (63, 17)])
+@pytest.mark.parametrize("size", [(47, 64), (48, 63), (47, 63), (17, 63), (63, 17), (63, 16)])
 def test_a_pixel_at_the_odd_edge_changes_its_chroma_and_nothing_else(tmp_path: Path, size: tuple[int, int]):
     source = open_footage(film(tmp_path / "a.mkv", "ffv1", "yuv420p", 1, size))
     frames, changed = torch.full((1, *size, 3), 200, dtype=torch.uint8), torch.zeros(1, *size)

@@ -66,6 +66,9 @@ def test_neither_the_page_nor_its_clips_tell_a_method(made):
     assert "theirs" not in page
     assert "s0" not in page
     assert "</script></script>" not in page
+    assert [f"value={score}>" in page for score in range(7)] == [False, *[True] * 5, False]
+    for name in json.loads((folder / "out" / "key.json").read_text())["clips"]:
+        assert f'"{name}"' in page
     assert sorted(path.name for path in (folder / "out" / "study").iterdir()) == ["clips", "study.html"]
     assert len({path.stat().st_mode for path in (folder / "out" / "study" / "clips").iterdir()}) == 1
 
@@ -153,6 +156,9 @@ def test_two_methods_are_compared_on_the_samples_that_both_have():
     assert found.compared("I2V", "m", "x", QUESTIONS[1]) is None
     rows = scores_table(found).splitlines()
     assert "| I2V | m - n | 1.00, 50 % to 0 % | 1.00, 50 % to 0 % | 1.00, 50 % to 0 % | 1.00, 50 % to 0 % |" in rows
+    alone = [entry for entry in found.entries if entry.method == "m"]
+    assert "Differences" in scores_table(found)
+    assert "Differences" not in scores_table(replace(found, entries=tuple(alone), scores=scores[:, :3]))
     said = scores_json(found)
     assert (said["raters"], said["pairs"][0]["prefer"], len(said["scores"])) == (2, [0.5, 0.0], 24)
 

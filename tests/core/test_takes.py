@@ -243,6 +243,27 @@ def test_a_stretch_of_a_clip_is_that_of_the_whole(clip, tmp_path, task, monkeypa
     assert torch.equal(held.masks, whole.masks)
 
 
+def test_several_clips_are_joined_by_a_window_each(model, tmp_path):
+    clips = [encode(tmp_path / f"{n}.mp4", noise(6 + n, SIDE, SIDE, 3, seed=n), fps=8) for n in range(3)]
+    output = tmp_path / "out.mkv"
+    words = ("join", *clips, "--length", 13, "--keep", 5, "-o", output, *QUICK, "-m", model)
+    done = vace(*words)
+    assert done.exit_code == 0, done.output
+    film, came = luma_of(output), [luma_of(clip) for clip in clips]
+    places = [0, 6 + 3, 6 + 3 + 7 + 3]
+    assert len(film) == 6 + 3 + 7 + 3 + 8
+    for place, clip in zip(places, came, strict=True):
+        assert torch.equal(film[place : place + len(clip)], clip)
+    assert vace("redo", f"{output}.vace-job", "--window", 1, "--seed", 7).exit_code == 0
+    again = luma_of(output)
+    assert torch.equal(again[:16], film[:16])
+    assert torch.equal(again[19:], film[19:])
+    assert not torch.equal(again[16:19], film[16:19])
+    assert refused(vace(*words, "--windows", 9).exception) == "windows-of-task: options=--windows"
+    assert refused(vace(*words, "--only").exception) == "only-of-several: count=3"
+    assert refused(vace(*words, "--no-put-back").exception) == "join-several: count=3"
+
+
 def test_what_the_command_holds_does_not_grow_with_the_clip(model, tmp_path):
     """Of a clip three times as long it holds no more at once: a copy of that would be more than is allowed here."""
     most: dict[int, int] = {}

@@ -86,6 +86,13 @@ def test_what_is_no_curve_is_named(text):
     assert refused(error.value) == f"curve-unreadable: name=--strength-steps, value={text}"
 
 
+def test_a_curve_of_frames_is_met_at_the_middle_of_what_a_latent_shows():
+    frames = Strength(frames=((0.0, 0.0), (1.0, 1.0))).on_tokens(library.control(tiny.clip(9)), GRID)
+    assert frames is not None
+    wanted = torch.tensor([0, 2.5 / 8, 6.5 / 8]).view(1, 3, 1)
+    assert torch.equal(frames.view(1, 3, -1), wanted.expand_as(frames.view(1, 3, -1)))
+
+
 def test_lists_are_read():
     assert read_factors("1 1, .5", "The blocks") == (1.0, 1.0, 0.5)
     assert read_factors("", "The blocks") == ()

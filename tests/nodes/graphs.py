@@ -29,7 +29,8 @@ def execute(comfy: SimpleNamespace, prompt: dict[str, Any], executor: Any | None
     instance.sent.clear()
     valid = asyncio.run(comfy.execution.validate_prompt("job", prompt, None))
     if not valid[0]:
-        return SimpleNamespace(success=False, error=str(valid[1:]), executor=executor, outputs={}, cached=[], events=[])
+        return SimpleNamespace(success=False, error=str(valid[1:]), executor=executor, outputs={}, cached=[], events=[],
+                               failed_type=None)  # fmt: skip
     if executor is None:
         executor = comfy.execution.PromptExecutor(instance)
         executor.cache_args = CACHE  # newer ComfyUIs give them on the command line and cannot do without
@@ -40,6 +41,7 @@ def execute(comfy: SimpleNamespace, prompt: dict[str, Any], executor: Any | None
         success=executor.success,
         error=failed.get("exception_message", ""),
         failed_node=failed.get("node_id"),
+        failed_type=failed.get("exception_type"),
         executor=executor,
         outputs=executor.history_result.get("outputs", {}) if executor.success else {},
         cached=messages.get("execution_cached", {}).get("nodes", []),

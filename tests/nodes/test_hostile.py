@@ -6,16 +6,17 @@ import io
 import logging
 import sys
 import traceback
+from collections import Counter
 from contextlib import contextmanager
 from numbers import Real
 
 import pytest
 import torch
 from hostile import HALF, NODE, Named, cases, inputs_of
-from hostile_values import NAMES, Values
+from hostile_values import LINKED, NAMES, Values
 
 CONSOLES = ("cp437", "cp1252", "ascii", "utf-8")
-COUNT = 450
+COUNT, BATCH = 450, 150
 
 
 @contextmanager
@@ -85,9 +86,20 @@ def is_ours(error):
     return "VaceError" in [kind.__name__ for kind in type(error).__mro__]
 
 
+def normal(values):
+    """The pixels of a job as people do it."""
+    with torch.inference_mode():
+        model, unit = values["starter"], values["starter's unit"]
+        samples = values.run("VaceSampleVideo", model=model, vcu=unit, seed=1, steps=2)[0]
+        return values.run("VaceDecodeVideo", samples=samples, vcu=unit, vae=model)[0]
+
+
 def test_a_prompt_ends_in_a_result_or_in_a_sentence(pack, forms_of_standin, values):
     worked = refused = 0
+    expected = normal(values).clone()
     for number, case in enumerate(cases(forms_of_standin, NAMES, COUNT)):
+        if number % BATCH == BATCH - 1:
+            assert torch.equal(normal(values), expected), number
         given = arguments(case, forms_of_standin[case.node_id], values)
         if given is None:
             continue
@@ -109,6 +121,34 @@ def test_a_prompt_ends_in_a_result_or_in_a_sentence(pack, forms_of_standin, valu
         refused += 1
     assert worked > COUNT / 20
     assert refused > COUNT / 5
+
+
+def test_a_prompt_ends_so_by_comfyuis_own_check_and_executor(comfy, pack, forms_of_standin, values, monkeypatch):
+    """Three about each node; benchmarks/hostile_prompts.py sends thousands to a server."""
+    import hostile_pack
+    from graphs import execute
+
+    monkeypatch.setattr(hostile_pack, "_MADE", [values])
+    for name, node in hostile_pack.NODE_CLASS_MAPPINGS.items():
+        monkeypatch.setitem(comfy.nodes.NODE_CLASS_MAPPINGS, name, node)
+    expected, executor, ends = normal(values).clone(), None, Counter()
+    for case in cases(forms_of_standin, LINKED, 3 * len(forms_of_standin), seed=3):
+        try:
+            ran = execute(comfy, case.prompt(), executor)
+        except Exception:  # its own check failed, before anything of the pack ran
+            ends["failed in ComfyUI", "vace_core" in traceback.format_exc()] += 1
+            continue
+        executor = ran.executor or executor
+        if ran.success or ran.failed_type is None:
+            ends["worked" if ran.success else "refused"] += 1
+            continue
+        module, _, name = ran.failed_type.rpartition(".")
+        ours = module.endswith("vace_core.errors") and name != "VaceError"
+        assert ours or name == "DependencyCycleError", (case, ran.failed_type, ran.error)
+        ends["said" if ours else "refused"] += 1
+    assert torch.equal(normal(values), expected)
+    assert all(ends[kind] > 5 for kind in ("worked", "refused", "said")), ends
+    assert not ends["failed in ComfyUI", True], ends
 
 
 def logged_as_comfyui_does(error, stream):

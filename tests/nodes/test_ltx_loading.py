@@ -266,6 +266,13 @@ class TestNativeVae:
         with torch.inference_mode():
             assert relative(native.encode(frames), model.core.vae.encode(frames)) < 1e-4
 
+    def test_a_gray_clip_is_encoded_as_one_frame(self, pack, vae):
+        native = pack.nodes.comfy.native.NativeVae(vae, pack.vace_core.models.ltx.family.LTX)
+        gray = torch.zeros(1, 3, 17, 32, 64)
+        with torch.inference_mode():
+            less = native.encode(gray, content=pack.vace_core.context.EMPTY)
+            assert relative(less, native.encode(gray)) < 1e-4
+
     def test_conditioning_for_native_models_is_refused(self, run, vae):
         vcu = run("VaceTextToVideo", width=64, height=32, length=9)[0]
         text = [[torch.zeros(1, 1, 4096), {}]]

@@ -15,7 +15,7 @@ from tools.workflows.graph_json import Graph
 from tools.workflows.shipped import AT_ONCE, PROMPTS, SUBGRAPHS, WITH_FILES, WITH_NEWER_CORE, WITH_PACKS
 
 from .blueprint_prompt import flattened
-from .checks import CHECKS, Measure
+from .checks import CHECKS, Measure, outside
 from .recast import Recast, awake, needed, recast, replaced_in
 
 AS_IT_IS = "as it is"
@@ -56,8 +56,13 @@ RECASTS["VACE Swap (SAM 3)"] = RECASTS["VACE Swap (SAM 2)"]
 AWAKE: tuple[Callable[[], Graph], ...] = (templates.inpaint, templates_models.adapter)
 """Workflows in which the sleeping loaders of real models are run too, on the starter's files."""
 
-BLUEPRINTS_LIKE = {"VACE Control": "VACE Scribble"}  # without the end of the name
+BLUEPRINTS_LIKE = {
+    "VACE Control": "VACE Scribble",
+    "VACE Inpaint with Crop": "VACE Crop and Stitch",
+    "VACE Swap Anything with Crop": "VACE Swap Anything",
+}  # without the end of the name
 """The workflow that does what a blueprint does, where it has another name."""
+CROPPED = "VaceCropVideo"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,13 +124,19 @@ def runs() -> Iterator[Run]:
         name = path.stem.removesuffix(ONE_NODE)
         like = BLUEPRINTS_LIKE.get(name, name)
         blueprint = json.loads(path.read_text(encoding="utf-8"))
+        prompt = around(blueprint, frozen(like))
+        crops = CROPPED in kinds_of(prompt) and CROPPED not in kinds_of(frozen(like))
         yield Run(
             title=path.stem,
             how="as one node",
-            prompt=around(blueprint, frozen(like)),
-            checks=CHECKS[like],
-            same_as=like,
+            prompt=prompt,
+            checks=(outside(), *CHECKS[like]) if crops else CHECKS[like],
+            same_as="" if crops else like,
         )
+
+
+def kinds_of(prompt: Mapping[str, Any]) -> set[str]:
+    return {node["class_type"] for node in prompt.values()}
 
 
 def _how(title: str, replaced: list[str]) -> str:
@@ -147,6 +158,8 @@ def around(blueprint: Mapping[str, Any], like: Mapping[str, Any]) -> dict[str, A
     sampler = like[by_kind["VaceSampleVideo"]]
     made = copy.deepcopy(dict(like))
     given = {**sampler["inputs"], **task["inputs"]}
+    if CROPPED in kinds and CROPPED in by_kind:
+        given |= like[by_kind[CROPPED]]["inputs"]
     clip = given.get("images", given.get("first"))
     if clip is not None:
         made["clip"] = {"class_type": "CreateVideo", "inputs": {"images": clip, "fps": given["fps"]}}

@@ -42,8 +42,10 @@ class Blueprint(Graph):
         return self.entries[-1]
 
     def offer(self, node: Node, name: str) -> None:
-        """Shows a widget of `node` on the one node."""
+        """Shows a widget of `node` on the one node, with the value that it is set to."""
         kind = next(one.kind for one in node.form.inputs if one.name == name)
+        if name in node.values:
+            node.shown[name] = node.values[name]
         self.entries.append(Entry(name, kind, widget=(node, name)))
         node.values[name] = self.entries[-1]
 

@@ -11,11 +11,13 @@ ONE_NODE = " (One Node)"
 """Ends the name of every blueprint: frontends lose the unsaved edits of a template that shares its name with one."""
 
 SAMPLED = ("seed", "steps", "cfg", "shift")
+INPAINTING = "Video generation and editing/Inpaint video"
+EVERY_FRAME = "480p, all frames"  # a stitch needs as many as there were
 
 
 def inpaint() -> Blueprint:
     does = "Generates the masked part of a video and keeps the rest exactly."
-    one = Blueprint(f"VACE Inpaint{ONE_NODE}", "Video generation and editing/Inpaint video", does)
+    one = Blueprint(f"VACE Inpaint{ONE_NODE}", INPAINTING, does)
     clip, mask = _video(one), one.entry("mask", "MASK")
     task = one.add("VaceInpaintVideo", "task", images=clip["images"], mask=mask, fps=clip["fps"])
     return _made(one, task, clip)
@@ -23,10 +25,27 @@ def inpaint() -> Blueprint:
 
 def swap() -> Blueprint:
     does = "Replaces what the mask covers with the person or object of a reference image."
-    one = Blueprint(f"VACE Swap Anything{ONE_NODE}", "Video generation and editing/Inpaint video", does)
+    one = Blueprint(f"VACE Swap Anything{ONE_NODE}", INPAINTING, does)
     clip, mask, pictures = _video(one), one.entry("mask", "MASK"), one.entry("references", "VACE_REFERENCES,IMAGE")
     task = one.add("VaceSwapAnything", "task", images=clip["images"], mask=mask, references=pictures, fps=clip["fps"])
     return _made(one, task, clip)
+
+
+def inpaint_cropped() -> Blueprint:
+    does = "Generates the masked part of a video. The model is shown a box around the mask, so that cost follows it."
+    one = Blueprint(f"VACE Inpaint with Crop{ONE_NODE}", INPAINTING, does)
+    clip, cut = _cropped(one)
+    task = one.add("VaceInpaintVideo", "task", images=cut["images"], mask=cut["mask"], fps=clip["fps"], fit=EVERY_FRAME)
+    return _made(one, task, clip, cut=cut)
+
+
+def swap_cropped() -> Blueprint:
+    does = "Replaces what the mask covers with a reference image. The model is shown a box around the mask."
+    one = Blueprint(f"VACE Swap Anything with Crop{ONE_NODE}", INPAINTING, does)
+    clip, cut = _cropped(one)
+    given = {"mask": cut["mask"], "references": one.entry("references", "VACE_REFERENCES,IMAGE")}
+    task = one.add("VaceSwapAnything", "task", images=cut["images"], **given, fps=clip["fps"], fit=EVERY_FRAME)
+    return _made(one, task, clip, cut=cut)
 
 
 def outpaint() -> Blueprint:
@@ -67,14 +86,32 @@ def control() -> Blueprint:
     return _made(one, task, clip, "kind")
 
 
-BLUEPRINTS: tuple[Callable[[], Blueprint], ...] = (inpaint, swap, outpaint, extend, move, reference, control)
+BLUEPRINTS: tuple[Callable[[], Blueprint], ...] = (
+    inpaint,
+    swap,
+    inpaint_cropped,
+    swap_cropped,
+    outpaint,
+    extend,
+    move,
+    reference,
+    control,
+)
 
 
 def _video(one: Blueprint) -> Node:
     return one.add("GetVideoComponents", "input", video=one.entry("video", "VIDEO"))
 
 
-def _made(one: Blueprint, task: Node, clip: Node | None, *offered: str, ends: bool = False) -> Blueprint:
+def _cropped(one: Blueprint) -> tuple[Node, Node]:
+    """The clip, and a box around the mask in it."""
+    clip, mask = _video(one), one.entry("mask", "MASK")
+    return clip, one.add("VaceCropVideo", "task", images=clip["images"], mask=mask)
+
+
+def _made(
+    one: Blueprint, task: Node, clip: Node | None, *offered: str, ends: bool = False, cut: Node | None = None
+) -> Blueprint:
     """Sampler, decoder and video, with the widgets that users need offered on the one node."""
     model = one.entry("model", "VACE_MODEL")
     seen = one.add("VacePreviewVCU", "look", vcu=task["vcu"])
@@ -82,13 +119,19 @@ def _made(one: Blueprint, task: Node, clip: Node | None, *offered: str, ends: bo
     rest = {"before": task["before"], "after": task["after"]} if ends else {}
     made = one.add("VaceDecodeVideo", "decode", samples=sampled["samples"], vcu=seen["vcu"], vae=model, **rest)
     sound = {} if clip is None else {"audio": clip["audio"]}
-    video = one.add("CreateVideo", "save", images=made["images"], fps=made["fps"], **sound)
+    images = made["images"]
+    if cut is not None:
+        images = one.add("VaceStitchVideo", "decode", images=images, stitch=cut["stitch"])["images"]
+    video = one.add("CreateVideo", "save", images=images, fps=made["fps"], **sound)
     has = {spec.name for spec in task.form.inputs}
     for name in ("prompt", "negative_prompt", *offered, *(("fit",) if "fit" in has else ())):
         one.offer(task, name)
+    if cut is not None:
+        for name in ("margin", "follow", "resolution"):
+            one.offer(cut, name)
     for name in SAMPLED:
         one.offer(sampled, name)
     one.result("video", video["VIDEO"])
-    one.result("images", made["images"])
+    one.result("images", images)
     one.result("report", made["report"])
     return one

@@ -36,6 +36,7 @@ class Node:
     Attributes:
         place: Where it stands: a name of `layout.PLACES`.
         values: What its inputs are set to, by name: a value or a link.
+        shown: What widgets show whose value is a link; their default where it is not here.
         models: Files that it needs, as {name, url, directory}.
         mode: 0 = runs, 2 = muted.
         position: Upper left corner, below the title, in pixels.
@@ -46,6 +47,7 @@ class Node:
     title: str
     place: str
     values: dict[str, Any]
+    shown: dict[str, Any] = field(default_factory=dict)
     models: list[dict[str, str]] = field(default_factory=list)
     mode: int = 0
     colours: dict[str, str] = field(default_factory=dict)
@@ -219,14 +221,14 @@ def node_json(node: Node, arriving: dict[int, int], leaving: list[list[int]], or
 
 
 def widget_values(node: Node) -> Any:
-    """The values in the order of the widgets; a linked one keeps its default for when the link is cut."""
+    """The values in the order of the widgets; a linked one keeps what it shows for when the link is cut."""
     values = []
     for one in node.form.inputs:
         if one.socket:
             continue
         value = node.value(one.name)
         if not isinstance(value, (int, float, str, list)):  # a link, or nothing at all
-            value = "" if one.default is NEEDED else one.default
+            value = node.shown.get(one.name, "" if one.default is NEEDED else one.default)
         values.append(value)
         if one.seeds:
             values.append(FIXED)

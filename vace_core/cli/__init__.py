@@ -3,7 +3,7 @@
 `tasks` has one function per task, `options` what they share, `where` where and when conditions act, `inputs` the input
 files, `editing` clips that are edited, `files` and `models` the model, `run` runs a task, `film` adds the rest of the
 video around its result, `jobs` keeps what a job has come to, `long` makes clips by windows, `console` prints; `plan`,
-`tools`, `demo`, `train`, `ablate`, `evaluate` and `study` are the commands that are no tasks.
+`tools`, `demo`, `data`, `train`, `ablate`, `evaluate` and `study` are the commands that are no tasks.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from typing import Annotated
 from typer import Exit, Option, Typer
 
 from .. import __version__
-from . import ablate, demo, evaluate, plan, study, tools, train
-from .console import EXIT_CODES, result, set_debug
+from ..pipeline.parallel.processes import rank_and_count
+from . import ablate, data, demo, evaluate, plan, study, tools, train
+from .console import EXIT_CODES, quiet, result, set_debug
 from .jobs import Remembering
 from .options import Sheet
 from .run import preview, run
@@ -59,6 +60,7 @@ for task in TASKS:
     previews.command(task.__name__)(spread(task, Sheet, preview))
 app.add_typer(previews, name="preview")
 app.command("plan")(plan.plan)
+app.command("data")(data.data)
 app.command("train")(train.train)
 app.command("ablate")(ablate.ablate)
 app.command("evaluate")(evaluate.evaluate)
@@ -72,4 +74,5 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # what a terminal has no letter for does not stop the job
-    app()
+    with quiet(is_quiet=rank_and_count()[0] > 0):
+        app()

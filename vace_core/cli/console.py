@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import sys
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from typing import Any
 
 import typer
@@ -18,6 +20,7 @@ from torch import Tensor
 
 from ..checks.room import is_short_of_memory
 from ..errors import InputError, ModelError, VaceError
+from ..pipeline.parallel.processes import is_first_to_fail, rank_and_count
 
 OTHER, INPUT, MODEL, INTERRUPTED = 1, 3, 4, 130
 EXIT_CODES = """
@@ -42,36 +45,60 @@ def set_debug(debug: bool) -> None:
 
 
 @contextmanager
+def quiet(is_quiet: bool) -> Generator[None, None, None]:
+    """Inside, nothing is printed, if so: of several processes of a job the first one speaks."""
+    with ExitStack() as stack:
+        if is_quiet:
+            nowhere = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))
+            stack.enter_context(redirect_stdout(nowhere))
+            stack.enter_context(redirect_stderr(nowhere))
+        yield
+
+
+@contextmanager
 def errors_as_exit_codes() -> Generator[None, None, None]:
     """Turns the library's errors into their message and an exit code; also a decorator."""
     handler = RichHandler(console=eye, show_time=False, show_path=False, show_level=False, markup=False)
     if not any(isinstance(one, RichHandler) for one in log.handlers):  # a command that another one runs says all once
         log.addHandler(handler)
+    rank, processes = rank_and_count()
     try:
         yield
-    except KeyboardInterrupt as error:
+    except (Exception, KeyboardInterrupt) as error:
+        if isinstance(error, (typer.Exit, typer.Abort)) or processes == 1:
+            code = _said(error)
+        else:  # whichever of several processes fails first says why, and all others end because of it
+            with redirect_stderr(sys.__stderr__ or sys.stderr), quiet(not is_first_to_fail()):
+                code = _said(error)
+                if code is None:
+                    say(f"Process {rank} of {processes} failed: {type(error).__name__}: {error}", "red")
+                    code = OTHER
+        if code is None:
+            raise
+        raise typer.Exit(code) from None
+    finally:
+        log.removeHandler(handler)
+
+
+def _said(error: BaseException) -> int | None:
+    """Says what went wrong; the exit code for it, or None where it was not foreseen."""
+    if isinstance(error, KeyboardInterrupt):
         say("Interrupted. No unfinished file is left.", "yellow")
-        _say_hints(error)
-        raise typer.Exit(INTERRUPTED) from None
-    except VaceError as error:
+        code = INTERRUPTED
+    elif isinstance(error, VaceError):
         if log.isEnabledFor(logging.DEBUG):
             eye.print_exception()
         say(str(error), "red")
-        _say_hints(error)
         code = MODEL if isinstance(error, ModelError) else INPUT if isinstance(error, InputError) else OTHER
-        raise typer.Exit(code) from None
-    except Exception as error:
-        short = is_short_of_memory(error)
-        if short:
-            if log.isEnabledFor(logging.DEBUG):
-                eye.print_exception()
-            say(SHORT_OF_MEMORY, "red")
-        _say_hints(error)
-        if not short:
-            raise
-        raise typer.Exit(INPUT) from None
-    finally:
-        log.removeHandler(handler)
+    elif is_short_of_memory(error):
+        if log.isEnabledFor(logging.DEBUG):
+            eye.print_exception()
+        say(SHORT_OF_MEMORY, "red")
+        code = INPUT
+    else:
+        code = None
+    _say_hints(error)
+    return code
 
 
 def hint(error: BaseException, text: str) -> None:

@@ -24,10 +24,11 @@ from ..errors import InputError
 from ..files.checkpoint import open_checkpoint
 from ..files.jobs.fingerprint import fingerprint
 from ..files.jobs.folder import PLAN, JobFolder, plan_damaged
-from ..files.replacing import remove_left
+from ..files.replacing import reason, remove_left
 from ..inputs.put_back import is_series
 from ..media.ranges import named_frame
 from ..media.sources import open_footage
+from ..pipeline.parallel.processes import rank_and_count
 from ..sampling.kept import KeptSteps
 from .console import hint, log, print_table, say
 from .files import Files
@@ -97,7 +98,7 @@ class Invocation:
         for name, was in self.files.items():
             try:
                 now = fingerprint(Path(name), without=Path(self.output))
-            except OSError:
+            except (OSError, ValueError):  # the second of a name that no file can have
                 now = "gone"
             if now != was:
                 raise InputError(
@@ -207,14 +208,16 @@ class KeptJob:
 
     def done(self) -> None:
         """Its output is confirmed, so that nothing needs to be kept."""
+        if self.folder is None:
+            return
         if self._again is not None and self.plan.output:
             remove_left(Path(self.plan.output), before=self._again.begun)
-        if self.folder is not None and self.stays:
+        if self.stays:
             self.folder.keep(WRITTEN, {})
             _take_away_older(self.folder, self.plan)
             self.folder.close()
             return
-        if self.folder is not None and not self.folder.remove():
+        if not self.folder.remove():
             say(f"! The folder {self.folder.path} is of no more use, and cannot be removed.", "yellow")
 
     def failed(self, error: BaseException) -> None:
@@ -225,13 +228,22 @@ class KeptJob:
             self.folder.remove()
             return
         self.folder.close()
+        if self.redo is not None and not self.redo.and_after and not self.made:
+            return  # all windows are as they were
         hint(error, f"To go on with it: {_command(self.folder.path)}")
 
 
 @contextmanager
 def kept_job(task: str, run: Run, context: Context) -> Generator[KeptJob, None, None]:
-    """The job that is begun, or gone on with, by a command; none of it is kept where nothing will be computed."""
-    job = KeptJob(None, _plan(context)) if run.dry_run else _resumed(context) or _begun(task, run, context)
+    """The job that is begun, or gone on with, by a command; none of it is kept where nothing will be computed.
+
+    Of several processes the first one keeps it.
+    """
+    if run.dry_run or rank_and_count()[0]:
+        again = context.find_object(Resumed)
+        job = KeptJob(None, _plan(context) if again is None else again.plan, again)
+    else:
+        job = _resumed(context) or _begun(task, run, context)
     try:
         yield job
     except BaseException as error:
@@ -249,7 +261,7 @@ def go_on(context: Context, path: Path, output: Path | None, redo: Redo | None =
     Raises:
         InputError: it is no job, it is running, or a file that it reads has changed.
     """
-    with JobFolder.open(path.absolute()) as folder:
+    with JobFolder.open(path.absolute(), hold=rank_and_count()[0] == 0) as folder:
         plan = Invocation.of(folder)
         plan.check_files()
         now = _versions()
@@ -264,13 +276,13 @@ def go_on(context: Context, path: Path, output: Path | None, redo: Redo | None =
         before = Path.cwd()
         try:
             os.chdir(plan.folder)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # the second of a name that no folder can have
             raise InputError(
                 "job-folder-gone",
                 "The job was begun in {folder}, which is gone ({error}). The names of its files are counted "
                 "from there. Put it back, or begin a new job.",
                 folder=plan.folder,
-                error=error.strerror,
+                error=reason(error),
             ) from error
         try:
             program = cast("Any", context.find_root().command)

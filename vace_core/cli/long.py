@@ -9,8 +9,10 @@ from pathlib import Path
 from torch import Tensor
 
 from ..errors import InputError
+from ..files.jobs.folder import FILM
 from ..inputs.blending import BlendMode
 from ..inputs.fitted import fit_clip
+from ..media.files import check_target
 from ..pipeline import SamplingOptions, VaceModel
 from ..pipeline.kept_windows import KeptWindows
 from ..pipeline.long import redo as make_again
@@ -30,6 +32,7 @@ from .request import Request
 from .where import Conditions
 
 _MOST_ROWS = 12
+_KEPT_PIXEL = 3  # bytes on disk, of six without compression
 
 
 def windows_of(request: Request) -> Plan | None:
@@ -47,6 +50,16 @@ def windows_of(request: Request) -> Plan | None:
         "--loop": wanted.loop,
     }
     typed = [name for name, value in asked.items() if value]
+    if request.plan is not None:
+        if typed or wanted.plan is not None:
+            raise InputError(
+                "windows-of-task",
+                "Each transition between several clips is a window, and {options} was given, which would be other "
+                "windows. One of both is needed. Leave it out; prompts of windows are changed in the job's "
+                "windows.json, for vace redo.",
+                options=", ".join(typed or ["--plan"]),
+            )
+        return request.plan
     if wanted.plan is not None:
         if typed:
             raise InputError(
@@ -119,14 +132,16 @@ def check_conditions(plan: Plan | None, conditions: Conditions, options: Samplin
         )
 
 
-def kept_windows(job: KeptJob, plan: Plan, wanted: Wanted) -> KeptWindows:
-    """The windows of a job in its folder; those that are to be made anew are no longer among them.
+def kept_windows(job: KeptJob, plan: Plan, request: Request) -> KeptWindows:
+    """The windows of a job in its folder.
 
     Raises:
-        InputError: the folder cannot be made, or has other windows; or there is nothing to make again.
+        InputError: the folder cannot be made, has other windows or no room; or there is nothing to make again.
     """
-    joining = _joining(wanted)
+    wanted, joining = request.wanted, _joining(request.wanted)
     kept = KeptWindows(job.folder_of_windows(), plan, together=not joining.streams)
+    pixels = request.vcu.height * request.vcu.width * sum(plan.windows[number].frames for number in kept.left)
+    check_target(kept.folder.path / f"windows{FILM}", FILM, room=_KEPT_PIXEL * pixels)
     job.stays = wanted.keep_windows and joining.streams and job.folder is not None
     if (redo := job.redo) is None:
         return kept
@@ -141,10 +156,6 @@ def kept_windows(job: KeptJob, plan: Plan, wanted: Wanted) -> KeptWindows:
             left=kept.left[0],
             job=kept.folder.path,
         )
-    if redo.and_after:
-        kept.edit(_with_seed(kept.plan, redo))
-        last = next(end for _, end in kept.plan.shots if redo.window < end)
-        kept.forget(range(redo.window, last))
     return kept
 
 
@@ -161,6 +172,8 @@ def generate_windows(
     blend_mode: BlendMode = "feather",
 ) -> None:
     """Makes the windows that are left, or one of them again, with bars on the terminal."""
+    if redo is not None and redo.and_after:
+        kept.edit(_with_seed(kept.plan, redo))
     with Bars() as bars:
         job = WindowedJob(
             model=model,
@@ -180,6 +193,9 @@ def generate_windows(
         if redo is not None and not redo.and_after:
             _make_again(job, kept, redo)
             return
+        if redo is not None:
+            last = next(end for _, end in kept.plan.shots if redo.window < end)
+            kept.forget(range(redo.window, last))
         total = len(kept.left) + len(kept.done)
         bars.show("windows", len(kept.done), total)
         for made in stream(job, done=kept.edges()):

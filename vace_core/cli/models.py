@@ -14,6 +14,7 @@ from ..checks.room import is_short_of_memory
 from ..errors import InputError
 from ..files.checkpoint import Part, open_checkpoint
 from ..loading.assembly import check_family, family_in, load_model, lora_changes
+from ..loading.compiled import compile_blocks
 from ..loading.detection import Found, identify
 from ..loading.load import vae_sizes
 from ..loading.placing.measure import bytes_from_files, bytes_from_sizes, is_packed
@@ -21,6 +22,7 @@ from ..loading.placing.placed import placed
 from ..loading.placing.plan import PlacingPlan
 from ..loading.profiles import Profile
 from ..loading.t5 import load_text
+from ..models.attention import layers_with
 from ..models.devices import best_device, dtype_on
 from ..models.family import Family
 from ..models.text import TextEmbeds, TextEncoder
@@ -119,7 +121,7 @@ def _text(files: Files, family: Family, device: torch.device) -> TextEncoder:
 
 
 def _loaded(files: Files, run: Run, text: TextEncoder, device: torch.device, plan: PlacingPlan) -> VaceModel:
-    return load_model(
+    model = load_model(
         files.base,
         vae=files.vae,
         text=_Placed(text, device_of(run)),
@@ -131,9 +133,13 @@ def _loaded(files: Files, run: Run, text: TextEncoder, device: torch.device, pla
         vae_dtype=getattr(torch, run.vae_dtype.value),
         device=device,
         tile=run.tile if plan.tile is None else plan.tile,
+        ops=layers_with(run.attention.value),
         keep_packed=plan.keep_packed,
         lora=files.lora,
     )
+    if run.compile:
+        compile_blocks(model)
+    return model
 
 
 def check_lora(files: Files, *, say: bool = True) -> None:
@@ -210,6 +216,15 @@ def stated_sizes(profile: Profile, run: Run) -> ModelSizes:
         experts=experts,
         stated=True,
     )
+
+
+def dtype_of(files: Files | None, run: Run, sizes: ModelSizes) -> torch.dtype:
+    """What the transformer is computed in, where a profile tells it or its files do."""
+    chosen = getattr(torch, run.dtype.value) if run.dtype else None
+    if chosen is not None or files is None:
+        return chosen or (torch.bfloat16 if sizes.bytes_per_number == 2 else torch.float32)
+    base = _open(files.base)
+    return _dtype(files, run) or base.weights.dtype(base.parts.get("base", ()))
 
 
 def keeps_packed(files: Files, run: Run) -> bool:

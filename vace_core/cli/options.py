@@ -10,6 +10,7 @@ from typing import Annotated
 from typer import Option
 
 from ..sampling.guidance import PAIR_BOUNDARY
+from .speed import Speed
 from .windows import Windows
 
 
@@ -126,7 +127,7 @@ class Wanted(Windows):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class Run(Speed):
     """How a job is done and where its result goes."""
 
     output: Annotated[

@@ -12,8 +12,9 @@ from ..preview.plan import Job, JobPlan, advice, check_plan, plan_job
 from ..sampling.options import SamplingOptions
 from ..vcu import VideoConditionUnit
 from .files import Files, find_files, names_no_file
-from .models import device_of, profile_of, read_sizes, stated_sizes
+from .models import device_of, dtype_of, profile_of, read_sizes, stated_sizes
 from .options import Run, Wanted
+from .speed import check_speed, least
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +73,7 @@ def planned(
     """The plan for a job.
 
     Raises:
-        InputError: the memory is no size, or was given for the CPU.
+        InputError: the memory is no size, or was given for the CPU; or as `check_speed`.
         ModelError: a file is missing or damaged.
     """
     memory = memory_for(run)
@@ -85,6 +86,7 @@ def planned(
             adapters=[path for path in adapters if path],
         )
     sizes = stated_sizes(profile_of(wanted), run) if files is None else read_sizes(files, run)
+    check_speed(run, sizes, dtype_of(files, run, sizes), vcu, options, device_of(run))
     job = Job.of(vcu, options)
     return Planned(files=files, sizes=sizes, job=job, found=plan_job(sizes, job, memory))
 
@@ -97,7 +99,7 @@ def memory_for(run: Run) -> Memory:
     """
     device, limit = device_of(run), None if run.memory is None else memory_size(run.memory)
     if device.type != "cpu" or limit is None:
-        return memory_of(device, limit)
+        return least(memory_of(device, limit))
     if run.dry_run:
         return Memory(name=f"a card with {run.memory}", total=limit, free=limit)
     raise InputError(

@@ -19,6 +19,7 @@ from ..media.video import from_uint8
 from ..pipeline.parts import Parts, lengthened, parts_of
 from ..preview.sheet import contact_sheet
 from ..preview.warnings import role_shares, warnings
+from ..sampling.windows import Plan
 from ..starter.outside import outside
 from ..vcu import VideoConditionUnit
 from .film import Rest
@@ -62,6 +63,7 @@ class Request:
         colour: What the levels of the result stand for.
         most: Frames that the model takes of it in one pass; None = as many as there are.
         begin: The clip that a job with less noise begins from, `(1, 3, T, H, W)`; None = the source of the VCU, if any.
+        plan: The windows that the task itself has; None = as options and length say.
         stretches: Where the whole VCU is not held, how any stretch of it is had.
     """
 
@@ -79,6 +81,7 @@ class Request:
     colour: Colour = BT709
     most: int | None = None
     begin: Tensor | None = None
+    plan: Plan | None = None
     stretches: Stretches | None = None
 
     @property

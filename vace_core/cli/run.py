@@ -37,22 +37,21 @@ from .models import check_lora, device_of, options_of, profile_of, read_sizes, r
 from .options import BlendName, Sheet
 from .planning import Planned, files_of, planned
 from .request import Request
+from .speed import check_alone, kept, sped_up, together
 from .where import AS_IT_IS, Conditions, FullRun, conditions_of
 from .writing import write_result
 
 
 def run(task: str, ask: Callable[[], Request], run: FullRun, context: Context) -> None:
     """Does what was asked for and says where the result is."""
-    with kept_job(task, run, context) as job:
+    with together(device_of, run) as leads, kept_job(task, run, context) as job:
         request = ask()
         options = run.sampled(options_of(request.wanted, run))
         frames = request.shape[0]
-        if (
-            job.output is not None and job.redo is None and is_there(job.output, frames)
-        ):  # it was written, and not confirmed
+        if job.output and job.redo is None and is_there(job.output, frames):  # it was written, and not confirmed
             result(str(job.output))
             return
-        output = _output(task, request, replace(run, output=job.output or run.output))
+        output = _output(task, request, replace(run, output=job.output or run.output)) if leads else Path()
         plan = windows_of(request)
         once = one_pass(request, plan)
         _show(task, request, once)
@@ -60,11 +59,13 @@ def run(task: str, ask: Callable[[], Request], run: FullRun, context: Context) -
         _check(request, once.vcu, options, run)
         conditions = conditions_of(request, run)
         check_conditions(plan, conditions, options)
+        if plan is not None:
+            check_alone()
         files = files_of(request.wanted, run)
         _show_model(request, options, files, run)
         if conditions.strength.blocks and files is not None and files.adapter is not None:
             check_blocks(len(conditions.strength.blocks), read_sizes(files, run).context_blocks)
-        if run.preview is not None:
+        if run.preview is not None and leads:
             request.write_sheet(run.preview)
             print_table([("preview", str(run.preview))])
         if run.dry_run:
@@ -81,6 +82,8 @@ def run(task: str, ask: Callable[[], Request], run: FullRun, context: Context) -
         job.ready(output, files_read(context, files))
         begin = time.monotonic()
         made = _made(job, request, plan, options, conditions, files, run, needs.found.plan)
+        if not leads:
+            return
         job.made = True
         write_result(output, made, request, lossless=run.lossless, feather=run.feather, blend_mode=run.blend.value)
         confirm(output, frames)
@@ -114,14 +117,15 @@ def _made(
 ) -> Frames:
     """The frames of a job, from where it was left. One of which every step is done is decoded with the VAE alone."""
     feather = 0 if request.edit else run.feather  # which is that of the original
+    device = device_of(run)
     if plan is not None:
-        kept = kept_windows(job, plan, request.wanted)
-        if kept.left or job.redo is not None:
-            with ready(files, run, placement) as model:
+        kept_films = kept_windows(job, plan, request)
+        if kept_films.left or job.redo is not None:
+            with ready(files, run, placement) as model, sped_up(model, run, options, device) as model:
                 generate_windows(
                     model,
                     request,
-                    kept,
+                    kept_films,
                     options,
                     conditions,
                     redo=job.redo,
@@ -129,13 +133,14 @@ def _made(
                     match_colour=run.match_colour,
                     blend_mode=run.blend.value,
                 )
-        return kept.film()
-    reached = None if job.progress is None else job.progress.reached()
+        return kept_films.film()
+    progress = kept(job.progress, device)
+    reached = None if progress is None else progress.reached()
     if reached is not None:
         print_table([("goes on", f"after step {reached.steps} of {reached.total}")])
     if reached is None or not reached.finished:
         prompts = (request.vcu.prompt, options.negative_for(request.vcu))
-        with ready(files, run, placement, prompts) as model:
+        with ready(files, run, placement, prompts) as model, sped_up(model, run, options, device) as model:
             return generate_shown(
                 model,
                 request.vcu,
@@ -144,11 +149,11 @@ def _made(
                 feather=feather,
                 match_colour=run.match_colour,
                 blend_mode=run.blend.value,
-                progress=job.progress,
+                progress=progress,
             ).cpu()
     tile = run.tile if placement.tile is None else placement.tile
-    vae = load_vae(files.vae, dtype=getattr(torch, run.vae_dtype.value), device=device_of(run), tile=tile)
-    latents = kept_latents(vae, request.vcu, options, job.progress)
+    vae = load_vae(files.vae, dtype=getattr(torch, run.vae_dtype.value), device=device, tile=tile)
+    latents = kept_latents(vae, request.vcu, options, progress)
     assert latents is not None
     with Bars() as bars:
         return finish(

@@ -17,12 +17,12 @@ from ..errors import InputError
 from ..inputs.fitted import Fitted, fit_clip, fit_pictures
 from ..inputs.fitting import growth
 from ..pipeline.parts import placed
+from ..sampling.windows import Plan, Window
 from ..tasks import anything
-from ..tasks.basic import check_longer
 from ..vcu import VideoConditionUnit
 from .clip_requests import bordered, derived, edited, of_clip, ready_made, seen, with_references
 from .editing import Work, work_on
-from .extending import read_ends
+from .extending import chain_of, read_chain, read_ends
 from .film import rest_of
 from .inputs import (
     notes_of,
@@ -33,6 +33,7 @@ from .inputs import (
     read_still,
     target_of,
 )
+from .models import profile_of
 from .options import EditPart, FitName, FollowName, KeptPart, Part, Paths, PutBack, References, Sides, Wanted
 from .request import Request, request_of
 from .sizes import blank, borders, length, rate, step
@@ -113,20 +114,19 @@ def extend(
     """Extend: generate what comes after a clip or image, before it, or between two."""
     around = read_ends(clip, last, keep, wanted, back)
     before, after = around.before, around.after
-    ends = {name: end for name, end in (("first", before), ("last", after)) if end}
-    size = next(iter(ends.values())).size
-    count, fps = length(wanted, size), rate(wanted, next((end.fps for end in ends.values() if end.fps), None))
-    kept = [None if end is None else end.frames for end in (before, after)]
+    ends = [end for end in (before, after) if end is not None]
+    size, fps = ends[0].size, rate(wanted, next((end.fps for end in ends if end.fps), None))
+    count = length(wanted, size)
+    kept = around.kept_in(count)
 
-    check_longer(sum(0 if clip is None else clip.shape[2] for clip in kept), count)
-    begins = 0, count - (0 if kept[1] is None else kept[1].shape[2])
+    def whole() -> VideoConditionUnit:
+        clips = [None if end is None else end.frames for end in (before, after)]
+        return tasks.extend(*clips, num_frames=count, fps=fps)
 
     def parts(begin: int, end: int) -> VideoConditionUnit:
-        vcu = tasks.text(num_frames=end - begin, height=size[0], width=size[1], fps=fps)
-        return placed(vcu, begin, {start: clip for start, clip in zip(begins, kept, strict=True) if clip is not None})
+        return placed(tasks.text(num_frames=end - begin, height=size[0], width=size[1], fps=fps), begin, kept)
 
-    request = request_of(lambda: tasks.extend(*kept, num_frames=count, fps=fps), parts, count, wanted)
-    request = replace(request, notes=[note for name, end in ends.items() for note in notes_of(end, name)])
+    request = replace(request_of(whole, parts, count, wanted), notes=around.notes())
     if (extension := around.extension(count, fps, only=only)) is not None:
         film = extension.film
         return replace(request, edit=extension, sound=film.path if film.sound and not only else None)
@@ -139,14 +139,38 @@ def extend(
 def join(
     first: ClipFile,
     second: Annotated[Path, Argument(help="The clip that follows.", show_default=False)],
+    more: Annotated[
+        list[Path] | None, Argument(help="Clips that follow that; every transition is a window.", show_default=False)
+    ] = None,
     *,
     keep: Keep = None,
     only: Only = False,
     back: PutBack = AS_USUAL,
     wanted: Wanted,
 ) -> Request:
-    """Join: generate the transition between two clips."""
-    return extend(first, last=second, keep=keep, only=only, back=back, wanted=wanted)
+    """Join: generate the transition between two clips, or between each two of several."""
+    if not more:
+        return extend(first, last=second, keep=keep, only=only, back=back, wanted=wanted)
+    if only:
+        raise InputError(
+            "only-of-several",
+            "--only was given with {count} clips, between which the transitions lie apart. Two clips are needed for "
+            "it. Leave it out, or join two clips.",
+            count=2 + len(more),
+        )
+    links = read_chain([first, second, *more], keep, wanted, back)
+    first_end = links[0].before
+    assert first_end is not None
+    (height, width), fps = first_end.size, rate(wanted, first_end.fps)
+    count, grid = length(wanted, (height, width)), profile_of(wanted).rule.grid
+    vcu = tasks.text(num_frames=count * len(links), height=height, width=width, fps=fps)
+    for number, link in enumerate(links):
+        vcu = placed(vcu, -number * count, link.kept_in(count))
+    windows = tuple(Window(begin=n * count, end=(n + 1) * count) for n in range(len(links)))
+    plan = Plan(num_frames=vcu.num_frames, fps=fps, group=grid.frames, shortest=grid.shortest[0], windows=windows)
+    chain, notes = chain_of(links, count, fps), [note for link in links for note in link.notes()]
+    sound = chain.film.path if chain.film.sound else None
+    return replace(_whole(vcu, wanted, notes), plan=plan, edit=chain, sound=sound)
 
 
 def keyframes(

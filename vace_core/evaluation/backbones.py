@@ -144,6 +144,12 @@ def load_head(path: Path) -> tuple[Tensor, Tensor]:
     return state["weight"], state["bias"]
 
 
+def padding_for_raft(height: int, width: int) -> tuple[int, int, int, int]:
+    """Pixels left, right, above and below: centred as the original pads, and up to the sides that torchvision needs."""
+    across, down = (max(-side % 8, RAFT_LEAST - side) for side in (width, height))
+    return across // 2, across - across // 2, down // 2, down - down // 2
+
+
 def load_raft(path: Path, device: torch.device) -> Flow:
     """RAFT's motion between two pictures, which are padded to whole cells of eight pixels."""
     models = library("torchvision.models.optical_flow", "Dynamic degree")
@@ -152,10 +158,7 @@ def load_raft(path: Path, device: torch.device) -> Flow:
     @torch.no_grad()
     def flow(before: Tensor, after: Tensor) -> Tensor:
         height, width = before.shape[2:]
-        # Centred as the original pads, and up to what torchvision's correlation pyramid needs.
-        across, down = (max(-side % 8, RAFT_LEAST - side) for side in (width, height))
-        left, top = across // 2, down // 2
-        pads = (left, across - left, top, down - top)
+        left, _, top, _ = pads = padding_for_raft(height, width)
         both = [functional.pad(one.to(device) / 127.5 - 1, pads, mode="replicate") for one in (before, after)]
         found = network(*both, num_flow_updates=RAFT_UPDATES)[-1]
         return found[0, :, top : top + height, left : left + width].float().cpu()

@@ -294,7 +294,6 @@ def _plan(
     source_fps, spans = times[1], (times[0] - times[0][0, 0]).float()
     last = float(spans[-1].mean())
     samples = torch.arange(length, dtype=torch.float64) * (last / max(length - 1, 1))
-    samples[-1] = last if length > 1 else 0.0
     indices = tuple(int(i) for i in torch.searchsorted(spans[:, 1].double().contiguous(), samples))
     return FitPlan(
         source_frames=num_frames,

@@ -22,6 +22,7 @@ class LatentSpace:
         latents_std: The standard deviation, likewise.
         latent_format: The class in ComfyUI's comfy.latent_formats, whose colours previews are drawn in.
         normalized_in_comfyui: Whether ComfyUI's LATENT of this family is normalised; else it is raw.
+        gray_is_still: Whether the latents of a clip in which nothing changes are alike at all times.
     """
 
     channels: int
@@ -31,6 +32,7 @@ class LatentSpace:
     latents_std: tuple[float, ...] | None = None
     latent_format: str
     normalized_in_comfyui: bool
+    gray_is_still: bool = False
 
     @property
     def vace_in_channels(self) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
+
 import torch
 from torch import Tensor
 
@@ -9,6 +11,23 @@ from torch import Tensor
 PIECE = 4096
 # Devices on which torch lacks complex numbers or parts of them.
 WITHOUT_COMPLEX = frozenset({"mps"})
+
+
+class Table:
+    """A table of places that all passes of a job share, made once and kept for the next pass."""
+
+    def __init__(self) -> None:
+        self._known: tuple[Hashable, Tensor] | None = None
+
+    def get(self, key: Hashable, make: Callable[[], Tensor]) -> Tensor:
+        """What `make` makes, unless it made it for the same key before."""
+        if self._known is None or self._known[0] != key:
+            self._known = (key, make())
+        return self._known[1]
+
+    def forget(self) -> None:
+        """Frees what is kept."""
+        self._known = None
 
 
 def cos_sin(angles: Tensor) -> Tensor:
@@ -23,6 +42,8 @@ def turned(x: Tensor, rotation: Tensor) -> Tensor:
         x: Neighbouring features are a pair.
         rotation: `(L, P, 2)` from `cos_sin`, for every `2 * P` features the same; P divides D/2.
     """
+    if torch.compiler.is_compiling():  # a compiler fuses all of it, and knows no complex numbers
+        return in_real_numbers(x, rotation)
     if x.shape[1] <= PIECE:
         return _turned(x, rotation)
     result = torch.empty_like(x)

@@ -35,10 +35,8 @@ def ramp(frames: int, before: int, after: int) -> Tensor:
     Over shared latents the weights of two windows add up to 1.
     """
     weights = torch.ones(frames)
-    for count, place, step in ((before, slice(0, before), 1), (after, slice(frames - after, frames), -1)):
-        if count:
-            rising = (torch.arange(count) + 1) / (count + 1)
-            weights[place] *= rising if step > 0 else rising.flip(0)
+    weights[:before] *= (torch.arange(before) + 1) / (before + 1)
+    weights[frames - after :] *= ((torch.arange(after) + 1) / (after + 1)).flip(0)
     return weights
 
 

@@ -82,8 +82,12 @@ class JobFolder:
         raise AssertionError  # there is always a next number
 
     @classmethod
-    def open(cls, path: Path) -> JobFolder:
+    def open(cls, path: Path, *, hold: bool = True) -> JobFolder:
         """A folder that is there.
+
+        Args:
+            path: Where it is.
+            hold: Whether this process is the one that works in it; another one of the same job only looks.
 
         Raises:
             InputError: there is none, it is not the folder of a job, or the job is running.
@@ -96,7 +100,7 @@ class JobFolder:
                 path=path,
                 plan=PLAN,
             )
-        held = _held(path)
+        held = _held(path) if hold else None
         try:
             return cls(path, held, _read_plan(path / PLAN))
         except BaseException:

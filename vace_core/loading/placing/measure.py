@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ...adapter import ContextAdapter
-from ...files.packed import BLOCKS, ON_THE_WAY, PIECE
+from ...files.packed import BLOCKS, Packing
 from ...files.weights import FLOAT8
 from ...models.family import Family
 from ..detection import Found
@@ -38,10 +39,32 @@ def units(base: Any, adapter: ContextAdapter | None) -> list[tuple[nn.Module, ..
     return found
 
 
-def bytes_from_sizes(family: Family, sizes: Any, context_blocks: int, dtype: torch.dtype) -> NetworkBytes:
-    """Those of a transformer with an adapter of so many blocks, of which no file need be there."""
+def bytes_from_sizes(
+    family: Family, sizes: Any, context_blocks: int, dtype: torch.dtype, *, stored: str | None = None
+) -> NetworkBytes:
+    """Those of a transformer with an adapter of so many blocks, of which no file need be there.
+
+    Args:
+        family: Its model family.
+        sizes: Of its base.
+        context_blocks: Of its adapter; 0 = there is none.
+        dtype: What it is held in.
+        stored: What its matrices stay in: a kind of `files.packed.BLOCKS`, or one of `files.weights.FLOAT8`; None =
+            in `dtype`.
+    """
     layers = family.usual_layers(sizes.layers, context_blocks)
-    return _measured(family, sizes, layers if context_blocks else None, *(_of_numbers(dtype),) * 2)
+    plain, largest = _of_numbers(dtype), 0
+
+    def size(name: str, tensor: Tensor) -> int:
+        nonlocal largest
+        if stored is None or tensor.dim() != 2 or not name.endswith(".weight"):
+            return plain(name, tensor)
+        largest = max(largest, tensor.numel())
+        width, block = BLOCKS[stored][:2] if stored in BLOCKS else (1, 1)
+        return tensor.numel() // block * width
+
+    made = _measured(family, sizes, layers if context_blocks else None, size, size)
+    return made if stored is None else replace(made, unpacking=_made(stored, largest, dtype))
 
 
 def bytes_from_files(
@@ -119,6 +142,10 @@ def _unpacking(base: Found, adapter: Found | None, dtype: torch.dtype) -> int:
         for name in () if found is None else found.parts.get(part, ()):
             if found is not None and _kept(found, name):
                 rows, columns = found.weights.shape(name)
-                on_the_way = ON_THE_WAY * min(rows * columns, PIECE) if found.weights.info(name).dtype in BLOCKS else 0
-                most = max(most, rows * columns * dtype.itemsize + on_the_way)
+                most = max(most, _made(found.weights.info(name).dtype, rows * columns, dtype))
     return most
+
+
+def _made(stored: str, numbers: int, dtype: torch.dtype) -> int:
+    """Bytes that so many numbers of a quantised weight take beside it, while they are made."""
+    return Packing(kind=stored if stored in BLOCKS else None).peak(numbers, dtype.itemsize)

@@ -19,6 +19,7 @@ from ...checks.room import is_short_of_memory
 from ...errors import ModelError
 from ...geometry import Box, Grid
 from ...models.family import Family
+from ...models.sharing import Sharing, undivided
 from ...pipeline import Expert, VaceModel
 from ...protocols import BaseSizes, CanPerturb, OnChunk, VideoVae
 from .parcel import Parcel
@@ -140,6 +141,15 @@ class PlacedBase:
         self._transformer = Transformer(expert.base, expert.adapter, placement.device)
 
     @property
+    def share(self) -> Sharing:
+        """How tokens are shared out to several processes, all of which must follow one plan to the end."""
+        return self._base.share
+
+    @share.setter
+    def share(self, share: Sharing) -> None:
+        self._base.share = share
+
+    @property
     def sizes(self) -> BaseSizes:
         return self._base.sizes
 
@@ -148,7 +158,7 @@ class PlacedBase:
             self._placement.bring(self._transformer)
             return self._base.prepare_text(text_embeds, fps=fps)
 
-        return self._placement.done(run, "reading the prompt", PlacingPlan.smaller)
+        return self._placement.done(run, "reading the prompt", self._smaller)
 
     def __call__(self, latents: Tensor, sigma: Tensor, text: Any, attachments: Sequence[Attachment] = ()) -> Tensor:
         return self.several(latents, sigma, [text], attachments)[0]
@@ -165,7 +175,10 @@ class PlacedBase:
                 return self._base.passes(latents, sigma, texts, attachments)
             return [self._alone(latents, sigma, text, attachments) for text in texts]
 
-        return self._placement.done(run, "sampling", PlacingPlan.smaller)
+        return self._placement.done(run, "sampling", self._smaller)
+
+    def _smaller(self, plan: PlacingPlan) -> PlacingPlan | None:
+        return plan.smaller() if getattr(self._base, "share", undivided) is undivided else None
 
     def _alone(self, latents: Tensor, sigma: Tensor, text: Any, attachments: Sequence[Attachment]) -> Tensor:
         self._transformer.begin(attachments)

@@ -82,7 +82,7 @@ class PlacingPlan:
         """The next plan that needs less memory while the VAE works; None = there is none."""
         if self.stays:
             return replace(self, stays=False)
-        smaller = next((tile for tile in TILES if tile is not None and tile < (self.tile or 1 << 30)), None)
+        smaller = next((tile for tile in TILES if tile and (not self.tile or tile < self.tile)), None)
         return None if smaller is None else replace(self, tile=smaller)
 
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from ...adapter import Attachment, ContextAdapter
 from .. import layers, rotary
+from ..sharing import ALL, Share, Sharing, undivided
 from .latents import LATENTS
 
 GRID = LATENTS.grid
@@ -87,11 +88,13 @@ class LtxStream:
         modulation: `(B, 6, D)`, the noise level as shifts, scales and gates.
         rotation: `(L, D/2, 2)`, the position of every token as cosines and sines.
         prompt: Text, and the blocks whose attention is left out.
+        share: Which tokens are here.
     """
 
     modulation: Tensor
     rotation: Tensor
     prompt: LtxPrompt
+    share: Share = ALL
 
 
 class Attention(nn.Module):
@@ -106,23 +109,23 @@ class Attention(nn.Module):
         self.q_norm, self.k_norm = (ops.RMSNorm(width, eps=HEAD_EPS) for _ in range(2))
         self.attend = layers.attention_of(ops)
 
-    def to_tokens(self, x: Tensor, rotation: Tensor) -> Tensor:
+    def to_tokens(self, x: Tensor, rotation: Tensor, share: Share = ALL) -> Tensor:
         """Tokens `(B, L, D)` to each other."""
         q = rotary.turned(self.q_norm(self.to_q(x)), rotation)
         k = rotary.turned(self.k_norm(self.to_k(x)), rotation)
-        return self._attend(q, k, self.to_v(x))
+        return self.to_out[0](share.attend(self.attend, *map(self._heads, (q, k, self.to_v(x)))))
 
     def to_text(self, x: Tensor, text: Tensor) -> Tensor:
         """Tokens `(B, L, D)` to those of the text `(B, S, D)`."""
-        return self._attend(self.q_norm(self.to_q(x)), self.k_norm(self.to_k(text)), self.to_v(text))
+        q, k = self.q_norm(self.to_q(x)), self.k_norm(self.to_k(text))
+        return self.to_out[0](self.attend(*map(self._heads, (q, k, self.to_v(text)))))
 
     def skip_attention(self, x: Tensor) -> Tensor:
         """Every token to itself alone, as the weaker prediction of spatio-temporal guidance has it ("stg_a")."""
         return self.to_out[0](x)
 
-    def _attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        q, k, v = (x.unflatten(-1, (self.heads, -1)).transpose(1, 2) for x in (q, k, v))
-        return self.to_out[0](self.attend(q, k, v))
+    def _heads(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
 
 class FeedForward(nn.Module):
@@ -153,12 +156,15 @@ class LtxBlock(nn.Module):
         self.ff = FeedForward(sizes, ops)
 
     def forward(self, tokens: Tensor, stream: LtxStream) -> Tensor:
+        return self.work(tokens, stream, skips=self.index in stream.prompt.skipped)
+
+    def work(self, tokens: Tensor, stream: LtxStream, *, skips: bool) -> Tensor:
+        """What a block does, which does not depend on its place; this can be compiled once for all blocks."""
         shifts = (self.scale_shift_table.to(stream.modulation) + stream.modulation).to(tokens.dtype)
         shift_attn, scale_attn, gate_attn, shift_ffn, scale_ffn, gate_ffn = shifts.unsqueeze(2).unbind(1)
         # One name for what each part makes of the one before, so that no part keeps the last one's result alive.
         x = torch.addcmul(shift_attn, _rms(tokens), 1 + scale_attn)
-        skipped = self.index in stream.prompt.skipped
-        x = self.attn1.skip_attention(x) if skipped else self.attn1.to_tokens(x, stream.rotation)
+        x = self.attn1.skip_attention(x) if skips else self.attn1.to_tokens(x, stream.rotation, stream.share)
         tokens = torch.addcmul(tokens, x, gate_attn)
         x = self.attn2.to_text(tokens, stream.prompt.tokens)
         tokens = tokens + x
@@ -209,7 +215,8 @@ class LtxDit(nn.Module):
         self.transformer_blocks = nn.ModuleList(LtxBlock(sizes, index, ops) for index in range(sizes.layers))
         self.scale_shift_table = nn.Parameter(torch.zeros(2, width))
         self.proj_out = ops.Linear(width, sizes.in_channels)
-        self._known: tuple[tuple[Any, ...], Tensor] | None = None
+        self.share: Sharing = undivided
+        self._rotation = rotary.Table()
 
     def prepare_text(self, text_embeds: Tensor, *, fps: float = 25.0) -> LtxPrompt:
         """Embeds a prompt once for a whole job of `fps` frames per second.
@@ -245,9 +252,12 @@ class LtxDit(nn.Module):
         """What `forward` gives for each of `texts`, to the bit; one block does its work for all before the next."""
         dtype = self.scale_shift_table.dtype
         first = self.patchify_proj(latents).to(dtype)
+        share = self.share(first.shape[1])
+        first = share.own(first)
         embedded, modulation = self.adaln_single(sinusoid(sigma * 1000.0).to(latents.device, dtype))
-        rotation = self._rotation(latents, texts[0].fps)
-        streams = [LtxStream(modulation=modulation, rotation=rotation, prompt=text) for text in texts]
+        rotation = share.own(self._places(latents, texts[0].fps), 0)
+        streams = [LtxStream(modulation=modulation, rotation=rotation, prompt=text, share=share) for text in texts]
+        attachments = [attachment.shared(share.own) for attachment in attachments]
         each = [first for _ in texts]
         chains = [[attachment.chain(tokens) for attachment in attachments] for tokens in each]
         del first
@@ -264,21 +274,18 @@ class LtxDit(nn.Module):
 
         def finished(tokens: Tensor) -> Tensor:
             tokens = torch.addcmul(shift, F.layer_norm(tokens, tokens.shape[-1:], eps=EPS), 1 + scale)
-            return self.proj_out(tokens).transpose(1, 2).unflatten(2, latents.shape[2:])
+            return share.whole(self.proj_out(tokens)).transpose(1, 2).unflatten(2, latents.shape[2:])
 
         return [finished(tokens) for tokens in each]
 
     def forget(self) -> None:
         """Frees what is kept between passes."""
-        self._known = None
+        self._rotation.forget()
 
-    def _rotation(self, latents: Tensor, fps: float) -> Tensor:
-        """As `rotations`, where the latents are; computed once for all passes of a job."""
-        key = (*latents.shape[2:], fps, latents.device)
-        if self._known is None or self._known[0] != key:
-            rotation = rotations(*latents.shape[2:], width=self.sizes.width, fps=fps).to(latents.device)
-            self._known = (key, rotation)
-        return self._known[1]
+    def _places(self, latents: Tensor, fps: float) -> Tensor:
+        """As `rotations`, where the latents are."""
+        size, device, width = tuple(latents.shape[2:]), latents.device, self.sizes.width
+        return self._rotation.get((size, fps, device), lambda: rotations(*size, width=width, fps=fps).to(device))
 
 
 def build_adapter(sizes: LtxSizes, context_layers: Sequence[int], ops: ModuleType | Any = layers) -> ContextAdapter:

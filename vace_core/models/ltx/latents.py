@@ -11,4 +11,5 @@ LATENTS = LatentSpace(
     mask_channels=128,
     latent_format="LTXV",
     normalized_in_comfyui=True,
+    gray_is_still=True,
 )

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from ...adapter import Attachment, ContextAdapter
 from ...errors import ShapeError
 from .. import layers, rotary
+from ..sharing import ALL, Share, Sharing, undivided
 from .latents import LATENTS
 
 GRID = LATENTS.grid
@@ -91,11 +92,13 @@ class Stream:
         modulation: `(B, 6, D)` float32, the noise level as shifts, scales and gates.
         rotation: `(L, 64, 2)`, the position of every token as cosines and sines.
         text: The prompt, in the precision that products are computed in.
+        share: Which tokens are here.
     """
 
     modulation: Tensor
     rotation: Tensor
     text: TextTokens
+    share: Share = ALL
 
 
 class SelfAttention(nn.Module):
@@ -106,10 +109,10 @@ class SelfAttention(nn.Module):
         self.norm_k = ops.RMSNorm(width, eps=EPS)
         self.attend = layers.attention_of(ops)
 
-    def forward(self, x: Tensor, rotation: Tensor) -> Tensor:
+    def forward(self, x: Tensor, rotation: Tensor, share: Share = ALL) -> Tensor:
         q = rotary.turned(self.norm_q(self.q(x)), rotation)
         k = rotary.turned(self.norm_k(self.k(x)), rotation)
-        return self.o(self.attend(_heads(q), _heads(k), _heads(self.v(x))))
+        return self.o(share.attend(self.attend, _heads(q), _heads(k), _heads(self.v(x))))
 
 
 class CrossAttention(SelfAttention):
@@ -152,7 +155,7 @@ class WanBlock(nn.Module):
         shifts = (self.modulation.to(stream.modulation) + stream.modulation).to(tokens.dtype)
         shift_attn, scale_attn, gate_attn, shift_ffn, scale_ffn, gate_ffn = shifts.unsqueeze(2).unbind(1)
         dtype = stream.text.tokens.dtype
-        y = self.self_attn(_modulate(tokens, shift_attn, scale_attn).to(dtype), stream.rotation)
+        y = self.self_attn(_modulate(tokens, shift_attn, scale_attn).to(dtype), stream.rotation, stream.share)
         tokens = torch.addcmul(tokens, y, gate_attn, out=_room(tokens))
         y = self.cross_attn(self.norm3(tokens).to(dtype), stream.text)
         tokens = torch.add(tokens, y, out=_room(tokens))
@@ -205,6 +208,9 @@ class WanDit(nn.Module):
         self.time_projection = nn.Sequential(nn.SiLU(), ops.Linear(width, width * 6))
         self.blocks = nn.ModuleList(WanBlock(sizes, ops) for _ in range(sizes.layers))
         self.head = Head(sizes, ops)
+        self.share: Sharing = undivided
+        self._takes_bias: bool = getattr(layers.attention_of(ops), "takes_bias", True)
+        self._rotation = rotary.Table()
 
     def prepare_text(self, text_embeds: Tensor, *, fps: float | None = None) -> TextTokens:
         """Embeds a prompt once for a whole job.
@@ -231,6 +237,8 @@ class WanDit(nn.Module):
         if spare < 1:
             return TextTokens(tokens=self.text_embedding(embeds), bias=None)
         tokens = self.text_embedding(F.pad(embeds, (0, 0, 0, 1)))
+        if not self._takes_bias:
+            return TextTokens(tokens=torch.cat([tokens, tokens[:, -1:].expand(-1, spare - 1, -1)], dim=1), bias=None)
         bias = tokens.new_zeros(len(tokens), 1, 1, tokens.shape[1])
         bias[..., -1] = math.log(spare)
         return TextTokens(tokens=tokens, bias=bias)
@@ -253,8 +261,13 @@ class WanDit(nn.Module):
     ) -> list[Tensor]:
         """What `forward` gives for each of `texts`, to the bit; one block does its work for all before the next."""
         first = self.patch_embedding(latents).float()
-        time, shared = self._stream(latents, sigma, texts[0])
-        streams = [replace(shared, text=text) for text in texts]
+        share = self.share(first.shape[1])
+        time, modulation, rotation = self._places(latents, sigma)
+        streams = [
+            Stream(modulation=modulation, rotation=share.own(rotation, 0), text=text, share=share) for text in texts
+        ]
+        attachments = [attachment.shared(share.own) for attachment in attachments]
+        first = share.own(first)
         # Blocks write into their tokens.
         each = [first, *(first.clone() for _ in texts[1:])]
         chains = [[attachment.chain(tokens) for attachment in attachments] for tokens in each]
@@ -268,14 +281,19 @@ class WanDit(nn.Module):
                 for chain in chains[number]:
                     each[number] = chain.add_hint(layer, each[number], stream)
         with layers.as_given(latents.device):
-            return [self._unpatch(self.head(tokens, time), latents.shape) for tokens in each]
+            return [self._unpatch(share.whole(self.head(tokens, time)), latents.shape) for tokens in each]
 
-    def _stream(self, latents: Tensor, sigma: Tensor, text: TextTokens) -> tuple[Tensor, Stream]:
+    def forget(self) -> None:
+        """Frees what is kept between passes."""
+        self._rotation.forget()
+
+    def _places(self, latents: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The noise level, for the output and for the blocks, and the rotation of all tokens."""
         with layers.as_given(latents.device):
             time = self.time_embedding(sinusoid(sigma * 1000.0).to(latents.device))
             modulation = self.time_projection(time).unflatten(1, (6, self.sizes.width))
-        rotation = rotations(*latents.shape[2:], device=latents.device)
-        return time, Stream(modulation=modulation, rotation=rotation, text=text)
+        size, device = tuple(latents.shape[2:]), latents.device
+        return time, modulation, self._rotation.get((size, device), lambda: rotations(*size, device=device))
 
     @staticmethod
     def _unpatch(tokens: Tensor, shape: Sequence[int]) -> Tensor:

@@ -103,10 +103,9 @@ class WanVae:
     def _stages_for(self, frames: Tensor, content: Box | None) -> Callable[[int, Tensor], Tensor]:
         """How the layers up to the last halving are computed: whole, in tiles, or in a window on gray."""
         height, width = frames.shape[-2:]
-        if content is not None:
+        if content is not None and encodes_less(content, height, width):
             sparse = _EncodeWindow(self.network, content, height, width)
-            if sparse.share < SPARSE_BELOW and max(height, width) > GRAY_SIDE:
-                return lambda index, chunk: sparse.on_gray(chunk, self._gray_for(height, width), index)
+            return lambda index, chunk: sparse.on_gray(chunk, self._gray_for(height, width), index)
         if self.tile is None:
             memory: Memory = {}
             return lambda _, chunk: _run_stages(self.network, chunk, memory)
@@ -142,6 +141,20 @@ class WanVae:
     def _place(self, x: Tensor) -> Tensor:
         weight = self.network.conv1.weight
         return x.to(device=weight.device, dtype=weight.dtype).contiguous(memory_format=torch.channels_last_3d)
+
+
+def encodes_less(content: Box | None, height: int, width: int) -> bool:
+    """Whether a clip that is gray outside of a box is clearly less work for `WanVae.encode` than any clip."""
+    if content is None or content.area == 0:
+        return content is not None
+    return max(height, width) > GRAY_SIDE and _reach(content, height, width)[2] < SPARSE_BELOW
+
+
+def decodes_less(window: Box | None, height: int, width: int) -> bool:
+    """Whether a box of pixels is clearly less work for `WanVae.decode` than whole frames."""
+    if window is None:
+        return False
+    return window.grown(DECODE_RIM + HEAD_RIM, height, width).area < SPARSE_BELOW * height * width
 
 
 def channels_last(network: nn.Module) -> None:
@@ -181,18 +194,7 @@ class _EncodeWindow:
 
     def __init__(self, network: WanVaeNetwork, content: Box, height: int, width: int) -> None:
         self.network, self.memory = network, Memory()
-        self.changed: list[Box] = []
-        self.needs: list[Box] = []
-        sizes = _level_sizes(height, width)
-        box, work = content, 0.0
-        for level, rim in enumerate(ENCODE_RIMS):
-            reached = box.grown(rim, *sizes[level])
-            box = Box((reached.left - 1) // 2, (reached.top - 1) // 2, (reached.right + 1) // 2,
-                      (reached.bottom + 1) // 2).grown(0, *sizes[level + 1])  # fmt: skip
-            self.changed.append(box)
-            self.needs.append(_before_halving(box).grown(rim + 1, *sizes[level], step=2))
-            work += self.needs[-1].area / (sizes[level][0] * sizes[level][1])
-        self.share = work / len(ENCODE_RIMS)
+        self.changed, self.needs, _ = _reach(content, height, width)
 
     def on_gray(self, chunk: Tensor, gray: _GrayFeatures, index: int) -> Tensor:
         """Features `(B, C, 1, h, w)` of the whole frame for chunk `index`."""
@@ -311,6 +313,21 @@ def _frame_chunks(num_frames: int) -> Iterator[tuple[int, slice]]:
     yield 0, slice(0, 1)
     for index in range(1, GRID.latent_frames(num_frames)):
         yield index, slice(1 + (index - 1) * GRID.frames, 1 + index * GRID.frames)
+
+
+def _reach(content: Box, height: int, width: int) -> tuple[list[Box], list[Box], float]:
+    """Where features differ from those of gray after each level, what is read for that, and how much of the levels."""
+    changed, needs = list[Box](), list[Box]()
+    sizes = _level_sizes(height, width)
+    box, work = content, 0.0
+    for level, rim in enumerate(ENCODE_RIMS):
+        reached = box.grown(rim, *sizes[level])
+        box = Box((reached.left - 1) // 2, (reached.top - 1) // 2, (reached.right + 1) // 2,
+                  (reached.bottom + 1) // 2).grown(0, *sizes[level + 1])  # fmt: skip
+        changed.append(box)
+        needs.append(_before_halving(box).grown(rim + 1, *sizes[level], step=2))
+        work += needs[-1].area / (sizes[level][0] * sizes[level][1])
+    return changed, needs, work / len(ENCODE_RIMS)
 
 
 def _before_halving(box: Box) -> Box:

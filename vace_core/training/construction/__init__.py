@@ -1,0 +1,1 @@
+"""Data construction: raw videos become a folder of clips with masks, references, captions and controls."""

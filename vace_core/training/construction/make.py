@@ -1,0 +1,199 @@
+"""Raw videos become a training folder: shot by shot, gone on with after a stop, divided over processes."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...errors import InputError
+from ...files.replacing import unwritable
+from ...media.footage import Footage
+from ...media.sources import open_footage
+from .boxes import GIVEN, read_given
+from .build import Built, How, Source, Tools, build, write
+from .captions import GivenCaptions
+from .films import Film
+from .folder import OutputFolder
+from .shots import Shot, find_shots, pieces
+
+log = logging.getLogger("vace")
+
+
+def make_clips(
+    films: Sequence[Film],
+    out: OutputFolder,
+    how: How,
+    tools: Tools,
+    captions: GivenCaptions | None = None,
+    *,
+    retry: bool = False,
+    on_film: Callable[[int, int], None] | None = None,
+) -> None:
+    """Makes the clips of films. What is done is left as it is; what another process works on is left to it.
+
+    A film or a shot that cannot be used is named in its record, and the rest goes on. A file that cannot be written, or
+    a network that fails, stops the job: the same call goes on with the shot it was at.
+
+    Args:
+        films: Those of this process.
+        out: Where to.
+        how: How clips are made.
+        tools: What finds, follows and describes.
+        captions: What is said of the films; None = what lies beside them.
+        retry: Try again what could not be used before.
+        on_film: Called as (films done, films in all) after each; raising stops.
+
+    Raises:
+        InputError: a file cannot be written.
+        ModelError: a package is missing.
+    """
+    for number, film in enumerate(films, start=1):
+        with out.held(film.name) as ours:
+            record = out.film(film.name) if ours else {}
+            again = retry and record is not None and record.get("faults")
+            if record is None or again:
+                _Film(film, out, how, tools, captions or GivenCaptions()).make(retry)
+        if on_film is not None:
+            on_film(number, len(films))
+
+
+class _Film:
+    """One film, from its cuts to its clips."""
+
+    def __init__(self, film: Film, out: OutputFolder, how: How, tools: Tools, captions: GivenCaptions) -> None:
+        self._film, self._out, self._how, self._tools, self._captions = film, out, how, tools, captions
+        self._faults = 0
+
+    def make(self, retry: bool) -> None:
+        self._out.forget_film(self._film.name)
+        told: dict[str, Any] = {"film": self._film.name}
+        try:
+            source = self._opened()
+            shots = find_shots(source.film, self._how.shots)
+        except InputError as error:
+            log.warning("left out: %s", error)
+            self._out.keep_film(self._film.name, told | {"fault": str(error), "faults": 1, "shots": 0, "clips": 0})
+            return
+        most = max(int(self._how.longest * source.film.fps), 1)
+        parts = [part for shot in shots for part in pieces(shot, most)]
+        for number, part in enumerate(parts, start=1):
+            self._shot(source, part, f"{self._film.name}-{number:04}", retry)
+        size = {"frames": source.film.count, "fps": round(source.film.fps, 4)}
+        cuts = [[shot.begin, shot.end] for shot in shots]
+        self._out.keep_film(self._film.name, told | size | {"cuts": cuts, "faults": self._faults})
+
+    def _opened(self) -> Source:
+        path = self._film.path
+        film = open_footage(path)
+        film.checked(0, None)  # a file that was cut short is refused before anything is made of it
+        beside = path.with_name(f"{path.stem}{GIVEN}")
+        given = read_given(beside) if beside.is_file() else []
+        return Source(film=film, captions=self._captions.of(path), given=given)
+
+    def _shot(self, source: Source, shot: Shot, name: str, retry: bool) -> None:
+        there = self._out.shot(name)
+        if there is not None and not (retry and "fault" in there):
+            self._faults += "fault" in there
+            return
+        record: dict[str, Any] = {"film": self._film.name, "shot": name}
+        try:
+            built = build(source, shot, Path(name).name, self._how, self._tools)
+        except InputError as error:
+            log.warning("left out: %s", error)
+            built = Built(record={"begin": shot.begin, "end": shot.end, "dropped": None, "fault": str(error)})
+            self._faults += 1
+        record |= built.record
+        with self._out.shot_in_work(self._film.name, name, record) as folder:
+            try:
+                write(folder, Path(name).name, source.film.fps, _times(source.film, shot), built)
+            except OSError as error:
+                raise unwritable(folder, error) from error
+
+
+def _times(film: Footage, shot: Shot) -> Tensor | None:
+    """When each frame is shown, where the rate varies."""
+    lasts = (film.times[:, 1] - film.times[:, 0])[shot.begin : shot.end]
+    if float(lasts.max() - lasts.min()) < 1e-3 / film.fps:
+        return None
+    times = film.times[shot.begin : shot.end].clone()
+    return times - times[0, 0].to(torch.float64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What came of it, counted over all records of a folder, whichever process wrote them.
+
+    Attributes:
+        films: Films that were looked at to the end.
+        shots: Their shots and pieces of shots.
+        clips: Of these, how many became clips.
+        seconds: How long the clips are together.
+        dropped: How many shots each filter dropped, by its name.
+        faults: What could not be used, with the reason, by the name of a film or shot.
+        bars: Clips whose black bars were cut off.
+        objects: Objects that were followed to the end.
+        objects_dropped: Objects that were left out, by the reason.
+        references: Pictures of objects.
+        tasks: How many clips each task can be trained on.
+    """
+
+    films: int
+    shots: int
+    clips: int
+    seconds: float
+    dropped: Mapping[str, int]
+    faults: Mapping[str, str]
+    bars: int
+    objects: int
+    objects_dropped: Mapping[str, int]
+    references: int
+    tasks: Mapping[str, int]
+
+
+def summarise(out: OutputFolder) -> Summary:
+    """Counts all records of a folder."""
+    films, shots = list(out.films()), list(out.shots())
+    clips = [one for one in shots if one.get("dropped") is None and "fault" not in one]
+    faults = {one["film"]: one["fault"] for one in films if "fault" in one}
+    faults |= {one["shot"]: one["fault"] for one in shots if "fault" in one}
+    return Summary(
+        films=len(films),
+        shots=len(shots),
+        clips=len(clips),
+        seconds=round(sum(one["seconds"] for one in clips), 2),
+        dropped=dict(sorted(Counter(one["dropped"] for one in shots if one.get("dropped") is not None).items())),
+        faults=faults,
+        bars=sum("bars" in one for one in clips),
+        objects=sum(len(one["objects"]) for one in clips),
+        objects_dropped=_added(one["objects dropped"] for one in clips),
+        references=sum(one["references"] for one in clips),
+        tasks=_tasks(clips),
+    )
+
+
+def _added(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for one in counts:
+        total.update(one)
+    return dict(sorted(total.items()))
+
+
+def _tasks(clips: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """By the names of a training; what needs nothing but frames can be made of every clip."""
+    objects = sum(bool(one["objects"]) for one in clips)
+    pictured = sum(bool(one["references"]) for one in clips)
+    has = {kind: sum(kind in one["controls"] for one in clips) for kind in ("depth", "pose")}
+    animated = sum(bool(one["references"]) and "pose" in one["controls"] for one in clips)
+    plain = dict.fromkeys(("text", "inpaint", "outpaint", "extend", "gray", "scribble", "flow"), len(clips))
+    several = sum(one["references"] > 1 or len(one["objects"]) > 1 for one in clips)
+    return plain | has | {
+        "layout": objects, "reference": pictured, "references": several, "swap": objects, "move": objects,
+        "animate": animated, "expand": pictured,
+    }  # fmt: skip

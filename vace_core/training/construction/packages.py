@@ -1,0 +1,31 @@
+"""Python packages that only some of the steps need."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from ...errors import ModelError
+
+
+def package(name: str, what: str) -> Any:
+    """A package, imported when it is used.
+
+    Args:
+        name: Of the module.
+        what: What is done with it, as a message says it: "Shots are found".
+
+    Raises:
+        ModelError: it is not installed, or fails to be imported.
+    """
+    try:
+        return importlib.import_module(name)
+    except (ImportError, RuntimeError) as error:
+        raise ModelError(
+            "data-library",
+            "The Python package {name} cannot be imported ({error}). {what} with it. Install it with: "
+            'pip install "vace[data]"',
+            name=name.partition(".")[0],
+            error=str(error).splitlines()[0] if str(error) else type(error).__name__,
+            what=what,
+        ) from error
