@@ -23,6 +23,7 @@ from .comfy.node import Node
 from .comfy.sockets import LibraryModel, LongPlan, NativeModel
 
 WINDOW = 81
+SHOWN = 100  # lines of a plan below the node
 
 
 class VacePlanWindows(Node):
@@ -195,7 +196,7 @@ class VacePlanWindows(Node):
             plan.num_frames,
             max(plan.length(number) for number in range(len(plan))),
             max(one.overlap for one in plan.windows),
-            notes=[text],
+            notes=text.split("\n")[:SHOWN],
             images=torch.from_numpy(np.array(draw_plan(plan))).float()[None] / 255,
         )
 
@@ -250,6 +251,6 @@ def _length() -> Any:
         "length",
         default=161,
         min=1,
-        max=1_000_000,
+        max=100_000,
         tooltip="Frames of the whole clip, any number. With a VCU, as it has.",
     )

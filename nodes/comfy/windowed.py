@@ -210,10 +210,11 @@ class Film:
             begin, end = window.first_new, min(window.end, self._plan.num_frames)
             host.check_interrupt()
             part = self._parts(begin, end)
-            made += float(part.masks.mean()) * (end - begin)
+            masks = part.shown(part.masks)
+            made += float(masks.mean()) * (end - begin)
             if part.source is not None:
                 frames = frames_of(self.images[begin:end], "images")
-                error = max(error, max_kept_error(frames, part.source, part.masks) * 127.5)
+                error = max(error, max_kept_error(frames, part.shown(part.source), masks) * 127.5)
         kept = 1 - made / vcu.shown_frames
         # IMAGE holds 0..1: what is equal there may differ by a rounding here.
         error = 0.0 if error < 1e-3 else error

@@ -82,6 +82,15 @@ class TestPlan:
         assert text[0].startswith("plan: 17 frames at 16 fps (1.06 s) in 3 windows")
         assert "frame 16: shows 1" in text
 
+    def test_of_a_very_long_clip_the_first_hundred_windows_are_drawn(self, run, pack):
+        made = run("VacePlanWindows", length=1601, window=9, overlap=1)
+        assert len(made[0].plan) == 200
+        high = pack.vace_core.preview.timeline.draw_plan(made[0].plan).height
+        shorter = run("VacePlanWindows", length=801, window=9, overlap=1)[0].plan
+        assert len(shorter) == 100
+        assert 0 < high - pack.vace_core.preview.timeline.draw_plan(shorter).height < 60
+        assert len(made.ui["text"][0].split("\n")) == 100
+
     @pytest.mark.parametrize(
         ("given", "said"),
         [
@@ -126,6 +135,16 @@ class TestSampled:
         assert torch.equal(made[0][kept], clip()[kept])
         assert "largest difference to the source there: 0 of 255" in made[2]
         assert "Largest step where windows meet: " in made[2]
+
+    def test_a_clip_of_one_window_that_is_filled_up(self, run, model):
+        mask = torch.zeros(6, 32, 48)
+        mask[:, 8:24, 8:32] = 1
+        vcu = run("VaceInpaintVideo", images=clip(6), mask=mask, fit="starter, any length", fps=8.0)[0]
+        assert vcu.padding
+        plan = run("VacePlanWindows", vcu=vcu, **PLAN)[0]
+        images, _, report = run("VaceSampleLongVideo", model=model, vcu=vcu, plan=plan, **OPTIONS).result
+        assert images.shape[0] == 6
+        assert "0 of 255" in report
 
     def test_one_window_again_and_everything_else_as_it_was(self, run, model, inpainting, made):
         plan = run("VacePlanWindows", vcu=inpainting, changes="1: seed 77", **PLAN)[0]

@@ -10,6 +10,7 @@ _PAPER, _INK, _FAINT = (34, 36, 40), (235, 235, 235), (160, 163, 168)
 _NEW, _SHARED, _CUT, _KEYFRAME = (66, 135, 245), (120, 200, 140), (214, 62, 54), (255, 200, 60)
 _EDGE, _TOP, _ROW, _BAR = 20, 78, 30, 20  # pixels
 _WIDTH = 1200
+_MOST = 100  # rows
 
 
 def plan_rows(plan: Plan) -> list[tuple[str, str]]:
@@ -28,9 +29,13 @@ def plan_rows(plan: Plan) -> list[tuple[str, str]]:
 
 
 def draw_plan(plan: Plan) -> Image.Image:
-    """An RGB image: time from left to right, a row for each window; shared frames, hard cuts and keyframes marked."""
+    """An RGB image: time from left to right, a row for each window; shared frames, hard cuts and keyframes marked.
+
+    Of more than 100 windows the first 100 are drawn.
+    """
     font = ImageFont.load_default(15)
-    sheet = Image.new("RGB", (_WIDTH, _TOP + len(plan) * _ROW + _EDGE), _PAPER)
+    rows, more = plan.windows[:_MOST], len(plan) - _MOST
+    sheet = Image.new("RGB", (_WIDTH, _TOP + (len(rows) + (more > 0)) * _ROW + _EDGE), _PAPER)
     draw = ImageDraw.Draw(sheet)
     last = max(plan.num_frames, plan.windows[-1].end)
 
@@ -48,7 +53,7 @@ def draw_plan(plan: Plan) -> Image.Image:
         draw.rectangle((left, 41, left + 12, 53), colour)
         draw.text((left + 18, 38), words, _FAINT, font)
         left += 36 + int(font.getlength(words))
-    for number, window in enumerate(plan.windows):
+    for number, window in enumerate(rows):
         top = _TOP + number * _ROW
         draw.rectangle((x(window.begin), top, max(x(window.end) - 1, x(window.begin)), top + _BAR), _NEW)
         shared = [(window.begin, window.first_new)] if window.overlap else []
@@ -61,6 +66,8 @@ def draw_plan(plan: Plan) -> Image.Image:
         room = x(window.end) - x(window.first_new) - 8
         words = _cut(f"{number} {window.prompt or ''}".strip(), font, room)
         draw.text((x(window.first_new) + 4, top + 2), words, _INK, font)
+    if more > 0:
+        draw.text((_EDGE, _TOP + len(rows) * _ROW), f"and {more} more windows", _FAINT, font)
     for frame in plan.keyframes_in(0, plan.num_frames):
         middle = x(frame + 0.5)
         draw.polygon([(middle, _TOP - 4), (middle - 6, _TOP - 14), (middle + 6, _TOP - 14)], _KEYFRAME)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import InputError, shortened
 from .windows import Plan
 
 _NEEDED = '"2: move +8, seed 9, strength 0.8, references 1 3"'
-_NUMBERS: dict[str, tuple[str, type]] = {
+_NUMBERS: Mapping[str, tuple[str, Callable[[str], float]]] = {
     "move": (r"[+-]?\d{1,7}", int),
     "seed": (r"\d{1,20}", int),
     "strength": (r"\d{1,6}(?:\.\d{0,9})?", float),

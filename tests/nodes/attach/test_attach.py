@@ -140,6 +140,42 @@ class TestContextWindows:
         cut = native if hasattr(native.model, "resize_cond_for_context_window") else cut_by_hand(native)
         assert torch.equal(windows(""), windows("", cut))
 
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            {"context_schedule": "standard_uniform", "fuse_method": "overlap-linear"},
+            {"context_schedule": "looped_uniform", "closed_loop": True, "context_stride": 2},
+            {"context_schedule": "batched", "context_overlap": 0, "fuse_method": "relative"},
+        ],
+        ids=lambda changed: changed["context_schedule"],
+    )
+    def test_whatever_the_schedule(self, changed, run, attach, apply, sample, native, plain):
+        windows = windows_of(run, attach, apply, sample, plain)
+        cut = native if hasattr(native.model, "resize_cond_for_context_window") else cut_by_hand(native)
+        ours = windows("", **changed)
+        assert torch.equal(ours, windows("", cut, **changed))
+        assert not torch.equal(ours, windows(""))
+
+    def test_by_the_numbers_of_a_plan(self, run, attach, apply, sample, native, plain):
+        """What VACE Plan Windows says goes into ComfyUI's node for Wan, in frames."""
+        from comfy_extras.nodes_context_windows import WanContextWindowsManualNode as Windows
+
+        vcu = run("VaceControlVideo", images=torch.rand(25, 32, 48, 3), kind="gray", fit="as it is")[0]
+        attached, latent = attach(plain, vcu)
+        *_, length, overlap = run("VacePlanWindows", vcu=vcu, window=13, overlap=5).result
+        values = {
+            one.id: one.default for one in Windows.define_schema().inputs if getattr(one, "default", None) is not None
+        }
+        values |= {"context_length": length, "context_overlap": overlap, "context_schedule": "standard_static"}
+        cut = native if hasattr(native.model, "resize_cond_for_context_window") else cut_by_hand(native)
+        ours, theirs, whole = (
+            sample(model if plan is None else Windows.execute(model, **plan)[0], apply((vcu, 1.0)), latent)
+            for model, plan in ((attached, values), (cut, values), (attached, None))
+        )
+        assert (length, overlap) == (13, 5)
+        assert torch.equal(ours, theirs)
+        assert not torch.equal(ours, whole)
+
 
 def windows_of(run, attach, apply, sample, plain, **given):
     """A long clip sampled in windows: with the adapter attached, or by the VACE model that is given."""
@@ -149,12 +185,12 @@ def windows_of(run, attach, apply, sample, plain, **given):
     vcu = run("VaceBuildVCU", images=video, fit="as it is", **given)[0]
     attached, latent = attach(plain, vcu)
 
-    def call(kept, model=attached):
+    def call(kept, model=attached, **changed):
         values = {"context_length": 4, "context_overlap": 2, "context_schedule": "standard_static",
                   "context_stride": 1, "closed_loop": False, "fuse_method": "pyramid", "dim": 2}  # fmt: skip
         known = {one.id for one in Windows.define_schema().inputs}
         more = {"freenoise": False, "cond_retain_index_list": kept}
-        values |= {name: value for name, value in more.items() if name in known}
+        values |= {name: value for name, value in more.items() if name in known} | changed
         used = model if kept is None else Windows.execute(model, **values)[0]
         return sample(used, apply((vcu, 1.0)), latent)
 
