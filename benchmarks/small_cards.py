@@ -59,6 +59,8 @@ OURS, NATIVE, ATTACHED = PATHS = ("VACE Load Model", "VACE Apply VCU", "VACE Att
 
 def mapped(path: Path, start: int, nbytes: int, *_: Any) -> torch.Tensor:
     """As `read_span`, but the file's own pages."""
+    if not nbytes:
+        return torch.empty(0, dtype=torch.uint8)
     with Path(path).open("rb") as file:
         whole = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     return torch.frombuffer(whole, dtype=torch.uint8, count=nbytes, offset=start)
