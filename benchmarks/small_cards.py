@@ -59,6 +59,8 @@ OURS, NATIVE, ATTACHED = PATHS = ("VACE Load Model", "VACE Apply VCU", "VACE Att
 
 def mapped(path: Path, start: int, nbytes: int, *_: Any) -> torch.Tensor:
     """As `read_span`, but the file's own pages."""
+    if not nbytes:
+        return torch.empty(0, dtype=torch.uint8)
     with Path(path).open("rb") as file:
         whole = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     return torch.frombuffer(whole, dtype=torch.uint8, count=nbytes, offset=start)
@@ -134,7 +136,9 @@ class Run:
         context = torch.zeros(1, 96, *self.latent_size())
         attach = self.pack.nodes.attach
         with mock.patch.object(attach, "_encoded", return_value=context), mock.patch.object(attach, "_check_vae"):
-            model = self.node("VaceAttachAdapter", model=model, adapter=adapter, vcu=self.vcu(), vae=None)
+            model = self.node(
+                "VaceAttachAdapter", model=model, adapter=adapter, vcu=self.vcu(), vae=native_parts.SomeVae()
+            )
         network = model.get_model_object("diffusion_model")
         (companion,) = model.additional_models["vace 1"]
         self.watch(network, torch.nn.ModuleList([network, companion.model]))
@@ -182,7 +186,7 @@ def measure(comfy: Any, pack: ModuleType, path: str, kind: str, card_gib: float,
         state = {name: file.read(name) for name in file.tensors}
         return (state, {}) if return_metadata else state
 
-    card = Card(int(card_gib * GIB), shadow=True)
+    card = Card(int(card_gib * GIB), shadow=True, float64=True)
     run = Run(comfy, pack, card)
     said = "runs"
     with (

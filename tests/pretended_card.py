@@ -3,9 +3,9 @@
     with Card(budget=12 * 2**30) as card:
         model.to(card.device)
 
-Like Apple's, it has no float64. Numbers on it are computed on the CPU, or not at all (`shadow=True`): then what is on
-the card has shapes alone, so that models of full size take no memory. Attention and RMS norm count as one kernel each,
-as on a real card.
+Like Apple's, it has no float64, unless it is told to. Numbers on it are computed on the CPU, or not at all
+(`shadow=True`): then what is on the card has shapes alone, so that models of full size take no memory. Attention and
+RMS norm count as one kernel each, as on a real card.
 """
 
 from __future__ import annotations
@@ -80,6 +80,7 @@ class Card:
     Attributes:
         budget: Bytes that it has.
         shadow: Whether what is on it has no values.
+        float64: Whether it has float64.
         used: Bytes that are taken now.
         peak: The most that were taken at once since it was last set.
         copied: Bytes that came from the CPU since it was last set.
@@ -89,8 +90,8 @@ class Card:
     device: ClassVar = torch.device("gpu:0")
     now: ClassVar[Card | None] = None
 
-    def __init__(self, budget: int, *, shadow: bool = False) -> None:
-        self.budget, self.shadow = budget, shadow
+    def __init__(self, budget: int, *, shadow: bool = False, float64: bool = False) -> None:
+        self.budget, self.shadow, self.float64 = budget, shadow, float64
         self.used = self.peak = self.copied = self.asked = 0
         self._held: Counter[int] = Counter()
         self._sizes: dict[int, int] = {}
@@ -116,7 +117,7 @@ class Card:
 
     def put(self, elem: Tensor) -> OnCard:
         """A tensor on the card; its storage counts as long as something of it lives. Raises OutOfMemoryError."""
-        if elem.dtype in (torch.float64, torch.complex128):
+        if elem.dtype in (torch.float64, torch.complex128) and not self.float64:
             raise TypeError(f"pretended card: it has no {elem.dtype}")
         storage = elem.untyped_storage()
         key = storage._cdata
