@@ -31,9 +31,11 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from vace_core import pipeline
 from vace_core.adapter import Attachment
+from vace_core.loading.compiled import compile_expert
 from vace_core.models.wan import dit
 from vace_core.models.wan.vae import WanVaeNetwork
 from vace_core.models.wan.vae_stream import WanVae
+from vace_core.pipeline import Expert
 from vace_core.sampling.guidance import guide
 
 GIB = 2**30
@@ -233,10 +235,10 @@ def steps(bench: Bench) -> None:
             base, adapter = ours(bench, of)
             mine = bench.timed("steps", [model, clip, "vace_core"], our_step(base, adapter, asked), repeats)
             if clip != "720p":
-                compiled = torch.compile(base) if not bench.quick else base
-                bench.timed("steps", [model, clip, "vace_core, compiled"], our_step(compiled, adapter, asked), repeats)
+                if not bench.quick:
+                    compile_expert(Expert(base=base, adapter=adapter))
+                bench.timed("steps", [model, clip, "vace_core, compiled"], our_step(base, adapter, asked), repeats)
                 torch.compiler.reset()
-                del compiled
             del base, adapter
             for name, (peer, make) in others.items():
                 if peer is None or bench.over("steps", model, clip, name):
