@@ -82,15 +82,15 @@ def _work(folder: Path, job: Callable[[], Any], environment: dict[str, int]) -> 
 class Sent(TorchDispatchMode):
     """Counts what this process sends to others, in bytes, by kind of collective."""
 
-    def __init__(self, processes: int) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.bytes: Counter[str] = Counter()
-        self.processes = processes
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = func._schema.name
         if name == "c10d::alltoall_base_":
-            self.bytes["all to all"] += args[1].nbytes * (self.processes - 1) // self.processes
+            group = torch.distributed.ProcessGroup.unbox(args[2]).size()
+            self.bytes["all to all"] += args[1].nbytes * (group - 1) // group
         elif name == "c10d::_allgather_base_":
-            self.bytes["all gather"] += args[1].nbytes * (self.processes - 1)
+            self.bytes["all gather"] += args[0].nbytes - args[1].nbytes
         return func(*args, **(kwargs or {}))

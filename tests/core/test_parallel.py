@@ -56,7 +56,7 @@ def one_of_all(make: Any, way: Any) -> dict[str, Any]:
     """How far this process's latents are from those of one alone, what it sent, and what was computed before."""
     model, unit, options = make()
     wanted = sample(model, unit, options)
-    with joined(CPU) as processes, spread(model, processes, way=way) as there, Sent(processes.count) as sent:
+    with joined(CPU) as processes, spread(model, processes, way=way) as there, Sent() as sent:
         got = sample(there, unit, options)
         halves, parts = shared_out(way, processes.count, guided=True)
     base, adapter = model.expert.base, model.expert.adapter

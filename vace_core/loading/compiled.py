@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..pipeline.model import VaceModel
+from ..pipeline.model import Expert, VaceModel
 from .placing.measure import blocks_of
 
 LENGTH = {2: 1, 3: 1, 4: 3}
@@ -27,15 +27,19 @@ def compile_blocks(model: VaceModel, *, backend: str | Callable[..., Any] = "ind
         model: Its networks are changed.
         backend: As for `torch.compile`; "inductor" needs a C++ compiler, or Triton on a card.
     """
-    experts = [model.expert] if model.low_noise is None else [model.expert, model.low_noise]
-    for expert in experts:
-        base: Any = expert.base
-        contexts = () if expert.adapter is None else expert.adapter.context_blocks
-        for block in (*blocks_of(base), *contexts):
-            _compile(block, backend)
-        if not hasattr(base, _PREPARED):
-            setattr(base, _PREPARED, base.prepare_text)
-            base.prepare_text = _of_any_length(base.prepare_text)
+    for expert in [model.expert] if model.low_noise is None else [model.expert, model.low_noise]:
+        compile_expert(expert, backend)
+
+
+def compile_expert(expert: Expert, backend: str | Callable[..., Any] = "inductor") -> None:
+    """The same of one base with its adapter."""
+    base: Any = expert.base
+    contexts = () if expert.adapter is None else expert.adapter.context_blocks
+    for block in (*blocks_of(base), *contexts):
+        _compile(block, backend)
+    if not hasattr(base, _PREPARED):
+        setattr(base, _PREPARED, base.prepare_text)
+        base.prepare_text = _of_any_length(base.prepare_text)
 
 
 _PREPARED = "prepare_text_as_it_is"

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.device_mesh import DeviceMesh
 
 from ...adapter import Attachment
 from ...protocols import BaseModel, BaseSizes, CanPerturb, TakesSeveral
+from .processes import gathered
 
 
 class HalvedBase:
@@ -40,9 +40,7 @@ class HalvedBase:
         turns = -(-len(texts) // self._count)
         own = [texts[min(turn * self._count + self._rank, len(texts) - 1)] for turn in range(turns)]
         made = torch.stack(self._made(latents, sigma, own, attachments))
-        got = made.new_empty(self._count * turns, *made.shape[1:])
-        dist.all_gather_into_tensor(got, made, group=self._group)
-        return list(got.unflatten(0, (self._count, turns)).movedim(1, 0).flatten(0, 1)[: len(texts)])
+        return list(gathered(made, self._group).movedim(1, 0).flatten(0, 1)[: len(texts)])
 
     def _made(
         self, latents: Tensor, sigma: Tensor, texts: Sequence[Any], attachments: Sequence[Attachment]

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from torch import Tensor
 
 from ...errors import InputError
 
@@ -73,6 +74,16 @@ def joined(device: torch.device) -> Generator[Processes, None, None]:
         dist.destroy_process_group()
 
 
+def gathered(x: Tensor, group: Any) -> Tensor:
+    """`(n, …)` of each process of a group, one after the other: `(count, n, …)`."""
+    got = x.new_empty(group.size() * len(x), *x.shape[1:])
+    # Torch 2.13 warns of the name before.
+    module: Any = dist
+    gather = module.all_gather_single if hasattr(dist, "all_gather_single") else module.all_gather_into_tensor
+    gather(got, x.contiguous(), group=group)
+    return got.unflatten(0, (group.size(), len(x)))
+
+
 def is_first_to_fail() -> bool:
     """Whether no other process of this job failed before this one, which is then the one that says why."""
     rank, count = rank_and_count()
@@ -80,7 +91,8 @@ def is_first_to_fail() -> bool:
         return True
     with suppress(Exception):  # the others are gone, and the place where they meet with them
         host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-        store = dist.TCPStore(host, port, is_master=False, timeout=_PATIENCE, wait_for_workers=False)
+        module: Any = dist
+        store = module.TCPStore(host, port, is_master=False, timeout=_PATIENCE, wait_for_workers=False)
         return store.add(_FAILED, 1) == 1
     return rank == 0
 
@@ -92,7 +104,7 @@ def _choose(device: torch.device, count: int) -> None:
     module: Any = getattr(torch, device.type)
     there = module.device_count()
     local = int(os.environ.get("LOCAL_RANK", "0"))
-    if device.index is not None or local >= there:
+    if ":" in str(device) or local >= there:
         raise InputError(
             "processes-devices",
             "{count} processes were started on {device}, of which {there} are here. Each process needs one of its "

@@ -17,6 +17,7 @@ from torch.distributed.device_mesh import DeviceMesh
 
 from ...errors import InputError
 from ...models.sharing import Attend, Share
+from .processes import gathered
 
 
 def check_divided(heads: int, tokens: int, count: int) -> None:
@@ -65,9 +66,7 @@ class Part(Share):
 
     def whole(self, x: Tensor) -> Tensor:
         """All tokens, without padding."""
-        got = x.new_empty(self._count * len(x), *x.shape[1:])
-        dist.all_gather_into_tensor(got, x.contiguous(), group=self._group)
-        return got.unflatten(0, (self._count, -1)).movedim(0, 1).flatten(1, 2)[:, : self._tokens]
+        return gathered(x, self._group).movedim(0, 1).flatten(1, 2)[:, : self._tokens]
 
     def attend(self, attention: Attend, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """As `Share`."""
