@@ -68,6 +68,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "vace_core/preview/cost.py": ("core/test_cost", "core/test_ltx_cost", "core/test_preview"),
     "vace_core/preview/timeline.py": ("core/test_windows", "core/test_drawn_golden"),
     "vace_core/preview/strength.py": ("core/test_where", "core/test_drawn_golden"),
+    "vace_core/training/construction/": ("core/test_construction", "core/test_construction_networks"),
     "vace_core/evaluation/pictures.py": ("core/test_drawn_golden", "core/test_evaluate"),
     "vace_core/evaluation/vbench.py": ("core/test_vbench", "core/test_backbones", "core/test_evaluate"),
     "vace_core/evaluation/pixels.py": ("core/test_evaluation", "core/test_evaluate"),

@@ -189,7 +189,7 @@ def write(folder: Path, name: str, fps: float, times: Tensor | None, built: Buil
     """
     if built.frames is None:
         return
-    write_sheet(folder / f"{name}.sheet.png", _seen(name, built))
+    write_sheet(folder / f"{name}.sheet.jpg", _seen(name, built))
     if built.record["dropped"] is not None:
         return
     for number, mask in enumerate([] if built.masks is None else built.masks, start=1):
@@ -247,7 +247,8 @@ def _found(
 def _objects(built: Built, found: Sequence[Found], rng: random.Random, how: How, tools: Tools) -> None:
     """Follows what was found, and keeps what is there for long enough."""
     assert built.frames is not None
-    stay, dropped = chosen(found, *built.frames.shape[1:3], how.kept)
+    height, width = built.frames.shape[1:3]
+    stay, dropped = chosen(found, height, width, how.kept)
     masks = tracked(tools.track, built.frames, stay)
     shares = [present(mask, how.kept) for mask in masks]
     kept = [place for place, share in enumerate(shares) if share >= how.kept.present]

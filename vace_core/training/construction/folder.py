@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import glob
 import json
+import math
 import os
 import shutil
 from collections.abc import Generator, Iterator, Mapping
@@ -19,7 +20,7 @@ from typing import Any
 from ...errors import InputError
 from ...files import strict_json
 from ...files.jobs.lock import LOCK, hold, let_go
-from ...files.replacing import replacing, unwritable
+from ...files.replacing import remove_left, replacing, unwritable
 
 SETTINGS = "settings.json"
 SUMMARY = "summary.json"
@@ -60,8 +61,8 @@ class OutputFolder:
         yield from _all(self._shots)
 
     def keep_film(self, name: str, record: Mapping[str, Any]) -> None:
-        """Writes the record of a film."""
-        _write(self._films / f"{name}.json", record)
+        """Writes the record of a film that is held."""
+        _write(self._films / f"{name}.json", record, alone=True)
 
     def forget_film(self, name: str) -> None:
         """Takes away the record of a film."""
@@ -92,7 +93,7 @@ class OutputFolder:
 
     @contextmanager
     def shot_in_work(self, film: str, name: str, record: dict[str, Any]) -> Generator[Path, None, None]:
-        """An empty folder for the files of a shot, named `name` and what follows it, and `name`.sheet.png.
+        """An empty folder for the files of a shot, named `name` and what follows it, and `name`.sheet.jpg.
 
         When all are written they are moved to their places, the clip itself last, and then the record is written: a
         clip that is there has everything that belongs to it, and one without a record is made again.
@@ -103,7 +104,7 @@ class OutputFolder:
             place.mkdir(parents=True)
             yield place
             self._move(place, name)
-            _write(self._shots / f"{name}.json", record)
+            _write(self._shots / f"{name}.json", record, alone=True)
         except OSError as error:
             raise unwritable(place, error) from error
         finally:
@@ -119,9 +120,9 @@ class OutputFolder:
         target.mkdir(parents=True, exist_ok=True)
         for left in target.glob(f"{glob.escape(Path(name).name)}.*"):  # of a try that was stopped
             left.unlink(missing_ok=True)
-        sheet = place / f"{Path(name).name}.sheet.png"
+        sheet = place / f"{Path(name).name}.sheet.jpg"
         if sheet.exists():
-            shown = self.sheets / f"{name}.png"
+            shown = self.sheets / f"{name}.jpg"
             shown.parent.mkdir(parents=True, exist_ok=True)
             os.replace(sheet, shown)
         clip = place / f"{Path(name).name}.mp4"
@@ -175,12 +176,15 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 def _all(folder: Path) -> Iterator[dict[str, Any]]:
     for path in sorted(folder.rglob("*.json")):
-        record = _read(path)
+        record = None if path.name.startswith(".") else _read(path)
         if record is not None:
             yield record
 
 
-def _write(path: Path, record: Mapping[str, Any]) -> None:
+def _write(path: Path, record: Mapping[str, Any], *, alone: bool = False) -> None:
+    """Writes a record; with `alone`, nobody else writes it now, and what a killed process left of it is taken away."""
+    if alone:
+        remove_left(path, before=math.inf)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

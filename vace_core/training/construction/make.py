@@ -187,13 +187,12 @@ def _added(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
 
 def _tasks(clips: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """By the names of a training; what needs nothing but frames can be made of every clip."""
-    objects = sum(bool(one["objects"]) for one in clips)
-    pictured = sum(bool(one["references"]) for one in clips)
+    objects = sum(bool(one["objects"]) for one in clips)  # of which a training cuts references where there are none
     has = {kind: sum(kind in one["controls"] for one in clips) for kind in ("depth", "pose")}
-    animated = sum(bool(one["references"]) and "pose" in one["controls"] for one in clips)
+    animated = sum(bool(one["objects"]) and "pose" in one["controls"] for one in clips)
     plain = dict.fromkeys(("text", "inpaint", "outpaint", "extend", "gray", "scribble", "flow"), len(clips))
-    several = sum(one["references"] > 1 or len(one["objects"]) > 1 for one in clips)
+    several = sum(len(one["objects"]) > 1 for one in clips)
     return plain | has | {
-        "layout": objects, "reference": pictured, "references": several, "swap": objects, "move": objects,
-        "animate": animated, "expand": pictured,
+        "layout": objects, "reference": objects, "references": several, "swap": objects, "move": objects,
+        "animate": animated, "expand": objects,
     }  # fmt: skip

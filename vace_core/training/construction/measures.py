@@ -18,7 +18,7 @@ from ...inputs.masks import opencv
 
 SAMPLED = 8  # frames, or pairs of frames
 SHARP_SIDE, MOTION_SIDE, TEXT_SIDE = 360, 240, 360  # pixels of the shorter side at which they are measured
-DARK, EVEN = 24, 3.0  # levels of 8 bits: what is no brighter and varies no more is part of a bar
+DARK, EVEN = 24, 6.0  # levels of 8 bits: what is no brighter and varies no more is part of a bar
 LEAST_INSIDE = 0.25  # of a side: what is darker almost everywhere is a dark picture, and has no bars
 
 Gray = NDArray[np.uint8]
@@ -30,7 +30,10 @@ def sampled(count: int, most: int = SAMPLED) -> list[int]:
 
 
 def inside_bars(frames: Tensor) -> Box:
-    """The part of the frames that is not black bars, which come in pairs: above and below, left and right."""
+    """The part of the frames that is not black bars, which come in pairs: above and below, left and right.
+
+    Beside a bar a line more is left out, in which a codec has mixed both.
+    """
     pictures = [frame.numpy() for frame in frames[sampled(len(frames))]]
     height, width = pictures[0].shape[:2]
     top, bottom = _bars([_is_bar(picture.max(axis=2), axis=1) for picture in pictures])
@@ -82,7 +85,7 @@ def _bars(found: Sequence[NDArray[np.bool_]]) -> tuple[int, int]:
     before, after = int(np.argmin(always)), int(np.argmin(always[::-1]))
     alike = abs(before - after) <= max(4, 0.25 * max(before, after))
     inside = len(always) - before - after >= LEAST_INSIDE * len(always)
-    return (before, after) if min(before, after) >= 2 and alike and inside else (0, 0)
+    return (before + 1, after + 1) if min(before, after) >= 2 and alike and inside else (0, 0)
 
 
 def _is_bar(bright: NDArray[np.uint8], axis: int) -> NDArray[np.bool_]:

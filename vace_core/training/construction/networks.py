@@ -86,7 +86,7 @@ def load_segmenter(path: Path, device: torch.device) -> Track:
             return masks
         session = session_of(
             video=torch.cat([_for_sam(frame, side) for frame in frames]), video_height=height, video_width=width,
-            inference_device=device,
+            inference_device=device, dtype=torch.float32,
         )  # fmt: skip
         scale = torch.tensor([side / width, side / height])
         for number, box in enumerate(boxes):
@@ -162,11 +162,11 @@ def depth_pictures(depth: Tensor) -> Tensor:
 
 
 def _for_sam(frame: Tensor, side: int) -> Tensor:
-    """`(1, 3, side, side)` of a frame `(H, W, 3)` uint8: whole levels after scaling, as its processor rounds them."""
-    picture = frame.permute(2, 0, 1)[None].float()
+    """`(1, 3, side, side)` of a frame `(H, W, 3)` uint8, scaled in bytes as its processor does."""
+    picture = frame.permute(2, 0, 1)[None].contiguous()
     picture = functional.interpolate(picture, size=(side, side), mode="bilinear", antialias=True)
     mean, spread = (torch.tensor(values).view(1, 3, 1, 1) for values in _STATISTICS)
-    return (picture.round().clamp(0, 255) / 255 - mean) / spread
+    return (picture / 255 - mean) / spread
 
 
 def as_image(frame: Tensor) -> Image.Image:

@@ -50,14 +50,14 @@ class Seen:
 
 
 def write_sheet(path: Path, seen: Seen) -> None:
-    """Draws a sheet into a .png, whole or not at all.
+    """Draws a sheet into a .jpg, whole or not at all.
 
     Raises:
         InputError: it cannot be written.
     """
     image = draw_sheet(seen)
     with replacing(path) as part:
-        image.save(part, format="PNG")
+        image.save(part, format="JPEG", quality=88)
 
 
 def draw_sheet(seen: Seen) -> Image.Image:
