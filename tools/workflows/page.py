@@ -54,7 +54,7 @@ tests.workflows.run COMFYUI_DIR`. Each runs twice; the second time every node mu
 is looked at: kept pixels must be equal to the bit in the frames, and well kept in the video file, and the numbers \
 that say whether the task was done must hold. *Without* is the same graph with the adapter's strength at 0 (where only \
 words ask, with no words), on 0.33.0: it is written where the number fails then. Blueprints, and workflows whose \
-muted loader was unmuted, must give the very frames of the workflow that does the same.
+muted loader was unmuted, must give the very frames of the workflow that does the same, where there is one.
 
 Three things have not been run:
 

@@ -342,7 +342,8 @@ class EditPart(KeptPart):
         CropName | None,
         Option(
             help="Show the model only a box around the mask, at the resolution of the clip or as --width says, and "
-            "stitch it back: one box for all frames (steady) or one that follows the mask.",
+            "stitch it back: one box for all frames (steady) or one that follows the mask. Say in the prompt what is "
+            "seen in the box.",
             rich_help_panel="Clip",
         ),
     ] = None
