@@ -68,14 +68,16 @@ STRATEGIES = {
     "pixels, shared colour": Joining(by="pixels", anchor="shared"),
     "latents, shared colour": Joining(by="latents", anchor="shared"),
     "latents, first colour": Joining(by="latents", anchor="first"),
+    "pinned, first colour, fade": Joining(by="pinned", anchor="first", fade=8),
+    "latents, first colour, fade": Joining(by="latents", anchor="first", fade=8),
     "overlap": Joining(by="overlap"),
     "pyramid": Joining(by="pyramid"),
 }
 TASKS = ("extend", "scribble", "depth", "inpaint", "loop")
 DETERMINED = ("scribble", "depth", "inpaint")
 DRIFTS = ("colour", "contrast", "sharpness")
-HEAD = ("task", "joined by", "seam step, median", "95th percentile", "inside, 95th", "colour", "contrast", "sharpness",
-        "PSNR, all", "PSNR, last", "CPU s per frame")  # fmt: skip
+HEAD = ("task", "joined by", "cases", "seam step, median", "95th percentile", "inside, 95th", "colour", "contrast",
+        "sharpness", "PSNR, all", "PSNR, last", "CPU s per frame")  # fmt: skip
 FILE = measuring.RESULTS / "windows.json"
 
 
@@ -247,6 +249,8 @@ def report(rows: list[dict[str, Any]]) -> None:
         "",
         *verdict(rows, most),
         "",
+        *by_windows(rows),
+        "",
         "## Drift of colour window by window",
         "",
         "![curves](pictures/windows.png)",
@@ -254,6 +258,30 @@ def report(rows: list[dict[str, Any]]) -> None:
     ]
     (measuring.ROOT / "docs" / "windows.md").write_text("\n".join(lines))
     draw(rows, most).save(measuring.ROOT / "docs" / "pictures" / "windows.png", optimize=True)
+
+
+def by_windows(rows: list[dict[str, Any]]) -> list[str]:
+    """Lines of the page: seam step and colour drift at every number of windows."""
+    counts = sorted({row["windows"] for row in rows} - {1})
+    lines = [
+        "## By the number of windows",
+        "",
+        "Seam step in the median / drift of colour of the last window in levels.",
+        "",
+        "| task | joined by | " + " | ".join(f"{count} windows" for count in counts) + " |",
+        "|" + "---|" * (2 + len(counts)),
+    ]
+    for task in TASKS:
+        for name in STRATEGIES:
+            cells: list[str] = []
+            for count in counts:
+                found = [r for r in rows if (r["task"], r["strategy"], r["windows"]) == (task, name, count)]
+                steps = [step for row in found for step in row["seams"]]
+                drift = _mean(row["colour"][-1] for row in found)
+                cells.append(f"{statistics.median(steps):.2f} / {drift:.2f}" if steps else "")
+            if any(cells):
+                lines.append(f"| {task} | {name} | " + " | ".join(cells) + " |")
+    return lines
 
 
 DEFAULT = Joining().by
@@ -316,7 +344,12 @@ def verdict(rows: list[dict[str, Any]], windows: int) -> list[str]:
 def _cells(found: list[dict[str, Any]]) -> list[str]:
     seams = [step for row in found for step in row["seams"]]
     inside = [step for row in found for step in row["inside"]]
-    cells = [f"{statistics.median(seams):.2f}" if seams else "", _percentile(seams), _percentile(inside)]
+    cells = [
+        str(len(found)),
+        f"{statistics.median(seams):.2f}" if seams else "",
+        _percentile(seams),
+        _percentile(inside),
+    ]
     for name, digits in (("colour", 2), ("contrast", 3), ("sharpness", 3)):
         cells.append(_spread([row[name][-1] for row in found], digits))
     for pick in (_mean, lambda values: values[-1]):
@@ -338,7 +371,8 @@ def _mean(values: Iterable[float]) -> float:
     return statistics.fmean(values) if values else 0.0
 
 
-COLOURS = ((214, 62, 54), (230, 150, 60), (66, 135, 245), (150, 60, 160), (60, 170, 110), (20, 90, 60), (120, 120, 120),
+COLOURS = ((214, 62, 54), (230, 150, 60), (66, 135, 245), (150, 60, 160), (60, 170, 110), (20, 90, 60), (0, 150, 150),
+           (120, 70, 20), (120, 120, 120),
            (60, 60, 60))  # fmt: skip
 
 

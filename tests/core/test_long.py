@@ -15,7 +15,7 @@ from vace_core.errors import InputError, ShapeError
 from vace_core.models.wan.dit import GRID
 from vace_core.pipeline import SamplingOptions, generate
 from vace_core.pipeline import windowed as windowed_module
-from vace_core.pipeline.anchor import colours_of, drawn_to_first, matched_on_shared
+from vace_core.pipeline.anchor import colours_of, drawn_to_first, faded, matched_on_shared
 from vace_core.pipeline.long import generate_long, redo, stream
 from vace_core.pipeline.parts import keeping, lengthened, parts_of
 from vace_core.pipeline.windowed import HandOver, Joining, WindowedJob, make_window
@@ -286,6 +286,20 @@ def test_colours_are_drawn_to_the_first_window_more_and_more():
     errors = (drawn - true).abs().mean((0, 1, 3, 4))[5:].tolist()
     assert errors == sorted(errors, reverse=True)
     assert errors[-1] < 0.2 * float((made - true).abs().mean())
+
+
+def test_the_step_of_a_join_fades_out_behind_it(model, control):
+    handed = noise_of(1, 3, 2, 8, 8)
+    made = torch.cat([handed + 0.2, noise_of(1, 3, 4, 8, 8, seed=1)], dim=2)
+    found = faded(made, handed, 2)
+    away = (found - made)[0, 0, :, 0, 0].tolist()
+    assert away == pytest.approx([0, 0, -0.2, -0.1, 0, 0], abs=1e-6)  # nothing of the frames that were handed over
+    assert faded(made, handed, 0) is made
+    assert torch.equal(faded(made, handed, 9), faded(made, handed, 4))
+    plain, soft = (list(stream(job(model, control, joining=Joining(fade=fade)))) for fade in (0, 3))
+    assert torch.equal(soft[0].frames, plain[0].frames)
+    assert not torch.equal(soft[1].frames[:, :, :3], plain[1].frames[:, :, :3])
+    assert torch.equal(soft[1].frames[:, :, 3:], plain[1].frames[:, :, 3:])
 
 
 def test_an_anchor_changes_later_windows_alone(model, control):

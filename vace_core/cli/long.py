@@ -96,6 +96,7 @@ def window_rows(plan: Plan | None, wanted: Wanted) -> list[tuple[str, str]]:
         rows = [*rows[:_MOST_ROWS], ("", f"and {more} more, which vace plan shows")]
     anchor = wanted.anchor_colour.value
     said = wanted.join_by.value + ("" if anchor == "none" else f", colours anchored: {anchor}")
+    said += f", steps fade out over {wanted.fade_joins} frames" if wanted.fade_joins else ""
     return [*rows, ("joined by", said)]
 
 
@@ -223,7 +224,7 @@ def _with_seed(plan: Plan, redo: Redo) -> Plan:
 
 
 def _joining(wanted: Wanted) -> Joining:
-    return Joining(by=wanted.join_by.value, anchor=wanted.anchor_colour.value)
+    return Joining(by=wanted.join_by.value, anchor=wanted.anchor_colour.value, fade=wanted.fade_joins)
 
 
 def _pictures(plan: Plan, request: Request) -> Mapping[str, Tensor]:

@@ -85,6 +85,14 @@ class Windows:
             rich_help_panel=PANEL,
         ),
     ] = AnchorName.none
+    fade_joins: Annotated[
+        int,
+        Option(
+            min=0,
+            help="New frames over which the step fades out that a join leaves, such as 8; 0 = it is left as it is.",
+            rich_help_panel=PANEL,
+        ),
+    ] = 0
 
     def cuts(self, frames: int, most: int | None) -> bool:
         """Whether a clip goes by windows.

@@ -30,6 +30,28 @@ def colours_of(frames: Tensor) -> Colours:
     return Colours(mean=pixels.mean(1), spread=pixels.std(1))
 
 
+def faded(made: Tensor, handed: Tensor, frames: int) -> Tensor:
+    """Frames `(B, 3, T, H, W)` that go on from those handed over without a step, which fades out behind them.
+
+    A window decodes the last frame that it was handed over a little differently from the window that made it. That
+    difference is added to the new frames, all of it to the first, less to each that follows.
+
+    Args:
+        made: What the model generated, in −1..1.
+        handed: `(B, 3, n, H, W)`, what its first frames are.
+        frames: New frames that are changed; 0 = none.
+    """
+    count = handed.shape[2]
+    frames = min(frames, made.shape[2] - count)
+    if frames < 1:
+        return made
+    gap = handed[:, :, -1:] - made[:, :, count - 1 : count]
+    weights = 1 - torch.arange(frames, device=made.device, dtype=made.dtype) / frames
+    result = made.clone()
+    result[:, :, count : count + frames] += gap * weights.view(1, 1, -1, 1, 1)
+    return result.clamp_(-1, 1)
+
+
 def matched_on_shared(made: Tensor, handed: Tensor) -> Tensor:
     """Frames `(B, 3, T, H, W)` with the colours that `handed` has in its frames, the first ones of `made`.
 

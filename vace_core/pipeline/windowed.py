@@ -9,6 +9,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
+from ..checks.numbers import check_whole
 from ..context import encode_job
 from ..errors import InputError
 from ..inputs.blending import BlendMode
@@ -19,7 +20,7 @@ from ..sampling.strength import AS_TRAINED, Strength
 from ..sampling.windows import Plan
 from ..vcu import VideoConditionUnit
 from . import VaceModel, finish, sample
-from .anchor import Colours, colours_of, drawn_to_first, matched_on_shared
+from .anchor import Colours, colours_of, drawn_to_first, faded, matched_on_shared
 from .parts import Parts, keeping, window_unit
 
 JoinBy = Literal["pixels", "pinned", "latents", "overlap", "pyramid"]
@@ -43,15 +44,19 @@ class Joining:
         anchor: Colours of later windows, where they are handed over. "none"; "shared" = corrected by how the model
             changed the frames that were handed over; "first" = also drawn to the colours of the first window, the more
             the further into the window.
+        fade: New frames over which the step fades out that is left between the frames handed over and the new ones, as
+            `anchor.faded`; 0 = it is left as it is.
 
     Raises:
-        InputError: there is no such strategy, or none of these anchors.
+        InputError: there is no such strategy, none of these anchors, or a fade below 0.
     """
 
     by: JoinBy = "latents"
     anchor: Anchor = "none"
+    fade: int = 0
 
     def __post_init__(self) -> None:
+        check_whole("The fade", self.fade, least=0)
         for name, value, known in (
             ("strategy", self.by, get_args(JoinBy)),
             ("colour anchor", self.anchor, get_args(Anchor)),
@@ -281,13 +286,16 @@ def _held(job: WindowedJob, vcu: VideoConditionUnit, frames: Tensor, tail: Tenso
 
 def _correction(job: WindowedJob, before: HandOver | None) -> Callable[[Tensor], Tensor] | None:
     """How the colours of a window are corrected before kept pixels are put back."""
-    if before is None or job.joining.anchor == "none":
+    joining = job.joining
+    if before is None or (joining.anchor == "none" and not joining.fade):
         return None
 
     def correct(made: Tensor) -> Tensor:
         handed = before.frames.to(made)
-        made = matched_on_shared(made, handed)
-        return made if before.first is None else drawn_to_first(made, before.first, handed.shape[2])
+        if joining.anchor != "none":
+            made = matched_on_shared(made, handed)
+            made = made if before.first is None else drawn_to_first(made, before.first, handed.shape[2])
+        return faded(made, handed, joining.fade)
 
     return correct
 
