@@ -29,7 +29,8 @@ def test_the_kept_table_is_what_the_command_prints(table):
 
 def test_a_table_of_cards_in_the_readme_is_that_one(table):
     shown = re.findall(r"^\| model \| weights \| frame \|.*?\n\n", (ROOT / "README.md").read_text("utf-8"), re.M | re.S)
-    assert all(part in table for part in shown)
+    assert len(shown) == 1
+    assert shown[0] in table
 
 
 def test_every_model_runs_at_480p_on_every_card_and_a_larger_card_never_moves_more(table):
