@@ -168,7 +168,7 @@ def meets(most: float) -> Measure:
         borders = {one.first_new for one in plan.windows if one.overlap} | ({0} if plan.loop else set[int]())
         cuts = {one.begin for one in plan.windows if not one.overlap}
         inside = [float(step) for n, step in enumerate(steps) if n not in borders | cuts]
-        return max(float(steps[border]) for border in borders) * len(inside) / sum(inside)
+        return max(float(steps[border]) for border in borders) * len(inside) / max(sum(inside), 1e-9)
 
     return Measure("largest step where windows meet, of the mean step", score, most=most)
 
