@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from comfy_api.latest import io
 
+from ..vace_core.checks.numbers import check_number
 from ..vace_core.errors import InputError, shortened
 from ..vace_core.models.wan.family import WAN
 from ..vace_core.pipeline.windowed import Anchor, JoinBy, Joining
@@ -167,6 +168,7 @@ class VacePlanWindows(Node):
         grid = WAN.grid if model is None else sockets.usual(model)[0].grid
         if vcu is not None:
             length, fps = vcu.shown_frames, vcu.fps
+        check_number("fps", fps, above=0)
         if saved_plan.strip():
             plan = _saved(saved_plan, prompts=prompts, keyframes=keyframes, loop=loop)
             if vcu is not None or model is not None:

@@ -97,6 +97,7 @@ class TestPlan:
             ({"window": 5, "overlap": 5}, "window-overlap: frames=5, overlap=5"),
             ({"prompts": "[0-1s] a | [9s] b"}, "spans-order"),
             ({"prompts": "[0f] a | [2f] b"}, "borders-too-near: first=0, group=4, second=2"),
+            ({"fps": float("nan"), "prompts": "[0-1s] a"}, "number-range"),
             ({"keyframes": "17=1"}, "keyframe-outside-plan: frame=17, last=16, picture=1"),
             ({"keyframes": "last=1"}, "keyframes-unreadable: value=last=1"),
             ({"changes": "3: seed 1"}, "window-unknown: count=3, last=2, number=3"),
@@ -110,7 +111,7 @@ class TestPlan:
         ],
     )
     def test_what_it_refuses(self, run, given, said):
-        assert refusal(run, "VacePlanWindows", length=COUNT, fps=16.0, **{**PLAN, **given}).startswith(said)
+        assert refusal(run, "VacePlanWindows", length=COUNT, **{"fps": 16.0, **PLAN, **given}).startswith(said)
 
 
 class TestSampled:
