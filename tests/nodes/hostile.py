@@ -25,6 +25,7 @@ SOCKETS = {"IMAGE": "clip", "MASK": "mask", "LATENT": "latent", "CONDITIONING": 
            "VACE_MODEL": "starter", "VACE_VCU": "unit", "VACE_ADAPTER": "adapter", "VACE_REFERENCES": "references",
            "VACE_REFERENCES,IMAGE": "picture", "VACE_STITCH": "stitch", "BBOX,BOUNDING_BOX": "boxes",
            "VACE_STRENGTH": "strengths", "VACE_CONDITIONS": "conditions", "IMAGE,LATENT": "latent", "SIGMAS": "sigmas",
+           "VACE_PLAN": "plan",
            "CURVE": "curve", "VACE_OPTIONS": "options"}  # fmt: skip
 SINGLE = {"image", "image_1", "image_2", "image_3", "first", "last"}  # inputs for a picture
 SIZES: dict[str, Any] = {"width": 48, "height": 32, "length": 9, "steps": 1, "paths": PATH, "fit": "as it is",
