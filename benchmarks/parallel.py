@@ -88,6 +88,7 @@ def check() -> int:
     from processes import started
 
     processes.SECONDS = 1200
+
     def starter() -> Any:
         model, _, options = proof.starter()
         return model, proof.half(tiny.clip(17, 64, 64)), options
