@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from pretended_card import Card
 
@@ -23,3 +25,9 @@ class Steps:
         if index:
             self.seen.append((now[0] - self.before[0], now[1] - self.before[1]))
         self.before = now
+
+
+def angles(case: Any, unit: Any) -> int:
+    """Bytes of the angles of Wan's tokens, axis by axis, which a network brings in its first pass."""
+    t, h, w = case.family.grid.latent_size(unit.num_frames, unit.height, unit.width)
+    return 8 * (22 * (t + unit.num_references) + 21 * h // 2 + 21 * w // 2)
