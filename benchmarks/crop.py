@@ -47,6 +47,7 @@ WAYS: dict[str, tuple[float | None, float]] = {
     "full frame, half scale": (None, 0.5),
     "crop, margin 0.5": (0.5, 1.0),
     "crop, margin 1, half scale": (1.0, 0.5),
+    "crop, margin 3, half scale": (3.0, 0.5),
 }
 """Surrounding on each side of the mask, as a ratio of its own, or None = all of the frame; and the scale."""
 
