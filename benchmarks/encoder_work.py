@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
+from types import ModuleType
 
 import measuring
 
@@ -41,10 +43,15 @@ def own_vae(width: int) -> tuple[Counting, VideoVae]:
     return vae, vae
 
 
+@cache
+def nodes() -> ModuleType:
+    standin.install()
+    return load_pack("vace_pack")
+
+
 def native_vae(width: int) -> tuple[Counting, VideoVae]:
     """The same for ComfyUI's VAE, as the nodes use it."""
-    standin.install()
-    pack = load_pack("vace_pack")
+    pack = nodes()
     with torch.device("meta"):
         vae = vae_of_comfyui(pack.vace_core, width)
     counting = Counting(pack.nodes.comfy.native.NativeVae(vae))
@@ -110,18 +117,18 @@ def of_task(first: VideoConditionUnit, later: VideoConditionUnit, counting: Coun
 def main() -> None:
     options = measuring.arguments(__doc__.splitlines()[0])
     width, size, hole = (8, (9, 192, 256), 32) if options.quick else (96, (81, 480, 832), 128)
-    by_peer = whole(width, *size)
+    tasks: dict[str, dict[str, dict[str, int]]] = {}
+    for path, make in {"own VAE": own_vae, "ComfyUI's VAE": native_vae}.items():
+        pairs = zip(units(*size, hole, 1), units(*size, hole, 2), strict=True)
+        tasks[path] = {name: of_task(first, later, *make(width)) for (name, first), (_, later) in pairs}
+    by_peer = whole(width, *size)  # last: it makes a ComfyUI known, which would move the weights of the stand-in
     encode, decode = by_peer["vace_core"]
     rows = [
         [f"every pixel, {name}", "", f"{first / TERA:.2f}", f"{first / encode:.3f}", "", "", f"{last / decode:.3f}"]
         for name, (first, last) in by_peer.items()
     ]
-    tasks: dict[str, dict[str, dict[str, int]]] = {}
-    for path, make in {"own VAE": own_vae, "ComfyUI's VAE": native_vae}.items():
-        pairs = zip(units(*size, hole, 1), units(*size, hole, 2), strict=True)
-        tasks[path] = {}
-        for (name, first), (_, later) in pairs:
-            flop = tasks[path][name] = of_task(first, later, *make(width))
+    for path, counts in tasks.items():
+        for name, flop in counts.items():
             shares = [flop[part] / encode for part in ("encode_first", "encode_later", "encode_again")]
             shown = (f"{share:.3f}" for share in (*shares, flop["decode"] / decode))
             rows.append([name, path, f"{flop['encode_first'] / TERA:.2f}", *shown])

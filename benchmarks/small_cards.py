@@ -133,9 +133,9 @@ class Run:
         model = self.comfyui_model(file_of("base", kind))
         path = self.comfy.folder / "models" / "diffusion_models" / file_of("adapter", kind)
         adapter = self.pack.nodes.comfy.sockets.AdapterFile(path=path)
-        context = torch.zeros(1, 96, *self.latent_size())
+        encoded = self.pack.vace_core.context.Encoded(contexts=(torch.zeros(1, 96, *self.latent_size()),))
         attach = self.pack.nodes.attach
-        with mock.patch.object(attach, "_encoded", return_value=context), mock.patch.object(attach, "_check_vae"):
+        with mock.patch.object(attach, "_encoded", return_value=encoded), mock.patch.object(attach, "_check_vae"):
             model = self.node(
                 "VaceAttachAdapter", model=model, adapter=adapter, vcu=self.vcu(), vae=native_parts.SomeVae()
             )
