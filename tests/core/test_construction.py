@@ -314,6 +314,20 @@ def test_a_reference_shows_the_object_and_is_no_copy():
     assert face.shape[3] > plain.shape[3]  # with what is around it
 
 
+def test_what_hides_an_object_is_not_taken_for_it():
+    """A disc that a bar of another colour hides on its way."""
+    y, x = torch.arange(64).view(1, 64, 1), torch.arange(96).view(1, 1, 96)
+    centre = torch.linspace(20, 76, 15).view(15, 1, 1)
+    disc = ((x - centre).square() + (y - 32).square() < 14**2) & ~((x >= 44) & (x < 96))
+    frames = torch.full((15, 64, 96, 3), 200, dtype=torch.uint8)
+    frames[disc] = torch.tensor([220, 40, 40], dtype=torch.uint8)
+    frames[:, :, 44:] = torch.tensor([30, 60, 160], dtype=torch.uint8)
+    (mask,) = follow(frames, [Box(6, 18, 34, 46)])
+    assert iou(mask[:3], disc[:3]) > 0.9
+    assert not mask[-2:].any()
+    assert not mask[:, :, 50:].any()
+
+
 # The folder
 
 

@@ -259,7 +259,7 @@ def _objects(built: Built, found: Sequence[Found], rng: random.Random, how: How,
     built.record["objects dropped"] = dropped
     for place in kept:
         face = stay[place].label.lower() == FACE
-        picture = reference_of(built.frames, masks[place], how.changes, rng, face=face)
+        picture = reference_of(built.frames, masks[place], how.changes, rng, found=stay[place].frame, face=face)
         built.references += [] if picture is None else [picture]
     built.record["references"] = len(built.references)
 

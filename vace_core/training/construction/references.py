@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,8 +15,10 @@ from ...geometry import Box
 from ...inputs.masks import opencv
 from ...inputs.references import crop_subject
 from ...media.video import from_uint8, to_uint8
+from .tracking import alike, look
 
 FACE_MARGIN = 0.3  # of a face's size, for hair and chin
+SURE = 0.9  # of its colours that an object has in the frame of its reference
 LEAST_SIDE = 24  # pixels: what is smaller shows nothing
 
 
@@ -50,19 +52,20 @@ class Changes:
 
 
 def reference_of(
-    frames: Tensor, mask: Tensor, changes: Changes | None, rng: random.Random, *, face: bool = False
+    frames: Tensor, mask: Tensor, changes: Changes | None, rng: random.Random, *, found: int = 0, face: bool = False
 ) -> Tensor | None:
     """A picture `(1, 3, 1, h, w)` in -1..1 of an object; None where too little of it is seen.
 
     Args:
         frames: `(T, H, W, 3)` uint8.
-        mask: `(T, H, W)` bool, the object. The frame in which most of it is seen is taken, and if there is one, one in
-            which it does not touch the edge.
+        mask: `(T, H, W)` bool, the object. Of the frames in which it has the colours that it was found with, that is
+            taken in which most of it is seen, and if there is one, one in which it does not touch the edge.
         changes: What may be changed; None = nothing.
         rng: The dice.
+        found: In which frame it was found.
         face: Cut out the box with some of its surroundings, and not the object alone on white.
     """
-    place = _best(mask)
+    place = _best(frames, mask, found)
     if place is None:
         return None
     frame, inside = from_uint8(frames[place]), mask[place][None, None, None].float()
@@ -74,11 +77,15 @@ def reference_of(
         cut = frame[..., box.top : box.bottom, box.left : box.right].contiguous()
     else:
         cut = crop_subject(frame, inside)
+    if changes is not None and face:  # its background would be turned too, and leave white corners
+        changes = replace(changes, turn=0.0)
     return cut if changes is None else _changed(cut, changes, rng)
 
 
-def _best(mask: Tensor) -> int | None:
-    areas = mask.flatten(1).sum(1).float()
+def _best(frames: Tensor, mask: Tensor, found: int) -> int | None:
+    looks = [look(frame.numpy(), part.numpy()) for frame, part in zip(frames, mask, strict=True)]
+    same = torch.tensor([alike(looks[found], one) >= SURE for one in looks])
+    areas = mask.flatten(1).sum(1).float() * same
     edges = mask[:, 0].any(1) | mask[:, -1].any(1) | mask[:, :, 0].any(1) | mask[:, :, -1].any(1)
     if not bool(areas.max() > 0):
         return None

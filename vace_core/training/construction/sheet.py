@@ -101,11 +101,17 @@ def _rows(seen: Seen, places: list[int]) -> list[tuple[str, np.ndarray]]:
         if masks is not None:
             drawn = [draw_track(mask[None, None].float()) for mask in masks]
             rows.append(("layout", to_uint8(torch.stack(drawn).amin(0))))
-    named = [(name, pictures.numpy()) for name, pictures in rows]
+    times = max(SIDE // max(some.shape[1:3]), 1)  # tiny clips are enlarged to be seen, and measured as they are
+    named = [(name, _repeated(pictures, times).numpy()) for name, pictures in rows]
     for number, label in enumerate(seen.labels):
         if label and masks is not None:
-            named[1] = (named[1][0], _labelled(named[1][1], masks[number], label, number))
+            mask = _repeated(masks[number][..., None], times)[..., 0]
+            named[1] = (named[1][0], _labelled(named[1][1], mask, label, number))
     return named
+
+
+def _repeated(pictures: Tensor, times: int) -> Tensor:
+    return pictures.repeat_interleave(times, 1).repeat_interleave(times, 2)
 
 
 def _flow(frames: Tensor, places: list[int]) -> Tensor | None:
@@ -125,9 +131,10 @@ def _flow(frames: Tensor, places: list[int]) -> Tensor | None:
 def _small(frames: Tensor) -> Tensor:
     height, width = frames.shape[1:3]
     scale = SIDE / max(height, width)
+    if scale >= 1:
+        return frames
     size = max(round(height * scale), 1), max(round(width * scale), 1)
-    mode = "area" if scale < 1 else "nearest"
-    small = functional.interpolate(frames.permute(0, 3, 1, 2).float(), size=size, mode=mode)
+    small = functional.interpolate(frames.permute(0, 3, 1, 2).float(), size=size, mode="area")
     return small.round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
 
 

@@ -24,6 +24,7 @@ RIM = 0.12  # of an object's size: how far from the moved outline the new one is
 AREA = 0.6, 1.6  # of what the moved mask has: another area is a fault of the refinement
 COLOURS, ALIKE = 5, 12  # of the surroundings of a box; levels of 8 bits within which a pixel has such a colour
 MOST_BEHIND = 0.85  # of a box
+SAME = 0.6  # of its colours that an object keeps
 LEAST = 12  # pixels: of less nothing is followed
 
 Picture: TypeAlias = NDArray[np.uint8]
@@ -58,7 +59,8 @@ def follow(frames: Tensor, boxes: Sequence[Box]) -> Tensor:
     """Follows boxes without a network: GrabCut finds the object in its box; dense optical flow moves its mask to the
     next frame, where GrabCut finds its outline anew, near the moved one.
 
-    It holds what differs from its surroundings and is not hidden for long; SAM 2 holds far more.
+    It holds what differs from its surroundings. An object whose colours are no longer those it was found with, since
+    something else is in front of it, counts as gone from there on; SAM 2 finds it again.
 
     Args:
         frames: `(T, H, W, 3)` uint8.
@@ -74,14 +76,32 @@ def follow(frames: Tensor, boxes: Sequence[Box]) -> Tensor:
     small = [cv2.resize(frame.numpy(), size, interpolation=cv2.INTER_AREA) for frame in frames]
     fit = size[0] / width, size[1] / height
     masks = [[_in_box(small[0], _scaled(box, fit, size))] for box in boxes]
+    looks = [look(small[0], mask[0]) for mask in masks]
     search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     gray = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY) for picture in small]
     for place in range(1, len(small)):
         # From where every pixel of this frame came: what it was there, it is here.
         back = search.calc(gray[place], gray[place - 1], None)
-        for mask in masks:
-            mask.append(_refined(small[place], _moved(mask[-1], back)))
+        for mask, first in zip(masks, looks, strict=True):
+            found = _refined(small[place], _moved(mask[-1], back))
+            lost = alike(first, look(small[place], found)) < SAME
+            mask.append(np.zeros_like(found) if lost else found)
     return torch.stack([_enlarged(np.stack(mask), height, width) for mask in masks])
+
+
+def look(picture: Picture, mask: Mask) -> NDArray[np.float32]:
+    """How often each of 512 colours occurs in a mask, blurred a little over colours; they add up to 1."""
+    cv2 = opencv()
+    shown = mask.astype(np.uint8)
+    counts = cv2.calcHist([picture], [0, 1, 2], shown, [8, 8, 8], [0, 256] * 3)
+    for axis in range(3):  # so that a little more light is no other colour
+        counts = counts + 0.5 * (np.roll(counts, 1, axis) + np.roll(counts, -1, axis))
+    return counts / max(float(counts.sum()), 1.0)
+
+
+def alike(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    """What two looks share, 0..1."""
+    return float(np.minimum(one, other).sum())
 
 
 def _in_box(picture: Picture, box: Box) -> Mask:
