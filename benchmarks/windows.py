@@ -228,9 +228,9 @@ def report(rows: list[dict[str, Any]]) -> None:
         "# Long clips: seams and drift",
         "",
         "Written by `benchmarks/windows.py`, which says what each number is and how the default is chosen. Made with",
-        f"the starter that ships: windows of {WINDOW} frames that share {OVERLAP}, {counts} of them, {len(seeds)}",
-        f"scene{'s' * (len(seeds) > 1)} and seeds. It shows what the strategies do to a small model, not how good",
-        "Wan is.",
+        f"the starter that ships: windows of {WINDOW} frames that share {OVERLAP}, {counts} of them, {len(seeds)} of",
+        "the five scenes, each with a seed. It shows what the strategies do to a small model, not how good Wan is.",
+        *_not_run(rows, most),
         "",
         f"## At {most} windows",
         "",
@@ -258,6 +258,18 @@ def report(rows: list[dict[str, Any]]) -> None:
     ]
     (measuring.ROOT / "docs" / "windows.md").write_text("\n".join(lines))
     draw(rows, most).save(measuring.ROOT / "docs" / "pictures" / "windows.png", optimize=True)
+
+
+def _not_run(rows: list[dict[str, Any]], most: int) -> list[str]:
+    """Lines of the page: what of the full run is not there."""
+    there = {row["task"] for row in rows if row["windows"] == most}
+    strategies = {row["strategy"] for row in rows if row["windows"] == most}
+    missing = [
+        *(task for task in TASKS if task not in there),
+        *(f'"{name}"' for name in STRATEGIES if name not in strategies),
+        *(f"{count} windows" for count in (1, 2, 4, 8, 16) if count not in {row["windows"] for row in rows}),
+    ]
+    return ["", f"Not run yet: {', '.join(missing)}."] if missing else []
 
 
 def by_windows(rows: list[dict[str, Any]]) -> list[str]:
@@ -380,7 +392,9 @@ def draw(rows: list[dict[str, Any]], most: int) -> Image.Image:
     """Curves of the colour drift over windows, a panel for each task."""
     there = [task for task in TASKS if any(row["task"] == task and row["windows"] == most for row in rows)]
     width, height, edge = 300, 240, 40
-    sheet = Image.new("RGB", (len(there) * width + 20, height + 30 + 20 * ((len(STRATEGIES) + 3) // 4)), "white")
+    sheet = Image.new(
+        "RGB", (max(len(there) * width, 4 * 190) + 20, height + 30 + 20 * ((len(STRATEGIES) + 3) // 4)), "white"
+    )
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
     for panel, task in enumerate(there):
         curves: dict[str, list[list[float]]] = defaultdict(list)

@@ -63,6 +63,14 @@ def test_a_single_window_is_what_generate_makes(model, by, padding):
 
 
 @pytest.mark.parametrize("by", STREAMING)
+def test_a_shorter_clip_is_the_beginning_of_a_longer_one(model, control, by):
+    long = list(stream(job(model, control, joining=Joining(by=by))))
+    short = list(stream(job(model, tasks.control(clip(COUNT)[:, :, :13], prompt="a red fox"), joining=Joining(by=by))))
+    assert len(short) == 2
+    assert all(torch.equal(one.frames, two.frames) for one, two in zip(short, long, strict=False))
+
+
+@pytest.mark.parametrize("by", STREAMING)
 def test_shared_frames_are_handed_over_to_the_bit(model, control, by):
     made = list(stream(job(model, control, joining=Joining(by=by))))
     plan = planned()

@@ -155,6 +155,11 @@ def test_what_cannot_be_made_again_is_refused_and_nothing_is_lost(made, tmp_path
     output, job = copied(made, tmp_path)
     old = frames_of(output)
     assert refused(vace("redo", job, "--window", 3).exception) == "window-unknown: count=3, last=2, number=3"
+    called = json.loads((job / "job.json").read_text())
+    words = [word for word in called["command"] if word not in (*WINDOWS[::2], "9", "5")]
+    (job / "job.json").write_text(json.dumps(called | {"command": words}))
+    assert refused(vace("redo", job, "--window", 1).exception) == "redo-one-pass: window=1"
+    (job / "job.json").write_text(json.dumps(called))
     film = job / "window-0000.mkv"
     kept = film.read_bytes()
     film.unlink()

@@ -109,6 +109,23 @@ def one_pass(request: Request, plan: Plan | None) -> Request:
     return replace(request, vcu=next((unit for unit in units if bool(unit.masks.any())), request.vcu), stretches=None)
 
 
+def check_redo(redo: Redo | None, plan: Plan | None) -> None:
+    """Validate that there are windows of which one can be made again.
+
+    Raises:
+        InputError: the clip is made in one pass, or has no such window.
+    """
+    if redo is not None and plan is None:
+        raise InputError(
+            "redo-one-pass",
+            "Window {window} is to be made again, and this clip is made in one pass. A job of a clip that goes by "
+            "windows is needed. Go on with this one by vace resume, or run its command with another seed.",
+            window=redo.window,
+        )
+    if redo is not None and plan is not None:
+        plan.check_number(redo.window)
+
+
 def check_conditions(plan: Plan | None, conditions: Conditions, options: SamplingOptions) -> None:
     """Validate that conditions act in every window alike.
 
@@ -147,7 +164,6 @@ def kept_windows(job: KeptJob, plan: Plan, request: Request) -> KeptWindows:
     if (redo := job.redo) is None:
         return kept
     joining.check_streams("redone alone")
-    kept.plan.check_number(redo.window)
     if kept.left:
         raise InputError(
             "redo-unfinished",

@@ -32,7 +32,7 @@ from ..vcu import VideoConditionUnit
 from .console import Bars, print_table, result, say
 from .files import Files, names_no_file
 from .jobs import KeptJob, confirm, files_read, is_there, kept_job
-from .long import check_conditions, generate_windows, kept_windows, one_pass, window_rows, windows_of
+from .long import check_conditions, check_redo, generate_windows, kept_windows, one_pass, window_rows, windows_of
 from .models import check_lora, device_of, options_of, profile_of, read_sizes, ready
 from .options import BlendName, Sheet
 from .planning import Planned, files_of, planned
@@ -53,6 +53,7 @@ def run(task: str, ask: Callable[[], Request], run: FullRun, context: Context) -
             return
         output = _output(task, request, replace(run, output=job.output or run.output)) if leads else Path()
         plan = windows_of(request)
+        check_redo(job.redo, plan)
         once = one_pass(request, plan)
         _show(task, request, once)
         print_table(window_rows(plan, request.wanted))
