@@ -36,14 +36,14 @@ import argparse
 import json
 import statistics
 import time
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import measuring
 import torch
-from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 from torch.nn import functional
 
@@ -257,7 +257,7 @@ def report(rows: list[dict[str, Any]]) -> None:
         "",
     ]
     (measuring.ROOT / "docs" / "windows.md").write_text("\n".join(lines))
-    draw(rows, most).save(measuring.ROOT / "docs" / "pictures" / "windows.png", optimize=True)
+    draw(rows, most, measuring.ROOT / "docs" / "pictures" / "windows.png")
 
 
 def _not_run(rows: list[dict[str, Any]], most: int) -> list[str]:
@@ -383,44 +383,23 @@ def _mean(values: Iterable[float]) -> float:
     return statistics.fmean(values) if values else 0.0
 
 
-COLOURS = ((214, 62, 54), (230, 150, 60), (66, 135, 245), (150, 60, 160), (60, 170, 110), (20, 90, 60), (0, 150, 150),
-           (120, 70, 20), (120, 120, 120),
-           (60, 60, 60))  # fmt: skip
-
-
-def draw(rows: list[dict[str, Any]], most: int) -> Image.Image:
+def draw(rows: list[dict[str, Any]], most: int, path: Path) -> None:
     """Curves of the colour drift over windows, a panel for each task."""
     there = [task for task in TASKS if any(row["task"] == task and row["windows"] == most for row in rows)]
-    width, height, edge = 300, 240, 40
-    sheet = Image.new(
-        "RGB", (max(len(there) * width, 4 * 190) + 20, height + 30 + 20 * ((len(STRATEGIES) + 3) // 4)), "white"
+    figure, panels = plt.subplots(
+        1, len(there), figsize=(4.5 * len(there) + 3, 3.6), squeeze=False, layout="constrained"
     )
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
-    for panel, task in enumerate(there):
-        curves: dict[str, list[list[float]]] = defaultdict(list)
-        for row in rows:
-            if row["task"] == task and row["windows"] == most:
-                curves[row["strategy"]].append(row["colour"])
-        means = {name: [_mean(values) for values in zip(*found, strict=True)] for name, found in curves.items()}
-        top = max(max(values) for values in means.values()) or 1.0
-        left, base, wide, high = panel * width + edge, height - 20, width - edge - 20, height - 60
-        pen.text((left, 8), f"{task}: levels, up to {top:.1f}", "black", font)
-        pen.line((left, base, left + wide, base), "black")
-        pen.line((left, base, left, base - high), "black")
+    for panel, task in zip(panels[0], there, strict=True):
         for number, name in enumerate(STRATEGIES):
-            values = means.get(name, [])
-            points = [
-                (left + wide * place / max(len(values) - 1, 1), base - high * value / top)
-                for place, value in enumerate(values)
-            ]
-            if len(points) > 1:
-                pen.line(points, COLOURS[number], 2)
-        pen.text((left + wide // 2 - 30, base + 3), f"window 0 to {most - 1}", "black", font)
-    for number, name in enumerate(STRATEGIES):
-        x, y = 20 + number % 4 * 190, height + 15 + number // 4 * 20
-        pen.line((x, y + 8, x + 18, y + 8), COLOURS[number], 3)
-        pen.text((x + 24, y), name, "black", font)
-    return sheet
+            found = [r["colour"] for r in rows if (r["task"], r["strategy"], r["windows"]) == (task, name, most)]
+            if found:
+                means = [_mean(values) for values in zip(*found, strict=True)]
+                panel.plot(means, color=f"C{number}", label=name)
+        panel.set(title=task, xlabel="window", ylabel="drift of colour, levels of 255", ylim=0)
+        panel.grid(alpha=0.3)
+    figure.legend(*panels[0][0].get_legend_handles_labels(), loc="outside right upper", fontsize="small", frameon=False)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
 
 
 def main() -> None:
