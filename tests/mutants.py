@@ -92,7 +92,7 @@ def read(mutant: Mutant, core: Any) -> str:
     if mutant.kind == "job":
         with module("files.jobs.folder").JobFolder.open(mutant.path) as job:
             module("sampling.kept").KeptSteps(job).reached()
-            module("cli.jobs").Plan.of(job)
+            module("cli.jobs").Invocation.of(job)
         return _resumed(mutant.path, module("cli").app)
     if mutant.kind == "lora":
         one, starter = module("loading.lora").Lora(path=mutant.path), module("starter.model")

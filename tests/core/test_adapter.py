@@ -86,7 +86,8 @@ def test_hints_made_on_the_way_equal_hints_made_up_front(base, inputs):
     attachment = attach(tiny.adapter(), strength=0.6)
     adapter = attachment.adapter
     tokens = base.patch_embedding(latents)
-    time, stream = base._stream(latents, sigma, text)
+    time, modulation, rotation = base._places(latents, sigma)
+    stream = wan.Stream(modulation=modulation, rotation=rotation, text=text)
     hints, chain = {}, attachment.context + tokens
     for block, projection, layer in zip(
         adapter.context_blocks, adapter.after_proj, adapter.context_layers, strict=True

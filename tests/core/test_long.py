@@ -14,7 +14,6 @@ from vace_core import tasks
 from vace_core.errors import InputError, ShapeError
 from vace_core.models.wan.dit import GRID
 from vace_core.pipeline import SamplingOptions, generate
-from vace_core.pipeline import windowed as windowed_module
 from vace_core.pipeline.anchor import colours_of, drawn_to_first, faded, matched_on_shared
 from vace_core.pipeline.long import generate_long, redo, stream
 from vace_core.pipeline.parts import keeping, lengthened, parts_of
@@ -86,10 +85,11 @@ def test_shared_frames_are_handed_over_to_the_bit(model, control, by):
     )
 
 
-def test_latents_are_handed_over_without_a_way_through_the_vae(model, control, monkeypatch):
+def test_latents_are_handed_over_without_a_way_through_the_vae(model, control):
     """What the window before ended with is what the next begins with, in its latents and in what the adapter reads."""
     seen = []
-    real = windowed_module.sample
+    asked = job(model, control, joining=Joining(by="latents"))
+    real = asked.sampler
 
     def watched(*given, **named):
         latents = real(*given, **named)
@@ -97,8 +97,8 @@ def test_latents_are_handed_over_without_a_way_through_the_vae(model, control, m
         seen.append((latents, None if encoded is None else encoded.contexts[0], named["hold"]))
         return latents
 
-    monkeypatch.setattr(windowed_module, "sample", watched)
-    made = list(stream(job(model, control, joining=Joining(by="latents"))))
+    made = list(stream(replace(asked, sampler=watched)))
+    assert len(seen) == len(made) == 3
     for (before, _, _), (after, context, hold), one in zip(seen[:-1], seen[1:], made, strict=False):
         assert torch.equal(after[:, :, 1:2], before[:, :, -1:])  # five frames: one encoded alone, one latent of four
         assert torch.equal(context[:, :16, 1:2], before[:, :, -1:])
@@ -109,10 +109,11 @@ def test_latents_are_handed_over_without_a_way_through_the_vae(model, control, m
         assert not hold.cells[:, :, 2:].any()
 
 
-def test_the_way_by_pixels_alone_holds_no_latents(model, control, monkeypatch):
-    real, held = windowed_module.sample, []
-    monkeypatch.setattr(windowed_module, "sample", lambda *a, **k: (held.append(k["hold"]), real(*a, **k))[1])
-    _ = generate_long(job(model, control, joining=Joining(by="pixels")))
+def test_the_way_by_pixels_alone_holds_no_latents(model, control):
+    held: list[object] = []
+    asked = job(model, control, joining=Joining(by="pixels"))
+    real = asked.sampler
+    _ = generate_long(replace(asked, sampler=lambda *a, **k: (held.append(k["hold"]), real(*a, **k))[1]))
     assert held == [None] * 3
 
 

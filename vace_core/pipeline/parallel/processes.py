@@ -68,7 +68,7 @@ def joined(device: torch.device) -> Generator[Processes, None, None]:
     _choose(device, count)
     began = not dist.is_initialized()
     if began:
-        dist.init_process_group()
+        dist.init_process_group(dist.get_default_backend_for_device(device.type))
     yield Processes(rank=rank, count=count, device=device.type)
     if began:  # after a failure others may never come to this
         dist.destroy_process_group()

@@ -85,7 +85,7 @@ def _given(path: Path, said: Any) -> Given:
     table = cast("dict[str, Any]", said) if isinstance(said, dict) else {}
     box, label, time = table.get("box"), table.get("label", ""), table.get("time", 0.0)
     if set(table) - {"box", "label", "time"} or not isinstance(box, list) or not isinstance(label, str):
-        raise _wrong(path, 'an entry is not {"box": [left, top, right, bottom], "label": …, "time": …}')
+        raise _wrong(path, 'an entry is not {"box": [left, top, right, bottom], "label": ..., "time": ...}')
     sides = cast("list[Any]", box)
     if len(sides) != 4:
         raise _wrong(path, f"a box has {len(sides)} sides")

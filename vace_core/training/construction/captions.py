@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..data.sources import clips_in, read_text
+from ..data.sources import clips_in, text_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class GivenCaptions:
             InputError: the text cannot be read.
         """
         beside = film.with_suffix(".txt")
-        lines = read_text(beside).splitlines() if beside.is_file() else []
+        lines = text_of(beside).splitlines() if beside.is_file() else []
         written = tuple(line.strip() for line in lines if line.strip())
         return written or self.table.get(film.resolve(), ())
 

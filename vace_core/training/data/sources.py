@@ -101,7 +101,7 @@ def _in_folder(folder: Path) -> tuple[list[ClipFiles], list[str]]:
 
 def _with_parts(folder: Path, video: Path, parts: Sequence[tuple[str, int, Path]]) -> ClipFiles:
     caption = video.with_suffix(".txt")
-    lines = read_text(caption).splitlines() if caption.is_file() else []
+    lines = text_of(caption).splitlines() if caption.is_file() else []
     prompts = tuple(line.strip() for line in lines if line.strip())
     if not prompts:
         raise InputError(
@@ -122,7 +122,7 @@ def _with_parts(folder: Path, video: Path, parts: Sequence[tuple[str, int, Path]
 
 def _in_table(path: Path) -> tuple[list[ClipFiles], list[str]]:
     """Source of the columns: modelscope/DiffSynth-Studio, examples/wanvideo/model_training."""
-    rows = csv.DictReader(io.StringIO(read_text(path), newline=""), strict=True)
+    rows = csv.DictReader(io.StringIO(text_of(path), newline=""), strict=True)
     known = rows.fieldnames or ()
     if lacking := [column for column in COLUMNS if column not in known]:
         raise InputError(
@@ -191,7 +191,7 @@ def _inside(folder: Path, name: str, where: str) -> Path:
     return path
 
 
-def read_text(path: Path) -> str:
+def text_of(path: Path) -> str:
     """A text in UTF-8, or in UTF-16 with its mark."""
     try:
         if path.stat().st_size > MAX_TEXT:
