@@ -436,7 +436,8 @@ def main() -> None:
         folder = Path(name)
         if options.memory:
             head = ["size", "frames of the source", "task", "written", "before", "with its clip", "peak"]
-            films = [(frames, (320, 180)) for frames in (81, 641, 6000)] + [(1500, (3840, 2160))]
+            films = [(frames, (320, 180)) for frames in (81, 641, 6000)]
+            films += [(frames, (3840, 2160)) for frames in (161, 1500)]
             chosen = [film for film in films if not options.only or options.only in f"{film[1][0]}-{film[0]}"]
             rows = [row for film in chosen for row in memory_rows(*film, folder, options.tasks)]
             show("Memory of an edit of 81 frames, and of 40 after the end", head, rows)
