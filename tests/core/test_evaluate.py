@@ -226,6 +226,9 @@ def test_the_best_of_several_is_marked_the_lowest_where_less_is_better(name, bes
     heads = [head.split("</th>")[0] for head in table(two).split("</thead>")[0].split("<th>")]
     marked = {method for method, cells in rows.items() if "class=best" in cells[heads.index(name) - 3]}
     assert marked == {best}
+    differ = {heads.index(one) - 3 for one in (name, AVERAGE)}
+    for cells in rows.values():  # where both are alike, none is best
+        assert not any("class=best" in cell for column, cell in enumerate(cells) if column not in differ)
     assert "class=best" not in table(Results(scored=tuple(scored("a", 2))))
 
 

@@ -122,13 +122,15 @@ def _cell(results: Results, task: str, method: str, name: str, best: bool) -> st
 
 
 def _best(results: Results, task: str, name: str) -> str | None:
-    """The method with the best mean, where there are several."""
+    """The method with the best mean, where there are several and one is better than all others."""
     found = {method: summary_of(results, task, method, name) for method in results.methods}
     known = {method: one.value for method, one in found.items() if one is not None}
     if len(known) < 2:
         return None
     lower = name in PLAIN and PLAIN[name][0] == "lower"
-    return (min if lower else max)(known, key=lambda method: known[method])
+    best = (min if lower else max)(known.values())
+    first, *others = [method for method, value in known.items() if value == best]
+    return None if others else first
 
 
 def _explained(results: Results) -> str:
