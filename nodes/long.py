@@ -14,7 +14,6 @@ from ..vace_core.errors import InputError
 from ..vace_core.inputs.blending import BlendMode
 from ..vace_core.pipeline.parts import parts_of, window_unit
 from ..vace_core.pipeline.windowed import WindowedJob
-from ..vace_core.sampling.solvers import SOLVERS
 from ..vace_core.sampling.strength import AS_TRAINED, Strength
 from ..vace_core.vcu import VideoConditionUnit
 from .comfy import host, placement, sockets
@@ -24,7 +23,7 @@ from .comfy.sockets import LibraryModel, LongPlan, MoreOptions, NativeModel
 from .comfy.windowed import Film, networks, pictures_for, windows_made
 from .finish import edges, joined
 from .plan import said_joining
-from .sample import outside_note, sampling_note, shower, with_options
+from .sample import outside_note, sampling, sampling_note, shower, with_options
 
 ALL = -1  # of the windows
 
@@ -47,39 +46,11 @@ class VaceSampleLongVideo(Node):
                     "with a fit of any length.",
                 ),
                 sockets.Windows.Input("plan", tooltip="From VACE Plan Windows, with the same VCU."),
-                io.Int.Input(
-                    "seed",
-                    default=0,
-                    min=0,
-                    max=0xFFFFFFFFFFFFFFFF,
-                    control_after_generate=True,
-                    tooltip="Window n has this seed and n more, unless the plan says another.",
+                *sampling(
+                    seed="Window n has this seed and n more, unless the plan says another.",
+                    steps="Denoising steps of each window",
+                    shift=f"Shift of the sigmas. 0 = as the model was published: {tips('shift', '; ')}.",
                 ),
-                io.Int.Input(
-                    "steps",
-                    default=30,
-                    min=1,
-                    max=1000,
-                    tooltip=f"Denoising steps of each window: {tips('steps', ' ')}, 20 is enough for most.",
-                ),
-                io.Float.Input(
-                    "cfg",
-                    default=5.0,
-                    min=0.0,
-                    max=100.0,
-                    step=0.1,
-                    tooltip=f"Guidance scale (CFG): how closely the prompt is followed. {tips('cfg', ', ')}, 2 for the "
-                    "starter. 1 = off, twice as fast.",
-                ),
-                io.Float.Input(
-                    "shift",
-                    default=0.0,
-                    min=0.0,
-                    max=100.0,
-                    step=0.01,
-                    tooltip=f"Shift of the sigmas. 0 = as the model was published: {tips('shift', '; ')}.",
-                ),
-                io.Combo.Input("sampler", options=list(SOLVERS), default="unipc", tooltip=f"{tips('sampler', ', ')}."),
                 sockets.strength(),
                 io.Boolean.Input(
                     "pin",

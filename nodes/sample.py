@@ -37,6 +37,44 @@ SHOWN = 4  # frames of a preview
 SMALL = 128 * 128  # pixels of a frame that the VAE itself can show after every step
 
 
+def sampling(*, seed: str, steps: str, shift: str) -> list[Any]:
+    """The inputs of a node that samples, which all such nodes begin with.
+
+    Args:
+        seed: Tooltip of the seed.
+        steps: What the steps are, as the tooltip begins.
+        shift: Tooltip of the shift.
+    """
+    return [
+        io.Int.Input(
+            "seed",
+            default=0,
+            min=0,
+            max=0xFFFFFFFFFFFFFFFF,
+            control_after_generate=True,
+            tooltip=seed,
+        ),
+        io.Int.Input(
+            "steps",
+            default=30,
+            min=1,
+            max=1000,
+            tooltip=f"{steps}: {tips('steps', ' ')}, 20 is enough for most.",
+        ),
+        io.Float.Input(
+            "cfg",
+            default=5.0,
+            min=0.0,
+            max=100.0,
+            step=0.1,
+            tooltip=f"Guidance scale (CFG): how closely the prompt is followed. {tips('cfg', ', ')}, 2 for the "
+            "starter. 1 = off, twice as fast.",
+        ),
+        io.Float.Input("shift", default=0.0, min=0.0, max=100.0, step=0.01, tooltip=shift),
+        io.Combo.Input("sampler", options=list(SOLVERS), default="unipc", tooltip=f"{tips('sampler', ', ')}."),
+    ]
+
+
 class VaceSampleVideo(Node):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -50,44 +88,11 @@ class VaceSampleVideo(Node):
                 sockets.Vcu.Input(
                     "vcu", tooltip="VCU (Video Condition Unit): what to keep and what to generate. From any VACE task."
                 ),
-                io.Int.Input(
-                    "seed",
-                    default=0,
-                    min=0,
-                    max=0xFFFFFFFFFFFFFFFF,
-                    control_after_generate=True,
-                    tooltip="The same seed gives the same video.",
-                ),
-                io.Int.Input(
-                    "steps",
-                    default=30,
-                    min=1,
-                    max=1000,
-                    tooltip=f"Denoising steps: {tips('steps', ' ')}, 20 is enough for most.",
-                ),
-                io.Float.Input(
-                    "cfg",
-                    default=5.0,
-                    min=0.0,
-                    max=100.0,
-                    step=0.1,
-                    tooltip=f"Guidance scale (CFG): how closely the prompt is followed. {tips('cfg', ', ')}, 2 for "
-                    "the starter. 1 = off, twice as fast.",
-                ),
-                io.Float.Input(
-                    "shift",
-                    default=0.0,
-                    min=0.0,
-                    max=100.0,
-                    step=0.01,
-                    tooltip="Shift of the sigmas: higher spends more steps at high noise, on large shapes. 0 = as the "
+                *sampling(
+                    seed="The same seed gives the same video.",
+                    steps="Denoising steps",
+                    shift="Shift of the sigmas: higher spends more steps at high noise, on large shapes. 0 = as the "
                     f"model was published: {tips('shift', '; ')}. 5 with distilled LoRA.",
-                ),
-                io.Combo.Input(
-                    "sampler",
-                    options=list(SOLVERS),
-                    default="unipc",
-                    tooltip=f"{tips('sampler', ', ')}.",
                 ),
                 *sockets.guidance(),
                 io.Float.Input(

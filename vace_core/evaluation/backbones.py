@@ -28,6 +28,7 @@ from torch.nn import functional
 
 from ..errors import ModelError, WeightsError
 from ..files.checkpoint import open_checkpoint
+from ..files.replacing import reason
 
 Embed: TypeAlias = Callable[[Tensor], Tensor]
 """Pictures `(N, 3, h, w)`, normalised as the network wants them → features `(N, D)`."""
@@ -60,7 +61,7 @@ def library(name: str, what: str) -> Any:
             'pip install "vace[evaluate]"',
             name=name,
             what=what,
-            error=str(error).splitlines()[0] if str(error) else type(error).__name__,
+            error=reason(error),
         ) from error
 
 

@@ -6,6 +6,7 @@ import importlib
 from typing import Any
 
 from ...errors import ModelError
+from ...files.replacing import reason
 
 
 def package(name: str, what: str) -> Any:
@@ -26,6 +27,6 @@ def package(name: str, what: str) -> Any:
             "The Python package {name} cannot be imported ({error}). {what} with it. Install it with: "
             'pip install "vace[data]"',
             name=name.partition(".")[0],
-            error=str(error).splitlines()[0] if str(error) else type(error).__name__,
+            error=reason(error),
             what=what,
         ) from error
