@@ -27,6 +27,7 @@ from vace_core.training.construction.sheet import Seen, draw_sheet
 from vace_core.training.construction.tracking import alike, follow, look, present, tracked
 
 GOLDEN = Path(__file__).with_name("golden")
+FLOW = 805, 925  # rows of the first sheet
 FREETYPE = "2.14.3"  # draws letters a little differently in each version
 
 
@@ -111,7 +112,11 @@ def test_a_sheet_looks_as_it_did_when_it_was_looked_at(name: str):
     with Image.open(GOLDEN / f"{name}.png") as wanted:
         found, wanted = np.asarray(SHEETS[name]()).astype(int), np.asarray(wanted.convert("RGB"))
     assert found.shape == wanted.shape
-    assert np.abs(found - wanted).max() <= 2  # other machines round the flow otherwise
+    apart = np.abs(found - wanted).max(2)
+    flow = slice(*FLOW) if name == "data_whole_sheet" else slice(0)
+    assert apart[flow].max(initial=0) <= 2  # other machines round it otherwise
+    apart[flow] = 0
+    assert not apart.any()
 
 
 def test_depth_goes_from_black_to_white_in_each_frame():
