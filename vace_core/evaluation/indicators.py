@@ -5,7 +5,7 @@ Which can be measured depends on the weights that are there. The others are name
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
@@ -124,7 +124,9 @@ def prompted(compare: Compare) -> Indicator:
     return indicator
 
 
-def open_indicators(weights: Path | None, device: torch.device | None = None) -> Indicators:
+def open_indicators(
+    weights: Path | None, device: torch.device | None = None, only: Collection[str] | None = None
+) -> Indicators:
     """All that the files of a weights folder allow.
 
     A network is loaded once, whatever asks for it. What is not there, damaged or of another model is named in
@@ -133,6 +135,7 @@ def open_indicators(weights: Path | None, device: torch.device | None = None) ->
     Args:
         weights: A folder as `backbones` says; None = measure without a network.
         device: Where the networks run; None = the CPU.
+        only: The names of those that are asked for; None = all.
     """
     place = device or torch.device("cpu")
     folder = weights or Path()
@@ -155,6 +158,8 @@ def open_indicators(weights: Path | None, device: torch.device | None = None) ->
     measured: dict[str, Indicator] = {}
     missing: dict[str, str] = {}
     for name in vbench.BOUNDS:
+        if only is not None and name not in only:
+            continue
         if name not in makers:
             missing[name] = "no interpolator comes with this version"
             continue
