@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ..errors import VaceError
 from . import vbench
+from .amt import load_amt
 from .backbones import Compare, Embed, Flow, Interpolate, load_clip, load_dino, load_head, load_raft
 from .musiq import load_musiq
 from .viclip import load_viclip
@@ -36,6 +37,9 @@ class Shown:
     fps: float
     prompt: str = ""
 
+
+NOT_COMMERCIAL = ("imaging quality", "motion smoothness")
+"""Indicators whose weights are published for non-commercial use."""
 
 Indicator: TypeAlias = Callable[[Shown], float]
 """A clip → its value, 0..1 or nearly so, more is better.
@@ -148,6 +152,7 @@ def open_indicators(
         "background consistency": (("clip-b32",), lambda: background(load_clip(folder / "clip-b32", place))),
         "dynamic degree": (("raft.safetensors",), lambda: moving(load_raft(folder / "raft.safetensors", place))),
         "imaging quality": (("musiq.safetensors",), lambda: clean(load_musiq(folder / "musiq.safetensors", place))),
+        "motion smoothness": (("amt-s.safetensors",), lambda: smooth(load_amt(folder / "amt-s.safetensors", place))),
         "overall consistency": (
             ("viclip.safetensors", "clip-l14"),
             lambda: prompted(load_viclip(folder / "viclip.safetensors", folder / "clip-l14", place)),
@@ -160,13 +165,11 @@ def open_indicators(
     for name in vbench.BOUNDS:
         if only is not None and name not in only:
             continue
-        if name not in makers:
-            missing[name] = "no interpolator comes with this version"
-            continue
         needs, make = makers[name]
         absent = [need for need in needs if weights is None or not (folder / need).exists()]
         if absent:
-            missing[name] = f"no weights: {', '.join(absent)}"
+            licence = ", published for non-commercial use only" if name in NOT_COMMERCIAL else ""
+            missing[name] = f"no weights: {', '.join(absent)}{licence}"
             continue
         try:
             measured[name] = make()
