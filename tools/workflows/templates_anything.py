@@ -294,7 +294,7 @@ def measure() -> Graph:
     samples, starter = made.values["samples"], made.values["vae"]
     graph.add(
         "VaceMeasureVideo",
-        "show",
+        "save",
         images=made["images"],
         fps=made["fps"],
         vcu=task["vcu"],
