@@ -23,6 +23,7 @@ from .finish import VaceCompositeVideo, VaceDecodeVideo
 from .load import VaceLoadAdapter, VaceLoadModel, VaceLoadStarter, VaceUseNativeModel
 from .long import VaceSampleLongVideo
 from .lora import VaceLoadLora
+from .measure import VaceMeasureVideo
 from .options import VaceSamplingOptions
 from .plan import VacePlanWindows
 from .preview import VacePreviewVCU
@@ -70,6 +71,7 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     VaceCompositeVideo,
     VaceCropVideo,
     VaceStitchVideo,
+    VaceMeasureVideo,
 )
 
 

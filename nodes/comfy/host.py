@@ -80,6 +80,17 @@ def model_path(name: str, *folders: str) -> Path:
     )
 
 
+def models_folder(name: str) -> Path | None:
+    """ComfyUI's model folder of that name, registered or simply there; None if it is not."""
+    try:
+        import folder_paths
+    except ImportError:
+        return None
+    known = folder_paths.folder_names_and_paths
+    places = known[name][0] if name in known else [Path(folder_paths.models_dir) / name]
+    return next((Path(place) for place in places if Path(place).is_dir()), None)
+
+
 def stamps(paths: Sequence[Path]) -> list[tuple[str, int, int]]:
     """File stamps: what changes when a file is replaced under its name."""
     found = [(path, path.stat()) for path in paths if path.is_file()]

@@ -48,6 +48,7 @@ WANTED = {
     ("folder_paths", "get_filename_list"),
     ("folder_paths", "get_folder_paths"),
     ("folder_paths", "get_full_path"),
+    ("folder_paths", "models_dir"),
 }
 API = {("comfy_api.latest", name) for name in ("ComfyExtension", "io", "ui")}
 

@@ -72,6 +72,11 @@ WORDS = {
     "gguf": {"VaceUseNativeModel", "VaceAttachAdapter"},
     "sampler": {"VaceSampleVideo"},
     "starter": {"VaceLoadStarter"},
+    "evaluate": {"VaceMeasureVideo"},
+    "vbench": {"VaceMeasureVideo"},
+    "quality": {"VaceMeasureVideo"},
+    "metrics": {"VaceMeasureVideo"},
+    "compare videos": {"VaceMeasureVideo"},
 }
 
 

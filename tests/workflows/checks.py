@@ -320,6 +320,7 @@ CHECKS: dict[str, tuple[Measure, ...]] = {
     "VACE Build VCU": (*kept(), seam(0.05), present("cyan"), silhouette(0.68)),
     "VACE Retouch and Paste Back": (*kept(), seam(0.09), present("green"), absent("red")),
     "VACE Crop and Stitch": (outside(), *INPAINTED),
+    "VACE Measure": INPAINTED,
     "VACE Long Re-render": (edges(), present("cyan"), goes("cyan", "right"), meets(2.5)),
     "VACE Long Extension": (
         *kept(),
@@ -391,3 +392,30 @@ def length_of(here: Here) -> int:
     """Frames of the film that is to be saved."""
     unit = here.unit
     return len(before_of(here)) + unit.num_frames + len(after_of(here))
+
+
+MEASURED: tuple[tuple[str, str, float], ...] = (
+    ("kept part, result", "most", 0.0),
+    ("kept part, VAE floor", "most", 3.0),
+    ("kept part, decoded", "most", 8.0),
+    ("seam", "most", 20.0),
+    ("drift", "most", 15.0),
+    ("temporal flickering", "least", 90.0),
+)
+"""What VACE Measure Video must say of its workflow: the measure, and how much it is at the least or most."""
+
+
+def check_measured(text: str) -> list[dict[str, Any]]:
+    """The numbers that the node itself shows.
+
+    Raises:
+        AssertionError: one is not there.
+    """
+    said = dict(line.split(": ", 1) for line in text.splitlines() if ": " in line)
+    rows = []
+    for name, side, bound in MEASURED:
+        assert name in said, f"{name} was not measured: {text}"
+        value = float(said[name].split()[0])
+        measure = Measure(f"the node's {name}", lambda _, value=value: value, **{side: bound})
+        rows.append({"what": measure.name, "value": value, "bound": measure.bound, "holds": measure.holds(value)})
+    return rows

@@ -605,3 +605,22 @@ def composite_video(studio: Studio, sheet: Sheet) -> str:
         sheet.strip(f"images, feather = {feather}", images(given[0]))
     sheet.words(f"report: {given[2]}")
     return "a decoded video, and the same with every kept pixel put back"
+
+
+@case("VaceMeasureVideo")
+def measure_video(studio: Studio, sheet: Sheet) -> str:
+    clip = studio.clip(ONE)
+    loose = studio.run("VaceComposeMasks", mask=clip["mask"], shape="bbox", grow=3)[0]
+    words = {"prompt": clip["caption"].replace("red", "green"), "fps": 8.0, **WORDS}
+    vcu = studio.run("VaceInpaintVideo", images=clip["images"], mask=loose, **words)[0]
+    samples = studio.samples(vcu)
+    made = studio.decoded(vcu, samples)[0]
+    given = studio.run("VaceMeasureVideo", images=made, fps=8.0, vcu=vcu, decoded=samples, vae=studio.starter)
+    sheet.heading(IN)
+    sheet.strip("images: the green part was generated", images(made))
+    sheet.strip("decoded, before kept pixels were put back", images(studio.plain(samples)))
+    sheet.strip("mask of the VCU", roles(vcu))
+    sheet.heading(OUT)
+    for line in given[0].splitlines()[1:-1]:
+        sheet.words(line)
+    return "an inpainted clip, and how exactly it was kept, its seam, drift and flickering in numbers"

@@ -51,6 +51,7 @@ AT_ONCE: tuple[Callable[[], Graph], ...] = (
     several.general,
     several.retouch,
     several.crop,
+    several.measure,
     long.rerender,
     long.extension,
     long.loop,

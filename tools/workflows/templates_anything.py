@@ -267,3 +267,38 @@ def crop() -> Graph:
     video = graph.add("CreateVideo", "save", images=whole["images"], fps=made["fps"])
     graph.add("SaveVideo", "show", video=video["VIDEO"], filename_prefix="video/vace_crop_and_stitch")
     return graph
+
+
+def measure() -> Graph:
+    does = (
+        "Inpaints a clip and measures the result: how exactly the rest was kept, before and after its pixels were put "
+        "back, against what the VAE alone loses; how visible the seam is; whether colours drift; how much it flickers."
+    )
+    own = (
+        f"{CLIP} In VACE Measure Video leave out what you do not have. `indicators` measures the paper's quality "
+        "indicators too, with the networks that you put into `models/vace_evaluation`."
+    )
+    graph = Graph("VACE Measure", note("Measure a result", does, own))
+    clip = example(graph, "circle that moves right")
+    mask = graph.add("VaceComposeMasks", "more", mask=clip["mask"], shape="bbox", grow=3)
+    task = graph.add(
+        "VaceInpaintVideo",
+        "task",
+        images=clip["images"],
+        mask=mask["mask"],
+        fps=clip["fps"],
+        **FIT,
+        prompt="a green square moves right on a gradient beige background",
+    )
+    made = make(graph, task["vcu"])
+    samples, starter = made.values["samples"], made.values["vae"]
+    graph.add(
+        "VaceMeasureVideo",
+        "save",
+        images=made["images"],
+        fps=made["fps"],
+        vcu=task["vcu"],
+        decoded=samples,
+        vae=starter,
+    )
+    return graph
