@@ -17,6 +17,7 @@ from .build import VaceBuildVCU, VaceReferenceToVideo, VaceTextToVideo
 from .combine import VaceComposeMasks, VaceComposeVCUs, VaceStackReferences
 from .control import VaceControlVideo, VaceLayoutToVideo
 from .crop import VaceCropVideo, VaceStitchVideo
+from .desk import VaceDesk
 from .edit import VaceExtendVideo, VaceInpaintVideo, VaceJoinVideos, VaceOutpaintVideo, VacePlaceKeyframes
 from .example import VaceExampleClip
 from .finish import VaceCompositeVideo, VaceDecodeVideo
@@ -41,6 +42,7 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     VaceComposeMasks,
     VaceTextToVideo,
     VaceReferenceToVideo,
+    VaceDesk,
     VaceInpaintVideo,
     VaceOutpaintVideo,
     VaceExtendVideo,

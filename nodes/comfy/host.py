@@ -7,7 +7,7 @@ done without is done without, so that the rest of the pack runs and is tested wh
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -89,19 +89,33 @@ def stamps(paths: Sequence[Path]) -> list[tuple[str, int, int]]:
 # What is said and shown
 
 
+CLIP_OF_DESK = "vace_clip"  # pictures of some frames of the clip that was drawn on
 BEHIND_BOXES = "vace_picture"  # what the editor of boxes draws over; frontends would show "images" a second time
 
 
 def output(
-    cls: Any, *values: Any, notes: Sequence[str] = (), images: Tensor | None = None, shown_as: str = "images"
+    cls: Any,
+    *values: Any,
+    notes: Sequence[str] = (),
+    images: Tensor | None = None,
+    shown_as: str = "images",
+    more: Mapping[str, Any] | None = None,
 ) -> io.NodeOutput:
-    """The result of a node, with notes shown in the node, and an image if there is one."""
-    return io.NodeOutput(*values, ui=_shown(cls, notes, images, shown_as))
+    """The result of a node, with notes shown in the node, an image if there is one, and `more` for its editor."""
+    return io.NodeOutput(*values, ui={**(_shown(cls, notes, images, shown_as) or {}), **(more or {})} or None)
 
 
-def waiting(cls: Any, reason: str, *, notes: Sequence[str], picture: Tensor) -> io.NodeOutput:
-    """No result yet, but an image to draw boxes on; nodes after this one stop with `reason`."""
-    return io.NodeOutput(None, ui=_shown(cls, (*notes, reason), picture, BEHIND_BOXES), block_execution=reason)
+def waiting(
+    cls: Any,
+    reason: str,
+    *,
+    notes: Sequence[str],
+    picture: Tensor | None = None,
+    more: Mapping[str, Any] | None = None,
+) -> io.NodeOutput:
+    """No result yet, but an image to draw on, or `more` for an editor; nodes after this one stop with `reason`."""
+    shown = {**(_shown(cls, (*notes, reason), picture, BEHIND_BOXES) or {}), **(more or {})}
+    return io.NodeOutput(None, ui=shown, block_execution=reason)
 
 
 def _shown(cls: Any, notes: Sequence[str], images: Tensor | None, shown_as: str) -> dict[str, Any] | None:

@@ -163,8 +163,14 @@ def _is_conditioning(value: Any) -> bool:
     )
 
 
+def _is_tracks(value: Any) -> bool:
+    return isinstance(value, dict) and _is_tensor(value.get("track_path")) and value["track_path"].dim() == 3
+
+
 SOCKETS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "IMAGE": (_is_tensor, "An IMAGE is needed. Connect an IMAGE output."),
+    "VIDEO": (_has("get_components"), "A VIDEO is needed. Connect Load Video."),
+    "TRACKS": (_is_tracks, "TRACKS are needed. Connect a node that makes tracks, such as Generate Tracks."),
     "MASK": (_is_tensor, "A MASK is needed. Connect a MASK output."),
     "LATENT": (_is_latent, "A LATENT is needed. Connect VACE Sample Video or another sampler."),
     "CONDITIONING": (_is_conditioning, "A CONDITIONING is needed. Connect CLIP Text Encode or VACE Encode Prompt."),
