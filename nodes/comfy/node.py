@@ -164,7 +164,9 @@ def _is_conditioning(value: Any) -> bool:
 
 
 def _is_tracks(value: Any) -> bool:
-    return isinstance(value, dict) and _is_tensor(value.get("track_path")) and value["track_path"].dim() == 3
+    """Whether it has points `(frames, tracks, 2)`."""
+    points = value.get("track_path") if isinstance(value, dict) else None
+    return _is_tensor(points) and points.dim() == 3 and points.shape[2] == 2 and points.numel() > 0
 
 
 SOCKETS: Mapping[str, tuple[Callable[[Any], bool], str]] = {

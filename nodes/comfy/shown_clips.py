@@ -34,12 +34,13 @@ def show(cls: Any, clip: Any, images: Tensor, fps: float) -> dict[str, Any]:
         images: IMAGE.
         fps: Frames per second.
     """
+    images = (images if images.dim() == 4 else images[None])[..., :3]
     count, height, width = images.shape[:3]
     places = sorted(
         {round(n * (count - 1) / max(min(count, MOST_SHOWN) - 1, 1)) for n in range(min(count, MOST_SHOWN))}
     )
     scale = min(LONGEST_SIDE / max(height, width), 1.0)
-    small = images[places][..., :3].float()
+    small = images[places].float().expand(-1, -1, -1, 3)
     if scale < 1:
         size = max(round(height * scale), 1), max(round(width * scale), 1)
         small = functional.interpolate(small.movedim(-1, 1), size=size, mode="area").movedim(1, -1)
