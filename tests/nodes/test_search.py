@@ -61,7 +61,7 @@ WORDS = {
     "layout": {"VaceLayoutToVideo"},
     "box": {"VaceLayoutToVideo", "VaceComposeMasks"},
     "draw mask": {"VaceDesk"},
-    "brush": {"VaceDesk"},
+    "brush": {"VaceDesk", "VaceMoveAnything"},
     "lasso": {"VaceDesk"},
     "rotoscope": {"VaceDesk"},
     "spline editor": {"VaceDesk"},

@@ -44,7 +44,7 @@ def follow(frames: Tensor, boxes: Sequence[Box]) -> Tensor:
     height, width = frames.shape[1:3]
     small, fit = _small(frames)
     size = small[0].shape[1], small[0].shape[0]
-    found = follow_small(small, [_in_box(small[0], _scaled(box, fit, size)) for box in boxes])
+    found = follow_small(small, [in_box(small[0], _scaled(box, fit, size)) for box in boxes])
     return torch.stack([_enlarged(mask, height, width) for mask in found])
 
 
@@ -99,7 +99,7 @@ def alike(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
     return float(np.minimum(one, other).sum())
 
 
-def _in_box(picture: Picture, box: Box) -> Mask:
+def in_box(picture: Picture, box: Box) -> Mask:
     """The object in a box; where none stands out, all of the box."""
     cv2 = opencv()
     height, width = picture.shape[:2]
@@ -110,7 +110,7 @@ def _in_box(picture: Picture, box: Box) -> Mask:
     behind = _like_around(picture, box, area) & filled
     if behind.sum() <= MOST_BEHIND * filled.sum():  # where nearly all is, the object looks like what is around it
         marks[behind] = cv2.GC_PR_BGD
-    found = _largest(_cut(picture, marks, area, ROUNDS[0]))
+    found = _largest(cut_out(picture, marks, area, ROUNDS[0]))
     return found if found.sum() >= 0.1 * filled.sum() else filled
 
 
@@ -144,11 +144,11 @@ def _refined(picture: Picture, moved: NDArray[np.float32]) -> Mask:
     marks[around > 0] = cv2.GC_PR_BGD
     marks[mask] = cv2.GC_PR_FGD
     marks[core > 0] = cv2.GC_FGD
-    found = _cut(picture, marks, _bounds(around > 0).grown(2 * rim + 4, *mask.shape), ROUNDS[1])
+    found = cut_out(picture, marks, _bounds(around > 0).grown(2 * rim + 4, *mask.shape), ROUNDS[1])
     return found if AREA[0] * mask.sum() <= found.sum() <= AREA[1] * mask.sum() else mask
 
 
-def _cut(picture: Picture, marks: NDArray[np.uint8], area: Box, rounds: int) -> Mask:
+def cut_out(picture: Picture, marks: NDArray[np.uint8], area: Box, rounds: int) -> Mask:
     """GrabCut within an area of the picture; what it cannot tell apart is left as it was marked."""
     cv2 = opencv()
     rows, columns = slice(area.top, area.bottom), slice(area.left, area.right)
