@@ -7,6 +7,7 @@ done without is done without, so that the rest of the pack runs and is tested wh
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ import torch
 from comfy_api.latest import io, ui
 from torch import Tensor, nn
 
-from ...vace_core.errors import ModelError, shortened
+from ...vace_core.errors import InputError, ModelError, shortened
 from ...vace_core.models import FAMILIES
 from ...vace_core.models.text import truncation_warning
 
@@ -78,6 +79,52 @@ def model_path(name: str, *folders: str) -> Path:
         name=shortened(name),
         folders=folders[0],
     )
+
+
+def file_in(kind: str, subfolder: str, name: str) -> Path:
+    """A file of ComfyUI's input, output or temp folder, never outside of them.
+
+    Raises:
+        InputError: it is outside, or not there.
+    """
+    with asked_for():
+        from folder_paths import get_directory_by_type
+    folder = get_directory_by_type(kind)
+    base = None if folder is None else os.path.abspath(folder)
+    path = None if base is None else os.path.abspath(os.path.join(base, subfolder, name))
+    inside = base is not None and path is not None and os.path.commonpath((base, path)) == base
+    if path is None or not inside or not os.path.isfile(path):
+        raise InputError(
+            "clip-file",
+            'The file "{name}" is not in ComfyUI\'s folder {folder}. A file of its input, output or temp folder is '
+            "needed. Choose the clip again.",
+            name=shortened(f"{subfolder}/{name}" if subfolder else name),
+            folder=shortened(kind),
+        )
+    return Path(path)
+
+
+def load_images(kind: str, subfolder: str, name: str) -> Tensor:
+    """A picture or animation as Load Image gives it: IMAGE."""
+    with asked_for():
+        from nodes import LoadImage
+    return LoadImage().load_image(f"{subfolder}/{name} [{kind}]" if subfolder else f"{name} [{kind}]")[0]
+
+
+def load_video(path: Path) -> Any:
+    """A video as Load Video gives it: VIDEO."""
+    with asked_for():
+        from comfy_api.latest import InputImpl
+    return InputImpl.VideoFromFile(str(path))
+
+
+def prompt_server() -> Any | None:
+    """ComfyUI's server; None where none runs."""
+    try:
+        from server import PromptServer
+    except ImportError:
+        return None
+    return getattr(PromptServer, "instance", None)
 
 
 def stamps(paths: Sequence[Path]) -> list[tuple[str, int, int]]:

@@ -207,6 +207,17 @@ def _checked(cls: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _value(forms[name], value, cls.files) for name, value in given.items()}
 
 
+def checked_values(cls: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of some of a node's widgets as `execute` gets them, and the defaults of its form for the others.
+
+    Raises:
+        InputError: one that the form does not allow.
+    """
+    forms = {one.id: one for one in cls.define_schema().inputs}
+    usual = {name: one.default for name, one in forms.items() if getattr(one, "default", None) is not None}
+    return {**usual, **{name: _value(forms[name], value, cls.files) for name, value in values.items()}}
+
+
 def _value(form: Any, value: Any, files: frozenset[str]) -> Any:
     kind = form.get_io_type()
     if kind in ("INT", "FLOAT"):
