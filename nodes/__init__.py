@@ -17,6 +17,8 @@ from .build import VaceBuildVCU, VaceReferenceToVideo, VaceTextToVideo
 from .combine import VaceComposeMasks, VaceComposeVCUs, VaceStackReferences
 from .control import VaceControlVideo, VaceLayoutToVideo
 from .crop import VaceCropVideo, VaceStitchVideo
+from .desk import VaceDesk
+from .desk_routes import offer
 from .edit import VaceExtendVideo, VaceInpaintVideo, VaceJoinVideos, VaceOutpaintVideo, VacePlaceKeyframes
 from .example import VaceExampleClip
 from .finish import VaceCompositeVideo, VaceDecodeVideo
@@ -42,6 +44,7 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     VaceComposeMasks,
     VaceTextToVideo,
     VaceReferenceToVideo,
+    VaceDesk,
     VaceInpaintVideo,
     VaceOutpaintVideo,
     VaceExtendVideo,
@@ -77,4 +80,5 @@ NODES: tuple[type[io.ComfyNode], ...] = (
 
 class VaceExtension(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        offer()
         return list(NODES)

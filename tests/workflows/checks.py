@@ -277,6 +277,21 @@ def drawn_boxes(item: int = 0) -> Callable[[Case], Tensor]:
     return boxes
 
 
+def desk_boxes(item: int) -> Callable[[Case], Tensor]:
+    """Where the desk's path takes an object, in pixels of a frame of 64."""
+
+    def boxes(case: Case) -> Tensor:
+        node = next(one for one in case.here.prompt.values() if one["class_type"] == "VaceDesk")
+        core = pack().vace_core.inputs.desk
+        one = core.reading.desk_from_json(node["inputs"]["desk"]).objects[item]
+        way = core.drawing.way_at(one.path, core.drawing.moments(case.frames.shape[2]), 64, 64)
+        return torch.tensor(
+            [(at.x - at.width / 2, at.y - at.height / 2, at.x + at.width / 2, at.y + at.height / 2) for at in way]
+        )
+
+    return boxes
+
+
 def _share(found: Tensor) -> float:
     """The share of frames in which something was found, 0..1."""
     return float(found.flatten(1).any(1).float().mean())
@@ -310,6 +325,7 @@ CHECKS: dict[str, tuple[Measure, ...]] = {
     "VACE Stylize": (edges(), present("purple"), absent("red")),
     "VACE Flow": (motion(), present("yellow")),
     "VACE Layout": (in_boxes("yellow", drawn_boxes(), 0.73), off("yellow", drawn_boxes(), 0.045)),
+    "VACE Desk": (*kept(), seam(0.03), absent("yellow"), present("blue"), off("blue", desk_boxes(1), 0.05)),
     "VACE Move Anything": (*kept(), seam(0.037), off("red", drawn_boxes()), present("red")),
     "VACE Swap Anything": SWAPPED,
     "VACE Expand Anything": (*kept(), seam(0.085), present("red"), goes("red", "right")),

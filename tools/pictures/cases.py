@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from ..workflows.templates_anything import drawn
 from .sheet import Sheet
 from .studio import SIZE, WORDS, Studio, frames, images, masks, roles
 
@@ -300,6 +301,24 @@ def move_anything(studio: Studio, sheet: Sheet) -> str:
     values = {"image": clip["images"], "paths": paths, "length": 17, "fps": 8.0, "prompt": clip["caption"]}
     show_unit(studio, sheet, studio.run("VaceMoveAnything", **values, **WORDS)[0])
     return "an image, a box that moves over it, and the object that moves along"
+
+
+@case("VaceDesk")
+def desk(studio: Studio, sheet: Sheet) -> str:
+    clip = studio.clip(TWO)
+    sheet.heading(IN)
+    sheet.strip("clip", images(clip["images"]))
+    sheet.words("The star is removed, the triangle is moved along a path")
+    made = studio.run(
+        "VaceDesk",
+        clip=clip["images"],
+        desk=drawn(),
+        fps=8.0,
+        prompt="a blue triangle moves up on a plain slate background",
+        **WORDS,
+    )
+    show_unit(studio, sheet, made[0])
+    return "one object of a clip is removed, another is moved, and what the starter makes of it"
 
 
 @case("VaceSwapAnything")

@@ -40,6 +40,7 @@ AT_ONCE: tuple[Callable[[], Graph], ...] = (
     single.stylize,
     single.flow,
     single.layout,
+    several.desk,
     several.move,
     several.swap,
     several.expand,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from .graph_json import Graph
@@ -163,6 +164,53 @@ def two_controls() -> Graph:
     early = graph.add("VaceStrength", "compose", over_steps="0:1 0.5:1 0.6:0")
     more = graph.add("VaceAddCondition", "compose", vcu=lines["vcu"], strength=0.6, strengths=early["strengths"])
     make(graph, depth["vcu"], guided={"strength": 0.7, "conditions": more["conditions"]})
+    return graph
+
+
+def drawn() -> str:
+    """What the editor of the desk writes: a star that goes, and a triangle that takes another way."""
+    star, triangle = ({"width": side, "height": side} for side in (0.42, 0.37))
+    gone = {
+        "action": "remove",
+        "label": "star",
+        "colour": [214, 62, 54],
+        "grow": 1,
+        "keys": [{"time": 0.0, "x": 0.25, "y": 0.27, **star}, {"time": 1.0, "x": 0.68, "y": 0.27, **star}],
+    }
+    moved = {
+        "action": "move",
+        "label": "triangle",
+        "order": 1,
+        "colour": [66, 135, 245],
+        "grow": 1,
+        "keys": [{"time": 0.0, "x": 0.75, "y": 0.7, **triangle}, {"time": 1.0, "x": 0.32, "y": 0.7, **triangle}],
+        "path": {
+            "ease": "in-out",
+            "keys": [{"time": 0.0, "x": 0.75, "y": 0.7, **triangle}, {"time": 1.0, "x": 0.75, "y": 0.26, **triangle}],
+        },
+    }
+    clip = {"width": 64, "height": 64, "frames": 17}
+    return json.dumps({"version": 1, "clip": clip, "objects": [gone, moved]})
+
+
+def desk() -> Graph:
+    does = (
+        "Draw on the clip and say what shall happen: here the star is removed and the triangle is moved along a path "
+        "of its own. Open the editor in VACE Desk to see both, and change them."
+    )
+    own = "Replace VACE Example Clip with *Load Video*, connect it to `clip`, and draw on it in VACE Desk."
+    graph = Graph("VACE Desk", note("The desk", does, own))
+    clip = example(graph, "star and triangle that pass")
+    task = graph.add(
+        "VaceDesk",
+        "task",
+        clip=clip["images"],
+        desk=drawn(),
+        fps=clip["fps"],
+        **FIT,
+        prompt="a blue triangle moves up on a plain slate background",
+    )
+    make(graph, task["vcu"], guided={"strengths": task["strengths"]})
     return graph
 
 
