@@ -135,7 +135,8 @@ def prompt_server() -> Any | None:
         from server import PromptServer
     except ImportError:
         return None
-    return getattr(PromptServer, "instance", None)
+    server = getattr(PromptServer, "instance", None)
+    return server if hasattr(server, "routes") else None  # scripts that stand in for it have none
 
 
 def stamps(paths: Sequence[Path]) -> list[tuple[str, int, int]]:
