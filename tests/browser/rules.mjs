@@ -2,9 +2,24 @@
 
 import { readFileSync } from "node:fs";
 import { readPaths, writePaths } from "../../web/js/paths/format.mjs";
+import { strokesAt, strokesOnPath } from "../../web/js/desk/carry.mjs";
+import { readDesk, writeDesk } from "../../web/js/desk/format.mjs";
 import { boxAt } from "../../web/js/paths/motion.mjs";
 
 const ANSWERS = {
+  "read desk": ({ text }) => readDesk(text).kind,
+  "rewrite desk": ({ text }) => {
+    const { objects, clip } = readDesk(text);
+    return writeDesk(objects, clip);
+  },
+  // What each object's mask is made of, frame by frame; `there` where its path takes it.
+  strokes: ({ text, frames, aspect, there }) =>
+    readDesk(text).objects.map((object) =>
+      Array.from({ length: frames }, (_, i) => {
+        const time = frames > 1 ? i / (frames - 1) : 0;
+        return there ? strokesOnPath(object, object.path, time, aspect) : strokesAt(object, time, aspect);
+      }),
+    ),
   read: ({ text }) => readPaths(text).kind,
   rewrite: ({ text }) => writePaths(readPaths(text).paths),
   boxes: ({ text, frames }) =>

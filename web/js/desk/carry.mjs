@@ -36,7 +36,7 @@ export function carried(object, index, time, aspect) {
 
 // What an object's mask is at `time`, as strokes in fractions of the frame.
 export function strokesAt(object, time, aspect) {
-  const index = shapeAt(object.shapes, time);
+  const index = object.shapes.some(({ strokes }) => strokes.length) ? shapeAt(object.shapes, time) : -1;
   if (index < 0) return object.keys.length ? [outline(boxAt(object, time), aspect)] : [];
   return along(object.shapes[index].strokes, carried(object, index, time, aspect));
 }

@@ -45,7 +45,7 @@ const STROKE = { kind: [(value) => KINDS.includes(value)], width: [isNumber(0, F
 const PATH = {
   smooth: [isFlag, false],
   ease: [(value) => value in EASES, "linear"],
-  keys: [(value) => Array.isArray(value) && value.length > 0],
+  keys: [(value) => Array.isArray(value) && value.length > 1],
 };
 
 export class Unreadable extends Error {}

@@ -137,8 +137,9 @@ export class Inspector {
     const { session } = this;
     for (const button of [this.back, this.on]) button.disabled = Boolean(state.busy);
     this.on.classList.toggle("vd-busy", state.busy === "track");
-    this.shape.hidden = session.shapeHere >= 0 && object.shapes.length > 0;
-    this.unshape.hidden = session.shapeHere < 0;
+    this.unshape.hidden = session.shapeHere < 0 || object.shapes.length < 2;
+    this.shape.hidden = !this.unshape.hidden;
+    this.shape.disabled = session.shapeHere >= 0;
     this.smooth.classList.toggle("vd-on", Boolean(session.path?.smooth));
     this.ease.hidden = !goal;
     if (goal) this.ease.value = goal.ease;

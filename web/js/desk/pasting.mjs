@@ -22,13 +22,16 @@ const SIDE = 0.2; // of the frame's width: the box around a point
 export function pasted(text, size) {
   const desk = readDesk(text);
   if (desk.kind === "desk") return { objects: desk.objects };
+  const boxes = boxesOf(text, size);
+  if (boxes) return boxes;
   const paths = readPaths(text);
   if (paths.kind === "paths") return { objects: paths.paths.map((path) => ({ ...USUAL, ...path })) };
   if (paths.kind === "points") return { objects: paths.lists.map((points) => alongPoints(points, size)) };
-  return others(text, size);
+  return null;
 }
 
-function others(text, size) {
+// Boxes, which have sides where points have none, and what a points editor writes.
+function boxesOf(text, size) {
   let data;
   try {
     data = JSON.parse(text);

@@ -76,6 +76,7 @@ function listen(host) {
 
 function look(host) {
   const { node, editor, app, form } = host;
+  if (!node.graph && node.inputs?.some(({ link }) => link != null)) return; // a copy on its way into a subgraph
   const value = widgetOf(node, form.value)?.value ?? "";
   editor.load(typeof value === "string" ? value : JSON.stringify(value));
   const isFed = (node.inputs ?? []).some((input, slot) => input.widget?.name === form.value && isLinked(node, slot));
