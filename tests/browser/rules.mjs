@@ -4,9 +4,27 @@ import { readFileSync } from "node:fs";
 import { readPaths, writePaths } from "../../web/js/paths/format.mjs";
 import { strokesAt, strokesOnPath } from "../../web/js/desk/carry.mjs";
 import { readDesk, writeDesk } from "../../web/js/desk/format.mjs";
+import { DeskSession } from "../../web/js/desk/session.mjs";
+import { CHINESE } from "../../web/js/words/chinese.mjs";
 import { boxAt } from "../../web/js/paths/motion.mjs";
 
+// The text after each of some deeds of a desk: [name of a method or setter, what it is given …].
+function desk({ text = "", deeds }) {
+  let now = text;
+  const session = new DeskSession({ onCommit: (written) => (now = written), onChange: () => {} });
+  session.load(text);
+  // What a drag of the selected box does, and an answer of the tracker for all that comes.
+  session.commitBox = (box) => session.commit(session.withBox(box).paths);
+  session.trackAll = (keys) => session.addTracked(session.object.id, 0, 1, keys);
+  return deeds.map(([name, ...given]) => {
+    session[name](...given);
+    return now;
+  });
+}
+
 const ANSWERS = {
+  desk,
+  chinese: () => Object.keys(CHINESE),
   "read desk": ({ text }) => readDesk(text).kind,
   "rewrite desk": ({ text }) => {
     const { objects, clip } = readDesk(text);
