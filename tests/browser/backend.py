@@ -249,7 +249,7 @@ async def _desk(request: web.Request) -> web.Response:
         times = [n / (DESK_FRAMES - 1) for n in range(1, DESK_FRAMES)]
         found = [first | {"time": time, "x": first["x"] + 0.3 * time, "tracked": True} for time in times]
         return web.json_response({"keys": found})
-    facts = {"Frames": DESK_FRAMES, "Width": PICTURE[0], "Height": PICTURE[1], "Fps": 16}
+    facts = {"Frames": DESK_FRAMES, "Width": PICTURE[0], "Height": PICTURE[1], "Fps": 4}
     headers = {f"X-Vace-{name}": str(value) for name, value in facts.items()} | {"X-Vace-Notes": "17%20frames"}
     return web.Response(body=picture(route), content_type="image/png", headers=headers)
 

@@ -112,7 +112,8 @@ def test_tracked_keys_give_way_to_new_ones_and_those_by_hand_stay():
     assert sum(not key.get("tracked", False) for key in corrected) == 2
     by_hand = [key for key in again if not key.get("tracked", False)]
     assert [place(key) for key in by_hand] == [list(BOX.values()), list(THERE.values())]
-    assert again[-1]["x"] == pytest.approx(0.46) and len(again) == 81
+    assert again[-1]["x"] == pytest.approx(0.46)
+    assert len(again) == 81
 
 
 PATHS = json.dumps({"version": 1, "paths": [{"label": "dog", "keys": [{"time": 0, **BOX}]}]})
@@ -128,7 +129,8 @@ def test_objects_paths_points_and_boxes_are_pasted():
     assert (dog["label"], dog["action"], place(dog["keys"][0])) == ("dog", "generate", list(BOX.values()))
     assert [(key["time"], key["x"], key["y"]) for key in points["keys"]] == [(0, 0.1, 0.5), (1, 0.5, 1)]
     assert place(boxes["keys"][0]) == [0.25, 0.25, 0.5, 0.5]
-    assert copy["label"] == "Object 4" and copy["colour"] != drawn["colour"]
+    assert copy["label"] == "Object 4"
+    assert copy["colour"] != drawn["colour"]
     moved, still = (one["shapes"][0]["strokes"][0]["points"][0] for one in (copy, drawn))
     assert moved == pytest.approx([still[0] + 0.03, still[1] + 0.03], abs=1e-4)
 
