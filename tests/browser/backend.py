@@ -68,6 +68,18 @@ NODES = {
         },
         ["VACE_VCU"],
     ),
+    "VaceDesk": _node(
+        "VaceDesk",
+        {
+            "clip": ["IMAGE,VIDEO", {}],
+            "desk": ["STRING", {"default": "", "multiline": False}],
+            "fps": _number(16.0, "FLOAT"),
+            "fit": [["480p", "720p", "starter", "as it is"], {}],
+            "prompt": PROMPT,
+            "negative_prompt": PROMPT,
+        },
+        ["VACE_VCU", "MASK", "MASK", "STRING"],
+    ),
     "VaceExampleClip": _node(
         "VaceExampleClip",
         {"scene": [["circle that moves right", "figure that walks"], {}], "length": _number(17)},
@@ -189,6 +201,7 @@ class Backend:
             app.router.add_get(path, _answering(answer))
         app.router.add_get("/api/view", _view)
         app.router.add_get("/ws", _socket)
+        app.router.add_post("/api/vace/desk/{route}", _desk)
         app.router.add_post("/api/settings/{name}", self._set)
         app.router.add_post("/api/settings", self._set)
         app.router.add_get("/", self._index)
@@ -216,6 +229,29 @@ def _answering(answer: object):
 
 async def _view(request: web.Request) -> web.Response:
     return web.Response(body=picture(request.query.get("filename", "")), content_type="image/png")
+
+
+DESK_FRAMES = 17
+REFUSED = "The clip gone.mp4 cannot be read. A video or a picture is needed. Choose another file."
+
+
+async def _desk(request: web.Request) -> web.Response:
+    """The pack's routes, as far as the desk can tell: of a clip of 17 frames in which nothing is known but its size."""
+    asked, route = await request.json(), request.match_info["route"]
+    if str(asked["clip"].get("file", "")).startswith("gone"):
+        return web.json_response({"code": "clip-unreadable", "message": REFUSED}, status=400)
+    if route == "select":
+        (x, y), side = asked["inside"][0], 0.1
+        area = [[x - side, y - side], [x + side, y - side], [x + side, y + side], [x - side, y + side]]
+        return web.json_response({"strokes": [{"kind": "lasso", "points": area}]})
+    if route == "track":
+        first = asked["object"]["keys"][0]
+        times = [n / (DESK_FRAMES - 1) for n in range(1, DESK_FRAMES)]
+        found = [first | {"time": time, "x": first["x"] + 0.3 * time, "tracked": True} for time in times]
+        return web.json_response({"keys": found})
+    facts = {"Frames": DESK_FRAMES, "Width": PICTURE[0], "Height": PICTURE[1], "Fps": 4}
+    headers = {f"X-Vace-{name}": str(value) for name, value in facts.items()} | {"X-Vace-Notes": "17%20frames"}
+    return web.Response(body=picture(route), content_type="image/png", headers=headers)
 
 
 async def _socket(request: web.Request) -> web.WebSocketResponse:

@@ -2,9 +2,42 @@
 
 import { readFileSync } from "node:fs";
 import { readPaths, writePaths } from "../../web/js/paths/format.mjs";
+import { strokesAt, strokesOnPath } from "../../web/js/desk/carry.mjs";
+import { readDesk, writeDesk } from "../../web/js/desk/format.mjs";
+import { DeskSession } from "../../web/js/desk/session.mjs";
+import { CHINESE } from "../../web/js/words/chinese.mjs";
 import { boxAt } from "../../web/js/paths/motion.mjs";
 
+// The text after each of some deeds of a desk: [name of a method or setter, what it is given …].
+function desk({ text = "", deeds }) {
+  let now = text;
+  const session = new DeskSession({ onCommit: (written) => (now = written), onChange: () => {} });
+  session.load(text);
+  // What a drag of the selected box does, and an answer of the tracker for all that comes.
+  session.commitBox = (box) => session.commit(session.withBox(box).paths);
+  session.trackAll = (keys) => session.addTracked(session.object.id, 0, 1, keys);
+  return deeds.map(([name, ...given]) => {
+    session[name](...given);
+    return now;
+  });
+}
+
 const ANSWERS = {
+  desk,
+  chinese: () => Object.keys(CHINESE),
+  "read desk": ({ text }) => readDesk(text).kind,
+  "rewrite desk": ({ text }) => {
+    const { objects, clip } = readDesk(text);
+    return writeDesk(objects, clip);
+  },
+  // What each object's mask is made of, frame by frame; `there` where its path takes it.
+  strokes: ({ text, frames, aspect, there }) =>
+    readDesk(text).objects.map((object) =>
+      Array.from({ length: frames }, (_, i) => {
+        const time = frames > 1 ? i / (frames - 1) : 0;
+        return there ? strokesOnPath(object, object.path, time, aspect) : strokesAt(object, time, aspect);
+      }),
+    ),
   read: ({ text }) => readPaths(text).kind,
   rewrite: ({ text }) => writePaths(readPaths(text).paths),
   boxes: ({ text, frames }) =>

@@ -4,6 +4,7 @@ import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
 import { attachEditor } from "./paths/attach.mjs";
 import { registerOnce } from "./register.mjs";
+import { speak } from "./words.mjs";
 
 const NODES = new Set(["VaceMoveAnything", "VaceLayoutToVideo"]);
 
@@ -15,6 +16,7 @@ function attachToSubgraph(node) {
 
 registerOnce(app, {
   name: "VACE.PathEditor",
+  setup: () => speak(app),
   nodeCreated(node) {
     if (takesPaths(node)) attachEditor(node, { app, api });
     else setTimeout(() => attachToSubgraph(node)); // what it offers is known a little later

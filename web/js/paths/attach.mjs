@@ -1,38 +1,46 @@
-// Connects an editor to a node: its hidden "paths" text, the sizes on its widgets, the picture that goes into it.
+// Connects an editor to a node: its hidden text, the sizes on its widgets, the picture that goes into it.
 
 import { after } from "../after.mjs";
 import { PathEditor } from "./editor.mjs";
 import { isLinked, linkedPicture, pictureOf } from "./picture.mjs";
 
-const VALUE = "paths";
-const SMALLEST = 400; // pixels of height
-const FIRST_WIDTH = 480;
-const ROOM = 60; // pixels more than the least, at first
+// `value` is the widget with the text, `smallest` the height of the editor and `width` that of a new node in pixels,
+// `room` what a new node is higher than it must be. `see(host)` says more of what the editor shall see.
+const PATHS = {
+  value: "paths",
+  name: "paths_editor",
+  smallest: 400,
+  width: 480,
+  room: 60,
+  make: (onCommit) => new PathEditor(onCommit),
+  see: () => ({}),
+};
 const LOOK = 400; // milliseconds between two looks at what other nodes and widgets say
 
-export function attachEditor(node, { app, api }) {
-  if (!widgetOf(node, VALUE) || widgetOf(node, "paths_editor")) return;
-  const editor = new PathEditor((text) => write(node, text, app));
-  const host = { node, editor, app, api, shown: null };
-  const widget = node.addDOMWidget("paths_editor", "vace_paths_editor", editor.element, {
+export function attachEditor(node, { app, api }, form = PATHS) {
+  if (!widgetOf(node, form.value) || widgetOf(node, form.name)) return;
+  const host = { node, app, api, form, shown: null };
+  const editor = form.make((text) => write(host, text), host);
+  host.editor = editor;
+  const widget = node.addDOMWidget(form.name, `vace_${form.name}`, editor.element, {
     serialize: false,
     hideOnZoom: false,
     margin: 6,
-    getMinHeight: () => SMALLEST,
+    getMinHeight: () => form.smallest,
   });
   widget.serialize = false;
-  hide(node, VALUE, true);
+  hide(node, form.value, true);
   hide(node, "box_size", true);
-  const least = node.computeSize()[1] + (node.subgraph ? 0 : ROOM); // a subgraph comes here after it got its size
-  node.setSize([Math.max(node.size[0], FIRST_WIDTH), Math.max(node.size[1], least)]);
+  const least = node.computeSize()[1] + (node.subgraph ? 0 : form.room); // a subgraph comes here after it got its size
+  node.setSize([Math.max(node.size[0], form.width), Math.max(node.size[1], least)]);
   listen(host);
   forwardToGraph(editor.element, app);
   look(host);
 }
 
 // One change for the graph's own undo, and for the mark that the workflow is not saved.
-function write(node, text, app) {
-  const source = widgetOf(node, VALUE);
+function write({ node, app, form }, text) {
+  const source = widgetOf(node, form.value);
   app.canvas?.emitBeforeChange?.();
   source.value = text;
   source.callback?.(text, app.canvas, node);
@@ -41,13 +49,14 @@ function write(node, text, app) {
 }
 
 function listen(host) {
-  const { node, editor } = host;
+  const { node, editor, form } = host;
   const lookNow = () => look(host);
-  after(widgetOf(node, VALUE), "callback", lookNow); // typed or set by other scripts
+  after(widgetOf(node, form.value), "callback", lookNow); // typed or set by other scripts
   after(node, "onConfigure", lookNow); // loaded, pasted, undone
   after(node, "onConnectionsChange", lookNow);
   after(node, "onExecuted", (output) => {
-    host.shown = { picture: pictureOf(output, node, host.api), linked: JSON.stringify(linkedPicture(node, host.api)) };
+    const picture = pictureOf(output, node, host.api);
+    host.shown = { output, picture, linked: JSON.stringify(linkedPicture(node, host.api)) };
     look(host);
   });
   for (const deed of ["pointerdown", "keydown"]) editor.element.addEventListener(deed, lookNow, { capture: true });
@@ -66,12 +75,13 @@ function listen(host) {
 }
 
 function look(host) {
-  const { node, editor, app } = host;
-  const value = widgetOf(node, VALUE)?.value ?? "";
+  const { node, editor, app, form } = host;
+  if (!node.graph && node.inputs?.some(({ link }) => link != null)) return; // a copy on its way into a subgraph
+  const value = widgetOf(node, form.value)?.value ?? "";
   editor.load(typeof value === "string" ? value : JSON.stringify(value));
-  const isFed = (node.inputs ?? []).some((input, slot) => input.widget?.name === VALUE && isLinked(node, slot));
+  const isFed = (node.inputs ?? []).some((input, slot) => input.widget?.name === form.value && isLinked(node, slot));
   const hasPoints = isFed || editor.holdsPoints;
-  hide(node, VALUE, !isFed); // where a link comes in, its row shows it
+  hide(node, form.value, !isFed); // where a link comes in, its row shows it
   hide(node, "box_size", !hasPoints);
   const frame = {
     width: number(node, "width"),
@@ -79,12 +89,14 @@ function look(host) {
     frames: number(node, "length"),
     fps: number(node, "fps"),
   };
-  const shown = host.shown ?? { picture: pictureOf(app.nodeOutputs?.[locator(node)], node, host.api) };
+  const kept = app.nodeOutputs?.[locator(node)];
+  const shown = host.shown ?? { output: kept, picture: pictureOf(kept, node, host.api) };
+  host.last = shown.output;
   const linked = linkedPicture(node, host.api);
   // What the last run showed counts until another file is chosen; points are in pixels of the file itself.
   const isStale = shown.linked !== undefined && JSON.stringify(linked) !== shown.linked;
   const picture = isStale || (hasPoints && linked) ? linked : withFile(shown.picture, linked);
-  editor.see({ frame, picture, linked: isFed });
+  editor.see({ frame, picture, linked: isFed, ...form.see(host, { linked, isStale }) });
 }
 
 // What the last run showed may be as small as the model takes it: the file itself, if it comes straight in, looks better.
@@ -93,7 +105,7 @@ function withFile(shown, linked) {
   return linked?.isDirect && linked.kind === "image" ? { ...shown, sharper: linked.urls[0] } : shown;
 }
 
-function widgetOf(node, name) {
+export function widgetOf(node, name) {
   return node.widgets?.find((widget) => widget.name === name);
 }
 
@@ -101,6 +113,7 @@ function hide(node, name, hidden) {
   const widget = widgetOf(node, name);
   if (!widget || Boolean(widget.hidden) === hidden) return;
   widget.hidden = hidden;
+  if (widget.options) widget.options.hidden = hidden; // Nodes 2.0 looks here
   if (hidden)
     widget.computeSize = () => [0, -4]; // old frontends leave a gap otherwise
   else delete widget.computeSize;
@@ -122,7 +135,7 @@ function locator(node) {
 // events never come here.
 function forwardToGraph(element, app) {
   element.addEventListener("wheel", (event) => {
-    const list = event.target.closest(".vp-rows, .vp-help, pre");
+    const list = event.target.closest(".vp-rows, .vp-help, .vd-inspector, .vd-sheet-body, pre, textarea");
     if (list && list.scrollHeight > list.clientHeight && !event.ctrlKey) return event.stopPropagation();
     event.preventDefault();
     return app.canvas.processMouseWheel(event);

@@ -1,11 +1,14 @@
-// What lies behind the boxes: a picture, several of them over time, a video that follows the time, or a grid.
+// What lies behind the boxes: a picture, several of them over time, a video that follows the time, or a grid. A video
+// that the browser cannot show, or a clip that is no file, comes frame by frame (`framesOf`).
 
 import { make } from "./elements.mjs";
 
 export class Backdrop {
   // `onSize()` is called when the size of the picture becomes known.
-  constructor(onSize) {
+  constructor(onSize, framesOf = () => null) {
     this.onSize = onSize;
+    this.framesOf = framesOf; // gives what has `show(time)` → an image, or a promise of one; or null
+    this.moment = null; // gives the second of a video at a time 0..1, where its frames are known
     this.element = make("div", { class: "vp-backdrop" });
     this.reset();
   }
@@ -38,6 +41,7 @@ export class Backdrop {
 
   reset() {
     this.signature = "null";
+    this.frames = null;
     this.size = null; // {width, height} in pixels, once it is loaded
     this.media = [];
     this.time = 0;
@@ -57,7 +61,29 @@ export class Backdrop {
     video.muted = true;
     video.addEventListener("loadeddata", () => this.loaded(video, video.videoWidth, video.videoHeight));
     video.addEventListener("seeked", () => this.seek(this.time));
+    video.addEventListener("error", () => this.byFrames());
     return [video];
+  }
+
+  // From now on frames come from elsewhere, one at a time.
+  async byFrames() {
+    this.frames = this.framesOf();
+    if (this.frames) await this.showFrame(this.time);
+  }
+
+  async showFrame(time) {
+    const { frames } = this;
+    const image = await frames.show(time);
+    if (!image || frames !== this.frames || time !== this.time) return;
+    this.media = [image];
+    this.size ??= { width: image.naturalWidth, height: image.naturalHeight };
+    this.element.replaceChildren(image);
+    this.onSize();
+  }
+
+  // What is shown now: an image or a video.
+  get medium() {
+    return this.size ? this.element.firstChild : null;
   }
 
   loaded(medium, width, height) {
@@ -69,6 +95,8 @@ export class Backdrop {
 
   // Shows the picture of `time`, 0..1 of the clip.
   seek(time) {
+    if (this.frames && time !== this.time) this.showFrame(Object.assign(this, { time }).time);
+    if (this.frames) return;
     this.time = time;
     const medium = this.media[Math.round(time * (this.media.length - 1))];
     if (!medium || !this.size) return;
@@ -77,7 +105,8 @@ export class Backdrop {
   }
 
   seekVideo(video, time) {
-    const wanted = Math.max(time * video.duration - 0.02, 0); // the very end shows nothing in some browsers
+    const end = video.duration - 0.02; // the very end shows nothing in some browsers
+    const wanted = Math.max(Math.min(this.moment?.(time) ?? time * video.duration - 0.02, end), 0);
     if (Math.abs(video.currentTime - wanted) > 0.01) video.currentTime = wanted;
   }
 }

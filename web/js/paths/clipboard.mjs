@@ -1,5 +1,7 @@
 // Copies a path as text, so that it can go to another object, another node, another window or a file.
 
+import { t } from "../words.mjs";
+
 let last = null; // what any editor of this page copied, for the paste button
 
 export class PathClipboard {
@@ -41,7 +43,7 @@ export class PathClipboard {
     if (!text) return null;
     last = text;
     this.session.show({
-      message: `Copied “${this.session.path.label || "the path"}”. Paste it here or in another editor.`,
+      message: t("Copied “{name}”. Paste it here or in another editor.", { name: this.session.path.label || t("the path") }),
     });
     return text;
   }

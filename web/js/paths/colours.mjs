@@ -1,6 +1,6 @@
 // Colours of objects. An object whose outline is black, as the model learned it, is shown in a tint of the editor's own.
 
-const TINTS = [
+export const TINTS = [
   [255, 159, 28],
   [43, 184, 255],
   [255, 93, 143],

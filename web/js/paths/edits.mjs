@@ -5,9 +5,10 @@ import { LIMITS } from "./format.mjs";
 const BLACK = [0, 0, 0];
 
 // A box in fractions of the frame, rounded to what no eye can see and kept in the range that Python reads.
-export function tidyBox({ x, y, width, height }) {
+export function tidyBox({ x, y, width, height, angle }) {
   const { farthest, smallest } = LIMITS;
   return {
+    ...(angle ? { angle: tidy(angle) } : {}),
     x: tidy(clamp(x, -farthest, farthest)),
     y: tidy(clamp(y, -farthest, farthest)),
     width: Math.max(tidy(clamp(width, smallest, farthest)), smallest),
@@ -67,7 +68,8 @@ export function moveKey(paths, index, key, time, near) {
   const { keys } = paths[index];
   const others = keys.filter((_, k) => k !== key);
   if (keyNear(others, time, near) >= 0) return { paths, key };
-  const moved = { ...keys[key], time: tidyTime(time) };
+  const { tracked, ...kept } = keys[key]; // what a hand moved is its own from now on
+  const moved = { ...kept, time: tidyTime(time) };
   const sorted = [...others, moved].sort((a, b) => a.time - b.time);
   return { paths: changePath(paths, index, { keys: sorted }), key: sorted.indexOf(moved) };
 }
@@ -82,9 +84,11 @@ export function removeKey(paths, index, key) {
 // Moves and scales every key alike: `from` and `to` are the same box before and after.
 export function changeAllKeys(paths, index, from, to) {
   const [wider, higher] = [to.width / from.width, to.height / from.height];
+  const turned = (to.angle ?? 0) - (from.angle ?? 0);
   const keys = paths[index].keys.map((key) => ({
     ...key,
     ...tidyBox({
+      angle: (key.angle ?? 0) + turned,
       x: key.x + to.x - from.x,
       y: key.y + to.y - from.y,
       width: key.width * wider,
@@ -118,7 +122,7 @@ export function reorder(paths, index, by) {
   return paths.map((path, i) => ({ ...path, order: ranks.indexOf(i) }));
 }
 
-function freeLabel(paths, wanted = "Box") {
+export function freeLabel(paths, wanted = "Box") {
   const stem = wanted.replace(/ \d+$/, "") || "Box";
   for (let number = 1; ; number++) {
     const label = `${stem} ${number}`;
@@ -126,7 +130,7 @@ function freeLabel(paths, wanted = "Box") {
   }
 }
 
-function tidy(value) {
+export function tidy(value) {
   return Math.round(value * 1e5) / 1e5 || 0; // no -0
 }
 

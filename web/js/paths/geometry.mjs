@@ -53,12 +53,12 @@ export function frontmost({ paths, time }, point, reach) {
   return found === undefined ? null : { path: found, handle: null };
 }
 
-function isInside(box, point, reach) {
+export function isInside(box, point, reach) {
   const [x, y] = [Math.max(box.width / 2, reach.x), Math.max(box.height / 2, reach.y)];
   return Math.abs(point.x - box.x) <= x && Math.abs(point.y - box.y) <= y;
 }
 
-function handleAt(box, point, reach) {
+export function handleAt(box, point, reach) {
   // In a small box the handles would leave no room to move it: they give way.
   const inner = (side, near) => Math.min(near, side / 4);
   let best = null;

@@ -21,6 +21,10 @@ const DRAWINGS = {
   pause: "M5.5 3.5v9M10.5 3.5v9",
 };
 
+export function addIcons(drawings) {
+  Object.assign(DRAWINGS, drawings);
+}
+
 export function icon(name) {
   const lines = {
     fill: "none",

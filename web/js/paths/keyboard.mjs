@@ -1,6 +1,7 @@
 // The keys of the editor. They are caught by a text field that holds no text: ComfyUI leaves the keys of text fields
 // alone, so that Ctrl+Z and Delete here do not undo or delete in the graph.
 
+import { t } from "../words.mjs";
 import { make } from "./elements.mjs";
 
 export function makeCatcher() {
@@ -9,12 +10,13 @@ export function makeCatcher() {
     readonly: "",
     inputmode: "none",
     value: " ",
-    "aria-label": "Box paths: keyboard",
+    "aria-label": t("Box paths: keyboard"),
     tabindex: 0,
   });
 }
 
-export function listenToKeys(catcher, session, { onPlay, onEscape }) {
+// `more` are further keys and what they do.
+export function listenToKeys(catcher, session, { onPlay, onEscape, more = {} }) {
   const nudge = (dx, dy) => (event) => {
     const pixels = event.shiftKey ? 10 : 1;
     const { width, height } = session.state.pixels;
@@ -35,6 +37,7 @@ export function listenToKeys(catcher, session, { onPlay, onEscape }) {
     k: () => session.isEditable && session.toggleKey(),
     n: () => session.isEditable && session.show({ drawing: !session.state.drawing }),
     Escape: onEscape,
+    ...more,
   };
   const withControl = { z: (event) => (event.shiftKey ? session.redo() : session.undo()), y: () => session.redo() };
   catcher.addEventListener("keydown", (event) => {

@@ -1,5 +1,6 @@
 // Sentences on the stage: what to do first, what just happened, or why nothing can be drawn.
 
+import { t } from "../words.mjs";
 import { make } from "./elements.mjs";
 
 const FIRST = "Drag a box around what should move.";
@@ -18,13 +19,17 @@ export class Notice {
     this.button = make(
       "button",
       { type: "button", class: "vp-button", onclick: () => session.startOver() },
-      "Start over",
+      t("Start over"),
     );
     this.element = make("div", { class: "vp-notice", role: "status" }, this.words, this.more, this.text, this.button);
   }
 
+  told(state) {
+    return told(state);
+  }
+
   draw(state) {
-    const { kind, words, more = "" } = told(state);
+    const { kind, words, more = "" } = this.told(state);
     this.element.dataset.kind = kind;
     this.element.hidden = !words;
     this.words.textContent = words;
@@ -38,12 +43,12 @@ export class Notice {
 
 function told(state) {
   const { paths, rubber, playing } = state;
-  if (state.linked) return { kind: "linked", words: LINKED };
+  if (state.linked) return { kind: "linked", words: t(LINKED) };
   if (state.locked) return { kind: "locked", words: state.locked.reason };
   if (state.message) return { kind: "line", words: state.message };
   if (rubber || playing) return { kind: "none", words: "" };
-  if (state.drawing) return { kind: "line", words: DRAWING };
-  if (!paths.length) return { kind: "first", words: state.hasPicture ? FIRST : FIRST_ON_GRID, more: THEN };
-  if (paths.every(({ keys }) => keys.length === 1)) return { kind: "line", words: SECOND };
+  if (state.drawing) return { kind: "line", words: t(DRAWING) };
+  if (!paths.length) return { kind: "first", words: t(state.hasPicture ? FIRST : FIRST_ON_GRID), more: t(THEN) };
+  if (paths.every(({ keys }) => keys.length === 1)) return { kind: "line", words: t(SECOND) };
   return { kind: "none", words: "" };
 }

@@ -1,5 +1,7 @@
-// The state of one editor, what may be done to it, and who is told. It knows no DOM and no ComfyUI.
+// The state of one editor, what may be done to it, and who is told. It knows no DOM and no ComfyUI. The desk's has
+// objects in place of paths, and says so in the methods `read`, `write` and `refusal`.
 
+import { t } from "../words.mjs";
 import { withTints } from "./colours.mjs";
 import * as edits from "./edits.mjs";
 import { LIMITS, countKeys, readPaths, writePaths } from "./format.mjs";
@@ -39,12 +41,27 @@ export class Session {
   // Takes over the text of the widget. It is never rewritten by this: only an edit writes.
   load(text) {
     if (text === this.text) return;
-    const read = readPaths(text);
+    const read = this.read(text);
     const paths = read.kind === "paths" ? withTints(read.paths) : [];
     const locked = lockOf(read, text);
     this.history.restart({ paths, locked, text });
     this.count = paths.length;
     this.show({ paths, locked, selected: paths.length === 1 ? 0 : -1, key: -1, drawing: false, message: "" });
+  }
+
+  read(text) {
+    return readPaths(text);
+  }
+
+  write(paths) {
+    return writePaths(paths);
+  }
+
+  // Why there is no room for these paths, or nothing.
+  refusal(paths) {
+    const isTooMuch = paths.length > LIMITS.paths || countKeys(paths) > LIMITS.keys;
+    const limits = { objects: LIMITS.paths, keys: LIMITS.keys };
+    return isTooMuch && t("There is room for {objects} objects and {keys} keys. Remove some first.", limits);
   }
 
   // What the widget holds.
@@ -79,13 +96,14 @@ export class Session {
 
   commit(paths, changes = {}) {
     if (!this.isEditable) return;
-    if (paths.length > LIMITS.paths || countKeys(paths) > LIMITS.keys) {
+    const refusal = this.refusal(paths);
+    if (refusal) {
       this.cancel();
-      this.show({ message: `There is room for ${LIMITS.paths} objects and ${LIMITS.keys} keys. Remove some first.` });
+      this.show({ message: refusal });
       return;
     }
     const tinted = withTints(paths);
-    this.history.push({ paths: tinted, locked: null, text: writePaths(tinted) });
+    this.history.push({ paths: tinted, locked: null, text: this.write(tinted) });
     this.tell(changes);
   }
 
@@ -198,7 +216,7 @@ export class Session {
   paste(text) {
     const read = readPaths(text);
     if (read.kind !== "paths") {
-      this.show({ message: "The clipboard holds no box path. Copy one first, here or in another editor." });
+      this.show({ message: t("The clipboard holds no box path. Copy one first, here or in another editor.") });
       return;
     }
     const { paths } = this.state;
@@ -214,8 +232,8 @@ export class Session {
 
 function lockOf(read, text) {
   if (read.kind === "points")
-    return { points: read.lists, reason: "These paths are points from another editor. They are used as they are." };
+    return { points: read.lists, reason: t("These paths are points from another editor. They are used as they are.") };
   if (read.kind === "unreadable")
-    return { text, reason: `This text is kept as it is, but it cannot be drawn: ${read.reason}.` };
+    return { text, reason: t("This text is kept as it is, but it cannot be drawn: {reason}.", read) };
   return null;
 }

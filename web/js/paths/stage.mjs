@@ -125,7 +125,7 @@ export class Stage {
     return HANDLES.map(([sx, sy]) => {
       const [x, y] = this.toPixels({ x: box.x + (sx * box.width) / 2, y: box.y + (sy * box.height) / 2 });
       const at = { x: x - HANDLE / 2, y: y - HANDLE / 2, width: HANDLE, height: HANDLE, rx: 1.5 };
-      return makeSvg("rect", { class: "vp-handle", style, ...at });
+      return makeSvg("rect", { class: "vp-handle", style, ...at, ...this.turn(box) });
     });
   }
 
@@ -155,7 +155,11 @@ export class Stage {
     const { left, top, right, bottom } = edges(box);
     const [x, y] = this.toPixels({ x: left, y: top });
     const [farX, farY] = this.toPixels({ x: right, y: bottom });
-    return makeSvg("rect", { ...attributes, x, y, width: farX - x, height: farY - y });
+    return makeSvg("rect", { ...attributes, x, y, width: farX - x, height: farY - y, ...this.turn(box) });
+  }
+
+  turn(box) {
+    return box.angle ? { transform: `rotate(${box.angle} ${this.toPixels(box).join(" ")})` } : {};
   }
 
   toPixels({ x, y }) {

@@ -77,7 +77,7 @@ const CSS = `
 .vp-row { display: grid; grid-template-columns: var(--vp-names) 1fr; align-items: center; height: 24px; }
 .vp-head { height: 30px; }
 .vp-rows { min-height: 53px; max-height: 125px; overflow: hidden auto; scrollbar-width: thin; touch-action: none; padding-bottom: 4px; }
-.vp-rows:empty::before { content: "Each object gets a row here"; display: block; padding: 16px 0; color: var(--vp-dim); font-size: 11px; text-align: center; }
+.vp-rows:empty::before { content: attr(data-empty); display: block; padding: 16px 0; color: var(--vp-dim); font-size: 11px; text-align: center; }
 .vp-name { display: flex; align-items: center; gap: 6px; height: 100%; min-width: 0; padding: 0 4px 0 8px; cursor: pointer; }
 .vp-head .vp-name { gap: 0; padding: 0 4px; cursor: default; }
 .vp-head .vp-icon { min-width: 26px; padding: 0; }
@@ -114,10 +114,10 @@ const CSS = `
 .vp-locked .vp-stage { cursor: default; }
 `;
 
-export function addStyle() {
-  if (document.getElementById("vace-paths-style")) return;
+export function addStyle(id = "vace-paths-style", css = CSS) {
+  if (document.getElementById(id)) return;
   const style = document.createElement("style");
-  style.id = "vace-paths-style";
-  style.textContent = CSS;
+  style.id = id;
+  style.textContent = css;
   document.head.append(style);
 }

@@ -3,6 +3,7 @@
 import { shownColour } from "./colours.mjs";
 import { backToFront } from "./edits.mjs";
 import { make } from "./elements.mjs";
+import { t } from "../words.mjs";
 import { icon } from "./icons.mjs";
 
 const SECONDS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60];
@@ -13,16 +14,18 @@ export class Timeline {
   constructor(session, { onPlay, onColour }) {
     this.session = session;
     this.onColour = onColour;
-    const button = (name, title, action) =>
-      make("button", { type: "button", class: "vp-icon", title, "aria-label": title, onclick: action }, icon(name));
+    const button = (name, words, action) => {
+      const title = t(words);
+      return make("button", { type: "button", class: "vp-icon", title, "aria-label": title, onclick: action }, icon(name));
+    };
     this.play = button("play", "Play (Space)", onPlay);
     this.key = button("key", "Add or remove a key here (K)", () => session.toggleKey());
     const previous = button("previous", "To the key before", () => session.jumpToKey(-1));
     const next = button("next", "To the key after", () => session.jumpToKey(1));
     this.flag = make("span", { class: "vp-flag" });
     this.ticks = make("div", { class: "vp-track" });
-    this.ruler = make("div", { class: "vp-ruler", title: "Drag to go through the time" }, this.ticks);
-    this.rows = make("div", { class: "vp-rows", "data-capture-wheel": "true" });
+    this.ruler = make("div", { class: "vp-ruler", title: t("Drag to go through the time") }, this.ticks);
+    this.rows = make("div", { class: "vp-rows", "data-capture-wheel": "true", "data-empty": t("Each object gets a row here") });
     this.head = make(
       "div",
       { class: "vp-row vp-head" },
@@ -50,10 +53,14 @@ export class Timeline {
 
   row(place) {
     if (!this.drawn[place]) {
-      this.drawn[place] = new Row(this.session, this.onColour);
+      this.drawn[place] = this.newRow();
       this.rows.append(this.drawn[place].element);
     }
     return this.drawn[place];
+  }
+
+  newRow() {
+    return new Row(this.session, this.onColour);
   }
 
   drawRuler({ frames, fps, time }) {
@@ -74,17 +81,17 @@ export class Timeline {
 
 // One object: its colour, its name and its keys. Elements are kept from drawing to drawing, so that a drag or a
 // double click that began on one ends on it.
-class Row {
+export class Row {
   constructor(session, onColour) {
     this.session = session;
     this.swatch = make("button", {
       type: "button",
       class: "vp-swatch",
-      title: "Colour of the outline",
-      "aria-label": "Colour of the outline",
+      title: t("Colour of the outline"),
+      "aria-label": t("Colour of the outline"),
     });
     this.swatch.addEventListener("click", () => onColour(this.index));
-    this.label = make("span", { class: "vp-label", title: "Double-click to rename" });
+    this.label = make("span", { class: "vp-label", title: t("Double-click to rename") });
     this.track = make("div", { class: "vp-track" });
     this.bar = make("div", { class: "vp-bar" });
     this.track.append(this.bar);
@@ -112,7 +119,7 @@ class Row {
 
   drawKey({ time }, k, isSelected) {
     if (!this.keys[k]) {
-      this.keys[k] = make("div", { class: "vp-key", "data-key": k, title: "Drag to another time. Delete removes it." });
+      this.keys[k] = make("div", { class: "vp-key", "data-key": k, title: t("Drag to another time. Delete removes it.") });
       this.track.append(this.keys[k]);
     }
     this.keys[k].style.left = `${time * 100}%`;
@@ -122,7 +129,7 @@ class Row {
   rename() {
     const { session, label } = this;
     if (!session.isEditable || this.input) return;
-    const input = make("input", { class: "vp-rename", maxlength: 60, "aria-label": "Name of the object" });
+    const input = make("input", { class: "vp-rename", maxlength: 60, "aria-label": t("Name of the object") });
     const finish = (keep) => {
       if (!this.input) return;
       this.input = null;

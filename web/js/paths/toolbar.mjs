@@ -3,6 +3,7 @@
 import { OUTLINES, css } from "./colours.mjs";
 import { backToFront } from "./edits.mjs";
 import { make } from "./elements.mjs";
+import { t } from "../words.mjs";
 import { icon } from "./icons.mjs";
 
 const HELP = [
@@ -86,18 +87,19 @@ export class Toolbar {
         () => !this.help.hidden,
       ),
     ];
-    this.buttons[0].element.append("Box");
+    this.buttons[0].element.append(t("Box"));
     this.help = make(
       "div",
       { class: "vp-panel vp-help", hidden: "" },
-      ...HELP.flatMap(([keys, words]) => [make("b", {}, keys), make("span", {}, words)]),
+      ...HELP.flatMap(([keys, words]) => [make("b", {}, t(keys)), make("span", {}, t(words))]),
     );
     this.colours = make("div", { class: "vp-panel vp-colours", hidden: "" });
     const parts = this.buttons.map((part) => part.element ?? make("i", { class: part ? "vp-gap" : "vp-space" }));
     this.element = make("div", { class: "vp-tools" }, ...parts);
   }
 
-  button(name, title, action, isEnabled, isOn = () => false) {
+  button(name, words, action, isEnabled, isOn = () => false) {
+    const title = t(words);
     const element = make(
       "button",
       { type: "button", class: "vp-icon", title, "aria-label": title, onclick: action },
@@ -138,7 +140,7 @@ export class Toolbar {
       const choice = make("button", {
         type: "button",
         class: "vp-swatch",
-        title: name,
+        title: t(name),
         "aria-label": name,
         style: `--vp-colour: ${css(colour)}`,
       });
@@ -152,7 +154,7 @@ export class Toolbar {
     const note = make(
       "span",
       {},
-      "Colour of the outline in the layout. Models learned black, which is shown here in a colour of its own.",
+      t("Colour of the outline in the layout. Models learned black, which is shown here in a colour of its own."),
     );
     colours.replaceChildren(...choices, note);
     colours.style.bottom = `${bottom + 6}px`;

@@ -1,0 +1,48 @@
+// Connects the desk to a node: its hidden "desk" text, the clip that is linked, what its widgets say.
+
+import { attachEditor, widgetOf } from "../paths/attach.mjs";
+import { linkedClips, linkedPicture, viewUrl } from "../paths/picture.mjs";
+import { DeskEditor } from "./editor.mjs";
+import { Server } from "./server.mjs";
+
+const SETTINGS = ["fps", "fit", "prompt", "negative_prompt"];
+
+const DESK = {
+  value: "desk",
+  name: "desk_editor",
+  smallest: 600,
+  width: 980,
+  room: 60,
+  make: (onCommit, { api }) => new DeskEditor(onCommit, new Server((route, options) => api.fetchApi(route, options))),
+  see,
+};
+
+export function attachDesk(node, host) {
+  attachEditor(node, host, DESK);
+}
+
+// The file that is linked counts, else what the node showed of its clip after its last run.
+function see({ node, api, last }) {
+  const linked = linkedPicture(node, api, "clip");
+  const settings = settingsOf(node, api);
+  if (linked) return { picture: linked, clip: linked.clip, info: null, settings };
+  const files = last?.vace_clip;
+  if (!files?.length || !isLinkedAtAll(node)) return { picture: null, clip: null, info: null, settings };
+  const [{ filename, subfolder = "", type }] = files;
+  const [told] = last.vace_clip_info ?? [];
+  const info = told ? { width: told.width, height: told.height, frames: told.frames, fps: told.fps } : null;
+  const urls = files.map((file) => viewUrl(api, file));
+  return { picture: { kind: "image", urls }, clip: { file: filename, subfolder, type }, info, settings };
+}
+
+function isLinkedAtAll(node) {
+  return (node.inputs ?? []).some(({ name }, slot) => name === "clip" && node.getInputNode(slot));
+}
+
+function settingsOf(node, api) {
+  const found = SETTINGS.map((name) => [name, widgetOf(node, name)?.value]);
+  const settings = Object.fromEntries(found.filter(([, value]) => value !== undefined));
+  const pictures = linkedClips(node, api, "pictures");
+  const [control] = linkedClips(node, api, "control");
+  return { ...settings, ...(pictures.length ? { pictures } : {}), ...(control ? { control } : {}) };
+}
