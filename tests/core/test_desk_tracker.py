@@ -125,9 +125,12 @@ def test_a_point_outside_takes_away():
     assert one.sum() <= both.sum()
 
 
-def test_an_object_of_the_world_is_selected_by_a_click():
-    clip = random_clip(MOVES)
+@pytest.mark.parametrize(("seed", "away"), [(WANDERS, [0.0]), (1, [0.0]), (MOVES, [0.0, -0.12])])
+def test_an_object_of_the_world_is_selected_by_clicks(seed, away):
+    """A star and a circle by one, a cross of two colours by one on each."""
+    clip = random_clip(seed)
     truth = clip.masks[0, 0, 0].numpy() > 0.5
     rows, columns = np.nonzero(truth)
-    at = (float(columns.mean()) + 0.5) / 64, (float(rows.mean()) + 0.5) / 64
-    assert overlap(drawn(select(to_uint8(clip.frames)[0].numpy(), [at]), 64, 64), truth) >= 0.9
+    x, y = (float(columns.mean()) + 0.5) / 64, (float(rows.mean()) + 0.5) / 64
+    found = drawn(select(to_uint8(clip.frames)[0].numpy(), [(x, y + up) for up in away]), 64, 64)
+    assert overlap(found, truth) >= 0.9

@@ -20,6 +20,7 @@ _REACH = 0.35  # of the frame: how far around points without a box the object ma
 _LEAST = 0.002  # of the selected area, as a fraction: smaller parts and holes are left out
 _EXACT = 0.6  # pixels by which an outline may be off
 _ROUNDS = 6
+_LIKE, _SAME = 30.0, 6.0  # how far colours are apart that may be of the object, and that surely are, where connected
 
 
 def select(
@@ -77,8 +78,9 @@ def selected(
     else:
         marks = np.full((height, width), cv2.GC_BGD, np.uint8)
         marks[_within(area, height, width)] = cv2.GC_PR_BGD
-        like = _alike(picture, inside) & _within(area, height, width)
-        marks[like] = cv2.GC_PR_FGD
+        within = _within(area, height, width)
+        marks[_alike(picture, inside, _LIKE) & within] = cv2.GC_PR_FGD
+        marks[_reached(_alike(picture, inside, _SAME) & within, inside, height, width)] = cv2.GC_FGD
     dot = max(round(_DOT * min(height, width)), 1)
     for points, mark in ((outside, cv2.GC_BGD), (inside, cv2.GC_FGD)):
         for x, y in points:
@@ -137,15 +139,15 @@ def _within(area: Box, height: int, width: int) -> Mask:
     return found
 
 
-def _alike(picture: Picture, inside: Sequence[Point]) -> Mask:
-    """Pixels of about the colours at the points inside."""
+def _alike(picture: Picture, inside: Sequence[Point], apart: float) -> Mask:
+    """Pixels whose colour is at most `apart` from that at one of the points inside, in Lab of 8 bits."""
     height, width = picture.shape[:2]
     cv2 = opencv()
     lab = cv2.cvtColor(picture, cv2.COLOR_RGB2LAB).astype(np.float32)
     found = np.zeros((height, width), dtype=bool)
     for x, y in inside:
         column, row = min(max(int(x * width), 0), width - 1), min(max(int(y * height), 0), height - 1)
-        found |= np.linalg.norm(lab - lab[row, column], axis=2) < 30
+        found |= np.linalg.norm(lab - lab[row, column], axis=2) <= apart
     return found
 
 
