@@ -14,7 +14,7 @@ from vace_core import tasks
 from vace_core.errors import InputError, ShapeError
 from vace_core.models.wan.dit import GRID
 from vace_core.pipeline import SamplingOptions, generate
-from vace_core.pipeline.anchor import colours_of, drawn_to_first, faded, matched_on_shared
+from vace_core.pipeline.anchor import colours_of, drawn_to_first, faded, faded_in, matched_on_shared
 from vace_core.pipeline.long import generate_long, redo, stream
 from vace_core.pipeline.parts import keeping, lengthened, parts_of
 from vace_core.pipeline.windowed import HandOver, Joining, WindowedJob, make_window
@@ -309,6 +309,24 @@ def test_the_step_of_a_join_fades_out_behind_it(model, control):
     assert torch.equal(soft[0].frames, plain[0].frames)
     assert not torch.equal(soft[1].frames[:, :, :3], plain[1].frames[:, :, :3])
     assert torch.equal(soft[1].frames[:, :, 3:], plain[1].frames[:, :, 3:])
+
+
+def test_the_step_of_a_join_fades_in_before_frames_that_are_led_up_to(model, control):
+    following = noise_of(1, 3, 2, 8, 8)
+    made = torch.cat([noise_of(1, 3, 4, 8, 8, seed=1), following + 0.2], dim=2)
+    away = (faded_in(made, following, 2) - made)[0, 0, :, 0, 0].tolist()
+    assert away == pytest.approx([0, 0, -0.1, -0.2, 0, 0], abs=1e-6)
+    unit, plan = tasks.control(clip(41), prompt="a red fox"), planned(41, window=17)
+    whole = list(stream(job(model, unit, plan)))
+    shared = whole[2].head
+    plain, soft = (
+        redo(job(model, unit, plan, joining=Joining(fade=fade)), 1, before=whole[0].handed, after=shared, seed=5)
+        for fade in (0, 3)
+    )
+    new = plain.frames.shape[2] - shared.shape[2]
+    assert torch.equal(soft.frames[:, :, new:], plain.frames[:, :, new:])  # they stay as they were
+    changed = [not torch.equal(soft.frames[:, :, n], plain.frames[:, :, n]) for n in range(new)]
+    assert changed == [True, True, True, False, True, True, True]
 
 
 def test_an_anchor_changes_later_windows_alone(model, control):

@@ -52,6 +52,17 @@ def faded(made: Tensor, handed: Tensor, frames: int) -> Tensor:
     return result.clamp_(-1, 1)
 
 
+def faded_in(made: Tensor, following: Tensor, frames: int) -> Tensor:
+    """The same towards the end: frames `(B, 3, T, H, W)` that lead up to `following`, the last, without a step.
+
+    Args:
+        made: As `faded`.
+        following: `(B, 3, n, H, W)`, what its last frames are.
+        frames: As `faded`; those before `following`.
+    """
+    return faded(made.flip(2), following.flip(2), frames).flip(2)
+
+
 def matched_on_shared(made: Tensor, handed: Tensor) -> Tensor:
     """Frames `(B, 3, T, H, W)` with the colours that `handed` has in its frames, the first ones of `made`.
 

@@ -20,7 +20,7 @@ from ..sampling.strength import AS_TRAINED, Strength
 from ..sampling.windows import Plan
 from ..vcu import VideoConditionUnit
 from . import VaceModel, finish, sample
-from .anchor import Colours, colours_of, drawn_to_first, faded, matched_on_shared
+from .anchor import Colours, colours_of, drawn_to_first, faded, faded_in, matched_on_shared
 from .parts import Parts, keeping, window_unit
 
 JoinBy = Literal["pixels", "pinned", "latents", "overlap", "pyramid"]
@@ -45,7 +45,7 @@ class Joining:
             changed the frames that were handed over; "first" = also drawn to the colours of the first window, the more
             the further into the window.
         fade: New frames over which the step fades out that is left between the frames handed over and the new ones, as
-            `anchor.faded`; 0 = it is left as it is.
+            `anchor.faded`, and in towards frames that a window leads up to; 0 = it is left as it is.
 
     Raises:
         InputError: there is no such strategy, none of these anchors, or a fade below 0.
@@ -205,7 +205,7 @@ def make_window(
         vcu = keeping(vcu, window.frames - shared_after, after)
     if before is not None:
         vcu = keeping(vcu, 0, before.frames)
-    latents, frames = _generated(job, vcu, job.options_of(number), before)
+    latents, frames = _generated(job, vcu, job.options_of(number), before, after)
     shown = frames[:, :, : min(window.end, plan.num_frames) - window.begin]
     skip = 0 if before is None else window.overlap
     handed = None
@@ -226,7 +226,11 @@ def _wrapped(plan: Plan, number: int) -> int:
 
 
 def _generated(
-    job: WindowedJob, vcu: VideoConditionUnit, options: SamplingOptions, before: HandOver | None
+    job: WindowedJob,
+    vcu: VideoConditionUnit,
+    options: SamplingOptions,
+    before: HandOver | None,
+    after: Tensor | None,
 ) -> tuple[Tensor | None, Tensor]:
     """Latents and frames of a window; no latents where all its frames are known."""
     if not bool(vcu.masks.any()):
@@ -266,7 +270,7 @@ def _generated(
         feather=job.feather if vcu.source is not None else 0,
         match_colour=job.match_colour and vcu.source is not None,
         blend_mode=job.blend_mode if vcu.source is not None else "feather",
-        correct=_correction(job, before),
+        correct=_correction(job, before, after),
         on_chunk=chunks("decode"),
     )
     return latents, frames
@@ -284,18 +288,21 @@ def _held(job: WindowedJob, vcu: VideoConditionUnit, frames: Tensor, tail: Tenso
     return Held(latents=latents, cells=cells)
 
 
-def _correction(job: WindowedJob, before: HandOver | None) -> Callable[[Tensor], Tensor] | None:
+def _correction(job: WindowedJob, before: HandOver | None, after: Tensor | None) -> Callable[[Tensor], Tensor] | None:
     """How the colours of a window are corrected before kept pixels are put back."""
     joining = job.joining
-    if before is None or (joining.anchor == "none" and not joining.fade):
+    anchored = before is not None and joining.anchor != "none"
+    if not anchored and (not joining.fade or (before is None and after is None)):
         return None
 
     def correct(made: Tensor) -> Tensor:
-        handed = before.frames.to(made)
-        if joining.anchor != "none":
-            made = matched_on_shared(made, handed)
-            made = made if before.first is None else drawn_to_first(made, before.first, handed.shape[2])
-        return faded(made, handed, joining.fade)
+        if before is not None:
+            handed = before.frames.to(made)
+            if anchored:
+                made = matched_on_shared(made, handed)
+                made = made if before.first is None else drawn_to_first(made, before.first, handed.shape[2])
+            made = faded(made, handed, joining.fade)
+        return made if after is None else faded_in(made, after.to(made), joining.fade)
 
     return correct
 
