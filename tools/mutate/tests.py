@@ -131,6 +131,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "vace_core/pipeline/parallel": ("core/test_parallel",),
     "vace_core/loading/compiled.py": ("core/test_compiled",),
     "vace_core/models/layers.py": ("core/test_packed", "core/test_families", "parity/test_wan_dit"),
+    "vace_core/models/family.py": ("core/test_wan_family", "core/test_families", "core/test_detection"),
     "vace_core/models/latent_space.py": ("core/test_latent_space", "core/test_wan_vae", "core/test_families"),
     "vace_core/models/text.py": ("core/test_umt5", "core/test_ltx_files", "core/test_families", "parity/test_t5"),
     "vace_core/models/": ("core/test_families", "core/test_wan_vae", "core/test_ltx", "core/test_detection",
