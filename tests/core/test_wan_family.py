@@ -8,8 +8,12 @@ import torch
 from filling import fill
 from safetensors.torch import save_file
 
+from vace_core.errors import ModelError
+from vace_core.files.checkpoint import open_checkpoint
+from vace_core.files.weights import Weights
 from vace_core.inputs.fitting import plan
 from vace_core.loading.load import load_adapter
+from vace_core.models.family import block_numbers, count_blocks
 from vace_core.models.wan import dit as wan
 from vace_core.models.wan.family import WAN
 
@@ -52,3 +56,24 @@ def test_an_adapter_without_blocks_is_its_embedding_alone(tmp_path):
     assert (found.width, found.context_layers) == (128, ())
     context = torch.randn(1, 96, 2, 4, 6, generator=torch.Generator().manual_seed(0))
     assert torch.equal(found.embed(context), adapter.embed(context))
+
+
+@pytest.mark.parametrize(("count", "taken"), [(256, True), (257, False)])
+def test_no_model_has_more_than_256_blocks(tmp_path, count, taken):
+    names = [f"blocks.{number}.self_attn.q.weight" for number in range(count)]
+    save_file({name: torch.zeros(1) for name in names}, tmp_path / "many.safetensors")
+    weights = Weights(open_checkpoint(tmp_path / "many.safetensors"), WAN.transformer[0], "")
+    if taken:
+        assert block_numbers(weights, "blocks.", "blocks") == tuple(range(count))
+        return
+    with pytest.raises(ModelError) as error:
+        count_blocks(weights, "blocks.", "blocks")
+    assert error.value.code == "weights-damaged"
+
+
+def test_numbers_of_blocks_are_short_and_in_order(tmp_path):
+    names = ["blocks.10.a", "blocks.2.a", "blocks.x.a", "blocks.123456789.a", "blocks.1234567890.a", "other.1.a"]
+    save_file({name: torch.zeros(1) for name in names}, tmp_path / "few.safetensors")
+    weights = Weights(open_checkpoint(tmp_path / "few.safetensors"), WAN.transformer[0], "")
+    assert block_numbers(weights, "blocks.", "blocks") == (2, 10, 123456789)
+    assert count_blocks(weights, "blocks.", "blocks") == 3
