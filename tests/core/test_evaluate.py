@@ -103,7 +103,7 @@ def test_the_floor_is_what_the_vae_loses(bench):
     from vace_core.loading.load import load_vae
     from vace_core.starter.model import WEIGHTS, part_file
 
-    vae = load_vae(part_file(WEIGHTS, "vae"))
+    vae = load_vae(part_file(WEIGHTS, "vae"), dtype=torch.float32)
     frames = scene()[:, :, :7, :45, :61]
     found = through(vae, frames)
     assert found.shape == frames.shape
