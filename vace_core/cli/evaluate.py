@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
+import torch
 from typer import Argument, Option
 
 from ..errors import InputError
@@ -17,6 +18,7 @@ from ..evaluation.results import read_results, write_results
 from ..evaluation.run import evaluate as measure
 from ..loading.load import load_vae
 from ..media.files import check_target
+from ..protocols import VideoVae
 from ..starter.model import WEIGHTS, part_file
 from .console import Bars, errors_as_exit_codes, print_table, result, say
 from .files import STARTER_NAME
@@ -72,7 +74,7 @@ def evaluate(
     indicators = open_indicators(weights, place)
     for name, why in indicators.missing.items():
         say(f"! {name}: not measured ({why})", "yellow")
-    keeper = None if vae is None else load_vae(part_file(WEIGHTS, "vae") if vae == STARTER_NAME else vae, device=place)
+    keeper = None if vae is None else _vae(vae, place)
     how = How(indicators=indicators, vae=keeper, rewritten=rewritten)
     with Bars() as bars:
         about = {
@@ -87,6 +89,12 @@ def evaluate(
     write_report(output, found, items, folders, shown=show)
     print_table([("measured", f"{len(found.scored)} results"), ("problems", str(len(found.problems)))])
     result({"page": str(output), "results": str(output.with_suffix(".json"))} if json else markdown(found))
+
+
+def _vae(named: str, device: torch.device) -> VideoVae:
+    """In float32: a processor is very slow with halves, in which VAEs are stored, and a floor should be one."""
+    path = part_file(WEIGHTS, "vae") if named == STARTER_NAME else Path(named)
+    return load_vae(path, dtype=torch.float32, device=device)
 
 
 def methods_of(said: list[str] | tuple[str, ...], samples: Path) -> dict[str, Path]:

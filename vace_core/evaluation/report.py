@@ -20,6 +20,7 @@ from .results import AVERAGE, PLAIN, Results
 from .run import find_result
 
 NOT_MEASURED = "not measured"
+NOTHING = "–"
 PERCENT = (*vbench.BOUNDS, AVERAGE)
 ORDER = (*PLAIN, *vbench.BOUNDS)
 SHOWN = 2
@@ -79,7 +80,7 @@ def page_of(results: Results, items: Sequence[Item], methods: Mapping[str, Path]
 
 def table(results: Results) -> str:
     """Type × method as HTML: the mean, and below it the 95 % interval and how many clips; indicators in percent."""
-    names = [*vbench.BOUNDS, AVERAGE, *(name for name in results.measures if name in PLAIN)]
+    names = _columns(results)
     head = "".join(f"<th>{escape(name)}</th>" for name in ("type", "method", *names))
     lines: list[str] = []
     for task in results.tasks:
@@ -94,18 +95,26 @@ def table(results: Results) -> str:
 
 def markdown(results: Results) -> str:
     """The same table in Markdown."""
-    names = [*vbench.BOUNDS, AVERAGE, *(name for name in results.measures if name in PLAIN)]
+    names = _columns(results)
     rows = [("type", "method", *names), ("---",) * (len(names) + 2)]
     for task in results.tasks:
         for method in results.methods:
             if results.of(task, method):
                 found = [summary_of(results, task, method, name) for name in names]
                 texts = [
-                    NOT_MEASURED if one is None else one.text(_scale(name))
-                    for one, name in zip(found, names, strict=True)
+                    NOTHING if one is None else one.text(_scale(name)) for one, name in zip(found, names, strict=True)
                 ]
                 rows.append((task, method, *texts))
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows) + "\n"
+    shown = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows) + "\n"
+    return f"{shown}\n{NOT_MEASURED.capitalize()}: {', '.join(results.missing)}.\n" if results.missing else shown
+
+
+def _columns(results: Results) -> list[str]:
+    """The measures that anything was measured in, the paper's first; the others are said below the table."""
+    rows = [(task, method) for task in results.tasks for method in results.methods]
+    average = [AVERAGE] if any(results.average(*row) for row in rows) else []
+    names = results.measures
+    return [*(name for name in names if name not in PLAIN), *average, *(name for name in names if name in PLAIN)]
 
 
 def lines(measured: Measured, missing: Mapping[str, str]) -> list[str]:
@@ -132,7 +141,7 @@ def _scale(name: str) -> float:
 def _cell(results: Results, task: str, method: str, name: str, best: bool) -> str:
     found = summary_of(results, task, method, name)
     if found is None:
-        return f"<td class=none>{NOT_MEASURED}</td>"
+        return f"<td class=none>{NOTHING}</td>"
     value, scale = f"{found.value * _scale(name):.2f}", _scale(name)
     interval = (
         "" if found.low is None or found.high is None else f"{found.low * scale:.2f} to {found.high * scale:.2f}, "
@@ -158,7 +167,8 @@ def _explained(results: Results) -> str:
     return (
         "<p>The indicators of VBench and their average are in percent, more is better; below each mean stand its 95 % "
         "confidence interval (bootstrap over clips) and the number of clips. Bold is the best mean, which says nothing "
-        f"where the intervals overlap.</p><ul>{lines}</ul>"
+        f"where the intervals overlap; {NOTHING} is where there was nothing to measure, or a problem that is listed "
+        f"below.</p><ul>{lines}</ul>"
     )
 
 
