@@ -32,8 +32,7 @@ from ..inputs.fitting import FitPlan
 from ..inputs.masks import opencv
 from ..inputs.resizing import resize_masks
 from ..vcu import VideoConditionUnit, compose
-from .anything import swap_anything
-from .basic import control, inpaint, text
+from .basic import control, inpaint, reference, text
 
 CLAIMS = ("generate", "replace", "control", "move")
 """Actions that lie over others and under those in front of them."""
@@ -175,17 +174,24 @@ def desk_condition(
     source = moved(desk, clip, layers)
     if not clip.plan.whole and any(one is not None for one in layers.landed):
         masks = masks * (1 - _landed(layers, clip.plan))
-    words = {"prompt": prompt, "negative_prompt": negative_prompt, "fps": clip.plan.fps}
-    units = [swap_anything(source, masks, used, **words) if used else inpaint(source, masks, **words)]
+    units = [inpaint(source, masks, prompt=prompt, negative_prompt=negative_prompt, fps=clip.plan.fps)]
+    if used:
+        _, _, count, height, width = masks.shape
+        units.append(reference(used, num_frames=count, height=height, width=width, fps=clip.plan.fps))
     followed = [made for made, one in zip(layers.made, desk.objects, strict=True) if one.action == "control"]
     if follow is not None and followed:
         units.append(control(follow(), masks=_fitted(np.any(followed, axis=0), clip.plan), fps=clip.plan.fps))
     said = [one.prompt for one in desk.objects if one.prompt.strip() and one.is_drawn]
-    size = {"num_frames": masks.shape[2], "height": masks.shape[3], "width": masks.shape[4]}
-    units += [text(**size, prompt=one, fps=clip.plan.fps) for one in said]
+    units += [_words(one, masks, clip.plan.fps) for one in said]
     vcu = replace(compose(*units), padding=clip.plan.padding)
     notes = (*_unseen(desk, layers, clip.plan), *_moves(desk))
     return DeskCondition(vcu=vcu, strengths=_strengths(desk, layers, clip.plan), references=used, notes=notes)
+
+
+def _words(prompt: str, masks: Tensor, fps: float) -> VideoConditionUnit:
+    """A unit of the size of masks that says nothing but words."""
+    _, _, count, height, width = masks.shape
+    return text(num_frames=count, height=height, width=width, prompt=prompt, fps=fps)
 
 
 def moved(desk: Desk, clip: Fitted, layers: Layers) -> Tensor:
