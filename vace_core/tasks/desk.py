@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,15 +24,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..errors import InputError
+from ..geometry import Box
 from ..inputs.desk.document import Desk, DeskObject
-from ..inputs.desk.drawing import Masks, Placed, boxes_at, carry, draw_object, grown, moments, way_at
+from ..inputs.desk.drawing import Masks, Placed, bounds, boxes_at, carry, draw_object, grown, moments, way_at
 from ..inputs.fitted import Fitted
 from ..inputs.fitting import FitPlan
 from ..inputs.masks import opencv
 from ..inputs.resizing import resize_masks
 from ..vcu import VideoConditionUnit, compose
-from .anything import swap_anything
-from .basic import control, inpaint, text
+from .basic import control, inpaint, reference, text
 
 CLAIMS = ("generate", "replace", "control", "move")
 """Actions that lie over others and under those in front of them."""
@@ -173,22 +174,29 @@ def desk_condition(
     source = moved(desk, clip, layers)
     if not clip.plan.whole and any(one is not None for one in layers.landed):
         masks = masks * (1 - _landed(layers, clip.plan))
-    words = {"prompt": prompt, "negative_prompt": negative_prompt, "fps": clip.plan.fps}
-    units = [swap_anything(source, masks, used, **words) if used else inpaint(source, masks, **words)]
+    units = [inpaint(source, masks, prompt=prompt, negative_prompt=negative_prompt, fps=clip.plan.fps)]
+    if used:
+        _, _, count, height, width = masks.shape
+        units.append(reference(used, num_frames=count, height=height, width=width, fps=clip.plan.fps))
     followed = [made for made, one in zip(layers.made, desk.objects, strict=True) if one.action == "control"]
     if follow is not None and followed:
         units.append(control(follow(), masks=_fitted(np.any(followed, axis=0), clip.plan), fps=clip.plan.fps))
     said = [one.prompt for one in desk.objects if one.prompt.strip() and one.is_drawn]
-    size = {"num_frames": masks.shape[2], "height": masks.shape[3], "width": masks.shape[4]}
-    units += [text(**size, prompt=one, fps=clip.plan.fps) for one in said]
+    units += [_words(one, masks, clip.plan.fps) for one in said]
     vcu = replace(compose(*units), padding=clip.plan.padding)
     notes = (*_unseen(desk, layers, clip.plan), *_moves(desk))
     return DeskCondition(vcu=vcu, strengths=_strengths(desk, layers, clip.plan), references=used, notes=notes)
 
 
+def _words(prompt: str, masks: Tensor, fps: float) -> VideoConditionUnit:
+    """A unit of the size of masks that says nothing but words."""
+    _, _, count, height, width = masks.shape
+    return text(num_frames=count, height=height, width=width, prompt=prompt, fps=fps)
+
+
 def moved(desk: Desk, clip: Fitted, layers: Layers) -> Tensor:
     """The frames `(1, 3, T, H, W)` of a fitted clip with every cut-out where its path takes it."""
-    frames, cv2 = clip.frames, opencv()
+    frames = clip.frames
     goes = [n for n, one in enumerate(desk.objects) if layers.landed[n] is not None and one.path is not None]
     if not goes:
         return frames
@@ -202,12 +210,26 @@ def moved(desk: Desk, clip: Fitted, layers: Layers) -> Tensor:
             if not bool(where.any()):
                 continue
             way = _on_plan(_way_of(desk.objects[n], clip, index), clip.plan)
-            picture = np.ascontiguousarray(frames[0, :, place].permute(1, 2, 0).cpu().numpy())
-            size = picture.shape[1], picture.shape[0]
-            gone = cv2.warpAffine(picture, way, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-            pasted = torch.from_numpy(gone).permute(2, 0, 1).clamp(-1, 1).to(found)
-            found[0, :, place] = torch.where(where, pasted, found[0, :, place])
+            part, gone = _warped(frames[0, :, place], way, bounds(where.numpy()))
+            found[0, :, place][part] = torch.where(where[part[1:]], gone, found[0, :, place][part])
     return found
+
+
+def _warped(picture: Tensor, way: NDArray[np.float64], lands: Box) -> tuple[Any, Tensor]:
+    """The part of a picture `(3, H, W)` that `lands` covers, as what an affine map brings there."""
+    cv2, (height, width) = opencv(), picture.shape[1:]
+    corners = np.array([[x, y] for x in (lands.left, lands.right) for y in (lands.top, lands.bottom)], dtype=np.float64)
+    came = cv2.transform(corners[None], cv2.invertAffineTransform(way))[0]
+    (left, top), (right, low) = np.floor(came.min(0)).astype(int), np.ceil(came.max(0)).astype(int) + 1
+    begin_x, begin_y = min(max(left - 2, 0), width - 1), min(max(top - 2, 0), height - 1)
+    end_x, end_y = max(min(right + 2, width), begin_x + 1), max(min(low + 2, height), begin_y + 1)
+    cut = np.ascontiguousarray(picture[:, begin_y:end_y, begin_x:end_x].permute(1, 2, 0).cpu().numpy())
+    moved_way = way.copy()
+    moved_way[:, 2] += way[:, :2] @ np.array([begin_x, begin_y]) - (lands.left, lands.top)
+    size = lands.width, lands.height
+    gone = cv2.warpAffine(cut, moved_way, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    part = (slice(None), slice(lands.top, lands.bottom), slice(lands.left, lands.right))
+    return part, torch.from_numpy(gone).permute(2, 0, 1).clamp(-1, 1).to(picture)
 
 
 def _way_of(one: DeskObject, clip: Fitted, index: int) -> NDArray[np.float64]:

@@ -9,10 +9,9 @@ from torch import Tensor
 
 from ...checks.numbers import check_number
 from ...errors import InputError
-from ...geometry import Box
 from ..tracking import Mask, follow, follow_masks
 from .document import DeskKey, DeskObject
-from .drawing import Placed, boxes_at, draw_object, moments
+from .drawing import Placed, bounds, boxes_at, draw_object, moments
 
 _LEAST = 4  # pixels of a mask that is still followed
 
@@ -80,7 +79,7 @@ def _followed(frames: Tensor, mask: Mask, box: Placed, *, drawn: bool) -> list[P
             pixels=int(mask.sum()),
             least=_LEAST,
         )
-    masks = (follow_masks(frames, [mask]) if drawn else follow(frames, [_bounds(mask)]))[0].numpy()
+    masks = (follow_masks(frames, [mask]) if drawn else follow(frames, [bounds(mask)]))[0].numpy()
     before = _extent(masks[0])
     boxes = [box]
     for one in masks[1:]:
@@ -137,7 +136,7 @@ def _box_at(one: DeskObject, time: float, height: int, width: int) -> Placed:
     mask = draw_object(one, 1, height, width)[0] > 0
     if not mask.any():
         return Placed(x=width / 2, y=height / 2, width=1.0, height=1.0, angle=0.0)
-    box = _bounds(mask)
+    box = bounds(mask)
     return Placed(
         x=(box.left + box.right) / 2, y=(box.top + box.bottom) / 2, width=box.width, height=box.height, angle=0.0
     )
@@ -178,8 +177,3 @@ def _extent(mask: Mask) -> tuple[float, float, float, float] | None:
         return None
     spread: NDArray[np.float64] = np.array([columns.std(), rows.std()]).clip(min=0.29)  # that of one pixel
     return float(columns.mean()) + 0.5, float(rows.mean()) + 0.5, float(spread[0]), float(spread[1])
-
-
-def _bounds(mask: Mask) -> Box:
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
