@@ -12,12 +12,12 @@ from pathlib import Path
 import torch
 
 from vace_core.geometry import Box
+from vace_core.inputs.tracking import follow
 from vace_core.media.sources import open_footage
 from vace_core.media.video import to_uint8
 from vace_core.media.write import write_video
 from vace_core.starter.world import SceneClip, random_clip
 from vace_core.training.construction.shots import find_shots
-from vace_core.training.construction.tracking import follow
 
 SCENE, CUTS = 20, {20, 40}  # frames of a scene of a film; where films are cut
 

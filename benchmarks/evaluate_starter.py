@@ -4,8 +4,7 @@
     vace evaluate FOLDER/samples --method starter=FOLDER/starter --method "latent blending=FOLDER/blending" \\
         --vae starter -o FOLDER/page.html
 
-Writes a manifest with the samples, every result without loss, and the starter's clips as they were decoded. About 1.6 s
-of one CPU core for each sample.
+Writes a manifest with the samples, and every result without loss, as it was decoded and as it was pasted back.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from vace_core.media.pictures import write_image
 from vace_core.media.write import write_video
 from vace_core.starter.evaluation.measures import PLANS
 from vace_core.starter.evaluation.pinning import sample_pinned
-from vace_core.starter.evaluation.sampling import examples, finish, make, telea
+from vace_core.starter.evaluation.sampling import Made, examples, finish, make, telea
 from vace_core.starter.model import STARTER_OPTIONS, load_starter
 from vace_core.starter.training.samples import FPS, Sample
 
@@ -60,12 +59,12 @@ def asked(folder: Path, name: str, example: Sample) -> dict[str, object]:
     return row
 
 
-def blended(model, example: Sample) -> torch.Tensor:
+def blended(model, example: Sample) -> Made:
     """The base alone, with what is kept put back into the latents at every step, and into the pixels at the end."""
     unit = replace(example.vcu, references=())
     source = telea(example) if unit.source is not None else torch.zeros_like(unit.frames)
     latents = sample_pinned(model, [unit], source, replace(STARTER_OPTIONS, strength=0.0, seed=0))
-    return finish(model.vae.decode(latents).float().cpu(), [unit]).finished
+    return finish(model.vae.decode(latents).float().cpu(), [unit])
 
 
 def main() -> None:
@@ -76,10 +75,13 @@ def main() -> None:
         for number, example in enumerate(examples(task, options.clips, tell=plan.tell, suits=plan.suits)):
             name = f"{task.replace(' ', '-')}-{number}"
             rows.append(asked(options.folder / "samples", name, example))
-            made = make(model, [example.vcu], replace(STARTER_OPTIONS, seed=0))
-            write(options.folder / "starter" / f"{name}.mkv", made.finished)
-            write(options.folder / "starter" / "decoded" / f"{name}.mkv", made.decoded)
-            write(options.folder / "blending" / f"{name}.mkv", blended(model, example))
+            results = {
+                "starter": make(model, [example.vcu], replace(STARTER_OPTIONS, seed=0)),
+                "blending": blended(model, example),
+            }
+            for method, made in results.items():
+                write(options.folder / method / f"{name}.mkv", made.finished)
+                write(options.folder / method / "decoded" / f"{name}.mkv", made.decoded)
         # After each task what there is so far.
         (options.folder / "samples" / "manifest.json").write_text(json.dumps({"samples": rows}, indent=1) + "\n")
 

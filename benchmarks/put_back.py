@@ -3,7 +3,8 @@
     python benchmarks/put_back.py [FILM]
 
 Without a film, one of 50 frames with moving noise is made. 17 frames of its middle are edited inside a box, by way of
-the whole frame and of a crop, and the planes that are stored are compared with those of the film.
+the whole frame and of a crop, and the planes that are stored are compared with those of the film. Then five edits are
+made one after the other, each of what the one before made, and compared with the film in the same way.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -34,65 +37,86 @@ def make_film(path: Path) -> None:
     write_video(path, (wide[:, :, None, :, 4 * n : 4 * n + WIDTH] for n in range(COUNT)), fps=25)
 
 
-def row(film: Path, mask: Path, hole: tuple[slice, slice], out: Path, *options: str) -> str:
-    """Edits the film by the command, and compares."""
-    begin = time.monotonic()
-    words = [
-        "inpaint",
-        film,
-        "--mask",
-        mask,
-        "-p",
-        "a red circle",
-        "--start",
-        f"{BEGIN}f",
-        "--end",
-        f"{END}f",
-        "-o",
-        out,
-    ]
+@dataclass
+class Edit:
+    """A box in some frames, `end` not among them, and the options of the command."""
+
+    hole: tuple[slice, slice]
+    begin: int = BEGIN
+    end: int = END
+    options: tuple[str, ...] = ()
+
+
+def make(film: Path, edit: Edit, out: Path) -> None:
+    """Edits a film by the command."""
+    source = VideoReader(film)
+    picture = torch.full((1, 3, 1, source.height, source.width), -1.0)
+    picture[..., edit.hole[0], edit.hole[1]] = 1
+    mask = out.with_suffix(".png")
+    write_image(mask, picture)
+    what = ["inpaint", str(film), "--mask", str(mask), "-p", "a red circle", "-o", str(out)]
+    where = ["--start", f"{edit.begin}f", "--end", f"{edit.end}f"]
     subprocess.run(
-        [sys.executable, "-m", "vace_core", *map(str, words), "--steps", "8", "--lossless", *options],
+        [sys.executable, "-m", "vace_core", *what, *where, "--steps", "8", "--lossless", *edit.options],
         cwd=ROOT,
         check=True,
         stdout=subprocess.DEVNULL,
     )
-    seconds = time.monotonic() - begin
+
+
+def row(name: str, film: Path, out: Path, edits: Sequence[Edit], seconds: float) -> str:
+    """Compares a film with what came of it, outside of all holes."""
     before, after = VideoReader(film), VideoReader(out)
-    largest, changed = 0, 0.0
+    largest, changed = 0, list[float]()
     pairs = zip(before.raw(0, before.count), after.raw(0, after.count), strict=True)
     for index, (was, now) in enumerate(pairs):
         error = np.abs(was.to_ndarray().astype(int) - now.to_ndarray().astype(int))
-        if BEGIN <= index < END:
+        for edit in edits:
+            if not edit.begin <= index < edit.end:
+                continue
             luma = error[: before.height]
-            changed += float((luma[hole] > 0).mean()) / (END - BEGIN)
-            luma[hole] = 0
-            half = tuple(slice(part.start // 2, part.stop // 2) for part in hole)
+            changed.append(float((luma[edit.hole] > 0).mean()))
+            luma[edit.hole] = 0
+            half = tuple(slice(part.start // 2, part.stop // 2) for part in edit.hole)
             for plane in error[before.height :].reshape(2, before.height // 2, before.width // 2):
                 plane[half] = 0
         largest = max(largest, int(error.max()))
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     size = f"{after.count} of {after.width} x {after.height} at {after.fps:.3f} fps, {after.layout}"
-    shown = " ".join(options) or "whole frame"
-    return f"| {shown} | {size} | {largest} | {changed:.1%} | {seconds:.0f} s | {peak:,.0f} MiB |"
+    return f"| {name} | {size} | {largest} | {np.mean(changed):.1%} | {seconds:.0f} s | {peak:,.0f} MiB |"
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        film, mask = Path(folder) / "film.mp4", Path(folder) / "mask.png"
+        film = Path(folder) / "film.mp4"
         if len(sys.argv) > 1:
             film = Path(sys.argv[1])
         else:
             make_film(film)
-        source = VideoReader(film)
-        hole = (slice(source.height // 3 // 2 * 2, source.height // 2 // 2 * 2), slice(400, 600))
-        picture = torch.full((1, 3, 1, source.height, source.width), -1.0)
-        picture[..., hole[0], hole[1]] = 1
-        write_image(mask, picture)
+        height = VideoReader(film).height
+        hole = (slice(height // 3 // 2 * 2, height // 2 // 2 * 2), slice(400, 600))
         print("| shown to the model | result | largest error of a kept level | changed inside | time | peak so far |")
         print("| --- | --- | --- | --- | --- | --- |")
         for number, options in enumerate(((), ("--crop", "steady"))):
-            print(row(film, mask, hole, Path(folder) / f"{number}.mkv", *options), flush=True)
+            edit, out = Edit(hole, options=options), Path(folder) / f"{number}.mkv"
+            begin = time.monotonic()
+            make(film, edit, out)
+            print(row(" ".join(options) or "whole frame", film, out, [edit], time.monotonic() - begin), flush=True)
+        in_a_row(film, Path(folder), height)
+
+
+def in_a_row(film: Path, folder: Path, height: int) -> None:
+    """Five edits, each of what the one before made, in boxes and frames that partly overlap."""
+    edits, current, begin = list[Edit](), film, time.monotonic()
+    for number in range(5):
+        top, left = height // 8 * (number % 4), 100 + 150 * number
+        place = (slice(top // 2 * 2, top // 2 * 2 + 150), slice(left, left + 200))
+        options = ("--crop", "steady") if number % 2 else ()
+        edits.append(Edit(place, begin=6 * number, end=6 * number + 17, options=options))
+        out = folder / f"row{number}.mkv"
+        make(current, edits[-1], out)
+        print(row(f"edit {number + 1} of 5 in a row", film, out, edits, time.monotonic() - begin), flush=True)
+        current = out
 
 
 if __name__ == "__main__":

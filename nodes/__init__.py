@@ -17,12 +17,15 @@ from .build import VaceBuildVCU, VaceReferenceToVideo, VaceTextToVideo
 from .combine import VaceComposeMasks, VaceComposeVCUs, VaceStackReferences
 from .control import VaceControlVideo, VaceLayoutToVideo
 from .crop import VaceCropVideo, VaceStitchVideo
+from .desk import VaceDesk
+from .desk_routes import offer
 from .edit import VaceExtendVideo, VaceInpaintVideo, VaceJoinVideos, VaceOutpaintVideo, VacePlaceKeyframes
 from .example import VaceExampleClip
 from .finish import VaceCompositeVideo, VaceDecodeVideo
 from .load import VaceLoadAdapter, VaceLoadModel, VaceLoadStarter, VaceUseNativeModel
 from .long import VaceSampleLongVideo
 from .lora import VaceLoadLora
+from .measure import VaceMeasureVideo
 from .options import VaceSamplingOptions
 from .plan import VacePlanWindows
 from .preview import VacePreviewVCU
@@ -41,6 +44,7 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     VaceComposeMasks,
     VaceTextToVideo,
     VaceReferenceToVideo,
+    VaceDesk,
     VaceInpaintVideo,
     VaceOutpaintVideo,
     VaceExtendVideo,
@@ -70,9 +74,11 @@ NODES: tuple[type[io.ComfyNode], ...] = (
     VaceCompositeVideo,
     VaceCropVideo,
     VaceStitchVideo,
+    VaceMeasureVideo,
 )
 
 
 class VaceExtension(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        offer()
         return list(NODES)

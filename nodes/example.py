@@ -7,8 +7,10 @@ from typing import Any
 
 import torch
 from comfy_api.latest import io
+from torch import Tensor
 
 from ..vace_core.checks.room import check_room
+from ..vace_core.errors import InputError, shortened
 from ..vace_core.inputs.box_paths import paths_to_json
 from ..vace_core.models.wan.dit import GRID
 from ..vace_core.starter.model import LENGTH, SIDE, STARTER_PRESET
@@ -132,6 +134,27 @@ class VaceExampleClip(Node):
             clip.caption,
             notes=[clip.caption],
         )
+
+
+def clip_of(scene: str, length: int) -> tuple[Tensor, float]:
+    """The images of an example clip, and their rate.
+
+    Raises:
+        InputError: there is no such scene, or it does not fit into memory.
+        ShapeError: the length is not one that the starter takes.
+    """
+    if scene not in SCENES:
+        raise InputError(
+            "not-an-option",
+            '{name} is "{value}". One of {options} is needed. Choose one of these.',
+            name="scene",
+            value=shortened(scene),
+            options=", ".join(SCENES),
+        )
+    GRID.check(length, SIDE, SIDE)
+    check_room(length * SIDE * SIDE * DRAWN, "The clip", frames=length)
+    clip = render(SCENES[scene], num_frames=length, height=SIDE, width=SIDE)
+    return images_of(clip.frames), STARTER_PRESET.fps
 
 
 def _paths(clip: SceneClip) -> str:

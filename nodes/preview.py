@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from comfy_api.latest import io
+from PIL.Image import Image
 
 from ..vace_core.errors import ShapeError
 from ..vace_core.models import FAMILIES
@@ -49,13 +50,17 @@ class VacePreviewVCU(Node):
 
     @classmethod
     def execute(cls, vcu: VideoConditionUnit, columns: int, base: str = next(iter(BASES))) -> io.NodeOutput:
-        family, seen, unfit = BASES[base], None, list[str]()
-        try:
-            family.grid.check(vcu.num_frames, vcu.height, vcu.width)
-            seen = family.mask_frames(vcu.num_frames)
-        except ShapeError as error:
-            unfit = [f"Not for {base}: {error}"]
-        sheet = contact_sheet(vcu, mask_frames=seen, columns=columns)
+        sheet, found = preview(vcu, columns, base)
         image = torch.from_numpy(np.array(sheet)).float().div_(255)[None]
-        found = [*unfit, *warnings(vcu, mask_frames=seen)]
         return host.output(cls, vcu, image, "\n".join(found), notes=found or [NOTHING], images=image)
+
+
+def preview(vcu: VideoConditionUnit, columns: int, base: str) -> tuple[Image, list[str]]:
+    """The contact sheet of a VCU, and what is to be known of it, for a model family by name."""
+    family, seen, unfit = BASES[base], None, list[str]()
+    try:
+        family.grid.check(vcu.num_frames, vcu.height, vcu.width)
+        seen = family.mask_frames(vcu.num_frames)
+    except ShapeError as error:
+        unfit = [f"Not for {base}: {error}"]
+    return contact_sheet(vcu, mask_frames=seen, columns=columns), [*unfit, *warnings(vcu, mask_frames=seen)]

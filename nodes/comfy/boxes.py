@@ -1,7 +1,9 @@
-"""Boxes as other packs hand them on."""
+"""Boxes, points and tracks as other packs hand them on, in and out."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -9,6 +11,7 @@ from torch import Tensor
 
 from ...vace_core.errors import InputError, shown
 from ...vace_core.geometry import Box
+from ...vace_core.inputs.layout import BoxKey, BoxPath
 
 MOST = 10_000  # boxes read of one socket
 
@@ -42,6 +45,70 @@ def boxes_of(value: Any, num_frames: int) -> list[list[Box]]:
         )
     frames = [[_box(one) for one in boxes] for boxes in value]
     return frames * num_frames if len(frames) == 1 else frames
+
+
+def paths_of_boxes(frames: list[list[Box]], height: int, width: int) -> list[BoxPath]:
+    """A path for each place in the lists of `boxes_of`: the first box of every frame is one object, and so on."""
+    found, last = list[BoxPath](), max(len(frames) - 1, 1)
+    still = all(boxes == frames[0] for boxes in frames)
+    for place in range(max(len(boxes) for boxes in frames)):
+        there = [(n, boxes[place]) for n, boxes in enumerate(frames) if place < len(boxes)]
+        keys = [
+            BoxKey(
+                time=n / last,
+                x=(box.left + box.right) / 2 / width,
+                y=(box.top + box.bottom) / 2 / height,
+                width=box.width / width,
+                height=box.height / height,
+            )
+            for n, box in (there[:1] if still else there)
+        ]
+        found.append(BoxPath(keys=tuple(keys), label=f"box {place + 1}"))
+    return found
+
+
+def paths_of_tracks(tracks: Any, height: int, width: int, box: float) -> list[BoxPath]:
+    """A path for each of core's TRACKS `{"track_path": (T, N, 2)}` in pixels, `box` of the frame around its points.
+
+    Raises:
+        InputError: a point that is no number, or far outside.
+    """
+    points = tracks["track_path"].detach().float().cpu()
+    last = max(len(points) - 1, 1)
+    return [
+        BoxPath(
+            keys=tuple(
+                BoxKey(time=n / last, x=x / width, y=y / height, width=box, height=box)
+                for n, (x, y) in enumerate(points[:, place].tolist())
+            ),
+            label=f"track {place + 1}",
+        )
+        for place in range(points.shape[1])
+    ]
+
+
+def points_text(ways: Sequence[Sequence[tuple[float, float]]]) -> str:
+    """Places in pixels, a list for each object with one for each frame, as KJNodes' path editor writes them."""
+    return json.dumps([[{"x": round(x, 3), "y": round(y, 3)} for x, y in way] for way in ways])
+
+
+def tracks_of(ways: Sequence[Sequence[tuple[float, float]]], num_frames: int) -> dict[str, Tensor]:
+    """The same as core's TRACKS, all of them visible."""
+    path = torch.tensor(ways, dtype=torch.float32).reshape(len(ways), num_frames, 2).transpose(0, 1).contiguous()
+    return {"track_path": path, "track_visibility": torch.ones(num_frames, len(ways), dtype=torch.bool)}
+
+
+def boxes_around(masks: Sequence[Any]) -> list[list[dict[str, int]]]:
+    """Core's BOUNDING_BOX of arrays `(T, H, W)`: for every frame the boxes of what is in each of them."""
+    frames: list[list[dict[str, int]]] = [[] for _ in range(len(masks[0]) if masks else 0)]
+    for mask in masks:
+        for boxes, frame in zip(frames, mask, strict=True):
+            rows, columns = frame.any(axis=1).nonzero()[0], frame.any(axis=0).nonzero()[0]
+            if len(rows):
+                left, top = int(columns[0]), int(rows[0])
+                size = {"width": int(columns[-1]) + 1 - left, "height": int(rows[-1]) + 1 - top}
+                boxes.append({"x": left, "y": top, **size})
+    return frames
 
 
 def box_masks(frames: list[list[Box]], height: int, width: int) -> Tensor:

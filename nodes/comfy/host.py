@@ -7,7 +7,8 @@ done without is done without, so that the rest of the pack runs and is tested wh
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Generator, Sequence
+import os
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import torch
 from comfy_api.latest import io, ui
 from torch import Tensor, nn
 
-from ...vace_core.errors import ModelError, shortened
+from ...vace_core.errors import InputError, ModelError, shortened
 from ...vace_core.models import FAMILIES
 from ...vace_core.models.text import truncation_warning
 
@@ -80,6 +81,64 @@ def model_path(name: str, *folders: str) -> Path:
     )
 
 
+def models_folder(name: str) -> Path | None:
+    """ComfyUI's model folder of that name, registered or simply there; None if it is not."""
+    try:
+        import folder_paths
+    except ImportError:
+        return None
+    known = folder_paths.folder_names_and_paths
+    places = known[name][0] if name in known else [Path(folder_paths.models_dir) / name]
+    return next((Path(place) for place in places if Path(place).is_dir()), None)
+
+
+def file_in(kind: str, subfolder: str, name: str) -> Path:
+    """A file of ComfyUI's input, output or temp folder, never outside of them.
+
+    Raises:
+        InputError: it is outside, or not there.
+    """
+    with asked_for():
+        from folder_paths import get_directory_by_type
+    folder = get_directory_by_type(kind)
+    base = None if folder is None else os.path.abspath(folder)
+    path = None if base is None else os.path.abspath(os.path.join(base, subfolder, name))
+    inside = base is not None and path is not None and os.path.commonpath((base, path)) == base
+    if path is None or not inside or not os.path.isfile(path):
+        raise InputError(
+            "clip-file",
+            'The file "{name}" is not in ComfyUI\'s folder {folder}. A file of its input, output or temp folder is '
+            "needed. Choose the clip again.",
+            name=shortened(f"{subfolder}/{name}" if subfolder else name),
+            folder=shortened(kind),
+        )
+    return Path(path)
+
+
+def load_images(kind: str, subfolder: str, name: str) -> Tensor:
+    """A picture or animation as Load Image gives it: IMAGE."""
+    with asked_for():
+        from nodes import LoadImage
+    return LoadImage().load_image(f"{subfolder}/{name} [{kind}]" if subfolder else f"{name} [{kind}]")[0]
+
+
+def load_video(path: Path) -> Any:
+    """A video as Load Video gives it: VIDEO."""
+    with asked_for():
+        from comfy_api.latest import InputImpl
+    return InputImpl.VideoFromFile(str(path))
+
+
+def prompt_server() -> Any | None:
+    """ComfyUI's server; None where none runs."""
+    try:
+        from server import PromptServer
+    except ImportError:
+        return None
+    server = getattr(PromptServer, "instance", None)
+    return server if hasattr(server, "routes") else None  # scripts that stand in for it have none
+
+
 def stamps(paths: Sequence[Path]) -> list[tuple[str, int, int]]:
     """File stamps: what changes when a file is replaced under its name."""
     found = [(path, path.stat()) for path in paths if path.is_file()]
@@ -89,19 +148,33 @@ def stamps(paths: Sequence[Path]) -> list[tuple[str, int, int]]:
 # What is said and shown
 
 
+CLIP_OF_DESK = "vace_clip"  # pictures of some frames of the clip that was drawn on
 BEHIND_BOXES = "vace_picture"  # what the editor of boxes draws over; frontends would show "images" a second time
 
 
 def output(
-    cls: Any, *values: Any, notes: Sequence[str] = (), images: Tensor | None = None, shown_as: str = "images"
+    cls: Any,
+    *values: Any,
+    notes: Sequence[str] = (),
+    images: Tensor | None = None,
+    shown_as: str = "images",
+    more: Mapping[str, Any] | None = None,
 ) -> io.NodeOutput:
-    """The result of a node, with notes shown in the node, and an image if there is one."""
-    return io.NodeOutput(*values, ui=_shown(cls, notes, images, shown_as))
+    """The result of a node, with notes shown in the node, an image if there is one, and `more` for its editor."""
+    return io.NodeOutput(*values, ui={**(_shown(cls, notes, images, shown_as) or {}), **(more or {})} or None)
 
 
-def waiting(cls: Any, reason: str, *, notes: Sequence[str], picture: Tensor) -> io.NodeOutput:
-    """No result yet, but an image to draw boxes on; nodes after this one stop with `reason`."""
-    return io.NodeOutput(None, ui=_shown(cls, (*notes, reason), picture, BEHIND_BOXES), block_execution=reason)
+def waiting(
+    cls: Any,
+    reason: str,
+    *,
+    notes: Sequence[str],
+    picture: Tensor | None = None,
+    more: Mapping[str, Any] | None = None,
+) -> io.NodeOutput:
+    """No result yet, but an image to draw on, or `more` for an editor; nodes after this one stop with `reason`."""
+    shown = {**(_shown(cls, (*notes, reason), picture, BEHIND_BOXES) or {}), **(more or {})}
+    return io.NodeOutput(None, ui=shown, block_execution=reason)
 
 
 def _shown(cls: Any, notes: Sequence[str], images: Tensor | None, shown_as: str) -> dict[str, Any] | None:

@@ -163,8 +163,16 @@ def _is_conditioning(value: Any) -> bool:
     )
 
 
+def _is_tracks(value: Any) -> bool:
+    """Whether it has points `(frames, tracks, 2)`."""
+    points = value.get("track_path") if isinstance(value, dict) else None
+    return _is_tensor(points) and points.dim() == 3 and points.shape[2] == 2 and points.numel() > 0
+
+
 SOCKETS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "IMAGE": (_is_tensor, "An IMAGE is needed. Connect an IMAGE output."),
+    "VIDEO": (_has("get_components"), "A VIDEO is needed. Connect Load Video."),
+    "TRACKS": (_is_tracks, "TRACKS are needed. Connect a node that makes tracks, such as Generate Tracks."),
     "MASK": (_is_tensor, "A MASK is needed. Connect a MASK output."),
     "LATENT": (_is_latent, "A LATENT is needed. Connect VACE Sample Video or another sampler."),
     "CONDITIONING": (_is_conditioning, "A CONDITIONING is needed. Connect CLIP Text Encode or VACE Encode Prompt."),
@@ -197,6 +205,17 @@ def _checked(cls: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     # An optional input that is linked to nothing is one that is not there.
     given = {name: value for name, value in values.items() if value is not None or not forms[name].optional}
     return {name: _value(forms[name], value, cls.files) for name, value in given.items()}
+
+
+def checked_values(cls: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of some of a node's widgets as `execute` gets them, and the defaults of its form for the others.
+
+    Raises:
+        InputError: one that the form does not allow.
+    """
+    forms = {one.id: one for one in cls.define_schema().inputs}
+    usual = {name: one.default for name, one in forms.items() if getattr(one, "default", None) is not None}
+    return {**usual, **{name: _value(forms[name], value, cls.files) for name, value in values.items()}}
 
 
 def _value(form: Any, value: Any, files: frozenset[str]) -> Any:

@@ -37,6 +37,8 @@ Windows = io.Custom("VACE_PLAN")
 Sigmas = io.Custom("SIGMAS")
 Curve = io.Custom("CURVE")  # of newer ComfyUIs
 BoundingBox = io.Custom("BOUNDING_BOX")
+Tracks = io.Custom("TRACKS")  # of newer ComfyUIs
+Video = io.Custom("VIDEO")
 
 _RULES = {**{name: rule for comfy in COMFY_FAMILIES for name, rule in comfy.fits.items()}, "starter": STARTER_PRESET}
 ALL_FRAMES = {f"{name}, all frames": rule for name, rule in _RULES.items()}

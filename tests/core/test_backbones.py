@@ -9,15 +9,17 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
+from torch.nn import functional
 
 from vace_core.errors import ModelError
-from vace_core.evaluation.backbones import load_clip, load_dino, load_head, load_raft, padding_for_raft
+from vace_core.evaluation.amt import Amt, load_amt
+from vace_core.evaluation.backbones import load_clip, load_dino, load_head, load_raft, padding_to
 from vace_core.evaluation.indicators import Shown, background, beautiful, moving, open_indicators, smooth, subject
 from vace_core.evaluation.musiq import Musiq, load_musiq
 from vace_core.evaluation.viclip import Viclip, ViclipSizes, load_viclip, sizes_of
 
 # Features that the official networks give with the weights and inputs below: facebookresearch/dino's ViT, ViCLIP's two
-# towers as VBench has them, and scores of the MUSIQ that VBench asks.
+# towers as VBench has them, scores of the MUSIQ that VBench asks, and a frame that MCG-NKU/AMT's AMT-S interpolates.
 GOLDEN = json.loads((Path(__file__).parent / "golden" / "backbones.json").read_text())
 CPU = torch.device("cpu")
 SIZES = ViclipSizes(
@@ -99,7 +101,7 @@ def test_viclip_is_asked_with_the_words_of_a_prompt_between_its_marks(tmp_path):
      ((136, 61), (33, 34, 0, 0))],
 )  # fmt: skip
 def test_raft_takes_sides_of_whole_cells_from_128_pixels_on(size, padding):
-    assert padding_for_raft(*size) == padding
+    assert padding_to(*size, 8) == padding
 
 
 def test_raft_is_that_of_torchvision_where_nothing_is_padded(tmp_path):
@@ -124,6 +126,31 @@ def test_musiq_is_the_one_that_vbench_asks(tmp_path):
     with pytest.raises(ModelError) as error:
         load_musiq(tmp_path / "musiq.safetensors", CPU)  # of other sizes than the published one
     assert error.value.code == "metric-weights"
+
+
+def test_amt_interpolates_the_frame_that_the_official_one_does(tmp_path):
+    network, generator = Amt(), torch.Generator().manual_seed(11)
+    assert sorted(network.state_dict()) == GOLDEN["amt"]["names"]
+    with torch.no_grad():
+        for _, weight in sorted(network.named_parameters()):
+            spread = 0.1 if weight.ndim == 1 else 0.7 / weight[0].numel() ** 0.5
+            weight.copy_(torch.randn(weight.shape, generator=generator) * spread)
+    save_file(network.state_dict(), tmp_path / "amt-s.safetensors")
+    interpolate, generator = load_amt(tmp_path / "amt-s.safetensors", CPU), torch.Generator().manual_seed(5)
+    before, after = (
+        functional.interpolate(torch.rand(1, 3, 9, 11, generator=generator), size=(128, 144), mode="bicubic").clamp(
+            0, 1
+        )
+        for _ in range(2)
+    )
+    wanted = torch.tensor(GOLDEN["amt"]["frame"])[None]
+    torch.testing.assert_close(interpolate(before, after)[..., ::16, ::16], wanted, atol=1e-5, rtol=0)
+    small = interpolate(before[..., 10:74, :61], after[..., 10:74, :61])
+    around = [functional.pad(one[..., 10:74, :61], (33, 34, 32, 32), mode="replicate") for one in (before, after)]
+    assert torch.equal(small, network(*around)[..., 32:96, 33:94])
+    measured = open_indicators(tmp_path, only=["motion smoothness"])
+    assert 0 < measured.measured["motion smoothness"](Shown(frames=frames(5), fps=8)) < 1
+    assert measured.missing == {}
 
 
 def test_the_sizes_of_viclip_are_told_by_its_weights(tmp_path):
@@ -181,9 +208,10 @@ def test_weights_of_another_model_are_named_and_the_rest_is_measured(tmp_path):
 
 
 def test_networks_have_the_sizes_that_were_published():
-    """MUSIQ 27.13 million weights; ViCLIP-L, the towers of CLIP ViT-L/14 on 8 frames."""
+    """MUSIQ 27.13 million weights, AMT-S 3.0; ViCLIP-L, the towers of CLIP ViT-L/14 on 8 frames."""
     with torch.device("meta"):
         assert sum(weight.numel() for weight in Musiq().parameters()) == 27_125_825
+        assert sum(weight.numel() for weight in Amt().parameters()) == 2_990_543
     assert ViclipSizes() == ViclipSizes(
         width=1024, layers=24, patch=14, places=257, num_frames=8, text_width=768, text_layers=12, vocabulary=49408,
         max_tokens=32, joint=768,

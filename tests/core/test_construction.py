@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 from vace_core.cli import app
 from vace_core.errors import InputError
 from vace_core.geometry import Box, Grid
+from vace_core.inputs.tracking import follow
 from vace_core.media.pictures import read_mask
 from vace_core.media.sources import open_footage
 from vace_core.media.video import read_video, to_uint8
@@ -35,7 +36,7 @@ from vace_core.training.construction.folder import OutputFolder
 from vace_core.training.construction.make import make_clips, summarise
 from vace_core.training.construction.references import Changes, reference_of
 from vace_core.training.construction.shots import Shot, find_shots, pieces
-from vace_core.training.construction.tracking import follow, present, tracked
+from vace_core.training.construction.tracking import present, tracked
 from vace_core.training.data.clips import ClipExamples
 from vace_core.training.data.derive import KINDS
 from vace_core.training.data.material import Bucket

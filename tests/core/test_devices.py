@@ -10,6 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from vace_core.adapter import Attachment
+from vace_core.errors import InputError
 from vace_core.models import devices, rotary
 from vace_core.models.layers import as_given
 from vace_core.models.ltx.family import LTX
@@ -145,3 +146,61 @@ def test_layers_that_compute_in_what_comes_in_do_so_under_autocast():
             assert (numbers @ numbers).dtype == torch.float32
     with as_given(torch.device("meta")):
         assert (numbers @ numbers).dtype == torch.float32
+
+
+def test_what_memory_there_is():
+    host = devices.memory_of(torch.device("cpu"))
+    assert (host.name, host.is_host, host.total) == ("main memory", True, host.free)
+    assert host.free > 2**20
+    assert devices.memory_of(torch.device("cpu"), 5).free == 5
+    assert devices.memory_of(torch.device("cpu"), 2**60).free <= host.total * 2
+    meta = devices.memory_of(torch.device("meta"))
+    assert (meta.name, meta.is_host) == ("meta", False)
+    assert not devices.Memory(name="a", total=1, free=1).is_host
+
+
+def test_a_card_gives_what_torch_holds_and_does_not_use(monkeypatch):
+    for name, value in (("mem_get_info", (100, 900)), ("memory_reserved", 70), ("memory_allocated", 30),
+                        ("get_device_name", "a card")):  # fmt: skip
+        monkeypatch.setattr(torch.cuda, name, lambda device, value=value: value)
+    found = devices.memory_of(CUDA)
+    assert found == devices.Memory(name="a card", total=900, free=140, is_host=False)
+    assert devices.memory_of(CUDA, 120).free == 120
+    assert devices.memory_of(CUDA, 141).free == 140
+
+
+@pytest.mark.parametrize(("room", "free"), [(2**60, 70), (50, 50)])
+def test_an_apple_gpu_gives_no_more_than_main_memory_has(monkeypatch, room, free):
+    monkeypatch.setattr(devices, "free_bytes", lambda: room)
+    monkeypatch.setattr(torch.mps, "recommended_max_memory", lambda: 100)
+    monkeypatch.setattr(torch.mps, "driver_allocated_memory", lambda: 30)
+    found = devices.memory_of(torch.device("mps"))
+    assert (found.name, found.total, found.free) == ("Apple GPU", 100, free)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("12GB", 12 * 10**9), ("12", 12 * 10**9), (" 11.5 GiB ", 23 * 2**29), ("800MB", 8 * 10**8), ("1k", 1000),
+     ("2Ki", 2048), ("3m", 3 * 10**6), ("1TiB", 2**40), ("0.5t", 5 * 10**11)],
+)  # fmt: skip
+def test_sizes_of_memory_are_typed(text, size):
+    assert devices.memory_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "GB", "-1", "0", "0.0GB", "1.GB", "12 XB", "12GBB", "1e9", "1234567890"])
+def test_what_is_no_size_is_refused(text):
+    with pytest.raises(InputError) as error:
+        devices.memory_size(text)
+    assert error.value.code == "memory-unreadable"
+
+
+def test_which_numbers_a_device_computes_in(monkeypatch):
+    assert all(devices.computes_in(torch.device("cpu"), dtype) for dtype in (BF16, F16, F32))
+    assert devices.computes_in(torch.device("meta"), BF16)
+
+    def refuses(*_: object, **__: object) -> None:
+        raise TypeError
+
+    monkeypatch.setattr(torch, "empty", refuses)
+    assert not devices.computes_in(torch.device("mps"), BF16)
+    assert devices.computes_in(torch.device("mps"), F16)

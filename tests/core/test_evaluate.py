@@ -18,9 +18,10 @@ from vace_core.errors import InputError
 from vace_core.evaluation import edits, statistics, vbench
 from vace_core.evaluation.indicators import Indicators, Shown, open_indicators, subject
 from vace_core.evaluation.manifest import Item, read_manifest, write_manifest
+from vace_core.evaluation.measures import How, through
 from vace_core.evaluation.report import markdown, page_of, table
 from vace_core.evaluation.results import AVERAGE, Results, Scored, read_results, write_results
-from vace_core.evaluation.run import How, evaluate, through
+from vace_core.evaluation.run import evaluate
 from vace_core.inputs import controls
 from vace_core.media.pictures import write_image
 from vace_core.media.write import write_video

@@ -60,6 +60,8 @@ def imports_of(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             start = package[: len(package) - node.level + 1] if node.level else []
             base = ".".join([*start, *([node.module] if node.module else [])])
+            if not node.level and base == package[0] == "nodes":  # ours are imported relatively: this is ComfyUI's
+                base = "nodes of ComfyUI"
             children = {f"{base}.{alias.name}" for alias in node.names}
             modules = {child for child in children if _exists(child)}
             found |= modules if modules == children else modules | {base}

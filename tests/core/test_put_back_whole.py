@@ -13,7 +13,7 @@ from refused import refused
 from video_files import encode, encode_sound, noise, sound_of
 
 from vace_core.cli import tasks
-from vace_core.cli.options import KeptPart, PutBack, References, Sides, Wanted
+from vace_core.cli.options import CropName, EditPart, KeptPart, PutBack, References, Sides, Wanted
 from vace_core.cli.request import Request
 from vace_core.cli.run import write_result
 from vace_core.errors import InputError
@@ -139,6 +139,39 @@ class TestExtension:
         with pytest.raises(InputError) as error:
             tasks.extend(clip, keep=5, back=BACK, wanted=Wanted(length=17, fps=10))
         assert refused(error.value) == f"put-back-resampled: fps=25, path={clip}"
+
+
+def test_five_edits_in_a_row_keep_what_none_of_them_changed(clip, tmp_path):
+    """Two holes, of which one is shown to the model as a crop, new frames, a hole in these, and a border."""
+    kept = np.ones((COUNT + 12, HEIGHT, WIDTH), dtype=bool)
+    kept[COUNT:] = False
+    films = [clip, *(tmp_path / f"{number}.mkv" for number in range(5))]
+
+    def inpaint(number: int, rows: slice, columns: slice, begin: int, end: int, crop: CropName | None = None) -> None:
+        mask = torch.full((1, 3, 1, HEIGHT, WIDTH), -1.0)
+        mask[..., rows, columns] = 1
+        write_image(tmp_path / "mask.png", mask)
+        part = EditPart(start=f"{begin}f", end=f"{end}f", crop=crop)
+        request = tasks.inpaint(films[number], mask=tmp_path / "mask.png", part=part, wanted=Wanted())
+        written(request, films[number + 1])
+        kept[begin:end, rows, columns] = False
+
+    inpaint(0, slice(8, 24), slice(16, 40), 4, 13)
+    inpaint(1, slice(32, 48), slice(48, 72), 10, 27, CropName.steady)
+    written(tasks.extend(films[2], keep=5, wanted=SHORT), films[3])
+    inpaint(3, slice(8, 32), slice(60, 80), 25, 42)
+    sides = Sides(left="0.25", top="12px")
+    written(tasks.outpaint(films[4], sides=sides, part=KeptPart(), wanted=Wanted(length=COUNT + 12)), films[5])
+    last = VideoReader(films[5])
+    assert (last.count, last.height, last.width) == (COUNT + 12, HEIGHT + 12, WIDTH + 24)
+    for n, (was, now) in enumerate(zip(planes(VideoReader(clip)), planes(last), strict=False)):
+        inside = kept[n]
+        assert np.array_equal(was[:HEIGHT][inside], now[12 : 12 + HEIGHT, 24:][inside])
+        chroma = now[last.height :].reshape(2, last.height // 2, last.width // 2)[:, 6:, 12:]
+        rough = inside.reshape(HEIGHT // 2, 2, WIDTH // 2, 2).all((1, 3))
+        assert np.array_equal(was[HEIGHT:].reshape(2, HEIGHT // 2, WIDTH // 2)[:, rough], chroma[:, rough])
+        assert inside.all() or not np.array_equal(was[:HEIGHT], now[12 : 12 + HEIGHT, 24:])
+    assert 0.9 < kept[:COUNT].mean() < 1
 
 
 class TestOutpainting:

@@ -24,11 +24,13 @@ SOCKETS = {"IMAGE": "clip", "MASK": "mask", "LATENT": "latent", "CONDITIONING": 
            "CLIP": "clip model", "VAE": "vae", "VAE,VACE_MODEL": "starter", "CLIP,VACE_MODEL": "starter",
            "VACE_MODEL": "starter", "VACE_VCU": "unit", "VACE_ADAPTER": "adapter", "VACE_REFERENCES": "references",
            "VACE_REFERENCES,IMAGE": "picture", "VACE_STITCH": "stitch", "BBOX,BOUNDING_BOX": "boxes",
+           "IMAGE,VIDEO": "clip", "TRACKS": "tracks",
            "VACE_STRENGTH": "strengths", "VACE_CONDITIONS": "conditions", "IMAGE,LATENT": "latent", "SIGMAS": "sigmas",
            "VACE_PLAN": "plan",
            "CURVE": "curve", "VACE_OPTIONS": "options"}  # fmt: skip
 SINGLE = {"image", "image_1", "image_2", "image_3", "first", "last"}  # inputs for a picture
-SIZES: dict[str, Any] = {"width": 48, "height": 32, "length": 9, "steps": 1, "paths": PATH, "fit": "as it is",
+SIZES: dict[str, Any] = {"width": 48, "height": 32, "length": 9, "steps": 1, "paths": PATH, "desk": PATH,
+                         "fit": "as it is",
                          "prompt": "a red circle", "positions": "0, -1"}  # fmt: skip
 OWN: dict[tuple[str, str], Any] = {
     ("VacePlaceKeyframes", "images"): "two pictures",

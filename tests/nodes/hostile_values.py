@@ -46,6 +46,7 @@ GOOD: dict[str, Callable[[Any], Any]] = {
     "latent": lambda _: {"samples": torch.zeros(1, 16, 2, 4, 6)},
     "conditioning": lambda _: [[torch.zeros(1, 1, 4096), {}]],
     "boxes": lambda _: [(1, 2, 20, 22)],
+    "tracks": lambda _: {"track_path": torch.full((5, 2, 2), 16.0), "track_visibility": torch.ones(5, 2)},
     "paths": lambda _: PATH,
     "starter": lambda pack: pack.starter[0],
     "base": lambda pack: pack.starter[1],
@@ -144,6 +145,9 @@ HOSTILE: dict[str, Callable[[Any], Any]] = {
     "a far box": lambda _: [(-500_000, -500_000, 500_000, 500_000)],
     "boxes of words": lambda _: [{"x": "a", "y": HALF, "width": 1, "height": 1}],
     "boxes for three frames": lambda _: [[(1, 1, 2, 2)]] * 3,
+    "tracks of NaN": lambda _: {"track_path": torch.full((5, 2, 2), float("nan"))},
+    "tracks of no points": lambda _: {"track_path": torch.zeros(5, 0, 2)},
+    "tracks in space": lambda _: {"track_path": torch.zeros(5, 2, 3)},
     "points": lambda _: json.dumps([{"x": 1, "y": 1}, {"x": 30, "y": 20}]),
     "a unit of another size": lambda pack: pack.run("VaceTextToVideo", width=64, height=64, length=9)[0],
     "a unit with a reference": lambda pack: pack.run(

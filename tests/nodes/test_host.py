@@ -45,11 +45,15 @@ WANTED = {
     ("comfy.sd", "load_diffusion_model"),
     ("comfy.utils", "ProgressBar"),
     ("folder_paths", "folder_names_and_paths"),
+    ("folder_paths", "get_directory_by_type"),
     ("folder_paths", "get_filename_list"),
     ("folder_paths", "get_folder_paths"),
     ("folder_paths", "get_full_path"),
+    ("folder_paths", "models_dir"),
+    ("nodes", "LoadImage"),
+    ("server", "PromptServer"),
 }
-API = {("comfy_api.latest", name) for name in ("ComfyExtension", "io", "ui")}
+API = {("comfy_api.latest", name) for name in ("ComfyExtension", "InputImpl", "io", "ui")}
 
 
 def imports(path: Path) -> set[tuple[str, str]]:

@@ -60,7 +60,14 @@ WORDS = {
     "trajectory": {"VaceMoveAnything", "VaceLayoutToVideo"},
     "layout": {"VaceLayoutToVideo"},
     "box": {"VaceLayoutToVideo", "VaceComposeMasks"},
-    "mask": {"VaceComposeMasks", "VaceBuildVCU", "VacePreviewVCU", "VaceCompositeVideo"},
+    "draw mask": {"VaceDesk"},
+    "brush": {"VaceDesk", "VaceMoveAnything"},
+    "lasso": {"VaceDesk"},
+    "rotoscope": {"VaceDesk"},
+    "spline editor": {"VaceDesk"},
+    "track object": {"VaceDesk"},
+    "remove object": {"VaceDesk", "VaceInpaintVideo"},
+    "mask": {"VaceDesk", "VaceComposeMasks", "VaceBuildVCU", "VacePreviewVCU", "VaceCompositeVideo"},
     "motion transfer": {"VaceAnimateAnything"},
     "context": {"VaceApplyVCU", "VaceAttachAdapter", "VacePlanWindows", "VaceSampleLongVideo"},
     "vace strength": {"VaceSampleVideo", "VaceApplyVCU", "VaceAttachAdapter", "VaceStrength"},
@@ -72,6 +79,11 @@ WORDS = {
     "gguf": {"VaceUseNativeModel", "VaceAttachAdapter"},
     "sampler": {"VaceSampleVideo"},
     "starter": {"VaceLoadStarter"},
+    "evaluate": {"VaceMeasureVideo"},
+    "vbench": {"VaceMeasureVideo"},
+    "quality": {"VaceMeasureVideo"},
+    "metrics": {"VaceMeasureVideo"},
+    "compare videos": {"VaceMeasureVideo"},
 }
 
 

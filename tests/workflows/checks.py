@@ -277,6 +277,21 @@ def drawn_boxes(item: int = 0) -> Callable[[Case], Tensor]:
     return boxes
 
 
+def desk_boxes(item: int) -> Callable[[Case], Tensor]:
+    """Where the desk's path takes an object, in pixels of a frame of 64."""
+
+    def boxes(case: Case) -> Tensor:
+        node = next(one for one in case.here.prompt.values() if one["class_type"] == "VaceDesk")
+        core = pack().vace_core.inputs.desk
+        one = core.reading.desk_from_json(node["inputs"]["desk"]).objects[item]
+        way = core.drawing.way_at(one.path, core.drawing.moments(case.frames.shape[2]), 64, 64)
+        return torch.tensor(
+            [(at.x - at.width / 2, at.y - at.height / 2, at.x + at.width / 2, at.y + at.height / 2) for at in way]
+        )
+
+    return boxes
+
+
 def _share(found: Tensor) -> float:
     """The share of frames in which something was found, 0..1."""
     return float(found.flatten(1).any(1).float().mean())
@@ -310,6 +325,7 @@ CHECKS: dict[str, tuple[Measure, ...]] = {
     "VACE Stylize": (edges(), present("purple"), absent("red")),
     "VACE Flow": (motion(), present("yellow")),
     "VACE Layout": (in_boxes("yellow", drawn_boxes(), 0.73), off("yellow", drawn_boxes(), 0.045)),
+    "VACE Desk": (*kept(), seam(0.03), absent("yellow"), present("blue"), off("blue", desk_boxes(1), 0.05)),
     "VACE Move Anything": (*kept(), seam(0.037), off("red", drawn_boxes()), present("red")),
     "VACE Swap Anything": SWAPPED,
     "VACE Expand Anything": (*kept(), seam(0.085), present("red"), goes("red", "right")),
@@ -320,6 +336,7 @@ CHECKS: dict[str, tuple[Measure, ...]] = {
     "VACE Build VCU": (*kept(), seam(0.05), present("cyan"), silhouette(0.68)),
     "VACE Retouch and Paste Back": (*kept(), seam(0.09), present("green"), absent("red")),
     "VACE Crop and Stitch": (outside(), *INPAINTED),
+    "VACE Measure": INPAINTED,
     "VACE Long Re-render": (edges(), present("cyan"), goes("cyan", "right"), meets(2.5)),
     "VACE Long Extension": (
         *kept(),
@@ -391,3 +408,30 @@ def length_of(here: Here) -> int:
     """Frames of the film that is to be saved."""
     unit = here.unit
     return len(before_of(here)) + unit.num_frames + len(after_of(here))
+
+
+MEASURED: tuple[tuple[str, str, float], ...] = (
+    ("kept part, result", "most", 0.0),
+    ("kept part, VAE floor", "most", 3.0),
+    ("kept part, decoded", "most", 8.0),
+    ("seam", "most", 20.0),
+    ("drift", "most", 15.0),
+    ("temporal flickering", "least", 90.0),
+)
+"""What VACE Measure Video must say of its workflow: the measure, and how much it is at the least or most."""
+
+
+def check_measured(text: str) -> list[dict[str, Any]]:
+    """The numbers that the node itself shows.
+
+    Raises:
+        AssertionError: one is not there.
+    """
+    said = dict(line.split(": ", 1) for line in text.splitlines() if ": " in line)
+    rows = []
+    for name, side, bound in MEASURED:
+        assert name in said, f"{name} was not measured: {text}"
+        value = float(said[name].split()[0])
+        measure = Measure(f"the node's {name}", lambda _, value=value: value, **{side: bound})
+        rows.append({"what": measure.name, "value": value, "bound": measure.bound, "holds": measure.holds(value)})
+    return rows

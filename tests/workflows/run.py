@@ -26,12 +26,13 @@ from torch import Tensor
 
 from . import starter_files
 from .cases import AS_IT_IS, Run, off, runs
-from .checks import check, length_of
+from .checks import check, check_measured, length_of
 from .here import Here
 from .server import Server
 
 KEPT_WELL = "largest difference to the source there: 0 of 255"
 LOSSLESS = "lossless"
+MEASURES = "VaceMeasureVideo"
 
 
 def run(
@@ -63,6 +64,8 @@ def run(
     if videos is not None:
         starter_files.write_clip(videos / f"{one.name}.mkv", exact)
     rows = check(one.checks, one.prompt, film, exact)
+    if MEASURES in {node["class_type"] for node in prompt.values()}:
+        rows += check_measured(" ".join(first["outputs"][here.first(MEASURES)]["text"]))
     if others is not None and one.same_as in others:
         away = float((exact.int() - others[one.same_as].int()).abs().max())
         rows.append({"what": f"levels off {one.same_as}", "value": away, "bound": "<= 0", "holds": away <= 0})

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from ..workflows.templates_anything import drawn
 from .sheet import Sheet
 from .studio import SIZE, WORDS, Studio, frames, images, masks, roles
 
@@ -300,6 +301,24 @@ def move_anything(studio: Studio, sheet: Sheet) -> str:
     values = {"image": clip["images"], "paths": paths, "length": 17, "fps": 8.0, "prompt": clip["caption"]}
     show_unit(studio, sheet, studio.run("VaceMoveAnything", **values, **WORDS)[0])
     return "an image, a box that moves over it, and the object that moves along"
+
+
+@case("VaceDesk")
+def desk(studio: Studio, sheet: Sheet) -> str:
+    clip = studio.clip(TWO)
+    sheet.heading(IN)
+    sheet.strip("clip", images(clip["images"]))
+    sheet.words("The star is removed, the triangle is moved along a path")
+    made = studio.run(
+        "VaceDesk",
+        clip=clip["images"],
+        desk=drawn(),
+        fps=8.0,
+        prompt="a blue triangle moves up on a plain slate background",
+        **WORDS,
+    )
+    show_unit(studio, sheet, made[0])
+    return "one object of a clip is removed, another is moved, and what the starter makes of it"
 
 
 @case("VaceSwapAnything")
@@ -605,3 +624,22 @@ def composite_video(studio: Studio, sheet: Sheet) -> str:
         sheet.strip(f"images, feather = {feather}", images(given[0]))
     sheet.words(f"report: {given[2]}")
     return "a decoded video, and the same with every kept pixel put back"
+
+
+@case("VaceMeasureVideo")
+def measure_video(studio: Studio, sheet: Sheet) -> str:
+    clip = studio.clip(ONE)
+    loose = studio.run("VaceComposeMasks", mask=clip["mask"], shape="bbox", grow=3)[0]
+    words = {"prompt": clip["caption"].replace("red", "green"), "fps": 8.0, **WORDS}
+    vcu = studio.run("VaceInpaintVideo", images=clip["images"], mask=loose, **words)[0]
+    samples = studio.samples(vcu)
+    made = studio.decoded(vcu, samples)[0]
+    given = studio.run("VaceMeasureVideo", images=made, fps=8.0, vcu=vcu, decoded=samples, vae=studio.starter)
+    sheet.heading(IN)
+    sheet.strip("images: the green part was generated", images(made))
+    sheet.strip("decoded, before kept pixels were put back", images(studio.plain(samples)))
+    sheet.strip("mask of the VCU", roles(vcu))
+    sheet.heading(OUT)
+    for line in given[0].splitlines()[1:-1]:
+        sheet.words(line)
+    return "an inpainted clip, and how exactly it was kept, its seam, drift and flickering in numbers"

@@ -133,6 +133,8 @@ def _module(name: str, path: Path, folders: list[str] | None = None) -> ModuleTy
 
 ROOMS = {
     "VacePreviewVCU": 300,
+    "VaceMeasureVideo": 300,
+    "VaceDesk": 420,
     "VaceMoveAnything": 420,
     "VaceLayoutToVideo": 420,
     "VaceStackReferences": 200,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from .graph_json import Graph
@@ -166,6 +167,53 @@ def two_controls() -> Graph:
     return graph
 
 
+def drawn() -> str:
+    """What the editor of the desk writes: a star that goes, and a triangle that takes another way."""
+    star, triangle = ({"width": side, "height": side} for side in (0.42, 0.37))
+    gone = {
+        "action": "remove",
+        "label": "star",
+        "colour": [214, 62, 54],
+        "grow": 1,
+        "keys": [{"time": 0.0, "x": 0.25, "y": 0.27, **star}, {"time": 1.0, "x": 0.68, "y": 0.27, **star}],
+    }
+    moved = {
+        "action": "move",
+        "label": "triangle",
+        "order": 1,
+        "colour": [66, 135, 245],
+        "grow": 1,
+        "keys": [{"time": 0.0, "x": 0.75, "y": 0.7, **triangle}, {"time": 1.0, "x": 0.32, "y": 0.7, **triangle}],
+        "path": {
+            "ease": "in-out",
+            "keys": [{"time": 0.0, "x": 0.75, "y": 0.7, **triangle}, {"time": 1.0, "x": 0.75, "y": 0.26, **triangle}],
+        },
+    }
+    clip = {"width": 64, "height": 64, "frames": 17}
+    return json.dumps({"version": 1, "clip": clip, "objects": [gone, moved]})
+
+
+def desk() -> Graph:
+    does = (
+        "Draw on the clip and say what shall happen: here the star is removed and the triangle is moved along a path "
+        "of its own. Open the editor in VACE Desk to see both, and change them."
+    )
+    own = "Replace VACE Example Clip with *Load Video*, connect it to `clip`, and draw on it in VACE Desk."
+    graph = Graph("VACE Desk", note("The desk", does, own))
+    clip = example(graph, "star and triangle that pass")
+    task = graph.add(
+        "VaceDesk",
+        "task",
+        clip=clip["images"],
+        desk=drawn(),
+        fps=clip["fps"],
+        **FIT,
+        prompt="a blue triangle moves up on a plain slate background",
+    )
+    make(graph, task["vcu"], guided={"strengths": task["strengths"]})
+    return graph
+
+
 def masks() -> Graph:
     does = (
         "Removes everything that moves: a mask and the boxes of a path editor are combined and given a looser shape, "
@@ -266,4 +314,39 @@ def crop() -> Graph:
     whole = graph.add("VaceStitchVideo", "save", images=made["images"], stitch=cut["stitch"])
     video = graph.add("CreateVideo", "save", images=whole["images"], fps=made["fps"])
     graph.add("SaveVideo", "show", video=video["VIDEO"], filename_prefix="video/vace_crop_and_stitch")
+    return graph
+
+
+def measure() -> Graph:
+    does = (
+        "Inpaints a clip and measures the result: how exactly the rest was kept, before and after its pixels were put "
+        "back, against what the VAE alone loses; how visible the seam is; whether colours drift; how much it flickers."
+    )
+    own = (
+        f"{CLIP} In VACE Measure Video leave out what you do not have. `indicators` measures the paper's quality "
+        "indicators too, with the networks that you put into `models/vace_evaluation`."
+    )
+    graph = Graph("VACE Measure", note("Measure a result", does, own))
+    clip = example(graph, "circle that moves right")
+    mask = graph.add("VaceComposeMasks", "more", mask=clip["mask"], shape="bbox", grow=3)
+    task = graph.add(
+        "VaceInpaintVideo",
+        "task",
+        images=clip["images"],
+        mask=mask["mask"],
+        fps=clip["fps"],
+        **FIT,
+        prompt="a green square moves right on a gradient beige background",
+    )
+    made = make(graph, task["vcu"])
+    samples, starter = made.values["samples"], made.values["vae"]
+    graph.add(
+        "VaceMeasureVideo",
+        "save",
+        images=made["images"],
+        fps=made["fps"],
+        vcu=task["vcu"],
+        decoded=samples,
+        vae=starter,
+    )
     return graph

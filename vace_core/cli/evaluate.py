@@ -11,9 +11,9 @@ from typer import Argument, Option
 from ..errors import InputError
 from ..evaluation.indicators import open_indicators
 from ..evaluation.manifest import read_manifest, write_manifest
+from ..evaluation.measures import How
 from ..evaluation.report import SHOWN, markdown, write_report
 from ..evaluation.results import read_results, write_results
-from ..evaluation.run import How
 from ..evaluation.run import evaluate as measure
 from ..loading.load import load_vae
 from ..media.files import check_target

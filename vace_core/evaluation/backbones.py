@@ -11,6 +11,7 @@ A weights folder holds, under these names, what is to be measured with; what is 
 | `raft.safetensors` | RAFT (large) in torchvision's names (raft_large_C_T_V1, ported from raft-things) |
 | `viclip.safetensors` | ViCLIP (ViClip-InternVid-10M-FLT) |
 | `musiq.safetensors` | MUSIQ trained on SPAQ |
+| `amt-s.safetensors` | AMT-S, for non-commercial use (CC BY-NC 4.0) |
 
 Pickles are refused, as for all weights of this library.
 """
@@ -43,7 +44,7 @@ Compare: TypeAlias = Callable[[Tensor, str], tuple[Tensor, Tensor]]
 """Eight pictures `(8, 3, 224, 224)` and a prompt → features `(D,)` of both."""
 
 BATCH = 16  # pictures at a time
-RAFT_UPDATES, RAFT_LEAST = 20, 128  # times the flow is refined; pixels of a side that torchvision's network needs
+RAFT_UPDATES, LEAST = 20, 128  # times the flow is refined; pixels of a side that networks of motion need
 
 
 def library(name: str, what: str) -> Any:
@@ -145,9 +146,12 @@ def load_head(path: Path) -> tuple[Tensor, Tensor]:
     return state["weight"], state["bias"]
 
 
-def padding_for_raft(height: int, width: int) -> tuple[int, int, int, int]:
-    """Pixels left, right, above and below: centred as the original pads, and up to the sides that torchvision needs."""
-    across, down = (max(-side % 8, RAFT_LEAST - side) for side in (width, height))
+def padding_to(height: int, width: int, cell: int) -> tuple[int, int, int, int]:
+    """Pixels left, right, above and below up to whole cells: centred as RAFT and AMT pad.
+
+    Both compare places at an eighth of the size and at four sizes, of which the coarsest needs two: 128 pixels a side.
+    """
+    across, down = (max(-side % cell, LEAST - side) for side in (width, height))
     return across // 2, across - across // 2, down // 2, down - down // 2
 
 
@@ -159,7 +163,7 @@ def load_raft(path: Path, device: torch.device) -> Flow:
     @torch.no_grad()
     def flow(before: Tensor, after: Tensor) -> Tensor:
         height, width = before.shape[2:]
-        left, _, top, _ = pads = padding_for_raft(height, width)
+        left, _, top, _ = pads = padding_to(height, width, 8)
         both = [functional.pad(one.to(device) / 127.5 - 1, pads, mode="replicate") for one in (before, after)]
         found = network(*both, num_flow_updates=RAFT_UPDATES)[-1]
         return found[0, :, top : top + height, left : left + width].float().cpu()

@@ -5,7 +5,7 @@ Which can be measured depends on the weights that are there. The others are name
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ..errors import VaceError
 from . import vbench
+from .amt import load_amt
 from .backbones import Compare, Embed, Flow, Interpolate, load_clip, load_dino, load_head, load_raft
 from .musiq import load_musiq
 from .viclip import load_viclip
@@ -36,6 +37,9 @@ class Shown:
     fps: float
     prompt: str = ""
 
+
+NOT_COMMERCIAL = ("imaging quality", "motion smoothness")
+"""Indicators whose weights are published for non-commercial use."""
 
 Indicator: TypeAlias = Callable[[Shown], float]
 """A clip → its value, 0..1 or nearly so, more is better.
@@ -124,7 +128,9 @@ def prompted(compare: Compare) -> Indicator:
     return indicator
 
 
-def open_indicators(weights: Path | None, device: torch.device | None = None) -> Indicators:
+def open_indicators(
+    weights: Path | None, device: torch.device | None = None, only: Collection[str] | None = None
+) -> Indicators:
     """All that the files of a weights folder allow.
 
     A network is loaded once, whatever asks for it. What is not there, damaged or of another model is named in
@@ -133,6 +139,7 @@ def open_indicators(weights: Path | None, device: torch.device | None = None) ->
     Args:
         weights: A folder as `backbones` says; None = measure without a network.
         device: Where the networks run; None = the CPU.
+        only: The names of those that are asked for; None = all.
     """
     place = device or torch.device("cpu")
     folder = weights or Path()
@@ -145,6 +152,7 @@ def open_indicators(weights: Path | None, device: torch.device | None = None) ->
         "background consistency": (("clip-b32",), lambda: background(load_clip(folder / "clip-b32", place))),
         "dynamic degree": (("raft.safetensors",), lambda: moving(load_raft(folder / "raft.safetensors", place))),
         "imaging quality": (("musiq.safetensors",), lambda: clean(load_musiq(folder / "musiq.safetensors", place))),
+        "motion smoothness": (("amt-s.safetensors",), lambda: smooth(load_amt(folder / "amt-s.safetensors", place))),
         "overall consistency": (
             ("viclip.safetensors", "clip-l14"),
             lambda: prompted(load_viclip(folder / "viclip.safetensors", folder / "clip-l14", place)),
@@ -155,13 +163,13 @@ def open_indicators(weights: Path | None, device: torch.device | None = None) ->
     measured: dict[str, Indicator] = {}
     missing: dict[str, str] = {}
     for name in vbench.BOUNDS:
-        if name not in makers:
-            missing[name] = "no interpolator comes with this version"
+        if only is not None and name not in only:
             continue
         needs, make = makers[name]
         absent = [need for need in needs if weights is None or not (folder / need).exists()]
         if absent:
-            missing[name] = f"no weights: {', '.join(absent)}"
+            licence = ", published for non-commercial use only" if name in NOT_COMMERCIAL else ""
+            missing[name] = f"no weights: {', '.join(absent)}{licence}"
             continue
         try:
             measured[name] = make()

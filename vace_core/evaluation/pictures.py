@@ -27,7 +27,12 @@ _PAPER, _INK, _FRAME = (255, 255, 255), (30, 30, 30), (190, 190, 190)
 
 
 def sheet(rows: Sequence[tuple[str, Tensor]]) -> str:
-    """A contact sheet as a data address: a row for each name and its clip `(T, H, W, 3)` uint8, evenly in time."""
+    """A contact sheet as a data address."""
+    return data_address(_saved(drawn_sheet(rows)), "image/jpeg")
+
+
+def drawn_sheet(rows: Sequence[tuple[str, Tensor]]) -> Image.Image:
+    """A contact sheet: a row for each name and its clip `(T, H, W, 3)` uint8, evenly in time."""
     drawn = [(name, _row(clip)) for name, clip in rows]
     width = LABEL + max(sum(one.width + 4 for one in pictures) for _, pictures in drawn)
     heights = [max(one.height for one in pictures) + 4 for _, pictures in drawn]
@@ -40,7 +45,7 @@ def sheet(rows: Sequence[tuple[str, Tensor]]) -> str:
             image.paste(one, (left, top))
             left += one.width + 4
         top += height
-    return data_address(_saved(image), "image/jpeg")
+    return image
 
 
 def film(frames: Tensor, fps: float) -> str:

@@ -14,12 +14,14 @@ from ..media.pictures import read_image
 from ..media.video import read_video
 from . import vbench
 from .manifest import Item
+from .measures import Measured
 from .pictures import film, plots, sheet, summary_of
 from .results import AVERAGE, PLAIN, Results
 from .run import find_result
 
 NOT_MEASURED = "not measured"
 PERCENT = (*vbench.BOUNDS, AVERAGE)
+ORDER = (*PLAIN, *vbench.BOUNDS)
 SHOWN = 2
 """Samples of each type that are shown, unless one says otherwise."""
 
@@ -104,6 +106,23 @@ def markdown(results: Results) -> str:
                 ]
                 rows.append((task, method, *texts))
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows) + "\n"
+
+
+def lines(measured: Measured, missing: Mapping[str, str]) -> list[str]:
+    """What was measured of one video in words, a line for each measure; then what was not, and why."""
+    found = [f"{name}: {_said(name, measured.values[name])}" for name in ORDER if name in measured.values]
+    return [
+        *found,
+        *(f"{name or 'everything'}: {NOT_MEASURED}. {error}" for name, error in measured.errors),
+        *(f"{name}: {NOT_MEASURED} ({why})" for name, why in missing.items()),
+    ]
+
+
+def _said(name: str, value: float) -> str:
+    if name in vbench.BOUNDS:
+        return f"{100 * value:.2f} % (higher is better)"
+    unit = " levels" if "levels" in PLAIN[name][1] else ""
+    return f"{value:.2f}{unit} ({PLAIN[name][0]} is better)"
 
 
 def _scale(name: str) -> float:

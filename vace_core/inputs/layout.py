@@ -105,14 +105,22 @@ def boxes(path: BoxPath, num_frames: int) -> Tensor:
     check_room(num_frames * _BOXES, "The path", frames=num_frames)
     keys = np.array([(key.x, key.y, key.width, key.height) for key in path.keys], dtype=np.float64)
     times = np.array([key.time for key in path.keys], dtype=np.float64)
-    moments = np.linspace(0.0, 1.0, num_frames)
-    if len(keys) == 1:
-        found = np.broadcast_to(keys, (num_frames, 4))
-    elif path.smooth:
-        found = _eased(times, keys, moments)
-    else:
-        found = np.stack([np.interp(moments, times, column) for column in keys.T], axis=1)
+    found = between_keys(times, keys, np.linspace(0.0, 1.0, num_frames), smooth=path.smooth)
     return torch.tensor(found, dtype=torch.float32)
+
+
+def between_keys(
+    times: NDArray[np.float64], keys: NDArray[np.float64], moments: NDArray[np.float64], *, smooth: bool
+) -> NDArray[np.float64]:
+    """The numbers `(M, N)` at `moments` `(M,)` of what is keyed as `keys` `(K, N)` at rising `times` `(K,)`.
+
+    Before the first key and after the last one nothing moves; `smooth` as for `BoxPath`.
+    """
+    if len(keys) == 1:
+        return np.broadcast_to(keys, (len(moments), keys.shape[1]))
+    if smooth:
+        return _eased(times, keys, moments)
+    return np.stack([np.interp(moments, times, column) for column in keys.T], axis=1)
 
 
 def draw_layout(paths: Sequence[BoxPath], *, num_frames: int, height: int, width: int) -> Tensor:
@@ -125,7 +133,7 @@ def draw_layout(paths: Sequence[BoxPath], *, num_frames: int, height: int, width
     cv2 = opencv()
     clip = _white(num_frames, height, width)
     for path in sorted(paths, key=lambda path: path.order):
-        for frame, box in zip(clip, _pixels(path, num_frames, height, width), strict=True):
+        for frame, box in zip(clip, pixel_boxes(path, num_frames, height, width), strict=True):
             cv2.rectangle(frame, (box.left, box.top), (box.right - 1, box.bottom - 1), path.colour, 2)
     return _to_frames(clip)
 
@@ -153,7 +161,7 @@ def path_mask(paths: Sequence[BoxPath], *, num_frames: int, height: int, width: 
     check_room(num_frames * height * width * _MASK, "The mask", frames=num_frames, height=height, width=width)
     masks = torch.zeros(1, 1, num_frames, height, width)
     for path in paths:
-        for frame, box in zip(masks[0, 0], _pixels(path, num_frames, height, width), strict=True):
+        for frame, box in zip(masks[0, 0], pixel_boxes(path, num_frames, height, width), strict=True):
             frame[max(box.top, 0) : max(box.bottom, 0), max(box.left, 0) : max(box.right, 0)] = 1
     return masks
 
@@ -177,7 +185,7 @@ def _eased(times: NDArray[np.float64], keys: NDArray[np.float64], moments: NDArr
     )
 
 
-def _pixels(path: BoxPath, num_frames: int, height: int, width: int) -> list[Box]:
+def pixel_boxes(path: BoxPath, num_frames: int, height: int, width: int) -> list[Box]:
     """The box of every frame in whole pixels, at least one pixel in size."""
     found, frame = boxes(path, num_frames).double(), torch.tensor([width, height])
     sizes = (found[:, 2:] * frame).round().clamp(min=1)

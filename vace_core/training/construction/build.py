@@ -15,6 +15,7 @@ from ...checks.numbers import check_number, check_whole
 from ...errors import InputError
 from ...evaluation.indicators import Indicator
 from ...geometry import Box
+from ...inputs.tracking import follow
 from ...media.footage import Footage
 from ...media.pictures import write_image
 from ...media.write import write_video
@@ -26,7 +27,7 @@ from .pose import Pose
 from .references import Changes, reference_of
 from .sheet import Seen, write_sheet
 from .shots import DETECTORS, Shot
-from .tracking import Track, follow, present, tracked
+from .tracking import Track, present, tracked
 
 BARS = ("cut", "drop", "keep")
 CAPTION = "caption"

@@ -14,8 +14,8 @@ from ...checks.numbers import check_number
 from ...geometry import Box
 from ...inputs.masks import opencv
 from ...inputs.references import crop_subject
+from ...inputs.tracking import alike, look
 from ...media.video import from_uint8, to_uint8
-from .tracking import alike, look
 
 FACE_MARGIN = 0.3  # of a face's size, for hair and chin
 SURE = 0.9  # of its colours that an object has in the frame of its reference

@@ -1,0 +1,235 @@
+"""Data construction: the folder that is made, what is counted in it, and what a film comes to, step by step."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from vace_core.errors import InputError
+from vace_core.media.write import write_video
+from vace_core.training.construction.build import Built, How, Tools, write
+from vace_core.training.construction.captions import read_captions
+from vace_core.training.construction.films import Film, films_in, read_frames
+from vace_core.training.construction.filters import Limits
+from vace_core.training.construction.folder import OutputFolder, begun
+from vace_core.training.construction.make import _times, make_clips, summarise
+from vace_core.training.construction.shots import Shot, find_shots
+
+LIMITS = Limits(seconds=0.1, side=16, sharpness=None, still=None, fast=None, text=None)
+HOW = How(shots="whole", limits=LIMITS, bars="keep")
+SAID = {"seed": 0}
+
+
+def code(act) -> str:
+    with pytest.raises(InputError) as error:
+        act()
+    return error.value.code
+
+
+def film(path: Path, count: int = 10, *, caption: str = "a ramp") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    levels = torch.linspace(-0.8, 0.8, count).view(1, 1, -1, 1, 1) + torch.linspace(-0.2, 0.2, 48)
+    write_video(path, levels.expand(1, 3, count, 32, 48).contiguous(), fps=8)
+    path.with_suffix(".txt").write_text(caption)
+    return path
+
+
+# The folder
+
+
+def test_a_folder_is_begun_once(tmp_path):
+    assert not begun(tmp_path / "out")
+    out = OutputFolder(tmp_path / "out", {"a": (1, 2), "b": None})
+    assert json.loads((tmp_path / "out" / "settings.json").read_text()) == {"a": [1, 2], "b": None}
+    assert begun(tmp_path / "out")
+    OutputFolder(tmp_path / "out", {"a": (1, 2), "b": None})
+    with pytest.raises(InputError) as error:
+        OutputFolder(tmp_path / "out", {"a": (1, 3), "c": 1})
+    assert error.value.fields["names"] == "a, c"  # None and what is not there are one
+    (tmp_path / "hidden").mkdir()
+    (tmp_path / "hidden" / ".settings.json.1").write_text("")
+    OutputFolder(tmp_path / "hidden", SAID)
+    (tmp_path / "file").write_text("")
+    assert code(lambda: OutputFolder(tmp_path / "file", SAID)) == "file-unwritable"
+    assert out.summarise({"clips": 3}) == tmp_path / "out" / "summary.json"
+
+
+def test_records_are_kept_and_damaged_ones_count_as_none(tmp_path):
+    out = OutputFolder(tmp_path / "out", SAID)
+    assert (out.film("a"), out.shot("a-0001"), list(out.films()), list(out.shots())) == (None, None, [], [])
+    out.keep_film("sub/b", {"film": "sub/b"})
+    out.keep_film("a", {"film": "a"})
+    left = tmp_path / "out" / "records" / "films" / ".c.json"
+    left.write_text('{"film": "c"}')
+    (tmp_path / "out" / "records" / "films" / "d.json").write_text("{")
+    assert [one["film"] for one in out.films()] == ["a", "sub/b"]
+    assert out.film("d") is None
+    out.forget_film("a")
+    out.forget_film("a")
+    assert out.film("a") is None
+
+
+def test_a_film_is_held_by_one(tmp_path):
+    one, other = OutputFolder(tmp_path / "out", SAID), OutputFolder(tmp_path / "out", SAID)
+    place = tmp_path / "out" / "unfinished" / "a"
+    with one.held("a") as ours, other.held("a") as theirs:
+        assert (ours, theirs) == (True, False)
+    assert place.is_dir()
+    with other.held("a") as theirs:
+        assert theirs
+        other.keep_film("a", {"film": "a"})
+    assert not place.exists()  # it is done
+
+
+def test_files_of_a_shot_go_to_their_places_and_those_of_another_try_go(tmp_path):
+    out = OutputFolder(tmp_path / "out", SAID)
+    old = out.clips / "sub" / "a-0001.depth.mp4"
+    old.parent.mkdir(parents=True)
+    other = out.clips / "sub" / "a-00011.mp4"
+    for path in (old, other):
+        path.write_text("old")
+    record = {"shot": "sub/a-0001"}
+    with out.shot_in_work("sub/a", "sub/a-0001", record) as place:
+        assert list(place.iterdir()) == []
+        for name in ("a-0001.mp4", "a-0001.txt", "a-0001.sheet.jpg"):
+            (place / name).write_text(name)
+        assert out.shot("sub/a-0001") is None
+    assert sorted(path.name for path in (out.clips / "sub").iterdir()) == ["a-0001.mp4", "a-0001.txt", "a-00011.mp4"]
+    assert (out.sheets / "sub" / "a-0001.jpg").read_text() == "a-0001.sheet.jpg"
+    assert (out.shot("sub/a-0001"), place.exists()) == (record, False)
+    try:
+        with out.shot_in_work("b", "b-0001", {}) as place:
+            (place / "b-0001.mp4").write_text("half")
+            raise ValueError
+    except ValueError:
+        pass
+    assert (place.exists(), out.shot("b-0001"), (out.clips / "b-0001.mp4").exists()) == (False, None, False)
+
+
+def test_what_came_of_it_is_counted(tmp_path):
+    out = OutputFolder(tmp_path / "out", SAID)
+
+    def shot(name: str, **more: object) -> None:
+        given = {
+            "seconds": 1.25,
+            "dropped": None,
+            "objects": [],
+            "objects dropped": {},
+            "references": 0,
+            "controls": [],
+        }
+        with out.shot_in_work("f", name, {"shot": name} | given | more):
+            pass
+
+    person = {"label": "person"}
+    shot("f-0001", objects=[person, person], references=2, controls=["depth", "pose"], bars=[0, 1, 0, 1])
+    shot("f-0002", objects=[person], references=1, **{"objects dropped": {"too small": 2}})
+    shot("f-0003", controls=["pose"], **{"objects dropped": {"too small": 1, "twice": 1}})
+    shot("f-0004", dropped="still", bars=[1, 1, 1, 1])
+    shot("f-0005", dropped="still")
+    shot("f-0006", fault="broken")
+    out.keep_film("f", {"film": "f", "faults": 1})
+    out.keep_film("g", {"film": "g", "fault": "no film"})
+    found = summarise(out)
+    assert (found.films, found.shots, found.clips, found.seconds, found.bars) == (2, 6, 3, 3.75, 1)
+    assert (found.dropped, found.faults) == ({"still": 2}, {"g": "no film", "f-0006": "broken"})
+    assert (found.objects, found.references, found.objects_dropped) == (3, 3, {"too small": 3, "twice": 1})
+    plain = dict.fromkeys(("text", "inpaint", "outpaint", "extend", "gray", "scribble", "flow"), 3)
+    assert found.tasks == plain | {
+        "depth": 1, "pose": 2, "layout": 2, "reference": 2, "references": 1, "swap": 2, "move": 2, "animate": 1,
+        "expand": 2,
+    }  # fmt: skip
+
+
+# A film
+
+
+def test_a_film_becomes_pieces_of_equal_length(tmp_path):
+    film(tmp_path / "raw" / "a.mp4", 13)
+    out, done = OutputFolder(tmp_path / "out", SAID), []
+    how = How(**(vars(HOW) | {"longest": 0.7}))  # of eight frames a second five
+    films, _ = films_in(tmp_path / "raw")
+    make_clips(films, out, how, Tools(), on_film=lambda *of: done.append(of))
+    assert done == [(1, 1)]
+    assert out.film("a") == {"film": "a", "frames": 13, "fps": 8.0, "cuts": [[0, 13]], "faults": 0}
+    assert [(one["shot"], one["begin"], one["end"], one["seconds"]) for one in out.shots()] == [
+        ("a-0001", 0, 4, 0.5), ("a-0002", 4, 9, 0.625), ("a-0003", 9, 13, 0.5)
+    ]  # fmt: skip
+    assert (out.clips / "a-0002.txt").read_text() == "a ramp\n"
+    written = (tmp_path / "out" / "records" / "shots" / "a-0001.json").stat().st_mtime_ns
+    make_clips(films, out, how, Tools(), retry=True)
+    assert (tmp_path / "out" / "records" / "shots" / "a-0001.json").stat().st_mtime_ns == written
+
+
+def test_a_shot_that_failed_is_tried_again_where_one_says_so(tmp_path):
+    film(tmp_path / "raw" / "a.mp4", 8)
+    out, films = OutputFolder(tmp_path / "out", SAID), films_in(tmp_path / "raw")[0]
+    wrong = [True]
+
+    def depth(frames: torch.Tensor) -> torch.Tensor:
+        if wrong[0]:
+            raise InputError("broken", "It broke. It is needed. Mend it.")
+        return frames.float().mean(3)
+
+    for retry, faults in ((False, 1), (False, 1), (True, 1), (True, 0)):
+        make_clips(films, out, HOW, Tools(depth=depth), retry=retry)
+        assert (out.film("a")["faults"], len(summarise(out).faults)) == (faults, faults)
+        if retry:
+            wrong[0] = False
+    assert summarise(out).tasks["depth"] == 1
+
+
+def test_what_is_written_of_a_shot(tmp_path):
+    frames = torch.full((4, 32, 48, 3), 90, dtype=torch.uint8)
+    masks = torch.zeros(2, 4, 32, 48, dtype=torch.bool)
+    masks[1, :, 8:24, 8:24] = True
+    record = {"dropped": None, "seconds": 0.5, "measured": {}, "objects": [{"label": "a"}, {"label": "b"}]}
+    built = Built(record=record, frames=frames, prompts=("one", "two"), masks=masks,
+                  references=[torch.zeros(1, 3, 1, 30, 30)], controls={"depth": frames})  # fmt: skip
+    write(tmp_path, "x-0001", 8.0, None, built)
+    names = ["x-0001.depth.mp4", "x-0001.mask-1.mp4", "x-0001.mask-2.mp4", "x-0001.mp4", "x-0001.reference-1.png",
+             "x-0001.sheet.jpg", "x-0001.txt"]  # fmt: skip
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    assert (tmp_path / "x-0001.txt").read_text() == "one\ntwo\n"
+    (tmp_path / "dropped").mkdir()
+    write(tmp_path / "dropped", "y", 8.0, None, Built(record=record | {"dropped": "still"}, frames=frames))
+    assert [path.name for path in (tmp_path / "dropped").iterdir()] == ["y.sheet.jpg"]
+    (tmp_path / "none").mkdir()
+    write(tmp_path / "none", "z", 8.0, None, Built(record={"dropped": "seconds"}))
+    assert list((tmp_path / "none").iterdir()) == []
+
+
+def test_times_are_kept_where_the_rate_varies():
+    times = torch.tensor([[0.0, 0.1], [0.1, 0.2], [0.2, 0.4], [0.4, 0.5]], dtype=torch.float64)
+    clip = SimpleNamespace(times=times, fps=10.0)
+    assert _times(clip, Shot(0, 2)) is None
+    assert torch.allclose(_times(clip, Shot(1, 3)), torch.tensor([[0.0, 0.1], [0.1, 0.3]], dtype=torch.float64))
+    near = SimpleNamespace(times=times[:2] + torch.tensor([[0.0, 0.0], [0.0, 0.00009]]), fps=10.0)
+    assert _times(near, Shot(0, 2)) is None
+
+
+def test_frames_are_scaled_as_they_are_decoded():
+    def chunks(begin: int, end: int) -> list[SimpleNamespace]:
+        frames = torch.arange(begin, end).byte().view(-1, 1, 1, 1).expand(-1, 8, 12, 3) * 10
+        return [SimpleNamespace(begin=place, frames=frames[place : place + 2]) for place in range(0, end - begin, 2)]
+
+    clip = SimpleNamespace(path=Path("a.mp4"), chunks=chunks)
+    for size in ((8, 12), (4, 6)):
+        found = read_frames(clip, Shot(2, 5), size)
+        assert found.shape == (3, *size, 3)
+        assert found[:, 0, 0, 0].tolist() == [20, 30, 40]
+    assert find_shots(SimpleNamespace(count=7), "whole") == [Shot(0, 7)]
+
+
+def test_captions_are_those_beside_a_film_before_those_of_a_table(tmp_path):
+    one, two = film(tmp_path / "a.mp4", 2, caption=" first \n\n second\n"), film(tmp_path / "b.mp4", 2, caption=" \n")
+    (tmp_path / "t.csv").write_text("video,prompt\na.mp4,table a\nb.mp4,table b\nb.mp4,\n")
+    given = read_captions(tmp_path / "t.csv")
+    assert (given.of(one), given.of(two), given.of(tmp_path / "c.mp4")) == (("first", "second"), ("table b",), ())
+    assert len(given.faults) <= 1
+    assert read_captions(None).of(one) == ("first", "second")
+    assert Film(name="a", path=one).path == one

@@ -1,0 +1,137 @@
+"""What the desk's editor is answered: the sheet of VACE Preview VCU before a run, frames, selection, tracking."""
+
+from __future__ import annotations
+
+import io
+import json
+from types import SimpleNamespace
+from unittest import mock
+from urllib.parse import unquote
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+SCENE, SIDE = "star and triangle that pass", 64
+CLIP = {"example": SCENE, "length": 17}
+STAR = {"time": 0.0, "x": 0.25, "y": 0.27, "width": 0.42, "height": 0.42}
+DRAWN = json.dumps({"version": 1, "objects": [{"action": "remove", "keys": [STAR, {**STAR, "time": 1.0, "x": 0.68}]}]})
+
+
+@pytest.fixture
+def ask(pack):
+    routes = pack.nodes.desk_routes.ROUTES
+
+    def answer(name, **said):
+        with torch.inference_mode():
+            return pack.nodes.comfy.routes.answered(routes[name], said)
+
+    return answer
+
+
+@pytest.fixture
+def example(run):
+    return run("VaceExampleClip", scene=SCENE)
+
+
+def levels(body):
+    return np.array(Image.open(io.BytesIO(body)))
+
+
+def test_the_sheet_is_that_of_preview_after_a_run(run, ask, example):
+    settings = {"fit": "starter", "prompt": "an empty plain slate background", "columns": 6}
+    status, answer = ask("sheet", desk=DRAWN, clip=CLIP, settings=settings)
+    assert (status, answer.kind) == (200, "image/webp")
+    vcu = run("VaceDesk", clip=example[0], desk=DRAWN, fps=8.0, fit="starter", prompt=settings["prompt"])[0]
+    shown = run("VacePreviewVCU", vcu=vcu, columns=6)
+    assert np.array_equal(levels(answer.body), (shown[1][0].numpy() * 255).round())
+    assert "64 x 64 pixels at 8 fps" in unquote(answer.headers["X-Vace-Notes"])
+
+
+def test_the_sheet_has_pictures_and_control(run, ask, example):
+    objects = [{"action": "replace", "picture": 1, "keys": [STAR]}, {"action": "control", "keys": [{**STAR, "y": 0.7}]}]
+    text = json.dumps({"version": 1, "objects": objects})
+    said = {"desk": text, "clip": CLIP, "settings": {"fit": "starter"}}
+    status, answer = ask("sheet", **said, pictures=[{"example": "circle that moves right", "length": 1}], control=CLIP)
+    other = run("VaceExampleClip", scene="circle that moves right", length=1)[0]
+    vcu = run("VaceDesk", clip=example[0], desk=text, fps=8.0, fit="starter", pictures=other, control=example[0])[0]
+    assert status == 200
+    shown = run("VacePreviewVCU", vcu=vcu)
+    assert np.array_equal(levels(answer.body), (shown[1][0].numpy() * 255).round())
+
+
+def test_a_clip_that_a_node_showed_is_found_by_its_first_picture(pack, ask, example):
+    shown = pack.nodes.comfy.shown_clips
+    images = example[0].clone()
+    picture = SimpleNamespace(as_dict=lambda: {"images": [{"filename": "a.png", "subfolder": "", "type": "temp"}]})
+    with mock.patch.object(shown.ui, "PreviewImage", return_value=picture):
+        shown.show(None, images, images, 12.0)
+    status, answer = ask("clip", clip={"file": "a.png", "type": "temp"})
+    assert (status, answer.data) == (200, {"width": SIDE, "height": SIDE, "frames": 17, "fps": 12.0})
+
+
+def test_a_frame_is_that_of_the_clip(ask, example):
+    status, answer = ask("frame", clip=CLIP, frame=3)
+    assert status == 200
+    assert np.array_equal(levels(answer.body), (example[0][3].numpy() * 255).round())
+    assert answer.headers["X-Vace-Frames"] == "17"
+
+
+def test_a_click_selects_the_object(pack, ask, run):
+    clip = run("VaceExampleClip", scene="circle that moves right")
+    status, answer = ask("select", clip={"example": "circle that moves right"}, time=0.0, inside=[[0.27, 0.45]])
+    assert status == 200
+    text = json.dumps({"version": 1, "objects": [{"action": "remove", "shapes": [{"time": 0, **answer.data}]}]})
+    mask = run("VaceDesk", clip=clip[0], desk=text, fit="starter")[1][0] > 0
+    truth = clip[2][0] > 0.5
+    assert float((mask & truth).sum() / (mask | truth).sum()) >= 0.9
+
+
+def test_tracked_keys_follow_the_object(ask, run):
+    clip = run("VaceExampleClip", scene="circle that moves right")
+    box = {"x": 0.27, "y": 0.45, "width": 0.44, "height": 0.44}
+    one = {"action": "remove", "keys": [{"time": 0.0, **box}]}
+    status, answer = ask("track", clip={"example": "circle that moves right"}, object=one, **{"from": 0.0, "to": 1.0})
+    assert status == 200
+    keys = answer.data["keys"]
+    assert [key["tracked"] for key in keys] == [True] * 16
+    assert keys[-1]["x"] == pytest.approx(0.73, abs=0.02)
+    assert keys[-1]["width"] == pytest.approx(0.44, abs=0.03)
+    text = json.dumps({"version": 1, "objects": [{**one, "keys": [*one["keys"], *keys]}]})
+    assert run("VaceDesk", clip=clip[0], desk=text, fit="starter")[0].num_frames == 17
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "code"),
+    [
+        ("sheet", {"clip": CLIP}, "desk-empty"),
+        ("sheet", {"clip": CLIP, "desk": "{"}, "desk-unreadable"),
+        ("sheet", {"clip": CLIP, "desk": DRAWN, "settings": {"fit": "huge"}}, "not-an-option"),
+        ("sheet", {"clip": CLIP, "desk": DRAWN, "settings": 3}, "request-not-json"),
+        ("clip", {"clip": {}}, "clip-unnamed"),
+        ("clip", {"clip": {"example": "nothing"}}, "not-an-option"),
+        ("frame", {"clip": CLIP, "frame": 17}, "number-range"),
+        ("select", {"clip": CLIP}, "desk-select-nothing"),
+        ("select", {"clip": CLIP, "inside": [[2, 0]]}, "number-range"),
+        ("track", {"clip": CLIP, "object": {"action": "dance"}}, "boxes-invalid"),
+        ("track", {"clip": CLIP, "object": {"action": "keep", "keys": [STAR]}, "to": 0.0}, "desk-track-short"),
+        ("track", {"clip": CLIP, "object": {"action": "keep"}}, "desk-track-empty"),
+    ],
+)
+def test_bad_requests_are_answered_with_code_and_message(ask, name, said, code):
+    status, answer = ask(name, **said)
+    assert (status, answer.data["code"]) == (400, code)
+    assert len(answer.data["message"]) > 20
+
+
+def test_only_files_of_comfyuis_folders_are_opened(ask, comfy, tmp_path):
+    secret = tmp_path / "secret.png"
+    Image.new("RGB", (8, 8)).save(secret)
+    for said in ({"file": str(secret)}, {"file": "../../secret.png"}, {"file": "x.png", "subfolder": "../.."}):
+        assert ask("clip", clip=said)[1].data["code"] == "clip-file"
+
+
+def test_without_a_server_nothing_is_offered(pack):
+    with mock.patch.object(pack.nodes.comfy.host, "prompt_server", return_value=None):
+        assert pack.nodes.desk_routes.offer() is False
