@@ -22,6 +22,10 @@ PASTE = """(text) => {
   data.setData('text/plain', text);
   document.querySelector('.vace-desk .vp-catcher').dispatchEvent(new ClipboardEvent('paste', { clipboardData: data }));
 }"""
+TURNER = """(editor) => {
+  const { x, y, width, height } = editor.querySelector('.vd-turn').getBoundingClientRect();
+  return [x + width / 2, y + height / 2];
+}"""
 SET_FILE = """(name) => {
   const widget = app.graph._nodes[0].widgets.find(({ name }) => name === 'image');
   widget.options.values?.push?.(name);
@@ -59,7 +63,8 @@ def opened(studio: Any, *nodes: Any) -> list[Desk]:
     studio.look_at(0.8, 460, 20)
     found = studio.page.locator(".vace-desk:visible")
     found.first.locator(".vp-backdrop img").wait_for()
-    return [Desk(studio, found.nth(i)) for i in range(found.count())]
+    desks = [Desk(studio, found.nth(i)) for i in range(found.count())]
+    return sorted(desks, key=lambda one: one.element.bounding_box()["x"])
 
 
 @pytest.fixture
@@ -129,9 +134,8 @@ def test_what_moves_gets_a_path_of_its_own_and_is_turned(studio, desk):
     assert [key["x"] for key in one["path"]["keys"]] == pytest.approx([0.2, 0.7], abs=0.006)
     desk.element.locator(".vd-ease").select_option("in-out")
     studio.settle()
-    handle = desk.element.locator(".vd-turn").bounding_box()
+    start = tuple(desk.element.evaluate(TURNER))
     centre = desk.place(0.7, 0.5)
-    start = (handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2)
     desk.drag_on_screen(start, (centre[0] - (start[1] - centre[1]), centre[1]))  # from below to the left
     (one,) = desk.objects()
     assert one["path"]["ease"] == "in-out"
@@ -154,7 +158,8 @@ def test_a_hand_records_a_path_while_time_runs(studio, desk):
     studio.settle()
     keys = desk.objects()[0]["keys"]
     assert keys[0]["time"] == 0
-    assert len(keys) > 2
+    assert len(keys) >= 2  # how many, a busy machine decides
+    assert keys[-1]["x"] > keys[0]["x"]
     assert all(before["time"] < after["time"] for before, after in itertools.pairwise(keys))
     studio.press("Control+z")
     assert len(desk.objects()[0]["keys"]) == 1

@@ -150,3 +150,82 @@ def test_every_sentence_has_its_chinese():
     assert len(said) > 40
     assert said <= set(known)
     assert [one for one in known if f'"{one}"' not in source and f"{one}:" not in source] == []
+
+
+def ask(*questions: dict[str, Any]) -> list[Any]:
+    told = subprocess.run(["node", RULES], input=json.dumps(questions), capture_output=True, text=True, check=True)
+    return json.loads(told.stdout)
+
+
+def drawing(**changes: Any) -> str:
+    keys = [{"time": 0, **BOX, "angle": 20}, {"time": 0.6, **THERE, "angle": -35}, {"time": 1, **BOX, "tracked": True}]
+    area = {"kind": "lasso", "points": [[0.2, 0.2], [0.45, 0.25], [0.4, 0.6], [0.15, 0.55]]}
+    hole = {"kind": "erase", "width": 0.05, "points": [[0.2, 0.3], [0.4, 0.5]]}
+    shapes = [{"time": 0, "strokes": [area, LINE, hole]}, {"time": 0.5, "strokes": [LINE]}]
+    way = {"smooth": True, "ease": "in-out", "keys": [{"time": 0.1, **BOX}, {"time": 0.5, **THERE}, {"time": 1, **BOX}]}
+    one = {"action": "move", "smooth": True, "keys": keys, "shapes": shapes, "path": way, **changes}
+    return json.dumps({"version": 1, "objects": [one]})
+
+
+@pytest.mark.parametrize("changes", [{}, {"shapes": []}, {"smooth": False}], ids=["shapes", "box", "straight"])
+@pytest.mark.parametrize("there", [False, True], ids=["here", "on its path"])
+def test_the_masks_that_are_shown_are_those_that_the_model_gets(changes, there):
+    pytest.importorskip("torch")
+    pytest.importorskip("cv2")
+    from vace_core.inputs.desk.document import Shape, Stroke
+    from vace_core.inputs.desk.drawing import draw_object, draw_shape
+    from vace_core.inputs.desk.reading import desk_from_json
+
+    text, frames, height, width = drawing(**changes), 7, 240, 416
+    question = {"ask": "strokes", "text": text, "frames": frames, "aspect": width / height, "there": there}
+    (shown,) = ask(question)[0]
+    (one,) = desk_from_json(text).objects
+    expected = draw_object(one, frames, height, width, there=there)
+    for strokes, mask in zip(shown, expected, strict=True):
+        made = [Stroke(**{**stroke, "points": tuple(map(tuple, stroke["points"]))}) for stroke in strokes]
+        drawn = draw_shape(Shape(time=0, strokes=tuple(made)), height, width)
+        both, either = (drawn & mask).astype(bool).sum(), (drawn | mask).astype(bool).sum()
+        assert both >= 0.98 * either > 0  # an upright box is in whole pixels
+
+
+TEXTS = [
+    drawing(),
+    drawing(action="fly"),
+    drawing(speed=1),
+    drawing(grow=513),
+    drawing(grow=1.5),
+    drawing(feather=-1),
+    drawing(strength=2.1),
+    drawing(label="x" * 201),
+    drawing(colour=[0, 0]),
+    drawing(picture=-1),
+    drawing(path=None),
+    drawing(path={"keys": [{"time": 0, **BOX}]}),
+    drawing(path={"ease": "bounce", "keys": [{"time": 0, **BOX}, {"time": 1, **BOX}]}),
+    drawing(keys=[{"time": 0.5, **BOX}, {"time": 0.5, **BOX}]),
+    drawing(keys=[{"time": 0, **BOX, "angle": 3601}]),
+    drawing(shapes=[{"time": 0, "strokes": [{"kind": "lasso", "points": [[0, 0], [1, 1]]}]}]),
+    drawing(shapes=[{"time": 0, "strokes": [{"kind": "brush", "width": 0.1, "points": [[0, 0]]}]}]),
+    drawing(shapes=[{"time": 0, "strokes": [{"kind": "brush", "width": 0.1, "points": [[0, 11]]}]}]),
+    '{"version": 1, "objects": [], "clip": {"width": 1, "height": 1, "frames": 1}}',
+    '{"version": 1, "objects": [{}]}',
+    '{"version": 3, "objects": []}',
+    "{",
+]
+
+
+def test_the_desk_draws_exactly_what_the_library_reads_and_writes_what_it_read():
+    pytest.importorskip("torch")
+    from vace_core.errors import InputError
+    from vace_core.inputs.desk.reading import desk_from_json
+
+    kinds = ask(*({"ask": "read desk", "text": text} for text in TEXTS))
+    for text, kind in zip(TEXTS, kinds, strict=True):
+        try:
+            read = desk_from_json(text)
+        except InputError:
+            assert kind == "unreadable", text
+        else:
+            assert kind != "unreadable", text
+            if kind == "desk":
+                assert desk_from_json(ask({"ask": "rewrite desk", "text": text})[0]) == read

@@ -20,7 +20,7 @@ const OBJECT = {
   label: [isTextOf(LIMITS.label), ""],
   order: [isWhole, 0],
   colour: [(value) => Array.isArray(value) && value.length === 3 && value.every(isPart), [0, 0, 0]],
-  action: [(value) => ACTIONS.includes(value), "generate"],
+  action: [(value) => ACTIONS.includes(value)],
   prompt: [isTextOf(LIMITS.prompt), ""],
   picture: [(value) => isWhole(value) && value >= 0, 0],
   grow: [(value) => isWhole(value) && Math.abs(value) <= LIMITS.grow, 0],

@@ -3,7 +3,7 @@
 import { addStyle } from "../paths/style.mjs";
 
 const CSS = `
-.vace-desk { --vp-names: 152px; min-height: 600px; }
+.vace-desk { --vp-names: 152px; min-height: 600px; container-type: inline-size; }
 .vd-middle { display: flex; flex: 1 1 0; min-height: 0; }
 .vd-left { display: flex; flex: 1 1 0; flex-direction: column; min-width: 0; }
 .vd-board { display: flex; flex: 1 1 0; min-height: 160px; }
@@ -98,6 +98,21 @@ const CSS = `
 .vd-refused { margin: 0 0 8px; padding: 7px 10px; border-radius: 6px; background: color-mix(in srgb, #e5484d 20%, transparent); border: 1px solid color-mix(in srgb, #e5484d 55%, transparent); user-select: text; -webkit-user-select: text; }
 .vd-busy { margin-left: auto; width: 12px; height: 12px; border: 2px solid var(--vp-edge); border-top-color: var(--vp-accent); border-radius: 50%; visibility: hidden; }
 .vd-asking .vd-busy { visibility: visible; animation: vd-turn 0.8s linear infinite; }
+.vd-sheet-head span, .vd-sheet-head small { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+@container (max-width: 720px) {
+  .vd-middle { flex-direction: column; }
+  .vd-left { min-height: 320px; }
+  .vd-left, .vd-rail { --vp-names: 112px; }
+  .vd-inspector { width: auto; flex: 0 0 168px; padding: 8px 10px; border-left: 0; border-top: 1px solid var(--vp-edge); }
+  .vd-fields { display: grid; grid-template-columns: 1fr 1fr; gap: 6px 12px; }
+  .vd-fields header, .vd-actions, .vd-prompt { grid-column: 1 / 3; }
+  .vd-actions { grid-template-columns: repeat(6, 1fr); }
+  .vd-motion { padding-top: 0; border-top: 0; }
+  .vd-sheet-body { height: 96px; }
+  .vd-rail { padding: 4px 3px; gap: 0; }
+  .vd-rail .vp-icon { height: 28px; }
+  .vd-brush-size { width: 130px; }
+}
 @keyframes vd-turn { to { transform: rotate(1turn); } }
 `;
 
