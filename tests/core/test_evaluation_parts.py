@@ -171,6 +171,9 @@ def test_every_second_frame_is_held_against_what_lies_between_its_neighbours():
     assert seen[0][2] == (1, 3, 4, 4)
     with pytest.raises(InputError):
         smooth(interpolate)(Shown(frames=frames[:2], fps=8))
+    for level, said in ((255, 1.01), (0, -0.01)):  # what an interpolator says beyond white and black counts as these
+        flat_clip = Shown(frames=torch.full((3, 4, 4, 3), level, dtype=torch.uint8), fps=8)
+        assert smooth(lambda one, two, said=said: one * 0 + said)(flat_clip) == 1
 
 
 def test_motion_is_asked_of_every_pair():
