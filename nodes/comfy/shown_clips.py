@@ -59,7 +59,10 @@ def find(subfolder: str, filename: str) -> tuple[Any, float] | None:
 
 
 def _keep(name: tuple[str, str], clip: Any, fps: float) -> None:
-    _kept[name] = weakref.ref(clip), fps
+    try:
+        _kept[name] = weakref.ref(clip), fps
+    except TypeError:  # a VIDEO of another pack that cannot be held so: the editor has its pictures alone
+        return
     while len(_kept) > _MOST_KEPT:
         _kept.popitem(last=False)
 
