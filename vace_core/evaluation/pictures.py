@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from ..errors import ModelError
 from ..media.write import write_video
+from . import vbench
 from .results import AVERAGE, Results
 from .statistics import Summary
 
@@ -90,6 +91,11 @@ def summary_of(results: Results, task: str, method: str, measure: str) -> Summar
     return results.summary(task, method, measure)
 
 
+def scale_of(name: str) -> float:
+    """By what a measure is multiplied to be shown: the indicators and their average are in percent."""
+    return 100.0 if name in (*vbench.BOUNDS, AVERAGE) else 1.0
+
+
 def data_address(content: bytes, kind: str) -> str:
     """`content` as an address that holds it."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
@@ -100,17 +106,20 @@ def _any(results: Results, name: str) -> bool:
 
 
 def _draw(axes: Any, results: Results, name: str, *, legend: bool) -> None:
-    methods, tasks = results.methods, results.tasks
+    methods = results.methods
+    tasks = [task for task in results.tasks if any(summary_of(results, task, one, name) for one in methods)]
+    scale = scale_of(name)
     for number, method in enumerate(methods):
         for place, task in enumerate(tasks):
             found = summary_of(results, task, method, name)
             if found is None:
                 continue
             at = place + (number + 0.5) / len(methods) * 0.8 - 0.4
-            low, high = (found.value if one is None else one for one in (found.low, found.high))
+            value = found.value * scale
+            low, high = (value if one is None else one * scale for one in (found.low, found.high))
             # A percentile of draws can lie beside the mean by what numbers are rounded to.
-            error = [[max(found.value - low, 0)], [max(high - found.value, 0)]]
-            axes.errorbar([found.value], [at], xerr=error, fmt="o", markersize=4, capsize=2, color=f"C{number}")
+            error = [[max(value - low, 0)], [max(high - value, 0)]]
+            axes.errorbar([value], [at], xerr=error, fmt="o", markersize=4, capsize=2, color=f"C{number}")
     axes.set_yticks(range(len(tasks)), tasks, fontsize="small")
     axes.set_ylim(len(tasks) - 0.5, -0.5)
     axes.set_title(name, fontsize="medium")

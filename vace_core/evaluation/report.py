@@ -15,24 +15,24 @@ from ..media.video import read_video
 from . import vbench
 from .manifest import Item
 from .measures import Measured
-from .pictures import film, plots, sheet, summary_of
+from .pictures import film, plots, scale_of, sheet, summary_of
 from .results import AVERAGE, PLAIN, Results
 from .run import find_result
 
 NOT_MEASURED = "not measured"
 NOTHING = "–"
-PERCENT = (*vbench.BOUNDS, AVERAGE)
+FLOOR = "kept part, VAE floor"
 ORDER = (*PLAIN, *vbench.BOUNDS)
 SHOWN = 2
 """Samples of each type that are shown, unless one says otherwise."""
 
 _STYLE = """
 :root { color-scheme: light dark }
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 76rem; padding: 0 1rem }
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 90rem; padding: 0 1rem }
 table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums }
-th, td { border-bottom: 1px solid #8885; padding: .3rem .6rem; text-align: right; vertical-align: top }
+th, td { border-bottom: 1px solid #8885; padding: .3rem .4rem; text-align: right; vertical-align: top }
 th { font-weight: 600 } td:first-child, td:nth-child(2), th:first-child, th:nth-child(2) { text-align: left }
-td small { color: #888; display: block; white-space: nowrap } .best { font-weight: 700 }
+td small { color: #888; display: block; font-weight: 400; white-space: nowrap } .best { font-weight: 700 }
 .wide { overflow-x: auto } .films { display: flex; flex-wrap: wrap; gap: 1rem } figure { margin: 0 }
 figcaption { color: #888; font-size: 13px } img { max-width: 100% }
 video { width: 320px; max-width: 100% } .plots { background: #fff; overflow-x: auto }
@@ -102,7 +102,7 @@ def markdown(results: Results) -> str:
             if results.of(task, method):
                 found = [summary_of(results, task, method, name) for name in names]
                 texts = [
-                    NOTHING if one is None else one.text(_scale(name)) for one, name in zip(found, names, strict=True)
+                    NOTHING if one is None else one.text(scale_of(name)) for one, name in zip(found, names, strict=True)
                 ]
                 rows.append((task, method, *texts))
     shown = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows) + "\n"
@@ -134,15 +134,11 @@ def _said(name: str, value: float) -> str:
     return f"{value:.2f}{unit} ({PLAIN[name][0]} is better)"
 
 
-def _scale(name: str) -> float:
-    return 100.0 if name in PERCENT else 1.0
-
-
 def _cell(results: Results, task: str, method: str, name: str, best: bool) -> str:
     found = summary_of(results, task, method, name)
     if found is None:
         return f"<td class=none>{NOTHING}</td>"
-    value, scale = f"{found.value * _scale(name):.2f}", _scale(name)
+    value, scale = f"{found.value * scale_of(name):.2f}", scale_of(name)
     interval = (
         "" if found.low is None or found.high is None else f"{found.low * scale:.2f} to {found.high * scale:.2f}, "
     )
@@ -151,6 +147,8 @@ def _cell(results: Results, task: str, method: str, name: str, best: bool) -> st
 
 def _best(results: Results, task: str, name: str) -> str | None:
     """The method with the best mean, where there are several and one is better than all others."""
+    if name == FLOOR:  # of the VAE, whatever the method
+        return None
     found = {method: summary_of(results, task, method, name) for method in results.methods}
     known = {method: one.value for method, one in found.items() if one is not None}
     if len(known) < 2:
@@ -190,7 +188,7 @@ def _differences(results: Results) -> str:
             for other in others:
                 found = results.difference(task, other, first, name)
                 if found is not None:
-                    text = found.text(_scale(name))
+                    text = found.text(scale_of(name))
                     lines.append(
                         f"<tr><td>{escape(task)}</td><td>{escape(name)}</td><td>{escape(other)}</td><td>{text}</td><td>{found.count}</td></tr>"
                     )
