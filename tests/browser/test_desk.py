@@ -13,7 +13,8 @@ from browser.studio import Editor
 NODES = (("LoadImage", -340, 60), ("VaceDesk", 0, 60))
 LINK = ((0, 1, "clip"),)
 VALUES = """() => {
-  const values = (graph) => (graph.nodes ?? graph._nodes).flatMap((node) => node.subgraph ? values(node.subgraph)
+  const sorted = (graph) => [...(graph.nodes ?? graph._nodes)].sort((a, b) => a.pos[0] - b.pos[0]);
+  const values = (graph) => sorted(graph).flatMap((node) => node.subgraph ? values(node.subgraph)
     : (node.widgets ?? []).filter(({ name }) => name === 'desk').map(({ value }) => value));
   return values(app.rootGraph ?? app.graph);
 }"""
