@@ -39,6 +39,15 @@ def dtypes(numbers: int, supported: Sequence[torch.dtype] = VAE_DTYPES) -> tuple
     return chosen if chosen in supported else supported[0], vae_dtype(device, list(VAE_DTYPES))
 
 
+def device() -> torch.device:
+    """Where ComfyUI computes."""
+    try:
+        from comfy.model_management import get_torch_device
+    except ImportError:
+        return torch.device("cpu")
+    return get_torch_device()
+
+
 def patcher(network: nn.Module) -> Any | None:
     """ComfyUI's handle of a transformer made of `managed_layers`, by which it brings as much as there is room for."""
     try:

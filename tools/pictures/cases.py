@@ -48,6 +48,17 @@ def path(*keys: tuple[float, float, float], side: float = 0.4) -> str:
 # Loaders
 
 
+@case("VaceChooseModel")
+def choose_model(studio: Studio, sheet: Sheet) -> str:
+    name = studio.name("VaceChooseModel")
+    users = [studio.name(one) for one in ("VaceInpaintVideo", "VacePreviewVCU", "VaceSampleVideo")]
+    sheet.chain([["a profile"], [name], [*users, "any VACE task"]], name)
+    sheet.heading("What a profile decides wherever a node leaves it to the model")
+    for line in studio.profiles():
+        sheet.words(line)
+    return "the profiles, with their size, length and sampling"
+
+
 @case("VaceLoadStarter")
 def load_starter(studio: Studio, sheet: Sheet) -> str:
     names = [studio.name(one) for one in ("VaceLoadStarter", "VaceSampleVideo", "VaceDecodeVideo")]
