@@ -206,8 +206,8 @@ class VacePlaceKeyframes(Task):
                 io.String.Input(
                     "positions",
                     default="0, -1",
-                    tooltip="The frame of each image, separated by commas. 0 is the first, -1 the last, -2 the "
-                    "one before.",
+                    tooltip="The frame of each image, separated by commas. 0 is the first, -1 or L the last, -2 "
+                    "the one before.",
                 ),
                 sockets.length_input(),
                 sockets.fps(),
@@ -303,6 +303,11 @@ def _frames(end: Fitted | None) -> Tensor | None:
     return None if end is None else end.frames
 
 
+def _place(text: str) -> int:
+    """The number of a frame; L is the last one, as other packs have it."""
+    return -1 if text.strip().lower() == "l" else int(text)
+
+
 def _positions(text: str, length: int, pictures: int) -> list[int]:
     """The frame of each image.
 
@@ -310,11 +315,12 @@ def _positions(text: str, length: int, pictures: int) -> list[int]:
         InputError: they are no numbers, not as many as there are images, beside the video, or the same twice.
     """
     try:
-        typed = [int(part) for part in text.replace(";", ",").split(",") if part.strip()]
+        typed = [_place(part) for part in text.replace(";", ",").split(",") if part.strip()]
     except ValueError:
         raise InputError(
             "positions-unreadable",
-            'positions is "{value}". Whole numbers separated by commas are needed, such as 0, 40, -1. Change it.',
+            'positions is "{value}". Whole numbers separated by commas are needed, such as 0, 40, -1, or L for the '
+            "last frame. Change it.",
             value=shortened(text),
         ) from None
     if len(typed) != pictures:

@@ -50,7 +50,11 @@ class VaceLoadLora(Node):
                 ),
                 sockets.Loras.Input("loras", optional=True, tooltip="Further LoRAs, from another VACE Load LoRA."),
             ],
-            outputs=[sockets.Loras.Output(display_name="loras", tooltip="For VACE Load Model or VACE Attach Adapter.")],
+            outputs=[
+                sockets.Loras.Output(
+                    display_name="loras", tooltip="For VACE Model, VACE Load Model or VACE Attach Adapter."
+                )
+            ],
             aliases=["lora loader", "lora stack", "lightx2v", "causvid", "distilled"],
         )
 

@@ -66,12 +66,21 @@ WORDS = {
     "vace strength": {"VaceSampleVideo", "VaceApplyVCU", "VaceAttachAdapter", "VaceStrength"},
     "strength curve": {"VaceStrength"},
     "start percent": {"VaceStrength"},
-    "wan vace": {"VaceLoadModel", "VaceUseNativeModel", "VaceAttachAdapter", "VaceBuildVCU", "VaceApplyVCU"},
-    "ltx": {"VaceLoadModel"},
+    "model": {"VaceChooseModel", "VaceLoadModel", "VaceUseNativeModel"},
+    "switch model": {"VaceChooseModel"},
+    "wan vace": {
+        "VaceChooseModel",
+        "VaceLoadModel",
+        "VaceUseNativeModel",
+        "VaceAttachAdapter",
+        "VaceBuildVCU",
+        "VaceApplyVCU",
+    },
+    "ltx": {"VaceChooseModel", "VaceLoadModel"},
     "lora": {"VaceUseNativeModel", "VaceAttachAdapter", "VaceLoadLora"},
     "gguf": {"VaceUseNativeModel", "VaceAttachAdapter"},
     "sampler": {"VaceSampleVideo"},
-    "starter": {"VaceLoadStarter"},
+    "starter": {"VaceChooseModel", "VaceLoadStarter"},
 }
 
 

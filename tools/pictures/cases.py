@@ -94,10 +94,10 @@ def load_adapter(studio: Studio, sheet: Sheet) -> str:
 @case("VaceLoadLora")
 def load_lora(studio: Studio, sheet: Sheet) -> str:
     name = studio.name("VaceLoadLora")
-    users = [studio.name(one) for one in ("VaceLoadModel", "VaceAttachAdapter")]
+    users = [studio.name(one) for one in ("VaceChooseModel", "VaceLoadModel", "VaceAttachAdapter")]
     sheet.chain([["LoRA file", f"another {name}"], [name], users], name)
     sheet.heading("Merged into base and adapter as they are read, one after the other")
-    return "LoRA files go to VACE Load Model or to VACE Attach Adapter"
+    return "LoRA files go to VACE Model, VACE Load Model or VACE Attach Adapter"
 
 
 @case("VaceUseNativeModel")

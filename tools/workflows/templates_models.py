@@ -90,9 +90,9 @@ def plugged() -> Graph:
     )
     said = (
         f"## Attach an adapter\n\n{does}\n\n{VCU}\n\n{RUN}\n\nSeveral VACE Attach Adapter nodes may follow each "
-        "other, each with a VCU of its own: their hints add up.\n\n**A real model**: take the workflow *VACE Adapter on "
-        "a Native Model through KSampler*: Load Diffusion Model and VACE Load Adapter replace VACE Load Starter, with "
-        "Load CLIP and Load VAE. LoRA, GGUF, fp8 and compiled models go in front of VACE Attach Adapter.\n"
+        "other, each with a VCU of its own: their hints add up.\n\n**A real model**: take the workflow *VACE Adapter "
+        "on a Native Model through KSampler*: Load Diffusion Model and VACE Load Adapter replace VACE Load Starter, "
+        "with Load CLIP and Load VAE. LoRA, GGUF, fp8 and compiled models go in front of VACE Attach Adapter.\n"
     )
     graph = Graph("VACE Attach Adapter", said)
     clip = example(graph, "circle that moves right")

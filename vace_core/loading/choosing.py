@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from ..errors import ModelError
@@ -173,7 +174,8 @@ class _Search:
         """The first that fits; a file that cannot be read fits nothing, whatever else lies in the folder."""
         for path in sorted(paths, key=lambda path: _unlike(path.name, file.released)):
             try:
-                if fits(path, identify(open_checkpoint(path, part), part)):
+                stat = path.stat()
+                if fits(path, _identified(path, part, stat.st_mtime_ns, stat.st_size)):
                     return path
             except (ModelError, OSError):
                 continue
@@ -193,6 +195,12 @@ class _Search:
 
     def _is_text(self, path: Path, found: Found) -> bool:
         return found.kind == "text" and found.family.text.name == self.profile.family.text.name
+
+
+@lru_cache(maxsize=128)
+def _identified(path: Path, part: Part, *stamp: int) -> Found:
+    """What a file holds; a file with the same stamp is read once."""
+    return identify(open_checkpoint(path, part), part)
 
 
 def _unlike(name: str, released: str) -> tuple[bool, int, str]:
