@@ -276,7 +276,6 @@ def where() -> list[Any]:
 
 
 def for_model() -> Any:
-    """The last input of a task."""
     return Model.Input("model", optional=True, tooltip=DECIDES)
 
 
@@ -344,7 +343,6 @@ def sizes(width: int = 832, height: int = 480, length: int = 81) -> list[Any]:
 
 
 def length_input(default: int = 81, *, left: bool = True) -> Any:
-    """Frames of a result; `left` = 0 leaves them to the model."""
     return io.Int.Input(
         "length",
         default=default,

@@ -66,7 +66,6 @@ WORDS = {
     "vace strength": {"VaceSampleVideo", "VaceApplyVCU", "VaceAttachAdapter", "VaceStrength"},
     "strength curve": {"VaceStrength"},
     "start percent": {"VaceStrength"},
-    "model": {"VaceChooseModel", "VaceLoadModel", "VaceUseNativeModel"},
     "switch model": {"VaceChooseModel"},
     "wan vace": {
         "VaceChooseModel",

@@ -118,6 +118,7 @@ def test_files_of_models_are_named_with_their_folder_and_address(saved):
 
 
 SAMPLERS = ("VaceSampleVideo", "VaceSampleLongVideo")
+PASSES_ON = ("VacePreviewVCU", "VaceSampleVideo")
 OWN_SAMPLER = [graph for graph in at_once() if any(one.form.node_id in SAMPLERS for one in graph.nodes)]
 
 
@@ -128,14 +129,15 @@ def sampler_of(graph):
 @pytest.mark.parametrize("graph", OWN_SAMPLER, ids=lambda graph: graph.title)
 class TestThoseThatRunAtOnce:
     def test_the_model_is_chosen_in_one_place(self, graph):
-        """Nothing but the profile has to be changed for another model: every node takes it, and leaves all to it."""
+        """Nothing but the profile has to be changed for another model: every node takes it, or what passes it on."""
         choices = [node for node in graph.nodes if node.form.node_id == CHOICE]
         assert [node.values["profile"] for node in choices] == [STARTER]
         for node in graph.nodes:
             assert not node.mode
             for name in ("model", "vae"):
                 if name in {one.name for one in node.form.inputs}:
-                    assert node.values[name].node is choices[0], f"{node.form.node_id}.{name}"
+                    origin = node.values[name].node
+                    assert origin is choices[0] or origin.form.node_id in PASSES_ON, f"{node.form.node_id}.{name}"
 
     def test_no_file_is_asked_for(self, graph):
         asked = {one["class_type"] for one in graph.prompt().values()} & {"LoadImage", "LoadVideo", "VaceLoadModel"}

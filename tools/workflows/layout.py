@@ -126,6 +126,12 @@ def _group(graph: Graph, node: Node) -> str:
 def _top(graph: Graph, columns: dict[int, list[Node]], number: int) -> int:
     """Where a column begins, so that links from the columns before it to those behind it pass above its nodes."""
     place = columns[number][0].place
+    models = [node.position[1] for node in columns.get(LOOK, []) if node.place in ("model", "weights")]
+    if models and place in ("patch", "sample"):
+        return models[0] + LANE * (place == "patch")
+    if number and PLACES[place][1] == PLACES["input"][1]:  # their group is beside those in the first column
+        first = [node.position[1] for node in columns[FIRST] if PLACES[node.place][1] == PLACES["input"][1]]
+        return first[0] if first else 0
     placed = {id(node) for other, nodes in columns.items() if other < number for node in nodes}
     ends = [
         (origin.node, target)
