@@ -25,9 +25,13 @@ CORE: dict[str, Callable[..., tuple[Any, ...]]] = {
         float(FPS),
     ),
     "LoadImage": lambda image: (example(*image.removesuffix(".png").rsplit(", ", 1))[:1], torch.zeros(1, 64, 64)),
+    "VaceLoadLora": lambda **_: (None,),
+    "VaceLoadAdapter": lambda **_: (None,),
+    "VaceLoadModel": lambda **_: (None,),
     "CreateBoundingBoxes": lambda editor_state, **_: (None, [editor_state], None),
 }
-"""ComfyUI's own nodes that stand in front of a task, on the files of `starter_files.py`."""
+"""ComfyUI's own nodes that stand in front of a task, on the files of `starter_files.py`, and loaders, which a VCU does
+not need where its size is set."""
 
 
 class Here:
