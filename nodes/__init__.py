@@ -14,6 +14,7 @@ from .anything import (
 from .apply import VaceApplyVCU
 from .attach import VaceAttachAdapter, VaceEncodePrompt
 from .build import VaceBuildVCU, VaceReferenceToVideo, VaceTextToVideo
+from .choose import VaceChooseModel
 from .combine import VaceComposeMasks, VaceComposeVCUs, VaceStackReferences
 from .control import VaceControlVideo, VaceLayoutToVideo
 from .crop import VaceCropVideo, VaceStitchVideo
@@ -34,6 +35,7 @@ from .strength import VaceAddCondition, VaceStrength
 from .style import VaceStylizeVideo
 
 NODES: tuple[type[io.ComfyNode], ...] = (
+    VaceChooseModel,
     VaceLoadStarter,
     VaceLoadModel,
     VaceLoadAdapter,

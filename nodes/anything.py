@@ -16,13 +16,13 @@ from .build import references_note
 from .comfy import host, sockets
 from .comfy.bridge import images_of, masks_of, pictures_of
 from .comfy.fitted import ANY_GRID, fit_clip, fit_picture, grid_of, notes_of, padded, require_mask
-from .comfy.node import Node
+from .comfy.node import Task
 from .control import NO_BOXES, boxes_note, no_boxes, paths_typed
 
 MOST = 3  # pictures with masks of their own in one node; more come from VACE Stack References
 
 
-class VaceMoveAnything(Node):
+class VaceMoveAnything(Task):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(
@@ -38,6 +38,7 @@ class VaceMoveAnything(Node):
                 sockets.fps(),
                 sockets.fit(),
                 *sockets.prompts(),
+                sockets.for_model(),
             ],
             outputs=[sockets.vcu_output()],
             aliases=["motion brush", "trajectory", "drag", "animate picture", "spline", "motion path", "i2v"],
@@ -68,7 +69,7 @@ class VaceMoveAnything(Node):
         return host.output(cls, vcu, notes=notes, images=seen, shown_as=host.BEHIND_BOXES)
 
 
-class VaceSwapAnything(Node):
+class VaceSwapAnything(Task):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(
@@ -86,6 +87,7 @@ class VaceSwapAnything(Node):
                 sockets.fps(),
                 sockets.fit(),
                 *sockets.prompts(),
+                sockets.for_model(),
             ],
             outputs=[sockets.vcu_output()],
             aliases=["replace", "face swap", "character swap", "virtual try-on", "head swap"],
@@ -104,7 +106,7 @@ class VaceSwapAnything(Node):
         return host.output(cls, padded(vcu, clip), notes=(*notes_of(clip), *notes, *references_note(pictures)))
 
 
-class VaceExpandAnything(Node):
+class VaceExpandAnything(Task):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(
@@ -124,6 +126,7 @@ class VaceExpandAnything(Node):
                 sockets.fit(),
                 *sockets.prompts(),
                 sockets.references(optional=True),
+                sockets.for_model(),
             ],
             outputs=[sockets.vcu_output()],
             aliases=["outpaint", "image to video", "zoom out"],
@@ -164,7 +167,7 @@ class VaceExpandAnything(Node):
         return host.output(cls, vcu, notes=(*notes_of(still), f"The canvas is {vcu.width} x {vcu.height}.", *said))
 
 
-class VaceAnimateAnything(Node):
+class VaceAnimateAnything(Task):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(
@@ -185,6 +188,7 @@ class VaceAnimateAnything(Node):
                 sockets.fps(),
                 sockets.fit(),
                 *sockets.prompts(),
+                sockets.for_model(),
             ],
             outputs=[sockets.vcu_output()],
             aliases=["dance", "motion transfer", "character animation", "openpose", "dwpose"],
@@ -207,7 +211,7 @@ class VaceAnimateAnything(Node):
         return host.output(cls, padded(vcu, clip), notes=said)
 
 
-class VaceReferenceAnything(Node):
+class VaceReferenceAnything(Task):
     @classmethod
     def define_schema(cls) -> io.Schema:
         more = [
@@ -237,6 +241,7 @@ class VaceReferenceAnything(Node):
                 *sockets.sizes(),
                 sockets.fps(),
                 *sockets.prompts(),
+                sockets.for_model(),
             ],
             outputs=[sockets.vcu_output()],
             aliases=["subject", "multi reference", "r2v", "ref2v", "s2v"],

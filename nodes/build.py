@@ -16,10 +16,10 @@ from ..vace_core.vcu import VideoConditionUnit, compose
 from .comfy import host, sockets
 from .comfy.bridge import masks_of, pictures_of
 from .comfy.fitted import ANY_GRID, fit_clip, fit_mask, grid_of, notes_of, padded, source_of
-from .comfy.node import Node
+from .comfy.node import Task
 
 
-class VaceTextToVideo(Node):
+class VaceTextToVideo(Task):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(
@@ -27,7 +27,7 @@ class VaceTextToVideo(Node):
             "VACE Text to Video",
             "Text to video: generates a whole video from the prompt.",
             category="VACE/Tasks",
-            inputs=[*sockets.sizes(), sockets.fps(), *sockets.prompts()],
+            inputs=[*sockets.sizes(), sockets.fps(), *sockets.prompts(), sockets.for_model()],
             outputs=[sockets.vcu_output()],
             aliases=["t2v", "text2video", "prompt", "empty latent"],
         )
@@ -43,7 +43,7 @@ class VaceTextToVideo(Node):
         return host.output(cls, vcu)
 
 
-class VaceReferenceToVideo(Node):
+class VaceReferenceToVideo(Task):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(
@@ -52,7 +52,7 @@ class VaceReferenceToVideo(Node):
             "Reference to video: generates a video with the people or things in your reference images. Any "
             "number of images, in order; each is shown to the model whole, on white. Cut-out subjects work best.",
             category="VACE/Tasks",
-            inputs=[sockets.references(), *sockets.sizes(), sockets.fps(), *sockets.prompts()],
+            inputs=[sockets.references(), *sockets.sizes(), sockets.fps(), *sockets.prompts(), sockets.for_model()],
             outputs=[sockets.vcu_output()],
             aliases=["r2v", "ref2v", "s2v", "subject", "character", "face reference", "style reference", "ip adapter"],
         )
@@ -82,7 +82,7 @@ class VaceReferenceToVideo(Node):
         return host.output(cls, vcu, notes=references_note(pictures))
 
 
-class VaceBuildVCU(Node):
+class VaceBuildVCU(Task):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(
@@ -113,6 +113,7 @@ class VaceBuildVCU(Node):
                 *sockets.sizes(),
                 sockets.fps(),
                 *sockets.prompts(),
+                sockets.for_model(),
             ],
             outputs=[sockets.vcu_output()],
             aliases=["wan vace to video", "control video", "control masks", "mv2v"],

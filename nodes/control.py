@@ -19,7 +19,7 @@ from ..vace_core.vcu import compose
 from .comfy import host, sockets
 from .comfy.bridge import images_of
 from .comfy.fitted import ANY_GRID, fit_clip, fit_mask, notes_of, padded
-from .comfy.node import Node
+from .comfy.node import Task
 
 COMPUTED: dict[str, Callable[[Tensor], Tensor]] = {
     "gray": controls.gray,
@@ -41,7 +41,7 @@ NO_BOXES = (
 )
 
 
-class VaceControlVideo(Node):
+class VaceControlVideo(Task):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(
@@ -81,6 +81,7 @@ class VaceControlVideo(Node):
                     tooltip="Follow the control video only where the mask is white. For gray, scribble and flow "
                     "the rest of the video is kept.",
                 ),
+                sockets.for_model(),
             ],
             outputs=[
                 sockets.vcu_output(),
@@ -127,7 +128,7 @@ class VaceControlVideo(Node):
         return host.output(cls, padded(vcu, clip), images_of(frames), notes=(*notes_of(clip), *said, *notes))
 
 
-class VaceLayoutToVideo(Node):
+class VaceLayoutToVideo(Task):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(
@@ -136,7 +137,7 @@ class VaceLayoutToVideo(Node):
             "Generates a video in which objects stay inside moving boxes. Draw the boxes in the node, or link a "
             "path from another pack's editor.",
             category="VACE/Tasks",
-            inputs=[*sockets.box_paths(), *sockets.sizes(), sockets.fps(), *sockets.prompts()],
+            inputs=[*sockets.box_paths(), *sockets.sizes(), sockets.fps(), *sockets.prompts(), sockets.for_model()],
             outputs=[
                 sockets.vcu_output(),
                 io.Image.Output(display_name="control", tooltip="The boxes as the model gets them."),

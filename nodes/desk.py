@@ -23,7 +23,7 @@ from .comfy import host, shown_clips, sockets
 from .comfy.boxes import boxes_around, boxes_of, paths_of_boxes, paths_of_tracks, points_text, tracks_of
 from .comfy.bridge import pictures_of
 from .comfy.fitted import fit_clip, notes_of, source_of
-from .comfy.node import Node
+from .comfy.node import Task
 from .comfy.sockets import ReferenceStack
 
 EMPTY = (
@@ -34,7 +34,7 @@ POINT_BOX = 0.25  # of the frame: the box around a point or track that has none
 _MASKS = 9  # bytes of a pixel of each object: its masks, soft ones among them
 
 
-class VaceDesk(Node):
+class VaceDesk(Task):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(
@@ -81,6 +81,7 @@ class VaceDesk(Node):
                 sockets.Tracks.Input(
                     "tracks", optional=True, tooltip="Tracks of points: further objects, to generate, around them."
                 ),
+                sockets.for_model(),
             ],
             outputs=[
                 sockets.vcu_output(),

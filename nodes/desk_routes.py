@@ -15,10 +15,12 @@ from ..vace_core.inputs.desk.document import Point
 from ..vace_core.inputs.desk.reading import clip_notes, object_from_json, point_of
 from ..vace_core.inputs.desk.selecting import select
 from ..vace_core.inputs.desk.tracker import span, track
+from ..vace_core.starter.profiles import profile_named
 from .comfy.bridge import pictures_of
 from .comfy.fitted import notes_of
 from .comfy.node import checked_values
 from .comfy.routes import Answer, Route, register
+from .comfy.settings import with_profile
 from .comfy.sockets import ReferenceStack
 from .desk import EMPTY, VaceDesk, condition_of, drawn_of
 from .desk_clips import fitted_clip, named_clip
@@ -33,7 +35,11 @@ def sheet(said: dict[str, Any]) -> Answer:
     clip, settings = named_clip(said.get("clip")), _table("settings", said.get("settings"))
     look = checked_values(VacePreviewVCU, {one: settings[one] for one in ("columns", "base") if one in settings})
     asked = {one: settings[one] for one in ("fps", "fit", "prompt", "negative_prompt") if one in settings}
-    values = checked_values(VaceDesk, {"fps": clip.fps, **asked, "desk": said.get("desk") or ""})
+    profile = settings.get("profile")
+    values = with_profile(
+        checked_values(VaceDesk, {"fps": clip.fps, **asked, "desk": said.get("desk") or ""}),
+        None if profile is None else profile_named(profile),
+    )
     fitted = fitted_clip(clip, values["fit"], values["fps"])
     count, height, width = fitted.source.shape
     drawn = drawn_of(values["desk"], (count, height, width))

@@ -13,6 +13,7 @@ from ..vace_core.errors import InputError, shortened
 from ..vace_core.inputs.fitted import Fitted, fit_ends, fit_pictures
 from ..vace_core.inputs.fitting import growth
 from .comfy import host, sockets
+from .comfy.chosen import ZERO
 from .comfy.fitted import (
     fit_clip,
     grid_of,
@@ -24,11 +25,11 @@ from .comfy.fitted import (
     source_of,
     target_of,
 )
-from .comfy.node import Node
+from .comfy.node import Task
 from .comfy.registry import tips
 
 
-class VaceInpaintVideo(Node):
+class VaceInpaintVideo(Task):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(
@@ -45,6 +46,7 @@ class VaceInpaintVideo(Node):
                 sockets.fps(),
                 sockets.fit(),
                 *sockets.prompts(),
+                sockets.for_model(),
             ],
             outputs=[sockets.vcu_output()],
             aliases=["inpainting", "object removal", "remove object", "replace object", "replace background", "mv2v"],
@@ -58,7 +60,7 @@ class VaceInpaintVideo(Node):
         return host.output(cls, padded(vcu, clip), notes=(*notes_of(clip), *notes))
 
 
-class VaceOutpaintVideo(Node):
+class VaceOutpaintVideo(Task):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(
@@ -77,6 +79,7 @@ class VaceOutpaintVideo(Node):
                 sockets.fps(),
                 sockets.fit(),
                 *sockets.prompts(),
+                sockets.for_model(),
             ],
             outputs=[sockets.vcu_output()],
             aliases=["outpainting", "pad image for outpainting", "extend canvas", "uncrop", "zoom out", "reframe"],
@@ -111,7 +114,7 @@ class VaceOutpaintVideo(Node):
         return host.output(cls, padded(vcu, clip), notes=said)
 
 
-class VaceExtendVideo(Node):
+class VaceExtendVideo(Task):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(
@@ -157,7 +160,7 @@ class VaceExtendVideo(Node):
         return _extended(cls, first, last, length, keep, fps, fit, prompt, negative_prompt)
 
 
-class VaceJoinVideos(Node):
+class VaceJoinVideos(Task):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(
@@ -190,7 +193,7 @@ class VaceJoinVideos(Node):
         return _extended(cls, first, last, length, keep, fps, fit, prompt, negative_prompt)
 
 
-class VacePlaceKeyframes(Node):
+class VacePlaceKeyframes(Task):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(
@@ -203,13 +206,14 @@ class VacePlaceKeyframes(Node):
                 io.String.Input(
                     "positions",
                     default="0, -1",
-                    tooltip="The frame of each image, separated by commas. 0 is the first, -1 the last, -2 the "
-                    "one before.",
+                    tooltip="The frame of each image, separated by commas. 0 is the first, -1 or L the last, -2 "
+                    "the one before.",
                 ),
                 sockets.length_input(),
                 sockets.fps(),
                 sockets.fit(),
                 *sockets.prompts(),
+                sockets.for_model(),
             ],
             outputs=[sockets.vcu_output()],
             aliases=["first middle last frame", "fmlf", "storyboard", "inbetween"],
@@ -240,10 +244,11 @@ def _ends() -> list[Any]:
         io.Int.Input(
             "length",
             default=81,
-            min=5,
+            min=0,
             max=8192,
             step=4,
-            tooltip=f"Frames the model works on, input frames included: {tips('length', ', ')}. 81 is valid for all.",
+            tooltip=f"Frames the model works on, input frames included: {tips('length', ', ')}. 81 is valid for all. "
+            f"{ZERO}",
         ),
         io.Int.Input(
             "keep",
@@ -256,6 +261,7 @@ def _ends() -> list[Any]:
         sockets.fps(),
         sockets.fit(),
         *sockets.prompts(),
+        sockets.for_model(),
     ]
 
 
@@ -297,6 +303,11 @@ def _frames(end: Fitted | None) -> Tensor | None:
     return None if end is None else end.frames
 
 
+def _place(text: str) -> int:
+    """The number of a frame; L is the last one, as other packs have it."""
+    return -1 if text.strip().lower() == "l" else int(text)
+
+
 def _positions(text: str, length: int, pictures: int) -> list[int]:
     """The frame of each image.
 
@@ -304,11 +315,12 @@ def _positions(text: str, length: int, pictures: int) -> list[int]:
         InputError: they are no numbers, not as many as there are images, beside the video, or the same twice.
     """
     try:
-        typed = [int(part) for part in text.replace(";", ",").split(",") if part.strip()]
+        typed = [_place(part) for part in text.replace(";", ",").split(",") if part.strip()]
     except ValueError:
         raise InputError(
             "positions-unreadable",
-            'positions is "{value}". Whole numbers separated by commas are needed, such as 0, 40, -1. Change it.',
+            'positions is "{value}". Whole numbers separated by commas are needed, such as 0, 40, -1, or L for the '
+            "last frame. Change it.",
             value=shortened(text),
         ) from None
     if len(typed) != pictures:

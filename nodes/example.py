@@ -85,7 +85,7 @@ class VaceExampleClip(Node):
                     options=list(SCENES),
                     tooltip="What happens in the clip. The two parts of the ring are for VACE Join Videos.",
                 ),
-                sockets.length_input(LENGTH),
+                sockets.length_input(LENGTH, left=False),
             ],
             outputs=[
                 io.Image.Output(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from ..vace_core.files.checkpoint import open_checkpoint
 from ..vace_core.loading.assembly import check_family, family_in, load_model, lora_changes
 from ..vace_core.loading.detection import identify
 from ..vace_core.loading.inspect import inspect
+from ..vace_core.loading.lora import Lora
+from ..vace_core.loading.profiles import Profile
 from ..vace_core.models.family import Family
 from ..vace_core.models.wan.family import WAN
 from ..vace_core.pipeline import VaceModel
@@ -69,7 +72,7 @@ class VaceLoadStarter(Node):
         core = starter.load_starter(folder=starter.WEIGHTS, ops=placement.managed_layers())
         base = host.load_diffusion_model(starter.part_file(starter.WEIGHTS, "base"))
         adapter = AdapterFile(path=starter.part_file(starter.WEIGHTS, "adapter"))
-        return host.output(cls, managed(core, WAN, starter.STARTER_OPTIONS), base, adapter)
+        return host.output(cls, managed(core, WAN, starter.STARTER_OPTIONS, starter.STARTER), base, adapter)
 
 
 class VaceLoadModel(Node):
@@ -146,29 +149,12 @@ class VaceLoadModel(Node):
         vae_path = paths[0] if vae == IN_MODEL else host.model_path(vae, "vae")
         text_path = host.model_path(text_encoder, "text_encoders")
         family = family_in(paths[0])
-        check_family(family, vae=vae_path, bases=paths[1:], adapters=adapters)
-        _check_text(text_path, family)
-        lora_changes(files_of(loras), paths, adapters, say=False)  # before the text encoder is read
-        clip = host.load_clip(text_path, comfy_family(family).clip_type)
-        transformer, pixels = placement.dtypes(sum(inspect(paths[0]).parameters.values()), family.dtypes)
-        short = placement.saying_short_memory("reading the model's files", "Choose a smaller model")
-        with captured_warnings() as warned, short:
-            core = load_model(
-                paths[0],
-                vae=vae_path,
-                text=native.ClipText(clip, cased=family.text.cased),
-                adapter=adapters[0],
-                low_noise=paths[1] if len(paths) > 1 else None,
-                low_noise_adapter=adapters[1] if len(paths) > 1 else None,
-                boundary=boundary,
-                dtype=transformer,
-                vae_dtype=pixels,
-                ops=placement.managed_layers(),
-                keep_packed=True,
-                lora=files_of(loras),
+        usual = family.options if len(paths) == 1 else family.pair_options
+        with captured_warnings() as warned:
+            made = loaded(
+                family, usual, paths, adapters, vae=vae_path, text=text_path, loras=files_of(loras), boundary=boundary
             )
-        usual = family.options if core.low_noise is None else family.pair_options
-        return host.output(cls, managed(core, family, usual), notes=[_model_note(family, usual), *warned])
+        return host.output(cls, made, notes=[_model_note(family, usual), *warned])
 
 
 class VaceLoadAdapter(Node):
@@ -258,7 +244,59 @@ class VaceUseNativeModel(Node):
         return host.output(cls, made)
 
 
-def managed(core: VaceModel, family: Family, usual: SamplingOptions) -> LibraryModel:
+def loaded(
+    family: Family,
+    usual: SamplingOptions,
+    bases: Sequence[Path],
+    adapters: Sequence[Path],
+    *,
+    vae: Path,
+    text: Path,
+    loras: Sequence[Lora] = (),
+    boundary: float = PAIR_BOUNDARY,
+    profile: Profile | None = None,
+) -> LibraryModel:
+    """A model from its files, which are checked to belong together before a weight is read.
+
+    Args:
+        family: Of the first base.
+        usual: Its default sampling options.
+        bases: The transformer, or those of a pair for high and for low noise.
+        adapters: Files of their adapters, as many.
+        vae: File of the VAE.
+        text: File of the text encoder.
+        loras: Merged into transformers and adapters.
+        boundary: Noise level from which on the second transformer takes over.
+        profile: What the model was chosen by, if it was.
+
+    Raises:
+        ModelError: a file is missing or damaged, or the parts do not belong together.
+    """
+    check_family(family, vae=vae, bases=bases[1:], adapters=adapters)
+    _check_text(text, family)
+    lora_changes(loras, bases, adapters, say=False)  # before the text encoder is read
+    clip = host.load_clip(text, comfy_family(family).clip_type)
+    transformer, pixels = placement.dtypes(sum(inspect(bases[0]).parameters.values()), family.dtypes)
+    pair = len(bases) > 1
+    with placement.saying_short_memory("reading the model's files", "Choose a smaller model"):
+        core = load_model(
+            bases[0],
+            vae=vae,
+            text=native.ClipText(clip, cased=family.text.cased),
+            adapter=adapters[0],
+            low_noise=bases[1] if pair else None,
+            low_noise_adapter=adapters[1] if pair else None,
+            boundary=boundary,
+            dtype=transformer,
+            vae_dtype=pixels,
+            ops=placement.managed_layers(),
+            keep_packed=True,
+            lora=loras,
+        )
+    return managed(core, family, usual, profile)
+
+
+def managed(core: VaceModel, family: Family, usual: SamplingOptions, profile: Profile | None = None) -> LibraryModel:
     """A model of ours whose networks ComfyUI moves."""
     vae: Any = core.vae
     experts = [expert for expert in (core.expert, core.low_noise) if expert is not None]
@@ -268,6 +306,7 @@ def managed(core: VaceModel, family: Family, usual: SamplingOptions) -> LibraryM
         usual=usual,
         vae=placement.vae_patcher(vae.network),
         experts=tuple(placement.patcher(memory.VaceTransformer(expert)) for expert in experts),
+        profile=profile,
     )
 
 

@@ -19,6 +19,7 @@ from ..vace_core.vcu import VideoConditionUnit
 from .comfy import host, placement, sockets
 from .comfy.node import Node, captured_warnings
 from .comfy.registry import tips
+from .comfy.settings import published
 from .comfy.sockets import LibraryModel, LongPlan, MoreOptions, NativeModel
 from .comfy.windowed import Film, networks, pictures_for, windows_made
 from .finish import edges, joined
@@ -139,10 +140,7 @@ class VaceSampleLongVideo(Node):
         plan.plan.check_clip(vcu.shown_frames, vcu.fps, family.grid)
         check_strengths(strengths, len(plan.plan))
         chosen = replace(
-            usual if shift == 0 else replace(usual, shift=shift, shift_growth=0.0),
-            steps=steps,
-            guidance_scale=cfg,
-            solver=sampler,
+            published(usual, steps=steps, cfg=cfg, shift=shift, sampler=sampler),
             seed=seed,
             strength=strength,
         )

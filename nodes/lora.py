@@ -11,6 +11,7 @@ from .comfy.node import Node
 from .comfy.sockets import LoraStack
 
 FOLDER = "loras"
+NONE = "none"
 NETWORKS: dict[str, Noise | None] = {"both": None, "high noise": "high", "low noise": "low"}
 
 
@@ -22,14 +23,15 @@ class VaceLoadLora(Node):
         return sockets.schema(
             "VaceLoadLora",
             "VACE Load LoRA",
-            "Chooses a LoRA for VACE Load Model, which merges it into base and adapter, or for VACE Attach Adapter. "
-            "Several are chained, and add up. For ComfyUI's own MODEL use its LoRA loaders.",
+            "Chooses a LoRA for VACE Model or VACE Load Model, which merge it into base and adapter, or for VACE "
+            "Attach Adapter. Several are chained, and add up. For ComfyUI's own MODEL use its LoRA loaders.",
             inputs=[
                 io.Combo.Input(
                     "lora",
-                    options=host.model_names(FOLDER),
+                    options=[NONE, *host.model_names(FOLDER)],
+                    default=NONE,
                     tooltip="A LoRA for the model, with the names of any common trainer (kohya, diffusers, official, "
-                    "LightX2V).",
+                    "LightX2V). none = no change.",
                 ),
                 io.Float.Input(
                     "strength",
@@ -48,7 +50,11 @@ class VaceLoadLora(Node):
                 ),
                 sockets.Loras.Input("loras", optional=True, tooltip="Further LoRAs, from another VACE Load LoRA."),
             ],
-            outputs=[sockets.Loras.Output(display_name="loras", tooltip="For VACE Load Model or VACE Attach Adapter.")],
+            outputs=[
+                sockets.Loras.Output(
+                    display_name="loras", tooltip="For VACE Model, VACE Load Model or VACE Attach Adapter."
+                )
+            ],
             aliases=["lora loader", "lora stack", "lightx2v", "causvid", "distilled"],
         )
 
@@ -56,12 +62,15 @@ class VaceLoadLora(Node):
     def fingerprint_inputs(
         cls, lora: str, strength: float, network: str, loras: LoraStack | None = None
     ) -> list[tuple[str, int, int]]:
-        return host.stamps([host.model_path(lora, FOLDER)])
+        return host.stamps([host.model_path(lora, FOLDER)] if lora != NONE else [])
 
     @classmethod
     def execute(cls, lora: str, strength: float, network: str, loras: LoraStack | None = None) -> io.NodeOutput:
+        before = files_of(loras)
+        if lora == NONE:
+            return host.output(cls, LoraStack(loras=before), notes=[f"{one}." for one in before] or ["No LoRA."])
         own = Lora(path=host.model_path(lora, FOLDER), strength=strength, noise=NETWORKS[network])
-        stack = LoraStack(loras=(*(loras.loras if loras else ()), own))
+        stack = LoraStack(loras=(*before, own))
         return host.output(cls, stack, notes=[f"{one}." for one in stack.loras])
 
 

@@ -20,7 +20,9 @@ from ..vace_core.sampling.windows import Keyframe, Plan
 from ..vace_core.vcu import VideoConditionUnit
 from .comfy import host, sockets
 from .comfy.bridge import pictures_of
+from .comfy.chosen import ZERO, ChosenModel
 from .comfy.node import Node
+from .comfy.settings import with_settings
 from .comfy.sockets import LibraryModel, LongPlan, NativeModel
 
 WINDOW = 81
@@ -28,6 +30,8 @@ SHOWN = 100  # lines of a plan below the node
 
 
 class VacePlanWindows(Node):
+    loads = False
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(
@@ -43,11 +47,11 @@ class VacePlanWindows(Node):
                 io.Int.Input(
                     "window",
                     default=WINDOW,
-                    min=1,
+                    min=0,
                     max=8192,
                     step=4,
                     tooltip="Frames of a window at most, 4n + 1 (LTX-Video 8n + 1): what the model makes in one pass. "
-                    "81 for Wan, 97 for LTX-Video, 17 for the starter.",
+                    f"81 for Wan, 97 for LTX-Video, 17 for the starter. {ZERO}",
                 ),
                 io.Int.Input(
                     "overlap",
@@ -162,9 +166,11 @@ class VacePlanWindows(Node):
         changes: str,
         saved_plan: str,
         vcu: VideoConditionUnit | None = None,
-        model: LibraryModel | NativeModel | None = None,
+        model: LibraryModel | NativeModel | ChosenModel | None = None,
         pictures: Any | None = None,
     ) -> io.NodeOutput:
+        own = with_settings({"window": window, "fps": fps}, model)
+        window, fps = own["window"], own["fps"]
         grid = WAN.grid if model is None else sockets.usual(model)[0].grid
         if vcu is not None:
             length, fps = vcu.shown_frames, vcu.fps

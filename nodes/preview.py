@@ -13,13 +13,18 @@ from ..vace_core.preview.sheet import contact_sheet
 from ..vace_core.preview.warnings import warnings
 from ..vace_core.vcu import VideoConditionUnit
 from .comfy import host, sockets
+from .comfy.chosen import ChosenModel
 from .comfy.node import Node
+from .comfy.settings import profile_of, unlike
+from .comfy.sockets import LibraryModel, NativeModel
 
 NOTHING = "Nothing looks wrong."
 BASES = {family.name: family for family in FAMILIES}
 
 
 class VacePreviewVCU(Node):
+    loads = False
+
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(
@@ -38,29 +43,51 @@ class VacePreviewVCU(Node):
                     tooltip="The model family the VCU is for: it decides which size and length fit and which "
                     "mask frames are read.",
                 ),
+                sockets.Model.Input(
+                    "model",
+                    optional=True,
+                    tooltip="The model that the VCU is for, in place of base: what does not belong together is said. "
+                    "It is not loaded for that.",
+                ),
             ],
             outputs=[
                 sockets.vcu_output(),
                 io.Image.Output(display_name="sheet", tooltip="The contact sheet that the node shows."),
                 io.String.Output(display_name="warnings", tooltip="The warnings, one sentence a line."),
+                sockets.passed_model(),
             ],
             aliases=["contact sheet", "check mask", "debug", "preview control video"],
             output_node=True,
         )
 
     @classmethod
-    def execute(cls, vcu: VideoConditionUnit, columns: int, base: str = next(iter(BASES))) -> io.NodeOutput:
-        sheet, found = preview(vcu, columns, base)
+    def execute(
+        cls,
+        vcu: VideoConditionUnit,
+        columns: int,
+        base: str = next(iter(BASES)),
+        model: LibraryModel | NativeModel | ChosenModel | None = None,
+    ) -> io.NodeOutput:
+        sheet, found = preview(vcu, columns, base, model)
         image = torch.from_numpy(np.array(sheet)).float().div_(255)[None]
-        return host.output(cls, vcu, image, "\n".join(found), notes=found or [NOTHING], images=image)
+        return host.output(cls, vcu, image, "\n".join(found), model, notes=found or [NOTHING], images=image)
 
 
-def preview(vcu: VideoConditionUnit, columns: int, base: str) -> tuple[Image, list[str]]:
-    """The contact sheet of a VCU, and what is to be known of it, for a model family by name."""
+def preview(
+    vcu: VideoConditionUnit,
+    columns: int,
+    base: str,
+    model: LibraryModel | NativeModel | ChosenModel | None = None,
+) -> tuple[Image, list[str]]:
+    """The contact sheet of a VCU, and what is to be known of it, for a model family by name or a model."""
     family, seen, unfit = BASES[base], None, list[str]()
+    if model is not None:
+        profile = profile_of(model)
+        family, base, found = profile.family, profile.title, unlike(profile, vcu)
+        unfit = [] if found is None else [found]
     try:
         family.grid.check(vcu.num_frames, vcu.height, vcu.width)
         seen = family.mask_frames(vcu.num_frames)
     except ShapeError as error:
-        unfit = [f"Not for {base}: {error}"]
+        unfit += [f"Not for {base}: {error}"]
     return contact_sheet(vcu, mask_frames=seen, columns=columns), [*unfit, *warnings(vcu, mask_frames=seen)]

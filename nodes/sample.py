@@ -22,13 +22,13 @@ from ..vace_core.sampling.presets import DISTILLED
 from ..vace_core.sampling.schedule import grown_shift
 from ..vace_core.sampling.solvers import SOLVERS
 from ..vace_core.sampling.strength import Strength
-from ..vace_core.starter.outside import outside
-from ..vace_core.starter.text import StarterText
 from ..vace_core.vcu import VideoConditionUnit
 from .comfy import host, memory, native, placement, sockets
+from .comfy.chosen import AUTO
 from .comfy.fitted import check_for_model
 from .comfy.node import Node, captured_warnings
 from .comfy.registry import tips
+from .comfy.settings import CFG, profile_of, published, unlike
 from .comfy.sockets import ConditionStack, LibraryModel, MoreOptions, NativeModel
 from .comfy.where import Where, all_conditions, check_start, started
 from .comfy.windowed import EncodedTexts
@@ -57,21 +57,26 @@ def sampling(*, seed: str, steps: str, shift: str) -> list[Any]:
         io.Int.Input(
             "steps",
             default=30,
-            min=1,
+            min=0,
             max=1000,
-            tooltip=f"{steps}: {tips('steps', ' ')}, 20 is enough for most.",
+            tooltip=f"{steps}: {tips('steps', ' ')}, 20 is enough for most. 0 = as the model was published.",
         ),
         io.Float.Input(
             "cfg",
             default=5.0,
-            min=0.0,
+            min=CFG,
             max=100.0,
             step=0.1,
             tooltip=f"Guidance scale (CFG): how closely the prompt is followed. {tips('cfg', ', ')}, 2 for the "
-            "starter. 1 = off, twice as fast.",
+            "starter. 1 = off, twice as fast. -1 = as the model was published.",
         ),
         io.Float.Input("shift", default=0.0, min=0.0, max=100.0, step=0.01, tooltip=shift),
-        io.Combo.Input("sampler", options=list(SOLVERS), default="unipc", tooltip=f"{tips('sampler', ', ')}."),
+        io.Combo.Input(
+            "sampler",
+            options=[*SOLVERS, AUTO],
+            default="unipc",
+            tooltip=f"{tips('sampler', ', ')}. auto = as the model was published.",
+        ),
     ]
 
 
@@ -146,7 +151,8 @@ class VaceSampleVideo(Node):
             outputs=[
                 io.Latent.Output(
                     display_name="samples", tooltip="The latents of the video, without the reference frames."
-                )
+                ),
+                sockets.passed_model(),
             ],
             aliases=["ksampler", "wan sampler", "vace strength"],
         )
@@ -177,12 +183,9 @@ class VaceSampleVideo(Node):
         check_for_model(vcu, family.grid)
         levels = () if sigmas is None else tuple(float(level) for level in sigmas.flatten())
         chosen = replace(
-            usual if shift == 0 else replace(usual, shift=shift, shift_growth=0.0),
-            steps=steps,
-            guidance_scale=cfg,
+            published(usual, steps=steps, cfg=cfg, shift=shift, sampler=sampler),
             stg_scale=stg if usual.stg_scale else 0.0,
             denoise=denoise,
-            solver=sampler,
             seed=seed,
             # With further conditions the number is that of this VCU alone.
             strength=strength if conditions is None else 1.0,
@@ -218,7 +221,7 @@ class VaceSampleVideo(Node):
         check_finite(samples, "Sampling", pipeline.MODEL_ADVICE)
         placement.free_cache()
         notes = [*outside_note(model, vcu), sampling_note(chosen, family, vcu), *warned]
-        return host.output(cls, {"samples": samples}, notes=notes)
+        return host.output(cls, {"samples": samples}, model, notes=notes)
 
 
 def _sample(
@@ -251,9 +254,8 @@ def _sample(
 
 
 def outside_note(model: LibraryModel | NativeModel, vcu: VideoConditionUnit) -> list[str]:
-    """What a VCU asks for that the starter was not trained on, if that is the model."""
-    starter = isinstance(model, LibraryModel) and isinstance(model.core.text, StarterText)
-    found = outside(vcu) if starter else None
+    """What a VCU asks for that the model was not trained on."""
+    found = unlike(profile_of(model), vcu)
     return [] if found is None else [f"! {found}"]
 
 

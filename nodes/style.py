@@ -10,10 +10,10 @@ from ..vace_core.tasks import anything
 from .comfy import host, sockets
 from .comfy.bridge import images_of, pictures_of
 from .comfy.fitted import fit_clip, fit_mask, notes_of, padded
-from .comfy.node import Node
+from .comfy.node import Task
 
 
-class VaceStylizeVideo(Node):
+class VaceStylizeVideo(Task):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return sockets.schema(
@@ -42,6 +42,7 @@ class VaceStylizeVideo(Node):
                     "References. The middle of each fills the frame.",
                 ),
                 io.Mask.Input("mask", optional=True, tooltip="Restyle only where the mask is white; the rest is kept."),
+                sockets.for_model(),
             ],
             outputs=[
                 sockets.vcu_output(),

@@ -118,9 +118,9 @@ def mask_given(mask: Any) -> Tensor:
     if masks is None:
         raise InputError(
             "mask-empty",
-            "The mask is empty: it is the black one that Load Image gives for an image without transparency. "
-            "A mask that is white where something is to be generated is needed. Paint one in the mask "
-            "editor, or connect another.",
+            "The mask is black everywhere, so that nothing would be generated; what Load Image gives for an image "
+            "without transparency is such a mask too. A mask that is white where something is to be generated is "
+            "needed. Paint one in the mask editor, or connect another.",
         )
     return masks
 

@@ -24,6 +24,8 @@ from ...vace_core.checks.numbers import check_number, check_whole
 from ...vace_core.errors import InputError, VaceError, shortened
 from ...vace_core.sampling.strength import Strength
 from ...vace_core.vcu import VideoConditionUnit
+from .chosen import ChosenModel
+from .settings import with_settings
 from .sockets import (
     ANY_RATE,
     AdapterFile,
@@ -45,9 +47,16 @@ class Node(io.ComfyNode):
 
     Attributes:
         files: Inputs whose choices are files; where one is missing, what looks for it says so.
+        loads: Whether it needs the weights of a model that is connected, rather than what is known of it before.
     """
 
     files: ClassVar[frozenset[str]] = frozenset()
+    loads: ClassVar[bool] = True
+
+    @classmethod
+    def filled(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """The values for `execute`, those among them that were left to something else."""
+        return values
 
     def __init_subclass__(cls, **named: Any) -> None:
         super().__init_subclass__(**named)
@@ -62,7 +71,7 @@ def _executing(execute: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(execute)
     def checked(cls: Any, **values: Any) -> Any:
         with _printable_errors():
-            return execute(cls, **_checked(cls, values))
+            return execute(cls, **cls.filled(_checked(cls, values)))
 
     return checked
 
@@ -74,6 +83,16 @@ def _fingerprinting(fingerprint: Callable[..., Any]) -> Callable[..., Any]:
             return fingerprint(cls, **values)
 
     return printable
+
+
+class Task(Node):
+    """A node that builds a VCU for a model: what it leaves to the model is filled in, and `execute` never sees it."""
+
+    loads = False
+
+    @classmethod
+    def filled(cls, values: dict[str, Any]) -> dict[str, Any]:
+        return with_settings(values, values.pop("model", None))
 
 
 @contextmanager
@@ -180,7 +199,10 @@ SOCKETS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "CLIP": (_has("tokenize", "encode_from_tokens_scheduled"), "A CLIP is needed. Connect Load CLIP."),
     "VAE": (_has("encode", "decode"), "A VAE is needed. Connect Load VAE."),
     "VACE_VCU": (_of(VideoConditionUnit), "A unit is needed. Connect the output vcu of a VACE task."),
-    "VACE_MODEL": (_of(LibraryModel, NativeModel), "A VACE model is needed. Connect one of the VACE loaders."),
+    "VACE_MODEL": (
+        _of(LibraryModel, NativeModel, ChosenModel),
+        "A VACE model is needed. Connect one of the VACE loaders.",
+    ),
     "VACE_ADAPTER": (_of(AdapterFile), "A VACE adapter is needed. Connect VACE Load Adapter."),
     "VACE_LORAS": (_of(LoraStack), "LoRAs are needed. Connect VACE Load LoRA."),
     "VACE_OPTIONS": (_of(MoreOptions), "Sampling options are needed. Connect VACE Sampling Options."),
@@ -204,7 +226,10 @@ def _checked(cls: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     forms = {one.id: one for one in cls.define_schema().inputs}
     # An optional input that is linked to nothing is one that is not there.
     given = {name: value for name, value in values.items() if value is not None or not forms[name].optional}
-    return {name: _value(forms[name], value, cls.files) for name, value in given.items()}
+    checked = {name: _value(forms[name], value, cls.files) for name, value in given.items()}
+    if not cls.loads:
+        return checked
+    return {name: value.loaded if isinstance(value, ChosenModel) else value for name, value in checked.items()}
 
 
 def checked_values(cls: Any, values: Mapping[str, Any]) -> dict[str, Any]:

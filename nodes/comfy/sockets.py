@@ -14,6 +14,7 @@ from ...vace_core.geometry import Box
 from ...vace_core.inputs.blending import BLEND_MODES
 from ...vace_core.inputs.fitting import ResolutionPreset
 from ...vace_core.loading.lora import Lora
+from ...vace_core.loading.profiles import Profile
 from ...vace_core.models.family import Family
 from ...vace_core.pipeline import VaceModel
 from ...vace_core.pipeline.windowed import Joining
@@ -22,6 +23,7 @@ from ...vace_core.sampling.guidance import PAIR_BOUNDARY
 from ...vace_core.sampling.options import SamplingOptions
 from ...vace_core.sampling.windows import Plan
 from ...vace_core.starter.model import STARTER_PRESET
+from .chosen import AUTO_FITS, DECIDES, ZERO, ChosenModel
 from .registry import COMFY_FAMILIES, NATIVE_VACE, tips
 
 Vcu = io.Custom("VACE_VCU")
@@ -61,7 +63,7 @@ LATENT_TIP = "A latent of the VCU's size and length: empty, or as latent says."
 
 WIDEST = 4.0  # the most that is added at a side, as a fraction of the image's
 
-SIDE = f"In pixels, {tips('side', '; ')}."
+SIDE = f"In pixels, {tips('side', '; ')}. {ZERO}"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -74,6 +76,7 @@ class LibraryModel:
         experts: The handle of its transformer with the adapter, and that of its low-noise ones if it has them.
         family: Its model family.
         usual: Its default sampling options.
+        profile: What it was chosen by, if it was.
     """
 
     core: VaceModel
@@ -81,6 +84,7 @@ class LibraryModel:
     usual: SamplingOptions
     vae: Any | None = None
     experts: tuple[Any | None, ...] = (None, None)
+    profile: Profile | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -173,8 +177,10 @@ class CropStitch:
     boxes: tuple[Box, ...]
 
 
-def usual(model: LibraryModel | NativeModel) -> tuple[Family, SamplingOptions]:
+def usual(model: LibraryModel | NativeModel | ChosenModel) -> tuple[Family, SamplingOptions]:
     """The model family, and the default sampling options."""
+    if isinstance(model, ChosenModel):
+        return model.profile.family, model.profile.usual
     if isinstance(model, LibraryModel):
         return model.family, model.usual
     return NATIVE_VACE, NATIVE_VACE.options if model.low_noise is None else NATIVE_VACE.pair_options
@@ -271,6 +277,14 @@ def where() -> list[Any]:
     ]
 
 
+def for_model() -> Any:
+    return Model.Input("model", optional=True, tooltip=DECIDES)
+
+
+def passed_model() -> Any:
+    return Model.Output(display_name="model", tooltip="The model that came in, passed on to the next node.")
+
+
 def latent() -> Any:
     return io.Combo.Input(
         "latent",
@@ -286,11 +300,11 @@ def fps(default: float = 16.0) -> Any:
     return io.Float.Input(
         ANY_RATE,
         default=default,
-        min=0.1,
+        min=0.0,
         max=240.0,
         step=0.01,
         tooltip="Frames per second of the input video: link the fps of Get Video Components. Without an input "
-        f"video, of the result: {tips('fps', ', ')}.",
+        f"video, of the result: {tips('fps', ', ')}. {ZERO}",
     )
 
 
@@ -308,7 +322,7 @@ def blend() -> Any:
 def fit() -> Any:
     return io.Combo.Input(
         "fit",
-        options=list(FITS),
+        options=[*FITS, *AUTO_FITS],
         default="480p",
         tooltip=(
             "How the video is resized and cut for the model. 480p and 720p (for Wan) and LTX-Video keep the "
@@ -316,7 +330,7 @@ def fit() -> Any:
             "does so for the small built-in model. They thin a long clip out in time, as the official code does; with "
             '"all frames" every frame and the rate are kept, and a clip that is too long for one pass is an error; '
             'with "any length" it is not: VACE Sample Long Video makes it by windows. "as it is" changes nothing, and '
-            "stops with an error if the model cannot take it."
+            "stops with an error if the model cannot take it. auto is the fit of the model that is connected."
         ),
     )
 
@@ -324,20 +338,20 @@ def fit() -> Any:
 def sizes(width: int = 832, height: int = 480, length: int = 81) -> list[Any]:
     """Size and length of a result without an input video."""
     return [
-        io.Int.Input("width", default=width, min=16, max=8192, step=16, tooltip=SIDE),
-        io.Int.Input("height", default=height, min=16, max=8192, step=16, tooltip=SIDE),
+        io.Int.Input("width", default=width, min=0, max=8192, step=16, tooltip=SIDE),
+        io.Int.Input("height", default=height, min=0, max=8192, step=16, tooltip=SIDE),
         length_input(length),
     ]
 
 
-def length_input(default: int = 81) -> Any:
+def length_input(default: int = 81, *, left: bool = True) -> Any:
     return io.Int.Input(
         "length",
         default=default,
-        min=1,
+        min=0 if left else 1,
         max=8192,
         step=4,
-        tooltip=f"Number of frames: {tips('length', ', ')}. 17, 49, 81 and 97 are valid for all.",
+        tooltip=f"Number of frames: {tips('length', ', ')}. 17, 49, 81 and 97 are valid for all.{f' {ZERO}' * left}",
     )
 
 

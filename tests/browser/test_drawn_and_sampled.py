@@ -49,7 +49,7 @@ def _graph(task: str) -> dict:
     for path in sorted((PACK / "workflows").glob("*.json")):
         graph = json.loads(path.read_text())
         kinds = [node["type"] for node in graph["nodes"]]
-        if kinds.count(task) == 1 and "VaceLoadStarter" in kinds:
+        if kinds.count(task) == 1 and "VaceChooseModel" in kinds:
             node = graph["nodes"][kinds.index(task)]
             node["widgets_values"][-2] = PROMPT
             return graph

@@ -5,18 +5,18 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tools.workflows import templates, templates_models
+from tools.workflows import templates_models
 from tools.workflows.blueprints import ONE_NODE
-from tools.workflows.graph_json import Graph
+from tools.workflows.parts import LORA
 from tools.workflows.shipped import AT_ONCE, PROMPTS, SUBGRAPHS, WITH_FILES, WITH_NEWER_CORE, WITH_PACKS
 
 from .blueprint_prompt import flattened
 from .checks import CHECKS, Measure, outside
-from .recast import Recast, awake, needed, recast, replaced_in
+from .recast import Recast, needed, recast, replaced_in
 
 AS_IT_IS = "as it is"
 REAL_FILES = "starter's files, loaded by the loaders of real models"
@@ -33,6 +33,7 @@ RECASTS: dict[str, Recast] = {
     ),
     "VACE Native Model with LoRA through KSampler": Recast(picture="face that moves right", prompt=THING),
     "VACE Adapter on a Native Model through KSampler": Recast(picture="ring, first part", prompt=THING),
+    "VACE Adapter on a Wan Base": Recast(prompt="a blue star moves up on a plain mint background"),
     LTX_TITLE: Recast(
         scene="circle that moves right", prompt="a cyan circle moves right on a gradient mint background"
     ),
@@ -53,8 +54,8 @@ RECASTS["VACE Depth (Depth Anything 3)"] = RECASTS["VACE Depth (controlnet_aux)"
 RECASTS["VACE Animate (SDPose)"] = RECASTS["VACE Animate (DWPose)"]
 RECASTS["VACE Swap (SAM 3)"] = RECASTS["VACE Swap (SAM 2)"]
 
-AWAKE: tuple[Callable[[], Graph], ...] = (templates.inpaint, templates_models.adapter)
-"""Workflows in which the sleeping loaders of real models are run too, on the starter's files."""
+WITH_LORA = "with a LoRA"
+"""How the workflow of LoRA is run a second time, on one that lies in ComfyUI's folder."""
 
 BLUEPRINTS_LIKE = {
     "VACE Control": "VACE Scribble",
@@ -100,15 +101,8 @@ def runs() -> Iterator[Run]:
     for make in AT_ONCE:
         title = make().title
         yield Run(title=title, how=AS_IT_IS, prompt=frozen(title), checks=CHECKS[title])
-    for make in AWAKE:
-        graph = make()
-        yield Run(
-            title=graph.title,
-            how="the real model's loader awake, on the starter's files",
-            prompt=awake(graph),
-            checks=CHECKS[graph.title],
-            same_as=graph.title,
-        )
+    title = templates_models.lora().title
+    yield Run(title=title, how=WITH_LORA, prompt=with_lora(frozen(title)), checks=CHECKS[title])
     for make in (*WITH_FILES, *WITH_PACKS, *WITH_NEWER_CORE):
         title = make().title
         prompt = frozen(title)
@@ -133,6 +127,15 @@ def runs() -> Iterator[Run]:
             checks=(outside(), *CHECKS[like]) if crops else CHECKS[like],
             same_as="" if crops else like,
         )
+
+
+def with_lora(prompt: Mapping[str, Any]) -> dict[str, Any]:
+    """The prompt with the LoRA of `starter_files` in VACE Load LoRA."""
+    made = copy.deepcopy(dict(prompt))
+    for node in made.values():
+        if node["class_type"] == "VaceLoadLora":
+            node["inputs"]["lora"] = LORA["name"]
+    return made
 
 
 def kinds_of(prompt: Mapping[str, Any]) -> set[str]:

@@ -346,6 +346,7 @@ CHECKS: dict[str, tuple[Measure, ...]] = {
         meets(2.5),
     ),
     "VACE Loop": (during(0, 16, "red", "right"), during(17, 28, "red", "left"), meets(4.0)),
+    "VACE LoRA and Sampling Options": (present("red"), goes("red", "right")),
     "VACE Adapter on a Wan Base": (present("blue"), goes("blue", "up")),
     "VACE Attach Adapter": INPAINTED,
     "VACE Native Model with LoRA": (*kept(), seam(0.05), present("red"), goes("red", "right")),

@@ -25,23 +25,35 @@ CORE: dict[str, Callable[..., tuple[Any, ...]]] = {
         float(FPS),
     ),
     "LoadImage": lambda image: (example(*image.removesuffix(".png").rsplit(", ", 1))[:1], torch.zeros(1, 64, 64)),
+    "VaceLoadLora": lambda **_: (None,),
+    "VaceLoadAdapter": lambda **_: (None,),
+    "VaceLoadModel": lambda **_: (None,),
     "CreateBoundingBoxes": lambda editor_state, **_: (None, [editor_state], None),
 }
-"""ComfyUI's own nodes that stand in front of a task, on the files of `starter_files.py`."""
+"""ComfyUI's own nodes that stand in front of a task, on the files of `starter_files.py`, and loaders, which a VCU does
+not need where its size is set."""
 
 
 class Here:
-    """The nodes of a prompt, each computed when it is asked for, and once."""
+    """The nodes of a prompt, each computed when it is asked for, and once.
 
-    def __init__(self, prompt: Prompt) -> None:
-        self.prompt, self._made = prompt, dict[str, tuple[Any, ...]]()
+    Args:
+        nodes: The pack's own, by their ids; None = on a stand-in of ComfyUI's API.
+
+    Attributes:
+        made: The outputs of the nodes that were computed.
+    """
+
+    def __init__(self, prompt: Prompt, nodes: Mapping[str, Any] | None = None) -> None:
+        self.prompt, self.made = prompt, dict[str, tuple[Any, ...]]()
+        self._nodes = nodes
 
     def outputs(self, number: str) -> tuple[Any, ...]:
-        if number not in self._made:
+        if number not in self.made:
             node = self.prompt[number]
             values = {name: self.value(one) for name, one in node["inputs"].items()}
-            self._made[number] = _run(node["class_type"], values)
-        return self._made[number]
+            self.made[number] = _run(node["class_type"], values, self._nodes)
+        return self.made[number]
 
     def value(self, given: Any) -> Any:
         """A constant, or the output that a link leads to."""
@@ -73,10 +85,10 @@ class Here:
         return self.value(self.prompt[self.first(class_type)]["inputs"][name])
 
 
-def _run(class_type: str, values: dict[str, Any]) -> tuple[Any, ...]:
+def _run(class_type: str, values: dict[str, Any], nodes: Mapping[str, Any] | None) -> tuple[Any, ...]:
     if class_type in CORE:
         return CORE[class_type](**values)
-    node = pack().by_id[class_type]
+    node = (nodes or pack().by_id)[class_type]
     with torch.inference_mode():
         made = node.PREPARE_CLASS_CLONE({}).EXECUTE_NORMALIZED(**values)
     assert made.result is not None, class_type

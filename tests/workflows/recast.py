@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tools.workflows.forms import pack_forms
-from tools.workflows.graph_json import Graph
-from tools.workflows.parts import FIT, LTX, SAMPLING, SIZE, SMALL, TEXT, VAE
+from tools.workflows.parts import CHOICE, STARTER
 
 from .starter_files import SIDE, clip_name, picture_name
 
@@ -28,6 +27,9 @@ FOUND: dict[str, dict[int, str]] = {
 }
 """Nodes that an example clip stands in for: which of its outputs is given in the place of each of theirs."""
 
+FIT = {"fit": "starter"}
+SIZE = {"width": 64, "height": 64, "length": 17, "fps": 8.0}
+SAMPLING = {"steps": 20, "cfg": 2.0, "shift": 3.0, "sampler": "unipc"}
 SAMPLERS = {"VaceSampleVideo": ("steps", "cfg", "shift", "sampler"), "KSampler": ("steps", "cfg")}
 GROWN = 2  # pixels: of a frame of 64
 BOX = {"x": 4, "y": 13, "width": 54, "height": 31}
@@ -77,20 +79,6 @@ def needed(prompt: Mapping[str, Any]) -> dict[str, Any]:
     return {number: node for number, node in prompt.items() if number in wanted}
 
 
-FEW_STEPS = ("VaceLoadLora", "VaceSamplingOptions")  # asleep beside the loaders, and not of every real model
-
-
-def awake(graph: Graph) -> dict[str, Any]:
-    """The prompt in which the sleeping loader of the real model is connected in the starter's place."""
-    for node in graph.nodes:
-        if node.form.node_id not in FEW_STEPS:
-            node.mode = 0
-    nodes = {node.form.node_id: node for node in graph.nodes}
-    model = nodes["VaceLoadModel"]["model"]
-    nodes["VaceSampleVideo"].values["model"] = nodes["VaceDecodeVideo"].values["vae"] = model
-    return needed(graph.prompt())
-
-
 def is_link(value: Any) -> bool:
     return isinstance(value, list) and len(value) == 2 and isinstance(value[0], str)
 
@@ -121,8 +109,8 @@ def _changed(kind: str, inputs: Mapping[str, Any], with_: Recast) -> dict[str, A
         return {"width": SIDE, "height": SIDE, "editor_state": {"__value__": [BOX]}}
     if kind == "VaceComposeMasks":
         return {"grow": GROWN}
-    if kind == "VaceLoadModel" and inputs["model"] == LTX["name"]:
-        return {"model": SMALL["name"], "vae": VAE["name"], "text_encoder": TEXT["name"]}
+    if kind == CHOICE:
+        return {"profile": STARTER}
     if kind not in pack_forms() or "prompt" not in inputs:
         return {}
     usual = {**SIZE, **FIT, "prompt": with_.prompt}

@@ -12,7 +12,7 @@ from tools.workflows.shipped import everything
 
 POINTS = 60
 GRAPHS = everything()
-MOST = 4  # in one workflow
+MOST = 7  # in one workflow
 
 
 @pytest.mark.parametrize("graph", GRAPHS, ids=lambda graph: graph.title)
@@ -20,8 +20,8 @@ def test_few_links_pass_behind_nodes(graph):
     assert len(passed(graph)) <= MOST
 
 
-def test_most_workflows_have_no_link_that_does():
-    assert sum(not passed(graph) for graph in GRAPHS) > len(GRAPHS) / 2
+def test_hardly_any_link_does():
+    assert sum(len(passed(graph)) for graph in GRAPHS) < 0.1 * sum(len(graph.links()) for graph in GRAPHS)
 
 
 def passed(graph):

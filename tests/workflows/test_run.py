@@ -40,8 +40,7 @@ def test_every_workflow_and_blueprint_is_run():
 
 def test_every_node_of_the_pack_is_run():
     ran = {node["class_type"] for one in RUNS for node in one.prompt.values()}
-    with_lora = {"VaceLoadLora", "VaceSamplingOptions"}  # which nothing here is distilled for; see nodes/test_lora
-    assert set(pack_forms()) - ran == with_lora
+    assert set(pack_forms()) - ran == set()
 
 
 class TestTheNumbers:

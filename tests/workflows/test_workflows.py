@@ -10,7 +10,7 @@ from PIL import Image
 from tools.workflows.forms import OURS, pack_forms
 from tools.workflows.graph_json import FIXED, Graph, form_of
 from tools.workflows.layout import TITLE
-from tools.workflows.parts import REAL_TITLE
+from tools.workflows.parts import CHOICE, SAMPLING, STARTER
 from tools.workflows.shipped import PAGE, PROMPTS, WORKFLOWS, at_once, everything, files
 
 from .picture_runs import pictured
@@ -106,7 +106,8 @@ def test_nodes_say_where_they_come_from(saved):
 def test_files_of_models_are_named_with_their_folder_and_address(saved):
     named = [model for node in saved["nodes"] for model in node["properties"].get("models", [])]
     note = next(node for node in saved["nodes"] if node["type"] == "MarkdownNote")["widgets_values"][0]
-    assert named or "VaceLoadStarter" in {node["type"] for node in saved["nodes"]}
+    kinds = {node["type"] for node in saved["nodes"]}
+    assert named or kinds & {"VaceLoadStarter", CHOICE}
     for model in named:
         assert set(model) == {"name", "url", "directory"}
         assert model["url"].endswith(model["name"])
@@ -117,6 +118,7 @@ def test_files_of_models_are_named_with_their_folder_and_address(saved):
 
 
 SAMPLERS = ("VaceSampleVideo", "VaceSampleLongVideo")
+PASSES_ON = ("VacePreviewVCU", "VaceSampleVideo")
 OWN_SAMPLER = [graph for graph in at_once() if any(one.form.node_id in SAMPLERS for one in graph.nodes)]
 
 
@@ -126,12 +128,16 @@ def sampler_of(graph):
 
 @pytest.mark.parametrize("graph", OWN_SAMPLER, ids=lambda graph: graph.title)
 class TestThoseThatRunAtOnce:
-    def test_the_starter_is_connected_and_the_real_model_sleeps(self, graph):
-        nodes = {node.form.node_id: node for node in graph.nodes}
-        assert sampler_of(graph).values["model"].node is nodes["VaceLoadStarter"]
-        assert all(one.values["vae"].node is nodes["VaceLoadStarter"] for name, one in nodes.items()
-                   if name == "VaceDecodeVideo")  # fmt: skip
-        assert (nodes["VaceLoadModel"].mode, nodes["VaceLoadModel"].title) == (2, REAL_TITLE)
+    def test_the_model_is_chosen_in_one_place(self, graph):
+        """Nothing but the profile has to be changed for another model: every node takes it, or what passes it on."""
+        choices = [node for node in graph.nodes if node.form.node_id == CHOICE]
+        assert [node.values["profile"] for node in choices] == [STARTER]
+        for node in graph.nodes:
+            assert not node.mode
+            for name in ("model", "vae"):
+                if name in {one.name for one in node.form.inputs}:
+                    origin = node.values[name].node
+                    assert origin is choices[0] or origin.form.node_id in PASSES_ON, f"{node.form.node_id}.{name}"
 
     def test_no_file_is_asked_for(self, graph):
         asked = {one["class_type"] for one in graph.prompt().values()} & {"LoadImage", "LoadVideo", "VaceLoadModel"}
@@ -142,11 +148,11 @@ class TestThoseThatRunAtOnce:
         assert {"VacePreviewVCU", "CreateVideo", "SaveVideo"} <= set(kinds)
         assert {"VaceSampleVideo", "VaceDecodeVideo"} <= set(kinds) or {"VacePlanWindows", SAMPLERS[1]} <= set(kinds)
 
-    def test_it_samples_as_the_starter_was_trained(self, graph):
+    def test_it_samples_as_the_model_was_published(self, graph):
         sampler = sampler_of(graph)
-        wanted = {"steps": 20, "cfg": 2.0, "shift": 3.0, "sampler": "unipc"}
+        wanted = {name: value for name, value in SAMPLING.items() if name != "seed"}
         assert {name: sampler.values[name] for name in wanted} == wanted
-        assert all(node.values.get("fit", "starter").split(",")[0] == "starter" for node in graph.nodes)
+        assert all(node.values.get("fit", "auto").split(",")[0] == "auto" for node in graph.nodes)
 
     def test_nothing_is_left_to_chance(self, graph):
         for node in graph.workflow()["nodes"]:

@@ -49,6 +49,17 @@ def path(*keys: tuple[float, float, float], side: float = 0.4) -> str:
 # Loaders
 
 
+@case("VaceChooseModel")
+def choose_model(studio: Studio, sheet: Sheet) -> str:
+    name = studio.name("VaceChooseModel")
+    users = [studio.name(one) for one in ("VaceInpaintVideo", "VacePreviewVCU", "VaceSampleVideo")]
+    sheet.chain([["a profile"], [name], [*users, "any VACE task"]], name)
+    sheet.heading("What a profile decides wherever a node leaves it to the model")
+    for line in studio.profiles():
+        sheet.words(line)
+    return "the profiles, with their size, length and sampling"
+
+
 @case("VaceLoadStarter")
 def load_starter(studio: Studio, sheet: Sheet) -> str:
     names = [studio.name(one) for one in ("VaceLoadStarter", "VaceSampleVideo", "VaceDecodeVideo")]
@@ -84,10 +95,10 @@ def load_adapter(studio: Studio, sheet: Sheet) -> str:
 @case("VaceLoadLora")
 def load_lora(studio: Studio, sheet: Sheet) -> str:
     name = studio.name("VaceLoadLora")
-    users = [studio.name(one) for one in ("VaceLoadModel", "VaceAttachAdapter")]
+    users = [studio.name(one) for one in ("VaceChooseModel", "VaceLoadModel", "VaceAttachAdapter")]
     sheet.chain([["LoRA file", f"another {name}"], [name], users], name)
     sheet.heading("Merged into base and adapter as they are read, one after the other")
-    return "LoRA files go to VACE Load Model or to VACE Attach Adapter"
+    return "LoRA files go to VACE Model, VACE Load Model or VACE Attach Adapter"
 
 
 @case("VaceUseNativeModel")

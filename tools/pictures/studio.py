@@ -79,6 +79,11 @@ class Studio:
             lines.append(f"{file.path.name}: {KINDS[file.kind]}, {file.bytes / 1e6:.0f} MB. For {file.fits}.")
         return lines
 
+    def profiles(self) -> list[str]:
+        """What each profile decides, a line for each."""
+        choose = self._pack.nodes.choose
+        return [f"{name}: {choose.settings_note(one)}" for name, one in choose.PROFILES.items()]
+
     def made(self, vcu: Any, **options: Any) -> Tensor:
         """IMAGE: what the starter generates from a VCU."""
         return self.decoded(vcu, self.samples(vcu, **options))[0]

@@ -6,13 +6,14 @@ from collections.abc import Callable
 
 from .blueprint_json import Blueprint
 from .graph_json import Node
+from .parts import AUTO, SAMPLING
 
 ONE_NODE = " (One Node)"
 """Ends the name of every blueprint: frontends lose the unsaved edits of a template that shares its name with one."""
 
 SAMPLED = ("seed", "steps", "cfg", "shift")
 INPAINTING = "Video generation and editing/Inpaint video"
-EVERY_FRAME = "480p, all frames"  # a stitch needs as many as there were
+EVERY_FRAME = f"{AUTO}, all frames"  # a stitch needs as many as there were
 
 
 def inpaint() -> Blueprint:
@@ -114,8 +115,11 @@ def _made(
 ) -> Blueprint:
     """Sampler, decoder and video, with the widgets that users need offered on the one node."""
     model = one.entry("model", "VACE_MODEL")
-    seen = one.add("VacePreviewVCU", "look", vcu=task["vcu"])
-    sampled = one.add("VaceSampleVideo", "sample", model=model, vcu=seen["vcu"])
+    left = {"fit": AUTO, "width": 0, "height": 0, "length": 0, "model": model}
+    names = {spec.name for spec in task.form.inputs}
+    task.values = {**{name: value for name, value in left.items() if name in names}, **task.values}
+    seen = one.add("VacePreviewVCU", "look", vcu=task["vcu"], model=model)
+    sampled = one.add("VaceSampleVideo", "sample", model=model, vcu=seen["vcu"], **{**SAMPLING, "seed": 0})
     rest = {"before": task["before"], "after": task["after"]} if ends else {}
     made = one.add("VaceDecodeVideo", "decode", samples=sampled["samples"], vcu=seen["vcu"], vae=model, **rest)
     sound = {} if clip is None else {"audio": clip["audio"]}
@@ -123,8 +127,7 @@ def _made(
     if cut is not None:
         images = one.add("VaceStitchVideo", "decode", images=images, stitch=cut["stitch"])["images"]
     video = one.add("CreateVideo", "save", images=images, fps=made["fps"], **sound)
-    has = {spec.name for spec in task.form.inputs}
-    for name in ("prompt", "negative_prompt", *offered, *(("fit",) if "fit" in has else ())):
+    for name in ("prompt", "negative_prompt", *offered, *(("fit",) if "fit" in names else ())):
         one.offer(task, name)
     if cut is not None:
         for name in ("margin", "follow", "resolution"):

@@ -78,7 +78,7 @@ _ALL = (
             "codec": ("COMBO", "auto"),
         },
         {},
-        room=380,
+        room=310,
     ),
     core(
         "UNETLoader",

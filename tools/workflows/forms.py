@@ -132,15 +132,15 @@ def _module(name: str, path: Path, folders: list[str] | None = None) -> ModuleTy
 
 
 ROOMS = {
-    "VacePreviewVCU": 300,
+    "VacePreviewVCU": 260,
     "VaceMeasureVideo": 300,
-    "VaceDesk": 420,
+    "VaceDesk": 1060,
     "VaceMoveAnything": 420,
     "VaceLayoutToVideo": 420,
     "VaceStackReferences": 200,
-    "VaceSampleVideo": 260,
-    "VacePlanWindows": 240,
-    "VaceSampleLongVideo": 260,
+    "VaceSampleVideo": 200,
+    "VacePlanWindows": 160,
+    "VaceSampleLongVideo": 200,
 }
 QUIET = (
     "VaceLoadStarter",

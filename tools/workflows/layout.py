@@ -1,8 +1,14 @@
-"""Where the nodes of a workflow stand: in columns from left to right, in groups, without touching each other."""
+"""Where the nodes of a workflow stand: in columns from left to right, in groups, without touching each other.
+
+A frontend shows a whole graph when it opens one. So that its titles can be read then, it is as wide as it is high for
+a screen: results stand below each other, and the note has the place where it makes the whole no larger.
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from .forms import Form
@@ -10,37 +16,36 @@ from .forms import Form
 if TYPE_CHECKING:
     from .graph_json import Graph, Node
 
+FIRST, LOOK = 0, 7
 PLACES: dict[str, tuple[int, str]] = {
-    "load": (0, "1 · Inputs"),
+    "weights": (FIRST, "Model"),
+    "model": (FIRST, "Model"),
+    "load": (FIRST, "1 · Inputs"),
     "input": (1, "1 · Inputs"),
     "more": (2, "1 · Inputs"),
     "find": (3, "1 · Inputs"),
     "mask": (4, "1 · Inputs"),
     "task": (5, "2 · VACE task"),
     "compose": (6, "2 · VACE task"),
-    "look": (7, "3 · Preview"),
-    "model": (7, "Model"),
+    "look": (LOOK, "3 · Preview"),
+    "plan": (8, "4 · Generate"),
     "patch": (8, "Model"),
     "sample": (9, "4 · Generate"),
     "decode": (10, "5 · Result"),
-    "save": (11, "5 · Result"),
-    "show": (12, "5 · Result"),
+    "save": (10, "5 · Result"),
+    "show": (10, "5 · Result"),
 }
-"""Column and group of each place."""
+"""Column and group of each place. Of one column they stand in this order, from the top."""
 
-PASSED = {"more": 120, "find": 180, "mask": 180, "look": 130}
-"""By how much a column is lower that links pass above."""
+LANE = 90
+"""By how much columns are lower where links of the model pass above them."""
 
-BEFORE = {"sample": 60}
-"""How much farther to the right a column begins, so that links that come down to it pass beside its group's title."""
-
-ALONE = 400  # where the models begin
-PATCHED = 120  # what patches a model is lower than the loaders, from whose first a link passes above it
 GROUP_COLOUR = "#3f789e"
-TITLE, SLOT, WIDGET, TALL, FOOT = 30, 20, 24, 110, 16
-BETWEEN_COLUMNS, BETWEEN_NODES, BETWEEN_GROUPS, SAID = 60, 60, 70, 60
-INSIDE, HEAD = 20, 50  # of a group: around its nodes, and for its title
-NOTE_WIDTH, NOTE_LINE, NOTE_LETTERS = 440, 20, 58
+TITLE, SLOT, WIDGET, TALL, FOOT = 30, 20, 24, 100, 16
+BETWEEN_COLUMNS, BETWEEN_NODES, BETWEEN_GROUPS, SAID = 40, 24, 50, 44
+INSIDE, HEAD = 16, 40  # of a group: around its nodes, and for its title
+NOTE_LINE, NOTE_LETTER, NOTE_HEAD, NARROWEST, WIDEST = 21, 7.6, 40, 280, 620
+SCREEN = 1.72  # width of what is seen of a graph, by its height
 
 
 @dataclass(frozen=True)
@@ -55,9 +60,8 @@ class Arranged:
 
 def width_of(form: Form) -> int:
     if form.room:
-        return 480 if form.room > 400 else 400
-    tall = any(one.tall for one in form.inputs)
-    return 380 if tall else 320
+        return 420 if form.room > 400 else 310
+    return 310 if any(one.tall for one in form.inputs) else 250
 
 
 def height_of(form: Form) -> int:
@@ -71,52 +75,133 @@ def height_of(form: Form) -> int:
 
 def arrange(graph: Graph) -> Arranged:
     """Gives every node its position."""
-    columns = sorted({PLACES[node.place][0] for node in graph.nodes})
+    columns = _columns(graph)
     x = 0
+    for number, nodes in columns.items():
+        _stack(nodes, x, _top(graph, columns, number))
+        x += max(node.size[0] for node in nodes) + BETWEEN_COLUMNS
     groups: dict[str, list[Node]] = {}
-    for column in columns:
-        inside = [node for node in graph.nodes if PLACES[node.place][0] == column]
-        x += BEFORE.get(inside[0].place, 0)
-        _stack(inside, x, _top(graph, inside[0].place))
-        x += max(node.size[0] for node in inside) + BETWEEN_COLUMNS
-        for node in inside:
-            groups.setdefault(PLACES[node.place][1], []).append(node)
+    for nodes in columns.values():
+        for node in nodes:
+            groups.setdefault(_group(graph, node), []).append(node)
     boxes = [(title, _around(nodes)) for title, nodes in groups.items()]
-    note = _note(graph.note)
-    return Arranged(groups=boxes, note=note, left=note[0], top=-TITLE - HEAD)
+    note = _note(graph.note, [box for _, box in boxes])
+    corners = [*(box for _, box in boxes), *([note] if graph.note else [])]
+    return Arranged(groups=boxes, note=note, left=min(box[0] for box in corners), top=min(box[1] for box in corners))
 
 
-def _top(graph: Graph, place: str) -> int:
+def _columns(graph: Graph) -> dict[int, list[Node]]:
+    """The nodes of each column, from the top."""
+    found: dict[int, list[Node]] = {}
+    order = {place: number for number, place in enumerate(PLACES)}
+    for node in sorted(graph.nodes, key=lambda node: order[node.place]):
+        found.setdefault(_column(graph, node), []).append(node)
+    for nodes in found.values():
+        nodes.sort(key=lambda node: node.place in ("model", "weights") and _column(graph, node) != FIRST)
+    return dict(sorted(found.items()))
+
+
+def _column(graph: Graph, node: Node) -> int:
+    """Models that only what follows the preview needs stand below it; inputs without loaders before them come first."""
+    if node.place in ("model", "weights") and not _is_first(graph):
+        return LOOK
+    places = [other.place for other in graph.nodes]
+    if node.place == "input" and "load" not in places:
+        return FIRST
+    if node.place == "more" and "load" not in places and places.count("more") == 1:
+        return FIRST
+    return PLACES[node.place][0]
+
+
+def _is_first(graph: Graph) -> bool:
+    """Whether a task takes the model."""
+    tasks = ("task", "compose", "look")
+    return any(origin.node.place == "model" and target.place in tasks for _, origin, target, _ in graph.links())
+
+
+def _group(graph: Graph, node: Node) -> str:
+    return PLACES[node.place][1]
+
+
+def _top(graph: Graph, columns: dict[int, list[Node]], number: int) -> int:
     """Where a column begins, so that links from the columns before it to those behind it pass above its nodes."""
-    if place == "model":  # with no look above it
-        return ALONE
-    models = [node.position[1] for node in graph.nodes if node.place == "model"]
-    if place in ("patch", "sample"):
-        return min(models, default=0) + (PATCHED if place == "patch" else 0)
-    column = PLACES[place][0]
-    ends = [(PLACES[origin.node.place][0], PLACES[target.place][0]) for _, origin, target, _ in graph.links()]
-    return PASSED.get(place, 0) if any(first < column < last for first, last in ends) else 0
+    place = columns[number][0].place
+    models = [node.position[1] for node in columns.get(LOOK, []) if node.place in ("model", "weights")]
+    if models and place in ("patch", "sample"):
+        return models[0] + LANE * (place == "patch")
+    if number and PLACES[place][1] == PLACES["input"][1]:  # their group is beside those in the first column
+        first = [node.position[1] for node in columns[FIRST] if PLACES[node.place][1] == PLACES["input"][1]]
+        return first[0] if first else 0
+    placed = {id(node) for other, nodes in columns.items() if other < number for node in nodes}
+    ends = [
+        (origin.node, target)
+        for _, origin, target, _ in graph.links()
+        if id(origin.node) in placed and _column(graph, target) > number
+    ]
+    if not ends or place == "decode":
+        return 0
+    if place == "plan":
+        return 0
+    if place == "look":
+        return 2 * LANE if any(origin.place in ("task", "compose") for origin, _ in ends) else 0
+    lowest = max(origin.position[1] for origin, _ in ends)
+    return lowest + LANE * (2 if place == "compose" else 1)
 
 
 def _stack(nodes: list[Node], x: int, y: int) -> None:
-    before = None
-    for node in nodes:
-        if before is not None:
-            other = PLACES[before.place][1] != PLACES[node.place][1]
-            y += TITLE + BETWEEN_NODES + (SAID if before.form.notes else 0) + (BETWEEN_GROUPS if other else 0)
+    for node in nodes[:1]:
         node.position = (x, y)
-        y += node.size[1]
-        before = node
+    for before, node in pairwise(nodes):
+        other = PLACES[before.place][1] != PLACES[node.place][1]
+        y = before.position[1] + before.size[1] + _said(before)
+        node.position = (x, y + TITLE + BETWEEN_NODES + (BETWEEN_GROUPS if other else 0))
+
+
+def _said(node: Node) -> int:
+    """What a node writes below itself."""
+    return SAID * node.form.notes
 
 
 def _around(nodes: list[Node]) -> tuple[int, int, int, int]:
     left = min(node.position[0] for node in nodes) - INSIDE
     top = min(node.position[1] for node in nodes) - TITLE - HEAD
     right = max(node.position[0] + node.size[0] for node in nodes) + INSIDE
-    low = max(node.position[1] + node.size[1] + (SAID if node.form.notes else 0) for node in nodes) + INSIDE
+    low = max(node.position[1] + node.size[1] + _said(node) for node in nodes) + INSIDE
     return left, top, right - left, low - top
 
 
-def _note(text: str) -> tuple[int, int, int, int]:
-    lines = sum(1 + len(line) // NOTE_LETTERS + line.startswith("#") for line in text.splitlines())
-    return -NOTE_WIDTH - 2 * BETWEEN_COLUMNS, 0, NOTE_WIDTH, 60 + lines * NOTE_LINE
+def _note(text: str, boxes: list[tuple[int, int, int, int]]) -> tuple[int, int, int, int]:
+    """Left of all, or below some neighbouring groups: where the whole stays largest on the screen."""
+    left, top = min(box[0] for box in boxes), min(box[1] for box in boxes)
+    right, low = max(box[0] + box[2] for box in boxes), max(box[1] + box[3] for box in boxes)
+    places = [(left - NARROWEST - BETWEEN_COLUMNS, top + TITLE, NARROWEST, _note_height(text, NARROWEST))]
+    edges = sorted({box[0] for box in boxes})
+    for start in edges:
+        for end in sorted({box[0] + box[2] for box in boxes}):
+            width = min(end - start, WIDEST)
+            if width < NARROWEST:
+                continue
+            above = [box for box in boxes if box[0] < start + width + 10 and start < box[0] + box[2] + 10]
+            y = max((box[1] + box[3] for box in above), default=top) + TITLE + BETWEEN_NODES // 2
+            places.append((start, y, width, _note_height(text, width)))
+
+    def size(place: tuple[int, int, int, int]) -> tuple[float, int, int]:
+        x, y, width, height = place
+        wide = max(right, x + width) - min(left, x)
+        return max(wide, (max(low, y + height) - top) * SCREEN), x, y
+
+    return min(places, key=size)
+
+
+def _note_height(text: str, width: int) -> int:
+    letters = max(int((width - 40) / NOTE_LETTER), 1)
+    lines = sum(
+        max(math.ceil(len(_seen(line)) / letters), 1) * (1 + 0.4 * line.startswith("#")) for line in text.splitlines()
+    )
+    return NOTE_HEAD + round(lines * NOTE_LINE)
+
+
+def _seen(line: str) -> str:
+    """A line of markdown without the addresses of its links."""
+    parts = line.split("](")
+    return "".join([parts[0], *(part.split(")", 1)[-1] for part in parts[1:])])

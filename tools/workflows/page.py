@@ -22,8 +22,8 @@ what to generate. VACE Preview VCU shows it before any model is loaded.
 
 These run as they are: on an example clip of the starter's own world and on the starter model, with nothing to \
 download. For your own video replace VACE Example Clip with **Load Video** and **Get Video Components**. For a real \
-model unmute the loader beside the starter (select it, Ctrl+M), connect it instead of the starter, and set `fit` to \
-480p. The frontend of ComfyUI 0.3.64 asks for the files of a muted loader too: close that message, and Run works.
+model choose another profile in **VACE Model**: size, length and sampling follow, and it names the files that are \
+missing.
 """
 FILES = """
 ## With real models
@@ -53,8 +53,8 @@ Every workflow and every one-node blueprint goes through a real ComfyUI, 0.3.64 
 tests.workflows.run COMFYUI_DIR`. Each runs twice; the second time every node must come from the cache. Then its video \
 is looked at: kept pixels must be equal to the bit in the frames, and well kept in the video file, and the numbers \
 that say whether the task was done must hold. *Without* is the same graph with the adapter's strength at 0 (where only \
-words ask, with no words), on 0.33.0: it is written where the number fails then. Blueprints, and workflows whose \
-muted loader was unmuted, must give the very frames of the workflow that does the same, where there is one.
+words ask, with no words), on 0.33.0: it is written where the number fails then. \
+Blueprints must give the very frames of the workflow that does the same, where there is one.
 
 Three things have not been run:
 

@@ -6,10 +6,13 @@ from typing import Any
 
 from .graph_json import Graph, Link, Node
 
-FIT = {"fit": "starter"}
-SIZE = {"width": 64, "height": 64, "length": 17, "fps": 8.0}
-SAMPLING = {"seed": 1, "steps": 20, "cfg": 2.0, "shift": 3.0, "sampler": "unipc"}
-REAL_SAMPLING = {"seed": 1, "steps": 30, "cfg": 5.0, "shift": 16.0, "sampler": "unipc"}
+AUTO = "auto"
+ANY_LENGTH = f"{AUTO}, any length"
+SAMPLING = {"seed": 1, "steps": 0, "cfg": -1.0, "shift": 0.0, "sampler": AUTO}
+"""All as the model was published."""
+
+CHOICE = "VaceChooseModel"
+STARTER, REAL = "starter", "wan-1.3b-480p"
 
 _FILES = "https://huggingface.co/Comfy-Org/Wan_2.1_ComfyUI_repackaged/resolve/main/split_files"
 _KIJAI = "https://huggingface.co/Kijai/WanVideo_comfy/resolve/main"
@@ -49,46 +52,49 @@ ADAPTER = _file(
     "Wan2_1-VACE_module_1_3B_bf16.safetensors",
     f"{_KIJAI}/Wan2_1-VACE_module_1_3B_bf16.safetensors",
 )
-FILES = {"model": SMALL["name"], "vae": VAE["name"], "text_encoder": TEXT["name"]}
+REAL_FILES = (("small", "1.3B", SMALL), ("large", "14B", LARGE), ("text", "umT5", TEXT), ("vae", "VAE", VAE))
+FILES = {"vae": VAE["name"], "text_encoder": TEXT["name"]}
 
-REAL = """\
-**For a real model**
-
-1. Put these files into ComfyUI's folders:
-{files}
-2. Select *{real}*, which is muted, press Ctrl+M to unmute it, and connect its `model` to VACE Sample Video and \
-VACE Decode Video in place of the starter's.
-3. {sizes}
-4. In VACE Sample Video set 30 steps, cfg 5, shift 16.
-"""
-VCU = (
-    "A VACE task node builds a VCU (Video Condition Unit): frames and masks that tell the model what to keep and what "
-    "to generate."
+VCU = "The task builds a VCU (Video Condition Unit): what to keep of each frame, and what to generate."
+RUN = "**Press Run**: an example clip and the small starter model are here; nothing is downloaded."
+MODEL = (
+    "**A real model**: choose its profile in *VACE Model*. All that says 0, -1 or auto follows, and it names the files "
+    "that are missing. For Wan: {large} → `models/diffusion_models`, {text} → `models/text_encoders`, {vae} → "
+    "`models/vae`."
 )
-REAL_TITLE = "Real model (wake: Ctrl+M)"
-FITTED = "Set `fit` to 480p, or to 720p for the 14B model. The clip may have any size and length."
-SIZED = "Set the size and length: 832 x 480 and 81 frames at 16 fps."
 
 
 def links(*files: dict[str, str]) -> str:
-    return "\n".join(f"   - [{one['name']}]({one['url']}) → `models/{one['directory']}`" for one in files)
+    return "\n".join(f"- [{one['name']}]({one['url']}) → `models/{one['directory']}`" for one in files)
 
 
-def note(title: str, does: str, own: str, *, sizes: str = FITTED) -> str:
+def note(title: str, does: str, own: str) -> str:
     """The note of a workflow that runs at once.
 
     Args:
         does: What comes out.
         own: What replaces the example.
-        sizes: Where the size is set.
     """
-    files = links(SMALL, TEXT, VAE)
-    files += f"\n   - or the large model, [{LARGE['name']}]({LARGE['url']}) → `models/{LARGE['directory']}`"
-    real = REAL.format(files=files, real=REAL_TITLE, sizes=sizes)
-    return (
-        f"## {title}\n\n{does}\n\n{VCU}\n\nPress **Run**: it works right away, on an example clip and the small "
-        f"starter model. Nothing has to be downloaded.\n\n**For your own images and videos**\n\n{own}\n\n{real}"
-    )
+    found = {name: f"[{said}]({file['url']})" for name, said, file in REAL_FILES}
+    large = f"{found['small']} or {found['large']}"
+    model = MODEL.format(large=large, text=found["text"], vae=found["vae"])
+    return f"## {title}\n\n{does}\n\n{VCU}\n\n{RUN}\n\n**Your own**: {own}\n\n{model}\n"
+
+
+def model_of(graph: Graph, profile: str = STARTER, **linked: Link) -> Node:
+    """The one choice of model of a graph, which is added where it is first asked for."""
+    there = next((node for node in graph.nodes if node.form.node_id == CHOICE), None)
+    return there or graph.add(CHOICE, "model", profile=profile, **linked)
+
+
+def fit(graph: Graph, how: str = AUTO, profile: str = STARTER) -> dict[str, Any]:
+    """A task's clip is fitted as the graph's model takes it."""
+    return {"fit": how, "model": model_of(graph, profile)["model"]}
+
+
+def size(graph: Graph) -> dict[str, Any]:
+    """A task's result has the size, length and rate of the graph's model."""
+    return {"width": 0, "height": 0, "length": 0, "fps": 0.0, "model": model_of(graph)["model"]}
 
 
 def example(graph: Graph, scene: str, place: str = "input", *, length: int = 17, title: str = "") -> Node:
@@ -100,43 +106,24 @@ def make(
     vcu: Link,
     *,
     ends: dict[str, Link] | None = None,
-    adapter: Link | None = None,
-    loras: Link | None = None,
-    options: Link | None = None,
     guided: dict[str, Any] | None = None,
     finish: bool = True,
     seed: int = 1,
+    look: bool = True,
 ) -> Node:
-    """Preview, models, sampler, decoder and the saved video; the decoder. `guided` goes to the sampler."""
-    seen = graph.add("VacePreviewVCU", "look", vcu=vcu)
-    starter = graph.add("VaceLoadStarter", "model")
-    real_model(graph, adapter, loras)
-    chosen: dict[str, Any] = {
-        **SAMPLING,
-        "seed": seed,
-        **({} if options is None else {"options": options}),
-        **(guided or {}),
-    }
-    sampled = graph.add("VaceSampleVideo", "sample", model=starter["model"], vcu=seen["vcu"], **chosen)
+    """Preview, sampler, decoder and the saved video; the decoder. `guided` goes to the sampler."""
+    model = model_of(graph)["model"]
+    if look:
+        seen = graph.add("VacePreviewVCU", "look", vcu=vcu, model=model)
+        vcu, model = seen["vcu"], seen["model"]
+    chosen: dict[str, Any] = {**SAMPLING, "seed": seed, **(guided or {})}
+    sampled = graph.add("VaceSampleVideo", "sample", model=model, vcu=vcu, **chosen)
     decoded = graph.add(
-        "VaceDecodeVideo",
-        "decode",
-        samples=sampled["samples"],
-        vcu=seen["vcu"],
-        vae=starter["model"],
-        **(ends or {}),
+        "VaceDecodeVideo", "decode", samples=sampled["samples"], vcu=vcu, vae=sampled["model"], **(ends or {})
     )
     if finish:
         save(graph, decoded)
     return decoded
-
-
-def real_model(graph: Graph, adapter: Link | None = None, loras: Link | None = None) -> Node:
-    linked: dict[str, Any] = {"adapter": adapter, "loras": loras}
-    joined = {name: link for name, link in linked.items() if link is not None}
-    files = dict(FILES) if adapter is None else {**FILES, "model": BASE["name"]}
-    needed = [SMALL if adapter is None else BASE, TEXT, VAE]
-    return graph.add("VaceLoadModel", "model", title=REAL_TITLE, muted=True, models=needed, **files, **joined)
 
 
 def save(graph: Graph, decoded: Node, fps: Link | None = None) -> Node:

@@ -56,12 +56,13 @@ AT_ONCE: tuple[Callable[[], Graph], ...] = (
     long.rerender,
     long.extension,
     long.loop,
-    models.adapter,
+    models.lora,
     models.plugged,
 )
 """Those that run on the starter, with nothing to download."""
 
 WITH_FILES: tuple[Callable[[], Graph], ...] = (
+    models.adapter,
     models.native,
     models.ksampler,
     models.attached,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from .graph_json import Graph
-from .parts import FIT, SIZE, SIZED, batch_item, example, make, note
+from .parts import batch_item, example, fit, make, note, size
 
 VIDEO = "Replace VACE Example Clip with *Load Video* and *Get Video Components*"
 CLIP = (
@@ -32,22 +32,22 @@ def text() -> Graph:
     own = (
         "Write a prompt. The starter knows only the words of its own world, which the log lists; real models know all."
     )
-    graph = Graph("VACE Text to Video", note("Text to video", does, own, sizes=SIZED))
+    graph = Graph("VACE Text to Video", note("Text to video", does, own))
     prompt = "a red circle moves right on a gradient beige background"
-    task = graph.add("VaceTextToVideo", "task", **SIZE, prompt=prompt)
+    task = graph.add("VaceTextToVideo", "task", **size(graph), prompt=prompt)
     make(graph, task["vcu"])
     return graph
 
 
 def reference() -> Graph:
     does = "Generates a video with the person or object of your reference image."
-    graph = Graph("VACE Reference to Video", note("Reference to video", does, PICTURE, sizes=SIZED))
+    graph = Graph("VACE Reference to Video", note("Reference to video", does, PICTURE))
     clip = example(graph, "face that moves right")
     task = graph.add(
         "VaceReferenceToVideo",
         "task",
         references=clip["objects"],
-        **SIZE,
+        **size(graph),
         prompt="a thing moves right on a plain gray background",
     )
     make(graph, task["vcu"], seed=3)
@@ -56,7 +56,7 @@ def reference() -> Graph:
 
 def several_references() -> Graph:
     does = "Generates a video with the people or objects of several reference images. They are stacked in order."
-    graph = Graph("VACE Several References", note("Several references", does, PICTURE, sizes=SIZED))
+    graph = Graph("VACE Several References", note("Several references", does, PICTURE))
     clip = example(graph, "star and triangle that pass", "load")
     pictures = [batch_item(graph, clip["objects"], n, "input") for n in range(2)]
     first = graph.add("VaceStackReferences", "more", image=pictures[0])
@@ -65,7 +65,7 @@ def several_references() -> Graph:
         "VaceReferenceToVideo",
         "task",
         references=second["references"],
-        **SIZE,
+        **size(graph),
         prompt="a thing moves right and a thing moves left on a plain mint background",
     )
     make(graph, task["vcu"], seed=12)
@@ -83,7 +83,7 @@ def inpaint() -> Graph:
         images=clip["images"],
         mask=mask["mask"],
         fps=clip["fps"],
-        **FIT,
+        **fit(graph),
         prompt="a green square moves right on a gradient beige background",
     )
     make(graph, task["vcu"])
@@ -104,7 +104,7 @@ def outpaint() -> Graph:
         right=0.16,
         top=0.16,
         bottom=0.16,
-        **FIT,
+        **fit(graph),
         prompt="a red circle moves right on a gradient beige background",
     )
     make(graph, task["vcu"])
@@ -124,9 +124,9 @@ def extend() -> Graph:
         "task",
         first=clip["images"],
         fps=clip["fps"],
-        length=17,
+        length=0,
         keep=9,
-        **FIT,
+        **fit(graph),
         prompt="a purple ring moves right on a hilly mint background",
     )
     make(graph, task["vcu"], ends={"before": task["before"], "after": task["after"]}, seed=5)
@@ -145,8 +145,8 @@ def first_and_last() -> Graph:
         first=first,
         last=last,
         fps=clip["fps"],
-        length=17,
-        **FIT,
+        length=0,
+        **fit(graph),
         prompt="a red circle moves right on a gradient beige background",
     )
     make(graph, task["vcu"])
@@ -170,8 +170,8 @@ def keyframes() -> Graph:
         images=three["IMAGE"],
         fps=clip["fps"],
         positions="0, 8, -1",
-        length=17,
-        **FIT,
+        length=0,
+        **fit(graph),
         prompt="a yellow star moves right and a blue triangle moves left on a plain slate background",
     )
     make(graph, task["vcu"])
@@ -190,9 +190,9 @@ def join() -> Graph:
         first=first["images"],
         last=last["images"],
         fps=first["fps"],
-        length=17,
+        length=0,
         keep=5,
-        **FIT,
+        **fit(graph),
         prompt="a purple ring moves right on a hilly mint background",
     )
     make(graph, task["vcu"], ends={"before": task["before"], "after": task["after"]})
@@ -202,7 +202,9 @@ def join() -> Graph:
 def _control(title: str, does: str, scene: str, source: str, kind: str, prompt: str, own: str) -> Graph:
     graph = Graph(f"VACE {title}", note(title, does, own))
     clip = example(graph, scene)
-    task = graph.add("VaceControlVideo", "task", images=clip[source], fps=clip["fps"], kind=kind, **FIT, prompt=prompt)
+    task = graph.add(
+        "VaceControlVideo", "task", images=clip[source], fps=clip["fps"], kind=kind, **fit(graph), prompt=prompt
+    )
     make(graph, task["vcu"])
     return graph
 
@@ -271,7 +273,7 @@ def stylize() -> Graph:
         "task",
         images=clip["images"],
         fps=clip["fps"],
-        **FIT,
+        **fit(graph),
         prompt="a purple circle moves right on a gradient mint background",
     )
     make(graph, task["vcu"])
@@ -293,12 +295,12 @@ def flow() -> Graph:
 def layout() -> Graph:
     does = "Generates objects that stay inside moving boxes. Draw the boxes in the node."
     own = "Draw your own boxes in VACE Layout to Video: drag to draw one, move along the time line, drag it elsewhere."
-    graph = Graph("VACE Layout", note("Layout", does, own, sizes=SIZED))
+    graph = Graph("VACE Layout", note("Layout", does, own))
     task = graph.add(
         "VaceLayoutToVideo",
         "task",
         paths=boxes(("star", (0.28, 0.5), (0.72, 0.5), 0.42)),
-        **SIZE,
+        **size(graph),
         prompt="a yellow star moves right on a plain gray background",
     )
     make(graph, task["vcu"])

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from .graph_json import Graph
-from .parts import FIT, SIZE, SIZED, example, make, note
+from .parts import example, fit, make, model_of, note, size
 from .templates import CLIP, boxes
 
 
@@ -23,9 +23,9 @@ def move() -> Graph:
         "task",
         image=picture["images"],
         paths=boxes(("circle", (0.27, 0.45), (0.7, 0.72), 0.4)),
-        length=17,
-        fps=8.0,
-        **FIT,
+        length=0,
+        fps=0.0,
+        **fit(graph),
         prompt="a red circle moves down on a gradient beige background",
     )
     make(graph, task["vcu"])
@@ -49,7 +49,7 @@ def swap() -> Graph:
         mask=mask["mask"],
         references=other["objects"],
         fps=clip["fps"],
-        **FIT,
+        **fit(graph),
         prompt="a thing moves right on a gradient beige background",
     )
     make(graph, task["vcu"], seed=3)
@@ -70,9 +70,9 @@ def expand() -> Graph:
         right=0.16,
         top=0.16,
         bottom=0.16,
-        length=17,
-        fps=8.0,
-        **FIT,
+        length=0,
+        fps=0.0,
+        **fit(graph),
         prompt="a red circle moves right on a gradient beige background",
     )
     make(graph, task["vcu"])
@@ -94,7 +94,7 @@ def animate() -> Graph:
         pose=dance["pose"],
         references=character["objects"],
         fps=dance["fps"],
-        **FIT,
+        **fit(graph),
         prompt="a thing walks right on a plain gray background",
     )
     make(graph, task["vcu"])
@@ -104,7 +104,7 @@ def animate() -> Graph:
 def reference_anything() -> Graph:
     does = "Generates a video with the subjects of several reference images, each cut out by its own mask."
     own = "Replace each VACE Example Clip with *Load Image* and paint its mask in the mask editor."
-    graph = Graph("VACE Reference Anything", note("Reference anything", does, own, sizes=SIZED))
+    graph = Graph("VACE Reference Anything", note("Reference anything", does, own))
     one = example(graph, "circle that moves right", length=1, title="First picture")
     two = example(graph, "star and triangle that pass", length=1, title="Second picture")
     task = graph.add(
@@ -114,7 +114,7 @@ def reference_anything() -> Graph:
         mask_1=one["mask"],
         image_2=two["images"],
         mask_2=two["mask"],
-        **SIZE,
+        **size(graph),
         prompt="a red circle moves right and a yellow star moves left on a plain mint background",
     )
     make(graph, task["vcu"])
@@ -126,21 +126,23 @@ def composed() -> Graph:
         "Three tasks combined: the mask says where to generate, the boxes say where the object is in each frame, the "
         "reference image says what it is. Any tasks of the same size and length can be combined like this."
     )
-    graph = Graph("VACE Several Tasks Composed", note("Several tasks, composed", does, CLIP))
+    own = f"{CLIP} Give the two other tasks the size, length and rate of your clip, as VACE Inpaint Video says them."
+    graph = Graph("VACE Several Tasks Composed", note("Several tasks, composed", does, own))
     clip = example(graph, "circle that moves right", title="The clip")
     other = example(graph, "ring, first part", title="Who comes in")
-    mask = graph.add("VaceComposeMasks", "more", paths=clip["paths"], images=clip["images"], grow=2)
+    as_the_clip = {"width": 64, "height": 64, "length": 17, "fps": clip["fps"], "model": model_of(graph)["model"]}
+    mask = graph.add("VaceComposeMasks", "find", paths=clip["paths"], images=clip["images"], grow=2)
     where = graph.add(
         "VaceInpaintVideo",
         "task",
         images=clip["images"],
         mask=mask["mask"],
         fps=clip["fps"],
-        **FIT,
+        **fit(graph),
         prompt="a thing moves right on a gradient beige background",
     )
-    way = graph.add("VaceLayoutToVideo", "task", paths=clip["paths"], **SIZE)
-    who = graph.add("VaceReferenceToVideo", "task", references=other["objects"], **SIZE)
+    who = graph.add("VaceReferenceToVideo", "task", references=other["objects"], **as_the_clip)
+    way = graph.add("VaceLayoutToVideo", "task", paths=clip["paths"], **as_the_clip)
     task = graph.add("VaceComposeVCUs", "compose", vcu_1=where["vcu"], vcu_2=way["vcu"], vcu_3=who["vcu"])
     make(graph, task["vcu"])
     return graph
@@ -158,7 +160,7 @@ def two_controls() -> Graph:
     graph = Graph("VACE Two Controls at Once", note("Two controls at once", does, own))
     clip = example(graph, "circle that moves right", title="The clip, and its depth")
     prompt = "a purple circle moves right on a gradient mint background"
-    common: dict[str, Any] = {"fps": clip["fps"], **FIT}
+    common: dict[str, Any] = {"fps": clip["fps"], **fit(graph)}
     depth = graph.add("VaceControlVideo", "task", images=clip["depth"], kind="depth", **common, prompt=prompt)
     lines = graph.add("VaceControlVideo", "task", images=clip["images"], kind="scribble", **common)
     early = graph.add("VaceStrength", "compose", over_steps="0:1 0.5:1 0.6:0")
@@ -207,7 +209,7 @@ def desk() -> Graph:
         clip=clip["images"],
         desk=drawn(),
         fps=clip["fps"],
-        **FIT,
+        **fit(graph),
         prompt="a blue triangle moves up on a plain slate background",
     )
     make(graph, task["vcu"], guided={"strengths": task["strengths"]})
@@ -236,7 +238,7 @@ def masks() -> Graph:
         images=clip["images"],
         mask=mask["mask"],
         fps=clip["fps"],
-        **FIT,
+        **fit(graph),
         prompt="an empty plain slate background",
     )
     make(graph, task["vcu"])
@@ -257,8 +259,7 @@ def general() -> Graph:
         images=clip["images"],
         mask=mask["mask"],
         control=clip["depth"],
-        **{**SIZE, "fps": clip["fps"]},
-        **FIT,
+        **{**size(graph), **fit(graph), "fps": clip["fps"]},
         prompt="a cyan circle moves right on a gradient beige background",
     )
     make(graph, task["vcu"])
@@ -279,7 +280,7 @@ def retouch() -> Graph:
         images=clip["images"],
         mask=mask["mask"],
         fps=clip["fps"],
-        **FIT,
+        **fit(graph),
         prompt="a green square moves right on a gradient beige background",
     )
     made = make(graph, task["vcu"], finish=False)
@@ -300,14 +301,14 @@ def crop() -> Graph:
     graph = Graph("VACE Crop and Stitch", note("Crop and stitch", does, own))
     clip = example(graph, "circle that moves right")
     mask = graph.add("VaceComposeMasks", "more", mask=clip["mask"], shape="bbox", grow=3)
-    cut = graph.add("VaceCropVideo", "more", images=clip["images"], mask=mask["mask"], margin=0.5)
+    cut = graph.add("VaceCropVideo", "mask", images=clip["images"], mask=mask["mask"], margin=0.5)
     task = graph.add(
         "VaceInpaintVideo",
         "task",
         images=cut["images"],
         mask=cut["mask"],
         fps=clip["fps"],
-        **FIT,
+        **fit(graph),
         prompt="a green square moves right on a gradient beige background",
     )
     made = make(graph, task["vcu"], finish=False)
@@ -335,7 +336,7 @@ def measure() -> Graph:
         images=clip["images"],
         mask=mask["mask"],
         fps=clip["fps"],
-        **FIT,
+        **fit(graph),
         prompt="a green square moves right on a gradient beige background",
     )
     made = make(graph, task["vcu"])

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from .graph_json import Graph, Link
-from .parts import SAMPLING, SIZE, SIZED, example, note, real_model, save
+from .parts import ANY_LENGTH, SAMPLING, example, fit, model_of, note, save, size
 from .templates import VIDEO
 
-WINDOWS = {"window": 17, "overlap": 5}
-FITTED = 'Set `fit` to "480p, any length", and in VACE Plan Windows `window` to 81 and `overlap` to 0 (a quarter).'
-ANY_LENGTH = {"fit": "starter, any length"}
+WINDOWS = {"window": 0, "overlap": 5}
 
 
 def rerender() -> Graph:
@@ -19,7 +17,7 @@ def rerender() -> Graph:
         "last frames of the one before. The memory does not grow with the length."
     )
     own = f"{VIDEO}. The control video (outlines) is computed from it; depth, pose and the others work the same way."
-    graph = Graph("VACE Long Re-render", _note("Re-render a long video", does, own, FITTED))
+    graph = Graph("VACE Long Re-render", note("Re-render a long video", does, own))
     clip = example(graph, "circle that moves right", length=41)
     task = graph.add(
         "VaceControlVideo",
@@ -27,7 +25,7 @@ def rerender() -> Graph:
         images=clip["images"],
         fps=clip["fps"],
         kind="scribble",
-        **ANY_LENGTH,
+        **fit(graph, ANY_LENGTH),
         prompt="a cyan circle moves right on a gradient mint background",
     )
     _by_windows(graph, task["vcu"], WINDOWS)
@@ -40,7 +38,7 @@ def extension() -> Graph:
         "before a prompt in VACE Plan Windows says when it begins."
     )
     own = f"{VIDEO}. Write your prompts with their times into VACE Plan Windows, and set the length of the whole."
-    graph = Graph("VACE Long Extension", _note("Extend a clip by prompts", does, own, FITTED))
+    graph = Graph("VACE Long Extension", note("Extend a clip by prompts", does, own))
     clip = example(graph, "circle that moves right")
     task = graph.add(
         "VaceExtendVideo",
@@ -49,7 +47,7 @@ def extension() -> Graph:
         fps=clip["fps"],
         length=41,
         keep=5,
-        **ANY_LENGTH,
+        **fit(graph, ANY_LENGTH),
         prompt="a red circle moves left on a gradient beige background",
     )
     prompts = (
@@ -66,33 +64,18 @@ def loop() -> Graph:
         "Write prompts. What moves away must come back: here a second prompt, from second 2 on, says so. A clip of "
         "your own loops the same way, with any VACE task and a fit of any length."
     )
-    graph = Graph("VACE Loop", _note("Loop", does, own, f"{SIZED} In VACE Plan Windows set `window` to 81."))
+    graph = Graph("VACE Loop", note("Loop", does, own))
     prompt = "a red circle moves right on a gradient beige background"
-    task = graph.add("VaceTextToVideo", "task", **{**SIZE, "length": 29}, prompt=prompt)
+    task = graph.add("VaceTextToVideo", "task", **{**size(graph), "length": 29}, prompt=prompt)
     prompts = f"[0-2s] {prompt} | [2s] a red circle moves left on a gradient beige background"
-    _by_windows(graph, task["vcu"], {"window": 17, "overlap": 1, "prompts": prompts, "loop": True})
+    _by_windows(graph, task["vcu"], {"window": 0, "overlap": 1, "prompts": prompts, "loop": True})
     return graph
 
 
-def _note(title: str, does: str, own: str, sizes: str) -> str:
-    said = note(title, does, own, sizes=sizes)
-    both = "VACE Sample Video and VACE Decode Video"
-    return said.replace(both, "VACE Sample Long Video").replace("In VACE Sample Video", "In VACE Sample Long Video")
-
-
 def _by_windows(graph: Graph, vcu: Link, plan: dict[str, Any], **given: Link) -> None:
-    """Preview, plan, models, the sampler of long videos and the saved video."""
-    planned = graph.add("VacePlanWindows", "task", vcu=vcu, **plan)
-    seen = graph.add("VacePreviewVCU", "look", vcu=vcu)
-    starter = graph.add("VaceLoadStarter", "model")
-    real_model(graph)
-    made = graph.add(
-        "VaceSampleLongVideo",
-        "sample",
-        model=starter["model"],
-        vcu=seen["vcu"],
-        plan=planned["plan"],
-        **SAMPLING,
-        **given,
-    )
+    """Preview, plan, the sampler of long videos and the saved video."""
+    seen = graph.add("VacePreviewVCU", "look", vcu=vcu, model=model_of(graph)["model"])
+    whole = {"vcu": seen["vcu"], "model": seen["model"]}
+    planned = graph.add("VacePlanWindows", "plan", **whole, **plan)
+    made = graph.add("VaceSampleLongVideo", "sample", **whole, plan=planned["plan"], **SAMPLING, **given)
     save(graph, made)

@@ -6,29 +6,51 @@ from .graph_json import Graph, Node
 from .parts import (
     ADAPTER,
     BASE,
-    FIT,
+    FILES,
     LARGE,
     LORA,
     LTX,
+    RUN,
     SAMPLING,
-    SIZE,
-    SMALL_LORA,
     T5,
     TEXT,
     VAE,
     VCU,
     example,
+    fit,
     links,
     make,
+    model_of,
     note,
     save,
+    size,
 )
 
 OWN = {"width": 832, "height": 480, "length": 81, "fps": 16.0}
 NOT_AT_ONCE = (
-    f"## {{title}}\n\n{{does}}\n\n{VCU}\n\n**This one needs real model files; it does not run on the starter.** Put "
-    "them into ComfyUI's folders:\n\n{files}\n\n{more}\n"
+    f"## {{title}}\n\n{{does}}\n\n{VCU}\n\n**It needs real model files** in ComfyUI's folders:\n\n{{files}}\n\n"
+    "{more}\n"
 )
+
+
+def lora() -> Graph:
+    does = (
+        "A LoRA on the model, and a cfg of its own for each step: guided in the first half, at half the time in the "
+        "rest. Both nodes work with any task and any model."
+    )
+    own = (
+        "Choose your LoRA in VACE Load LoRA: none changes nothing. With a LoRA of few steps choose its preset in VACE "
+        "Sampling Options and empty `cfg_steps`."
+    )
+    graph = Graph("VACE LoRA and Sampling Options", note("LoRA and sampling options", does, own))
+    chosen = graph.add("VaceLoadLora", "weights", lora="none")
+    model_of(graph, loras=chosen["loras"])
+    task = graph.add(
+        "VaceTextToVideo", "task", **size(graph), prompt="a red circle moves right on a gradient beige background"
+    )
+    halves = graph.add("VaceSamplingOptions", "task", cfg_steps="2 x 10, 1")
+    make(graph, task["vcu"], guided={"options": halves["options"]})
+    return graph
 
 
 def adapter() -> Graph:
@@ -36,19 +58,28 @@ def adapter() -> Graph:
         "A VACE adapter (also called VACE module) on a text-to-video model of Wan 2.1. One adapter works with every "
         "finetune of that model."
     )
-    base = (
-        "Write a prompt.\n\nThe real model has two loaders here, both muted. Unmute both with Ctrl+M. Their files:\n\n"
-        + links(BASE, ADAPTER)
-        + "\n\nTo generate in 4 steps, unmute VACE Load LoRA and VACE Sampling Options too:\n\n"
-        + links(SMALL_LORA)
-    )
-    graph = Graph("VACE Adapter on a Wan Base", note("Adapter on a base", does, base, sizes="Set size and length."))
-    prompt = "a blue star moves up on a plain mint background"
-    task = graph.add("VaceTextToVideo", "task", **SIZE, prompt=prompt)
-    module = graph.add("VaceLoadAdapter", "task", muted=True, models=[ADAPTER], adapter=ADAPTER["name"])
-    lora = graph.add("VaceLoadLora", "task", muted=True, models=[SMALL_LORA], lora=SMALL_LORA["name"], strength=0.7)
-    few = graph.add("VaceSamplingOptions", "task", muted=True, distilled="causvid-4")
-    make(graph, task["vcu"], adapter=module["adapter"], loras=lora["loras"], options=few["options"], seed=3)
+    more = "Write a prompt. To generate in 4 steps, choose a LoRA of few steps and its preset in VACE Sampling Options."
+    files = links(BASE, ADAPTER, TEXT, VAE)
+    said = NOT_AT_ONCE.format(title="Adapter on a base", does=does, files=files, more=more)
+    graph = Graph("VACE Adapter on a Wan Base", said)
+    module = graph.add("VaceLoadAdapter", "weights", models=[ADAPTER], adapter=ADAPTER["name"])
+    added = graph.add("VaceLoadLora", "weights", lora="none")
+    model = graph.add(
+        "VaceLoadModel",
+        "model",
+        models=[BASE, TEXT, VAE],
+        model=BASE["name"],
+        **FILES,
+        adapter=module["adapter"],
+        loras=added["loras"],
+    )["model"]
+    sizes = {"width": 0, "height": 0, "length": 0, "fps": 0.0, "model": model}
+    prompt = "a woman walks along the beach, the wind in her hair, evening light"
+    task = graph.add("VaceTextToVideo", "task", **sizes, prompt=prompt)
+    seen = graph.add("VacePreviewVCU", "look", vcu=task["vcu"], model=model)
+    sampled = graph.add("VaceSampleVideo", "sample", model=seen["model"], vcu=seen["vcu"], **SAMPLING)
+    ends = {"samples": sampled["samples"], "vcu": seen["vcu"], "vae": sampled["model"]}
+    save(graph, graph.add("VaceDecodeVideo", "decode", **ends))
     return graph
 
 
@@ -58,12 +89,10 @@ def plugged() -> Graph:
         "Adapter is unchanged: connect it to the sampler to generate without the adapter."
     )
     said = (
-        f"## Attach an adapter\n\n{does}\n\n{VCU}\n\nPress **Run**: it works right away, on an example clip and the "
-        "two parts of the small starter model, its base and its adapter. Nothing has to be downloaded.\n\nSeveral VACE "
-        "Attach Adapter nodes may follow each other, each with a VCU of its own: their hints add up.\n\n"
-        "**For a real model**\n\nTake the workflow *VACE Adapter on a Native Model through KSampler*: Load Diffusion "
-        "Model and VACE Load Adapter replace VACE Load Starter, with Load CLIP and Load VAE. LoRA, GGUF, fp8 and "
-        "compiled models go in front of VACE Attach Adapter.\n"
+        f"## Attach an adapter\n\n{does}\n\n{VCU}\n\n{RUN}\n\nSeveral VACE Attach Adapter nodes may follow each "
+        "other, each with a VCU of its own: their hints add up.\n\n**A real model**: take the workflow *VACE Adapter "
+        "on a Native Model through KSampler*: Load Diffusion Model and VACE Load Adapter replace VACE Load Starter, "
+        "with Load CLIP and Load VAE. LoRA, GGUF, fp8 and compiled models go in front of VACE Attach Adapter.\n"
     )
     graph = Graph("VACE Attach Adapter", said)
     clip = example(graph, "circle that moves right")
@@ -74,7 +103,7 @@ def plugged() -> Graph:
         images=clip["images"],
         mask=mask["mask"],
         fps=clip["fps"],
-        **FIT,
+        fit="starter",
         prompt="a green circle moves right on a gradient beige background",
     )
     seen = graph.add("VacePreviewVCU", "look", vcu=task["vcu"])
@@ -88,7 +117,7 @@ def plugged() -> Graph:
         vae=starter["model"],
     )
     words = graph.add("VaceEncodePrompt", "patch", clip=starter["model"], vcu=seen["vcu"])
-    shifted = graph.add("ModelSamplingSD3", "sample", model=attached["model"], shift=SAMPLING["shift"])
+    shifted = graph.add("ModelSamplingSD3", "sample", model=attached["model"], shift=3.0)
     sampled = graph.add(
         "KSampler",
         "sample",
@@ -96,9 +125,9 @@ def plugged() -> Graph:
         positive=words["positive"],
         negative=words["negative"],
         latent_image=attached["latent"],
-        seed=SAMPLING["seed"],
-        steps=SAMPLING["steps"],
-        cfg=SAMPLING["cfg"],
+        seed=1,
+        steps=20,
+        cfg=2.0,
         sampler_name="uni_pc",
     )
     made = graph.add("VaceDecodeVideo", "decode", samples=sampled["LATENT"], vcu=seen["vcu"], vae=starter["model"])
@@ -219,9 +248,8 @@ def ltx() -> Graph:
         "nodes."
     )
     more = (
-        "The file holds base, adapter and VAE, so `vae` says *in the model's file*. Choose your video in Load Video "
-        "and write a prompt. `fit` resizes and cuts it to the size and length that LTX-Video takes; every other VACE "
-        "task works the same way."
+        "Choose your video in Load Video and write a prompt. The profile ltx in VACE Model finds the files and sets "
+        "size, length and sampling; every other VACE task works the same way."
     )
     said = NOT_AT_ONCE.format(title="Scribble, with LTX-Video", does=does, files=links(LTX, T5), more=more)
     graph = Graph("VACE Scribble (LTX-Video)", said)
@@ -233,25 +261,10 @@ def ltx() -> Graph:
         images=parts["images"],
         fps=parts["fps"],
         kind="scribble",
-        fit="LTX-Video",
+        **fit(graph, profile="ltx"),
         prompt="a watercolour painting of a street in the rain, soft colours",
     )
-    seen = graph.add("VacePreviewVCU", "look", vcu=task["vcu"], base="LTX-Video 0.9")
-    files = {"model": LTX["name"], "vae": "in the model's file", "text_encoder": T5["name"]}
-    model = graph.add("VaceLoadModel", "model", models=[LTX, T5], **files)
-    sampled = graph.add(
-        "VaceSampleVideo",
-        "sample",
-        model=model["model"],
-        vcu=seen["vcu"],
-        seed=1,
-        steps=40,
-        cfg=3.0,
-        shift=0.0,
-        sampler="euler",
-    )
-    decoded = graph.add("VaceDecodeVideo", "decode", samples=sampled["samples"], vcu=seen["vcu"], vae=model["model"])
-    save(graph, decoded)
+    make(graph, task["vcu"])
     return graph
 
 

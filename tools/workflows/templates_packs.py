@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 
 from .graph_json import Graph, Link, Node
-from .parts import FILES, REAL_SAMPLING, SMALL, TEXT, VAE, VCU, links, save
+from .parts import REAL, SMALL, TEXT, VAE, VCU, fit, links, make, save
 
-FIT = {"fit": "480p"}
 SAM3 = {
     "name": "sam3.1_multiplex_fp16.safetensors",
     "url": "https://huggingface.co/Comfy-Org/sam3.1/resolve/main/checkpoints/sam3.1_multiplex_fp16.safetensors",
@@ -32,7 +31,7 @@ def _note(title: str, does: str, needs: str, *files: dict[str, str]) -> str:
     return (
         f"## {title}\n\n{does}\n\n{VCU}\n\n**It needs** {needs}, and these files in ComfyUI's folders:\n\n"
         f"{links(*files, SMALL, TEXT, VAE)}\n\nChoose your video in the first node, write a prompt, press **Run**. "
-        "Size and length may be any: `fit` resizes and cuts video, mask and control video alike.\n"
+        "Its size and length may be any.\n"
     )
 
 
@@ -155,7 +154,7 @@ def inpaint_boxes() -> Graph:
         images=parts["images"],
         mask=mask["mask"],
         fps=parts["fps"],
-        **FIT,
+        **fit(graph, profile=REAL),
         prompt="a wooden bench in a park",
     )
     save(graph, _made(graph, task["vcu"]))
@@ -171,7 +170,9 @@ def _video(graph: Graph) -> Node:
 
 
 def _followed(graph: Graph, drawn: Link, kind: str, prompt: str, fps: Link | float = 16.0) -> Node:
-    return graph.add("VaceControlVideo", "task", images=drawn, kind=kind, fps=fps, **FIT, prompt=prompt)
+    return graph.add(
+        "VaceControlVideo", "task", images=drawn, kind=kind, fps=fps, **fit(graph, profile=REAL), prompt=prompt
+    )
 
 
 def _animated(graph: Graph, drawn: Link, picture: Node, fps: Link | float = 16.0) -> Node:
@@ -182,7 +183,7 @@ def _animated(graph: Graph, drawn: Link, picture: Node, fps: Link | float = 16.0
         references=picture["IMAGE"],
         mend=True,
         fps=fps,
-        **FIT,
+        **fit(graph, profile=REAL),
         prompt="a knight in silver armour dances in a castle hall",
     )
 
@@ -200,18 +201,14 @@ def _swapped(graph: Graph, images: Link, mask: Link, picture: Node, fps: Link | 
         mask=mask,
         references=picture["IMAGE"],
         fps=fps,
-        **FIT,
+        **fit(graph, profile=REAL),
         prompt="an astronaut in a white suit",
     )
 
 
 def _made(graph: Graph, vcu: Link, *, look: bool = True) -> Node:
-    """Preview, a real model, sampler and decoder."""
-    if look:
-        vcu = graph.add("VacePreviewVCU", "look", vcu=vcu)["vcu"]
-    model = graph.add("VaceLoadModel", "model", models=[SMALL, TEXT, VAE], **FILES)
-    sampled = graph.add("VaceSampleVideo", "sample", model=model["model"], vcu=vcu, **REAL_SAMPLING)
-    return graph.add("VaceDecodeVideo", "decode", samples=sampled["samples"], vcu=vcu, vae=model["model"])
+    """Preview, sampler and decoder."""
+    return make(graph, vcu, look=look, finish=False)
 
 
 def _combine(graph: Graph, decoded: Node) -> None:

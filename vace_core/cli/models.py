@@ -17,7 +17,7 @@ from ..loading.assembly import check_family, family_in, load_model, lora_changes
 from ..loading.compiled import compile_blocks
 from ..loading.detection import Found, identify
 from ..loading.load import vae_sizes
-from ..loading.placing.measure import bytes_from_files, bytes_from_sizes, is_packed
+from ..loading.placing.measure import bytes_from_files, is_packed
 from ..loading.placing.placed import placed
 from ..loading.placing.plan import PlacingPlan
 from ..loading.profiles import Profile
@@ -30,6 +30,7 @@ from ..models.text import placed as placed_text
 from ..models.wan.family import WAN
 from ..pipeline import VaceModel
 from ..preview.cost import ModelSizes
+from ..preview.stated import sizes_of
 from ..sampling.options import SamplingOptions
 from ..sampling.phases import parse_scales
 from ..sampling.presets import DISTILLED
@@ -190,32 +191,10 @@ def read_sizes(files: Files, run: Run) -> ModelSizes:
 
 def stated_sizes(profile: Profile, run: Run) -> ModelSizes:
     """The same from a profile, of which no file need be there."""
-    family, text = profile.family, {"text": 2 * profile.text_weights} if profile.text_weights else {}
     usual = torch.bfloat16 if profile.text_weights else torch.float32
     chosen = getattr(torch, run.dtype.value) if run.dtype else usual
-    dtype: torch.dtype = chosen if run.dtype else dtype_on(device_of(run), chosen, family.dtypes) or chosen
-    vae_dtype: torch.dtype = getattr(torch, run.vae_dtype.value)
-    with torch.device("meta"):
-        numbers = sum(tensor.numel() for tensor in family.build_vae(profile.vae).state_dict().values())
-    expert = bytes_from_sizes(family, profile.base, profile.context_blocks, dtype)
-    experts = (expert, expert) if profile.is_pair else (expert,)
-    names = ("base and adapter", "low-noise base and adapter")
-    return ModelSizes(
-        family=family,
-        base=profile.base,
-        context_blocks=profile.context_blocks,
-        vae=profile.vae,
-        weights={
-            **{name: each.total for name, each in zip(names, experts, strict=False)},
-            "VAE": numbers * vae_dtype.itemsize,
-            **text,
-        },
-        bytes_per_number=dtype.itemsize,
-        vae_bytes_per_number=vae_dtype.itemsize,
-        tile=run.tile,
-        experts=experts,
-        stated=True,
-    )
+    dtype: torch.dtype = chosen if run.dtype else dtype_on(device_of(run), chosen, profile.family.dtypes) or chosen
+    return sizes_of(profile, dtype=dtype, vae_dtype=getattr(torch, run.vae_dtype.value), tile=run.tile)
 
 
 def dtype_of(files: Files | None, run: Run, sizes: ModelSizes) -> torch.dtype:

@@ -205,7 +205,7 @@ def _describe(
         ffn=ffn,
         layers=layers,
         context_layers=context_layers,
-        noise=_noise(file),
+        noise=noise_of(file),
         fits=fits,
         needs=needs,
     )
@@ -259,7 +259,8 @@ def _checked(said: Any, blocks: int, layers: int | None, where: Path) -> tuple[i
     return tuple(numbers)
 
 
-def _noise(file: TensorFile) -> Noise | None:
+def noise_of(file: TensorFile) -> Noise | None:
+    """Which of two experts a file is, where its name, its folder's or its metadata says so; weights do not tell."""
     folder = file.path.parent.name
     texts = [file.path.stem, folder if folder in EXPERT_FOLDERS[0] else ""]
     for text in (*texts, *(file.metadata.get(key, "") for key in NOISE_KEYS)):

@@ -48,6 +48,7 @@ class Profile:
         title: For people: "Wan 2.1 VACE 14B, 480p".
         family: Its model family.
         rule: The sizes and lengths it takes.
+        trained: The most that its model was trained on; None = it is not known.
         size: `(H, W)` in pixels without an input that has a shape.
         options: Its default sampling options.
         pair_options: The same for two networks that share the noise levels.
@@ -64,6 +65,7 @@ class Profile:
     title: str
     family: Family
     rule: ResolutionPreset
+    trained: ResolutionPreset | None = None
     size: tuple[int, int]
     options: SamplingOptions
     pair_options: SamplingOptions
@@ -93,6 +95,27 @@ class Profile:
         """The sampling options of this model, be it one network or two."""
         return self.pair_options if self.is_pair else self.options
 
+    @property
+    def length(self) -> int:
+        """Frames of a result of its own size where nobody says how many."""
+        return self.rule.usual(*self.size)
+
+    def beyond(self, num_frames: int, height: int, width: int) -> str | None:
+        """What of a clip's size and length is more than the model was trained on, in a sentence; None = nothing."""
+        if self.trained is None:
+            return None
+        area, most = self.trained.max_area, self.trained.longest(height, width)
+        if height * width > area * BEYOND:
+            found = f"{width} x {height} pixels, {height * width / area:.1f} times the most"
+        elif num_frames > most * BEYOND:
+            found = f"{num_frames} frames of {width} x {height}, where {most} are the most"
+        else:
+            return None
+        return (
+            f"The clip and the model do not belong together: the clip has {found} that {self.title} was trained on. "
+            "Beyond that results get worse. Set fit to auto, or choose another model."
+        )
+
     def check(self, path: str | Path) -> None:
         """Validate by its header that a transformer is one of this profile.
 
@@ -114,6 +137,9 @@ class Profile:
             needed=self.family.base_name + ("" if self.base is None else f" of width {self.base.width}"),
         )
 
+
+BEYOND = 1.1
+"""How much more than it was trained on a model takes without harm."""
 
 WAN_VAE = ProfileFile(part="vae", what=WAN.vae_name, released="wan_2.1_vae.safetensors", folder="vae")
 UMT5 = ProfileFile(
@@ -139,6 +165,7 @@ def _wan(name: str, title: str, base: WanSizes, blocks: int, preset: str, releas
         title=title,
         family=WAN,
         rule=WAN.presets[preset],
+        trained=WAN.presets["wan-480p" if base is SMALL else "wan-720p"],
         size=sizes[preset],
         options=WAN.options,
         pair_options=WAN.pair_options,
@@ -190,6 +217,7 @@ PUBLISHED = (
         title="VACE-LTX-Video 0.9",
         family=LTX,
         rule=LTX.presets["ltx"],
+        trained=LTX.presets["ltx"],
         size=LTX.size,
         options=LTX.options,
         pair_options=LTX.pair_options,

@@ -51,6 +51,7 @@ def load_starter(
     folder: Path = WEIGHTS,
     ops: ModuleType | Any = layers,
     lora: Sequence[Lora] = (),
+    adapter: Path | None = None,
 ) -> VaceModel:
     """The starter, ready to run: base, adapter, VAE and its own words.
 
@@ -60,11 +61,13 @@ def load_starter(
         folder: Holds vae.safetensors, base.safetensors and adapter.safetensors.
         ops: Where the layers of base and adapter come from, as for `load_base`.
         lora: LoRA files, merged into base and adapter in this order.
+        adapter: The file of another adapter in the place of its own.
 
     Raises:
         ModelError: a file is missing or damaged, or the adapter or a LoRA does not fit the base.
     """
-    vae, base, adapter = (part_file(folder, part) for part in PARTS)
+    vae, base, own = (part_file(folder, part) for part in PARTS)
+    adapter = own if adapter is None else adapter
     (changes,) = lora_changes(lora, [base], [adapter])
     network = load_base(base, dtype=dtype, device=device, ops=ops, changes=changes)
     model = VaceModel(

@@ -44,5 +44,8 @@ function settingsOf(node, api) {
   const settings = Object.fromEntries(found.filter(([, value]) => value !== undefined));
   const pictures = linkedClips(node, api, "pictures");
   const [control] = linkedClips(node, api, "control");
+  const chosen = (node.inputs ?? []).findIndex(({ name }) => name === "model");
+  const profile = widgetOf((chosen >= 0 && node.getInputNode(chosen)) || {}, "profile")?.value;
+  if (profile !== undefined) settings.profile = profile;
   return { ...settings, ...(pictures.length ? { pictures } : {}), ...(control ? { control } : {}) };
 }

@@ -1,0 +1,82 @@
+"""What a model decides of tasks and sampling where a node leaves it to the model: fit, size, length, rate and steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ...vace_core.errors import InputError
+from ...vace_core.loading.profiles import Profile
+from ...vace_core.sampling.options import SamplingOptions
+from ...vace_core.starter.model import STARTER
+from ...vace_core.starter.outside import outside
+from ...vace_core.starter.text import StarterText
+from ...vace_core.vcu import VideoConditionUnit
+from .chosen import AUTO, ChosenModel
+from .sockets import FITS, LibraryModel, NativeModel, usual
+
+NUMBERS = ("width", "height", "length", "window", "fps")
+CFG = -1.0
+"""The cfg that means the model's own, for 0 is one of its own right."""
+
+
+def profile_of(model: LibraryModel | NativeModel | ChosenModel) -> Profile:
+    """What is known of a model: what it was chosen by, or the defaults of its family."""
+    if isinstance(model, (ChosenModel, LibraryModel)) and model.profile is not None:
+        return model.profile
+    if isinstance(model, LibraryModel) and isinstance(getattr(model.core, "text", None), StarterText):
+        return STARTER
+    return Profile.of(usual(model)[0])
+
+
+def unlike(profile: Profile, vcu: VideoConditionUnit) -> str | None:
+    """What a VCU asks for that a model was not trained on, in a sentence or two; None = nothing."""
+    return outside(vcu) if profile is STARTER else profile.beyond(vcu.num_frames, vcu.height, vcu.width)
+
+
+def with_settings(values: Mapping[str, Any], model: LibraryModel | NativeModel | ChosenModel | None) -> dict[str, Any]:
+    """The values of a node, with the model's own where they say "auto" or 0.
+
+    Raises:
+        InputError: they do, and there is no model.
+    """
+    return with_profile(values, None if model is None else profile_of(model))
+
+
+def with_profile(values: Mapping[str, Any], profile: Profile | None) -> dict[str, Any]:
+    """The same by the profile of a model."""
+    left = [name for name, value in values.items() if _is_left(name, value)]
+    if profile is None:
+        missing = [name for name in left if name != "fps"]  # of which a video with no rate is told elsewhere
+        if missing:
+            raise InputError(
+                "auto-without-model",
+                "{what} left to the model, and none is connected. A model is needed for that. Connect VACE Model to "
+                "the input model of this node, or set a value.",
+                what=" and ".join(f"{name} is" for name in missing),
+            )
+        return dict(values)
+    height, width = profile.size
+    own = {"width": width, "height": height, "length": profile.length, "fps": profile.rule.fps}
+    own["window"] = profile.length
+    fit = next(name for name, rule in FITS.items() if rule == profile.rule)
+    found = {name: values[name].replace(AUTO, fit) if name == "fit" else own[name] for name in left}
+    return {**values, **found}
+
+
+def _is_left(name: str, value: Any) -> bool:
+    if name == "fit":
+        return isinstance(value, str) and value.startswith(AUTO)
+    return name in NUMBERS and isinstance(value, (int, float)) and value == 0
+
+
+def published(own: SamplingOptions, *, steps: int, cfg: float, shift: float, sampler: str) -> SamplingOptions:
+    """A model's own options and what a node sets of them: 0 steps, a cfg below 0, a shift of 0 and auto set nothing."""
+    made = own if shift == 0 else replace(own, shift=shift, shift_growth=0.0)
+    return replace(
+        made,
+        steps=steps or own.steps,
+        guidance_scale=own.guidance_scale if cfg < 0 else cfg,
+        solver=own.solver if sampler == AUTO else sampler,
+    )

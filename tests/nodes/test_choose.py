@@ -1,0 +1,115 @@
+"""One choice of model: what it finds and says, and that one click makes every shipped workflow fit another model."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+
+import pytest
+import torch
+from profile_files import FOLDERS, write_profiles
+from refusal import refusal
+
+from tools.workflows.parts import CHOICE
+from tools.workflows.shipped import at_once
+from vace_core.starter.profiles import PROFILES
+
+AUTO = {"steps": 0, "cfg": -1.0, "shift": 0.0, "sampler": "auto"}
+SMALL = {f"VACE {name}" for name in ("Inpaint", "Outpaint", "Extend", "Join Two Clips", "Keyframes", "Stylize")}
+"""Workflows whose example stays small whatever the model; `test_workflows` says that none has a second choice."""
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    write_profiles(folder)
+    return folder
+
+
+@pytest.fixture
+def folders(models, monkeypatch):
+    """ComfyUI's model folders, with a file of each kind for every profile."""
+    paths = {name: models / name for name in FOLDERS}
+    module = ModuleType("folder_paths")
+    module.folder_names_and_paths = paths
+    module.get_filename_list = lambda name: sorted(path.name for path in paths[name].glob("*.safetensors"))
+    module.get_full_path = lambda name, file: str(paths[name] / file) if (paths[name] / file).is_file() else None
+    monkeypatch.setitem(sys.modules, "folder_paths", module)
+    return paths
+
+
+def test_without_files_the_starter_is_chosen_and_all_others_say_what_they_lack(run, monkeypatch):
+    monkeypatch.setitem(sys.modules, "folder_paths", None)
+    made = run(CHOICE)
+    assert made[0].profile.name == "starter"
+    assert made.ui["text"][0].splitlines()[2].startswith("Sets fit to 64 x 64, 17 frames at 8 fps; 20 steps of unipc")
+    for name, profile in PROFILES.items():
+        if profile.files:
+            assert refusal(run, CHOICE, profile=name).startswith(f"profile-files-missing: count={len(profile.files)}, ")
+
+
+@pytest.mark.parametrize("name", ["wan-14b-fast", "ltx"])
+def test_files_are_found_settings_and_plan_said(run, folders, name):
+    said = run(CHOICE, profile=name).ui["text"][0].splitlines()
+    usual = PROFILES[name].usual
+    assert said[0] == f"{PROFILES[name].title}."
+    assert said[1].startswith("Files: ")
+    assert f"{usual.steps} steps of {usual.solver}, cfg {usual.guidance_scale:g}, " in said[2]
+    assert "fits: peak " in said[3] or "does not fit: peak " in said[3]
+
+
+def test_all_that_is_left_to_the_model_is_the_models(run):
+    """The same video as with the starter's own values, to the bit; the sampler passes the model on."""
+    chosen, loaded = run(CHOICE)[0], run("VaceLoadStarter")[0]
+    zeros = {"width": 0, "height": 0, "length": 0, "fps": 0.0}
+    one = run("VaceTextToVideo", **zeros, model=chosen)[0]
+    assert (one.width, one.height, one.num_frames, one.fps) == (64, 64, 17, 8.0)
+    short = {"width": 64, "height": 64, "length": 5, "fps": 8.0, "prompt": "a red circle moves right"}
+    vcu = run("VaceTextToVideo", **short)[0]
+    sampled = run("VaceSampleVideo", model=chosen, vcu=vcu, **{**AUTO, "steps": 2})
+    by_hand = {"steps": 2, "cfg": 2.0, "shift": 3.0, "sampler": "unipc"}
+    assert torch.equal(sampled[0]["samples"], run("VaceSampleVideo", model=loaded, vcu=vcu, **by_hand)[0]["samples"])
+    assert sampled[1] is chosen.loaded
+    assert "steps of unipc, shift 3, cfg 2." in sampled.ui["text"][0]
+
+
+def test_what_is_set_in_a_node_is_used(run):
+    model = run(CHOICE)[0]
+    vcu = run("VaceTextToVideo", width=48, height=0, length=9, fps=0.0, model=model)[0]
+    assert (vcu.width, vcu.height, vcu.num_frames, vcu.fps) == (48, 64, 9, 8.0)
+
+
+def test_without_a_model_nothing_can_be_left_to_it(run):
+    assert refusal(run, "VaceTextToVideo", width=0) == "auto-without-model: what=width is"
+    clip = run("VaceExampleClip", scene="circle that moves right", length=5)
+    given = {"images": clip[0], "mask": clip[2], "fps": clip[1], "fit": "auto"}
+    assert refusal(run, "VaceInpaintVideo", **given) == "auto-without-model: what=fit is"
+
+
+def test_a_clip_that_does_not_belong_to_the_model_is_said_before_anything_runs(run, folders):
+    small, starter = run(CHOICE, profile="wan-1.3b-480p")[0], run(CHOICE)[0]
+    vcu = run("VaceTextToVideo", width=1280, height=720, length=5)[0]
+    assert (
+        "1280 x 720 pixels, 2.3 times the most that Wan 2.1 VACE 1.3B" in run("VacePreviewVCU", vcu=vcu, model=small)[2]
+    )
+    assert "1280 x 720 pixels are far from 64 x 64" in run("VacePreviewVCU", vcu=vcu, model=starter)[2]
+    assert run("VacePreviewVCU", vcu=vcu, model=small)[3] is small
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_one_click_makes_a_workflow_one_of_another_model(pack, run, folders, name):
+    """The profile is the only value that changes; the VCU that comes out is one that the model takes."""
+    from tests.workflows.here import Here
+
+    grid = PROFILES[name].family.grid
+    graphs = [graph for graph in at_once() if graph.title in SMALL]
+    assert len(graphs) == len(SMALL)
+    model = run(CHOICE, profile=name)
+    for graph in graphs:
+        prompt = graph.prompt()
+        (choice,) = (number for number, node in prompt.items() if node["class_type"] == CHOICE)
+        prompt[choice]["inputs"]["profile"] = name
+        here = Here(prompt, pack.by_id)
+        here.made[choice] = model.result
+        vcu = here.input_of("VacePreviewVCU", "vcu")
+        grid.check(vcu.num_frames, vcu.height, vcu.width)
