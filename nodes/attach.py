@@ -23,7 +23,7 @@ from ..vace_core.protocols import OnChunk
 from ..vace_core.sampling.options import AdapterOptions, SamplingOptions
 from ..vace_core.sampling.strength import Strength
 from ..vace_core.vcu import VideoConditionUnit
-from .comfy import host, memory, native, placement, sockets
+from .comfy import host, memory, native, placement, settings, sockets
 from .comfy.fitted import check_for_model
 from .comfy.hooks import Acting, Plug, attach
 from .comfy.node import Node, captured_warnings
@@ -253,7 +253,7 @@ def _encoded(vae: Any, where: Where, family: Family, source: bool, on_chunk: OnC
 def _usual(clip: Any) -> SamplingOptions:
     """The default sampling options of the text encoder's model."""
     if isinstance(clip, (LibraryModel, NativeModel)):
-        return sockets.usual(clip)[1]
+        return settings.usual(clip)[1]
     name = host.text_encoder_name(clip)
     return next((comfy.family for comfy in COMFY_FAMILIES if comfy.clip_name == name), NATIVE_VACE).options
 

@@ -16,7 +16,7 @@ from ..vace_core.pipeline.parts import parts_of, window_unit
 from ..vace_core.pipeline.windowed import WindowedJob
 from ..vace_core.sampling.strength import AS_TRAINED, Strength
 from ..vace_core.vcu import VideoConditionUnit
-from .comfy import host, placement, sockets
+from .comfy import host, placement, settings, sockets
 from .comfy.node import Node, captured_warnings
 from .comfy.registry import tips
 from .comfy.settings import published
@@ -136,7 +136,7 @@ class VaceSampleLongVideo(Node):
         before: Any | None = None,
         after: Any | None = None,
     ) -> io.NodeOutput:
-        family, usual = sockets.usual(model)
+        family, usual = settings.usual(model)
         plan.plan.check_clip(vcu.shown_frames, vcu.fps, family.grid)
         check_strengths(strengths, len(plan.plan))
         chosen = replace(

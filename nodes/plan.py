@@ -18,7 +18,7 @@ from ..vace_core.sampling.plan_text import plan_from_json, plan_to_json, spans_f
 from ..vace_core.sampling.planning import plan_windows, usual_overlap
 from ..vace_core.sampling.windows import Keyframe, Plan
 from ..vace_core.vcu import VideoConditionUnit
-from .comfy import host, sockets
+from .comfy import host, settings, sockets
 from .comfy.bridge import pictures_of
 from .comfy.chosen import ZERO, ChosenModel
 from .comfy.node import Node
@@ -171,7 +171,7 @@ class VacePlanWindows(Node):
     ) -> io.NodeOutput:
         own = with_settings({"window": window, "fps": fps}, model)
         window, fps = own["window"], own["fps"]
-        grid = WAN.grid if model is None else sockets.usual(model)[0].grid
+        grid = WAN.grid if model is None else settings.usual(model)[0].grid
         if vcu is not None:
             length, fps = vcu.shown_frames, vcu.fps
         check_number("fps", fps, above=0)

@@ -23,7 +23,7 @@ from ..vace_core.sampling.schedule import grown_shift
 from ..vace_core.sampling.solvers import SOLVERS
 from ..vace_core.sampling.strength import Strength
 from ..vace_core.vcu import VideoConditionUnit
-from .comfy import host, memory, native, placement, sockets
+from .comfy import host, memory, native, placement, settings, sockets
 from .comfy.chosen import AUTO
 from .comfy.fitted import check_for_model
 from .comfy.node import Node, captured_warnings
@@ -179,7 +179,7 @@ class VaceSampleVideo(Node):
         sigmas: Tensor | None = None,
         options: MoreOptions | None = None,
     ) -> io.NodeOutput:
-        family, usual = sockets.usual(model)
+        family, usual = settings.usual(model)
         check_for_model(vcu, family.grid)
         levels = () if sigmas is None else tuple(float(level) for level in sigmas.flatten())
         chosen = replace(
@@ -295,7 +295,7 @@ def shower(model: LibraryModel | NativeModel, vcu: VideoConditionUnit) -> Callab
     if isinstance(model, LibraryModel) and vcu.height * vcu.width <= SMALL:
         # Each latent frame as if it were a clip of its own: rougher than the video, and as cheap as the step itself.
         return lambda denoised: _grid(model.core.vae.decode(_some(denoised)[:, :, None])[:, :, 0])
-    family, _ = sockets.usual(model)
+    family, _ = settings.usual(model)
     factors = host.rgb_factors(family.latents.latent_format)
     if factors is None:
         return lambda denoised: None

@@ -8,17 +8,28 @@ from typing import Any
 
 from ...vace_core.errors import InputError
 from ...vace_core.loading.profiles import Profile
+from ...vace_core.models.family import Family
 from ...vace_core.sampling.options import SamplingOptions
 from ...vace_core.starter.model import STARTER
 from ...vace_core.starter.outside import outside
 from ...vace_core.starter.text import StarterText
 from ...vace_core.vcu import VideoConditionUnit
 from .chosen import AUTO, ChosenModel
-from .sockets import FITS, LibraryModel, NativeModel, usual
+from .registry import NATIVE_VACE
+from .sockets import FITS, LibraryModel, NativeModel
 
 NUMBERS = ("width", "height", "length", "window", "fps")
 CFG = -1.0
 """The cfg that means the model's own, for 0 is one of its own right."""
+
+
+def usual(model: LibraryModel | NativeModel | ChosenModel) -> tuple[Family, SamplingOptions]:
+    """The model family, and the default sampling options."""
+    if isinstance(model, ChosenModel):
+        return model.profile.family, model.profile.usual
+    if isinstance(model, LibraryModel):
+        return model.family, model.usual
+    return NATIVE_VACE, NATIVE_VACE.options if model.low_noise is None else NATIVE_VACE.pair_options
 
 
 def profile_of(model: LibraryModel | NativeModel | ChosenModel) -> Profile:

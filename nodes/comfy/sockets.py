@@ -23,8 +23,8 @@ from ...vace_core.sampling.guidance import PAIR_BOUNDARY
 from ...vace_core.sampling.options import SamplingOptions
 from ...vace_core.sampling.windows import Plan
 from ...vace_core.starter.model import STARTER_PRESET
-from .chosen import AUTO_FITS, DECIDES, ZERO, ChosenModel
-from .registry import COMFY_FAMILIES, NATIVE_VACE, tips
+from .chosen import AUTO_FITS, DECIDES, ZERO
+from .registry import COMFY_FAMILIES, tips
 
 Vcu = io.Custom("VACE_VCU")
 Model = io.Custom("VACE_MODEL")
@@ -175,15 +175,6 @@ class CropStitch:
     source: Tensor
     where: Tensor
     boxes: tuple[Box, ...]
-
-
-def usual(model: LibraryModel | NativeModel | ChosenModel) -> tuple[Family, SamplingOptions]:
-    """The model family, and the default sampling options."""
-    if isinstance(model, ChosenModel):
-        return model.profile.family, model.profile.usual
-    if isinstance(model, LibraryModel):
-        return model.family, model.usual
-    return NATIVE_VACE, NATIVE_VACE.options if model.low_noise is None else NATIVE_VACE.pair_options
 
 
 def schema(

@@ -44,7 +44,7 @@ LEFT_OUT = {("VaceDecodeVideo", "before"), ("VaceDecodeVideo", "after"), ("VaceR
             ("VaceReferenceAnything", "mask_2"), ("VaceReferenceAnything", "mask_3"), ("VaceStackReferences", "mask"),
             ("VaceLoadModel", "low_noise_adapter"), ("VaceLoadModel", "adapter"), ("VaceSampleVideo", "start"),
             ("VaceSampleVideo", "sigmas"), ("VaceLoadModel", "loras"), ("VaceAttachAdapter", "loras"),
-            ("VaceLoadLora", "loras")}  # fmt: skip
+            ("VaceLoadLora", "loras"), ("VaceChooseModel", "loras")}  # fmt: skip
 """Left out of the good prompt, where they go with nothing else there; they come back as hostile ones."""
 
 HALF = "\ud83d"  # what is left of an emoji that was cut

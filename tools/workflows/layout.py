@@ -34,6 +34,7 @@ PLACES: dict[str, tuple[int, str]] = {
     "decode": (10, "5 · Result"),
     "save": (10, "5 · Result"),
     "show": (10, "5 · Result"),
+    "measure": (11, "5 · Result"),
 }
 """Column and group of each place. Of one column they stand in this order, from the top."""
 
@@ -60,7 +61,7 @@ class Arranged:
 
 def width_of(form: Form) -> int:
     if form.room:
-        return 420 if form.room > 400 else 310
+        return 980 if form.room > 1000 else 420 if form.room > 400 else 310
     return 310 if any(one.tall for one in form.inputs) else 250
 
 

@@ -343,7 +343,7 @@ def measure() -> Graph:
     samples, starter = made.values["samples"], made.values["vae"]
     graph.add(
         "VaceMeasureVideo",
-        "save",
+        "measure",
         images=made["images"],
         fps=made["fps"],
         vcu=task["vcu"],
