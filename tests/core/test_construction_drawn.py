@@ -18,13 +18,14 @@ from torch import Tensor
 
 from vace_core.errors import InputError
 from vace_core.geometry import Box
+from vace_core.inputs.tracking import alike, follow, look
 from vace_core.media.video import from_uint8, to_uint8
 from vace_core.training.construction.boxes import Found, Kept
 from vace_core.training.construction.networks import depth_pictures
 from vace_core.training.construction.pose import draw_person
 from vace_core.training.construction.references import Changes, reference_of
 from vace_core.training.construction.sheet import Seen, draw_sheet
-from vace_core.training.construction.tracking import alike, follow, look, present, tracked
+from vace_core.training.construction.tracking import present, tracked
 
 GOLDEN = Path(__file__).with_name("golden")
 FLOW = 805, 925  # rows of the first sheet
