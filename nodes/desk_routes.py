@@ -22,7 +22,7 @@ from .comfy.node import checked_values
 from .comfy.routes import Answer, Route, register
 from .comfy.settings import with_profile
 from .comfy.sockets import ReferenceStack
-from .desk import EMPTY, VaceDesk, condition_of, drawn_of
+from .desk import VaceDesk, condition_of, drawn_of
 from .desk_clips import fitted_clip, named_clip
 from .preview import VacePreviewVCU, preview
 
@@ -44,7 +44,9 @@ def sheet(said: dict[str, Any]) -> Answer:
     count, height, width = fitted.source.shape
     drawn = drawn_of(values["desk"], (count, height, width))
     if not drawn.objects:
-        raise InputError("desk-empty", EMPTY)
+        raise InputError(
+            "desk-empty", "Nothing is drawn yet. At least one object is needed. Draw one with the tools on the left."
+        )
     control, pictures = said.get("control"), said.get("pictures")
     made = condition_of(
         drawn,

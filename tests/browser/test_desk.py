@@ -7,8 +7,10 @@ import json
 from typing import Any
 
 import pytest
-from browser.backend import DESK_FRAMES, REFUSED
 from browser.studio import Editor
+
+pytest.importorskip("aiohttp")
+from browser.backend import DESK_FRAMES, REFUSED
 
 NODES = (("LoadImage", -340, 60), ("VaceDesk", 0, 60))
 LINK = ((0, 1, "clip"),)

@@ -59,7 +59,10 @@ def desk_from_json(text: str, *, size: tuple[int, int] | None = None, box: tuple
         data = parsed(text)
     except InputError as error:
         raise InputError(
-            "desk-unreadable", "The drawing of the desk: {error} The drawing was not changed.", error=error
+            "desk-unreadable",
+            "The drawing of the desk cannot be read. What is needed: {error} Undo what was pasted; the drawing was not "
+            "changed.",
+            error=error,
         ) from None
     if data == []:
         return Desk()
