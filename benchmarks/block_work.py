@@ -30,9 +30,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 GIB = 2**30
 WIDTH, FFN, LATENT = 5120, 13824, (21, 60, 104)
-FREE = ("view", "expand", "permute", "transpose", "slice", "select", "split", "unsqueeze", "squeeze", "chunk", "alias",
-        "unbind", "detach", "empty", "as_strided", "t.default", "narrow", "reshape", "_unsafe_view", "_to_copy_same",
-        "unfold", "lift_fresh", "unflatten", "empty_like", "new_empty")  # fmt: skip
+FREE = ("empty", "new_empty", "_unsafe_view", "lift_fresh")  # beside views
 FUSED = (F.scaled_dot_product_attention, F.rms_norm, torch.rms_norm)
 
 
@@ -47,7 +45,7 @@ class Kernels(TorchDispatchMode):
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         made = function(*args, **(kwargs or {}))
         name = str(function).removeprefix("aten.")
-        if not name.startswith(FREE):
+        if not function.is_view and not name.startswith(FREE):
             self.add(name.split(".")[0], (args, kwargs, made))
         return made
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -27,7 +27,8 @@ RATE = 16.0  # of what states none
 _READ = 24  # bytes of a pixel while ComfyUI decodes a file
 _FITTED = 2  # clips as a model gets them that are kept, so that a stroke costs no decoding
 
-Kept = TypeVar("Kept")
+_fitted: OrderedDict[tuple[Any, ...], Fitted] = OrderedDict()
+_one_at_a_time = Lock()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -93,12 +94,16 @@ def named_clip(said: Any) -> NamedClip:
 def fitted_clip(clip: NamedClip, fit: str, fps: float) -> Fitted:
     """A clip by one of `sockets.FITS`; the last ones are kept."""
 
-    def make() -> Fitted:
-        count, height, width = clip.size
-        check_room(count * height * width * _READ, "The clip", frames=count, height=height, width=width)
-        return _without_source(fit_clip(clip.images(), fit, fps, name="clip"))
-
-    return _kept_or((*clip.name, fit, fps), make)
+    name = (*clip.name, fit, fps)
+    with _one_at_a_time:
+        if name not in _fitted:
+            count, height, width = clip.size
+            check_room(count * height * width * _READ, "The clip", frames=count, height=height, width=width)
+            _fitted[name] = _without_source(fit_clip(clip.images(), fit, fps, name="clip"))
+        _fitted.move_to_end(name)
+        while len(_fitted) > _FITTED:
+            _fitted.popitem(last=False)
+        return _fitted[name]
 
 
 def _of_images(name: tuple[Any, ...], images: Tensor, fps: float) -> NamedClip:
@@ -162,17 +167,3 @@ def _without_source(fitted: Fitted) -> Fitted:
     found = replace(fitted, source=light, taken=light)
     found.__dict__["frames"] = frames  # a cached property, of which the source is let go
     return found
-
-
-_fitted: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
-_one_at_a_time = Lock()
-
-
-def _kept_or(name: tuple[Any, ...], make: Callable[[], Kept]) -> Kept:
-    with _one_at_a_time:
-        if name not in _fitted:
-            _fitted[name] = make()
-        _fitted.move_to_end(name)
-        while len(_fitted) > _FITTED:
-            _fitted.popitem(last=False)
-        return _fitted[name]

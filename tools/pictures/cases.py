@@ -574,13 +574,19 @@ def encode_prompt(studio: Studio, sheet: Sheet) -> str:
     return "the prompts of a VCU go to KSampler"
 
 
-@case("VaceDecodeVideo")
-def decode_video(studio: Studio, sheet: Sheet) -> str:
+def _green_circle(studio: Studio) -> tuple[dict[str, Any], Any, Any]:
+    """A clip, the VCU in which its red circle is generated in green, and what was sampled for it."""
     clip = studio.clip(ONE)
     loose = studio.run("VaceComposeMasks", mask=clip["mask"], shape="bbox", grow=3)[0]
     words = {"prompt": clip["caption"].replace("red", "green"), "fps": 8.0, **WORDS}
     vcu = studio.run("VaceInpaintVideo", images=clip["images"], mask=loose, **words)[0]
     samples = studio.samples(vcu)
+    return clip, vcu, samples
+
+
+@case("VaceDecodeVideo")
+def decode_video(studio: Studio, sheet: Sheet) -> str:
+    clip, vcu, samples = _green_circle(studio)
     sheet.heading(IN)
     sheet.strip("the clip that the VCU keeps", images(clip["images"]))
     sheet.strip("samples, decoded alone", images(studio.plain(samples)))
@@ -639,11 +645,7 @@ def composite_video(studio: Studio, sheet: Sheet) -> str:
 
 @case("VaceMeasureVideo")
 def measure_video(studio: Studio, sheet: Sheet) -> str:
-    clip = studio.clip(ONE)
-    loose = studio.run("VaceComposeMasks", mask=clip["mask"], shape="bbox", grow=3)[0]
-    words = {"prompt": clip["caption"].replace("red", "green"), "fps": 8.0, **WORDS}
-    vcu = studio.run("VaceInpaintVideo", images=clip["images"], mask=loose, **words)[0]
-    samples = studio.samples(vcu)
+    _, vcu, samples = _green_circle(studio)
     made = studio.decoded(vcu, samples)[0]
     given = studio.run("VaceMeasureVideo", images=made, fps=8.0, vcu=vcu, decoded=samples, vae=studio.starter)
     sheet.heading(IN)

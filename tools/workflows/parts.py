@@ -101,6 +101,21 @@ def example(graph: Graph, scene: str, place: str = "input", *, length: int = 17,
     return graph.add("VaceExampleClip", place, scene=scene, length=length, title=title)
 
 
+def green_square(graph: Graph) -> Node:
+    """The example that many workflows inpaint: a box around the circle, in which a green square is asked for."""
+    clip = example(graph, "circle that moves right")
+    mask = graph.add("VaceComposeMasks", "more", mask=clip["mask"], shape="bbox", grow=3)
+    return graph.add(
+        "VaceInpaintVideo",
+        "task",
+        images=clip["images"],
+        mask=mask["mask"],
+        fps=clip["fps"],
+        **fit(graph),
+        prompt="a green square moves right on a gradient beige background",
+    )
+
+
 def make(
     graph: Graph,
     vcu: Link,

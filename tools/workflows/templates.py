@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from .graph_json import Graph
-from .parts import batch_item, example, fit, make, note, size
+from .parts import batch_item, example, fit, green_square, make, note, size
 
 VIDEO = "Replace VACE Example Clip with *Load Video* and *Get Video Components*"
 CLIP = (
@@ -75,17 +75,7 @@ def several_references() -> Graph:
 def inpaint() -> Graph:
     does = "Generates what the mask covers, as the prompt says. Everything else stays exactly as it is."
     graph = Graph("VACE Inpaint", note("Inpaint a video", does, CLIP))
-    clip = example(graph, "circle that moves right")
-    mask = graph.add("VaceComposeMasks", "more", mask=clip["mask"], shape="bbox", grow=3)
-    task = graph.add(
-        "VaceInpaintVideo",
-        "task",
-        images=clip["images"],
-        mask=mask["mask"],
-        fps=clip["fps"],
-        **fit(graph),
-        prompt="a green square moves right on a gradient beige background",
-    )
+    task = green_square(graph)
     make(graph, task["vcu"])
     return graph
 

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from .graph_json import Graph
-from .parts import example, fit, make, model_of, note, size
+from .parts import example, fit, green_square, make, model_of, note, size
 from .templates import CLIP, boxes
 
 
@@ -272,17 +272,7 @@ def retouch() -> Graph:
         "any node that changes the whole image: detail upscalers, colour nodes, a VAE Decode of your own."
     )
     graph = Graph("VACE Retouch and Paste Back", note("Retouch and paste back", does, CLIP))
-    clip = example(graph, "circle that moves right")
-    mask = graph.add("VaceComposeMasks", "more", mask=clip["mask"], shape="bbox", grow=3)
-    task = graph.add(
-        "VaceInpaintVideo",
-        "task",
-        images=clip["images"],
-        mask=mask["mask"],
-        fps=clip["fps"],
-        **fit(graph),
-        prompt="a green square moves right on a gradient beige background",
-    )
+    task = green_square(graph)
     made = make(graph, task["vcu"], finish=False)
     sharp = graph.add("ImageSharpen", "decode", image=made["images"], alpha=0.3)
     kept = graph.add("VaceCompositeVideo", "save", images=sharp["IMAGE"], vcu=task["vcu"])
@@ -328,17 +318,7 @@ def measure() -> Graph:
         "indicators too, with the networks that you put into `models/vace_evaluation`."
     )
     graph = Graph("VACE Measure", note("Measure a result", does, own))
-    clip = example(graph, "circle that moves right")
-    mask = graph.add("VaceComposeMasks", "more", mask=clip["mask"], shape="bbox", grow=3)
-    task = graph.add(
-        "VaceInpaintVideo",
-        "task",
-        images=clip["images"],
-        mask=mask["mask"],
-        fps=clip["fps"],
-        **fit(graph),
-        prompt="a green square moves right on a gradient beige background",
-    )
+    task = green_square(graph)
     made = make(graph, task["vcu"])
     samples, starter = made.values["samples"], made.values["vae"]
     graph.add(
