@@ -106,7 +106,7 @@ SCENES = World(
     vae_stages=(
         Stage(schedule=Schedule(steps=12000, learning_rate=8e-4, average=0.995, decay_from=0.05), crops=CROPS),
         Stage(
-            schedule=Schedule(steps=4500, learning_rate=5e-4, average=0.997, decay_from=0.05, warmup=100),
+            schedule=Schedule(steps=1500, learning_rate=3e-4, average=0.997, decay_from=0.05, warmup=100),
             crops=_more_whole_clips(CROPS),
         ),
     ),
