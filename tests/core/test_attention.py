@@ -44,6 +44,16 @@ def test_a_kernel_without_bias_gives_the_same_by_padded_text():
     assert torch.allclose(with_text("flash"), with_text("auto"), rtol=0, atol=1e-5)
 
 
+@torch.no_grad()
+def test_prompts_of_a_batch_are_prepared_each_for_itself():
+    base = WanDit(tiny.SIZES)
+    base.load_state_dict(tiny.base().state_dict())
+    embeds = torch.randn(2, 5, 32, generator=torch.Generator().manual_seed(1))
+    both, each = base.prepare_text(embeds), [base.prepare_text(one[None]) for one in embeds]
+    for name in ("tokens", "bias"):
+        assert torch.equal(getattr(both, name), torch.cat([getattr(one, name) for one in each]))
+
+
 def test_the_text_is_padded_for_it_alone():
     lengths = {name: prepared(name).tokens.shape[1] for name in ("auto", "flash", "sage", "efficient")}
     assert lengths == {"auto": 6, "flash": 512, "sage": 6, "efficient": 6}

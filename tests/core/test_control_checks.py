@@ -184,6 +184,12 @@ def rows(part: float, above: np.ndarray, below: np.ndarray) -> np.ndarray:
     return np.concatenate([above[:cut], below[cut:]])
 
 
+def share(blank: int) -> np.ndarray:
+    """So many of a hundred columns are blank, all others black."""
+    columns = np.where(np.arange(100) < blank, 255.0, 0.0)
+    return np.broadcast_to(columns[None, :, None], (HEIGHT, 100, 3)).copy()
+
+
 def tinted(picture: np.ndarray, by: float) -> np.ndarray:
     return picture + np.array((0, by, 0))
 
@@ -224,6 +230,7 @@ LIMITS = {  # kind, a picture that passes, one that is just beyond, how the warn
     "scribble, paper not quite white": (
         "scribble", rows(0.55, flat(255), flat(240)), rows(0.55, flat(255), flat(239)), "Only 55% of the scribble"
     ),
+    "scribble, share": ("scribble", share(60), share(59), "Only 59% of the scribble"),
     "scribble, colour": ("scribble", tinted(flat(240), 8), tinted(flat(240), 9), "The scribble control has colour."),
     "scribble, dark paper": ("scribble", flat(64), flat(63), "The scribble control has light lines on dark."),
     "flow, dark": ("flow", tinted(flat(50), 14), tinted(flat(50), 13), "The flow control is dark where nothing moves."),

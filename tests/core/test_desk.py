@@ -18,6 +18,7 @@ from vace_core.inputs.box_paths import paths_to_json
 from vace_core.inputs.desk.document import (
     ACTIONS,
     EASES,
+    LONGEST_LABEL,
     STROKES,
     ClipSize,
     Desk,
@@ -465,3 +466,16 @@ def test_objects_that_do_nothing_are_told():
     assert len(found.notes) == 2
     assert "Object 2" in found.notes[0]
     assert "Object 3" in found.notes[1]
+
+
+def test_a_box_over_the_upper_left_corner_has_its_part_inside():
+    drawn = filled(DeskObject(action="remove", **box(x=0.0, y=0.0)))
+    assert drawn[:, :8, :12].all()
+    assert drawn.sum() == 5 * 8 * 12
+
+
+def test_words_may_be_as_long_as_is_said():
+    assert DeskObject(action="remove", label="a" * LONGEST_LABEL, **box()).label
+    with pytest.raises(InputError) as error:
+        DeskObject(action="remove", label="a" * (LONGEST_LABEL + 1), **box())
+    assert refused(error.value).startswith("desk-text-long: ")

@@ -69,6 +69,14 @@ def test_keys_by_hand_stay_and_the_way_goes_through_them():
     assert up == pytest.approx([4 / 48 * n / 4 for n in (1, 2, 3)], abs=0.01)
 
 
+def test_a_way_to_a_box_by_hand_grows_evenly_to_its_size():
+    large = DeskKey(time=0.5, x=(24 + 8) / 80, y=0.5, width=0.4, height=32 / 48)
+    keys = track(film(), DeskObject(action="remove", keys=(square(0, 8), large)), 9, 0.0, 1.0)
+    first = [key for key in keys if key.time < 0.5]
+    assert [key.width for key in first] == pytest.approx([0.2 * 2 ** (n / 4) for n in (1, 2, 3)], rel=0.05)
+    assert [key.height for key in first] == pytest.approx([16 / 48 * 2 ** (n / 4) for n in (1, 2, 3)], rel=0.05)
+
+
 def test_a_shape_alone_has_its_bounds_as_its_first_box():
     mask = np.zeros((48, 80), dtype=bool)
     mask[16:32, 8:24] = True

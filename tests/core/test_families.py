@@ -13,6 +13,7 @@ from tiny_t5 import write_t5
 
 from vace_core.loading.t5 import load_text
 from vace_core.models.ltx.text import T5
+from vace_core.models.wan.text import UMT5
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "tests" / "families"
@@ -32,6 +33,11 @@ def case(request):
 @pytest.mark.parametrize("case", families.NAMES, indirect=True)
 def test_conformance(case, promise, tmp_path):
     promise(case, tmp_path)
+
+
+@pytest.mark.parametrize("text", [T5, UMT5], ids=lambda text: text.tokenizer)
+def test_capitals_are_taken_away_where_a_family_was_trained_without(text):
+    assert text.clean("A Dog") == ("A Dog" if text.cased else "a dog")
 
 
 def test_families_may_share_a_text_encoder(tmp_path):

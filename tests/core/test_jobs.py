@@ -252,6 +252,15 @@ def test_keeping_takes_a_tenth_of_the_time_and_the_last_step_is_always_kept(tmp_
     assert kept_steps == [1, 1, 1, 4, 4, 6]
 
 
+@pytest.mark.parametrize(("steps", "read"), [("999999999", 999_999_999), ("1000000000", 0), ("-1", 0), ("", 0)])
+def test_numbers_of_steps_have_at_most_nine_digits(tmp_path, steps, read):
+    with JobFolder.create(tmp_path / "a.vace-job", {}) as folder:
+        folder.keep("steps", {"latents": NOISE}, {kept.STEPS: steps, kept.TOTAL: "7"})
+        reached = KeptSteps(folder, "steps").reached()
+    assert reached is not None
+    assert (reached.steps, reached.total) == (read, 7)
+
+
 class Kept:
     """Progress in memory, of which one step is gone on from."""
 

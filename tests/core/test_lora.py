@@ -259,6 +259,15 @@ def test_what_is_typed_names_file_strength_and_network(typed):
     assert (str(lora.path), lora.strength, lora.noise) == TYPED[typed]
 
 
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [("a.st", "a.st"), ("b/a.st:0.80", "a.st at 0.8"), ("a.st:high", "a.st, high noise"),
+     ("a.st:-2:low", "a.st at -2, low noise")],
+)  # fmt: skip
+def test_it_is_called_by_its_file_and_by_what_is_unusual(typed, said):
+    assert str(Lora.parse(typed)) == said
+
+
 def test_a_strength_is_a_finite_number():
     with pytest.raises(InputError) as error:
         Lora.parse("a.safetensors:nan")

@@ -16,7 +16,7 @@ from torch import Tensor
 from vace_core import tasks
 from vace_core.errors import InputError
 from vace_core.models.wan.dit import mask_frames
-from vace_core.preview.sheet import contact_sheet
+from vace_core.preview.sheet import _worth_seeing, contact_sheet
 from vace_core.vcu import VideoConditionUnit, compose
 
 # Colours that nothing else on the sheet has.
@@ -157,3 +157,12 @@ def test_other_numbers_of_columns_are_refused(columns):
     with pytest.raises(InputError) as caught:
         contact_sheet(tasks.text(num_frames=1, height=2, width=2), columns=columns)
     assert refused(caught.value) == f"sheet-columns: columns={columns}"
+
+
+def test_both_sides_of_every_cut_are_shown_where_there_is_room_for_them():
+    """Two cuts have four frames beside them, which fit between the first and the last one in six columns."""
+    masks = torch.zeros(1, 1, 81, 32, 48)
+    masks[:, :, 20:60] = 1
+    unit = tasks.inpaint(flat(BLUE, 81), masks)
+    assert _worth_seeing(unit, 6) == [0, 19, 20, 59, 60, 80]
+    assert _worth_seeing(unit, 5) == [0, 20, 40, 60, 80]

@@ -183,6 +183,8 @@ def test_the_frames_of_an_edit(tmp_path):
     assert torch.equal(numbers(cut.finished(made)), wanted[2:5])
     single = Edit(film=film(tmp_path / "one", 1), begin=0, count=1)
     assert single.said == "the original with the edit put back"
+    pair = Edit(film=film(tmp_path / "two", 2), begin=1, count=1)
+    assert pair.said == "the original with the edit put back, generated in frames 1 to 1"
 
 
 def test_masks_and_boxes_of_an_edit_are_of_each_frame_or_of_all(tmp_path):

@@ -10,7 +10,7 @@ from refused import refused
 
 from vace_core.errors import InputError
 from vace_core.sampling.options import SamplingOptions
-from vace_core.sampling.schedule import percent_to_sigma, shift_sigma, sigmas
+from vace_core.sampling.schedule import NoiseSchedule, percent_to_sigma, shift_sigma, sigmas
 
 
 @pytest.mark.parametrize(
@@ -64,6 +64,10 @@ def test_percent_counts_along_a_stretched_schedule(percent):
     schedule = replace(LTX, steps=40).schedule(4992)
     acting = sum(level > schedule.at(percent) for level in schedule.sigmas()[:-1])
     assert acting == round(percent * 40)
+
+
+def test_a_schedule_begins_with_noise_alone():
+    assert NoiseSchedule(steps=2, shift=1.0).sigmas() == [1.0, 0.5, 0.0]
 
 
 def test_a_single_step_cannot_be_stretched():

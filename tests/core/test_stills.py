@@ -45,6 +45,12 @@ def test_frames_of_an_animation_last_as_it_says_and_a_tenth_where_it_says_nothin
     assert all(np.array_equal(one, other) for one, other in zip(levels_of(film), pictures(3), strict=True))
 
 
+def test_frames_of_an_animation_without_durations_last_a_tenth(tmp_path: Path):
+    first, *others = pictures(3)
+    first.save(tmp_path / "a.gif", save_all=True, append_images=others)
+    assert open_footage(tmp_path / "a.gif").fps == pytest.approx(10)
+
+
 def test_a_picture_in_front_of_an_animation_is_not_part_of_it(tmp_path: Path):
     front, *moving = pictures(3)
     front.save(tmp_path / "a.png", save_all=True, append_images=moving, default_image=True, duration=100)

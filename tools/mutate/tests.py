@@ -12,7 +12,8 @@ _WAN = (
 )
 _WAN_VAE = ("core/test_wan_vae", "parity/test_wan_vae", "core/test_context", "core/test_cost", "core/test_room",
             "core/test_families")  # fmt: skip
-_LTX = ("parity/test_ltx_dit", "parity/test_ltx_vace", "core/test_ltx", "core/test_ltx_cost", "core/test_families")
+_LTX = ("parity/test_ltx_dit", "parity/test_ltx_vace", "core/test_ltx", "core/test_ltx_cost", "core/test_families",
+        "core/test_parallel")  # fmt: skip
 _VIDEO = ("core/test_video", "core/test_video_decode", "core/test_video_write", "core/test_video_edited",
           "core/test_video_reader", "core/test_media_files", "core/test_footage", "core/test_tone",
           "core/test_ranges", "core/test_index", "core/test_planes", "core/test_stills", "core/test_stored",
@@ -92,6 +93,7 @@ TESTS: dict[str, tuple[str, ...]] = {
                               "core/test_backbones", "core/test_study", "core/test_evaluation"),
     "vace_core/preview/": ("core/test_preview", "core/test_advice", "core/test_preview_golden", "core/test_room"),
     "vace_core/loading/t5.py": ("core/test_umt5", "core/test_ltx_files", "core/test_loading", "parity/test_t5"),
+    "vace_core/loading/opened.py": ("core/test_readme", "core/test_footage", "core/test_loading"),
     "vace_core/loading/": ("core/test_detection", "core/test_loading", "core/test_loading_strict", "core/test_repack",
                            "core/test_ltx_files", "core/test_cli_models"),
     "vace_core/loading/lora.py": ("core/test_lora", "parity/test_lora"),

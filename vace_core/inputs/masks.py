@@ -242,7 +242,7 @@ def augment(
         shape = _hull(frame, clockwise) if chosen.startswith("hull") else _box(frame) if "bbox" in chosen else frame
         if not expands or expand_iters is None or expand_lrtp is None or not frame.any():
             return shape
-        return _expand(shape, _bounds(frame), expand_ratio, expand_iters, expand_lrtp)
+        return _expand(shape, bounds(frame), expand_ratio, expand_iters, expand_lrtp)
 
     return _per_frame(masks, change)
 
@@ -303,14 +303,15 @@ def _per_frame(masks: Tensor, change: Callable[[Frame], Frame]) -> Tensor:
     return torch.from_numpy(changed != 0).reshape(masks.shape).to(masks)
 
 
-def _bounds(frame: Frame) -> Box:
+def bounds(frame: NDArray[Any]) -> Box:
+    """The smallest box around what is not zero in a mask `(H, W)`, which must not be empty."""
     rows, columns = np.flatnonzero(frame.any(axis=1)), np.flatnonzero(frame.any(axis=0))
     return Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
 
 
 def _box(frame: Frame) -> Frame:
-    bounds, filled = _bounds(frame), np.zeros_like(frame)
-    filled[bounds.top : bounds.bottom, bounds.left : bounds.right] = True
+    box, filled = bounds(frame), np.zeros_like(frame)
+    filled[box.top : box.bottom, box.left : box.right] = True
     return filled
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..geometry import Box
-from .masks import opencv
+from .masks import bounds, opencv
 
 SIDE = 320  # pixels of the shorter side at which objects are followed
 ROUNDS = 5, 2  # of GrabCut: in the first frame, in every other one
@@ -144,7 +144,7 @@ def _refined(picture: Picture, moved: NDArray[np.float32]) -> Mask:
     marks[around > 0] = cv2.GC_PR_BGD
     marks[mask] = cv2.GC_PR_FGD
     marks[core > 0] = cv2.GC_FGD
-    found = cut_out(picture, marks, _bounds(around > 0).grown(2 * rim + 4, *mask.shape), ROUNDS[1])
+    found = cut_out(picture, marks, bounds(around > 0).grown(2 * rim + 4, *mask.shape), ROUNDS[1])
     return found if AREA[0] * mask.sum() <= found.sum() <= AREA[1] * mask.sum() else mask
 
 
@@ -195,8 +195,3 @@ def _scaled(box: Box, fit: tuple[float, float], size: tuple[int, int]) -> Box:
     top, bottom = (round(side * fit[1]) for side in (box.top, box.bottom))
     left, top = min(left, size[0] - 1), min(top, size[1] - 1)
     return Box(left, top, max(right, left + 1), max(bottom, top + 1)).grown(0, size[1], size[0])
-
-
-def _bounds(mask: Mask) -> Box:
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)

@@ -26,10 +26,10 @@ from torch import Tensor
 from ..errors import InputError
 from ..geometry import Box
 from ..inputs.desk.document import Desk, DeskObject
-from ..inputs.desk.drawing import Masks, Placed, bounds, boxes_at, carry, draw_object, grown, moments, way_at
+from ..inputs.desk.drawing import Masks, Placed, boxes_at, carry, draw_object, grown, moments, way_at
 from ..inputs.fitted import Fitted
 from ..inputs.fitting import FitPlan
-from ..inputs.masks import opencv
+from ..inputs.masks import bounds, opencv
 from ..inputs.resizing import resize_masks
 from ..vcu import VideoConditionUnit, compose
 from .basic import control, inpaint, reference, text

@@ -13,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 
 from ...checks.room import check_room
-from ...geometry import Box
 from .. import masks as shapes
 from ..layout import between_keys, pixel_boxes
 from ..masks import opencv
@@ -143,18 +142,12 @@ def grown(masks: Masks, pixels: int, *, frames: Sequence[int] | None = None) -> 
     for frame in range(len(masks)) if frames is None else sorted(set(frames)):
         if masks[frame].any():
             # Nothing changes farther away than that; the work follows the object, not the frame.
-            near = bounds(masks[frame] > 0).grown(abs(pixels) + 1, *masks.shape[1:])
+            near = shapes.bounds(masks[frame] > 0).grown(abs(pixels) + 1, *masks.shape[1:])
             part = np.s_[frame, near.top : near.bottom, near.left : near.right]
             one = torch.from_numpy(masks[part] > 0).float()[None, None, None]
             changed = shapes.grow(one, pixels) if pixels > 0 else shapes.shrink(one, -pixels)
             found[part] = changed[0, 0, 0].numpy().astype(np.uint8) * 255
     return found
-
-
-def bounds(mask: NDArray[np.bool_]) -> Box:
-    """The smallest box around what is in a mask `(H, W)`, which must not be empty."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
 
 
 def feathered(masks: Masks, pixels: int) -> NDArray[np.float32]:

@@ -9,9 +9,10 @@ from torch import Tensor
 
 from ...checks.numbers import check_number
 from ...errors import InputError
+from ..masks import bounds
 from ..tracking import Mask, follow, follow_masks
 from .document import DeskKey, DeskObject
-from .drawing import Placed, bounds, boxes_at, draw_object, moments
+from .drawing import Placed, boxes_at, draw_object, moments
 
 _LEAST = 4  # pixels of a mask that is still followed
 

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...checks.numbers import check_number
-from ...geometry import Box
-from ...inputs.masks import opencv
+from ...inputs.masks import bounds, opencv
 from ...inputs.references import crop_subject
 from ...inputs.tracking import alike, look
 from ...media.video import from_uint8, to_uint8
@@ -69,7 +68,7 @@ def reference_of(
     if place is None:
         return None
     frame, inside = from_uint8(frames[place]), mask[place][None, None, None].float()
-    box = _bounds(mask[place])
+    box = bounds(mask[place].numpy())
     if min(box.width, box.height) < LEAST_SIDE:
         return None
     if face:
@@ -114,8 +113,3 @@ def _changed(picture: Tensor, changes: Changes, rng: random.Random) -> Tensor:
     turn[:, 2] += np.array(size) / 2 - np.array([width / 2, height / 2])
     turned = cv2.warpAffine(image, turn, size, flags=cv2.INTER_AREA, borderValue=(255, 255, 255))
     return from_uint8(torch.from_numpy(turned))
-
-
-def _bounds(mask: Tensor) -> Box:
-    rows, columns = mask.any(1).nonzero().flatten(), mask.any(0).nonzero().flatten()
-    return Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
