@@ -196,7 +196,7 @@ def _eased(
 
 
 def _through(gaps: NDArray[np.float64], rises: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The velocity at each inner key: of a parabola through it and its neighbours, no faster than thrice the slower side.
+    """The velocity at each inner key: of a parabola through it and both neighbours, at most thrice the slower side.
 
     So a box that rests before or after a key starts there, and on a straight line none swings past a key.
     """
