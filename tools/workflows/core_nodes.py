@@ -78,7 +78,7 @@ _ALL = (
             "codec": ("COMBO", "auto"),
         },
         {},
-        room=310,
+        room=250,
     ),
     core(
         "UNETLoader",
