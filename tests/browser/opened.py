@@ -63,6 +63,7 @@ def main() -> None:
     (info,) = package.glob(f"{PACKAGE}-*.dist-info")
     version = info.name.removesuffix(".dist-info").rpartition("-")[2]
     backend = Backend(package / PACKAGE / "static", nodes=nodes())
+    backend.settings["Comfy.Workflow.WorkflowTabsPosition"] = "Sidebar"
     studio = Studio(backend, chromium() or "", nodes_2=False, view=VIEW)
     pictures.mkdir(exist_ok=True, parents=True)
     zooms = {}
