@@ -17,7 +17,8 @@ def box_paths(draw) -> BoxPath:
         BoxKey(time=time / 100, x=draw(places), y=draw(places), width=draw(sizes), height=draw(sizes)) for time in times
     ]
     colour = draw(st.tuples(*[st.integers(0, 255)] * 3))
-    order, label, smooth = draw(st.integers(-9, 9)), draw(st.text(max_size=9)), draw(st.booleans())
+    order, label = draw(st.integers(-9, 9)), draw(st.text(max_size=9))
+    smooth = draw(st.sampled_from((False, True, "auto")))
     return BoxPath(keys=tuple(keys), order=order, label=label, colour=colour, smooth=smooth)
 
 

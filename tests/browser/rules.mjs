@@ -5,6 +5,7 @@ import { readPaths, writePaths } from "../../web/js/paths/format.mjs";
 import { strokesAt, strokesOnPath } from "../../web/js/desk/carry.mjs";
 import { readDesk, writeDesk } from "../../web/js/desk/format.mjs";
 import { DeskSession } from "../../web/js/desk/session.mjs";
+import { COLOURS, colourTypes } from "../../web/js/colours/types.mjs";
 import { CHINESE } from "../../web/js/words/chinese.mjs";
 import { boxAt } from "../../web/js/paths/motion.mjs";
 
@@ -25,6 +26,14 @@ function desk({ text = "", deeds }) {
 const ANSWERS = {
   desk,
   chinese: () => Object.keys(CHINESE),
+  colours: () => COLOURS,
+  // What a table of colours holds after palettes were loaded into it, one after the other.
+  palettes: ({ palettes }) => {
+    const table = {};
+    colourTypes(table);
+    for (const palette of palettes) Object.assign(table, palette);
+    return table;
+  },
   "read desk": ({ text }) => readDesk(text).kind,
   "rewrite desk": ({ text }) => {
     const { objects, clip } = readDesk(text);

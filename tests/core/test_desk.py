@@ -66,10 +66,13 @@ strokes = st.builds(
 )
 
 
+SMOOTH = st.sampled_from((False, True, "auto"))
+
+
 @st.composite
 def objects(draw):
     box = draw(st.one_of(st.just(()), keys()))
-    path = draw(st.builds(Way, keys=keys(2), smooth=st.booleans(), ease=st.sampled_from(EASES))) if box else None
+    path = draw(st.builds(Way, keys=keys(2), smooth=SMOOTH, ease=st.sampled_from(EASES))) if box else None
     shapes = tuple(
         Shape(time=time, strokes=tuple(draw(st.lists(strokes, max_size=3))))
         for time in draw(st.one_of(st.just([]), times))
@@ -84,7 +87,7 @@ def objects(draw):
         grow=draw(st.integers(-512, 512)),
         feather=draw(st.integers(0, 256)),
         strength=draw(st.floats(0, 2)),
-        smooth=draw(st.booleans()),
+        smooth=draw(SMOOTH),
         keys=box,
         shapes=shapes,
         path=draw(st.one_of(st.none(), st.just(path))),

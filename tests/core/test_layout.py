@@ -58,8 +58,9 @@ def test_every_key_is_met_and_nothing_swings_past_a_key(path):
     for frame, at in zip(frames, path.keys, strict=True):
         assert torch.allclose(found[frame], torch.tensor(row(at)), rtol=1e-5, atol=1e-6)
     for first, last in pairwise(frames):
-        between = found[first : last + 1]
-        low, high = torch.minimum(found[first], found[last]), torch.maximum(found[first], found[last])
+        # A place goes round a corner with "auto", a size never past a key.
+        between = found[first : last + 1, 2 * (path.smooth == "auto") :]
+        low, high = torch.minimum(between[0], between[-1]), torch.maximum(between[0], between[-1])
         assert (between >= low - 1e-4).all()
         assert (between <= high + 1e-4).all()
 
@@ -75,6 +76,35 @@ def test_smooth_eases_where_linear_turns_sharply():
     assert straight.tolist() == [0, 0.25, 0.5, 0.75, 1, 0.75, 0.5, 0.25, 0]
     # By hand: leaves with the slope of its first straight line, comes level at the turn, so s + s² - s³ at s = 1/4 …
     assert eased.tolist() == [0, 0.296875, 0.625, 0.890625, 1, 0.890625, 0.625, 0.296875, 0]
+
+
+def speeds(*keys: BoxKey, smooth: layout.Smooth) -> Tensor:
+    """Of the centre from frame to frame, in frames of the layout by 1 of the clip."""
+    return layout.boxes(BoxPath(keys=keys, smooth=smooth), 401)[:, :2].double().diff(dim=0).norm(dim=1) * 400
+
+
+def test_auto_goes_through_a_corner_where_true_stops():
+    corner = (key(0, x=0, y=0), key(0.5, x=1, y=0), key(1, x=1, y=1))
+    assert speeds(*corner, smooth=True)[200] < 0.02
+    # By hand: half of each side's velocity of 2, which is the slowest that it gets.
+    assert speeds(*corner, smooth="auto").min() == pytest.approx(2**0.5, abs=0.02)
+
+
+def test_auto_passes_its_keys_and_starts_from_rest():
+    keys = (key(0, x=0.1, y=0.2), key(0.25, x=0.1, y=0.2), key(0.75, x=0.9, y=0.3), key(1, x=0.2, y=0.9))
+    found = layout.boxes(BoxPath(keys=keys, smooth="auto"), 5)
+    assert found[[0, 1, 3, 4]].tolist() == [row(key) for key in keys]
+    assert speeds(*keys, smooth="auto")[:99].max() < 1e-4
+    assert speeds(*keys, smooth="auto")[100] < 0.1
+
+
+@quick
+@given(st.lists(st.floats(-1, 1), min_size=3, max_size=6, unique=True))
+def test_auto_never_swings_past_a_key_of_a_line_that_goes_one_way(places):
+    places = sorted(places)
+    keys = [key(n / (len(places) - 1), x=place, y=place) for n, place in enumerate(places)]
+    x = layout.boxes(BoxPath(keys=tuple(keys), smooth="auto"), 20 * len(keys))[:, 0]
+    assert x.diff().min() >= -1e-6
 
 
 # Drawing.

@@ -99,7 +99,7 @@ def with_key(**changes: object) -> str:
         (own(label=7), "boxes-invalid: error=(value-type: name=label, needed=A text, value=7), where=Path 1"),
         (
             own(smooth="yes"),
-            ("boxes-invalid: error=(value-type: name=smooth, needed=True or false, value='yes'), where=Path 1"),
+            "boxes-invalid: error=(value-type: name=smooth, needed=True, false or \"auto\", value='yes'), where=Path 1",
         ),
         (
             with_key(depth=1),

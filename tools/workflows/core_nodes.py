@@ -67,6 +67,7 @@ _ALL = (
         "Create Video",
         {"images": "IMAGE", "fps": ("FLOAT", 30.0), "audio": "?AUDIO"},
         {"VIDEO": "VIDEO"},
+        room=24,  # newer versions have a widget more
     ),
     core(
         "SaveVideo",
@@ -78,7 +79,7 @@ _ALL = (
             "codec": ("COMBO", "auto"),
         },
         {},
-        room=310,
+        room=250,
     ),
     core(
         "UNETLoader",

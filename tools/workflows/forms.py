@@ -134,7 +134,7 @@ def _module(name: str, path: Path, folders: list[str] | None = None) -> ModuleTy
 ROOMS = {
     "VacePreviewVCU": 260,
     "VaceMeasureVideo": 300,
-    "VaceDesk": 1060,
+    "VaceDesk": 600,
     "VaceMoveAnything": 420,
     "VaceLayoutToVideo": 420,
     "VaceStackReferences": 200,

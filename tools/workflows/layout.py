@@ -41,12 +41,13 @@ PLACES: dict[str, tuple[int, str]] = {
 LANE = 90
 """By how much columns are lower where links of the model pass above them."""
 
+USUAL, WIDER = 240, 256  # without and with texts or pictures
 GROUP_COLOUR = "#3f789e"
 TITLE, SLOT, WIDGET, TALL, FOOT = 30, 20, 24, 100, 16
-BETWEEN_COLUMNS, BETWEEN_NODES, BETWEEN_GROUPS, SAID = 40, 24, 50, 44
-INSIDE, HEAD = 16, 40  # of a group: around its nodes, and for its title
-NOTE_LINE, NOTE_LETTER, NOTE_HEAD, NARROWEST, WIDEST = 21, 7.6, 40, 280, 620
-SCREEN = 1.72  # width of what is seen of a graph, by its height
+BETWEEN_COLUMNS, BETWEEN_NODES, BETWEEN_GROUPS, SAID = 48, 20, 50, 44
+INSIDE, HEAD = 12, 36  # of a group: around its nodes, and for its title
+NOTE_LINE, NOTE_LETTER, NOTE_HEAD, NARROWEST, WIDEST = 15, 5.6, 50, 230, 1400
+SCREEN = 1.684  # width of what is seen of a graph, by its height
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,9 @@ class Arranged:
 
 
 def width_of(form: Form) -> int:
-    if form.room:
-        return 980 if form.room > 1000 else 420 if form.room > 400 else 310
-    return 310 if any(one.tall for one in form.inputs) else 250
+    if form.room > 100:
+        return 980 if form.room > 590 else 400 if form.room > 400 else WIDER
+    return WIDER if any(one.tall for one in form.inputs) else USUAL
 
 
 def height_of(form: Form) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import cast
+from typing import Literal, cast
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ _SMALLEST = 0.0001
 _BOXES, _DRAWN, _MASK = 1024, 27, 4
 
 Colour = tuple[int, int, int]
+Smooth = bool | Literal["auto"]
 BLACK: Colour = (0, 0, 0)
 
 
@@ -66,15 +67,16 @@ class BoxPath:
         order: who is drawn over whom; the higher is in front, equals in the order given.
         label: a name for the eye; it is not drawn.
         colour: red, green, blue of the outline, 0..255. Black is what the official annotator draws by default.
-        smooth: False moves in straight lines from key to key. True eases through the keys on a monotone cubic, which
-            never swings past a key.
+        smooth: False moves in straight lines from key to key. "auto" goes round corners without stopping, as animation
+            programs do with automatic Bézier handles; the size never swings past a key. True eases through the keys
+            on a monotone cubic, in which nothing swings past a key: where both x and y turn, the box stops.
     """
 
     keys: tuple[BoxKey, ...]
     order: int = 0
     label: str = ""
     colour: Colour = BLACK
-    smooth: bool = False
+    smooth: Smooth = False
 
     def __post_init__(self) -> None:
         if not self.keys:
@@ -92,7 +94,7 @@ class BoxPath:
                 )
         _check_type("order", self.order, int, "A whole number")
         _check_type("label", self.label, str, "A text")
-        _check_type("smooth", self.smooth, bool, "True or false")
+        check_smooth(self.smooth)
         _check_colour(self.colour)
 
 
@@ -110,16 +112,17 @@ def boxes(path: BoxPath, num_frames: int) -> Tensor:
 
 
 def between_keys(
-    times: NDArray[np.float64], keys: NDArray[np.float64], moments: NDArray[np.float64], *, smooth: bool
+    times: NDArray[np.float64], keys: NDArray[np.float64], moments: NDArray[np.float64], *, smooth: Smooth
 ) -> NDArray[np.float64]:
     """The numbers `(M, N)` at `moments` `(M,)` of what is keyed as `keys` `(K, N)` at rising `times` `(K,)`.
 
-    Before the first key and after the last one nothing moves; `smooth` as for `BoxPath`.
+    The first two columns are a place. Before the first key and after the last one nothing moves; `smooth` as for
+    `BoxPath`.
     """
     if len(keys) == 1:
         return np.broadcast_to(keys, (len(moments), keys.shape[1]))
     if smooth:
-        return _eased(times, keys, moments)
+        return _eased(times, keys, moments, rounded=smooth == "auto")
     return np.stack([np.interp(moments, times, column) for column in keys.T], axis=1)
 
 
@@ -166,14 +169,21 @@ def path_mask(paths: Sequence[BoxPath], *, num_frames: int, height: int, width: 
     return masks
 
 
-def _eased(times: NDArray[np.float64], keys: NDArray[np.float64], moments: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A cubic through `keys` `(K, 4)` that stays between neighbours: slopes by Fritsch and Butland (1984)."""
+def _eased(
+    times: NDArray[np.float64], keys: NDArray[np.float64], moments: NDArray[np.float64], *, rounded: bool
+) -> NDArray[np.float64]:
+    """A cubic through `keys` `(K, N)` that stays between neighbours: slopes by Fritsch and Butland (1984).
+
+    If `rounded`, the place, of the first two columns, goes on through a turn.
+    """
     gaps = np.diff(times)[:, None]
     rises = np.diff(keys, axis=0) / gaps
     before, after = 2 * gaps[1:] + gaps[:-1], gaps[1:] + 2 * gaps[:-1]
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         mean = (before + after) / (before / rises[:-1] + after / rises[1:])
     inner = np.where(rises[:-1] * rises[1:] > 0, mean, 0.0)  # a turning point is passed level
+    if rounded:
+        inner[:, :2] = _through(gaps, rises[:, :2])
     slopes = np.concatenate((rises[:1], inner, rises[-1:]))
     moments = np.clip(moments, times[0], times[-1])
     i = np.minimum(np.searchsorted(times, moments, side="right"), len(gaps)) - 1
@@ -183,6 +193,17 @@ def _eased(times: NDArray[np.float64], keys: NDArray[np.float64], moments: NDArr
         + (3 * s**2 - 2 * s**3) * keys[i + 1]
         + ((s**3 - 2 * s**2 + s) * slopes[i] + (s**3 - s**2) * slopes[i + 1]) * gaps[i]
     )
+
+
+def _through(gaps: NDArray[np.float64], rises: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The velocity at each inner key: of a parabola through it and both neighbours, at most thrice the slower side.
+
+    So a box that rests before or after a key starts there, and on a straight line none swings past a key.
+    """
+    found = (gaps[1:] * rises[:-1] + gaps[:-1] * rises[1:]) / (gaps[1:] + gaps[:-1])
+    speed, sides = np.hypot(*found.T), np.hypot(*rises.T)
+    most = 3 * np.minimum(sides[:-1], sides[1:])
+    return found * np.where(speed > most, most / np.where(speed > 0, speed, 1.0), 1.0)[:, None]
 
 
 def pixel_boxes(path: BoxPath, num_frames: int, height: int, width: int) -> list[Box]:
@@ -219,6 +240,14 @@ def _check_type(name: str, value: object, kind: type, words: str) -> None:
             value=shown(value),
             needed=words,
         )
+
+
+def check_smooth(value: object) -> None:
+    """Raises:
+    InputError: it is no kind of motion between keys.
+    """
+    if value != "auto":
+        _check_type("smooth", value, bool, 'True, false or "auto"')
 
 
 def _check_colour(colour: object) -> None:

@@ -1,6 +1,9 @@
-// Shows what the nodes of this pack say of their work, in the node, until they say something else.
+// Shows what the nodes of this pack say of their work, in the node, until they say something else; and what stopped
+// them, until the next run.
 
 import { app } from "../../../scripts/app.js";
+import { api } from "../../../scripts/api.js";
+import { listen } from "./notes/errors.mjs";
 import { attachNotes, showNotes } from "./notes/notes.mjs";
 import { registerOnce } from "./register.mjs";
 
@@ -11,6 +14,7 @@ function isOurs({ comfyClass, constructor }) {
 
 registerOnce(app, {
   name: "VACE.Notes",
+  setup: () => listen({ app, api, isOurs }),
   nodeCreated(node) {
     if (isOurs(node)) attachNotes(node);
   },

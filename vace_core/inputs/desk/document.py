@@ -12,7 +12,7 @@ from typing import Literal, get_args
 
 from ...checks.numbers import check_number, check_whole
 from ...errors import InputError, shown
-from ..layout import BLACK, FARTHEST, BoxKey, BoxPath, Colour
+from ..layout import BLACK, FARTHEST, BoxKey, BoxPath, Colour, Smooth, check_smooth
 
 Action = Literal["keep", "remove", "replace", "move", "control", "generate"]
 StrokeKind = Literal["brush", "erase", "lasso", "cut"]
@@ -134,7 +134,7 @@ class Way:
     """
 
     keys: tuple[DeskKey, ...]
-    smooth: bool = False
+    smooth: Smooth = False
     ease: Ease = "linear"
 
     def __post_init__(self) -> None:
@@ -146,7 +146,7 @@ class Way:
                 count=len(self.keys),
             )
         check_times("A path", [key.time for key in self.keys])
-        _check_kind("smooth", self.smooth, bool, "True or false")
+        check_smooth(self.smooth)
         _check_choice("ease", self.ease, EASES)
 
 
@@ -182,7 +182,7 @@ class DeskObject:
     grow: int = 0
     feather: int = 0
     strength: float = 1.0
-    smooth: bool = False
+    smooth: Smooth = False
     keys: tuple[DeskKey, ...] = ()
     shapes: tuple[Shape, ...] = ()
     path: Way | None = None
@@ -196,7 +196,7 @@ class DeskObject:
         check_whole("grow", self.grow, least=-MOST_GROWN, most=MOST_GROWN)
         check_whole("feather", self.feather, least=0, most=MOST_FEATHER)
         check_number("strength", self.strength, least=0, most=STRONGEST)
-        _check_kind("smooth", self.smooth, bool, "True or false")
+        check_smooth(self.smooth)
         check_times("The box", [key.time for key in self.keys])
         check_times("The drawing", [shape.time for shape in self.shapes])
         if self.keys:

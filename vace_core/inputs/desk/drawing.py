@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ...checks.room import check_room
 from .. import masks as shapes
-from ..layout import between_keys, pixel_boxes
+from ..layout import Smooth, between_keys, pixel_boxes
 from ..masks import opencv
 from .document import DeskKey, DeskObject, Shape, Stroke, Way
 
@@ -64,7 +64,7 @@ def moments(num_frames: int) -> Numbers:
     return np.linspace(0.0, 1.0, num_frames)
 
 
-def boxes_at(keys: Sequence[DeskKey], times: Numbers, height: int, width: int, *, smooth: bool) -> list[Placed]:
+def boxes_at(keys: Sequence[DeskKey], times: Numbers, height: int, width: int, *, smooth: Smooth) -> list[Placed]:
     """The box at each of `times`, in pixels of a frame; at least one key is needed."""
     columns = np.array([(key.x, key.y, key.width, key.height, key.angle) for key in keys], dtype=np.float64)
     found = between_keys(np.array([key.time for key in keys], dtype=np.float64), columns, times, smooth=smooth)

@@ -78,7 +78,7 @@ export function withAction(entries, id, action, box) {
   const others = entries.filter(({ owner }) => owner !== id);
   const { path: _, ...plain } = mask;
   if (action !== "move") return others.map((entry) => (entry === mask ? { ...plain, action, path } : entry));
-  const start = path ?? { smooth: true, ease: "linear", keys: [0, 1].map((time) => ({ time, ...box })) };
+  const start = path ?? { smooth: "auto", ease: "linear", keys: [0, 1].map((time) => ({ time, ...box })) };
   const moving = { ...plain, action };
   return others.flatMap((entry) => (entry === mask ? [moving, goalOf(moving, start)] : [entry]));
 }

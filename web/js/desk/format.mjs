@@ -1,6 +1,6 @@
 // The document of the desk: JSON of the "desk" widget, read and written by the rules that Python has for it.
 
-import { LIMITS as PATH_LIMITS } from "../paths/format.mjs";
+import { isSmooth, LIMITS as PATH_LIMITS } from "../paths/format.mjs";
 import { EASES } from "../paths/motion.mjs";
 
 export const LIMITS = { ...PATH_LIMITS, objects: 64, strokes: 512, points: 20_000, label: 200, prompt: 20_000, grow: 512, feather: 256, strength: 2 };
@@ -26,7 +26,7 @@ const OBJECT = {
   grow: [(value) => isWhole(value) && Math.abs(value) <= LIMITS.grow, 0],
   feather: [(value) => isWhole(value) && value >= 0 && value <= LIMITS.feather, 0],
   strength: [isNumber(0, LIMITS.strength), 1],
-  smooth: [isFlag, false],
+  smooth: [isSmooth, false],
   keys: [Array.isArray, []],
   shapes: [Array.isArray, []],
   path: [isObject, undefined],
@@ -43,7 +43,7 @@ const TRACKED_KEY = { ...KEY, tracked: [isFlag, false] };
 const SHAPE = { time: [isNumber(0, 1)], strokes: [Array.isArray] };
 const STROKE = { kind: [(value) => KINDS.includes(value)], width: [isNumber(0, FAR), 0], points: [Array.isArray] };
 const PATH = {
-  smooth: [isFlag, false],
+  smooth: [isSmooth, false],
   ease: [(value) => value in EASES, "linear"],
   keys: [(value) => Array.isArray(value) && value.length > 1],
 };

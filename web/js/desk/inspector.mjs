@@ -94,7 +94,7 @@ export class Inspector {
     this.on = button("trackOn", "Track", "Follows it to the end of the clip", () => this.onTrack(1));
     this.shape = button("shape", "Shape here", "Gives it a shape of its own from this time on", () => session.newShape());
     this.unshape = button("remove", "Shape", "Takes the shape that begins at this time away", () => session.removeShape());
-    this.smooth = button("smooth", "Smooth", "Smooth: no corners at the keys", () => session.change(session.state.selected, { smooth: !session.path.smooth }));
+    this.smooth = button("smooth", "Smooth", "Smooth: no corners at the keys", () => session.change(session.state.selected, { smooth: session.path.smooth ? false : "auto" }));
     this.ease = make("select", { class: "vd-ease", "aria-label": t("Easing"), title: t("How it starts and ends on its path") },
       ...Object.keys(EASES).map((name) => make("option", { value: name }, t(EASE_WORDS[name]))));
     this.ease.addEventListener("change", () => {

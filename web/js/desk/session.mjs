@@ -127,7 +127,7 @@ export class DeskSession extends Session {
       grow: 0,
       feather: 0,
       strength: 1,
-      smooth: true,
+      smooth: "auto",
       keys,
       shapes: ownShapes,
     };

@@ -3,6 +3,7 @@
 import { after } from "../after.mjs";
 
 const NAME = "vace_notes";
+const ERROR = "vace_error";
 const MARGIN = 8; // pixels around the widget
 const PICTURES = /^(\$\$canvas-image-preview|video-preview)$/; // how ComfyUI names what it shows below the widgets
 const HIGHEST = 240; // pixels: more is scrolled
@@ -14,6 +15,9 @@ const CSS = `
   color: var(--input-text, #ddd); font: 12px/1.4 Inter, system-ui, sans-serif; overflow-wrap: break-word;
   cursor: text; user-select: text; -webkit-user-select: text; scrollbar-width: thin;
 }
+.vace-notes.vace-error {
+  background: color-mix(in srgb, #e0304a 22%, var(--comfy-input-bg, #222)); border: 1px solid #e0304a;
+}
 .vace-notes p { margin: 0; }
 .vace-notes p + p { margin-top: 5px; }
 .vace-notes-ruler { position: absolute; left: -9999px; top: 0; height: auto; visibility: hidden; }
@@ -24,29 +28,52 @@ export function attachNotes(node) {
   after(node, "onResize", () => fit(node, { grow: false }));
 }
 
+// What stopped the node, above its notes; only the last.
+export function showError(node, text) {
+  const before = widgetOf(node, ERROR)?.heights.before ?? node.size[1];
+  say(node, ERROR, text);
+  const widget = widgetOf(node, ERROR);
+  if (widget) widget.heights = { before, after: node.size[1] };
+}
+
+// Takes it away, and the height that it needed unless somebody has set another since.
+export function hideError(node) {
+  const widget = widgetOf(node, ERROR);
+  if (!widget) return;
+  const { before, after } = widget.heights;
+  node.removeWidget(widget);
+  widget.onRemove?.();
+  if (node.size[1] === after) node.setSize([node.size[0], before]);
+  node.graph?.setDirtyCanvas(true, true);
+}
+
 // `text` as ComfyUI sends it: a text, or a list of one. None leaves the node as it is.
 export function showNotes(node, text) {
+  say(node, NAME, text);
+}
+
+function say(node, name, text) {
   const said = (Array.isArray(text) ? text.join("\n") : (text ?? "")).trim();
   if (!said) return;
-  const widget = notesOf(node) ?? addNotes(node);
+  const widget = widgetOf(node, name) ?? add(node, name);
   const lines = said.split("\n").filter((line) => line.trim());
   widget.element.replaceChildren(...lines.map(paragraph));
   fit(node, { grow: true });
 }
 
-function notesOf(node) {
-  return node.widgets?.find((widget) => widget.name === NAME);
+function widgetOf(node, name) {
+  return node.widgets?.find((widget) => widget.name === name);
 }
 
-function addNotes(node) {
+function add(node, name) {
   addStyle();
   const element = document.createElement("div");
-  element.className = "vace-notes";
+  element.className = name === ERROR ? "vace-notes vace-error" : "vace-notes";
   // A text is marked with the mouse, not the node moved; long ones are scrolled, not the graph zoomed.
   element.addEventListener("wheel", (event) => {
     if (element.scrollHeight > element.clientHeight + 1) event.stopPropagation();
   });
-  const widget = node.addDOMWidget(NAME, NAME, element, {
+  const widget = node.addDOMWidget(name, name, element, {
     serialize: false,
     hideOnZoom: false,
     margin: MARGIN,
@@ -54,13 +81,13 @@ function addNotes(node) {
     getMaxHeight: () => heightOf(widget),
   });
   widget.serialize = false;
-  moveBeforePictures(node, widget);
+  moveBefore(node, widget, name === ERROR ? new RegExp(`${NAME}|${PICTURES.source}`) : PICTURES);
   return widget;
 }
 
 // Older frontends draw a picture over all that stands below it.
-function moveBeforePictures({ widgets }, widget) {
-  const first = widgets.findIndex(({ name }) => PICTURES.test(name));
+function moveBefore({ widgets }, widget, others) {
+  const first = widgets.findIndex(({ name }) => others.test(name));
   if (first < 0) return;
   widgets.splice(widgets.indexOf(widget), 1);
   widgets.splice(first, 0, widget);
@@ -72,7 +99,12 @@ function heightOf(widget) {
 
 // The node grows where the sentences find no room; it is never made smaller.
 function fit(node, { grow }) {
-  const widget = notesOf(node);
+  for (const name of [ERROR, NAME]) measure(node, widgetOf(node, name));
+  if (grow) node.setSize([node.size[0], Math.max(node.size[1], node.computeSize()[1])]);
+  node.graph?.setDirtyCanvas(true, true);
+}
+
+function measure(node, widget) {
   if (!widget) return;
   const ruler = widget.element.cloneNode(true);
   ruler.classList.add("vace-notes-ruler");
@@ -80,8 +112,6 @@ function fit(node, { grow }) {
   document.body.append(ruler);
   widget.textHeight = Math.min(ruler.offsetHeight, HIGHEST);
   ruler.remove();
-  if (grow) node.setSize([node.size[0], Math.max(node.size[1], node.computeSize()[1])]);
-  node.graph?.setDirtyCanvas(true, true);
 }
 
 function paragraph(line) {

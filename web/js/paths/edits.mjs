@@ -25,7 +25,7 @@ export function addPath(paths, time, box) {
     label: freeLabel(paths),
     order: paths.length ? Math.max(...paths.map(({ order }) => order)) + 1 : 0,
     colour: BLACK,
-    smooth: true,
+    smooth: "auto",
     keys: [{ time: tidyTime(time), ...tidyBox(box) }],
   };
   return [...paths, path];

@@ -13,10 +13,15 @@ const KEY_RANGES = {
 const PATH_CHECKS = {
   label: [(value) => typeof value === "string", "a text"],
   order: [Number.isInteger, "a whole number"],
-  smooth: [(value) => typeof value === "boolean", "true or false"],
+  smooth: [isSmooth, 'true, false or "auto"'],
   colour: [isColour, "three whole numbers from 0 to 255"],
 };
 const PATH_DEFAULTS = { label: "", order: 0, colour: [0, 0, 0], smooth: false };
+
+// "auto" goes through a turn without stopping; true, which was all there was before, stops where both x and y turn.
+export function isSmooth(value) {
+  return typeof value === "boolean" || value === "auto";
+}
 
 class Unreadable extends Error {}
 

@@ -1,5 +1,6 @@
 // Where a box is at a time, by the rules of vace_core/inputs/layout.py (`boxes`): the preview shows what will be made.
 
+const PLACE = ["x", "y"];
 const PARTS = ["x", "y", "width", "height"];
 const WITH_ANGLE = [...PARTS, "angle"];
 const STEPS = 24;
@@ -23,13 +24,14 @@ export function boxAt(path, moment) {
   const time = first + EASES[ease]((moment - first) / (end - first)) * (end - first);
   let i = 0;
   while (i < last - 1 && keys[i + 1].time <= time) i++;
-  const gap = keys[i + 1].time - keys[i].time;
-  const s = (time - keys[i].time) / gap;
+  const between = gap(keys, i);
+  const s = (time - keys[i].time) / between;
   const box = {};
   for (const part of keys.some(({ angle }) => angle) ? WITH_ANGLE : PARTS) {
     const [from, to] = [keys[i][part] ?? 0, keys[i + 1][part] ?? 0];
+    const slope = smooth === "auto" && PLACE.includes(part) ? through : level;
     box[part] = smooth
-      ? cubic(s, from, to, slope(keys, i, part) * gap, slope(keys, i + 1, part) * gap)
+      ? cubic(s, from, to, slope(keys, i, part) * between, slope(keys, i + 1, part) * between)
       : from + (to - from) * s;
   }
   return box;
@@ -65,13 +67,32 @@ function cubic(s, from, to, slopeFrom, slopeTo) {
 }
 
 // Fritsch and Butland (1984): the motion never swings past a key, and a turning point is passed level.
-function slope(keys, i, part) {
-  const rise = (j) => ((keys[j + 1][part] ?? 0) - (keys[j][part] ?? 0)) / gapAfter(j);
-  const gapAfter = (j) => keys[j + 1].time - keys[j].time;
-  if (i === 0) return rise(0);
-  if (i === keys.length - 1) return rise(i - 1);
-  const [before, after] = [rise(i - 1), rise(i)];
+function level(keys, i, part) {
+  if (i === 0) return rise(keys, 0, part);
+  if (i === keys.length - 1) return rise(keys, i - 1, part);
+  const [before, after] = [rise(keys, i - 1, part), rise(keys, i, part)];
   if (before * after <= 0) return 0;
-  const [weightBefore, weightAfter] = [2 * gapAfter(i) + gapAfter(i - 1), gapAfter(i) + 2 * gapAfter(i - 1)];
+  const [gapBefore, gapAfter] = [gap(keys, i - 1), gap(keys, i)];
+  const [weightBefore, weightAfter] = [2 * gapAfter + gapBefore, gapAfter + 2 * gapBefore];
   return (weightBefore + weightAfter) / (weightBefore / before + weightAfter / after);
+}
+
+// The motion goes on through a turn: as on a parabola through the key and its neighbours, no faster than thrice the
+// slower side, so that it starts from rest and on a straight line never swings past a key.
+function through(keys, i, part) {
+  if (i === 0) return rise(keys, 0, part);
+  if (i === keys.length - 1) return rise(keys, i - 1, part);
+  const [before, after] = [gap(keys, i - 1), gap(keys, i)];
+  const at = (one) => (after * rise(keys, i - 1, one) + before * rise(keys, i, one)) / (after + before);
+  const speed = Math.hypot(...PLACE.map(at));
+  const most = 3 * Math.min(...[i - 1, i].map((j) => Math.hypot(...PLACE.map((one) => rise(keys, j, one)))));
+  return speed > most ? (at(part) * most) / speed : at(part);
+}
+
+function rise(keys, i, part) {
+  return ((keys[i + 1][part] ?? 0) - (keys[i][part] ?? 0)) / gap(keys, i);
+}
+
+function gap(keys, i) {
+  return keys[i + 1].time - keys[i].time;
 }

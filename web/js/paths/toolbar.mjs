@@ -74,9 +74,9 @@ export class Toolbar {
       this.button(
         "smooth",
         "Smooth: no corners at the keys",
-        () => session.change(session.state.selected, { smooth: !path().smooth }),
+        () => session.change(session.state.selected, { smooth: path().smooth ? false : "auto" }),
         path,
-        () => path()?.smooth,
+        () => Boolean(path()?.smooth),
       ),
       "",
       this.button(
