@@ -17,7 +17,7 @@ from .comfy import host, sockets
 from .comfy.bridge import images_of, masks_of, pictures_of
 from .comfy.fitted import ANY_GRID, fit_clip, fit_picture, grid_of, notes_of, padded, require_mask
 from .comfy.node import Task
-from .control import NO_BOXES, boxes_note, no_boxes, paths_typed
+from .control import NO_BOXES, boxes_note, no_boxes, paths_given
 
 MOST = 3  # pictures with masks of their own in one node; more come from VACE Stack References
 
@@ -39,6 +39,7 @@ class VaceMoveAnything(Task):
                 sockets.fit(),
                 *sockets.prompts(),
                 sockets.for_model(),
+                *sockets.linked_boxes(),
             ],
             outputs=[sockets.vcu_output()],
             aliases=["motion brush", "trajectory", "drag", "animate picture", "spline", "motion path", "i2v"],
@@ -55,17 +56,20 @@ class VaceMoveAnything(Task):
         fit: str,
         prompt: str,
         negative_prompt: str,
+        boxes: Any | None = None,
+        tracks: Any | None = None,
     ) -> io.NodeOutput:
         still = fit_picture(image, fit, fps)
         grid_of(fit).check(length, *still.size)
         seen = images_of(still.frames)
-        if no_boxes(paths):
+        if no_boxes(paths) and boxes is None and tracks is None:
             return host.waiting(cls, NO_BOXES, notes=notes_of(still), picture=seen)
-        boxes = paths_typed(paths, (still.plan.source_width, still.plan.source_height), box_size)
+        size = (length, still.plan.source_height, still.plan.source_width)
+        moving = paths_given(paths, boxes, tracks, size, box_size)
         vcu = anything.move_anything(
-            still.frames, boxes, num_frames=length, prompt=prompt, negative_prompt=negative_prompt, fps=fps
+            still.frames, moving, num_frames=length, prompt=prompt, negative_prompt=negative_prompt, fps=fps
         )
-        notes = (*notes_of(still), boxes_note(boxes))
+        notes = (*notes_of(still), boxes_note(moving))
         return host.output(cls, vcu, notes=notes, images=seen, shown_as=host.BEHIND_BOXES)
 
 

@@ -16,13 +16,14 @@ from ..vace_core.inputs.references import letterbox
 from ..vace_core.vcu import VideoConditionUnit, compose
 from .anything import subjects_of
 from .comfy import host, sockets
-from .comfy.boxes import box_masks, boxes_of
+from .comfy.boxes import box_masks, boxes_of, paths_of_tracks
 from .comfy.bridge import frames_of, images_of, masks_of
 from .comfy.node import Node
 from .comfy.sockets import ReferenceStack
 from .control import paths_typed
 
 OPERATIONS = {"union": shapes.union, "intersection": shapes.intersection, "difference": shapes.difference}
+POINT_BOX = 0.25  # of the frame: the box around a point that has none
 SHOWN = 480, 832  # pixels: a reference as it is shown
 
 
@@ -100,6 +101,12 @@ class VaceComposeMasks(Node):
                     control_after_generate=False,
                     tooltip="Used only with the shape random.",
                 ),
+                sockets.Tracks.Input(
+                    "tracks",
+                    optional=True,
+                    tooltip="Tracks of points in pixels; boxes of a quarter of the frame around them are added to the "
+                    "first mask.",
+                ),
             ],
             outputs=[io.Mask.Output(display_name="mask", tooltip="The binary mask: only black and white.")],
             aliases=["grow mask", "combine masks", "box to mask", "path to mask", "invert mask"],
@@ -119,8 +126,9 @@ class VaceComposeMasks(Node):
         boxes: Any | None = None,
         paths: str | None = None,
         images: Any | None = None,
+        tracks: Any | None = None,
     ) -> io.NodeOutput:
-        found = _first(mask, boxes, paths, images)
+        found = _first(mask, boxes, paths, tracks, images)
         second = _hard(masks_of(mask_2, "mask_2"))
         if second is not None:
             found = OPERATIONS[operation](*_alike(found, second))
@@ -202,8 +210,8 @@ class VaceComposeVCUs(Node):
         return host.output(cls, compose(*(one for one in (vcu_1, vcu_2, vcu_3, vcu_4) if one is not None)))
 
 
-def _first(mask: Any | None, boxes: Any | None, paths: str | None, images: Any | None) -> Tensor:
-    """The first mask `(1, 1, T, H, W)` with what boxes and paths add to it.
+def _first(mask: Any | None, boxes: Any | None, paths: str | None, tracks: Any | None, images: Any | None) -> Tensor:
+    """The first mask `(1, 1, T, H, W)` with what boxes, paths and tracks add to it.
 
     Raises:
         InputError: none of them came, or boxes without anything that has their size.
@@ -212,7 +220,7 @@ def _first(mask: Any | None, boxes: Any | None, paths: str | None, images: Any |
     size = None if parts[0] is None else tuple(parts[0].shape[2:])
     if images is not None:
         size = tuple(frames_of(images, "images").shape[2:])
-    if boxes is not None or paths is not None:
+    if any(one is not None for one in (boxes, paths, tracks)):
         if size is None:
             raise InputError(
                 "boxes-without-size",
@@ -223,7 +231,10 @@ def _first(mask: Any | None, boxes: Any | None, paths: str | None, images: Any |
         if boxes is not None:
             parts.append(box_masks(boxes_of(boxes, length), height, width))
         if paths is not None:
-            moving = paths_typed(paths, (width, height), 0.25)
+            moving = paths_typed(paths, (width, height), POINT_BOX)
+            parts.append(path_mask(moving, num_frames=length, height=height, width=width))
+        if tracks is not None:
+            moving = paths_of_tracks(tracks, height, width, POINT_BOX)
             parts.append(path_mask(moving, num_frames=length, height=height, width=width))
     there = [part for part in parts if part is not None]
     if not there:

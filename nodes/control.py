@@ -17,6 +17,7 @@ from ..vace_core.inputs.control_checks import ControlKind, check_control, fix_co
 from ..vace_core.inputs.layout import BoxPath
 from ..vace_core.vcu import compose
 from .comfy import host, sockets
+from .comfy.boxes import boxes_of, paths_of_boxes, paths_of_tracks
 from .comfy.bridge import images_of
 from .comfy.fitted import ANY_GRID, fit_clip, fit_mask, notes_of, padded
 from .comfy.node import Task
@@ -137,7 +138,14 @@ class VaceLayoutToVideo(Task):
             "Generates a video in which objects stay inside moving boxes. Draw the boxes in the node, or link a "
             "path from another pack's editor.",
             category="VACE/Tasks",
-            inputs=[*sockets.box_paths(), *sockets.sizes(), sockets.fps(), *sockets.prompts(), sockets.for_model()],
+            inputs=[
+                *sockets.box_paths(),
+                *sockets.sizes(),
+                sockets.fps(),
+                *sockets.prompts(),
+                sockets.for_model(),
+                *sockets.linked_boxes(),
+            ],
             outputs=[
                 sockets.vcu_output(),
                 io.Image.Output(display_name="control", tooltip="The boxes as the model gets them."),
@@ -156,11 +164,13 @@ class VaceLayoutToVideo(Task):
         fps: float,
         prompt: str,
         negative_prompt: str,
+        boxes: Any | None = None,
+        tracks: Any | None = None,
     ) -> io.NodeOutput:
         ANY_GRID.check(length, height, width)
-        boxes = paths_typed(paths, (width, height), box_size)
+        moving = paths_given(paths, boxes, tracks, (length, height, width), box_size)
         vcu = tasks.layout(
-            boxes,
+            moving,
             num_frames=length,
             height=height,
             width=width,
@@ -168,7 +178,7 @@ class VaceLayoutToVideo(Task):
             negative_prompt=negative_prompt,
             fps=fps,
         )
-        return host.output(cls, vcu, images_of(vcu.frames), notes=[boxes_note(boxes)])
+        return host.output(cls, vcu, images_of(vcu.frames), notes=[boxes_note(moving)])
 
 
 def control_of(frames: Tensor, kind: str, mend: bool) -> tuple[Tensor, list[str]]:
@@ -209,3 +219,28 @@ def paths_typed(text: str, size: tuple[int, int], box_size: float) -> tuple[BoxP
         raise InputError("no-boxes", NO_BOXES)
     width, height = size
     return paths_from_json(text, size=size, box=(box_size * width, box_size * height))
+
+
+def paths_given(
+    text: str, boxes: Any | None, tracks: Any | None, size: tuple[int, int, int], box_size: float
+) -> tuple[BoxPath, ...]:
+    """Boxes that move, drawn and linked.
+
+    Args:
+        text: As for `paths_typed`; it may be empty where there are others.
+        boxes: BBOX or BOUNDING_BOX, if any.
+        tracks: TRACKS, if any.
+        size: `(T, H, W)` of what they are for.
+        box_size: Size of the box around a point, as a part of the image.
+
+    Raises:
+        InputError: there is no box at all, or one of them cannot be read.
+    """
+    count, height, width = size
+    linked = list[BoxPath]()
+    if boxes is not None:
+        linked += paths_of_boxes(boxes_of(boxes, count), height, width)
+    if tracks is not None:
+        linked += paths_of_tracks(tracks, height, width, box_size)
+    drawn = () if linked and no_boxes(text) else paths_typed(text, (width, height), box_size)
+    return (*drawn, *linked)

@@ -114,6 +114,7 @@ class VaceDesk(Task):
                 "mask editor",
                 "brush mask",
                 "lasso",
+                "timeline",
                 "rotoscope",
                 "roto",
                 "points editor",

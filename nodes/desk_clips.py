@@ -77,7 +77,7 @@ def named_clip(said: Any) -> NamedClip:
         )
     there = shown_clips.find(subfolder, name)
     if there is not None:
-        images, fps = shown_clips.images_and_rate(*there)
+        images, fps = shown_clips.kept_images_and_rate(*there)
         return _of_images(("shown", subfolder, name), images, fps)
     path = host.file_in(kind, subfolder, name)
     picture = path.suffix.lower() in PICTURES

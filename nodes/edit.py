@@ -175,7 +175,7 @@ class VaceJoinVideos(Task):
                 *_ends(),
             ],
             outputs=_end_outputs(),
-            aliases=["transition", "bridge", "merge videos", "seamless loop"],
+            aliases=["transition", "bridge", "merge videos", "join clips", "seamless loop"],
         )
 
     @classmethod

@@ -148,6 +148,7 @@ class VacePlanWindows(Node):
                 "prompt schedule",
                 "prompt travel",
                 "storyboard",
+                "timeline",
             ],
         )
 

@@ -115,7 +115,8 @@ class VideoConditionUnit:
     @property
     def frames(self) -> Tensor:
         """`(B, 3, T, H, W)` in −1..1: the source where kept, the control where followed, 0 (gray) elsewhere."""
-        return _pick(self._kept, self.source, _pick(self._followed, self.control, None, self.roles), self.roles)
+        followed = _pick(self._followed, self.control, None, self.roles)
+        return _pick(self._kept, self.source, followed, self.roles).contiguous()
 
     @property
     def num_frames(self) -> int:
@@ -165,7 +166,7 @@ class VideoConditionUnit:
         Their sum is `frames`; gray (0) elsewhere. Source: VACE, section 3.2.
         """
         inactive = _pick(self._kept, self.source, None, self.roles)
-        return inactive, _pick(self._followed, self.control, None, self.roles)
+        return inactive.contiguous(), _pick(self._followed, self.control, None, self.roles).contiguous()
 
     def sequence(self) -> tuple[Tensor, Tensor]:
         """Frames and masks as in the paper's Table 1, references in front: `(B, 3, R+T, H, W)`, `(B, 1, R+T, H, W)`."""
@@ -319,10 +320,10 @@ def _check_text(words: object, name: str) -> None:
 
 
 def _pick(where: Tensor, frames: Tensor | None, otherwise: Tensor | None, like: Tensor) -> Tensor:
-    """`frames` where `where`, else `otherwise`; a clip that is missing is gray."""
+    """`frames` where `where`, else `otherwise`; a clip that is missing is gray, which takes no memory of its own."""
     if otherwise is None:
         b, _, t, h, w = like.shape
-        otherwise = torch.zeros(b, 3, t, h, w, device=like.device)
+        otherwise = torch.zeros(1, 1, 1, 1, 1, device=like.device).expand(b, 3, t, h, w)
     return otherwise if frames is None else torch.where(where, frames, otherwise)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections import OrderedDict
+from threading import Lock
 from typing import Any
 
 import torch
@@ -15,6 +16,8 @@ from . import host
 
 MOST_SHOWN, LONGEST_SIDE = 33, 512  # pictures, and pixels of their longer side
 _MOST_KEPT = 64  # names
+_decoded: dict[str, tuple[weakref.ref[Any], Any, float]] = {}
+_one_decodes = Lock()
 _kept: OrderedDict[tuple[str, str], tuple[weakref.ref[Any], float]] = OrderedDict()
 
 
@@ -24,6 +27,19 @@ def images_and_rate(clip: Any, fps: float) -> tuple[Any, float]:
         return clip, fps
     parts = clip.get_components()
     return parts.images, float(parts.frame_rate)
+
+
+def kept_images_and_rate(clip: Any, fps: float) -> tuple[Any, float]:
+    """As `images_and_rate`, but the frames of the last VIDEO stay as long as it does: it is decoded once."""
+    if isinstance(clip, Tensor):
+        return clip, fps
+    with _one_decodes:
+        last = _decoded.get("last")
+        if last is None or last[0]() is not clip:
+            _decoded.clear()  # before the next is decoded, so that both are never there at once
+            parts = images_and_rate(clip, fps)
+            last = _decoded["last"] = weakref.ref(clip, lambda _gone: _decoded.clear()), *parts
+        return last[1:]
 
 
 def show(cls: Any, clip: Any, images: Tensor, fps: float) -> dict[str, Any]:

@@ -390,3 +390,20 @@ def box_paths() -> list[Any]:
             "image.",
         ),
     ]
+
+
+def linked_boxes() -> list[Any]:
+    """Moving boxes out of what detectors and trackers find, beside those of `box_paths`."""
+    return [
+        io.MultiType.Input(
+            "boxes",
+            types=[io.BBOX, BoundingBox],
+            optional=True,
+            tooltip="Bounding boxes in pixels, for all frames or one list per frame: further boxes beside those drawn.",
+        ),
+        Tracks.Input(
+            "tracks",
+            optional=True,
+            tooltip="Tracks of points in pixels: further boxes beside those drawn, of box_size around each point.",
+        ),
+    ]

@@ -71,6 +71,26 @@ def test_a_clip_that_a_node_showed_is_found_by_its_first_picture(pack, ask, exam
     assert (status, answer.data) == (200, {"width": SIDE, "height": SIDE, "frames": 17, "fps": 12.0})
 
 
+def test_a_video_that_was_computed_is_decoded_once(pack, ask, example):
+    class Computed:
+        decoded = 0
+
+        def get_components(self):
+            self.decoded += 1
+            return SimpleNamespace(images=example[0], frame_rate=12.0)
+
+    shown, video = pack.nodes.comfy.shown_clips, Computed()
+    picture = SimpleNamespace(as_dict=lambda: {"images": [{"filename": "b.png", "subfolder": "", "type": "temp"}]})
+    with mock.patch.object(shown.ui, "PreviewImage", return_value=picture):
+        shown.show(None, video, example[0], 12.0)
+    said = {"clip": {"file": "b.png", "type": "temp"}}
+    answers = [ask("clip", **said), *(ask("frame", **said, frame=n) for n in range(3))]
+    assert [status for status, _ in answers] == [200] * 4
+    assert video.decoded == 1
+    del video
+    assert ask("clip", **said)[0] == 400
+
+
 def test_a_frame_is_that_of_the_clip(ask, example):
     status, answer = ask("frame", clip=CLIP, frame=3)
     assert status == 200

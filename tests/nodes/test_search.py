@@ -35,6 +35,8 @@ WORDS = {
     "crop and stitch": {"VaceCropVideo", "VaceStitchVideo"},
     "loop": {"VaceJoinVideos", "VacePlanWindows", "VaceSampleLongVideo"},
     "transition": {"VaceJoinVideos"},
+    "join clips": {"VaceJoinVideos"},
+    "timeline": {"VaceDesk", "VacePlanWindows"},
     "keyframe": {"VacePlaceKeyframes"},
     "v2v": {"VaceControlVideo", "VaceStylizeVideo"},
     "controlnet": {"VaceControlVideo", "VaceAttachAdapter", "VaceComposeVCUs", "VaceAddCondition"},

@@ -36,6 +36,12 @@ def kept(vcu):
     return (1 - vcu.masks[0, 0]).flatten(1).mean(dim=1).tolist()
 
 
+def tracks():
+    """One point that moves right, as ComfyUI's own nodes hand it on."""
+    path = torch.tensor([[[12.0 + 6 * n, 16.0]] for n in range(5)])
+    return {"track_path": path, "track_visibility": torch.ones(5, 1, dtype=torch.bool)}
+
+
 class TestEveryTask:
     """The texts and the rate belong to every unit, and no input is changed."""
 
@@ -255,6 +261,17 @@ class TestControl:
         ]}]}))[1]  # fmt: skip
         assert torch.equal(ours, drawn)
 
+    def test_tracks_and_boxes_are_paths_beside_those_drawn(self, run):
+        drawn = run("VaceLayoutToVideo", **SIZE, paths=PATH)[1]
+        point = torch.tensor([[12.0 + 6 * n, 16.0] for n in range(SIZE["length"])])
+        linked = run("VaceLayoutToVideo", **SIZE, paths="[]", box_size=0.25, tracks=tracks())[1]
+        boxes = [[(x - 6, y - 4, x + 6, y + 4)] for x, y in point.tolist()]
+        assert torch.equal(run("VaceLayoutToVideo", **SIZE, paths="[]", boxes=boxes)[1], linked)
+        both = run("VaceLayoutToVideo", **SIZE, paths=PATH, box_size=0.25, tracks=tracks())[1]
+        assert torch.equal(both, torch.minimum(drawn, linked))
+        still = {"image": clip(1), "fit": "as it is", "length": 5}
+        assert run("VaceMoveAnything", **still, paths="[]", tracks=tracks())[0].num_frames == 5
+
     @pytest.mark.parametrize("paths", ["", "[]", " [] ", '{"version": 1, "paths": []}'])
     def test_no_box_yet(self, run, paths):
         assert refusal(run, "VaceLayoutToVideo", paths=paths, **SIZE) == "no-boxes"
@@ -325,6 +342,11 @@ class TestCombine:
 
     def test_paths_become_moving_masks(self, run):
         mask = run("VaceComposeMasks", paths=PATH, images=clip())[0]
+        assert mask[0, 16, 12] == mask[4, 16, 36] == 1
+        assert mask[0, 16, 36] == mask[4, 16, 12] == 0
+
+    def test_tracks_become_moving_masks(self, run):
+        mask = run("VaceComposeMasks", tracks=tracks(), images=clip())[0]
         assert mask[0, 16, 12] == mask[4, 16, 36] == 1
         assert mask[0, 16, 36] == mask[4, 16, 12] == 0
 

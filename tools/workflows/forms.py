@@ -134,7 +134,7 @@ def _module(name: str, path: Path, folders: list[str] | None = None) -> ModuleTy
 ROOMS = {
     "VacePreviewVCU": 260,
     "VaceMeasureVideo": 300,
-    "VaceDesk": 600,
+    "VaceDesk": 556,
     "VaceMoveAnything": 420,
     "VaceLayoutToVideo": 420,
     "VaceStackReferences": 200,

@@ -62,7 +62,7 @@ class Arranged:
 
 def width_of(form: Form) -> int:
     if form.room > 100:
-        return 980 if form.room > 590 else 400 if form.room > 400 else WIDER
+        return 840 if form.room > 540 else 400 if form.room > 400 else WIDER
     return WIDER if any(one.tall for one in form.inputs) else USUAL
 
 

@@ -119,7 +119,11 @@ def _frame_rows(
         source=None if vcu.source is None else vcu.source[:1, :, shown],
         control=None if vcu.control is None else vcu.control[:1, :, shown],
     )
-    inactive, reactive = (_shrunk(half, size) for half in part.decouple())
+    if vcu.control is None:  # the frames are what is kept, and the other half is gray, whatever its size
+        inactive = _shrunk(part.frames, size)
+        reactive = torch.zeros_like(inactive)
+    else:
+        inactive, reactive = (_shrunk(half, size) for half in part.decouple())
     made = _shrunk(part.masks, size)
     paper = _checks(size)
     numbers = [str(frame) for frame in shown]

@@ -45,7 +45,13 @@ def warnings(vcu: VideoConditionUnit, *, mask_frames: Sequence[int] | None = Non
     found = _about_the_amount(vcu, shares[:, 0])
     if mask_frames is not None:
         found += _about_unseen_masks(shares[:, 0], sorted(mask_frames))
-    return [*found, *_about_gray(vcu), *_about_the_control(vcu), *_about_references(vcu)]
+    kept, followed = (_sampled(shares[:, column]) for column in (0, 1))
+    return [
+        *found,
+        *_about_gray(vcu, kept, followed),
+        *_about_the_control(vcu, followed),
+        *_about_references(vcu),
+    ]
 
 
 def role_shares(vcu: VideoConditionUnit) -> NDArray[np.float64]:
@@ -97,15 +103,15 @@ def _about_unseen_masks(kept: NDArray[np.float64], mask_frames: list[int]) -> li
     ]
 
 
-def _about_gray(vcu: VideoConditionUnit) -> list[str]:
+def _about_gray(vcu: VideoConditionUnit, some_kept: list[int], some_followed: list[int]) -> list[str]:
     found: list[str] = []
-    kept = _gray_share(vcu, vcu.source, KEEP)
+    kept = _gray_share(vcu, vcu.source, some_kept, KEEP)
     if kept > _GRAY_SHARE:
         found.append(
             f"{kept:.0%} of the kept pixels are plain gray, and kept pixels stay as they are. Gray marks what the "
             "model generates. To generate these pixels, let the mask cover them; the gray fill is done by itself."
         )
-    followed = _gray_share(vcu, vcu.control, FOLLOW)
+    followed = _gray_share(vcu, vcu.control, some_followed, FOLLOW)
     if followed > 0.95:
         found.append(
             f"{followed:.0%} of the control video is plain gray, so there is nothing to follow. "
@@ -114,17 +120,17 @@ def _about_gray(vcu: VideoConditionUnit) -> list[str]:
     return found
 
 
-def _gray_share(vcu: VideoConditionUnit, frames: Tensor | None, bit: int) -> float:
+def _gray_share(vcu: VideoConditionUnit, frames: Tensor | None, chosen: list[int], bit: int) -> float:
     """The part 0..1 of the pixels that are used from `frames` which is mid-gray."""
-    pixels = _used(vcu, frames, bit)
+    pixels = _used(vcu, frames, chosen, bit)
     return 0.0 if pixels is None else float((pixels.abs() <= _GRAY_LEVEL).all(dim=0).float().mean())
 
 
-def _about_the_control(vcu: VideoConditionUnit) -> list[str]:
-    pixels = _used(vcu, vcu.control, FOLLOW)
+def _about_the_control(vcu: VideoConditionUnit, chosen: list[int]) -> list[str]:
+    pixels = _used(vcu, vcu.control, chosen, FOLLOW)
     if pixels is None or vcu.control is None:
         return []
-    light = vcu.control[0, :, _sampled(vcu, FOLLOW)].mean(dim=0)[:, None]
+    light = vcu.control[0, :, chosen].mean(dim=0)[:, None]
     # Repeated at the border, where zeros would make an edge.
     smooth = functional.avg_pool2d(functional.pad(light, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
     detailed = float(((light - smooth).abs() > _FINE).float().mean())
@@ -165,15 +171,14 @@ def _outline_filled(painted: Tensor) -> float:
     return float(outline.float().mean())
 
 
-def _sampled(vcu: VideoConditionUnit, bit: int) -> list[int]:
-    """Some of the frames that use this bit, evenly spread."""
-    using = [frame for frame, roles in enumerate(vcu.roles[0, 0]) if bool(_uses(roles, bit).any())]
+def _sampled(shares: NDArray[np.float64]) -> list[int]:
+    """Some of the frames of which there is a share, evenly spread."""
+    using: list[int] = np.flatnonzero(shares).tolist()
     return using[:: math.ceil(len(using) / _SAMPLES) or 1]
 
 
-def _used(vcu: VideoConditionUnit, frames: Tensor | None, bit: int) -> Tensor | None:
-    """`(3, N)` pixels that the model is shown of `frames`, of some frames; None if there are none."""
-    chosen = _sampled(vcu, bit)
+def _used(vcu: VideoConditionUnit, frames: Tensor | None, chosen: list[int], bit: int) -> Tensor | None:
+    """`(3, N)` pixels that the model is shown of `frames`, of the chosen ones; None if there are none."""
     if frames is None or not chosen:
         return None
     roles = vcu.roles[0, 0, chosen, ::2, ::2]

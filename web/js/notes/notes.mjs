@@ -41,8 +41,8 @@ export function hideError(node) {
   const widget = widgetOf(node, ERROR);
   if (!widget) return;
   const { before, after } = widget.heights;
-  node.removeWidget(widget);
-  widget.onRemove?.();
+  node.widgets.splice(node.widgets.indexOf(widget), 1);
+  widget.onRemove?.(); // which takes the element out of the page
   if (node.size[1] === after) node.setSize([node.size[0], before]);
   node.graph?.setDirtyCanvas(true, true);
 }

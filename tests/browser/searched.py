@@ -1,0 +1,145 @@
+"""What artists type into the node search of a real ComfyUI, and at which place the right node is.
+
+    COMFYUI_PATH=… COMFYUI_PYTHON=… python tests/browser/searched.py docs/search.md FRONTEND …
+
+Each FRONTEND is a folder made with `pip install --target`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from browser.found import PACKAGE, chromium
+from browser.server import Server
+from browser.studio import EMPTY, Studio
+
+FIRST = 5
+WORDS = {
+    "r2v": ("Reference to Video", "Reference Anything"),
+    "i2v": ("Extend Video", "Move Anything"),
+    "motion brush": ("Move Anything", "Desk"),
+    "scribble": ("Control Video",),
+    "sketch": ("Control Video",),
+    "openpose": ("Control Video", "Animate Anything"),
+    "start image": ("Extend Video",),
+    "first frame": ("Extend Video", "Place Keyframes"),
+    "end frame": ("Extend Video",),
+    "loop": ("Join Videos", "Plan Windows", "Sample Long Video"),
+    "long video": ("Plan Windows", "Sample Long Video", "Extend Video"),
+    "optical flow": ("Control Video",),
+    "style": ("Stylize Video", "Control Video", "Reference to Video"),
+    "background": ("Inpaint Video",),
+    "vace strength": ("Strength",),
+    "wan vace": ("Model", "Load Model", "Use Native Model", "Build VCU"),
+    "inpaint": ("Inpaint Video",),
+    "outpaint": ("Outpaint Video",),
+    "remove object": ("Desk", "Inpaint Video"),
+    "replace": ("Desk", "Swap Anything"),
+    "swap face": ("Swap Anything",),
+    "mask": ("Compose Masks", "Desk"),
+    "track": ("Desk",),
+    "depth": ("Control Video",),
+    "pose": ("Control Video", "Animate Anything"),
+    "canny": ("Control Video",),
+    "reference": ("Reference to Video", "Reference Anything", "Stack References"),
+    "extend video": ("Extend Video",),
+    "preview vcu": ("Preview VCU",),
+    "decode": ("Decode Video",),
+    "lora": ("Load LoRA",),
+    "strength": ("Strength",),
+    "timeline": ("Plan Windows", "Place Keyframes", "Desk"),
+    "crop": ("Crop Video",),
+    "stitch": ("Stitch Video",),
+    "join clips": ("Join Videos",),
+    "keyframes": ("Place Keyframes",),
+    "colorize": ("Control Video",),
+    "evaluate": ("Measure Video",),
+    "gguf": ("Use Native Model", "Attach Adapter"),
+    "box": ("Desk", "Layout to Video", "Compose Masks"),
+}
+OPTIONS = "[role=option]:visible"
+HEAD = """\
+# What artists type
+
+The node search of a real ComfyUI {comfyui}, with all of its own nodes: the place of the right node in the list. \
+{good}
+
+`python tests/browser/searched.py docs/search.md FRONTEND …` makes this page.
+
+| typed | right | {versions} |
+| --- | --- | {lines} |
+"""
+
+
+def main() -> None:
+    page, packages = Path(sys.argv[1]), [Path(argument) for argument in sys.argv[2:]]
+    places: dict[str, dict[str, int]] = {}
+    comfyui = ""
+    for package in packages:
+        (info,) = package.glob(f"{PACKAGE}-*.dist-info")
+        version = info.name.removesuffix(".dist-info").rpartition("-")[2]
+        server = Server(Path(os.environ["COMFYUI_PATH"]), frontend=package / PACKAGE / "static")
+        studio = Studio(server, chromium() or "", nodes_2=False)
+        try:
+            comfyui = server.get("/system_stats")["system"]["comfyui_version"]
+            places[version] = {word: place_of(studio, word) for word in WORDS}
+        finally:
+            studio.close()
+            server.close()
+    page.write_text(text(places, comfyui), encoding="utf-8")
+
+
+def place_of(studio: Studio, word: str) -> int:
+    """The place of the first right node, from 1; 0 where none is listed."""
+    found = listed(studio, word)
+    rights = {f"VACE {name}" for name in WORDS[word]}
+    place = next((n for n, name in enumerate(found, 1) if name in rights), 0)
+    print(word, place, found[:FIRST], flush=True)
+    return place
+
+
+def listed(studio: Studio, word: str) -> list[str]:
+    """The names in the list, from the top, once it no longer changes."""
+    studio.load(EMPTY)
+    studio.page.mouse.dblclick(800, 500)
+    studio.page.locator(OPTIONS).first.wait_for()
+    studio.page.keyboard.type(word)
+    before: list[str] = []
+    for _ in range(20):
+        studio.page.wait_for_timeout(400)
+        now = [
+            one.strip().splitlines()[0].strip() for one in studio.page.locator(OPTIONS).all_inner_texts() if one.strip()
+        ]
+        if now and now == before:
+            break
+        before = now
+    studio.press("Escape", "Escape")
+    return before
+
+
+def text(places: dict[str, dict[str, int]], comfyui: str) -> str:
+    good = [
+        f"{sum(0 < place <= FIRST for place in found.values())} of {len(found)} are among the first {FIRST} "
+        f"in the frontend {version}."
+        for version, found in places.items()
+    ]
+    head = HEAD.format(
+        comfyui=comfyui,
+        good=" ".join(good),
+        versions=" | ".join(places),
+        lines=" | ".join("---" for _ in places),
+    )
+    rows = [
+        f"| {word} | {', '.join(f'VACE {name}' for name in rights)} | "
+        f"{' | '.join(str(found[word] or 'not listed') for found in places.values())} |\n"
+        for word, rights in WORDS.items()
+    ]
+    return head + "".join(rows)
+
+
+if __name__ == "__main__":
+    main()
