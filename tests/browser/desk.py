@@ -22,7 +22,11 @@ class Desk(Editor):
         return self.studio.page.evaluate(VALUES)
 
     def objects(self, node: int = 0) -> list[dict[str, Any]]:
-        return json.loads(self.texts()[node] or '{"objects": []}')["objects"]
+        return self.read(self.texts()[node])
+
+    @staticmethod
+    def read(text: str) -> list[dict[str, Any]]:
+        return json.loads(text or '{"objects": []}')["objects"]
 
     def line(self, *places: tuple[float, float], steps: int = 3) -> None:
         """Draws along these places with the tool in hand."""
@@ -33,6 +37,14 @@ class Desk(Editor):
             mouse.move(*self.place(*place), steps=steps)
         mouse.up()
         self.studio.settle()
+
+    def on_pixels(self, *places: tuple[float, float]) -> list[tuple[float, float]]:
+        """The places next to these that are whole pixels of the screen, where alone a mouse can be."""
+        box = self.element.locator(".vp-frame").bounding_box()
+        return [
+            ((round(x) - box["x"]) / box["width"], (round(y) - box["y"]) / box["height"])
+            for x, y in (self.place(*place) for place in places)
+        ]
 
     def act(self, action: str) -> None:
         self.element.locator(f"[data-action={action}]").click()

@@ -13,7 +13,7 @@ from vace_core.media.video import to_uint8
 from vace_core.starter.world import Background, Keyframe, Scene, SceneObject, random_clip, render
 
 WIDE = (416, 240)
-FACE = "face.png"
+STAR = "star.png"
 BACKGROUND = "gradient beige background"
 FPS = 8
 
@@ -32,10 +32,11 @@ def circle(side: int = 64) -> torch.Tensor:
 def write_clips(folder: Path, seed: int) -> None:
     """own.mp4 and wide.mp4 as cameras write them, followed.mkv of the world's clip of this seed without loss."""
     _write(folder / "own.mp4", circle(192), "libx264", "yuv420p")
-    _write(folder / "wide.mp4", render(_scene("circle", "red", 0.2), height=WIDE[1], width=WIDE[0]).frames, "libx264", "yuv420p")
+    wide = render(_scene("circle", "red", 0.2), height=WIDE[1], width=WIDE[0])
+    _write(folder / "wide.mp4", wide.frames, "libx264", "yuv420p")
     _write(folder / "followed.mkv", random_clip(seed).frames, "ffv1", "bgr0")
-    (face, *_) = render(_scene("face", "purple", 0.3)).references
-    Image.fromarray(to_uint8(face)[0].numpy()).save(folder / FACE)
+    (star, *_) = render(_scene("star", "blue", 0.3)).references
+    Image.fromarray(to_uint8(star)[0].numpy()).save(folder / STAR)
     (folder / "broken.mp4").write_bytes(b"no video")
 
 

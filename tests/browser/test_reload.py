@@ -24,68 +24,16 @@ from browser.studio import Studio
 
 TEMPLATES = sorted((PACK / "workflows").glob("*.json"), key=lambda path: path.stem)
 OPEN = "([graph, name]) => app.loadGraphData(graph, true, true, name, { openSource: 'template' })"
-# Three edits of one node: its place, its title, the last of its texts or numbers. Gives which node.
 EDIT = """(title) => {
   const node = app.graph._nodes.find(({ type }) => type.startsWith('Vace'));
-  const edit = (deed) => {
-    app.canvas.emitBeforeChange?.();
-    deed();
-    app.canvas.emitAfterChange?.();
-    app.extensionManager.workflow.activeWorkflow.changeTracker.checkState();
-  };
-  const own = (node.widgets ?? []).filter(({ type, value }) => type !== 'combo' && typeof value === 'string');
-  const widget = node.widgets?.find(({ name }) => name === 'desk' || name === 'paths') ?? own.at(-1);
-  edit(() => (node.pos = [node.pos[0] - 123, node.pos[1] - 45]));
-  edit(() => (node.title = title));
-  if (widget) edit(() => (widget.value = `${widget.value} `));
-  return [String(node.id), widget ? 3 : 2];
+  app.canvas.emitBeforeChange?.();
+  node.pos = [node.pos[0] - 123, node.pos[1] - 45];
+  node.title = title;
+  app.canvas.emitAfterChange?.();
+  app.extensionManager.workflow.activeWorkflow.changeTracker.checkState();
 }"""
-NOW = """() => app.graph._nodes.map(({ id, type, title, pos, widgets }) =>
-  [String(id), type, title, [...pos].map(Math.round), (widgets ?? []).filter(({ value }) => typeof value === 'string')
-    .map(({ name, value }) => `${name}=${value}`).sort()])
+NOW = """() => app.graph._nodes.map(({ id, type, title, pos }) => [String(id), type, title, [...pos].map(Math.round)])
   .sort((one, other) => one[0].localeCompare(other[0]))"""
-STEP = "async (deed) => { await app.extensionManager.workflow.activeWorkflow.changeTracker[deed](); }"
-# What a copy, and a node that went into a subgraph and out again, have of the one that was edited.
-COPIED = """(id) => {
-  const { graph, canvas } = app;
-  const node = graph.getNodeById(id) ?? graph.getNodeById(Number(id));
-  const held = ({ title, widgets }) => JSON.stringify([title, (widgets ?? []).map(({ value }) => value)
-    .filter((value) => typeof value === 'string')]);
-  const wanted = held(node);
-  const known = new Set(graph._nodes);
-  canvas.deselectAll?.();
-  canvas.selectNode(node);
-  canvas.copyToClipboard();
-  canvas.pasteFromClipboard();
-  const pasted = graph._nodes.filter((one) => !known.has(one));
-  const copy = pasted.length === 1 && held(pasted[0]) === wanted;
-  pasted.forEach((one) => graph.remove(one));
-  canvas.deselectAll?.();
-  canvas.selectNode(node);
-  const { node: host } = graph.convertToSubgraph(canvas.selectedItems);
-  const inside = [...host.subgraph.nodes].some((one) => held(one) === wanted);
-  graph.unpackSubgraph(host);
-  return [copy, inside && graph._nodes.some((one) => held(one) === wanted)];
-}"""
-AWAY = """async () => {
-  const { workflow } = app.extensionManager;
-  const here = workflow.activeWorkflow;
-  await app.loadGraphData({ last_node_id: 0, last_link_id: 0, nodes: [], links: [], groups: [], version: 0.4 }, true, true,
-    'elsewhere', {});
-  const empty = app.graph._nodes.length === 0;
-  window.there = workflow.activeWorkflow;
-  return [here.path, empty];
-}"""
-BACK = """async (path) => {
-  const { command, workflow } = app.extensionManager;
-  await command.execute('Workspace.PreviousOpenedWorkflow');
-  return [workflow.activeWorkflow.path, workflow.openWorkflows.map((one) => one.path)];
-}"""
-CLOSE = """async () => {
-  const { workflow } = app.extensionManager;
-  const here = workflow.activeWorkflow;
-  for (const one of [...workflow.openWorkflows]) if (one !== here) await workflow.closeWorkflow?.(one);
-}"""
 PATIENCE = 30  # seconds
 READY = "() => window.app?.graph && window.LiteGraph?.registered_node_types?.VaceMoveAnything"
 DRAFT = """(title) => [localStorage, sessionStorage].some((store) =>
