@@ -7,19 +7,11 @@ import json
 from typing import Any
 
 import pytest
-from browser.studio import Editor
+from browser.desk import NODES, opened
 
 pytest.importorskip("aiohttp")
 from browser.backend import DESK_FRAMES, REFUSED
 
-NODES = (("LoadImage", -340, 60), ("VaceDesk", 0, 60))
-LINK = ((0, 1, "clip"),)
-VALUES = """() => {
-  const sorted = (graph) => [...(graph.nodes ?? graph._nodes)].sort((a, b) => a.pos[0] - b.pos[0]);
-  const values = (graph) => sorted(graph).flatMap((node) => node.subgraph ? values(node.subgraph)
-    : (node.widgets ?? []).filter(({ name }) => name === 'desk').map(({ value }) => value));
-  return values(app.rootGraph ?? app.graph);
-}"""
 PASTE = """(text) => {
   const data = new DataTransfer();
   data.setData('text/plain', text);
@@ -34,40 +26,6 @@ SET_FILE = """(name) => {
   widget.options.values?.push?.(name);
   widget.value = name;
 }"""
-
-
-class Desk(Editor):
-    def texts(self) -> list[str]:
-        return self.studio.page.evaluate(VALUES)
-
-    def objects(self, node: int = 0) -> list[dict[str, Any]]:
-        return json.loads(self.texts()[node] or '{"objects": []}')["objects"]
-
-    def line(self, *places: tuple[float, float]) -> None:
-        """Draws along these places with the tool in hand."""
-        mouse = self.studio.page.mouse
-        mouse.move(*self.place(*places[0]))
-        mouse.down()
-        for place in places[1:]:
-            mouse.move(*self.place(*place), steps=3)
-        mouse.up()
-        self.studio.settle()
-
-    def act(self, action: str) -> None:
-        self.element.locator(f"[data-action={action}]").click()
-        self.studio.settle()
-
-    def look(self) -> None:
-        self.studio.look_at(0.8, 460, 20)
-
-
-def opened(studio: Any, *nodes: Any) -> list[Desk]:
-    studio.open(*(nodes or NODES), links=LINK)
-    studio.look_at(0.8, 460, 20)
-    found = studio.page.locator(".vace-desk:visible")
-    found.first.locator(".vp-backdrop img").wait_for()
-    desks = [Desk(studio, found.nth(i)) for i in range(found.count())]
-    return sorted(desks, key=lambda one: one.element.bounding_box()["x"])
 
 
 @pytest.fixture
@@ -180,8 +138,7 @@ def test_points_select_and_tracked_keys_give_way_to_the_hand(studio, desk):
     studio.page.keyboard.up("Alt")
     assert desk.element.locator(".vd-inside, .vd-outside").count() == 2
     studio.press("v")
-    desk.element.locator(".vd-small", has_text="Track").nth(1).click()
-    studio.settle()
+    desk.track()
     keys = desk.objects()[0]["keys"]
     assert [key.get("tracked", False) for key in keys] == [False] + [True] * (DESK_FRAMES - 1)
     studio.press("End")
@@ -190,8 +147,7 @@ def test_points_select_and_tracked_keys_give_way_to_the_hand(studio, desk):
     assert "tracked" not in last
     assert last["y"] == pytest.approx(keys[-1]["y"] + 0.1, abs=0.006)
     studio.press("Home")
-    desk.element.locator(".vd-small", has_text="Track").nth(1).click()
-    studio.settle()
+    desk.track()
     assert desk.objects()[0]["keys"][-1] == last
 
 

@@ -233,6 +233,21 @@ def test_the_mask_is_what_was_drawn_carried_by_its_box(size, start, end, scale, 
     assert overlap(masks[-1], truth) >= 0.98
 
 
+@pytest.mark.parametrize("part", [0.03, 0.06, 0.12])
+def test_a_stroke_is_as_wide_as_its_brush(part):
+    height, width = 240, 416
+    start, end = (0.45 * width, 0.3 * height), (0.6 * width, 0.2 * height)
+    ends = tuple((x / width, y / height) for x, y in (start, end))
+    drawn = Shape(time=0, strokes=(Stroke(kind="brush", width=part, points=ends),))
+    masks = draw_object(DeskObject(action="remove", shapes=(drawn,)), 1, height, width)
+    rows, columns = np.mgrid[:height, :width] + 0.5
+    along = np.array(end) - start
+    reached = ((columns - start[0]) * along[0] + (rows - start[1]) * along[1]) / (along @ along)
+    nearest = [start[axis] + reached.clip(0, 1) * along[axis] for axis in (0, 1)]
+    truth = np.hypot(columns - nearest[0], rows - nearest[1]) <= part * width / 2
+    assert overlap(masks[0], truth) >= 0.98
+
+
 def test_strokes_add_and_take_away_in_order():
     height = width = 96
     drawn = (

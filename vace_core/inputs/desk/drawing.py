@@ -206,7 +206,8 @@ def _draw_stroke(
         _fill(canvas, points, fine, level)
         return
     cv2 = opencv()
-    thick = min(max(round(stroke.width * size[1] * scale * fine), 1), 32_000)
+    # OpenCV's lines are a pixel wider than it is told, their edges included.
+    thick = min(max(round(stroke.width * size[1] * scale * fine - 1), 1), 32_000)
     placed = _whole(points, fine)
     if len(placed) == 1 or thick == 1:
         placed = np.concatenate([placed, placed[-1:]])

@@ -66,7 +66,7 @@ export class DeskEditor {
     const onStart = () => this.begin();
     const { session, stage } = this;
     const onPoint = (place, isOutside) => this.asking.point(place, isOutside);
-    new DeskGestures(stage, session, { onStart, onPoint });
+    this.gestures = new DeskGestures(stage, session, { onStart, onPoint });
     new TimelineGestures(this.timeline, session, { onStart });
     const size = (by) => () => this.bar.resize(by);
     const more = { ...toolKeys(this.rail), "[": size(-4), "]": size(4), 0: () => this.wholeClip() };
@@ -92,6 +92,7 @@ export class DeskEditor {
 
   open() {
     this.resizes.observe(this.stage.element);
+    this.gestures.listenToWheel();
   }
 
   takeKeys() {
@@ -203,5 +204,6 @@ export class DeskEditor {
     this.player.stop();
     this.sheet.close();
     this.resizes.disconnect();
+    this.gestures.close();
   }
 }

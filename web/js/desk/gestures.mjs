@@ -21,11 +21,20 @@ export class DeskGestures extends StageGestures {
     const target = stage.element;
     target.addEventListener("contextmenu", (event) => session.state.tool === "points" && stop(event));
     target.addEventListener("pointerleave", () => stage.showBrush(null));
-    target.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
+  }
+
+  // Nodes 2.0 takes the wheel on its way down to the stage: the window has it first.
+  listenToWheel() {
+    this.onWheel ??= (event) => this.wheel(event);
+    window.addEventListener("wheel", this.onWheel, { capture: true, passive: false });
+  }
+
+  close() {
+    window.removeEventListener("wheel", this.onWheel, { capture: true });
   }
 
   wheel(event) {
-    if (!event.ctrlKey && !event.metaKey) return;
+    if ((!event.ctrlKey && !event.metaKey) || !this.stage.element.contains(event.target)) return;
     stop(event);
     this.stage.look(1.0015 ** -event.deltaY, event);
     this.session.onChange();

@@ -60,17 +60,18 @@ export class Inspector {
   words() {
     this.prompt = make("textarea", { rows: 2, class: "vd-prompt", maxlength: LIMITS.prompt, "aria-label": t("Words for this object") });
     this.prompt.addEventListener("change", () => this.set({ prompt: this.prompt.value }));
-    for (const deed of ["keydown", "keyup", "paste", "copy", "cut"]) {
+    for (const deed of ["keyup", "paste", "copy", "cut"]) {
       this.prompt.addEventListener(deed, (event) => event.stopPropagation());
     }
+    this.prompt.addEventListener("keydown", keepKey);
     return this.prompt;
   }
 
   pictureNumber() {
     this.picture = make("input", { type: "number", min: 1, max: 99, step: 1, class: "vd-number", "aria-label": t("Number of the picture") });
     this.picture.addEventListener("change", () => this.set({ picture: Math.max(Math.round(Number(this.picture.value)) || 0, 0) }));
-    this.picture.addEventListener("keydown", (event) => event.stopPropagation());
-    this.pictureRow = make("label", { class: "vd-row", title: t("The picture that is linked to the node, counted from 1") }, make("span", {}, t("Picture no.")), this.picture);
+    this.picture.addEventListener("keydown", keepKey);
+    this.pictureRow = make("label", { class: "vd-row", title: t("The picture that is linked to the node, counted from 1") }, make("span", {}, t("Picture")), this.picture);
     return this.pictureRow;
   }
 
@@ -81,7 +82,7 @@ export class Inspector {
     slider.addEventListener("change", () => this.set({ [name]: Number(slider.value) }));
     slider.addEventListener("dblclick", () => this.set({ [name]: name === "strength" ? 1 : 0 }));
     field.addEventListener("change", () => this.set({ [name]: inRange(name, Number(field.value) || 0) }));
-    field.addEventListener("keydown", (event) => event.stopPropagation());
+    field.addEventListener("keydown", keepKey);
     this.fields = { ...this.fields, [name]: { slider, field } };
     return make("label", { class: "vd-row", title: t(tip) }, make("span", {}, t(words)), slider, field);
   }
@@ -144,6 +145,12 @@ export class Inspector {
     this.ease.hidden = !goal;
     if (goal) this.ease.value = goal.ease;
   }
+}
+
+// Keys of a field are its own, but Ctrl + Enter, which runs the graph with what was typed.
+function keepKey(event) {
+  if ((event.ctrlKey || event.metaKey) && event.key === "Enter") event.target.blur();
+  else event.stopPropagation();
 }
 
 function inRange(name, value) {

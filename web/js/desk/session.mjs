@@ -107,7 +107,9 @@ export class DeskSession extends Session {
     const { object } = this;
     if (!object || object.action === action) return;
     const box = edits.tidyBox(boxAt(object, 0));
-    const paths = entries.withAction(this.state.paths, object.id, action, box);
+    const picture = action === "replace" ? object.picture || 1 : object.picture;
+    const numbered = entries.changeObject(this.state.paths, object.id, { picture });
+    const paths = entries.withAction(numbered, object.id, action, box);
     const index = paths.findIndex(({ id }) => id === object.id);
     this.commit(paths, { selected: action === "move" ? index + 1 : index });
   }

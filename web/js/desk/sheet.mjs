@@ -54,8 +54,9 @@ export class Sheet {
     this.abort = abort;
     this.element.classList.add("vd-asking");
     try {
-      const { desk, clip, settings } = wanted;
-      const answer = await this.server.ask("sheet", { desk, clip, settings }, abort.signal);
+      const { desk, clip } = wanted;
+      const { pictures, control, ...settings } = wanted.settings;
+      const answer = await this.server.ask("sheet", { desk, clip, settings, pictures, control }, abort.signal);
       const notes = decodeURIComponent(answer.headers.get("X-Vace-Notes") ?? "");
       this.put(URL.createObjectURL(await answer.blob()), notes);
     } catch (error) {

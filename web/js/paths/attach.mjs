@@ -35,7 +35,6 @@ export function attachEditor(node, { app, api }, form = PATHS) {
   node.setSize([Math.max(node.size[0], form.width), Math.max(node.size[1], least)]);
   listen(host);
   forwardToGraph(editor.element, app);
-  look(host);
 }
 
 // One change for the graph's own undo, and for the mark that the workflow is not saved.
@@ -63,6 +62,7 @@ function listen(host) {
   // Nothing tells of another file chosen in a loader further up.
   const start = () => {
     editor.open();
+    lookNow();
     clearInterval(host.timer);
     host.timer = setInterval(() => editor.element.isConnected && look(host), LOOK);
   };
@@ -76,7 +76,7 @@ function listen(host) {
 
 function look(host) {
   const { node, editor, app, form } = host;
-  if (!node.graph && node.inputs?.some(({ link }) => link != null)) return; // a copy on its way into a subgraph
+  if (!node.graph) return; // new, or a copy on its way into a subgraph: `onAdded` looks again
   const value = widgetOf(node, form.value)?.value ?? "";
   editor.load(typeof value === "string" ? value : JSON.stringify(value));
   const isFed = (node.inputs ?? []).some((input, slot) => input.widget?.name === form.value && isLinked(node, slot));

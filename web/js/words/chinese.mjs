@@ -131,7 +131,7 @@ export const CHINESE = {
   "What follows the control here": "这里跟随控制的是什么",
   "Words for this object": "此对象的文字",
   "Number of the picture": "图片编号",
-  "Picture no.": "图片编号",
+  "Picture": "图片编号",
   "The picture that is linked to the node, counted from 1": "连到节点的图片，从 1 数起",
   none: "无",
   Grow: "扩张",

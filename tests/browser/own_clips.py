@@ -1,0 +1,51 @@
+"""Clips and a picture of one's own, as files in ComfyUI's input folder."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import torch
+from PIL import Image
+
+from vace_core.media.video import to_uint8
+from vace_core.starter.world import Background, Keyframe, Scene, SceneObject, random_clip, render
+
+WIDE = (416, 240)
+STAR = "star.png"
+BACKGROUND = "gradient beige background"
+FPS = 8
+
+
+def _scene(shape: str, colour: str, radius: float) -> Scene:
+    path = tuple(Keyframe(time=time, x=x, y=0.45, radius=radius) for time, x in ((0, 0.27), (1, 0.73)))
+    thing = SceneObject(shape=shape, colour=colour, motion="moves right", path=path, variant=0)
+    return Scene(background=Background(kind="gradient", tint="beige", phase=(0.1, 0.6)), objects=(thing,))
+
+
+def circle(side: int = 64) -> torch.Tensor:
+    """`(1, 3, 17, side, side)`: a red circle that moves right."""
+    return render(_scene("circle", "red", 0.2), height=side, width=side).frames
+
+
+def write_clips(folder: Path, seed: int) -> None:
+    """own.mp4 and wide.mp4 as cameras write them, followed.mkv of the world's clip of this seed without loss."""
+    _write(folder / "own.mp4", circle(192), "libx264", "yuv420p")
+    wide = render(_scene("circle", "red", 0.2), height=WIDE[1], width=WIDE[0])
+    _write(folder / "wide.mp4", wide.frames, "libx264", "yuv420p")
+    _write(folder / "followed.mkv", random_clip(seed).frames, "ffv1", "bgr0")
+    (star, *_) = render(_scene("star", "blue", 0.3)).references
+    Image.fromarray(to_uint8(star)[0].numpy()).save(folder / STAR)
+    (folder / "broken.mp4").write_bytes(b"no video")
+
+
+def _write(path: Path, frames: torch.Tensor, codec: str, pixels: str) -> None:
+    images = to_uint8(frames)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=Fraction(FPS))
+        stream.height, stream.width = images.shape[1:3]
+        stream.pix_fmt = pixels
+        for image in images:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image.numpy(), format="rgb24")))
+        container.mux(stream.encode())
