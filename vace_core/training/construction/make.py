@@ -191,7 +191,7 @@ def summarise(out: OutputFolder) -> Summary:
 def _beyond(shots: Sequence[Mapping[str, Any]]) -> dict[str, tuple[float, float]]:
     measured: dict[str, list[float]] = {}
     for one in shots:
-        name = one.get("dropped")
+        name = str(one.get("dropped"))
         if name in one.get("measured", {}):
             measured.setdefault(name, []).append(one["measured"][name])
     return {name: (min(values), max(values)) for name, values in sorted(measured.items())}
