@@ -92,3 +92,17 @@ def message(error_type: type[Exception], call: Callable[[], object]) -> str:
     with pytest.raises(error_type) as error:
         call()
     return refused(error.value)
+
+
+def without_frames(path: Path, kind: str) -> Path:
+    """A file in which no frame is: one track of sound, a video track without packets, or bytes of no format."""
+    if kind == "sound alone":
+        return encode_sound(path, 0.5, 0.1, codec="aac")
+    if kind == "no packets":
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream("libx264", rate=16)
+            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+            container.start_encoding()
+    else:
+        path.write_bytes(b"no video at all")
+    return path

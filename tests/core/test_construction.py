@@ -17,6 +17,7 @@ import torch
 from refused import refused
 from torch import Tensor
 from typer.testing import CliRunner
+from video_files import without_frames
 
 from vace_core.cli import app
 from vace_core.errors import InputError
@@ -492,15 +493,47 @@ def test_the_command_says_what_it_would_do_and_does_it(tmp_path):
     raw = write_raw(tmp_path / "raw", 2)
     options = ["--shots", "whole", "--filter", "side=32", "--filter", "seconds=0.25", "--filter", "sharpness=off"]
     plan = ran(raw, tmp_path / "out", *options, "--dry-run")
-    assert plan == {"videos": 2, "ours": 2, "to do": 2, "seconds": 0.62, "faults": {}}
+    assert plan == {"videos": 2, "ours": 2, "to do": 2, "captioned": 2, "seconds": 0.62, "faults": {}}
     assert not (tmp_path / "out").exists()
     done = ran(raw, tmp_path / "out", *options, "--shard", "2/2", "--json")
     assert done["clips"] == 1
     table = tmp_path / "captions.csv"
     (raw / "film0.txt").unlink()
-    table.write_text("video,prompt\nraw/film0.mp4,from the table\n")
+    table.write_text("video,prompt\nfilm0.mp4,from the table\n")
     done = ran(raw, tmp_path / "out", *options, "--captions", table, "--json")
     assert done["clips"] == 2
     assert (tmp_path / "out" / "clips" / "film0-0001.txt").read_text() == "from the table\n"
     assert json.loads((tmp_path / "out" / "summary.json").read_text()) == done
     assert ran(raw, tmp_path / "out", *options, "--dry-run")["to do"] == 0
+
+
+def test_the_command_says_what_to_do_about_what_was_dropped(tmp_path):
+    raw = write_raw(tmp_path / "raw", 2)
+    for path in raw.glob("*.txt"):
+        path.unlink()
+    said = CliRunner().invoke(
+        app, ["data", str(raw), str(tmp_path / "small"), "--shots", "whole", "--filter", "seconds=0"]
+    )
+    told = " ".join(said.stderr.split())
+    assert "No video has a caption, and clips without one are dropped: write fox.txt beside fox.mp4" in told
+    assert "- side 2: 48, at least 256 is kept; to keep all --filter side=48 and a new OUT" in told
+    options = ["--filter", "seconds=0", "--filter", "side=48", "--filter", "sharpness=off"]
+    said = CliRunner().invoke(app, ["data", str(raw), str(tmp_path / "out"), "--shots", "whole", *options])
+    told = " ".join(said.stderr.split())
+    assert "- caption 2: no caption; write fox.txt beside fox.mp4 or give --captions, and --retry" in told
+    assert "dropped 2" in told
+
+
+@pytest.mark.parametrize("kind", ["sound alone", "no packets", "no file of any kind"])
+def test_a_container_without_frames_is_named_and_the_rest_goes_on(tmp_path, kind):
+    raw = write_raw(tmp_path / "raw", 1)
+    without_frames(raw / "hollow.mp4", kind)
+    plan = ran(raw, tmp_path / "out", "--dry-run")
+    assert list(plan["faults"]) == ["hollow"]
+    out = made(raw, tmp_path / "out")
+    found = summarise(out)
+    assert (found.films, found.clips, list(found.faults)) == (2, 1, ["hollow"])
+    assert "hollow.mp4" in found.faults["hollow"]
+    files = {path.name for path in out.path.rglob("*") if path.is_file()}
+    assert {name for name in files if "hollow" in name} == {"hollow.json"}
+    assert not [*(out.path / "unfinished").iterdir()]

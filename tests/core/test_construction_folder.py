@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from refused import refused
 
 from vace_core.errors import InputError
 from vace_core.media.write import write_video
@@ -129,14 +130,16 @@ def test_what_came_of_it_is_counted(tmp_path):
     shot("f-0001", objects=[person, person], references=2, controls=["depth", "pose"], bars=[0, 1, 0, 1])
     shot("f-0002", objects=[person], references=1, **{"objects dropped": {"too small": 2}})
     shot("f-0003", controls=["pose"], **{"objects dropped": {"too small": 1, "twice": 1}})
-    shot("f-0004", dropped="still", bars=[1, 1, 1, 1])
-    shot("f-0005", dropped="still")
+    shot("f-0004", dropped="still", bars=[1, 1, 1, 1], measured={"sharpness": 50.0, "still": 0.003})
+    shot("f-0005", dropped="still", measured={"still": 0.001})
+    shot("f-0007", dropped="caption", measured={"still": 0.01})
     shot("f-0006", fault="broken")
     out.keep_film("f", {"film": "f", "faults": 1})
     out.keep_film("g", {"film": "g", "fault": "no film"})
     found = summarise(out)
-    assert (found.films, found.shots, found.clips, found.seconds, found.bars) == (2, 6, 3, 3.75, 1)
-    assert (found.dropped, found.faults) == ({"still": 2}, {"g": "no film", "f-0006": "broken"})
+    assert (found.films, found.shots, found.clips, found.seconds, found.bars) == (2, 7, 3, 3.75, 1)
+    assert found.faults == {"g": "no film", "f-0006": "broken"}
+    assert (found.dropped, found.beyond) == ({"caption": 1, "still": 2}, {"still": (0.001, 0.003)})
     assert (found.objects, found.references, found.objects_dropped) == (3, 3, {"too small": 3, "twice": 1})
     plain = dict.fromkeys(("text", "inpaint", "outpaint", "extend", "gray", "scribble", "flow"), 3)
     assert found.tasks == plain | {
@@ -155,7 +158,8 @@ def test_a_film_becomes_pieces_of_equal_length(tmp_path):
     films, _ = films_in(tmp_path / "raw")
     make_clips(films, out, how, Tools(), on_film=lambda *of: done.append(of))
     assert done == [(1, 1)]
-    assert out.film("a") == {"film": "a", "frames": 13, "fps": 8.0, "cuts": [[0, 13]], "faults": 0}
+    counts = {"faults": 0, "uncaptioned": 0}
+    assert out.film("a") == {"film": "a", "frames": 13, "fps": 8.0, "cuts": [[0, 13]]} | counts
     assert [(one["shot"], one["begin"], one["end"], one["seconds"]) for one in out.shots()] == [
         ("a-0001", 0, 4, 0.5), ("a-0002", 4, 9, 0.625), ("a-0003", 9, 13, 0.5)
     ]  # fmt: skip
@@ -233,3 +237,36 @@ def test_captions_are_those_beside_a_film_before_those_of_a_table(tmp_path):
     assert len(given.faults) <= 1
     assert read_captions(None).of(one) == ("first", "second")
     assert Film(name="a", path=one).path == one
+
+
+def test_names_in_a_table_are_relative_to_it_or_to_the_folder_of_films(tmp_path):
+    raw = tmp_path / "raw"
+    one, two = film(raw / "a.mp4", 2, caption=""), film(raw / "sub" / "b.mp4", 2, caption="")
+    films, _ = films_in(raw)
+    table = tmp_path / "t.csv"
+    table.write_text(
+        "video,prompt\na.mp4,of the folder\nraw/sub/b.mp4,of the table\na.mp4,in other words\nc.mp4,nothing\n"
+    )
+    given = read_captions(table, raw, films)
+    assert (given.of(one), given.of(two)) == (("of the folder", "in other words"), ("of the table",))
+    (fault,) = given.faults
+    assert "Of the videos in the table" in fault
+    assert "c.mp4" in fault
+    table.write_text("video,prompt\nA.mp4,x\nb.mp4,x\n")  # nothing of it would be used
+    with pytest.raises(InputError) as error:
+        read_captions(table, raw, films)
+    assert refused(error.value) == f"captions-without-video: count=2, names=A.mp4, b.mp4, path={table}, raw={raw}"
+
+
+def test_a_clip_gets_a_caption_that_was_missing_where_one_says_so(tmp_path):
+    path = film(tmp_path / "raw" / "a.mp4", 8, caption="")
+    out, films = OutputFolder(tmp_path / "out", SAID), films_in(tmp_path / "raw")[0]
+    make_clips(films, out, HOW, Tools())
+    make_clips(films, out, HOW, Tools(), retry=True)  # there is still none
+    assert (out.film("a")["uncaptioned"], summarise(out).dropped) == (1, {"caption": 1})
+    path.with_suffix(".txt").write_text("a ramp")
+    make_clips(films, out, HOW, Tools())
+    assert summarise(out).clips == 0
+    make_clips(films, out, HOW, Tools(), retry=True)
+    assert (out.film("a")["uncaptioned"], summarise(out).dropped, summarise(out).clips) == (0, {}, 1)
+    assert (out.clips / "a-0001.txt").read_text() == "a ramp\n"

@@ -133,7 +133,7 @@ def test_pieces_are_of_nearly_equal_length():
 
 
 def test_limits_are_those_that_are_documented():
-    assert astuple(Limits()) == (1.0, 384, 0.5, 20.0, 0.005, 3.0, 0.03, 0.45)
+    assert astuple(Limits()) == (1.0, 256, 0.5, 20.0, 0.005, 3.0, 0.03, 0.45)
     for name in ("picture", "text", "aesthetic"):
         Limits(**{name: 1})
         with pytest.raises(InputError):

@@ -12,6 +12,7 @@ import torch
 from refused import refused
 from torch.nn import functional
 from typer.testing import CliRunner
+from video_files import without_frames
 
 from vace_core.cli import app
 from vace_core.errors import InputError
@@ -188,6 +189,26 @@ def test_what_is_wrong_is_named_and_the_rest_goes_on(bench):
     assert ("off", "s1", "", "video-unreadable") in found or any(one[:3] == ("off", "s1", "") for one in found)
     assert {one for one in found if one[0] == "none"} == {("none", f"s{n}", "", "result-missing") for n in range(2)}
     assert {one.sample for one in results.scored if one.method == "exact"} == {"s0", "s1"}
+
+
+@pytest.mark.parametrize("kind", ["sound alone", "no packets", "no file of any kind"])
+def test_a_result_or_a_source_without_frames_is_named_and_the_rest_is_measured(bench, kind):
+    (bench / "exact" / "s1.mkv").unlink()
+    without_frames(bench / "exact" / "s1.mp4", kind)
+    (bench / "bench" / "0.mkv").unlink()
+    without_frames(bench / "bench" / "0.mp4", kind).rename(bench / "bench" / "0.mkv")
+    page = bench / "page.html"
+    said = CliRunner().invoke(
+        app, ["evaluate", str(bench / "bench"), "--method", f"exact={bench / 'exact'}", "-o", str(page), "--show", "1"]
+    )
+    assert said.exit_code == 0, said.output
+    results = read_results(page.with_suffix(".json"))
+    assert {(one.sample, one.measure) for one in results.problems} == {("s0", "drift"), ("s0", "kept part"), ("s1", "")}
+    assert all("s1.mp4" in one.message or "0.mkv" in one.message for one in results.problems)
+    (one,) = results.scored
+    assert one.values["temporal flickering"] > 0
+    assert "s1.mp4" in page.read_text()
+    assert sorted(path.name for path in bench.glob("*.*")) == ["page.html", "page.json"]
 
 
 def test_intervals_cover_the_mean_and_shrink_with_more_clips():

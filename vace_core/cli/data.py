@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,10 +16,10 @@ from ..errors import InputError, ModelError, shortened
 from ..evaluation.indicators import open_indicators
 from ..media.sources import open_footage
 from ..training.construction import networks
-from ..training.construction.build import BARS, How, Tools
-from ..training.construction.captions import read_captions
+from ..training.construction.build import BARS, CAPTION, How, Tools
+from ..training.construction.captions import GivenCaptions, read_captions
 from ..training.construction.films import Film, films_in, shard_of
-from ..training.construction.filters import Limits
+from ..training.construction.filters import MOST, Limits
 from ..training.construction.folder import OutputFolder, begun
 from ..training.construction.make import Summary, make_clips, summarise
 from ..training.construction.pose import load_pose
@@ -28,6 +30,7 @@ from .models import device_of
 from .options import Run
 
 NETWORKS, FILTERING = "Networks, each a folder in the format of transformers", "What is kept"
+GIVE_CAPTIONS = "write fox.txt beside fox.mp4 or give --captions"
 MOST_FAULTS = 8  # that are printed
 _LIMITS = ", ".join(f"{name}={'off' if value is None else f'{value:g}'}" for name, value in asdict(Limits()).items())
 
@@ -55,7 +58,8 @@ def data(
     ] = True,
     seed: Annotated[int, Option(min=0, help="Of what is drawn for references.", rich_help_panel=FILTERING)] = 0,
     captions: Annotated[
-        Path | None, Option(help="A .csv with the columns video and prompt. A .txt beside a video goes first.")
+        Path | None,
+        Option(help="A .csv of video (a name in its folder or RAW) and prompt; fox.txt beside fox.mp4 goes first."),
     ] = None,
     captioner: Annotated[
         Path | None, Option(help="Describes clips without a caption; any VLM.", rich_help_panel=NETWORKS)
@@ -75,7 +79,9 @@ def data(
         Path | None, Option(help="As for evaluate: clip-l14/ and aesthetic.safetensors.", rich_help_panel=NETWORKS)
     ] = None,
     shard: Annotated[str, Option(help="i/n: the i-th of n processes, each in one OUT.")] = "1/1",
-    retry: Annotated[bool, Option("--retry", help="Try again what could not be used before.")] = False,
+    retry: Annotated[
+        bool, Option("--retry", help="Try again what could not be used before, or had no caption.")
+    ] = False,
     dry_run: Annotated[bool, Option("--dry-run", help="Only says what would happen.")] = False,
     device: Annotated[str, Option(help="auto, cpu, cuda, …")] = "auto",
     json: Annotated[bool, Option("--json", help="Print the summary as JSON.")] = False,
@@ -102,12 +108,14 @@ def data(
     settings = how.told() | used | ({"name_objects": True} if name_objects else {})
     found, parts = films_in(raw)
     ours = shard_of(found, *_shard(shard))
-    said = read_captions(captions)
+    said = read_captions(captions, raw, found)
     for fault in said.faults:
         say(f"! {fault}", "yellow")
     if dry_run:
-        _plan(ours, len(found), parts, out, settings)
+        _plan(ours, len(found), parts, out, settings, said)
         return
+    if captioner is None and not _captioned(ours, said):
+        say(f"! No video has a caption, and clips without one are dropped: {GIVE_CAPTIONS} or --captioner.", "yellow")
     folder = OutputFolder(out, settings)
     tools = _tools(folders, device_of(Run(device=device)), name_objects)
     with Bars() as progress:
@@ -116,7 +124,7 @@ def data(
         )
     summary = summarise(folder)
     folder.summarise(asdict(summary))
-    print_table(_told(summary))
+    print_table(_told(summary, how.limits))
     result(asdict(summary) if json else str(folder.clips))
 
 
@@ -163,11 +171,22 @@ def _shard(text: str) -> tuple[int, int]:
         ) from error
 
 
-def _plan(ours: Sequence[Film], total: int, parts: int, out: Path, settings: dict[str, Any]) -> None:
+def _captioned(films: Sequence[Film], said: GivenCaptions) -> int:
+    """How many films have a caption; one that cannot be read is named when its film is looked at."""
+    count = 0
+    for film in films:
+        with suppress(InputError):
+            count += bool(said.of(film.path))
+    return count
+
+
+def _plan(
+    ours: Sequence[Film], total: int, parts: int, out: Path, settings: dict[str, Any], said: GivenCaptions
+) -> None:
     """Says what would be done, from the headers alone."""
     there = OutputFolder(out, settings) if begun(out) else None
     left = [film for film in ours if there is None or there.film(film.name) is None]
-    seconds, faults = 0.0, dict[str, str]()
+    seconds, captioned, faults = 0.0, _captioned(left, said), dict[str, str]()
     for film in left:
         try:
             seconds += open_footage(film.path).seconds
@@ -177,15 +196,35 @@ def _plan(ours: Sequence[Film], total: int, parts: int, out: Path, settings: dic
         [
             ("videos", f"{total}, of which this process has {len(ours)}; {len(ours) - len(left)} are done"),
             ("to do", f"{len(left)} videos, {seconds:.1f} s"),
+            ("captions", f"given for {captioned} of them"),
             ("left aside", f"{parts} files that are named like parts of a clip"),
             *((f"! {name}", fault) for name, fault in faults.items()),
             *((name, str(value)) for name, value in settings.items()),
         ]
     )
-    result({"videos": total, "ours": len(ours), "to do": len(left), "seconds": round(seconds, 2), "faults": faults})
+    counts = {"videos": total, "ours": len(ours), "to do": len(left), "captioned": captioned}
+    result(counts | {"seconds": round(seconds, 2), "faults": faults})
 
 
-def _told(summary: Summary) -> list[tuple[str, str]]:
+def _dropped(summary: Summary, limits: Limits) -> list[tuple[str, str]]:
+    """A row for each filter that dropped anything: what came, what is needed, what to do."""
+    rows: list[tuple[str, str]] = []
+    for name, count in summary.dropped.items():
+        if name == CAPTION:
+            text = f"no caption; {GIVE_CAPTIONS}, and --retry; or --captioner and a new OUT"
+        elif name in summary.beyond:
+            low, high = summary.beyond[name]
+            came = f"{low:g}" if low == high else f"{low:g} to {high:g}"
+            edge, all_kept = ("at most", math.ceil(1e4 * high)) if name in MOST else ("at least", math.floor(1e4 * low))
+            limit = f"{edge} {getattr(limits, name):g} is kept"
+            text = f"{came}, {limit}; to keep all --filter {name}={all_kept / 1e4:g} and a new OUT"
+        else:
+            text = "black bars; to keep them --bars cut or keep and a new OUT"
+        rows.append((f"- {name}", f"{count}: {text}"))
+    return rows
+
+
+def _told(summary: Summary, limits: Limits) -> list[tuple[str, str]]:
     def counted(counts: Any) -> str:
         return ", ".join(f"{name} {count}" for name, count in counts.items()) or "none"
 
@@ -194,7 +233,8 @@ def _told(summary: Summary) -> list[tuple[str, str]]:
         ("videos", str(summary.films)),
         ("shots", str(summary.shots)),
         ("clips", f"{summary.clips}, {summary.seconds:g} s"),
-        ("dropped", counted(summary.dropped)),
+        ("dropped", str(sum(summary.dropped.values()))),
+        *_dropped(summary, limits),
         ("objects", f"{summary.objects}; left out: {counted(summary.objects_dropped)}"),
         ("references", str(summary.references)),
         ("clips for tasks", counted(summary.tasks)),

@@ -72,13 +72,15 @@ def plots(results: Results) -> str:
             "The Python package matplotlib is not installed. The plots of a report are drawn with it. Install it "
             'with: pip install "vace[evaluate]"',
         ) from error
-    names = [name for name in (*results.measures, AVERAGE) if _any(results, name)]
+    found = {name: len(_tasks(results, name)) for name in (*results.measures, AVERAGE)}
+    # Plots of about as many types lie side by side, and each line is as high as its types need.
+    names = sorted((name for name, count in found.items() if count), key=lambda name: -found[name])
     columns = min(3, len(names)) or 1
-    lines = -(-len(names) // columns) or 1
-    size = (4.2 * columns, (1.2 + 0.24 * len(results.tasks) * len(results.methods)) * lines)
-    figure = figures.Figure(figsize=size, layout="constrained")
+    heights = [1 + 0.22 * found[name] * len(results.methods) for name in names[::columns]] or [1]
+    figure = figures.Figure(figsize=(4.2 * columns, sum(heights)), layout="constrained")
+    grid = figure.add_gridspec(len(heights), columns, height_ratios=heights)
     for number, name in enumerate(names):
-        _draw(figure.add_subplot(lines, columns, number + 1), results, name, legend=number == 0)
+        _draw(figure.add_subplot(grid[divmod(number, columns)]), results, name, legend=number == 0)
     held = io.StringIO()
     figure.savefig(held, format="svg", metadata={"Date": None})
     return held.getvalue()[held.getvalue().index("<svg") :]
@@ -101,14 +103,14 @@ def data_address(content: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def _any(results: Results, name: str) -> bool:
-    return any(summary_of(results, task, method, name) for task in results.tasks for method in results.methods)
+def _tasks(results: Results, name: str) -> list[str]:
+    """The types in which a measure was measured of any method."""
+    return [task for task in results.tasks if any(summary_of(results, task, one, name) for one in results.methods)]
 
 
 def _draw(axes: Any, results: Results, name: str, *, legend: bool) -> None:
     methods = results.methods
-    tasks = [task for task in results.tasks if any(summary_of(results, task, one, name) for one in methods)]
-    scale = scale_of(name)
+    tasks, scale = _tasks(results, name), scale_of(name)
     for number, method in enumerate(methods):
         for place, task in enumerate(tasks):
             found = summary_of(results, task, method, name)
@@ -128,7 +130,7 @@ def _draw(axes: Any, results: Results, name: str, *, legend: bool) -> None:
     if legend:
         for number, method in enumerate(methods):
             axes.plot([], [], "o", color=f"C{number}", label=method)
-        axes.legend(fontsize="x-small")
+        axes.figure.legend(loc="outside upper left", ncols=4, fontsize="small")
 
 
 def _row(clip: Tensor) -> list[Image.Image]:

@@ -23,6 +23,7 @@ NOT_MEASURED = "not measured"
 NOTHING = "–"
 FLOOR = "kept part, VAE floor"
 ORDER = (*PLAIN, *vbench.BOUNDS)
+WHITE = 250  # of 255: a codec makes white a little darker
 SHOWN = 2
 """Samples of each type that are shown, unless one says otherwise."""
 
@@ -214,7 +215,8 @@ def _sample(item: Item, methods: Mapping[str, Path]) -> str:
     rows: list[tuple[str, Tensor]] = []
     films: list[str] = []
     for name, path in given.items():
-        if path is not None and (clip := _clip(path)) is not None:
+        clip = None if path is None else _clip(path)
+        if clip is not None and (name != "mask" or int(clip[0].min()) < WHITE):  # a mask of everything shows nothing
             rows.append((name, clip[0]))
     for method, folder in methods.items():
         if (clip := _clip(folder, item.name)) is not None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ...errors import InputError, shortened
 from ..data.sources import clips_in, text_of
+from .films import Film
+
+NAMED = 3  # lines of a table that a message names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,13 +37,44 @@ class GivenCaptions:
         return written or self.table.get(film.resolve(), ())
 
 
-def read_captions(path: Path | None) -> GivenCaptions:
-    """The captions of a CSV with the columns `video` and `prompt`; paths are relative to it. None = there is none.
+def read_captions(path: Path | None, raw: Path | None = None, films: Sequence[Film] = ()) -> GivenCaptions:
+    """The captions of a CSV with the columns `video` and `prompt`; several lines of one video are several wordings.
+
+    Args:
+        path: The table; None = there is none.
+        raw: The folder of the films: names are relative to the table's folder, or else to this one.
+        films: All films; a line that names none of them is a fault. None given = it is not looked at.
 
     Raises:
-        InputError: it cannot be read, or lacks a column.
+        InputError: the table cannot be read, lacks a column, or names none of the films.
     """
     if path is None:
         return GivenCaptions()
     clips, faults = clips_in(path)
-    return GivenCaptions(table={clip.video.resolve(): clip.prompts for clip in clips}, faults=tuple(faults))
+    known = {film.path.resolve() for film in films}
+    table: dict[Path, tuple[str, ...]] = {}
+    strange: list[str] = []
+    for clip in clips:
+        places = [clip.video]
+        if raw is not None and clip.video.is_relative_to(path.parent):
+            places.append(raw / clip.video.relative_to(path.parent))
+        found = next((place for place in (one.resolve() for one in places) if place in known), None)
+        if found is None and films:
+            strange.append(clip.name)
+        else:
+            video = found or clip.video.resolve()
+            table[video] = (*table.get(video, ()), *clip.prompts)
+    if strange:
+        error = InputError(
+            "captions-without-video",
+            "Of the videos in the table {path} {count} are not among those of {raw}: {names}. Names relative to the "
+            "table or to that folder, with their ending, are needed. Correct them.",
+            path=path,
+            count=len(strange),
+            raw=raw,
+            names=", ".join(shortened(name) for name in strange[:NAMED]) + (", …" if len(strange) > NAMED else ""),
+        )
+        if not table:
+            raise error
+        faults.append(str(error))
+    return GivenCaptions(table=table, faults=tuple(faults))

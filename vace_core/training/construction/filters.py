@@ -38,7 +38,7 @@ class Limits:
     """
 
     seconds: float | None = 1.0
-    side: float | None = 384
+    side: float | None = 256
     picture: float | None = 0.5
     sharpness: float | None = 20.0
     still: float | None = 0.005
@@ -104,12 +104,13 @@ def judge(values: Mapping[str, Callable[[], float]], limits: Limits) -> Verdict:
         if limit is None:
             continue
         measured[name] = found = measure()
-        if found > limit if name in _MOST else found < limit:
+        if found > limit if name in MOST else found < limit:
             return Verdict(dropped=name, measured=measured)
     return Verdict(dropped=None, measured=measured)
 
 
-_MOST = ("fast", "text")
+MOST = ("fast", "text")
+"""The filters whose limit is the most that a clip may have; of all others it is the least."""
 
 
 def values_of(

@@ -17,7 +17,7 @@ from ...files.replacing import unwritable
 from ...media.footage import Footage
 from ...media.sources import open_footage
 from .boxes import GIVEN, read_given
-from .build import Built, How, Source, Tools, build, write
+from .build import CAPTION, Built, How, Source, Tools, build, write
 from .captions import GivenCaptions
 from .films import Film
 from .folder import OutputFolder
@@ -47,7 +47,7 @@ def make_clips(
         how: How clips are made.
         tools: What finds, follows and describes.
         captions: What is said of the films; None = what lies beside them.
-        retry: Try again what could not be used before.
+        retry: Try again what could not be used before, and what had no caption and now has one.
         on_film: Called as (films done, films in all) after each; raising stops.
 
     Raises:
@@ -57,7 +57,7 @@ def make_clips(
     for number, film in enumerate(films, start=1):
         with out.held(film.name) as ours:
             record = out.film(film.name) if ours else {}
-            again = retry and record is not None and record.get("faults")
+            again = retry and record is not None and (record.get("faults") or record.get("uncaptioned"))
             if record is None or again:
                 _Film(film, out, how, tools, captions or GivenCaptions()).make(retry)
         if on_film is not None:
@@ -69,7 +69,7 @@ class _Film:
 
     def __init__(self, film: Film, out: OutputFolder, how: How, tools: Tools, captions: GivenCaptions) -> None:
         self._film, self._out, self._how, self._tools, self._captions = film, out, how, tools, captions
-        self._faults = 0
+        self._faults = self._uncaptioned = 0
 
     def make(self, retry: bool) -> None:
         self._out.forget_film(self._film.name)
@@ -87,7 +87,8 @@ class _Film:
             self._shot(source, part, f"{self._film.name}-{number:04}", retry)
         size = {"frames": source.film.count, "fps": round(source.film.fps, 4)}
         cuts = [[shot.begin, shot.end] for shot in shots]
-        self._out.keep_film(self._film.name, told | size | {"cuts": cuts, "faults": self._faults})
+        counts = {"faults": self._faults, "uncaptioned": self._uncaptioned}
+        self._out.keep_film(self._film.name, told | size | {"cuts": cuts} | counts)
 
     def _opened(self) -> Source:
         path = self._film.path
@@ -99,8 +100,9 @@ class _Film:
 
     def _shot(self, source: Source, shot: Shot, name: str, retry: bool) -> None:
         there = self._out.shot(name)
-        if there is not None and not (retry and "fault" in there):
+        if there is not None and not (retry and self._may_differ(there, source)):
             self._faults += "fault" in there
+            self._uncaptioned += there.get("dropped") == CAPTION
             return
         record: dict[str, Any] = {"film": self._film.name, "shot": name}
         try:
@@ -110,11 +112,16 @@ class _Film:
             built = Built(record={"begin": shot.begin, "end": shot.end, "dropped": None, "fault": str(error)})
             self._faults += 1
         record |= built.record
+        self._uncaptioned += record["dropped"] == CAPTION
         with self._out.shot_in_work(self._film.name, name, record) as folder:
             try:
                 write(folder, Path(name).name, source.film.fps, _times(source.film, shot), built)
             except OSError as error:
                 raise unwritable(folder, error) from error
+
+    def _may_differ(self, record: Mapping[str, Any], source: Source) -> bool:
+        """Whether a shot may come out otherwise when it is tried again."""
+        return "fault" in record or (record.get("dropped") == CAPTION and bool(source.captions))
 
 
 def _times(film: Footage, shot: Shot) -> Tensor | None:
@@ -136,6 +143,7 @@ class Summary:
         clips: Of these, how many became clips.
         seconds: How long the clips are together.
         dropped: How many shots each filter dropped, by its name.
+        beyond: Least and most that was measured of them, by the name of the filter.
         faults: What could not be used, with the reason, by the name of a film or shot.
         bars: Clips whose black bars were cut off.
         objects: Objects that were followed to the end.
@@ -149,6 +157,7 @@ class Summary:
     clips: int
     seconds: float
     dropped: Mapping[str, int]
+    beyond: Mapping[str, tuple[float, float]]
     faults: Mapping[str, str]
     bars: int
     objects: int
@@ -169,6 +178,7 @@ def summarise(out: OutputFolder) -> Summary:
         clips=len(clips),
         seconds=round(sum(one["seconds"] for one in clips), 2),
         dropped=dict(sorted(Counter(one["dropped"] for one in shots if one.get("dropped") is not None).items())),
+        beyond=_beyond(shots),
         faults=faults,
         bars=sum("bars" in one for one in clips),
         objects=sum(len(one["objects"]) for one in clips),
@@ -176,6 +186,15 @@ def summarise(out: OutputFolder) -> Summary:
         references=sum(one["references"] for one in clips),
         tasks=_tasks(clips),
     )
+
+
+def _beyond(shots: Sequence[Mapping[str, Any]]) -> dict[str, tuple[float, float]]:
+    measured: dict[str, list[float]] = {}
+    for one in shots:
+        name = str(one.get("dropped"))
+        if name in one.get("measured", {}):
+            measured.setdefault(name, []).append(one["measured"][name])
+    return {name: (min(values), max(values)) for name, values in sorted(measured.items())}
 
 
 def _added(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
