@@ -26,7 +26,6 @@ VIEW = (1600, 950)
 LEAST = 0.6
 SMALL_TITLE = 14  # pixels of a title at a zoom of 1
 SHOWN = (
-    "VACE Desk",
     "VACE Move Anything",
     "VACE Swap Anything",
     "VACE Inpaint",
@@ -71,7 +70,7 @@ def main() -> None:
         for path in sorted(WORKFLOWS.glob("*.json")):
             zooms[path.stem] = opened(studio, path)
             if path.stem in SHOWN:
-                save(studio.page.screenshot(), pictures / f"{path.stem.removeprefix('VACE ').replace(' ', '-')}.webp")
+                save(studio.page.screenshot(), pictures / file_of(path.stem))
     finally:
         studio.close()
         backend.close()
@@ -99,7 +98,12 @@ def text(zooms: dict[str, float], version: str) -> str:
     facts = {"width": VIEW[0], "height": VIEW[1], "title": SMALL_TITLE, "small": SMALL_TITLE * LEAST, "least": LEAST}
     head = HEAD.format(version=version, good=good, all=len(zooms), **facts)
     rows = sorted(zooms.items(), key=lambda row: (-round(row[1], 2), row[0]))
-    return head + "".join(f"| {name} | {zoom:.0%} |\n" for name, zoom in rows)
+    shown = "".join(f"\n![{name}](pictures/opened/{file_of(name)})\n" for name in SHOWN)
+    return head + "".join(f"| {name} | {zoom:.0%} |\n" for name, zoom in rows) + "\n## Ten of them\n" + shown
+
+
+def file_of(name: str) -> str:
+    return f"{name.removeprefix('VACE ').replace(' ', '-')}.webp"
 
 
 def save(data: bytes, path: Path) -> None:
