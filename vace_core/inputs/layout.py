@@ -243,8 +243,10 @@ def _check_type(name: str, value: object, kind: type, words: str) -> None:
 
 
 def check_smooth(value: object) -> None:
-    """Raises:
-    InputError: it is no kind of motion between keys.
+    """Validate a kind of motion between keys.
+
+    Raises:
+        InputError: it is none of those of `BoxPath`.
     """
     if value != "auto":
         _check_type("smooth", value, bool, 'True, false or "auto"')
