@@ -14,6 +14,7 @@ from ..vace_core.inputs.references import crop_subject
 from ..vace_core.tasks import anything
 from .build import references_note
 from .comfy import host, sockets
+from .comfy.boxes import box_paths, linked_boxes
 from .comfy.bridge import images_of, masks_of, pictures_of
 from .comfy.fitted import ANY_GRID, fit_clip, fit_picture, grid_of, notes_of, padded, require_mask
 from .comfy.node import Task
@@ -33,13 +34,13 @@ class VaceMoveAnything(Task):
             category="VACE/Anything",
             inputs=[
                 io.Image.Input("image", tooltip="The image: the first frame of the video."),
-                *sockets.box_paths(),
+                *box_paths(),
                 sockets.length_input(),
                 sockets.fps(),
                 sockets.fit(),
                 *sockets.prompts(),
                 sockets.for_model(),
-                *sockets.linked_boxes(),
+                *linked_boxes(),
             ],
             outputs=[sockets.vcu_output()],
             aliases=["motion brush", "trajectory", "drag", "animate picture", "spline", "motion path", "i2v"],

@@ -17,7 +17,7 @@ from ..vace_core.inputs.control_checks import ControlKind, check_control, fix_co
 from ..vace_core.inputs.layout import BoxPath
 from ..vace_core.vcu import compose
 from .comfy import host, sockets
-from .comfy.boxes import boxes_of, paths_of_boxes, paths_of_tracks
+from .comfy.boxes import box_paths, boxes_of, linked_boxes, paths_of_boxes, paths_of_tracks
 from .comfy.bridge import images_of
 from .comfy.fitted import ANY_GRID, fit_clip, fit_mask, notes_of, padded
 from .comfy.node import Task
@@ -139,12 +139,12 @@ class VaceLayoutToVideo(Task):
             "path from another pack's editor.",
             category="VACE/Tasks",
             inputs=[
-                *sockets.box_paths(),
+                *box_paths(),
                 *sockets.sizes(),
                 sockets.fps(),
                 *sockets.prompts(),
                 sockets.for_model(),
-                *sockets.linked_boxes(),
+                *linked_boxes(),
             ],
             outputs=[
                 sockets.vcu_output(),

@@ -1,4 +1,4 @@
-"""Boxes, points and tracks as other packs hand them on, in and out."""
+"""Boxes, points and tracks as other packs hand them on, in and out, and the inputs that take them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,55 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from comfy_api.latest import io
 from torch import Tensor
 
 from ...vace_core.errors import InputError, shown
 from ...vace_core.geometry import Box
 from ...vace_core.inputs.layout import BoxKey, BoxPath
+from . import sockets
 
 MOST = 10_000  # boxes read of one socket
+
+
+def box_paths() -> list[Any]:
+    """Moving boxes, drawn in the editor or linked from another pack's."""
+    return [
+        io.String.Input(
+            "paths",
+            default="[]",
+            tooltip=(
+                "The boxes and how they move, as JSON: drawn in the editor of this node, or linked from another "
+                "pack's path editor (a list of points x, y in pixels, or a list of such lists)."
+            ),
+        ),
+        io.Float.Input(
+            "box_size",
+            default=0.25,
+            min=0.01,
+            max=1.0,
+            step=0.01,
+            tooltip="Only for points from another pack: the size of the box around a point, as a fraction of the "
+            "image.",
+        ),
+    ]
+
+
+def linked_boxes() -> list[Any]:
+    """Moving boxes out of what detectors and trackers find, beside those of `box_paths`."""
+    return [
+        io.MultiType.Input(
+            "boxes",
+            types=[io.BBOX, sockets.BoundingBox],
+            optional=True,
+            tooltip="Bounding boxes in pixels, for all frames or one list per frame: further boxes beside those drawn.",
+        ),
+        sockets.Tracks.Input(
+            "tracks",
+            optional=True,
+            tooltip="Tracks of points in pixels: further boxes beside those drawn, of box_size around each point.",
+        ),
+    ]
 
 
 def boxes_of(value: Any, num_frames: int) -> list[list[Box]]:
