@@ -72,7 +72,7 @@ def read_captions(path: Path | None, raw: Path | None = None, films: Sequence[Fi
             path=path,
             count=len(strange),
             raw=raw,
-            names=", ".join(shortened(name) for name in strange[:NAMED]) + (", …" if len(strange) > NAMED else ""),
+            names=", ".join(shortened(name) for name in strange[:NAMED]) + (", ..." if len(strange) > NAMED else ""),
         )
         if not table:
             raise error
