@@ -19,7 +19,7 @@ def test_a_drag_draws_a_box_and_a_drag_at_the_end_moves_it(studio, editor):
         "label": "Box 1",
         "order": 0,
         "colour": [0, 0, 0],
-        "smooth": True,
+        "smooth": "auto",
     }
     studio.press("End")
     editor.drag(CENTRE, (0.7, 0.5))

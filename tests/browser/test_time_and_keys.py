@@ -87,7 +87,7 @@ def test_objects_have_names_colours_and_an_order(studio, editor):
     studio.settle()
     first, second = paths(value(studio))
     assert (second["label"], second["colour"], second["smooth"]) == ("dog", [0, 110, 220], False)
-    assert (first["label"], first["colour"], first["smooth"]) == ("Box 1", [0, 0, 0], True)
+    assert (first["label"], first["colour"], first["smooth"]) == ("Box 1", [0, 0, 0], "auto")
 
 
 def test_play_goes_on_and_stops(studio, editor):
