@@ -16,7 +16,7 @@ from . import host
 
 MOST_SHOWN, LONGEST_SIDE = 33, 512  # pictures, and pixels of their longer side
 _MOST_KEPT = 64  # names
-_decoded: dict[str, tuple[weakref.ref[Any], Any, float]] = {}
+_decoded: weakref.WeakKeyDictionary[Any, tuple[Any, float]] = weakref.WeakKeyDictionary()
 _one_decodes = Lock()
 _kept: OrderedDict[tuple[str, str], tuple[weakref.ref[Any], float]] = OrderedDict()
 
@@ -34,12 +34,10 @@ def kept_images_and_rate(clip: Any, fps: float) -> tuple[Any, float]:
     if isinstance(clip, Tensor):
         return clip, fps
     with _one_decodes:
-        last = _decoded.get("last")
-        if last is None or last[0]() is not clip:
+        if clip not in _decoded:
             _decoded.clear()  # before the next is decoded, so that both are never there at once
-            parts = images_and_rate(clip, fps)
-            last = _decoded["last"] = weakref.ref(clip, lambda _gone: _decoded.clear()), *parts
-        return last[1:]
+            _decoded[clip] = images_and_rate(clip, fps)
+        return _decoded[clip]
 
 
 def show(cls: Any, clip: Any, images: Tensor, fps: float) -> dict[str, Any]:

@@ -7,7 +7,6 @@ FRONTEND is a folder made with `pip install --target`. No ComfyUI is needed: a r
 
 from __future__ import annotations
 
-import io
 import json
 import sys
 from pathlib import Path
@@ -18,8 +17,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from browser.backend import LOADERS, Backend
 from browser.found import PACKAGE, chromium
 from browser.record_nodes import RECORDS
+from browser.screenshots import save
 from browser.studio import Studio
-from PIL import Image
 
 WORKFLOWS = Path(__file__).parents[2] / "workflows"
 VIEW = (1600, 950)
@@ -37,7 +36,6 @@ SHOWN = (
     "VACE Long Extension",
     "VACE Text to Video",
 )
-MOST = 180_000  # bytes of a picture
 
 # As the template dialog opens one.
 OPEN = "(graph) => app.loadGraphData(graph, true, true, null, { openSource: 'template' })"
@@ -104,17 +102,6 @@ def text(zooms: dict[str, float], version: str) -> str:
 
 def file_of(name: str) -> str:
     return f"{name.removeprefix('VACE ').replace(' ', '-')}.webp"
-
-
-def save(data: bytes, path: Path) -> None:
-    """As a WebP, as good as its size allows."""
-    picture = Image.open(io.BytesIO(data)).convert("RGB")
-    for quality in range(88, 40, -6):
-        kept = io.BytesIO()
-        picture.save(kept, "WEBP", quality=quality, method=6)
-        if kept.tell() <= MOST:
-            break
-    path.write_bytes(kept.getvalue())
 
 
 if __name__ == "__main__":
