@@ -104,9 +104,9 @@ SCENES = World(
     sizes=WanSizes(width=256, ffn=768, layers=8),
     vae_width=16,
     vae_stages=(
-        Stage(schedule=Schedule(steps=12000, learning_rate=8e-4, average=0.995, decay_from=0.05), crops=CROPS),
+        Stage(schedule=Schedule(steps=8000, learning_rate=8e-4, average=0.995, decay_from=0.05), crops=CROPS),
         Stage(
-            schedule=Schedule(steps=1500, learning_rate=3e-4, average=0.997, decay_from=0.05, warmup=100),
+            schedule=Schedule(steps=1000, learning_rate=3e-4, average=0.997, decay_from=0.05, warmup=100),
             crops=_more_whole_clips(CROPS),
         ),
     ),
