@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -113,6 +114,27 @@ def made_inputs(of: peers.DitSizes) -> SimpleNamespace:
 PEERS: dict[str, Any] = {}
 
 
+def vae_passes() -> dict[str, dict[str, int]]:
+    """Encoding and decoding: kernels, bytes, those of the copies, and what is held between chunks, copied or viewed."""
+    network = peers.WanVaeNetwork().bfloat16()
+    passes = {
+        "encode": (network.encode, torch.empty(1, 3, 81, 480, 832).bfloat16().split((1, *[4] * 20), dim=2)),
+        "decode": (network.decode, torch.empty(1, 16, 21, 60, 104).bfloat16().split(1, dim=2)),
+    }
+    found: dict[str, dict[str, int]] = {}
+    for name, (work, chunks) in passes.items():
+        kernels, held = Kernels(), dict[str, int]()
+        for how in ("copies", "views"):
+            memory: Any = {}
+            kept = mock.patch.object(torch.Tensor, "clone", lambda one, **_: one) if how == "views" else nullcontext()
+            with kept, Kernels() if how == "views" else kernels, torch.no_grad():
+                for chunk in chunks:
+                    work(chunk, memory)
+            held[how] = sum(one.untyped_storage().nbytes() for one in memory.values() if one is not None)
+        found[name] = {"kernels": kernels.kernels, "bytes": kernels.bytes, "copied": kernels.by_name["clone"], **held}
+    return found
+
+
 def main() -> None:
     options = measuring.arguments(__doc__.splitlines()[0])
     PEERS.update({"ComfyUI": peers.comfyui(), "diffusers": peers.diffusers()})
@@ -132,6 +154,15 @@ def main() -> None:
             rows.append([f"block of the {name}", who, f"{kernels:g}", f"{moved / GIB:.2f}", f"{flop / 1e12:.2f}"])
     head = ["", "", "kernels", "GiB read and written", "TFLOP"]
     measuring.show("One block and one pass, Wan 14B, 81 frames of 832x480, bfloat16", head, rows)
+    with torch.device("meta"):
+        results["vae"] = vae_passes()
+    rows = [
+        [name, f"{got['kernels']}", f"{got['bytes'] / GIB:.0f}", f"{got['copied'] / got['bytes']:.1%}",
+         f"{got['copies'] / GIB:.2f}", f"{got['views'] / GIB:.2f}"]
+        for name, got in results["vae"].items()
+    ]  # fmt: skip
+    head = ["", "kernels", "GiB read and written", "of that copies", "GiB held between chunks", "held by views"]
+    measuring.show("Wan's VAE, 81 frames of 832x480, bfloat16", head, rows)
     measuring.save("block_work", results, options)
 
 
