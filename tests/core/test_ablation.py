@@ -28,6 +28,7 @@ from vace_core.starter.training.ablation import RECIPE as RECIPE_OF_ALL
 from vace_core.starter.training.ablation import starter_setting
 from vace_core.starter.training.scenes import SCENES
 from vace_core.starter.training.shapes import SHAPES
+from vace_core.training import precision, run
 from vace_core.training.ablation.encoding import MaskedControls, OneClip, is_control, random_mask
 from vace_core.training.ablation.page import INTRODUCTION, page_of, write_page
 from vace_core.training.ablation.results import Difference, Results, write_json
@@ -94,7 +95,11 @@ def setting(tmp_path_factory) -> Setting:
 def everything(setting, tmp_path_factory) -> Path:
     """All variants, with a seed that draws a control split by a mask, and prompts that each p-zero treats its way."""
     folder = tmp_path_factory.mktemp("runs")
-    assert Ablation(folder, setting, RECIPE, VARIANTS).run(seeds=[1])
+    # In bfloat16 a base that is held in it and one that is trained differ by rounding.
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (precision, run):
+            patch.setattr(module, "training_dtype", lambda device="cpu": torch.float32)
+        assert Ablation(folder, setting, RECIPE, VARIANTS).run(seeds=[1])
     return folder
 
 

@@ -238,6 +238,7 @@ def test_the_cost_that_is_told_is_that_of_a_step(tmp_path, saves):
         schedule=Schedule(steps=1, learning_rate=1, batch=4, micro_batch=2),
     )
     told = training_cost(recipe, identify(open_checkpoint(tmp_path / "base.safetensors")), torch.device("cpu"))
+    base.to(training_dtype())
     tuned = Tuned(base, adapter)
     if saves:
         save_memory(base.blocks, adapter.context_blocks)
