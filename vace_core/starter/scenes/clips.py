@@ -32,15 +32,15 @@ def _bucket(num_frames: int, height: int, width: int) -> Bucket:
 
 
 BUCKETS: dict[Bucket, float] = {
-    _bucket(17, 64, 64): 0.36,
-    _bucket(9, 96, 96): 0.14,
-    _bucket(17, 64, 96): 0.09,
-    _bucket(17, 96, 64): 0.09,
-    _bucket(17, 96, 96): 0.10,
-    _bucket(33, 64, 64): 0.06,
-    _bucket(5, 128, 128): 0.06,
-    _bucket(9, 96, 128): 0.05,
-    _bucket(9, 128, 96): 0.05,
+    _bucket(17, 64, 64): 0.26,
+    _bucket(17, 96, 96): 0.24,
+    _bucket(9, 96, 96): 0.12,
+    _bucket(17, 64, 96): 0.07,
+    _bucket(17, 96, 64): 0.07,
+    _bucket(33, 64, 64): 0.05,
+    _bucket(5, 128, 128): 0.07,
+    _bucket(9, 96, 128): 0.06,
+    _bucket(9, 128, 96): 0.06,
 }
 """Sizes that training shows, with the share of clips."""
 
