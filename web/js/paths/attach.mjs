@@ -38,7 +38,7 @@ export function attachEditor(node, { app, api }, form = PATHS) {
 }
 
 // One change for the graph's own undo, and for the mark that the workflow is not saved.
-function write({ node, app, form }, text) {
+export function write({ node, app, form }, text) {
   const source = widgetOf(node, form.value);
   app.canvas?.emitBeforeChange?.();
   source.value = text;
@@ -126,16 +126,16 @@ function number(node, name) {
 }
 
 // How ComfyUI names a node's outputs: by its id, inside a subgraph with that of the subgraph in front.
-function locator(node) {
+export function locator(node) {
   const { graph } = node;
   return graph && graph.rootGraph && graph !== graph.rootGraph ? `${graph.id}:${node.id}` : String(node.id);
 }
 
 // The wheel zooms and the middle button moves the graph, over the editor too. Where ComfyUI does so itself, the
 // events never come here.
-function forwardToGraph(element, app) {
+export function forwardToGraph(element, app) {
   element.addEventListener("wheel", (event) => {
-    const list = event.target.closest(".vp-rows, .vp-help, .vd-inspector, .vd-sheet-body, pre, textarea");
+    const list = event.target.closest(".vp-rows, .vp-help, .vd-inspector, .vd-sheet-body, .vt-words, pre, textarea");
     if (list && list.scrollHeight > list.clientHeight && !event.ctrlKey) return event.stopPropagation();
     event.preventDefault();
     return app.canvas.processMouseWheel(event);
