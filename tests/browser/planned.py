@@ -1,4 +1,4 @@
-"""The plan's route as far as a time line can tell, without the library: three windows whose borders move by what is typed.
+"""The plan's route as far as a time line can tell, without the library: three windows, borders that move as typed.
 
 What the real route answers is tested in tests/nodes/test_plan_routes.py, and under a hand in test_plan_in_comfyui.py.
 """

@@ -7,6 +7,7 @@ import { readDesk, writeDesk } from "../../web/js/desk/format.mjs";
 import { DeskSession } from "../../web/js/desk/session.mjs";
 import { COLOURS, colourTypes } from "../../web/js/colours/types.mjs";
 import { CHINESE } from "../../web/js/words/chinese.mjs";
+import { bordersOf, drawnFrames, secondsOf, snapped, ticks } from "../../web/js/plan/scale.mjs";
 import { boxAt } from "../../web/js/paths/motion.mjs";
 
 // The text after each of some deeds of a desk: [name of a method or setter, what it is given …].
@@ -25,6 +26,11 @@ function desk({ text = "", deeds }) {
 
 const ANSWERS = {
   desk,
+  // Of a plan as the route answers it.
+  plan: ({ plan }) => ({ borders: bordersOf(plan), drawn: drawnFrames(plan) }),
+  snapped: ({ frames, group }) => snapped(frames, group),
+  seconds: ({ seconds }) => secondsOf(seconds),
+  ticks: ({ ruler }) => ticks(ruler),
   chinese: () => Object.keys(CHINESE),
   colours: () => COLOURS,
   // What a table of colours holds after palettes were loaded into it, one after the other.

@@ -1,6 +1,7 @@
 // Connects an editor to a node: its hidden text, the sizes on its widgets, the picture that goes into it.
 
 import { after } from "../after.mjs";
+import { takePlace } from "../place.mjs";
 import { PathEditor } from "./editor.mjs";
 import { isLinked, linkedPicture, pictureOf } from "./picture.mjs";
 
@@ -64,7 +65,10 @@ function listen(host) {
     editor.open();
     lookNow();
     clearInterval(host.timer);
-    host.timer = setInterval(() => editor.element.isConnected && look(host), LOOK);
+    host.timer = setInterval(() => {
+      takePlace(node, editor.element, host.app);
+      if (editor.element.isConnected) look(host);
+    }, LOOK);
   };
   after(node, "onAdded", start);
   after(node, "onRemoved", () => {

@@ -3,6 +3,7 @@
 import { after } from "../after.mjs";
 import { Server } from "../desk/server.mjs";
 import { forwardToGraph, locator, widgetOf, write } from "../paths/attach.mjs";
+import { takePlace } from "../place.mjs";
 import { PlanEditor } from "./editor.mjs";
 import { runOf, saidBy } from "./said.mjs";
 
@@ -66,7 +67,10 @@ function listen({ node, app }, editor) {
   const start = () => {
     editor.open();
     clearInterval(timer);
-    timer = setInterval(() => editor.element.isConnected && look(), LOOK);
+    timer = setInterval(() => {
+      takePlace(node, editor.element, app);
+      if (editor.element.isConnected) look();
+    }, LOOK);
     look();
   };
   after(node, "onAdded", start);

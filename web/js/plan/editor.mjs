@@ -11,6 +11,7 @@ import { Track } from "./track.mjs";
 
 const REST = 120; // milliseconds without a change before the server is asked
 const AGAIN = 4000; // milliseconds until a server that did not answer is asked once more
+const READ = 8000; // milliseconds that it stays said why a border went no further
 const CLOSER = 1.6;
 const CLOSEST = 40;
 
@@ -20,18 +21,17 @@ export class PlanEditor {
   constructor({ ask, write, keep }) {
     addPlanStyle();
     Object.assign(this, { asks: ask, write, keep });
-    this.state = { said: null, plan: null, error: "", waiting: "", inFrames: false, zoom: 1, pointed: null, moving: null };
+    this.state = { said: null, plan: null, error: "", waiting: "", inFrames: false, zoom: 1, pointed: null, moving: null, stopped: null };
     const button = (text, words, act) => {
-      const title = t(words);
-      return make("button", { type: "button", class: "vt-button", title, "aria-label": title, onclick: act }, text);
+      return make("button", { type: "button", class: "vt-button", title: words, "aria-label": words, onclick: act }, text);
     };
     this.summary = make("span", { class: "vt-summary" });
-    this.unit = button("", "Seconds or frames", () => {
+    this.unit = button("", t("Seconds or frames"), () => {
       this.show({ inFrames: !this.state.inFrames });
       this.keep(this.state.inFrames);
     });
-    this.wide = button("−", "The whole clip, or more of it", () => this.zoom(1 / CLOSER));
-    this.close_ = button("+", "Closer (Ctrl + wheel)", () => this.zoom(CLOSER));
+    this.wide = button("−", t("The whole clip, or more of it"), () => this.zoom(1 / CLOSER));
+    this.close_ = button("+", t("Closer (Ctrl + wheel)"), () => this.zoom(CLOSER));
     this.head = make("div", { class: "vt-head" }, this.summary, this.wide, this.close_, this.unit);
     this.track = new Track({ onPoint: (pointed) => this.show({ pointed }) });
     this.words = make("p", { class: "vt-words", role: "status", "aria-live": "polite" });
@@ -54,6 +54,7 @@ export class PlanEditor {
 
   close() {
     clearTimeout(this.timer);
+    clearTimeout(this.reading);
     this.abort?.abort();
     this.resizes.disconnect();
   }
@@ -71,6 +72,7 @@ export class PlanEditor {
     if (key === this.key) return;
     const isFirst = this.key === undefined;
     this.key = key;
+    this.stop(null);
     clearTimeout(this.timer);
     this.abort?.abort();
     if (said.waiting) return this.show({ said, waiting: said.waiting, error: "", plan: null });
@@ -102,6 +104,7 @@ export class PlanEditor {
   move(window, frames) {
     clearTimeout(this.timer);
     const { plan, moving } = this.state;
+    this.stop(null);
     this.show({ moving: { before: plan, answer: null, answered: 0, gesture: {}, ...moving, window, frames } });
     this.asking ??= this.follow().finally(() => (this.asking = null));
   }
@@ -132,8 +135,16 @@ export class PlanEditor {
     const { moving, said } = this.state;
     if (!moving) return;
     const { window, answer } = moving;
-    this.show({ moving: null, pointed: { window, isBorder: true, refused: answer?.refused } });
+    this.show({ moving: null });
     if (answer && answer.changes !== said.values.changes) this.write(answer.changes);
+    if (answer?.refused) this.stop({ window, words: answer.refused });
+  }
+
+  // Says for a while why a border goes no further.
+  stop(stopped) {
+    clearTimeout(this.reading);
+    if (stopped) this.reading = setTimeout(() => this.show({ stopped: null }), READ);
+    this.show({ stopped });
   }
 
   cancel() {
@@ -186,25 +197,26 @@ export class PlanEditor {
     this.track.draw({ plan, inFrames, zoom, moving });
     const words = error || waiting || this.told();
     if (this.words.textContent !== words) this.words.textContent = words;
-    classList.toggle("vt-stopped", Boolean(!error && this.stopped));
+    classList.toggle("vt-stopped", Boolean(!error && this.refusal));
   }
 
   // Why a border goes no further.
-  get stopped() {
-    const { moving, pointed } = this.state;
-    return (moving ? moving.answer?.refused : pointed?.refused) || "";
+  get refusal() {
+    const { moving, stopped } = this.state;
+    return (moving ? moving.answer?.refused : stopped?.words) || "";
   }
 
   told() {
-    const { plan, inFrames, pointed, moving, said } = this.state;
+    const { plan, inFrames, pointed, moving, stopped, said } = this.state;
     if (!plan) return "";
-    const at = moving ? { window: moving.window, isBorder: true } : pointed;
+    const held = moving ?? stopped;
+    const at = held ? { window: held.window, isBorder: true } : pointed;
     if (!at || at.window >= plan.windows.length) {
       if (plan.windows.length < 2) return t("The whole clip is one window.");
       if (!said.isEditable) return t("The changes come from the linked node. Remove the link to move borders here.");
       return t("Drag a border between windows, or choose it with Tab and move it with the arrow keys.");
     }
     const words = at.isBorder ? describeBorder(plan, at.window, inFrames) : describeWindow(plan, at.window, inFrames);
-    return this.stopped ? `${words} ${this.stopped}` : words;
+    return this.refusal ? `${words} ${this.refusal}` : words;
   }
 }
