@@ -161,7 +161,7 @@ def test_linked_paths_are_left_alone(studio):
 
 
 def test_what_the_graph_undoes_is_shown_and_drawn_on(studio, editor):
-    """In Nodes 2.0 the editor of the node that undoing threw away stayed on the page, and what was drawn then was lost."""
+    """In Nodes 2.0 the editor of the node before stayed on the page, and what was drawn on it then was lost."""
     studio.load(studio.saved())
     (editor,) = studio.editors()
     editor.drag(*BOX)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 from browser.studio import Studio
 
+PATIENCE = 40  # seconds
+UP = -150  # where the graph is shown: no menu lies over the time line
 PLAN = ("VacePlanWindows", 420, 60)
 VALUE = (
     "(name) => app.graph._nodes.find(({ type }) => type === 'VacePlanWindows').widgets.find((one) => one.name === name)"
@@ -26,17 +30,28 @@ class Timeline:
         return self.studio.page.evaluate(READ, name)
 
     def set(self, **values: object) -> None:
-        """Sets widgets, as a script does, and waits until the time line has heard of it."""
+        """Sets widgets, as a script does."""
         for name, value in values.items():
             self.studio.page.evaluate(SET, [name, value])
-        self.studio.page.wait_for_timeout(1200)
+
+    def becomes(self, wanted: object, look: Callable[..., object], *given: object) -> None:
+        """Waits for what the time line shows or types: a busy machine is no fault.
+
+        Raises:
+            AssertionError: it does not become that.
+        """
+        end = time.monotonic() + PATIENCE
+        while (found := look(*given)) != wanted and time.monotonic() < end:
+            self.studio.page.wait_for_timeout(100)
+        assert found == wanted
 
     def border(self, window: int) -> Any:
         return self.element.locator(f".vt-border[data-window='{window}']")
 
     def frame(self, window: int) -> int:
         """The frame at which a border stands."""
-        return int(self.border(window).get_attribute("aria-valuenow"))
+        border = self.border(window)
+        return int(border.get_attribute("aria-valuenow")) if border.count() else -1
 
     def grip(self, window: int) -> tuple[float, float]:
         box = self.border(window).bounding_box()
@@ -51,16 +66,12 @@ class Timeline:
         mouse.down()
         mouse.move(x + pixels / 2, y + 3, steps=3)
         mouse.move(x + pixels, y, steps=3)
-        self.studio.page.wait_for_timeout(300)
         if drop:
             mouse.up()
-            self.studio.settle()
 
     def press(self, *keys: str) -> None:
         for key in keys:
             self.studio.page.keyboard.press(key)
-        self.studio.page.wait_for_timeout(900)
-        self.studio.settle()
 
     def words(self) -> str:
         return self.element.locator(".vt-words").inner_text().strip()
@@ -75,8 +86,8 @@ class Timeline:
 def opened(studio: Studio, *nodes: Any, links: Any = ()) -> Timeline:
     studio.open(*(nodes or (PLAN,)), links=links)
     studio.load(studio.saved())  # which is what the graph's own undo goes back to
-    studio.look_at(1, 0, 60)
+    studio.look_at(1, 0, UP)
     timeline = Timeline(studio)
     timeline.element.wait_for()
-    studio.page.wait_for_timeout(600)
+    studio.settle()
     return timeline
