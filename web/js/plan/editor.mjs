@@ -53,6 +53,7 @@ export class PlanEditor {
   }
 
   close() {
+    this.key = undefined; // where it comes back, it asks again
     clearTimeout(this.timer);
     clearTimeout(this.reading);
     this.abort?.abort();

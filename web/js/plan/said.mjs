@@ -41,9 +41,9 @@ export function saidBy(node, run) {
   if (hasUnit && !unit && !isSaved) return { waiting: t("The length comes from the linked VCU: the plan is shown here after a run.") };
   if (missing.size) {
     const names = [...missing].join(", ");
-    return { waiting: t("{names} comes from another node: the plan is shown here after a run.", { names }) };
+    return { waiting: t("What comes from another node: {names}. The plan is shown here after a run.", { names }) };
   }
-  if (isLinkedAs(node, "model") && !found && !isSaved)
+  if (isLinkedAs(node, "model") && !found)
     return { waiting: t("The linked model decides how long windows may be: the plan is shown here after a run.") };
   const isEditable = !isLinkedAs(node, "changes");
   return { values, clip: unit?.clip ?? null, model: found ?? null, isOfLastRun: Boolean(unit), isEditable };

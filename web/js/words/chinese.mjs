@@ -215,8 +215,8 @@ export const CHINESE = {
   "{count} windows: look closer to see them": "{count} 个窗口：放大即可看到",
   "The length comes from the linked VCU: the plan is shown here after a run.":
     "长度来自所连接的 VCU：运行一次后在此显示计划。",
-  "{names} comes from another node: the plan is shown here after a run.":
-    "{names} 来自其他节点：运行一次后在此显示计划。",
+  "What comes from another node: {names}. The plan is shown here after a run.":
+    "来自其他节点：{names}。运行一次后在此显示计划。",
   "The linked model decides how long windows may be: the plan is shown here after a run.":
     "窗口长度由所连接的模型决定：运行一次后在此显示计划。",
 };
