@@ -44,9 +44,9 @@ def test_the_plan_is_there_before_any_run_and_follows_the_widgets(studio, timeli
     assert timeline.element.locator(".vt-tick").first.inner_text() == "0s"
     assert timeline.element.locator(".vt-cut").count() == 0
     timeline.set(length=321, overlap=1, prompts="a man walks", keyframes="0=1 -1=2")
-    timeline.becomes(["a man walks", "he sits down"], timeline.element.locator(".vt-stretch").all_inner_texts)
+    timeline.becomes(["1", "2"], timeline.element.locator(".vt-key").all_inner_texts)  # set last
+    assert timeline.element.locator(".vt-stretch").all_inner_texts() == ["a man walks", "he sits down"]
     assert timeline.summary() == "321 frames at 16 fps, 20.1s · 3 windows"
-    assert timeline.element.locator(".vt-key").all_inner_texts() == ["1", "2"]
     assert timeline.element.locator(".vt-border.vt-cut").count() == 1
     timeline.element.locator("button", has_text="seconds").click()
     timeline.becomes("50", timeline.element.locator(".vt-tick").nth(1).inner_text)

@@ -55,9 +55,9 @@ const CSS = `
 .vt-lanes { position: relative; flex: none; }
 .vt-handles { position: absolute; inset: 0; pointer-events: none; }
 .vt-border { position: absolute; z-index: 1; top: 0; bottom: 0; width: 14px; margin-left: -7px; outline: none; pointer-events: auto; touch-action: none; cursor: ew-resize; }
-.vt-border::before { content: ""; position: absolute; left: 6px; top: 2px; bottom: 0; width: 2px; background: var(--vt-text); opacity: 0.9; }
+.vt-border::before { content: ""; position: absolute; left: 6px; top: 27px; bottom: 0; width: 2px; background: var(--vt-text); opacity: 0.9; }
 .vt-border::after { content: ""; position: absolute; left: 3px; bottom: 21px; width: 8px; height: 15px; border: 1px solid var(--vt-ground); border-radius: 4px; background: var(--vt-text); }
-.vt-border.vt-cut::before { left: 5.5px; width: 3px; background: var(--vt-cut); opacity: 1; }
+.vt-border.vt-cut::before { top: 0; left: 5.5px; width: 3px; background: var(--vt-cut); opacity: 1; }
 .vt-border.vt-cut::after { background: var(--vt-cut); }
 .vt-border.vt-moved::after { background: var(--vt-accent); }
 .vt-border:hover::after, .vt-border:focus::after { left: 1px; width: 12px; bottom: 18px; height: 21px; }
