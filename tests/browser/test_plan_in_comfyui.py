@@ -82,7 +82,7 @@ def test_what_is_drawn_and_dragged_is_what_the_run_plans(real):
     drawn = [one["begin"] + one["overlap"] for one in plan["windows"][1:]]
     assert borders(timeline) == drawn == [before[0] + 8, *before[1:]]
     timeline.drag(1, -300)
-    timeline.becomes(True, lambda: "no more are shared than the window has" in timeline.words())
+    timeline.becomes(True, lambda: "would begin before the clip" in timeline.words())
     assert made(server, studio)["windows"][0]["end"] == timeline.frame(1) < before[0]
     timeline.set(prompts="[0-6s")
     timeline.becomes(True, lambda: "does not say when it begins" in timeline.words())

@@ -293,6 +293,14 @@ def test_only_borders_between_windows_move():
     assert code(lambda: move_border(plan, "1: fly", 1, 4)) == "plan-changes"
 
 
+def test_a_border_leaves_room_for_the_shared_frames_behind_it():
+    plan = plan_windows(100, fps=16, grid=GRID, window=33, overlap=9)
+    far = -plan.windows[1].begin - 4
+    with pytest.raises(VaceError) as error:
+        plan.moved(1, far)
+    assert refused(error.value) == f"plan-move-far: frames={far}, number=1, overlap=9"
+
+
 def test_stretches_are_windows_with_one_prompt_up_to_a_cut():
     spans = (Span(begin=0, end=60, prompt="a"), Span(begin=60, end=100, prompt="a", new_shot=True))
     plan = plan_windows(100, fps=16, grid=GRID, window=33, overlap=9, spans=spans)

@@ -207,6 +207,17 @@ class Plan:
                 )
             ends[number - 1] = (ends[number - 1][0], ends[number - 1][1] + frames)
             ends[number] = (ends[number][0] + frames, ends[number][1])
+        for number, frames in moves.items():
+            if ends[number][0] < 0:
+                raise InputError(
+                    "plan-move-far",
+                    "The border before window {number} was to move by {frames} frames, and the {overlap} frames that "
+                    "the window shares would begin before the clip. A move that leaves room for them is needed. Move "
+                    "it less far, or set a smaller overlap.",
+                    number=number,
+                    frames=frames,
+                    overlap=self.windows[number].overlap,
+                )
         placed = zip(self.windows, ends, strict=True)
         return replace(self, windows=tuple(replace(window, begin=begin, end=end) for window, (begin, end) in placed))
 
