@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import ComfyExtension, io
 
+from . import desk_routes, plan_routes
 from .anything import (
     VaceAnimateAnything,
     VaceExpandAnything,
@@ -19,7 +20,6 @@ from .combine import VaceComposeMasks, VaceComposeVCUs, VaceStackReferences
 from .control import VaceControlVideo, VaceLayoutToVideo
 from .crop import VaceCropVideo, VaceStitchVideo
 from .desk import VaceDesk
-from .desk_routes import offer
 from .edit import VaceExtendVideo, VaceInpaintVideo, VaceJoinVideos, VaceOutpaintVideo, VacePlaceKeyframes
 from .example import VaceExampleClip
 from .finish import VaceCompositeVideo, VaceDecodeVideo
@@ -82,5 +82,6 @@ NODES: tuple[type[io.ComfyNode], ...] = (
 
 class VaceExtension(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        offer()
+        desk_routes.offer()
+        plan_routes.offer()
         return list(NODES)

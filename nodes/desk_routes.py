@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -19,7 +18,7 @@ from ..vace_core.starter.profiles import profile_named
 from .comfy.bridge import pictures_of
 from .comfy.fitted import notes_of
 from .comfy.node import checked_values
-from .comfy.routes import Answer, Route, register
+from .comfy.routes import Answer, Route, register, table
 from .comfy.settings import with_profile
 from .comfy.sockets import ReferenceStack
 from .desk import VaceDesk, condition_of, drawn_of
@@ -32,7 +31,7 @@ LONGEST = 1024  # pixels of the longer side of a frame that is shown
 
 def sheet(said: dict[str, Any]) -> Answer:
     """The contact sheet that VACE Preview VCU shows of the desk's unit."""
-    clip, settings = named_clip(said.get("clip")), _table("settings", said.get("settings"))
+    clip, settings = named_clip(said.get("clip")), table("settings", said.get("settings"))
     look = checked_values(VacePreviewVCU, {one: settings[one] for one in ("columns", "base") if one in settings})
     asked = {one: settings[one] for one in ("fps", "fit", "prompt", "negative_prompt") if one in settings}
     profile = settings.get("profile")
@@ -148,16 +147,6 @@ def _box(said: Any) -> tuple[float, float, float, float]:
     for number in numbers:
         check_number("A side of the box", number, least=-10, most=10)
     return numbers[0], numbers[1], numbers[2], numbers[3]
-
-
-def _table(name: str, said: Any) -> Mapping[str, Any]:
-    if said is None or isinstance(said, dict):
-        return said or {}
-    raise InputError(
-        "request-not-json",
-        "The request holds {value}. A JSON object is needed. Update the pack and reload the page.",
-        value=f"{name} {shown(said)}",
-    )
 
 
 def _webp(picture: Image.Image) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, get_args
 
 import numpy as np
@@ -10,6 +11,7 @@ from comfy_api.latest import io
 
 from ..vace_core.checks.numbers import check_number
 from ..vace_core.errors import InputError, shortened
+from ..vace_core.loading.profiles import Profile
 from ..vace_core.models.wan.family import WAN
 from ..vace_core.pipeline.windowed import Anchor, JoinBy, Joining
 from ..vace_core.preview.timeline import draw_plan, plan_rows
@@ -22,7 +24,7 @@ from .comfy import host, settings, sockets
 from .comfy.bridge import pictures_of
 from .comfy.chosen import ZERO, ChosenModel
 from .comfy.node import Node
-from .comfy.settings import with_settings
+from .comfy.settings import with_profile
 from .comfy.sockets import LibraryModel, LongPlan, NativeModel
 
 WINDOW = 81
@@ -170,28 +172,22 @@ class VacePlanWindows(Node):
         model: LibraryModel | NativeModel | ChosenModel | None = None,
         pictures: Any | None = None,
     ) -> io.NodeOutput:
-        own = with_settings({"window": window, "fps": fps}, model)
-        window, fps = own["window"], own["fps"]
-        grid = WAN.grid if model is None else settings.usual(model)[0].grid
-        if vcu is not None:
-            length, fps = vcu.shown_frames, vcu.fps
-        check_number("fps", fps, above=0)
-        if saved_plan.strip():
-            plan = _saved(saved_plan, prompts=prompts, keyframes=keyframes, loop=loop)
-            if vcu is not None or model is not None:
-                plan.check_clip(*((length, fps) if vcu is not None else (plan.num_frames, plan.fps)), grid)
-        else:
-            plan = plan_windows(
-                length,
-                fps=fps,
-                grid=grid,
-                window=window,
-                overlap=overlap or usual_overlap(window, grid),
-                spans=spans_from_text(prompts, num_frames=length, fps=fps) if prompts.strip() else (),
-                keyframes=read_keyframes(keyframes),
-                loop=loop,
-            )
-        plan = changed(plan, changes)
+        values = {
+            "length": length,
+            "fps": fps,
+            "window": window,
+            "overlap": overlap,
+            "prompts": prompts,
+            "join_by": join_by,
+            "anchor_colour": anchor_colour,
+            "loop": loop,
+            "keyframes": keyframes,
+            "changes": changes,
+            "saved_plan": saved_plan,
+        }
+        profile = None if model is None else settings.profile_of(model)
+        whole = None if vcu is None else (vcu.shown_frames, vcu.fps)
+        plan = changed(unchanged(values, profile, whole), changes)
         named = {} if pictures is None else {str(n): one for n, one in enumerate(pictures_of(pictures, "pictures"), 1)}
         made = LongPlan(plan=plan, joining=Joining(by=join_by, anchor=anchor_colour), pictures=named)
         text = "\n".join(
@@ -207,7 +203,41 @@ class VacePlanWindows(Node):
             max(one.overlap for one in plan.windows),
             notes=text.split("\n")[:SHOWN],
             images=torch.from_numpy(np.array(draw_plan(plan))).float()[None] / 255,
+            more={"vace_plan": [{"values": values, "clip": whole, "model": profile and profile.name}]},
         )
+
+
+def unchanged(values: Mapping[str, Any], profile: Profile | None, clip: tuple[int, float] | None) -> Plan:
+    """The plan that the widgets of the node say, without its changes.
+
+    Args:
+        values: Of all widgets, by name.
+        profile: What is known of the model that is connected, if one is.
+        clip: Frames and rate of the VCU that is connected, if one is.
+
+    Raises:
+        InputError: a value that is none, or what `plan_windows` and `Plan.check_clip` refuse.
+    """
+    own = with_profile({"window": values["window"], "fps": values["fps"]}, profile)
+    grid = WAN.grid if profile is None else profile.family.grid
+    length, fps = (values["length"], own["fps"]) if clip is None else clip
+    check_number("fps", fps, above=0)
+    prompts, keyframes, loop = values["prompts"], values["keyframes"], values["loop"]
+    if values["saved_plan"].strip():
+        plan = _saved(values["saved_plan"], prompts=prompts, keyframes=keyframes, loop=loop)
+        if clip is not None or profile is not None:
+            plan.check_clip(*(clip or (plan.num_frames, plan.fps)), grid)
+        return plan
+    return plan_windows(
+        length,
+        fps=fps,
+        grid=grid,
+        window=own["window"],
+        overlap=values["overlap"] or usual_overlap(own["window"], grid),
+        spans=spans_from_text(prompts, num_frames=length, fps=fps) if prompts.strip() else (),
+        keyframes=read_keyframes(keyframes),
+        loop=loop,
+    )
 
 
 def said_joining(joining: Joining) -> str:

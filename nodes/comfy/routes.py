@@ -47,7 +47,7 @@ def answered(route: Route, said: Any) -> tuple[int, Answer]:
     except VaceError as error:
         return 400, Answer(data={"code": error.code, "message": str(error)})
     except Exception as error:
-        log.warning("a request to the desk failed: %s: %s", type(error).__name__, error, exc_info=True)
+        log.warning("a request of an editor failed: %s: %s", type(error).__name__, error, exc_info=True)
         message = f"{type(error).__name__}: {error} The console of ComfyUI says more."
         return 400, Answer(data={"code": "request-failed", "message": message})
 
@@ -78,3 +78,18 @@ def register(prefix: str, routes: Mapping[str, Route]) -> bool:
         if f"{prefix}/{name}" not in there:
             server.routes.post(f"{prefix}/{name}")(offered(route))
     return True
+
+
+def table(name: str, said: Any) -> Mapping[str, Any]:
+    """A part of a request that is a table; an empty one where it is missing.
+
+    Raises:
+        InputError: it is something else.
+    """
+    if said is None or isinstance(said, dict):
+        return said or {}
+    raise InputError(
+        "request-not-json",
+        "The request holds {value}. A JSON object is needed. Update the pack and reload the page.",
+        value=f"{name} {shown(said)}",
+    )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
+from browser.planned import planned
 from PIL import Image, ImageDraw
 
 WEB = Path(__file__).parents[2] / "web"
@@ -79,6 +80,24 @@ NODES = {
             "negative_prompt": PROMPT,
         },
         ["VACE_VCU", "MASK", "MASK", "STRING"],
+    ),
+    "VacePlanWindows": _node(
+        "VacePlanWindows",
+        {
+            "length": _number(161),
+            "fps": _number(16.0, "FLOAT"),
+            "window": _number(81),
+            "overlap": ["INT", {"default": 0, "min": 0, "max": 8192}],
+            "prompts": PROMPT,
+            "join_by": [["latents", "pinned", "pixels", "overlap", "pyramid"], {}],
+            "anchor_colour": [["none", "shared", "first"], {}],
+            "loop": ["BOOLEAN", {"default": False}],
+            "keyframes": ["STRING", {"default": ""}],
+            "changes": PROMPT,
+            "saved_plan": PROMPT,
+            "vcu": ["VACE_VCU", {}],
+        },
+        ["VACE_PLAN"],
     ),
     "VaceExampleClip": _node(
         "VaceExampleClip",
@@ -202,6 +221,7 @@ class Backend:
         app.router.add_get("/api/view", _view)
         app.router.add_get("/ws", _socket)
         app.router.add_post("/api/vace/desk/{route}", _desk)
+        app.router.add_post("/api/vace/plan/windows", _plan)
         app.router.add_post("/api/settings/{name}", self._set)
         app.router.add_post("/api/settings", self._set)
         app.router.add_get("/", self._index)
@@ -252,6 +272,11 @@ async def _desk(request: web.Request) -> web.Response:
     facts = {"Frames": DESK_FRAMES, "Width": PICTURE[0], "Height": PICTURE[1], "Fps": 4}
     headers = {f"X-Vace-{name}": str(value) for name, value in facts.items()} | {"X-Vace-Notes": "17%20frames"}
     return web.Response(body=picture(route), content_type="image/png", headers=headers)
+
+
+async def _plan(request: web.Request) -> web.Response:
+    status, answer = planned(await request.json())
+    return web.json_response(answer, status=status)
 
 
 async def _socket(request: web.Request) -> web.WebSocketResponse:

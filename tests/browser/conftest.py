@@ -14,7 +14,7 @@ from browser.found import chromium, frontends, kinds, missing
 from browser.results import Results
 
 RESULTS = Results()
-IN_COMFYUI = ("test_drawn_and_sampled", "test_offered")
+IN_COMFYUI = ("test_drawn_and_sampled", "test_offered", "test_plan_in_comfyui")
 
 
 @pytest.fixture(scope="session", params=kinds())

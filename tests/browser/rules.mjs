@@ -7,6 +7,8 @@ import { readDesk, writeDesk } from "../../web/js/desk/format.mjs";
 import { DeskSession } from "../../web/js/desk/session.mjs";
 import { COLOURS, colourTypes } from "../../web/js/colours/types.mjs";
 import { CHINESE } from "../../web/js/words/chinese.mjs";
+import { runOf, saidBy } from "../../web/js/plan/said.mjs";
+import { bordersOf, drawnFrames, secondsOf, snapped, ticks } from "../../web/js/plan/scale.mjs";
 import { boxAt } from "../../web/js/paths/motion.mjs";
 
 // The text after each of some deeds of a desk: [name of a method or setter, what it is given …].
@@ -23,8 +25,39 @@ function desk({ text = "", deeds }) {
   });
 }
 
+// What the last of some nodes says of its plan, after a run that told `told` of it, if any: {kind, widgets, links},
+// the links by input, each from [number of a node, slot].
+function said({ nodes, told, then = {} }) {
+  const made = nodes.map(({ kind, widgets = {}, links = {} }) => ({
+    comfyClass: kind,
+    widgets: Object.entries(widgets).map(([name, value]) => ({ name, value })),
+    inputs: [...new Set([...Object.keys(widgets), ...Object.keys(links)])].map((name) => ({ name })),
+    links,
+    isInputConnected(slot) {
+      return this.inputs[slot].name in this.links;
+    },
+    getInputLink(slot) {
+      const link = this.links[this.inputs[slot].name];
+      return link && { origin_id: link[0], origin_slot: link[1] };
+    },
+    getInputNode(slot) {
+      return made[this.links[this.inputs[slot].name]?.[0]] ?? null;
+    },
+  }));
+  const node = made.at(-1);
+  const run = told ? runOf({ vace_plan: [told] }, node) : null;
+  Object.assign(node.links, then);
+  return saidBy(node, run);
+}
+
 const ANSWERS = {
+  said,
   desk,
+  // Of a plan as the route answers it.
+  plan: ({ plan }) => ({ borders: bordersOf(plan), drawn: drawnFrames(plan) }),
+  snapped: ({ frames, group }) => snapped(frames, group),
+  seconds: ({ seconds }) => secondsOf(seconds),
+  ticks: ({ ruler }) => ticks(ruler),
   chinese: () => Object.keys(CHINESE),
   colours: () => COLOURS,
   // What a table of colours holds after palettes were loaded into it, one after the other.

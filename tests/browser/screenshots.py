@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from browser.found import chromium
 from browser.server import PACK, Server
 from browser.studio import Studio
+from browser.timelines import UP, opened
 from PIL import Image
 
 GRAPHS = {
@@ -28,6 +29,13 @@ GRAPHS = {
     "animate": "VACE Animate Anything",
     "reference": "VACE Reference to Video",
 }
+PLANNED = {
+    "length": 257,
+    "prompts": "[0-6s] a man walks along the beach | [6s] it rains | [10s, new shot] he sits in a cafe",
+    "keyframes": "0=1 -1=2",
+    "changes": "1: move +8\n3: seed 9",
+}
+TIMELINE = "timeline"
 VIEW = (3100, 1700)
 CORNER = (110, 160)  # pixels of the page that menus cover
 ROOM = 24  # pixels around the graph
@@ -66,7 +74,10 @@ def main() -> None:
     server = Server(Path(os.environ["COMFYUI_PATH"]), frontend=options.frontend)
     studio = Studio(server, chromium(), nodes_2=False, view=VIEW)
     try:
-        for done, name in enumerate(options.names or GRAPHS, start=1):
+        names = options.names or [*GRAPHS, TIMELINE]
+        if TIMELINE in names:
+            save(timeline(studio), options.folder / f"{TIMELINE}.webp")
+        for done, name in enumerate((one for one in names if one != TIMELINE), start=1):
             run(server, studio, GRAPHS[name], done)
             save(shot(studio), options.folder / f"{name}.webp")
             if name == "move":
@@ -110,6 +121,17 @@ def editor(studio: Studio) -> bytes:
     found.drag((x, y), (x + BEND[0], y + BEND[1]))
     found.press("Smooth")
     studio.page.mouse.move(5, 5)
+    studio.page.wait_for_timeout(1000)
+    return found.element.screenshot()
+
+
+def timeline(studio: Studio) -> bytes:
+    """The time line of a plan alone, its first border under the pointer."""
+    found = opened(studio)
+    found.set(**PLANNED)
+    studio.look_at(1.6, 0, UP)
+    studio.page.wait_for_timeout(3000)
+    studio.page.mouse.move(*found.grip(1))
     studio.page.wait_for_timeout(1000)
     return found.element.screenshot()
 

@@ -142,7 +142,9 @@ def test_a_text_that_cannot_be_drawn_is_never_written_over():
 
 def test_every_sentence_has_its_chinese():
     web = Path(__file__).parents[2] / "web" / "js"
-    source = "".join(path.read_text() for name in ("desk", "paths") for path in sorted((web / name).glob("*.mjs")))
+    source = "".join(
+        path.read_text() for name in ("desk", "paths", "plan") for path in sorted((web / name).glob("*.mjs"))
+    )
     question = json.dumps([{"ask": "chinese"}])
     told = subprocess.run(["node", RULES], input=question, capture_output=True, text=True, check=True)
     (known,) = json.loads(told.stdout)

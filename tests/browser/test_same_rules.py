@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import subprocess
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,8 @@ from hypothesis import strategies as st
 from vace_core.errors import InputError
 from vace_core.inputs.box_paths import paths_from_json, paths_to_json
 from vace_core.inputs.layout import boxes
+from vace_core.models.wan.dit import GRID
+from vace_core.sampling.planning import plan_windows
 
 RULES = Path(__file__).with_name("rules.mjs")
 slow = settings(max_examples=12, deadline=None, derandomize=True)
@@ -47,6 +51,47 @@ def test_the_preview_moves_as_the_layout_does(clips, frames):
         for path, drawn in zip(paths, answer, strict=True):
             for box, expected in zip(drawn, boxes(path, frames).tolist(), strict=True):
                 assert box == pytest.approx(expected, rel=1e-5, abs=1e-5)
+
+
+@slow
+@given(st.integers(20, 400), st.integers(9, 41), st.sampled_from([1, 5]), st.booleans(), st.integers(-3, 3))
+def test_borders_stand_where_a_plan_has_them_and_snap_to_latent_frames(frames, size, overlap, loop, steps):
+    window = size // 4 * 4 + 1
+    try:
+        plan = plan_windows(frames, fps=16, grid=GRID, window=window, overlap=overlap, loop=loop)
+    except InputError:
+        return  # a loop that is too short
+    told = {"frames": frames, "windows": [{**asdict(one), "moved": 0} for one in plan.windows]}
+    (answer, *near) = ask(
+        {"ask": "plan", "plan": told},
+        *({"ask": "snapped", "frames": 4 * steps + off, "group": 4} for off in (-1.9, 0, 1.9)),
+    )
+    borders = [(number, one.first_new, not one.overlap) for number, one in enumerate(plan.windows) if number]
+    assert [(one["window"], one["frame"], one["isCut"]) for one in answer["borders"]] == borders
+    assert answer["drawn"] == max(frames, plan.windows[-1].end)
+    assert near == [4 * steps] * 3
+    for number, frame, _ in borders:
+        try:
+            moved = plan.moved(number, 4 * steps)
+        except InputError:
+            continue
+        assert moved.windows[number].first_new == frame + near[0]
+
+
+def ruler(total: int, fps: float, width: int, in_frames: bool) -> list[dict[str, Any]]:
+    return ask({"ask": "ticks", "ruler": {"total": total, "fps": fps, "width": width, "inFrames": in_frames}})[0]
+
+
+def test_the_ruler_has_room_for_its_numbers():
+    cases = ((161, 16, 560, False), (161, 16, 560, True), (20_000, 24, 400, False), (1, 16, 90, True))
+    for total, fps, width, in_frames in cases:
+        places = [one["at"] * width for one in ruler(total, fps, width, in_frames)]
+        assert places[0] == 0
+        assert places[-1] <= width
+        assert all(after - before >= 46 for before, after in itertools.pairwise(places))
+    labels = [one["label"] for one in ruler(1440, 16, 600, in_frames=False)]
+    assert labels == ["0s", "10s", "20s", "30s", "40s", "50s", "1:00", "1:10", "1:20", "1:30"]
+    assert ask(*({"ask": "seconds", "seconds": one} for one in (3.06, 59.96, 64.25))) == ["3.1s", "1:00", "1:04.3"]
 
 
 def own(**changes: object) -> str:

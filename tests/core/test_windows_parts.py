@@ -7,14 +7,17 @@ from dataclasses import replace
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from refused import refused
 
 from vace_core.errors import VaceError
 from vace_core.geometry import Grid
 from vace_core.models.ltx.dit import GRID as LTX_GRID
 from vace_core.models.wan.dit import GRID
+from vace_core.preview.timeline import stretches
 from vace_core.sampling.overlap import Stretch, blended, pyramid, ramp
-from vace_core.sampling.plan_changes import changed
+from vace_core.sampling.plan_changes import changed, move_border, with_move
 from vace_core.sampling.plan_text import plan_from_json, plan_to_json, spans_from_text
 from vace_core.sampling.planning import Span, plan_windows, usual_overlap
 from vace_core.sampling.windows import Keyframe, Plan, Window
@@ -236,3 +239,72 @@ def test_windows_are_blended_by_their_weights():
     found = both(latents, 0.5)
     assert seen == [([0, 1, 2, 3], 0.5), ([0, 3, 4, 5], 0.5)]
     assert (found - latents)[1, 2, :, 1, 1].tolist() == pytest.approx([2, 1, 1, 0.25 * 1 + 0.75 * 3, 3, 3])
+
+
+def test_moves_count_together_whatever_their_order():
+    plan = plan_windows(100, fps=16, grid=GRID, window=33, overlap=9)
+    far = plan.windows[1].frames - 9  # nothing is left of window 1, unless the border behind it goes too
+    both = changed(plan, f"2: move +4\n1: move +{far}")
+    assert changed(plan, f"1: move +{far}\n2: move +4") == both == plan.with_moves({1: far, 2: 4})
+    assert code(lambda: changed(plan, f"1: move +{far}")) == "window-overlap"
+    assert changed(plan, "1: move +4\n1: move +4") == plan.moved(1, 8)
+
+
+@pytest.mark.parametrize(
+    ("text", "frames", "wanted"),
+    [
+        ("", 8, "2: move +8"),
+        ("1: seed 3", -4, "1: seed 3\n2: move -4"),
+        ("1: seed 3\n", 4, "1: seed 3\n2: move +4"),
+        ("2: move +8, seed 9", -4, "2: move +4, seed 9"),
+        ("2: seed 9,  strength 0.5\n3: move 4", 4, "2: move +4, seed 9,  strength 0.5\n3: move 4"),
+        ("Window 2: Seed 9, Move 8\r\n1: seed 3", 4, "Window 2: Seed 9, move +12\r\n1: seed 3"),
+        ("2: seed 9, move +8", -8, "2: seed 9"),
+        ("2: move +8", -8, ""),
+        ("1: seed 3\n2: move +8\n3: seed 1", -8, "1: seed 3\n3: seed 1"),
+        ("2: move +4\n\n2: seed 9, move +4", 4, "2: move +12\n\n2: seed 9"),
+        ("2: move +4\n2: seed 9, move -4", 4, "2: move +4\n2: seed 9"),
+        ("22: move +4", 4, "22: move +4\n2: move +4"),
+    ],
+)
+def test_a_move_is_written_among_what_is_typed(text, frames, wanted):
+    assert with_move(text, 2, frames) == wanted
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(st.integers(1, 3), st.lists(st.tuples(st.integers(1, 3), st.integers(-2, 2)), max_size=2), st.integers(-15, 15))
+def test_a_border_goes_as_far_as_the_plan_lets_it(number, before, steps):
+    plan = plan_windows(140, fps=16, grid=GRID, window=41, overlap=9)
+    text = "\n".join(f"{one}: seed 5, move {4 * by:+d}" for one, by in before)
+    now = changed(plan, text)
+    said, moved, refused = move_border(plan, text, number, 4 * steps)
+    assert changed(plan, said) == now.moved(number, moved)
+    assert (refused is None) == (moved == 4 * steps)
+    if refused is not None:
+        assert 0 <= abs(moved) < abs(4 * steps)
+        assert code(lambda: now.moved(number, moved + (4 if steps > 0 else -4))) == refused.code
+
+
+def test_only_borders_between_windows_move():
+    plan = plan_windows(100, fps=16, grid=GRID, window=33, overlap=9)
+    assert code(lambda: move_border(plan, "", 0, 4)) == "plan-move"
+    assert code(lambda: move_border(plan, "", 1, 3)) == "plan-move"
+    assert code(lambda: move_border(plan, "", 9, 4)) == "window-unknown"
+    assert code(lambda: move_border(plan, "1: fly", 1, 4)) == "plan-changes"
+
+
+def test_a_border_leaves_room_for_the_shared_frames_behind_it():
+    plan = plan_windows(100, fps=16, grid=GRID, window=33, overlap=9)
+    far = -plan.windows[1].begin - 4
+    with pytest.raises(VaceError) as error:
+        plan.moved(1, far)
+    assert refused(error.value) == f"plan-move-far: frames={far}, number=1, overlap=9"
+
+
+def test_stretches_are_windows_with_one_prompt_up_to_a_cut():
+    spans = (Span(begin=0, end=60, prompt="a"), Span(begin=60, end=100, prompt="a", new_shot=True))
+    plan = plan_windows(100, fps=16, grid=GRID, window=33, overlap=9, spans=spans)
+    assert stretches(plan) == [(0, 60, "a"), (60, 100, "a")]
+    assert stretches(plan_windows(100, fps=16, grid=GRID, window=33, overlap=9)) == [(0, 100, None)]
+    ring = plan_windows(100, fps=16, grid=GRID, window=33, overlap=9, loop=True)
+    assert stretches(ring) == [(0, 100, None)]

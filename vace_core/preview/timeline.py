@@ -28,6 +28,18 @@ def plan_rows(plan: Plan) -> list[tuple[str, str]]:
     return rows + [(f"frame {frame}", f"shows {picture}") for frame, picture in frames]
 
 
+def stretches(plan: Plan) -> list[tuple[int, int, str | None]]:
+    """First frame, frame after the last and prompt of each stretch of windows with one prompt; a hard cut ends one."""
+    found: list[tuple[int, int, str | None]] = []
+    for window in plan.windows:
+        end = min(window.end, plan.num_frames)
+        if found and window.overlap and found[-1][2] == window.prompt:
+            found[-1] = (found[-1][0], end, window.prompt)
+        else:
+            found.append((window.first_new, end, window.prompt))
+    return found
+
+
 def draw_plan(plan: Plan) -> Image.Image:
     """An RGB image: time from left to right, a row for each window; shared frames, hard cuts and keyframes marked.
 

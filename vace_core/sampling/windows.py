@@ -7,6 +7,7 @@ begins a shot. Frames are counted from 0 over the whole clip.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -184,20 +185,41 @@ class Plan:
         Raises:
             InputError: as `edited`; or the first window, or frames that are no multiple of the latent's.
         """
-        self.check_number(number)
-        if number == 0 or frames % self.group:
-            raise InputError(
-                "plan-move",
-                "The border before window {number} was to move by {frames} frames. A window after the first and a "
-                "multiple of {group} are needed. Change one of them.",
-                number=number,
-                frames=frames,
-                group=self.group,
-            )
-        windows = list(self.windows)
-        windows[number - 1] = replace(windows[number - 1], end=windows[number - 1].end + frames)
-        windows[number] = replace(windows[number], begin=windows[number].begin + frames)
-        return replace(self, windows=tuple(windows))
+        return self.with_moves({number: frames})
+
+    def with_moves(self, moves: Mapping[int, int]) -> Plan:
+        """This plan with several borders moved at once: frames by the number of the window behind the border.
+
+        Raises:
+            InputError: as `moved`.
+        """
+        ends = [(window.begin, window.end) for window in self.windows]
+        for number, frames in moves.items():
+            self.check_number(number)
+            if number == 0 or frames % self.group:
+                raise InputError(
+                    "plan-move",
+                    "The border before window {number} was to move by {frames} frames. A window after the first and a "
+                    "multiple of {group} are needed. Change one of them.",
+                    number=number,
+                    frames=frames,
+                    group=self.group,
+                )
+            ends[number - 1] = (ends[number - 1][0], ends[number - 1][1] + frames)
+            ends[number] = (ends[number][0] + frames, ends[number][1])
+        for number, frames in moves.items():
+            if ends[number][0] < 0:
+                raise InputError(
+                    "plan-move-far",
+                    "The border before window {number} was to move by {frames} frames, and the {overlap} frames that "
+                    "the window shares would begin before the clip. A move that leaves room for them is needed. Move "
+                    "it less far, or set a smaller overlap.",
+                    number=number,
+                    frames=frames,
+                    overlap=self.windows[number].overlap,
+                )
+        placed = zip(self.windows, ends, strict=True)
+        return replace(self, windows=tuple(replace(window, begin=begin, end=end) for window, (begin, end) in placed))
 
     def check_number(self, number: int) -> None:
         """Validate the number of a window.

@@ -1,6 +1,7 @@
 // Connects an editor to a node: its hidden text, the sizes on its widgets, the picture that goes into it.
 
 import { after } from "../after.mjs";
+import { takePlace } from "../place.mjs";
 import { PathEditor } from "./editor.mjs";
 import { isLinked, linkedPicture, pictureOf } from "./picture.mjs";
 
@@ -38,7 +39,7 @@ export function attachEditor(node, { app, api }, form = PATHS) {
 }
 
 // One change for the graph's own undo, and for the mark that the workflow is not saved.
-function write({ node, app, form }, text) {
+export function write({ node, app, form }, text) {
   const source = widgetOf(node, form.value);
   app.canvas?.emitBeforeChange?.();
   source.value = text;
@@ -64,7 +65,10 @@ function listen(host) {
     editor.open();
     lookNow();
     clearInterval(host.timer);
-    host.timer = setInterval(() => editor.element.isConnected && look(host), LOOK);
+    host.timer = setInterval(() => {
+      takePlace(node, editor.element, host.app);
+      if (editor.element.isConnected) look(host);
+    }, LOOK);
   };
   after(node, "onAdded", start);
   after(node, "onRemoved", () => {
@@ -126,16 +130,16 @@ function number(node, name) {
 }
 
 // How ComfyUI names a node's outputs: by its id, inside a subgraph with that of the subgraph in front.
-function locator(node) {
+export function locator(node) {
   const { graph } = node;
   return graph && graph.rootGraph && graph !== graph.rootGraph ? `${graph.id}:${node.id}` : String(node.id);
 }
 
 // The wheel zooms and the middle button moves the graph, over the editor too. Where ComfyUI does so itself, the
 // events never come here.
-function forwardToGraph(element, app) {
+export function forwardToGraph(element, app) {
   element.addEventListener("wheel", (event) => {
-    const list = event.target.closest(".vp-rows, .vp-help, .vd-inspector, .vd-sheet-body, pre, textarea");
+    const list = event.target.closest(".vp-rows, .vp-help, .vd-inspector, .vd-sheet-body, .vt-words, pre, textarea");
     if (list && list.scrollHeight > list.clientHeight && !event.ctrlKey) return event.stopPropagation();
     event.preventDefault();
     return app.canvas.processMouseWheel(event);

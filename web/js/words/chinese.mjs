@@ -179,4 +179,44 @@ export const CHINESE = {
   "{width} × {height}, {frames} frames": "{width} × {height}，{frames} 帧",
   "The clip is another one than was drawn on ({before}, now {now}). The drawing is kept, in parts of the frame.":
     "片段与绘制时不同（{before}，现为 {now}）。绘制内容按画面比例保留。",
+
+  // the time line of a plan
+  "Seconds or frames": "秒或帧",
+  "The whole clip, or more of it": "显示整个片段，或更多内容",
+  "Closer (Ctrl + wheel)": "放大（Ctrl + 滚轮）",
+  seconds: "秒",
+  frames: "帧",
+  "The server did not answer: the plan cannot be shown.": "服务器没有回应：无法显示计划。",
+  "The server did not answer: nothing was moved.": "服务器没有回应：没有移动任何边界。",
+  "The whole clip is one window.": "整个片段是一个窗口。",
+  "The changes come from the linked node. Remove the link to move borders here.":
+    "更改来自所连接的节点。断开连接即可在此移动边界。",
+  "Drag a border between windows, or choose it with Tab and move it with the arrow keys.":
+    "拖动窗口之间的边界，或用 Tab 选中后用方向键移动。",
+  "{frames} frames at {fps} fps, {seconds}": "{frames} 帧，{fps} fps，{seconds}",
+  "{count} windows": "{count} 个窗口",
+  "one window": "一个窗口",
+  "a loop": "循环",
+  "length of the last run": "长度取自上次运行",
+  "Window {number}: {from} to {to}, {count} frames": "窗口 {number}：{from} 至 {to}，{count} 帧",
+  "the first {count} shared": "前 {count} 帧共享",
+  "a hard cut before it": "之前是硬切",
+  "seed {seed}": "种子 {seed}",
+  "strength {strength}": "强度 {strength}",
+  "references {names}": "参考图 {names}",
+  "Border before window {number}: {at}": "窗口 {number} 之前的边界：{at}",
+  "Border before window {number}": "窗口 {number} 之前的边界",
+  "windows of {before} and {after} frames": "前后窗口为 {before} 帧和 {after} 帧",
+  "moved by {frames} frames": "已移动 {frames} 帧",
+  "Frame {frame} ({when}) shows picture {picture}": "第 {frame} 帧（{when}）显示图片 {picture}",
+  "frame {frame}": "第 {frame} 帧",
+  "the prompt of the VCU": "VCU 的提示词",
+  "{count} f": "{count} 帧",
+  "{count} windows: look closer to see them": "{count} 个窗口：放大即可看到",
+  "The length comes from the linked VCU: the plan is shown here after a run.":
+    "长度来自所连接的 VCU：运行一次后在此显示计划。",
+  "What comes from another node: {names}. The plan is shown here after a run.":
+    "来自其他节点：{names}。运行一次后在此显示计划。",
+  "The linked model decides how long windows may be: the plan is shown here after a run.":
+    "窗口长度由所连接的模型决定：运行一次后在此显示计划。",
 };

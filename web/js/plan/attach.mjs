@@ -1,0 +1,82 @@
+// Connects the time line to its node: what the node says goes in, and the text of its changes comes out.
+
+import { after } from "../after.mjs";
+import { Server } from "../desk/server.mjs";
+import { forwardToGraph, locator, widgetOf, write } from "../paths/attach.mjs";
+import { takePlace } from "../place.mjs";
+import { PlanEditor } from "./editor.mjs";
+import { runOf, saidBy } from "./said.mjs";
+
+const NAME = "plan_timeline";
+const VALUE = "changes"; // the widget that a drag writes
+const WIDTH = 600; // pixels of a new node
+const LOW = 228; // pixels of the time line, at least and at most
+const HIGH = 300;
+const LOOK = 400; // milliseconds between two looks at what the widgets and other nodes say
+const ROUTE = "/vace/plan/windows";
+
+// What the last run of a node told. Undoing makes the nodes of a graph anew.
+const runs = new Map();
+
+export function attachTimeline(node, { app, api }) {
+  if (!widgetOf(node, VALUE) || widgetOf(node, NAME)) return;
+  const server = new Server((_route, options) => api.fetchApi(ROUTE, options));
+  const host = { node, app, form: { value: VALUE } };
+  const editor = new PlanEditor({
+    ask: (said, signal) => server.ask("", said, signal).then((answer) => answer.json()),
+    write: (text) => write(host, text),
+    keep: (isInFrames) => (node.properties.plan_in_frames = isInFrames),
+  });
+  const widget = node.addDOMWidget(NAME, `vace_${NAME}`, editor.element, {
+    serialize: false,
+    hideOnZoom: false,
+    margin: 6,
+    getMinHeight: () => LOW,
+    getMaxHeight: () => HIGH,
+  });
+  widget.serialize = false;
+  grow(node, WIDTH);
+  listen(host, editor);
+  forwardToGraph(editor.element, app);
+}
+
+function grow(node, width = 0) {
+  const [across, down] = node.size;
+  node.setSize([Math.max(across, width), Math.max(down, node.computeSize()[1])]);
+}
+
+function listen({ node, app }, editor) {
+  const key = () => `${(app.rootGraph ?? app.graph)?.id}/${locator(node)}`;
+  const look = () => {
+    if (!node.graph) return;
+    const run = runs.get(key()) ?? runOf(app.nodeOutputs?.[locator(node)], node);
+    editor.see(saidBy(node, run), Boolean(node.properties?.plan_in_frames));
+  };
+  for (const widget of node.widgets) if (widget.name !== NAME) after(widget, "callback", look);
+  after(node, "onConfigure", () => {
+    grow(node); // saved before there was a time line
+    look();
+  });
+  after(node, "onConnectionsChange", look);
+  after(node, "onExecuted", (output) => {
+    const run = runOf(output, node);
+    if (run) runs.set(key(), run);
+    look();
+  });
+  let timer;
+  const start = () => {
+    editor.open();
+    clearInterval(timer);
+    timer = setInterval(() => {
+      takePlace(node, editor.element, app);
+      if (editor.element.isConnected) look();
+    }, LOOK);
+    look();
+  };
+  after(node, "onAdded", start);
+  after(node, "onRemoved", () => {
+    clearInterval(timer);
+    editor.close();
+  });
+  start();
+}

@@ -1,0 +1,98 @@
+// What a node says of its plan before a run: its widgets, the unit and the model that are linked, and its last run.
+
+import { widgetOf } from "../paths/attach.mjs";
+import { isLinked } from "../paths/picture.mjs";
+import { t } from "../words.mjs";
+
+const WIDGETS = [
+  "length",
+  "fps",
+  "window",
+  "overlap",
+  "prompts",
+  "join_by",
+  "anchor_colour",
+  "loop",
+  "keyframes",
+  "changes",
+  "saved_plan",
+];
+const OF_CLIP = new Set(["length", "fps"]); // which a unit says too
+const FARTHEST = 12; // nodes that a model is looked for through
+
+// {values, clip, model, isOfLastRun, isEditable} as the route takes them, or {waiting: why there are none yet}.
+// `run` is what `runOf` made of the last run, if there was one.
+export function saidBy(node, run) {
+  const held = heldBy(node);
+  const missing = new Set();
+  const values = {};
+  const fromRun = (name) => (run && run.origins[name] === originOf(node, name) ? run.told : null);
+  for (const name of WIDGETS) {
+    const { value, isKnown } = held(name);
+    if (isKnown) values[name] = value;
+    else if (fromRun(name)) values[name] = fromRun(name).values[name];
+    else missing.add(name);
+  }
+  const isSaved = Boolean(values.saved_plan?.trim());
+  const hasUnit = isLinkedAs(node, "vcu");
+  const unit = hasUnit ? fromRun("vcu") : null;
+  if (hasUnit || isSaved) for (const name of OF_CLIP) missing.delete(name);
+  const found = modelOf(node) ?? fromRun("model")?.model;
+  if (hasUnit && !unit && !isSaved) return { waiting: t("The length comes from the linked VCU: the plan is shown here after a run.") };
+  if (missing.size) {
+    const names = [...missing].join(", ");
+    return { waiting: t("What comes from another node: {names}. The plan is shown here after a run.", { names }) };
+  }
+  if (isLinkedAs(node, "model") && !found)
+    return { waiting: t("The linked model decides how long windows may be: the plan is shown here after a run.") };
+  const isEditable = !isLinkedAs(node, "changes");
+  return { values, clip: unit?.clip ?? null, model: found ?? null, isOfLastRun: Boolean(unit), isEditable };
+}
+
+// What a run told of its plan, and where all that is linked came from.
+export function runOf(output, node) {
+  const told = output?.vace_plan?.[0];
+  if (!told) return null;
+  const names = [...WIDGETS, "vcu", "model"];
+  return { told, origins: Object.fromEntries(names.map((name) => [name, originOf(node, name)])) };
+}
+
+function heldBy(node) {
+  return (name) => {
+    const value = widgetOf(node, name)?.value;
+    const slot = slotOf(node, name);
+    if (slot < 0 || !isLinked(node, slot)) return { value, isKnown: value !== undefined };
+    const from = node.getInputNode(slot);
+    const isPrimitive = /^Primitive/.test(from?.comfyClass ?? from?.type ?? "");
+    const given = isPrimitive ? from.widgets?.[0]?.value : undefined;
+    return { value: given, isKnown: given !== undefined };
+  };
+}
+
+// The profile that a linked model is chosen by, where a node further up says so.
+function modelOf(node) {
+  let here = node;
+  for (let steps = 0; here && steps < FARTHEST; steps++) {
+    const kind = here.comfyClass ?? here.type;
+    if (kind === "VaceChooseModel") return widgetOf(here, "profile")?.value;
+    if (kind === "VaceLoadStarter") return "starter";
+    const slot = kind === "Reroute" ? 0 : slotOf(here, "model");
+    here = slot >= 0 && here.inputs?.[slot] && isLinked(here, slot) ? here.getInputNode(slot) : null;
+  }
+  return undefined;
+}
+
+function slotOf(node, name) {
+  return (node.inputs ?? []).findIndex((input) => (input.widget?.name ?? input.name) === name);
+}
+
+function isLinkedAs(node, name) {
+  const slot = slotOf(node, name);
+  return slot >= 0 && isLinked(node, slot);
+}
+
+function originOf(node, name) {
+  if (!isLinkedAs(node, name)) return null;
+  const link = node.getInputLink?.(slotOf(node, name));
+  return link ? `${link.origin_id}:${link.origin_slot}` : null;
+}
