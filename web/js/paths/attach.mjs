@@ -16,6 +16,7 @@ const PATHS = {
   see: () => ({}),
 };
 const LOOK = 400; // milliseconds between two looks at what other nodes and widgets say
+const gone = new Set(); // editors of nodes that are no more
 
 export function attachEditor(node, { app, api }, form = PATHS) {
   if (!widgetOf(node, form.value) || widgetOf(node, form.name)) return;
@@ -64,14 +65,36 @@ function listen(host) {
     editor.open();
     lookNow();
     clearInterval(host.timer);
-    host.timer = setInterval(() => editor.element.isConnected && look(host), LOOK);
+    gone.delete(host);
+    requestAnimationFrame(() => takePlace(host));
+    host.timer = setInterval(() => {
+      takePlace(host);
+      if (editor.element.isConnected) look(host);
+    }, LOOK);
   };
   after(node, "onAdded", start);
   after(node, "onRemoved", () => {
     clearInterval(host.timer);
+    gone.add(host);
     editor.close();
   });
   start();
+}
+
+// Undo, or another tab, makes a new node with the id of one before it, and Nodes 2.0 then goes on showing the editor of
+// the old one (1.49 and 1.58: its WidgetDOM puts an element in only once). What is drawn there would be lost.
+function takePlace({ node, editor, app, form }) {
+  for (const old of gone) {
+    const { element } = old.editor;
+    if (!element.isConnected) gone.delete(old);
+    else if (isShown(node, app) && old.form === form && String(old.node.id) === String(node.id)) {
+      element.replaceWith(editor.element);
+    }
+  }
+}
+
+function isShown({ graph }, app) {
+  return graph && graph === app.canvas.graph;
 }
 
 function look(host) {
