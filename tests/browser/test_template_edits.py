@@ -1,8 +1,8 @@
 """No edit of a template is lost: copied, undone, seen again from another tab, taken into a subgraph, reloaded.
 
 Every template in every frontend and mode, on a real ComfyUI. Frontends keep drafts by the name of a workflow, and a
-blueprint of the same name once took the place of a draft. So the server offers its own blueprints here, the pack's among
-them. Needs a ComfyUI in COMFYUI_PATH (and its Python in COMFYUI_PYTHON) that serves blueprints of packs, from 0.3.67 on.
+blueprint of the same name once took the place of a draft. So the server offers its own blueprints here, and those of
+the pack. Needs a ComfyUI in COMFYUI_PATH (and its Python in COMFYUI_PYTHON) that does so, from 0.3.67 on.
 """
 
 from __future__ import annotations
@@ -36,15 +36,17 @@ TABS = """() => {
   const { openWorkflows, activeWorkflow } = app.extensionManager.workflow;
   return [activeWorkflow.filename, openWorkflows.length];
 }"""
-# Type, title, place, widgets and wires of every node, those in subgraphs too, or of those with these ids, or of this pack
-# alone. Places are from the leftmost and highest of them: a copy and what comes out of a subgraph lie elsewhere as a whole.
-# Nodes of packs that are not there are written by frontends as they were read: wires that changed since are not kept.
+# Type, title, place, widgets and wires of every node, those in subgraphs too, or of those with these ids, or of this
+# pack alone. Places are from the leftmost and highest of them: a copy and what comes out of a subgraph lie elsewhere as
+# a whole. Frontends write nodes of packs that are not there as they were read: wires that changed since are not kept.
 SEEN = """(which) => {
-  const inside = (graph) => (graph.nodes ?? graph._nodes).flatMap((node) => node.subgraph ? inside(node.subgraph) : [node]);
+  const inside = (graph) =>
+    (graph.nodes ?? graph._nodes).flatMap((node) => node.subgraph ? inside(node.subgraph) : [node]);
   const isMeant = ({ id, type }) => !which || (which === 'ours' ? type.startsWith('Vace') : which.includes(id));
   const nodes = inside(app.rootGraph ?? app.graph).filter(isMeant);
   const corner = [0, 1].map((side) => Math.min(...nodes.map(({ pos }) => pos[side])));
-  const isKept = ({ serialize, options, value }) => serialize !== false && options?.serialize !== false && Object(value) !== value;
+  const isKept = ({ serialize, options, value }) =>
+    serialize !== false && options?.serialize !== false && Object(value) !== value;
   return nodes.map((node) => ({
     type: node.type,
     title: node.title,
@@ -76,7 +78,8 @@ EDIT = """([n, word]) => {
 EDITS = 3
 CHECK = "() => app.extensionManager.workflow.activeWorkflow.changeTracker.checkState()"
 FOCUS = """() => {
-  const node = app.graph._nodes.find(({ type }) => ['VaceDesk', 'VaceLayoutToVideo', 'VaceMoveAnything'].includes(type));
+  const drawnOn = ['VaceDesk', 'VaceLayoutToVideo', 'VaceMoveAnything'];
+  const node = app.graph._nodes.find(({ type }) => drawnOn.includes(type));
   if (node) [app.canvas.ds.scale, app.canvas.ds.offset] = [0.6, [60 - node.pos[0], 120 - node.pos[1]]];
   app.canvas.setDirty(true, true);
   return Boolean(node);
@@ -216,7 +219,8 @@ class Hand:
                 self.check("reload", edits, seen, self.see())
             if self.left:
                 self.do("Workspace.PreviousOpenedWorkflow")
-        for self.name, (seen, edits) in self.left.items():
+        for name, (seen, edits) in self.left.items():
+            self.name = name
             self.check("reload", edits, seen, [])
         self.left = {}
 
