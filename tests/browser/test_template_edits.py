@@ -21,14 +21,13 @@ if missing() or not frontends():
     pytest.skip(missing() or "needs a comfyui-frontend-package (see COMFYUI_FRONTENDS)", allow_module_level=True)
 
 from browser.server import PACK, Server
-from browser.studio import Editor, Studio
+from browser.studio import PATIENCE, Editor, Studio
 
 TEMPLATES = sorted((PACK / "workflows").glob("*.json"), key=lambda path: path.stem)
-TOGETHER = 23  # tabs that are open when the page is reloaded
+TOGETHER = 12  # tabs that are open when the page is reloaded
 ONE_TAB_COMES_BACK = "1.27.10"  # of those that were never saved
 EVENTS = ("copy", "undo and redo", "other tab", "subgraph", "reload")
 ACTION = "(command) => app.extensionManager.command.execute(command)"
-PATIENCE = 60_000  # milliseconds
 VIEW = (1100, 700)
 
 OPEN = "([graph, name]) => app.loadGraphData(graph, true, true, name, { openSource: 'template' })"
@@ -79,7 +78,8 @@ EDITS = 3
 CHECK = "() => app.extensionManager.workflow.activeWorkflow.changeTracker.checkState()"
 FOCUS = """() => {
   const drawnOn = ['VaceDesk', 'VaceLayoutToVideo', 'VaceMoveAnything'];
-  const node = app.graph._nodes.find(({ type }) => drawnOn.includes(type));
+  const isFed = (one) => one.inputs.some(({ name }, slot) => name === 'paths' && one.isInputConnected(slot));
+  const node = app.graph._nodes.find((one) => drawnOn.includes(one.type) && !isFed(one));
   if (node) [app.canvas.ds.scale, app.canvas.ds.offset] = [0.6, [60 - node.pos[0], 120 - node.pos[1]]];
   app.canvas.setDirty(true, true);
   return Boolean(node);
@@ -168,7 +168,8 @@ class Hand:
         self.subgraph(*self.edit("subgraph"))
         self.other_tab(*self.edit("other tab"))
         seen, edits = self.edit("reload")
-        self.page.wait_for_function(DRAFT, arg=f"reload, {path.stem}")  # frontends write drafts half a second later
+        # Frontends write drafts half a second after a change.
+        self.page.wait_for_function(DRAFT, arg=f"reload, {path.stem}", timeout=PATIENCE)
         self.left[path.stem] = (seen[-1], edits)
 
     def copy(self, seen: list[list[str]], edits: int) -> None:
@@ -209,7 +210,7 @@ class Hand:
 
     def reload(self) -> None:
         """Loads the page again, and looks at every tab that was left."""
-        self.page.reload(wait_until="domcontentloaded")
+        self.page.reload(wait_until="domcontentloaded", timeout=PATIENCE)
         self.page.wait_for_function(READY, timeout=PATIENCE)
         self.studio.settle()
         for _ in range(self.page.evaluate(TABS)[1]):
