@@ -25,7 +25,7 @@ from browser.studio import PATIENCE, Editor, Studio
 
 TEMPLATES = sorted((PACK / "workflows").glob("*.json"), key=lambda path: path.stem)
 TOGETHER = 12  # tabs that are open when the page is reloaded
-ONE_TAB_COMES_BACK = "1.27.10"  # of those that were never saved
+ONE_BY_ONE = "1.27.10"  # the page is reloaded after each template: whether other tabs come back is not asked
 EVENTS = ("copy", "undo and redo", "other tab", "subgraph", "reload")
 ACTION = "(command) => app.extensionManager.command.execute(command)"
 VIEW = (1100, 700)
@@ -245,7 +245,7 @@ def test_no_edit_of_a_template_is_lost(real, record, first):
     for path in templates:
         hand.work_on(path)
         counted["templates"] += 1
-        if studio.name.startswith(ONE_TAB_COMES_BACK) or path is templates[-1]:
+        if studio.name.startswith(ONE_BY_ONE) or path is templates[-1]:
             hand.reload()
     assert hand.gone == []
 

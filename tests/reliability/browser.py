@@ -74,6 +74,7 @@ def row_23(found: dict[str, Any]) -> Row:
     }
     if not kinds:
         return Row(23, NONE, None, f"From {HOW}.")
+    widgets = sorted({widget for one in kinds.values() for widget in one.get("edits", {})})
     edits = [of for one in kinds.values() for of in one.get("edits", {}).values()]
     edits += [one["template edits"] for one in kinds.values() if "template edits" in one]
     checked = sum(sum(one["checked"].values()) for one in edits)
@@ -83,7 +84,7 @@ def row_23(found: dict[str, Any]) -> Row:
         23,
         f"{lost} of {checked} lost; places off by {NONE if off is None else f'{off:.3f} px'} at most",
         (not lost and off < 0.5) if checked and off is not None else None,
-        f"Random edits of paths and desk by mouse and key, then reload, copy, undo, redo, bypass, subgraph, prompt; "
+        f"Random edits ({', '.join(widgets)}) by mouse and key, then reload, copy, undo, redo, bypass, subgraph, prompt; "
         f"every template edited in ComfyUI 0.33.0, then copy, undo and redo, another tab, subgraph, a reload; "
         f"places at zooms from 0.25 to 4. In {', '.join(sorted(kinds))}.",
         kinds,
