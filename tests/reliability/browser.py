@@ -84,7 +84,7 @@ def row_23(found: dict[str, Any]) -> Row:
         23,
         f"{lost} of {checked} lost; places off by {NONE if off is None else f'{off:.3f} px'} at most",
         (not lost and off < 0.5) if checked and off is not None else None,
-        f"Random edits ({', '.join(widgets)}) by mouse and key, then reload, copy, undo, redo, bypass, subgraph, prompt; "
+        f"Random edits ({', '.join(widgets)}), then reload, copy, undo, redo, bypass, subgraph, the prompt; "
         f"every template edited in ComfyUI 0.33.0, then copy, undo and redo, another tab, subgraph, a reload; "
         f"places at zooms from 0.25 to 4. In {', '.join(sorted(kinds))}.",
         kinds,
