@@ -34,13 +34,14 @@ LOOK_AT = """([scale, x, y]) => {
   app.canvas.setDirty(true, true);
 }"""
 VALUES = """() => {
-  const held = (node) => (node.widgets ?? []).filter(({ name }) => name === 'paths').map(({ value }) => value);
+  const isHeld = ({ name }) => ['paths', 'desk'].includes(name);
+  const held = (node) => (node.widgets ?? []).filter(isHeld).map(({ value }) => value);
   const values = (graph) =>
     (graph.nodes ?? graph._nodes).flatMap((node) => node.subgraph ? values(node.subgraph) : held(node));
   return values(app.rootGraph ?? app.graph);
 }"""
 SET_VALUE = """([index, text]) => {
-  app.graph._nodes[index].widgets.find(({ name }) => name === 'paths').value = text;
+  app.graph._nodes[index].widgets.find(({ name }) => ['paths', 'desk'].includes(name)).value = text;
 }"""
 OUTLINES = """(editor) => {
   const frame = editor.querySelector('.vp-frame').style;
@@ -159,7 +160,7 @@ class Studio:
             self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
     def values(self) -> list[str]:
-        """The texts of all path widgets, those in subgraphs too."""
+        """The texts of all widgets that hold a drawing, those in subgraphs too."""
         return self.page.evaluate(VALUES)
 
     def saved(self) -> dict[str, Any]:

@@ -256,6 +256,13 @@ def test_what_the_model_gets_is_shown_after_a_stroke_and_a_refusal_keeps_the_dra
     assert desk.texts() == [before]
 
 
+def test_a_clip_that_cannot_be_read_is_told_before_anything_is_drawn(studio, desk):
+    studio.page.evaluate(SET_FILE, "gone.mp4")
+    desk.element.locator(".vp-notice", has_text=REFUSED).wait_for()
+    desk.drag((0.1, 0.2), (0.3, 0.6))
+    assert len(desk.objects()) == 1
+
+
 @pytest.mark.parametrize("text", ['{"version": 2}', "[[[", '{"version": 1, "objects": [{"action": "fly"}]}'])
 def test_a_text_that_cannot_be_drawn_is_kept_to_the_letter(studio, desk, text):
     set_text = """(text) => { app.graph._nodes[1].widgets.find(({ name }) => name === 'desk').value = text; }"""

@@ -83,8 +83,8 @@ def real():
     server.close()
 
 
-def _opened(studio: Studio, nodes: tuple, wires: tuple, **values: Any) -> Desk:
-    """A graph with the desk in front; `values` are those of the nodes after it, in order."""
+def _opened(studio: Studio, nodes: tuple, wires: tuple, *, shows: bool = True, **values: Any) -> Desk:
+    """A graph with the desk in front, once it shows its clip; `values` are those of the nodes after it, in order."""
     studio.open(*nodes)
     for wire in wires:
         studio.page.evaluate(CONNECT, list(wire))
@@ -93,7 +93,7 @@ def _opened(studio: Studio, nodes: tuple, wires: tuple, **values: Any) -> Desk:
         number = next(n for n, (type_, *_) in enumerate(nodes) if type_ == kind)
         studio.page.evaluate(SET, [number, widget, value])
     studio.look_at(0.8, -340, 40)
-    return desks(studio)[0]
+    return desks(studio)[0] if shows else Desk(studio, studio.page.locator(".vace-desk:visible").first)
 
 
 def _masks(server: Server, studio: Studio) -> np.ndarray:
@@ -224,18 +224,42 @@ KEY = '"x": 0.5, "y": 0.5, "width": 0.2, "height": 0.3'
 BOX = f'{{"time": 0, {KEY}}}'
 OUTSIDE = BOX.replace('"x": 0.5', '"x": -0.5')
 OBJECT = '{{"version": 1, "objects": [{{"action": "{}", "keys": [{}]{}}}]}}'
-TEXTS = {
-    "a box outside of the frame": (OBJECT.format("remove", OUTSIDE, ""), "outside of the frame"),
-    "a path of one point": (OBJECT.format("move", BOX, f', "path": {{"keys": [{BOX}]}}'), "cannot be drawn"),
+DRAWN = OBJECT.format("remove", BOX, "")
+SHORTER = DRAWN.replace(', "objects"', ', "clip": {"width": 64, "height": 64, "frames": 9}, "objects"')
+BAD = {
+    "a box outside of the frame": ("wide.mp4", OBJECT.format("remove", OUTSIDE, ""), "outside of the frame"),
+    "a path of one point": (
+        "wide.mp4",
+        OBJECT.format("move", BOX, f', "path": {{"keys": [{BOX}]}}'),
+        "cannot be drawn",
+    ),
+    "a text of another pack": ("wide.mp4", '[{"x": 10, "y": 20}, {"x": 90, "y": 20}]', "cannot be drawn"),
+    "a clip that changed": ("wide.mp4", SHORTER, "The clip is another one than was drawn on"),
+    "what changes of it for the model": ("wide.mp4", SHORTER, "The drawing was made on a clip of 9 frames"),
+    "a video that cannot be read": ("broken.mp4", DRAWN, "broken.mp4"),
+    "the same with nothing drawn": ("broken.mp4", "", "broken.mp4"),
 }
 
 
-@pytest.mark.parametrize("text", TEXTS)
-def test_a_text_that_cannot_be_used_is_told_in_the_node_and_kept(real, text):
+@pytest.mark.parametrize("case", BAD)
+def test_what_cannot_be_used_is_told_in_the_node_and_the_drawing_kept(real, case):
     _, studio = real
-    written, words = TEXTS[text]
-    desk = _opened(studio, MASKS, ((1, 0, 0, "clip"),), LoadVideo__file="wide.mp4", VaceDesk__desk=written)
-    desk.element.get_by_text(words).first.wait_for()
+    file, written, words = BAD[case]
+    desk = _opened(studio, MASKS, ((1, 0, 0, "clip"),), shows=False, LoadVideo__file=file, VaceDesk__desk=written)
+    desk.element.get_by_text(words).filter(visible=True).first.wait_for()
     desk.drag((0.6, 0.6), (0.8, 0.8))
     studio.press("Control+z")
     assert desk.texts() == [written]
+
+
+def test_two_desks_in_one_graph_are_two_drawings_with_a_sentence_each(real):
+    _, studio = real
+    nodes = (("VaceDesk", 420, 60), ("VaceDesk", 440, 1200), ("LoadVideo", 40, 60), ("LoadVideo", 40, 560))
+    wires = ((2, 0, 0, "clip"), (3, 0, 1, "clip"))
+    first = _opened(studio, nodes, wires, LoadVideo__file="wide.mp4", VaceDesk__desk=DRAWN)
+    studio.page.evaluate(SET, [3, "file", "broken.mp4"])
+    said = studio.page.locator(".vace-desk", has_text="broken.mp4")
+    said.wait_for(state="attached")
+    assert said.count() == 1
+    first.drag((0.7, 0.6), (0.9, 0.8))
+    assert [len(first.objects(node)) for node in (0, 1)] == [2, 0]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 
+import pytest
 from browser.studio import LAYOUT, keys, paths, value
 
 SCALES = (0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4)
 SPOTS = ((0.5, 0.5), (0.45, 0.57), (0.56, 0.44))
 EDITS = 24
+DRAWN_ON = {"paths": LAYOUT, "desk": ("VaceDesk", 420, 60)}
 
 BYPASS = "(mode) => { app.graph._nodes[0].mode = mode; app.canvas.setDirty(true, true); }"
 COPY = """() => {
@@ -50,10 +52,11 @@ def test_places_are_exact_at_every_zoom(studio, editor, results):
     assert max(worst.values()) < 0.5
 
 
-def test_no_edit_is_lost_by_anything_that_happens_to_the_node(studio, results):
-    (editor,) = studio.open(LAYOUT)
+@pytest.mark.parametrize("widget", DRAWN_ON)
+def test_no_edit_is_lost_by_anything_that_happens_to_the_node(studio, results, widget):
+    (editor,) = studio.open(DRAWN_ON[widget])
     chance = random.Random(5)
-    values, lost = ["[]"], dict.fromkeys(("prompt", "reload", "copy", "bypass", "subgraph", "undo", "redo"), 0)
+    values, lost = [value(studio)], dict.fromkeys(("prompt", "reload", "copy", "bypass", "subgraph", "undo", "redo"), 0)
     checked = dict.fromkeys(lost, 0)
 
     def check(deed: str, after: object, wanted: object) -> None:
@@ -61,11 +64,11 @@ def test_no_edit_is_lost_by_anything_that_happens_to_the_node(studio, results):
         lost[deed] += after != wanted
 
     while len(values) <= EDITS:
-        _edit(studio, editor, chance)
+        _edit(studio, editor, chance, on_desk=widget == "desk")
         if value(studio) == values[-1]:
             continue
         values.append(value(studio))
-        check("prompt", next(iter(studio.prompt().values()))["inputs"]["paths"], values[-1])
+        check("prompt", next(iter(studio.prompt().values()))["inputs"][widget], values[-1])
     for n in reversed(range(EDITS)):
         studio.press("Control+z")
         check("undo", value(studio), values[n])
@@ -73,7 +76,7 @@ def test_no_edit_is_lost_by_anything_that_happens_to_the_node(studio, results):
         studio.press("Control+y")
         check("redo", value(studio), values[n])
     for text in values[1::3]:
-        studio.open(LAYOUT)[0].set_text(text)
+        studio.open(DRAWN_ON[widget])[0].set_text(text)
         studio.load(studio.saved())
         check("reload", studio.values(), [text])
         studio.page.evaluate(COPY)
@@ -86,21 +89,21 @@ def test_no_edit_is_lost_by_anything_that_happens_to_the_node(studio, results):
         check("bypass", studio.values(), [text])
         studio.page.evaluate(INTO_SUBGRAPH)
         studio.load(studio.saved())
-        given = [node["inputs"]["paths"] for node in studio.prompt().values()]
+        given = [node["inputs"][widget] for node in studio.prompt().values()]
         studio.page.evaluate(OUT_OF_SUBGRAPH)
         studio.settle()
         check("subgraph", (given, studio.values()), ([text], [text]))
-    results["edits"] = {"checked": checked, "lost": lost}
+    results.setdefault("edits", {})[widget] = {"checked": checked, "lost": lost}
     assert not any(lost.values())
 
 
-def _edit(studio, editor, chance: random.Random) -> None:
+def _edit(studio, editor, chance: random.Random, *, on_desk: bool) -> None:
     """One edit by mouse or key, as likely as a hand would make it."""
     spot = (chance.uniform(0.15, 0.85), chance.uniform(0.15, 0.85))
     to = (chance.uniform(0.15, 0.85), chance.uniform(0.15, 0.85))
-    drawn = paths(value(studio))
-    kind = chance.choice(("draw", "move", "move", "move", "later", "nudge", "smooth", "key"))
-    if kind == "draw" or not drawn:
+    kinds = ("brush", "action") if on_desk else ("smooth",)
+    kind = chance.choice(("draw", "move", "move", "move", "later", "nudge", "key", *kinds))
+    if kind == "draw" or value(studio) in ("", "[]"):
         studio.press("n")
         editor.drag(spot, to)
         return
@@ -112,6 +115,13 @@ def _edit(studio, editor, chance: random.Random) -> None:
         editor.drag((min(max(x, 0.02), 0.98), min(max(y, 0.02), 0.98)), to)
     elif kind == "nudge":
         studio.press(chance.choice(("ArrowLeft", "ArrowUp", "Shift+ArrowRight", "Shift+ArrowDown")))
+    elif kind == "brush":
+        studio.press("b")
+        editor.drag(spot, to)
+        studio.press("v")
+    elif kind == "action":
+        editor.element.locator("[data-action]").nth(chance.randrange(3)).click()
+        studio.settle()
     elif kind == "smooth":
         if editor.button("Smooth").is_enabled():
             editor.press("Smooth")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from browser.desk import opened
 from browser.studio import BOX, CENTRE, LAYOUT, keys, near, paths, value
 
 
@@ -108,6 +111,34 @@ def test_the_graphs_own_undo_takes_an_edit_back(studio, editor):
     assert studio.values() in (["[]"], [])
     if studio.values():
         assert studio.editors()[0].outlines() == []
+
+
+UNDO = "(command) => app.extensionManager.command.execute(command)"
+TOLD = "() => app.extensionManager.workflow.activeWorkflow.changeTracker.checkState()"
+
+
+@pytest.mark.parametrize("of", ["paths", "desk"])
+def test_what_is_drawn_after_the_graphs_own_undo_is_kept(studio, of):
+    """A new node then has the id of the old one, and Nodes 2.0 goes on showing the editor of that."""
+    if of == "desk":
+        (editor,) = opened(studio)
+        texts = editor.texts
+    else:
+        (editor,) = studio.open(LAYOUT)
+        texts = studio.values
+    studio.page.evaluate(TOLD)
+    editor.drag(*BOX)
+    studio.page.evaluate(TOLD)
+    (drawn,) = texts()
+    studio.page.evaluate(UNDO, "Comfy.Undo")
+    studio.page.evaluate(UNDO, "Comfy.Redo")
+    studio.settle()
+    assert texts() == [drawn]
+    editor.element.locator(".vp-catcher").focus()
+    studio.press("n")
+    editor.drag((0.5, 0.5), (0.8, 0.9))
+    (more,) = texts()
+    assert len(json.loads(more)["objects" if of == "desk" else "paths"]) == 2
 
 
 POINTS = '[{"x": 100, "y": 50}, {"x":400,"y":300.5}]'

@@ -70,11 +70,13 @@ def row_23(found: dict[str, Any]) -> Row:
     kinds = {
         kind: one
         for kind, one in found.items()
-        if isinstance(one, dict) and ("edits" in one or "place_error_px" in one)
+        if isinstance(one, dict) and ("edits" in one or "template edits" in one or "place_error_px" in one)
     }
     if not kinds:
         return Row(23, NONE, None, f"From {HOW}.")
-    edits = [one["edits"] for one in kinds.values() if "edits" in one]
+    widgets = sorted({widget for one in kinds.values() for widget in one.get("edits", {})})
+    edits = [of for one in kinds.values() for of in one.get("edits", {}).values()]
+    edits += [one["template edits"] for one in kinds.values() if "template edits" in one]
     checked = sum(sum(one["checked"].values()) for one in edits)
     lost = sum(sum(one["lost"].values()) for one in edits)
     off = max((max(one["place_error_px"].values()) for one in kinds.values() if "place_error_px" in one), default=None)
@@ -82,7 +84,8 @@ def row_23(found: dict[str, Any]) -> Row:
         23,
         f"{lost} of {checked} lost; places off by {NONE if off is None else f'{off:.3f} px'} at most",
         (not lost and off < 0.5) if checked and off is not None else None,
-        f"Random edits by mouse and key, then reload, copy, undo, redo, bypass, subgraph, the prompt; places at zooms "
-        f"from 0.25 to 4. In {', '.join(sorted(kinds))}.",
+        f"Random edits ({', '.join(widgets)}), then reload, copy, undo, redo, bypass, subgraph, the prompt; "
+        f"every template edited in ComfyUI 0.33.0, then copy, undo and redo, another tab, subgraph, a reload; "
+        f"places at zooms from 0.25 to 4. In {', '.join(sorted(kinds))}.",
         kinds,
     )

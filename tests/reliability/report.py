@@ -44,6 +44,20 @@ def methods(rows: Sequence[Row]) -> str:
     return "\n".join(f"{row.number}. {row.how}" for row in sorted(rows, key=lambda row: row.number) if row.how) + "\n"
 
 
+def edits(found: Mapping[str, Any]) -> str:
+    """The edits of templates that were lost, of those that were checked, by frontend and by what happened to them."""
+    kinds = {kind: one["template edits"] for kind, one in sorted(found.items()) if "template edits" in one}
+    if not kinds:
+        return "Not measured: it needs a ComfyUI.\n"
+    events = list(next(iter(kinds.values()))["checked"])
+    lines = []
+    for kind, one in kinds.items():
+        pairs = [(one["lost"][event], one["checked"][event]) for event in events]
+        pairs.append((sum(lost for lost, _ in pairs), sum(checked for _, checked in pairs)))
+        lines.append([kind, str(one["templates"]), *(f"{lost} of {checked}" for lost, checked in pairs)])
+    return table(["frontend", "templates", *events, "all"], lines)
+
+
 def core(cases: Mapping[str, Mapping[str, Any]]) -> str:
     """The faults of ComfyUI's node: each case, there and here."""
     names = list(cases)

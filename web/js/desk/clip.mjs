@@ -6,9 +6,9 @@ const KEPT = 160; // frames
 const LONGEST = 1024; // pixels of a frame's longer side
 
 export class Clip {
-  // `onKnown()` is called when the size and the length become known.
-  constructor(server, onKnown) {
-    Object.assign(this, { server, onKnown, key: "null" });
+  // `onKnown()` is called when the size and the length become known, `onRefused(words)` where the clip cannot be read.
+  constructor(server, onKnown, onRefused) {
+    Object.assign(this, { server, onKnown, onRefused, key: "null" });
     this.forget();
   }
 
@@ -25,7 +25,8 @@ export class Clip {
       this.forget();
       this.key = key;
       this.reference = reference;
-      if (reference && !info) this.frame(0).catch(() => {}); // without an answer the node's own numbers count
+      // Without an answer the node's own numbers count.
+      if (reference && !info) this.frame(0).catch(({ message }) => message && key === this.key && this.onRefused(message));
     }
     if (info) this.info = info;
   }

@@ -30,7 +30,7 @@ export class DeskEditor {
     const { session } = this;
     this.seen = {};
     this.player = new Player(session);
-    this.clip = new Clip(server, () => this.fit());
+    this.clip = new Clip(server, () => this.fit(), (message) => session.show({ message }));
     this.backdrop = new Backdrop(() => this.fit(), () => (this.clip.reference ? this.clip : null));
     this.backdrop.moment = (time) => this.clip.moment(time);
     this.asking = new Asking(session, server, () => this.seen.clip ?? null);

@@ -65,6 +65,7 @@ function listen(host) {
     editor.open();
     lookNow();
     clearInterval(host.timer);
+    requestAnimationFrame(() => takePlace(node, editor.element, host.app));
     host.timer = setInterval(() => {
       takePlace(node, editor.element, host.app);
       if (editor.element.isConnected) look(host);
