@@ -60,8 +60,8 @@ object, and see what the model will get while you draw.
 ## A swap on your own clip, from an empty graph
 
 {nodes} nodes and {actions} actions in ComfyUI {comfyui} with the built-in starter, on a screen of {width} x {height}. \
-An action is a click, a drag, a file dropped, or a text typed with the key that ends it. `test_swap_from_empty.py` does \
-it by mouse and keyboard, and sees in the sampled video that the picture has taken the object's place.
+An action is a click, a drag, a file dropped, or a text typed with the key that ends it. `test_swap_from_empty.py` \
+does it by mouse and keyboard, and sees in the sampled video that the picture has taken the object's place.
 
 {steps}
 ![What the hand made: seven nodes, the clip on the desk with the tracked object, and the video]\
