@@ -9,7 +9,7 @@ from tools.workflows.shipped import everything
 
 POINTS = 60
 GRAPHS = everything()
-MOST = 7  # in one workflow
+MOST = 13  # in one workflow: the largest shows its columns below each other, so that its titles are legible
 
 
 @pytest.mark.parametrize("graph", GRAPHS, ids=lambda graph: graph.title)
@@ -18,7 +18,7 @@ def test_few_links_pass_behind_nodes(graph):
 
 
 def test_hardly_any_link_does():
-    assert sum(len(passed(graph)) for graph in GRAPHS) < 0.1 * sum(len(graph.links()) for graph in GRAPHS)
+    assert sum(len(passed(graph)) for graph in GRAPHS) < 0.14 * sum(len(graph.links()) for graph in GRAPHS)
 
 
 def passed(graph):

@@ -50,12 +50,13 @@ TITLE, SLOT, WIDGET, TALL, FOOT = 30, 20, 24, 100, 16
 BETWEEN_COLUMNS, BETWEEN_NODES, BETWEEN_GROUPS, SAID = 36, 20, 50, 44
 INSIDE, HEAD = 12, 36  # of a group: around its nodes, and for its title
 NOTE_LINE, NOTE_LETTER, NOTE_HEAD, NARROWEST, WIDEST = 15, 5.6, 50, 230, 1400
-SCREEN = 1.684  # width of what is seen of a graph, by its height
-SEEN = 2016  # pixels of its width where titles are still legible: a frontend shows them at 60 % of 1600 x 950
-CLOSE = 50  # below the top of the first column: where links still pass above, though close to the title
+SCREEN = 1.68  # width of what is seen of a graph, by its height
+SEEN = 2010  # pixels of its width where titles are still legible: a frontend shows them at 60 % of 1600 x 950
+CLOSE = 46  # below the top of the first column: where links still pass above, though close to the title
 BELOW = ("draw", "patch")  # what may stand below another group, and no higher
 LOW = 10_000  # lower than any column begins
 HIGHEST = 1050  # of the nodes of a column, for the groups around them and their titles come on top
+BEHIND = 60  # pixels of the width that one link less behind nodes is worth
 ROUGH = 16  # points of a link at which ways are compared
 
 
@@ -71,7 +72,7 @@ class Arranged:
 
 def width_of(form: Form) -> int:
     if form.room > 100:
-        return 840 if form.room > 540 else 400 if form.room > 400 else WIDER
+        return 832 if form.room > 540 else 400 if form.room > 400 else WIDER
     return WIDER if any(one.tall for one in form.inputs) else USUAL
 
 
@@ -85,17 +86,17 @@ def height_of(form: Form) -> int:
 
 
 def arrange(graph: Graph) -> Arranged:
-    """Gives every node its position: as few columns joined as fit on the screen, as few links behind nodes."""
+    """Gives every node its position: few columns joined, so that it fits on the screen, few links behind nodes."""
     largest: list[tuple[float, _Way]] = []
     for ways in _ways(graph):
-        fitting: list[tuple[int, _Way]] = []
+        fitting: list[tuple[float, _Way]] = []
         for way in ways:
             plan, size = _arranged(graph, way)
             if largest and _touch([box for _, box in plan.groups]):
                 continue
             largest.append((size, way))
             if size <= SEEN:
-                fitting.append((len(behind(graph, ROUGH)), way))
+                fitting.append((size + BEHIND * len(behind(graph, ROUGH)), way))
         if fitting:
             return _arranged(graph, min(fitting, key=lambda one: one[0])[1])[0]
     return _arranged(graph, min(largest, key=lambda one: one[0])[1])[0]
