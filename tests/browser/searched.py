@@ -76,10 +76,9 @@ The frontends find a node by its id, its display name and its search aliases, bu
 display name alone: names that are the word, then names that begin with it, then those that have it as a word, then \
 those that have it within a word; of equals the more often used, by a list that comes with the frontend and knows \
 ComfyUI's own nodes. A node that is found by an alias stands behind all of these (`calcAuxScores` of the 1.49.6 and \
-1.58.1 packages; in 1.27.10 too few options of the dialog are known to measure). So a word that five or more nodes and \
+1.58.1 packages). So a word that five or more nodes and \
 blueprints of ComfyUI have in their names (mask, crop, lora, track, pose, depth, box, reference, replace) shows those \
-first, whatever aliases ours have, and ours all begin with VACE. With "vace" before the word, the right node is among \
-the first five: see the rows with two words.
+first, whatever aliases ours have, and ours all begin with VACE.
 
 | typed | right | {versions} |
 | --- | --- | {lines} |
