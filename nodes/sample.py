@@ -56,14 +56,14 @@ def sampling(*, seed: str, steps: str, shift: str) -> list[Any]:
         ),
         io.Int.Input(
             "steps",
-            default=30,
+            default=0,
             min=0,
             max=1000,
             tooltip=f"{steps}: {tips('steps', ' ')}, 20 is enough for most. 0 = as the model was published.",
         ),
         io.Float.Input(
             "cfg",
-            default=5.0,
+            default=CFG,
             min=CFG,
             max=100.0,
             step=0.1,
@@ -74,7 +74,7 @@ def sampling(*, seed: str, steps: str, shift: str) -> list[Any]:
         io.Combo.Input(
             "sampler",
             options=[*SOLVERS, AUTO],
-            default="unipc",
+            default=AUTO,
             tooltip=f"{tips('sampler', ', ')}. auto = as the model was published.",
         ),
     ]

@@ -23,7 +23,7 @@ from ...vace_core.sampling.guidance import PAIR_BOUNDARY
 from ...vace_core.sampling.options import SamplingOptions
 from ...vace_core.sampling.windows import Plan
 from ...vace_core.starter.model import STARTER_PRESET
-from .chosen import AUTO_FITS, DECIDES, ZERO
+from .chosen import AUTO, AUTO_FITS, DECIDES, ZERO
 from .registry import COMFY_FAMILIES, tips
 
 Vcu = io.Custom("VACE_VCU")
@@ -314,7 +314,7 @@ def fit() -> Any:
     return io.Combo.Input(
         "fit",
         options=[*FITS, *AUTO_FITS],
-        default="480p",
+        default=AUTO,
         tooltip=(
             "How the video is resized and cut for the model. 480p and 720p (for Wan) and LTX-Video keep the "
             "aspect ratio and choose the largest size and length that the model takes, for the mask too; starter "

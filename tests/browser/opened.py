@@ -46,7 +46,7 @@ HEAD = """\
 The zoom at which each template opens in the frontend {version}, with a window of {width} x {height}. A title has \
 {title} pixels at 100 %, so {small:.0f} at {least:.0%}. The frontend leaves a quarter of the window free.
 
-{good} of {all} open at {least:.0%} or more. Those below have more nodes in a row than fit.
+{good} of {all} open at {least:.0%} or more.
 
 `python tests/browser/opened.py FRONTEND docs/templates.md docs/pictures/opened` makes this page.
 

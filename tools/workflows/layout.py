@@ -1,22 +1,24 @@
 """Where the nodes of a workflow stand: in columns from left to right, in groups, without touching each other.
 
 A frontend shows a whole graph when it opens one. So that its titles can be read then, it is as wide as it is high for
-a screen: results stand below each other, and the note has the place where it makes the whole no larger.
+a screen: results stand below each other, and the note has the place where it makes the whole no larger. Where that is
+not enough, neighbouring columns stand below each other, as few as it takes.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import TYPE_CHECKING
+from itertools import combinations, pairwise
+from typing import TYPE_CHECKING, TypeAlias
 
 from .forms import Form
 
 if TYPE_CHECKING:
-    from .graph_json import Graph, Node
+    from .graph_json import Graph, Link, Node
 
-FIRST, LOOK = 0, 7
+FIRST, LOOK = 0, 8
 PLACES: dict[str, tuple[int, str]] = {
     "weights": (FIRST, "Model"),
     "model": (FIRST, "Model"),
@@ -25,29 +27,37 @@ PLACES: dict[str, tuple[int, str]] = {
     "more": (2, "1 · Inputs"),
     "find": (3, "1 · Inputs"),
     "mask": (4, "1 · Inputs"),
-    "task": (5, "2 · VACE task"),
-    "compose": (6, "2 · VACE task"),
+    "draw": (5, "2 · VACE task"),
+    "task": (6, "2 · VACE task"),
+    "compose": (7, "2 · Composed"),
     "look": (LOOK, "3 · Preview"),
-    "plan": (8, "4 · Generate"),
-    "patch": (8, "Model"),
-    "sample": (9, "4 · Generate"),
-    "decode": (10, "5 · Result"),
-    "save": (10, "5 · Result"),
-    "show": (10, "5 · Result"),
-    "measure": (11, "5 · Result"),
+    "plan": (9, "4 · Generate"),
+    "patch": (9, "Model"),
+    "sample": (10, "4 · Generate"),
+    "decode": (11, "5 · Result"),
+    "save": (11, "5 · Result"),
+    "show": (11, "5 · Result"),
+    "measure": (12, "5 · Result"),
 }
 """Column and group of each place. Of one column they stand in this order, from the top."""
 
-LANE = 90
+LANE = 76
 """By how much columns are lower where links of the model pass above them."""
 
 USUAL, WIDER = 240, 256  # without and with texts or pictures
 GROUP_COLOUR = "#3f789e"
 TITLE, SLOT, WIDGET, TALL, FOOT = 30, 20, 24, 100, 16
-BETWEEN_COLUMNS, BETWEEN_NODES, BETWEEN_GROUPS, SAID = 48, 20, 50, 44
+BETWEEN_COLUMNS, BETWEEN_NODES, BETWEEN_GROUPS, SAID = 36, 20, 50, 44
 INSIDE, HEAD = 12, 36  # of a group: around its nodes, and for its title
 NOTE_LINE, NOTE_LETTER, NOTE_HEAD, NARROWEST, WIDEST = 15, 5.6, 50, 230, 1400
-SCREEN = 1.684  # width of what is seen of a graph, by its height
+SCREEN = 1.68  # width of what is seen of a graph, by its height
+SEEN = 2010  # pixels of its width where titles are still legible: a frontend shows them at 60 % of 1600 x 950
+CLOSE = 46  # below the top of the first column: where links still pass above, though close to the title
+BELOW = ("draw", "patch")  # what may stand below another group, and no higher
+LOW = 10_000  # lower than any column begins
+HIGHEST = 1050  # of the nodes of a column, for the groups around them and their titles come on top
+BEHIND = 60  # pixels of the width that one link less behind nodes is worth
+ROUGH = 16  # points of a link at which ways are compared
 
 
 @dataclass(frozen=True)
@@ -62,7 +72,7 @@ class Arranged:
 
 def width_of(form: Form) -> int:
     if form.room > 100:
-        return 840 if form.room > 540 else 400 if form.room > 400 else WIDER
+        return 832 if form.room > 540 else 400 if form.room > 400 else WIDER
     return WIDER if any(one.tall for one in form.inputs) else USUAL
 
 
@@ -76,11 +86,118 @@ def height_of(form: Form) -> int:
 
 
 def arrange(graph: Graph) -> Arranged:
-    """Gives every node its position."""
-    columns = _columns(graph)
-    x = 0
+    """Gives every node its position: few columns joined, so that it fits on the screen, few links behind nodes."""
+    largest: list[tuple[float, _Way]] = []
+    for ways in _ways(graph):
+        fitting: list[tuple[float, _Way]] = []
+        for way in ways:
+            plan, size = _arranged(graph, way)
+            if largest and _touch([box for _, box in plan.groups]):
+                continue
+            largest.append((size, way))
+            if size <= SEEN:
+                fitting.append((size + BEHIND * len(behind(graph, ROUGH)), way))
+        if fitting:
+            return _arranged(graph, min(fitting, key=lambda one: one[0])[1])[0]
+    return _arranged(graph, min(largest, key=lambda one: one[0])[1])[0]
+
+
+Columns: TypeAlias = dict[float, "list[Node]"]
+"""Nodes from the top, by the number of their column; what was spread has halves."""
+
+
+@dataclass(frozen=True)
+class _Way:
+    """Columns by number, how many of them are joined, and how low one begins at most."""
+
+    columns: Columns
+    joined: int
+    lowest: int
+
+
+def _ways(graph: Graph) -> Iterator[list[_Way]]:
+    """Ways to place the nodes: none joined, then one pair of columns, then two, ..."""
+    several = [_columns(graph)]
+    for spread in (_spread, _above):
+        several += [spread(columns) for columns in several]
+    for count in range(max(map(len, several))):
+        yield [
+            _Way(_joined(columns, joined), count, lowest)
+            for columns in several
+            for joined in combinations(pairwise(columns), count)
+            for lowest in (LOW, 2 * LANE, CLOSE)
+        ]
+
+
+def _spread(columns: Columns) -> Columns:
+    """The same, where what is higher than the screen goes on in a column beside."""
+    found: Columns = {}
     for number, nodes in columns.items():
-        _stack(nodes, x, _top(graph, columns, number))
+        high = 0
+        for node in nodes:
+            high += node.size[1] + _said(node) + TITLE + BETWEEN_NODES
+            found.setdefault(number if high < HIGHEST else number + 0.5, []).append(node)
+    return found
+
+
+def _above(columns: Columns) -> Columns:
+    """The same, where the model stands above the task rather than above the inputs."""
+    task, (model, *others) = PLACES["task"][0], columns.get(FIRST, [None])
+    if model is None or model.place != "model" or task not in columns or not others:
+        return columns
+    return {**columns, FIRST: others, task: [model, *columns[task]]}
+
+
+def behind(graph: Graph, points: int) -> list[tuple[Node, Node, Node]]:
+    """Origin, target and the node between them that a link is seen to pass behind; looked at in so many points."""
+    return [
+        (link.node, target, node)
+        for _, link, target, slot in graph.links()
+        for curve in [list(_curve(link, target, slot, points))]
+        for node in graph.nodes
+        if node not in (link.node, target) and any(_inside(point, node) for point in curve)
+    ]
+
+
+def _curve(link: Link, target: Node, slot: int, points: int) -> Iterator[tuple[float, float]]:
+    """As frontends draw it: it leaves and arrives level."""
+    (x, y), (width, _) = link.node.position, link.node.size
+    start, end = (x + width, y + (link.slot + 0.7) * SLOT), (target.position[0], _level(target, slot))
+    reach = math.dist(start, end) / 4
+    ways = (start, (start[0] + reach, start[1]), (end[0] - reach, end[1]), end)
+    for n in range(points + 1):
+        t = n / points
+        parts = ((1 - t) ** 3, 3 * (1 - t) ** 2 * t, 3 * (1 - t) * t**2, t**3)
+        yield (
+            sum(part * way[0] for part, way in zip(parts, ways, strict=True)),
+            sum(part * way[1] for part, way in zip(parts, ways, strict=True)),
+        )
+
+
+def _level(node: Node, slot: int) -> float:
+    """The height of an input: of its socket, or of the widget that it stands beside."""
+    slots = sorted(node.form.inputs, key=lambda one: not one.socket)
+    one = slots[slot]
+    if one.socket:
+        return node.position[1] + (slot + 0.7) * SLOT
+    y = max(sum(other.socket for other in slots), len(node.form.outputs), 1) * SLOT
+    above = [other for other in node.form.inputs if not other.socket]
+    for other in above[: above.index(one)]:
+        y += TALL if other.tall else WIDGET
+    return node.position[1] + y + WIDGET / 2
+
+
+def _inside(point: tuple[float, float], node: Node) -> bool:
+    (x, y), (width, height) = node.position, node.size
+    return x < point[0] < x + width and y - TITLE < point[1] < y + height
+
+
+def _arranged(graph: Graph, way: _Way) -> tuple[Arranged, float]:
+    """The graph placed so, and how wide the screen must be that shows it."""
+    x, columns = 0, way.columns
+    for number, nodes in columns.items():
+        top = _top(graph, columns, number)
+        _stack(nodes, x, top if nodes[0].place in BELOW else min(top, way.lowest))
         x += max(node.size[0] for node in nodes) + BETWEEN_COLUMNS
     groups: dict[str, list[Node]] = {}
     for nodes in columns.values():
@@ -89,12 +206,35 @@ def arrange(graph: Graph) -> Arranged:
     boxes = [(title, _around(nodes)) for title, nodes in groups.items()]
     note = _note(graph.note, [box for _, box in boxes])
     corners = [*(box for _, box in boxes), *([note] if graph.note else [])]
-    return Arranged(groups=boxes, note=note, left=min(box[0] for box in corners), top=min(box[1] for box in corners))
+    left, top = min(box[0] for box in corners), min(box[1] for box in corners)
+    wide, high = max(box[0] + box[2] for box in corners) - left, max(box[1] + box[3] for box in corners) - top
+    return Arranged(groups=boxes, note=note, left=left, top=top), max(wide, high * SCREEN)
 
 
-def _columns(graph: Graph) -> dict[int, list[Node]]:
+def _joined(columns: Columns, joined: Collection[tuple[float, float]]) -> Columns:
+    """The columns, where those of each pair stand below each other under the number of the first."""
+    first = dict[float, float]()
+    for before, number in joined:
+        first[number] = first.get(before, before)
+    found: Columns = {}
+    for number, nodes in columns.items():
+        found.setdefault(first.get(number, number), []).extend(nodes)
+    return found
+
+
+def _touch(boxes: list[tuple[int, int, int, int]]) -> bool:
+    return any(
+        one[0] < other[0] + other[2]
+        and other[0] < one[0] + one[2]
+        and one[1] < other[1] + other[3]
+        and other[1] < one[1] + one[3]
+        for one, other in combinations(boxes, 2)
+    )
+
+
+def _columns(graph: Graph) -> Columns:
     """The nodes of each column, from the top."""
-    found: dict[int, list[Node]] = {}
+    found: Columns = {}
     order = {place: number for number, place in enumerate(PLACES)}
     for node in sorted(graph.nodes, key=lambda node: order[node.place]):
         found.setdefault(_column(graph, node), []).append(node)
@@ -117,7 +257,7 @@ def _column(graph: Graph, node: Node) -> int:
 
 def _is_first(graph: Graph) -> bool:
     """Whether a task takes the model."""
-    tasks = ("task", "compose", "look")
+    tasks = ("draw", "task", "compose", "look")
     return any(origin.node.place == "model" and target.place in tasks for _, origin, target, _ in graph.links())
 
 
@@ -125,27 +265,28 @@ def _group(graph: Graph, node: Node) -> str:
     return PLACES[node.place][1]
 
 
-def _top(graph: Graph, columns: dict[int, list[Node]], number: int) -> int:
+def _top(graph: Graph, columns: Columns, number: float) -> int:
     """Where a column begins, so that links from the columns before it to those behind it pass above its nodes."""
     place = columns[number][0].place
     models = [node.position[1] for node in columns.get(LOOK, []) if node.place in ("model", "weights")]
     if models and place in ("patch", "sample"):
         return models[0] + LANE * (place == "patch")
+    task = columns.get(PLACES["task"][0], [])
+    if task and task[0].place == "model" and (columns[number] is task or PLACES[place][1] == PLACES["task"][1]):
+        return 0 if columns[number] is task else task[0].size[1] + _said(task[0]) + TITLE + HEAD + 2 * INSIDE
     if number and PLACES[place][1] == PLACES["input"][1]:  # their group is beside those in the first column
         first = [node.position[1] for node in columns[FIRST] if PLACES[node.place][1] == PLACES["input"][1]]
         return first[0] if first else 0
-    placed = {id(node) for other, nodes in columns.items() if other < number for node in nodes}
+    at = {id(node): other for other, nodes in columns.items() for node in nodes}
     ends = [
-        (origin.node, target)
-        for _, origin, target, _ in graph.links()
-        if id(origin.node) in placed and _column(graph, target) > number
+        (origin.node, target) for _, origin, target, _ in graph.links() if at[id(origin.node)] < number < at[id(target)]
     ]
     if not ends or place == "decode":
         return 0
     if place == "plan":
         return 0
     if place == "look":
-        return 2 * LANE if any(origin.place in ("task", "compose") for origin, _ in ends) else 0
+        return 2 * LANE if any(origin.place in ("draw", "task", "compose") for origin, _ in ends) else 0
     lowest = max(origin.position[1] for origin, _ in ends)
     return lowest + LANE * (2 if place == "compose" else 1)
 

@@ -142,7 +142,7 @@ def composed() -> Graph:
         prompt="a thing moves right on a gradient beige background",
     )
     who = graph.add("VaceReferenceToVideo", "task", references=other["objects"], **as_the_clip)
-    way = graph.add("VaceLayoutToVideo", "task", paths=clip["paths"], **as_the_clip)
+    way = graph.add("VaceLayoutToVideo", "draw", paths=clip["paths"], **as_the_clip)
     task = graph.add("VaceComposeVCUs", "compose", vcu_1=where["vcu"], vcu_2=way["vcu"], vcu_3=who["vcu"])
     make(graph, task["vcu"])
     return graph

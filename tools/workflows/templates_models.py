@@ -150,6 +150,7 @@ def native() -> Graph:
         first=picture["IMAGE"],
         length=81,
         fps=16.0,
+        fit="480p",
         prompt="she turns her head and smiles, soft light, film grain",
     )
     seen = graph.add("VacePreviewVCU", "look", vcu=task["vcu"])
@@ -165,6 +166,7 @@ def native() -> Graph:
         steps=8,
         cfg=1.0,
         shift=5.0,
+        sampler="unipc",
     )
     decoded = graph.add("VaceDecodeVideo", "decode", samples=sampled["samples"], vcu=seen["vcu"], vae=model["model"])
     save(graph, decoded)

@@ -87,9 +87,9 @@ def swap_sam2() -> Graph:
         "Sam2VideoSegmentation", "find", sam2_model=state["sam2_model"], inference_state=state["inference_state"]
     )
     loose = _loosened(graph, mask["mask"])
-    picture = graph.add("LoadImage", "mask", title="Who comes in")
+    picture = graph.add("LoadImage", "load", title="Who comes in")
     task = _swapped(graph, clip["IMAGE"], loose, picture, 16.0)
-    _combine(graph, _made(graph, task["vcu"]))
+    _combine(graph, _made(graph, task["vcu"], look=False))
     return graph
 
 
