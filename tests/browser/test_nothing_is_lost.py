@@ -189,19 +189,3 @@ def test_linked_paths_are_left_alone(studio):
     assert editor.notice() == "The paths come from the linked node. Remove the link to draw here."
     editor.drag(*BOX)
     assert studio.values() == ["[]"]
-
-
-def test_what_the_graph_undoes_is_shown_and_drawn_on(studio, editor):
-    """In Nodes 2.0 the editor of the node before stayed on the page, and what was drawn on it then was lost."""
-    studio.load(studio.saved())
-    (editor,) = studio.editors()
-    editor.drag(*BOX)
-    assert len(editor.outlines()) == 1
-    studio.page.mouse.click(30, 900)  # the keys are the graph's again
-    studio.press("Control+z")
-    studio.page.wait_for_timeout(1000)
-    assert paths(value(studio)) == []
-    (editor,) = studio.editors()
-    assert editor.outlines() == []
-    editor.drag(*BOX)
-    assert len(paths(value(studio))) == 1

@@ -45,6 +45,7 @@ LANE = 76
 """By how much columns are lower where links of the model pass above them."""
 
 USUAL, WIDER = 240, 256  # without and with texts or pictures
+TIMELINE = 480  # a time line is wide and low
 GROUP_COLOUR = "#3f789e"
 TITLE, SLOT, WIDGET, TALL, FOOT = 30, 20, 24, 100, 16
 BETWEEN_COLUMNS, BETWEEN_NODES, BETWEEN_GROUPS, SAID = 36, 20, 50, 44
@@ -71,6 +72,8 @@ class Arranged:
 
 
 def width_of(form: Form) -> int:
+    if form.node_id == "VacePlanWindows":
+        return TIMELINE
     if form.room > 100:
         return 832 if form.room > 540 else 400 if form.room > 400 else WIDER
     return WIDER if any(one.tall for one in form.inputs) else USUAL
