@@ -12,6 +12,9 @@ from ...vace_core.loading.profiles import Profile
 AUTO = "auto"
 """In a choice: as the connected model takes it. In numbers that is 0."""
 
+UNLINKED = "480p"
+"""What a fit of auto means where no model is connected."""
+
 AUTO_FITS = (AUTO, f"{AUTO}, all frames", f"{AUTO}, any length")
 ZERO = "0 = as the connected model takes it."
 DECIDES = (

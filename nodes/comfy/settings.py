@@ -14,7 +14,7 @@ from ...vace_core.starter.model import STARTER
 from ...vace_core.starter.outside import outside
 from ...vace_core.starter.text import StarterText
 from ...vace_core.vcu import VideoConditionUnit
-from .chosen import AUTO, ChosenModel
+from .chosen import AUTO, UNLINKED, ChosenModel
 from .registry import NATIVE_VACE
 from .sockets import FITS, LibraryModel, NativeModel
 
@@ -47,10 +47,10 @@ def unlike(profile: Profile, vcu: VideoConditionUnit) -> str | None:
 
 
 def with_settings(values: Mapping[str, Any], model: LibraryModel | NativeModel | ChosenModel | None) -> dict[str, Any]:
-    """The values of a node, with the model's own where they say "auto" or 0.
+    """The values of a node, with the model's own where they say "auto" or 0. A fit is that of Wan without a model.
 
     Raises:
-        InputError: they do, and there is no model.
+        InputError: a number is 0, and there is no model.
     """
     return with_profile(values, None if model is None else profile_of(model))
 
@@ -59,7 +59,8 @@ def with_profile(values: Mapping[str, Any], profile: Profile | None) -> dict[str
     """The same by the profile of a model."""
     left = [name for name, value in values.items() if _is_left(name, value)]
     if profile is None:
-        missing = [name for name in left if name != "fps"]  # of which a video with no rate is told elsewhere
+        # A video with no rate is told elsewhere.
+        missing = [name for name in left if name not in ("fps", "fit")]
         if missing:
             raise InputError(
                 "auto-without-model",
@@ -67,7 +68,7 @@ def with_profile(values: Mapping[str, Any], profile: Profile | None) -> dict[str
                 "the input model of this node, or set a value.",
                 what=" and ".join(f"{name} is" for name in missing),
             )
-        return dict(values)
+        return {name: value.replace(AUTO, UNLINKED) if name == "fit" else value for name, value in values.items()}
     height, width = profile.size
     own = {"width": width, "height": height, "length": profile.length, "fps": profile.rule.fps}
     own["window"] = profile.length

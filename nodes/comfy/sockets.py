@@ -321,7 +321,8 @@ def fit() -> Any:
             "does so for the small built-in model. They thin a long clip out in time, as the official code does; with "
             '"all frames" every frame and the rate are kept, and a clip that is too long for one pass is an error; '
             'with "any length" it is not: VACE Sample Long Video makes it by windows. "as it is" changes nothing, and '
-            "stops with an error if the model cannot take it. auto is the fit of the model that is connected."
+            "stops with an error if the model cannot take it. auto is the fit of the model that is connected, 480p "
+            "without one."
         ),
     )
 

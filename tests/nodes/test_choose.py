@@ -79,11 +79,12 @@ def test_what_is_set_in_a_node_is_used(run):
     assert (vcu.width, vcu.height, vcu.num_frames, vcu.fps) == (48, 64, 9, 8.0)
 
 
-def test_without_a_model_nothing_can_be_left_to_it(run):
+def test_without_a_model_no_number_can_be_left_to_it_and_a_fit_is_that_of_wan(run):
     assert refusal(run, "VaceTextToVideo", width=0) == "auto-without-model: what=width is"
-    clip = run("VaceExampleClip", scene="circle that moves right", length=5)
-    given = {"images": clip[0], "mask": clip[2], "fps": clip[1], "fit": "auto"}
-    assert refusal(run, "VaceInpaintVideo", **given) == "auto-without-model: what=fit is"
+    given = {"images": torch.zeros(5, 720, 1280, 3), "mask": torch.ones(720, 1280), "fps": 16.0}
+    auto, wan = (run("VaceInpaintVideo", **given, fit=fit)[0] for fit in ("auto", "480p"))
+    assert auto.frames.shape == wan.frames.shape
+    assert auto.frames.shape[4] == 832
 
 
 def test_a_clip_that_does_not_belong_to_the_model_is_said_before_anything_runs(run, folders):
