@@ -192,9 +192,8 @@ def vaes(dtype: torch.dtype, width: int) -> dict[str, tuple[Callable[[Tensor], T
     network = WanVaeNetwork(width=width)
     network.load_state_dict(weights)
     ours = WanVae(network.to(dtype))
-    mean, std = ours._raw(torch.zeros(1, 16, 1, 1, 1)), ours._raw(torch.ones(1, 16, 1, 1, 1))
-    std = std - mean
-    pairs = {"vace_core": (lambda x: ours.encode(x) * std + mean, lambda z: ours.decode((z - mean) / std))}
+    space = wan.LATENTS
+    pairs = {"vace_core": (lambda x: space.process_out(ours.encode(x)), lambda z: ours.decode(space.process_in(z)))}
     if (peer := comfyui()) is not None:
         comfy = comfyui_vae(peer, width).to(dtype).eval()
         comfy.load_state_dict(weights)
