@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -63,7 +64,11 @@ def main(folder: Path, steps: int, way: str, stop_after: float | None = None) ->
     if processes.is_main_process:
         held = {type(weight).__name__ for weight in tuned.parameters()}
         save_file(outcome.weights, folder / "weights.safetensors", {"held": " ".join(held)})
+    processes.wait_for_everyone()
     processes.end_training()
+    # torch's own threads may still run, and end a process that is taken down around them by SIGABRT, now and then.
+    sys.stdout.flush()
+    os._exit(0)
 
 
 if __name__ == "__main__":
