@@ -23,12 +23,16 @@ STEPS = int(os.environ.get("VACE_TRAINING_STEPS", "4"))
 WAYS = {"shard": "DTensor", "copy": "Parameter"} if STEPS > 4 else {"shard": "DTensor"}
 
 TALK = """
+import os
 import torch
 import torch.distributed as two
 two.init_process_group("gloo")
 one = torch.ones(1)
 two.all_reduce(one)
 assert one == 2
+two.barrier()
+two.destroy_process_group()
+os._exit(0)
 """
 
 
