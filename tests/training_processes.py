@@ -66,10 +66,10 @@ def main(folder: Path, steps: int, way: str, stop_after: float | None = None) ->
         save_file(outcome.weights, folder / "weights.safetensors", {"held": " ".join(held)})
     processes.wait_for_everyone()
     processes.end_training()
-    # torch's own threads may still run, and end a process that is taken down around them by SIGABRT, now and then.
-    sys.stdout.flush()
-    os._exit(0)
 
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3], float(sys.argv[4]) if len(sys.argv) > 4 else None)
+    # torch's own threads may still run, and end a process that is taken down around them by SIGABRT, now and then.
+    sys.stdout.flush()
+    os._exit(0)
