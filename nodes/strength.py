@@ -64,10 +64,16 @@ class VaceStrength(Node):
                     "counts for all.",
                 ),
                 sockets.Curve.Input(
-                    "steps_curve", optional=True, tooltip="A curve from Curve Editor, in place of over_steps."
+                    "steps_curve",
+                    optional=True,
+                    tooltip="A curve from Curve Editor, in place of over_steps.",
+                    extra_dict=sockets.ONLY_LINKED,
                 ),
                 sockets.Curve.Input(
-                    "frames_curve", optional=True, tooltip="A curve from Curve Editor, in place of over_frames."
+                    "frames_curve",
+                    optional=True,
+                    tooltip="A curve from Curve Editor, in place of over_frames.",
+                    extra_dict=sockets.ONLY_LINKED,
                 ),
             ],
             outputs=[

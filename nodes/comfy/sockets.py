@@ -42,6 +42,9 @@ BoundingBox = io.Custom("BOUNDING_BOX")
 Tracks = io.Custom("TRACKS")  # of newer ComfyUIs
 Video = io.Custom("VIDEO")
 
+ONLY_LINKED = {"forceInput": True}
+"""Of an input whose type frontends have an editor for: where nothing is linked, they would send what that shows."""
+
 _RULES = {**{name: rule for comfy in COMFY_FAMILIES for name, rule in comfy.fits.items()}, "starter": STARTER_PRESET}
 ALL_FRAMES = {f"{name}, all frames": rule for name, rule in _RULES.items()}
 """The fits that keep every frame of a clip and its rate."""

@@ -128,7 +128,9 @@ def _only_asks_for(complaints: list[str], files: list[str], *, all_named: bool) 
     if all_named:
         assert [file for file in files if file not in dialog] == []
     else:
-        assert f"{len(files)} errors found" in dialog or f"{len(files)} issues found" in dialog, (dialog, files)
+        found = [f"{len(files)} {what} found" for what in ("errors", "issues")]
+        found += [f"{file} is missing" for file in files if len(files) == 1]
+        assert any(words in dialog for words in found), (dialog, files)
 
 
 def _sent(prompt: dict, promised: dict | None = None) -> dict:

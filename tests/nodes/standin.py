@@ -24,7 +24,10 @@ class Input:
 
     NAMES: ClassVar = {"display_mode": "display", "force_input": "forceInput"}
 
-    def __init__(self, kind: str, id: str, *, optional: bool = False, **said: Any) -> None:
+    def __init__(
+        self, kind: str, id: str, *, optional: bool = False, extra_dict: dict[str, Any] | None = None, **said: Any
+    ) -> None:
+        said |= extra_dict or {}
         self.kind, self.id, self.optional = kind, id, optional
         self.default, self.min, self.max = (said.get(name) for name in ("default", "min", "max"))
         self.options = said.get("options")

@@ -7,7 +7,7 @@ import json
 import pytest
 from PIL import Image
 
-from tools.workflows.forms import OURS, pack_forms
+from tools.workflows.forms import OURS, pack, pack_forms
 from tools.workflows.graph_json import FIXED, Graph, form_of
 from tools.workflows.layout import TITLE
 from tools.workflows.parts import CHOICE, SAMPLING, STARTER
@@ -18,6 +18,8 @@ from .picture_runs import pictured
 GRAPHS = {graph.title: graph for graph in everything()}
 SAVED = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(WORKFLOWS.glob("*.json"))}
 MOST_NODES = 14
+EDITED = {"BOUNDING_BOX", "BOUNDING_BOXES", "COLORS", "CURVE", "RANGE", "VIDEO_EDIT"}
+"""Types that frontends 1.49.6 and 1.58.1 have an editor for."""
 
 
 @pytest.fixture(params=GRAPHS)
@@ -28,6 +30,22 @@ def graph(request) -> Graph:
 @pytest.fixture(params=SAVED)
 def saved(request):
     return SAVED[request.param]
+
+
+def test_no_input_that_waits_for_a_link_is_an_editor_of_the_frontend():
+    """Where nothing is linked, the frontend would send what its editor shows: curves that nobody drew."""
+    edited = [
+        (node, name, said)
+        for node, info in pack().infos.items()
+        for inputs in (info["input"]["required"], info["input"].get("optional", {}))
+        for name, (kind, said) in inputs.items()
+        if kind in EDITED
+    ]
+    assert [(node, name) for node, name, _ in edited] == [
+        ("VaceStrength", "steps_curve"),
+        ("VaceStrength", "frames_curve"),
+    ]
+    assert all(said.get("forceInput") for *_, said in edited)
 
 
 def test_the_files_are_those_of_the_code():
