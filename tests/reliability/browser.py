@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from typing import Any
 
 from .pack import ROOT
@@ -52,12 +53,13 @@ def row_4(found: dict[str, Any]) -> Row:
     if not kinds:
         return Row(4, NONE, None, f"From {HOW}.")
     total = {name: sum(one[name] for one in kinds.values()) for name in ("opened", "missing", "null", "other prompt")}
+    opened = ", ".join(f"{one['opened']} in {kind}" for kind, one in sorted(kinds.items()))
     return Row(
         4,
         f"{total['opened']} openings in {len(kinds)} frontends and modes: {total['missing']} missing, {total['null']} "
         f"null, {total['other prompt']} prompts unlike the frozen ones",
         not (total["missing"] or total["null"] or total["other prompt"]),
-        f"Every workflow and blueprint in {', '.join(sorted(kinds))}.",
+        f"Every workflow and blueprint whose nodes are in the ComfyUI that the frontend came with: {opened}.",
         kinds,
     )
 
@@ -87,7 +89,8 @@ def row_23(found: dict[str, Any]) -> Row:
     }
     if not kinds:
         return Row(23, NONE, None, f"From {HOW}.")
-    widgets = sorted({widget for one in kinds.values() for widget in one.get("edits", {})})
+    drawn = Counter(widget for one in kinds.values() for widget in one.get("edits", {}))
+    widgets = (f"{widget} in {number} of them" for widget, number in sorted(drawn.items()))
     edits = [of for one in kinds.values() for of in one.get("edits", {}).values()]
     edits += template_edits(found).values()
     checked = sum(sum(one["checked"].values()) for one in edits)
@@ -99,6 +102,6 @@ def row_23(found: dict[str, Any]) -> Row:
         (not lost and off < 0.5) if checked and off is not None else None,
         f"Random edits ({', '.join(widgets)}), then reload, copy, undo, redo, bypass, subgraph, the prompt; "
         f"every template edited in ComfyUI 0.33.0, then copy, undo and redo, another tab, subgraph, a reload; "
-        f"places at zooms from 0.25 to 4. In {', '.join(sorted(kinds))}.",
+        f"places at zooms from 0.25 to 4. Frontends and modes: {', '.join(sorted(kinds))}.",
         kinds,
     )
