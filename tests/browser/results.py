@@ -2,7 +2,7 @@
 
     EDITOR_RESULTS=benchmarks/results/editor.json python -m pytest tests/browser
 
-What other runs put there for other frontends or from other files of tests stays.
+What other runs put there for other frontends, from other files of tests, or for other templates stays.
 """
 
 from __future__ import annotations
@@ -30,10 +30,18 @@ class Results:
         path = Path(os.environ["EDITOR_RESULTS"])
         known = json.loads(path.read_text()) if path.exists() else {}
         for kind, values in self.measured.items():
-            known.setdefault(kind, {}).update(values)
+            _put(known.setdefault(kind, {}), values)
         for (kind, module), outcomes in self.outcomes.items():
             one = known.setdefault(kind, {})
             files = one.setdefault("tests by file", {})
             files[module] = {name: round(number) for name, number in outcomes.items()}
             one["tests"] = dict(sum((Counter(file) for file in files.values()), Counter()))
         path.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
+
+
+def _put(known: dict[str, Any], values: dict[str, Any]) -> None:
+    for name, value in values.items():
+        if isinstance(value, dict) and isinstance(known.get(name), dict):
+            _put(known[name], value)
+        else:
+            known[name] = value

@@ -237,11 +237,11 @@ def _only(parts: tuple[str, ...], seen: list[str]) -> list[str]:
 @pytest.mark.parametrize("first", range(0, len(TEMPLATES), TOGETHER))
 def test_no_edit_of_a_template_is_lost(real, record, first):
     _, studio = real
-    counted = record(studio.name).setdefault(
-        "template edits", {"templates": 0, "checked": dict.fromkeys(EVENTS, 0), "lost": dict.fromkeys(EVENTS, 0)}
-    )
-    hand = Hand(studio, counted["checked"], counted["lost"])
     templates = TEMPLATES[first : first + TOGETHER]
+    counted = {"templates": 0, "checked": dict.fromkeys(EVENTS, 0), "lost": dict.fromkeys(EVENTS, 0)}
+    parts = record(studio.name).setdefault("template edits", {})
+    parts[f"{templates[0].stem} to {templates[-1].stem}"] = counted
+    hand = Hand(studio, counted["checked"], counted["lost"])
     for path in templates:
         hand.work_on(path)
         counted["templates"] += 1

@@ -166,7 +166,7 @@ def main() -> None:
                 "rows": report.scoreboard(rows, places),
                 "methods": report.methods(rows),
                 "core": report.core(cases),
-                "edits": report.edits(browser.measured()),
+                "edits": report.edits(browser.template_edits(browser.measured())),
                 "stages": report.stages(known.get("parity", {}).get("stages", {})),
             },
         )

@@ -19,6 +19,19 @@ def measured() -> dict[str, Any]:
     return json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
 
 
+def template_edits(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What was checked and what was lost of all templates, by frontend and mode: the sum of its parts."""
+    summed: dict[str, dict[str, Any]] = {}
+    for kind, one in sorted(found.items()):
+        parts = one.get("template edits", {}).values()
+        if parts:
+            summed[kind] = {"templates": sum(part["templates"] for part in parts)}
+            for what in ("checked", "lost"):
+                counts = [part[what] for part in parts]
+                summed[kind][what] = {event: sum(count[event] for count in counts) for event in counts[0]}
+    return summed
+
+
 def globals_written() -> dict[str, Any]:
     """What the pack's scripts change outside of themselves, and the names of their extensions."""
     writes, names = [], []
@@ -76,7 +89,7 @@ def row_23(found: dict[str, Any]) -> Row:
         return Row(23, NONE, None, f"From {HOW}.")
     widgets = sorted({widget for one in kinds.values() for widget in one.get("edits", {})})
     edits = [of for one in kinds.values() for of in one.get("edits", {}).values()]
-    edits += [one["template edits"] for one in kinds.values() if "template edits" in one]
+    edits += template_edits(found).values()
     checked = sum(sum(one["checked"].values()) for one in edits)
     lost = sum(sum(one["lost"].values()) for one in edits)
     off = max((max(one["place_error_px"].values()) for one in kinds.values() if "place_error_px" in one), default=None)

@@ -44,9 +44,8 @@ def methods(rows: Sequence[Row]) -> str:
     return "\n".join(f"{row.number}. {row.how}" for row in sorted(rows, key=lambda row: row.number) if row.how) + "\n"
 
 
-def edits(found: Mapping[str, Any]) -> str:
+def edits(kinds: Mapping[str, Mapping[str, Any]]) -> str:
     """The edits of templates that were lost, of those that were checked, by frontend and by what happened to them."""
-    kinds = {kind: one["template edits"] for kind, one in sorted(found.items()) if "template edits" in one}
     if not kinds:
         return "Not measured: it needs a ComfyUI.\n"
     events = list(next(iter(kinds.values()))["checked"])

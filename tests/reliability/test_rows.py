@@ -93,3 +93,13 @@ def test_22_scripts_write_nothing_outside_of_themselves():
 def test_25_errors_say_what_came_what_is_needed_and_what_to_do(measured):
     row = messages.row_25(messages.written(), measured["said"])
     assert row.met, (row.result, row.details, messages.written()["short"])
+
+
+def test_23_parts_of_the_templates_are_summed_by_frontend():
+    part = {"templates": 12, "checked": {"copy": 40, "reload": 30}, "lost": {"copy": 0, "reload": 1}}
+    found = {"1.49.6 classic": {"template edits": {"A to L": part, "M to X": part}}, "ComfyUI 0.33.0": {"tests": {}}}
+    assert browser.template_edits(found) == {
+        "1.49.6 classic": {"templates": 24, "checked": {"copy": 80, "reload": 60}, "lost": {"copy": 0, "reload": 2}}
+    }
+    row = browser.row_23(found)
+    assert row.result.startswith("2 of 140 lost")
