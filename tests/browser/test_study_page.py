@@ -9,6 +9,7 @@ import json
 
 import pytest
 from browser.found import chromium, missing
+from browser.studio import DRIVER
 
 torch = pytest.importorskip("torch")  # the other browser tests need nothing of the library's own
 
@@ -36,15 +37,13 @@ def study(tmp_path):
 def page(study):
     if missing():
         pytest.skip(missing())
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
-        page = browser.new_page()
-        page.set_default_timeout(PATIENCE)
-        page.goto((study / "study" / "study.html").as_uri())
-        yield page
-        browser.close()
+    browser = DRIVER.start().chromium.launch(executable_path=chromium(), args=ARGUMENTS)
+    page = browser.new_page()
+    page.set_default_timeout(PATIENCE)
+    page.goto((study / "study" / "study.html").as_uri())
+    yield page
+    browser.close()
+    DRIVER.stop()
 
 
 def begin(page, name: str) -> None:
