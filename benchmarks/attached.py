@@ -48,7 +48,7 @@ class Graph:
     """The nodes as a graph would link them; what the tasks have in common is made once."""
 
     def __init__(self, comfy: Any, pack: Any, weights: Path | None) -> None:
-        from comfy_extras.nodes_model_advanced import ModelSamplingSD3
+        from comfy_extras.nodes_model_advanced import ModelSamplingSD3  # pyright: ignore[reportMissingImports]
 
         self._comfy, self._pack, starter = comfy, pack, pack.vace_core.starter.model
         if weights is not None:
@@ -122,7 +122,7 @@ def main() -> None:
             for task, sampler in jobs:
                 bar.set_description(f"{task}, {sampler}")
                 rows += measured(graph, evaluation, task, options.clips, sampler, bar)
-    from comfyui_version import __version__
+    from comfyui_version import __version__  # pyright: ignore[reportMissingImports]
 
     earlier = json.loads(options.out.read_text())["runs"] if options.out.exists() else {}
     others = [row for row in earlier.get(__version__, {}).get("rows", []) if (row["task"], row["sampler"]) not in jobs]

@@ -63,7 +63,7 @@ def load_and_step(path: Path, latent: tuple[int, int, int]) -> dict[str, float]:
     adapter_read = time.perf_counter()
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
-        texts = [base.prepare_text(torch.randn(1, 60, 4096, generator=generator)) for _ in range(2)]
+        texts = [base.prepare_text(torch.randn(1, 60, 4096, generator=generator), fps=16.0) for _ in range(2)]
         context = adapter.embed(torch.randn(1, wan.LATENTS.vace_in_channels, *latent, generator=generator))
     denoise = guide(base, *texts, guidance_scale=5.0, attachments=[Attachment(adapter=adapter, context=context)])
     prepared = time.perf_counter()

@@ -151,7 +151,8 @@ def tasks(bench: Bench) -> None:
     """Every task of both families, whole jobs: frames of the card against those of the CPU."""
     for name, case in {"Wan": wan.CASE, "LTX-Video": ltx.CASE}.items():
         model, options = case.make_model(), replace(case.family.options, steps=2)
-        networks: list[Any] = [model.vae.network, model.expert.base, model.expert.adapter]
+        vae: Any = model.vae
+        networks: list[Any] = [vae.network, model.expert.base, model.expert.adapter]
         for task, unit in list(all_tasks(case).items())[:: 4 if bench.quick else 1]:
             wanted = pipeline.generate(model, unit, options)
             for dtype in MOST if bench.device.type != "cpu" else [torch.float32]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
+from typing import Any, TypeVar
 
 import measuring
 import peers
@@ -24,6 +25,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from vace_core.adapter import Attachment
 from vace_core.models.wan.vae import WanVaeNetwork
 from vace_core.models.wan.vae_stream import WanVae
+
+Network = TypeVar("Network", bound=nn.Module)
 
 GIB = 2**30
 MODELS = {"1.3B": (1536, 8960, 30, 15), "14B": (5120, 13824, 40, 8)}
@@ -89,18 +92,19 @@ def peak(run: Callable[[], Tensor], modules: list[nn.Module], inputs: list[Tenso
     return tracker.peak
 
 
-def on_meta(make: Callable[[], nn.Module]) -> nn.Module:
+def on_meta(make: Callable[[], Network]) -> Network:
     with torch.device("meta"):
         return make().eval()
 
 
 def measure(of: peers.DitSizes, dtype: torch.dtype) -> dict:
     """Peaks in bytes by name; FLOP, parameters and bytes of base and adapter."""
-    meta = {"device": "meta", "dtype": dtype}
+    meta: dict[str, Any] = {"device": "meta", "dtype": dtype}
     latents, context = torch.empty(1, 16, *of.latent, **meta), torch.empty(1, 96, *of.latent, **meta)
     text, padded = torch.empty(1, of.text, 4096, **meta), torch.empty(1, 512, 4096, **meta)
     sigma, level = torch.empty(1, device="meta"), torch.full((1,), 0.5)  # ours is told its noise level on the CPU
-    base, adapter = (on_meta(lambda i=i: peers.our_dit(of)[i]).to(dtype) for i in range(2))
+    base = on_meta(lambda: peers.our_dit(of)[0]).to(dtype)
+    adapter = on_meta(lambda: peers.our_dit(of)[1]).to(dtype)
     with torch.no_grad():
         attached = [Attachment(adapter=adapter, context=adapter.embed(context))]
         prompt = base.prepare_text(text)

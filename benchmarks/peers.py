@@ -8,14 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import measuring  # noqa: F401  (first, for the import path)
 import torch
 import torch.nn.functional as F
 from filling import fill
-from torch import Tensor, nn
+from torch import Tensor
 
-from vace_core.adapter import Attachment
+from vace_core.adapter import Attachment, ContextAdapter
 from vace_core.models.wan import dit as wan
 from vace_core.models.wan.keys import diffusers_key, diffusers_vae_key
 from vace_core.models.wan.vae import WanVaeNetwork
@@ -58,12 +59,12 @@ def comfyui() -> SimpleNamespace | None:
     arguments, sys.argv = sys.argv, [sys.argv[0], "--cpu", "--use-pytorch-cross-attention"]
     sys.path.append(path)
     try:
-        import comfy.options
+        import comfy.options  # pyright: ignore[reportMissingImports]
 
         comfy.options.enable_args_parsing()
-        import comfy.ops
-        from comfy.ldm.wan.model import VaceWanModel
-        from comfy.ldm.wan.vae import WanVAE
+        import comfy.ops  # pyright: ignore[reportMissingImports]
+        from comfy.ldm.wan.model import VaceWanModel  # pyright: ignore[reportMissingImports]
+        from comfy.ldm.wan.vae import WanVAE  # pyright: ignore[reportMissingImports]
     finally:
         sys.argv = arguments
     return SimpleNamespace(ops=comfy.ops.disable_weight_init, VaceWanModel=VaceWanModel, WanVAE=WanVAE)
@@ -100,11 +101,11 @@ def dit_weights(of: DitSizes) -> dict[str, Tensor]:
     return {name: value.bfloat16().float() for name, value in official.items()}
 
 
-def our_dit(of: DitSizes) -> tuple[wan.WanDit, nn.Module]:
+def our_dit(of: DitSizes) -> tuple[wan.WanDit, ContextAdapter]:
     return wan.WanDit(of.wan), wan.build_adapter(of.wan, of.context_layers)
 
 
-def comfyui_dit(peer: SimpleNamespace, of: DitSizes, dtype: torch.dtype) -> nn.Module:
+def comfyui_dit(peer: SimpleNamespace, of: DitSizes, dtype: torch.dtype) -> Any:
     width = of.wan.width
     return peer.VaceWanModel(
         dim=width, ffn_dim=of.wan.ffn, num_heads=width // wan.HEAD_WIDTH, num_layers=of.wan.layers,
@@ -113,11 +114,11 @@ def comfyui_dit(peer: SimpleNamespace, of: DitSizes, dtype: torch.dtype) -> nn.M
     )  # fmt: skip
 
 
-def comfyui_vae(peer: SimpleNamespace, width: int) -> nn.Module:
+def comfyui_vae(peer: SimpleNamespace, width: int) -> Any:
     return peer.WanVAE(dim=width, z_dim=16, temperal_downsample=[False, True, True])
 
 
-def diffusers_dit(peer: SimpleNamespace, of: DitSizes) -> nn.Module:
+def diffusers_dit(peer: SimpleNamespace, of: DitSizes) -> Any:
     return peer.WanVACETransformer3DModel(
         num_attention_heads=of.wan.width // wan.HEAD_WIDTH, text_dim=of.wan.text_width, ffn_dim=of.wan.ffn,
         num_layers=of.wan.layers, vace_layers=list(of.context_layers), vace_in_channels=wan.LATENTS.vace_in_channels,

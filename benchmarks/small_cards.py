@@ -108,7 +108,7 @@ class Run:
         network.register_forward_pre_hook(before)
 
     def ours(self, kind: str) -> None:
-        import folder_paths
+        import folder_paths  # pyright: ignore[reportMissingImports]
 
         folder_paths.add_model_folder_path("unet_gguf", str(self.comfy.folder / "models" / "diffusion_models"))
         folder_paths.folder_names_and_paths["unet_gguf"][1].add(".gguf")
@@ -152,13 +152,13 @@ class Run:
         return (SIZE["length"] - 1) // 4 + 1, SIZE["height"] // 8, SIZE["width"] // 8
 
     def comfyui_model(self, name: str) -> Any:
-        import comfy.sd
+        import comfy.sd  # pyright: ignore[reportMissingImports]
 
         return comfy.sd.load_diffusion_model(str(self.comfy.folder / "models" / "diffusion_models" / name))
 
     @staticmethod
     def sample(model: Any, latent: torch.Tensor, said: dict[str, Any]) -> None:
-        import comfy.samplers
+        import comfy.samplers  # pyright: ignore[reportMissingImports]
 
         conditions = [[[torch.zeros(1, 512, 4096), {"pooled_output": None, **said}]] for _ in range(2)]
         guider = comfy.samplers.CFGGuider(model)

@@ -82,9 +82,10 @@ class VacePlanWindows(Node):
                 io.Combo.Input(
                     "anchor_colour",
                     options=list(get_args(Anchor)),
-                    default="none",
+                    default="auto",
                     tooltip="Corrects the colours of later windows. shared: by how the model changed the frames that "
-                    "were handed over. first: also drawn to the first window.",
+                    "were handed over. first: also drawn to the first window. auto: first, where windows are made one "
+                    "by one. none: for a clip whose light is to change.",
                 ),
                 io.Boolean.Input("loop", default=False, tooltip="The end leads back to the beginning."),
                 io.String.Input(
@@ -244,8 +245,7 @@ def said_joining(joining: Joining) -> str:
     """How windows are joined, and what that promises."""
     if not joining.streams:
         return f"{joining.by}: all windows of a shot together, in the memory of all; none can be made again alone"
-    anchor = "" if joining.anchor == "none" else f", colours anchored: {joining.anchor}"
-    return f"{joining.by}{anchor}: window by window, in the memory of one; each can be made again alone"
+    return f"{joining}: window by window, in the memory of one; each can be made again alone"
 
 
 def read_keyframes(text: str) -> list[Keyframe]:

@@ -45,7 +45,7 @@ def main(folder: Path, steps: int, way: str, stop_after: float | None = None) ->
     copy_base(adapter, base)
     save_memory(base.blocks, adapter.context_blocks)
     processes = accelerator(cpu=True)
-    tuned = Tuned(base, adapter)
+    tuned = Tuned(base, adapter, dtype=torch.float32)  # whose sums differ by less than what the test tells apart
     encoder = Encoder(vae=tiny.vae(), encode_masks=wan.encode_masks)
     which = {"process": processes.process_index, "processes": processes.num_processes}
     fill_cache(folder / "examples", Drawn(), range(8), encoder, **which)

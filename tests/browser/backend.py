@@ -90,7 +90,7 @@ NODES = {
             "overlap": ["INT", {"default": 0, "min": 0, "max": 8192}],
             "prompts": PROMPT,
             "join_by": [["latents", "pinned", "pixels", "overlap", "pyramid"], {}],
-            "anchor_colour": [["none", "shared", "first"], {}],
+            "anchor_colour": [["auto", "none", "shared", "first"], {}],
             "loop": ["BOOLEAN", {"default": False}],
             "keyframes": ["STRING", {"default": ""}],
             "changes": PROMPT,

@@ -9,6 +9,7 @@ import { COLOURS, colourTypes } from "../../web/js/colours/types.mjs";
 import { CHINESE } from "../../web/js/words/chinese.mjs";
 import { runOf, saidBy } from "../../web/js/plan/said.mjs";
 import { bordersOf, drawnFrames, secondsOf, snapped, ticks } from "../../web/js/plan/scale.mjs";
+import { sorted } from "../../web/js/templates/sorted.mjs";
 import { boxAt } from "../../web/js/paths/motion.mjs";
 
 // The text after each of some deeds of a desk: [name of a method or setter, what it is given …].
@@ -56,6 +57,7 @@ const ANSWERS = {
   // Of a plan as the route answers it.
   plan: ({ plan }) => ({ borders: bordersOf(plan), drawn: drawnFrames(plan) }),
   snapped: ({ frames, group }) => snapped(frames, group),
+  templates: ({ found }) => sorted(found),
   seconds: ({ seconds }) => secondsOf(seconds),
   ticks: ({ ruler }) => ticks(ruler),
   chinese: () => Object.keys(CHINESE),

@@ -61,6 +61,19 @@ WORDS = {
     "gguf": ("Use Native Model", "Attach Adapter"),
     "box": ("Desk", "Layout to Video", "Compose Masks"),
 }
+BLUEPRINTS = {
+    "r2v": ("Reference to Video",),
+    "i2v": ("Move Anything",),
+    "inpaint": ("Inpaint Video", "Inpaint Video with Crop"),
+    "outpaint": ("Outpaint Video",),
+    "extend video": ("Extend Video",),
+    "replace": ("Replace Anything", "Replace Anything with Crop"),
+    "depth": ("Depth to Video",),
+    "pose": ("Pose to Video",),
+    "reference": ("Reference to Video",),
+    "crop": ("Inpaint Video with Crop", "Replace Anything with Crop"),
+}
+"""The single nodes that do that whole job."""
 OPTIONS = "[role=option]:visible"
 HEAD = """\
 # What artists type
@@ -76,9 +89,10 @@ The frontends find a node by its id, its display name and its search aliases, bu
 display name alone: names that are the word, then names that begin with it, then those that have it as a word, then \
 those that have it within a word; of equals the more often used, by a list that comes with the frontend and knows \
 ComfyUI's own nodes. A node that is found by an alias stands behind all of these (`calcAuxScores` of the 1.49.6 and \
-1.58.1 packages). So a word that five or more nodes and \
-blueprints of ComfyUI have in their names (mask, crop, lora, track, pose, depth, box, reference, replace) shows those \
-first, whatever aliases ours have, and ours all begin with VACE.
+1.58.1 packages). So the tasks that are one node are named as ComfyUI names its own, by what they do: Depth to Video \
+(VACE). A graph that holds one keeps it, whatever the pack calls it now. A word that five or more nodes of ComfyUI \
+have in their names (mask, crop, lora, track, box) shows those first: our other nodes all begin with VACE, and aliases \
+do not count there.
 
 | typed | right | {versions} |
 | --- | --- | {lines} |
@@ -106,11 +120,15 @@ def main() -> None:
 
 def place_of(studio: Studio, word: str) -> int:
     """The place of the first right node, from 1; 0 where none is listed."""
-    found = listed(studio, word)
-    rights = {f"VACE {name}" for name in WORDS[word]}
+    found = next(filter(None, (listed(studio, word) for _ in range(3))), [])
+    rights = set(rights_of(word))
     place = next((n for n, name in enumerate(found, 1) if name in rights), 0)
     print(word, place, found[:FIRST], flush=True)
     return place
+
+
+def rights_of(word: str) -> list[str]:
+    return [f"VACE {name}" for name in WORDS[word]] + [f"{name} (VACE)" for name in BLUEPRINTS.get(word, ())]
 
 
 def listed(studio: Studio, word: str) -> list[str]:
@@ -147,9 +165,9 @@ def text(places: dict[str, dict[str, int]], comfyui: str) -> str:
         lines=" | ".join("---" for _ in places),
     )
     rows = [
-        f"| {word} | {', '.join(f'VACE {name}' for name in rights)} | "
+        f"| {word} | {', '.join(rights_of(word))} | "
         f"{' | '.join(str(found[word] or 'not listed') for found in places.values())} |\n"
-        for word, rights in WORDS.items()
+        for word in WORDS
     ]
     return head + "".join(rows)
 

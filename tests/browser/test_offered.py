@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import uuid
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from browser.server import PACK, Server
 from browser.studio import EMPTY, Studio
 
 WORKFLOWS = sorted(path.stem for path in (PACK / "workflows").glob("*.json"))
+ORDER = re.findall('^  "(.+)",$', (PACK / "web/js/templates/order.mjs").read_text(encoding="utf-8"), re.MULTILINE)
 BLUEPRINTS = sorted((PACK / "subgraphs").glob("*.json"), key=lambda path: path.stem)
 NEWEST = kinds()[-1].split()[0]
 CARD = "[data-testid^='template-workflow-']"
@@ -60,6 +62,7 @@ def test_templates_are_in_the_browser_with_their_pictures(real, record):
             shown[name] = shown.get(name, False) or has_picture
     record(_named(server))["templates with their pictures"] = sum(shown.values())
     assert sorted(shown) == WORKFLOWS
+    assert list(shown) == ORDER
     assert [name for name, has_picture in shown.items() if not has_picture] == []
     studio.page.get_by_test_id("template-workflow-VACE Text to Video").click()
     studio.page.wait_for_function("() => app.graph._nodes.some(({ type }) => type === 'VaceTextToVideo')")
@@ -86,12 +89,25 @@ def test_every_blueprint_is_found_and_is_one_node(real, record):
     record(_named(server))["blueprints found and added"] = len(BLUEPRINTS)
 
 
+def test_a_saved_graph_keeps_its_blueprint_whatever_the_pack_calls_it_now(real):
+    _, studio = real
+    path, before = BLUEPRINTS[0], "VACE Control (One Node)"
+    graph = json.loads(path.read_text())
+    (definition,) = graph["definitions"]["subgraphs"]
+    renamed = path.read_text().replace(definition["id"], str(uuid.uuid4())).replace(path.stem, before)
+    studio.load(json.loads(renamed))
+    ((title, inside),) = studio.page.evaluate(INSIDE)
+    assert title == before
+    assert sorted(inside) == sorted(types_in(graph))
+    assert sorted(node["class_type"] for node in studio.prompt().values()) == sorted(types_in(graph))
+
+
 def _search_and_add(studio: Studio, name: str) -> None:
     """As a hand does it: double-click, type, take the entry of that name, click where it should be."""
     studio.page.mouse.dblclick(800, 500)
     studio.page.get_by_role("option").first.wait_for()
     studio.page.keyboard.type(name)
-    studio.page.get_by_role("option").filter(has_text=re.compile(rf"^\s*{name}\s*Blueprint")).click()
+    studio.page.get_by_role("option").filter(has_text=re.compile(rf"^\s*{re.escape(name)}\s*Blueprint")).click()
     studio.page.mouse.move(820, 420)
     studio.page.mouse.click(820, 420)
     studio.page.wait_for_function("() => app.graph._nodes.length === 1")

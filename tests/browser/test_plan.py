@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from browser.timelines import FOCUS, PLAN, UP, Timeline, opened
+from browser.timelines import FOCUS, PLAN, Timeline, opened
 
 pytest.importorskip("aiohttp")
 from browser.planned import FARTHEST, REFUSED, STOPPED
@@ -11,6 +11,17 @@ from browser.planned import FARTHEST, REFUSED, STOPPED
 FRAMES = 161
 RAN = """([clip, values]) => app.graph._nodes.find(({ type }) => type === 'VacePlanWindows')
   .onExecuted({ vace_plan: [{ values, clip, model: null }] })"""
+EXECUTED = """() => {
+  const output = { images: [{ filename: 'plan.png', subfolder: '', type: 'temp' }] };
+  for (const { id } of app.graph._nodes) {
+    const detail = { node: String(id), display_node: String(id), prompt_id: 'one', output };
+    app.api.dispatchEvent(new CustomEvent('executed', { detail }));
+  }
+  app.graph.setDirtyCanvas(true, true);
+}"""
+PICTURES = """() => app.graph._nodes.map(({ id, imgs, widgets }) =>
+  Boolean(imgs?.length || widgets?.some(({ name }) => name.startsWith('$$'))
+    || document.querySelector(`[data-node-id="${id}"] img`)))"""
 PEN = """([window, pixels]) => {
   const border = document.querySelector(`.vt-border[data-window='${window}']`);
   const { x, y, width, height } = border.getBoundingClientRect();
@@ -25,6 +36,10 @@ PEN = """([window, pixels]) => {
   tell('pointerup', pixels, 0);
 }"""
 SIZE = "() => [...app.graph._nodes[0].size]"
+LOW_EDGE = """() => {
+  const [node] = app.graph._nodes;
+  return app.canvas.canvas.getBoundingClientRect().top + node.pos[1] + app.canvas.ds.offset[1] + node.size[1];
+}"""
 
 
 START = ["0 53 f", "1 57 f", "2 61 f"]
@@ -67,11 +82,10 @@ def test_all_of_it_lies_in_the_node_at_its_default_size(studio, timeline):
             assert box["y"] + box["height"] <= outer["y"] + outer["height"]
     scroll = timeline.element.locator(".vt-scroll")
     assert scroll.evaluate("(one) => one.scrollWidth <= one.clientWidth && one.scrollHeight <= one.clientHeight + 1")
-    width, height = studio.page.evaluate(SIZE)
+    width, _ = studio.page.evaluate(SIZE)
     assert (width, outer["width"] < width) == (600, True)
     if not studio.nodes_2:  # there the page decides on the height
-        _, y = studio.page.evaluate("() => [...app.graph._nodes[0].pos]")
-        assert outer["y"] + outer["height"] <= y + UP + height + 1
+        assert outer["y"] + outer["height"] <= studio.page.evaluate(LOW_EDGE) + 1
 
 
 def test_a_border_is_dragged_by_latent_frames_and_typed_into_changes(studio, timeline):
@@ -175,6 +189,18 @@ def test_with_a_unit_the_plan_is_that_of_the_last_run(studio):
     timeline.press("Control+z")
     timeline.becomes("", timeline.read)
     timeline.becomes(True, lambda: timeline.summary().startswith("81 frames at 8 fps"))
+
+
+def test_the_picture_of_a_run_does_not_say_the_plan_a_second_time(studio):
+    timeline = opened(studio, PLAN, ("PreviewAny", 1100, 60))
+    timeline.becomes(START, timeline.windows)
+    before = studio.page.evaluate(SIZE)
+    studio.page.evaluate(EXECUTED)
+    timeline.becomes([False, True], studio.page.evaluate, PICTURES)
+    studio.settle()
+    assert studio.page.evaluate(PICTURES) == [False, True]
+    assert studio.page.evaluate(SIZE) == before
+    assert studio.trouble() == []
 
 
 def test_it_goes_into_no_file_and_no_prompt(studio, timeline):

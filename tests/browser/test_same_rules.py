@@ -21,6 +21,7 @@ from box_paths import box_paths
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tools.workflows.shipped import everything
 from vace_core.errors import InputError
 from vace_core.inputs.box_paths import paths_from_json, paths_to_json
 from vace_core.inputs.layout import boxes
@@ -28,6 +29,7 @@ from vace_core.models.wan.dit import GRID
 from vace_core.sampling.planning import plan_windows
 
 RULES = Path(__file__).with_name("rules.mjs")
+WORKFLOWS = Path(__file__).parents[2] / "workflows"
 slow = settings(max_examples=12, deadline=None, derandomize=True)
 
 
@@ -159,3 +161,10 @@ def _is_read(text: str) -> bool:
     except InputError:
         return False
     return True
+
+
+def test_templates_are_shown_in_the_order_of_the_page_and_those_of_others_stay_as_they_are():
+    names = sorted(path.stem for path in WORKFLOWS.glob("*.json"))
+    other = ["b", "a"]
+    (found,) = ask({"ask": "templates", "found": {"mine": ["my own", *names], "other": other}})
+    assert found == {"mine": [*(graph.title for graph in everything()), "my own"], "other": other}

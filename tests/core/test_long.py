@@ -331,7 +331,7 @@ def test_the_step_of_a_join_fades_in_before_frames_that_are_led_up_to(model, con
 
 def test_an_anchor_changes_later_windows_alone(model, control):
     first = make_window(job(model, control, joining=Joining(anchor="first")), 0)
-    plain = make_window(job(model, control), 0)
+    plain = make_window(job(model, control, joining=Joining(anchor="none")), 0)
     assert torch.equal(first.frames, plain.frames)
     assert first.handed is not None
     made = {

@@ -138,7 +138,11 @@ def test_windows_have_seeds_and_strengths_of_their_own():
 
 
 def test_how_windows_are_joined_by_default():
-    assert (Joining().by, Joining().anchor, Joining().fade) == ("latents", "none", 0)
+    assert (Joining().by, Joining().anchored, Joining().fade) == ("latents", "first", 8)
+    assert str(Joining()) == "latents, colours anchored: first, steps fade out over 8 frames"
+    # Windows that are denoised together have one colour already, and no step.
+    assert Joining(by="overlap").anchored == "none"
+    assert str(Joining(by="overlap")) == "overlap"
     assert [Joining(by=by).streams for by in ("pixels", "pinned", "latents", "overlap", "pyramid")] == [True] * 3 + [
         False
     ] * 2

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tools.workflows import templates_models
-from tools.workflows.blueprints import ONE_NODE
+from tools.workflows.blueprints import OF_VACE
 from tools.workflows.parts import LORA
 from tools.workflows.shipped import AT_ONCE, PROMPTS, SUBGRAPHS, WITH_FILES, WITH_NEWER_CORE, WITH_PACKS
 
@@ -58,11 +58,17 @@ WITH_LORA = "with a LoRA"
 """How the workflow of LoRA is run a second time, on one that lies in ComfyUI's folder."""
 
 BLUEPRINTS_LIKE = {
-    "VACE Control": "VACE Scribble",
-    "VACE Inpaint with Crop": "VACE Crop and Stitch",
-    "VACE Swap Anything with Crop": "VACE Swap Anything",
+    "Control to Video": "VACE Scribble",
+    "Depth to Video": "VACE Depth",
+    "Extend Video": "VACE Extend",
+    "Inpaint Video with Crop": "VACE Crop and Stitch",
+    "Inpaint Video": "VACE Inpaint",
+    "Outpaint Video": "VACE Outpaint",
+    "Pose to Video": "VACE Pose",
+    "Replace Anything with Crop": "VACE Swap Anything",
+    "Replace Anything": "VACE Swap Anything",
 }  # without the end of the name
-"""The workflow that does what a blueprint does, where it has another name."""
+"""The workflow that does what a blueprint does, where it is not VACE and its name."""
 CROPPED = "VaceCropVideo"
 
 
@@ -115,8 +121,8 @@ def runs() -> Iterator[Run]:
             needs=NEWER if make in WITH_NEWER_CORE else "",
         )
     for path in sorted(SUBGRAPHS.glob("*.json")):
-        name = path.stem.removesuffix(ONE_NODE)
-        like = BLUEPRINTS_LIKE.get(name, name)
+        name = path.stem.removesuffix(OF_VACE)
+        like = BLUEPRINTS_LIKE.get(name, f"VACE {name}")
         blueprint = json.loads(path.read_text(encoding="utf-8"))
         prompt = around(blueprint, frozen(like))
         crops = CROPPED in kinds_of(prompt) and CROPPED not in kinds_of(frozen(like))

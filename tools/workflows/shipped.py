@@ -20,6 +20,7 @@ from .page import page
 WORKFLOWS = ROOT / "workflows"
 SUBGRAPHS = ROOT / "subgraphs"
 PAGE = ROOT / "docs" / "workflows.md"
+ORDER = ROOT / "web" / "js" / "templates" / "order.mjs"
 RESULTS = ROOT / "benchmarks" / "results" / "workflows.json"
 PROMPTS = ROOT / "tests" / "workflows" / "prompts"
 
@@ -92,7 +93,7 @@ def everything() -> list[Graph]:
 
 def files() -> dict[Path, str]:
     """What is written where."""
-    found: dict[Path, str] = {}
+    found: dict[Path, str] = {ORDER: order()}
     for graph in everything():
         found[WORKFLOWS / f"{graph.title}.json"] = written(graph.workflow())
         found[PROMPTS / f"{graph.title}.json"] = written(graph.prompt())
@@ -103,6 +104,15 @@ def files() -> dict[Path, str]:
     results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.is_file() else []
     found[PAGE] = page(*groups, single, results=results)
     return found
+
+
+def order() -> str:
+    """The order in which the dialog of templates shows them."""
+    names = "".join(f"  {json.dumps(graph.title)},\n" for graph in everything())
+    return (
+        "// The templates: what runs at once, what needs models, what needs other packs or a newer ComfyUI.\n"
+        f"// `python -m tools.workflows` writes this.\n\nexport const ORDER = [\n{names}];\n"
+    )
 
 
 def written(data: Any) -> str:

@@ -94,10 +94,7 @@ def window_rows(plan: Plan | None, wanted: Wanted) -> list[tuple[str, str]]:
     more = len(rows) - _MOST_ROWS
     if more > 1:
         rows = [*rows[:_MOST_ROWS], ("", f"and {more} more, which vace plan shows")]
-    anchor = wanted.anchor_colour.value
-    said = wanted.join_by.value + ("" if anchor == "none" else f", colours anchored: {anchor}")
-    said += f", steps fade out over {wanted.fade_joins} frames" if wanted.fade_joins else ""
-    return [*rows, ("joined by", said)]
+    return [*rows, ("joined by", str(_joining(wanted)))]
 
 
 def one_pass(request: Request, plan: Plan | None) -> Request:

@@ -25,6 +25,7 @@ class JoinName(str, Enum):
 class AnchorName(str, Enum):
     """The names of `pipeline.windowed.Anchor`."""
 
+    auto = "auto"
     none = "none"
     shared = "shared"
     first = "first"
@@ -81,18 +82,19 @@ class Windows:
         AnchorName,
         Option(
             help="Correct the colours of later windows by how the model changed the frames that were handed over "
-            "(shared), and draw them to those of the first window (first).",
+            "(shared), and draw them to those of the first window (first). auto: first, where windows are made one by "
+            "one; none for a clip whose light is to change.",
             rich_help_panel=PANEL,
         ),
-    ] = AnchorName.none
+    ] = AnchorName.auto
     fade_joins: Annotated[
         int,
         Option(
             min=0,
-            help="New frames over which the step fades out that a join leaves, such as 8; 0 = it is left as it is.",
+            help="New frames over which the step fades out that a join leaves; 0 = it is left as it is.",
             rich_help_panel=PANEL,
         ),
-    ] = 0
+    ] = 8
 
     def cuts(self, frames: int, most: int | None) -> bool:
         """Whether a clip goes by windows.

@@ -24,7 +24,7 @@ from .anchor import Colours, colours_of, drawn_to_first, faded, faded_in, matche
 from .parts import Parts, keeping, window_unit
 
 JoinBy = Literal["pixels", "pinned", "latents", "overlap", "pyramid"]
-Anchor = Literal["none", "shared", "first"]
+Anchor = Literal["auto", "none", "shared", "first"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,17 +43,19 @@ class Joining:
             "pyramid" = the same, weights rising up to the middle of a window.
         anchor: Colours of later windows, where they are handed over. "none"; "shared" = corrected by how the model
             changed the frames that were handed over; "first" = also drawn to the colours of the first window, the more
-            the further into the window.
+            the further into the window; "auto" = "first" where windows are made one by one, of all strategies that
+            were measured the one whose colours drift least (docs/windows.md).
         fade: New frames over which the step fades out that is left between the frames handed over and the new ones, as
-            `anchor.faded`, and in towards frames that a window leads up to; 0 = it is left as it is.
+            `anchor.faded`, and in towards frames that a window leads up to; 0 = it is left as it is. Windows that are
+            denoised together have no such step.
 
     Raises:
         InputError: there is no such strategy, none of these anchors, or a fade below 0.
     """
 
     by: JoinBy = "latents"
-    anchor: Anchor = "none"
-    fade: int = 0
+    anchor: Anchor = "auto"
+    fade: int = 8
 
     def __post_init__(self) -> None:
         check_whole("The fade", self.fade, least=0)
@@ -69,7 +71,7 @@ class Joining:
                     value=value,
                     known=", ".join(known),
                 )
-        if not self.streams and self.anchor != "none":
+        if not self.streams and self.anchored != "none":
             raise InputError(
                 "anchor-together",
                 'Windows are joined by "{by}" and anchored to "{anchor}". Windows that are denoised together have one '
@@ -82,6 +84,21 @@ class Joining:
     def streams(self) -> bool:
         """Whether windows are made one by one."""
         return self.by not in ("overlap", "pyramid")
+
+    @property
+    def anchored(self) -> Anchor:
+        """The anchor that "auto" stands for, or the one that was asked for."""
+        if self.anchor != "auto":
+            return self.anchor
+        return "first" if self.streams else "none"
+
+    def __str__(self) -> str:
+        parts = [self.by]
+        if self.anchored != "none":
+            parts.append(f"colours anchored: {self.anchored}")
+        if self.streams and self.fade:
+            parts.append(f"steps fade out over {self.fade} frames")
+        return ", ".join(parts)
 
     def check_streams(self, what: str) -> None:
         """Validate that windows are made one by one, which `what` (such as "redone alone") needs.
@@ -211,7 +228,7 @@ def make_window(
     handed = None
     if shared_after and number + 1 < len(plan):
         first = None
-        if job.joining.anchor == "first":
+        if job.joining.anchored == "first":
             first = before.first if before is not None and before.first is not None else colours_of(shown)
         cells = grid.latent_frames(shared_after) - grid.shortest[1]
         tail = None if latents is None or not cells else latents[:, :, -cells:].clone()
@@ -291,7 +308,7 @@ def _held(job: WindowedJob, vcu: VideoConditionUnit, frames: Tensor, tail: Tenso
 def _correction(job: WindowedJob, before: HandOver | None, after: Tensor | None) -> Callable[[Tensor], Tensor] | None:
     """How the colours of a window are corrected before kept pixels are put back."""
     joining = job.joining
-    anchored = before is not None and joining.anchor != "none"
+    anchored = before is not None and joining.anchored != "none"
     if not anchored and (not joining.fade or (before is None and after is None)):
         return None
 

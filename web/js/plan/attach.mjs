@@ -36,8 +36,15 @@ export function attachTimeline(node, { app, api }) {
   });
   widget.serialize = false;
   grow(node, WIDTH);
+  hidePicture(node);
   listen(host, editor);
   forwardToGraph(editor.element, app);
+}
+
+// The picture of a run says what the time line says. Whoever has no time line, or asks the server, still gets it.
+function hidePicture(node) {
+  node.hideOutputImages = true; // Nodes 2.0 looks here
+  Object.defineProperty(node, "imgs", { configurable: true, get: () => undefined, set: () => {} }); // the canvas here
 }
 
 function grow(node, width = 0) {
