@@ -26,8 +26,12 @@ class Colours:
 
 def colours_of(frames: Tensor) -> Colours:
     """The colours of frames `(B, 3, T, H, W)`."""
-    pixels = frames.double().transpose(0, 1).flatten(1)
-    return Colours(mean=pixels.mean(1), spread=pixels.std(1))
+    # Frame by frame: all of a long window in double precision would take more memory than sampling it.
+    count = frames[:, 0].numel()
+    each = frames.unbind(2)
+    mean = torch.stack([frame.double().sum((0, 2, 3)) for frame in each]).sum(0) / count
+    square = torch.stack([(frame.double() - mean.view(1, 3, 1, 1)).square().sum((0, 2, 3)) for frame in each]).sum(0)
+    return Colours(mean=mean, spread=(square / (count - 1)).sqrt())
 
 
 def faded(made: Tensor, handed: Tensor, frames: int) -> Tensor:
@@ -101,11 +105,12 @@ def drawn_to_first(made: Tensor, first: Colours, shared: int) -> Tensor:
     own = colours_of(new)
     gain = (first.spread / own.spread.clamp(min=1e-9)).clamp(1 / _MOST_GAIN, _MOST_GAIN)
     shift = (first.mean - own.mean).clamp(-_MOST_SHIFT, _MOST_SHIFT)
-    whole = _changed(new, gain, own.mean + shift - gain * own.mean)
-    weights = torch.linspace(0, 1, new.shape[2] + 1)[1:].to(new).view(1, 1, -1, 1, 1)
-    return torch.cat([made[:, :, :shared], torch.lerp(new, whole, weights)], dim=2)
+    result, count = made.clone(), new.shape[2]
+    for number, frame in enumerate(result[:, :, shared:].split(1, dim=2), start=1):
+        frame.lerp_(_changed(frame, gain, own.mean + shift - gain * own.mean), number / count)
+    return result
 
 
 def _changed(frames: Tensor, gain: Tensor, shift: Tensor) -> Tensor:
     shape = (1, 3, 1, 1, 1)
-    return (frames * gain.to(frames).view(shape) + shift.to(frames).view(shape)).clamp(-1, 1)
+    return (frames * gain.to(frames).view(shape)).add_(shift.to(frames).view(shape)).clamp_(-1, 1)
