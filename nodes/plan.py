@@ -74,7 +74,7 @@ class VacePlanWindows(Node):
                 io.Combo.Input(
                     "join_by",
                     options=list(get_args(JoinBy)),
-                    default="latents",
+                    default=Joining().by,
                     tooltip="What a window hands over to the next: latents, its last latents; pinned, its last frames, "
                     "held in every step; pixels, its last frames. Such windows are made one by one. overlap and "
                     "pyramid denoise all of them together, in the memory of all.",
@@ -82,7 +82,7 @@ class VacePlanWindows(Node):
                 io.Combo.Input(
                     "anchor_colour",
                     options=list(get_args(Anchor)),
-                    default="auto",
+                    default=Joining().anchor,
                     tooltip="Corrects the colours of later windows. shared: by how the model changed the frames that "
                     "were handed over. first: also drawn to the first window. auto: first, where windows are made one "
                     "by one. none: for a clip whose light is to change.",

@@ -105,9 +105,10 @@ def drawn_to_first(made: Tensor, first: Colours, shared: int) -> Tensor:
     own = colours_of(new)
     gain = (first.spread / own.spread.clamp(min=1e-9)).clamp(1 / _MOST_GAIN, _MOST_GAIN)
     shift = (first.mean - own.mean).clamp(-_MOST_SHIFT, _MOST_SHIFT)
+    offset = own.mean + shift - gain * own.mean
     result, count = made.clone(), new.shape[2]
     for number, frame in enumerate(result[:, :, shared:].split(1, dim=2), start=1):
-        frame.lerp_(_changed(frame, gain, own.mean + shift - gain * own.mean), number / count)
+        frame.lerp_(_changed(frame, gain, offset), number / count)
     return result
 
 
