@@ -28,7 +28,10 @@ class LiveBytes(TorchDispatchMode):
         self.given, self.live, self.now, self.peak = set(), {}, 0, 0
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        self.given |= {x.untyped_storage()._cdata for x in tree_leaves(args) if isinstance(x, torch.nn.Parameter)}
+        for storage in (x.untyped_storage() for x in tree_leaves(args) if isinstance(x, torch.nn.Parameter)):
+            if storage._cdata not in self.given:
+                self.given.add(storage._cdata)
+                weakref.finalize(storage, self.given.discard, storage._cdata)  # its address is given to others then
         made = function(*args, **(kwargs or {}))
         for tensor in (x for x in tree_leaves(made) if isinstance(x, torch.Tensor)):
             storage = tensor.untyped_storage()
