@@ -280,17 +280,17 @@ def test_blending_weighs_what_windows_say_of_shared_latents():
 
 def test_colours_are_corrected_by_how_shared_frames_were_changed():
     true = clip(9) * 0.5
-    made = (true * 0.9 + 0.05).clone()
-    assert (matched_on_shared(made, true[:, :, :5]) - true).abs().max() < 1e-5
-    assert torch.equal(matched_on_shared(true, true[:, :, :5]), true)  # nothing was generated, so nothing is known
+    made = true * 0.9 + 0.05
+    assert (matched_on_shared(made.clone(), true[:, :, :5]) - true).abs().max() < 1e-5
+    assert torch.equal(matched_on_shared(true.clone(), true[:, :, :5]), true)  # nothing was generated, so nothing is known
     noise = clip(9, seed=5) * 0.1
-    assert (matched_on_shared(noise, true[:, :, :5]).std() / noise.std()).item() == pytest.approx(1, abs=0.02)
+    assert (matched_on_shared(noise.clone(), true[:, :, :5]).std() / noise.std()).item() == pytest.approx(1, abs=0.02)
 
 
 def test_colours_are_drawn_to_the_first_window_more_and_more():
     true = clip(9) * 0.5
     made = true * 0.9 + 0.05
-    drawn = drawn_to_first(made, colours_of(true[:, :, 5:]), 5)
+    drawn = drawn_to_first(made.clone(), colours_of(true[:, :, 5:]), 5)
     assert torch.equal(drawn[:, :, :5], made[:, :, :5])
     errors = (drawn - true).abs().mean((0, 1, 3, 4))[5:].tolist()
     assert errors == sorted(errors, reverse=True)
@@ -300,11 +300,11 @@ def test_colours_are_drawn_to_the_first_window_more_and_more():
 def test_the_step_of_a_join_fades_out_behind_it(model, control):
     handed = noise_of(1, 3, 2, 8, 8)
     made = torch.cat([handed + 0.2, noise_of(1, 3, 4, 8, 8, seed=1)], dim=2)
-    found = faded(made, handed, 2)
+    found = faded(made.clone(), handed, 2)
     away = (found - made)[0, 0, :, 0, 0].tolist()
     assert away == pytest.approx([0, 0, -0.2, -0.1, 0, 0], abs=1e-6)  # nothing of the frames that were handed over
     assert faded(made, handed, 0) is made
-    assert torch.equal(faded(made, handed, 9), faded(made, handed, 4))
+    assert torch.equal(faded(made.clone(), handed, 9), faded(made.clone(), handed, 4))
     plain, soft = (list(stream(job(model, control, joining=Joining(fade=fade)))) for fade in (0, 3))
     assert torch.equal(soft[0].frames, plain[0].frames)
     assert not torch.equal(soft[1].frames[:, :, :3], plain[1].frames[:, :, :3])
@@ -314,7 +314,7 @@ def test_the_step_of_a_join_fades_out_behind_it(model, control):
 def test_the_step_of_a_join_fades_in_before_frames_that_are_led_up_to(model, control):
     following = noise_of(1, 3, 2, 8, 8)
     made = torch.cat([noise_of(1, 3, 4, 8, 8, seed=1), following + 0.2], dim=2)
-    away = (faded_in(made, following, 2) - made)[0, 0, :, 0, 0].tolist()
+    away = (faded_in(made.clone(), following, 2) - made)[0, 0, :, 0, 0].tolist()
     assert away == pytest.approx([0, 0, -0.1, -0.2, 0, 0], abs=1e-6)
     unit, plan = tasks.control(clip(41), prompt="a red fox"), planned(41, window=17)
     whole = list(stream(job(model, unit, plan)))
@@ -386,7 +386,7 @@ def test_colours_that_drifted_a_little_come_back_exactly_and_no_further_than_a_d
     handed = noise_of(1, 3, 2, 8, 8)
     gains, shifts = (torch.tensor(one).view(1, 3, 1, 1, 1) for one in ([1.1, 0.9, 1.2], [0.05, -0.08, 0.02]))
     made = torch.cat([(handed - shifts) / gains, noise_of(1, 3, 3, 8, 8, seed=1)], dim=2)
-    found = matched_on_shared(made, handed)
+    found = matched_on_shared(made.clone(), handed)
     assert torch.allclose(found[:, :, :2], handed, atol=1e-5)
     assert torch.allclose(found, (made * gains + shifts).clamp(-1, 1), atol=1e-5)
     for gain, limited in ((1.5, 1.25), (0.5, 0.8)):
@@ -401,14 +401,14 @@ def test_colours_are_measured_on_sixty_four_pixels_at_least(pixels: int, matched
     handed = noise_of(1, 3, 2, 8, 8)
     made = handed.clone()
     made[0, 1].view(-1)[:pixels] += 0.05  # of one channel: the others are measured there, too
-    assert torch.equal(matched_on_shared(made, handed), made) != matched
+    assert torch.equal(matched_on_shared(made.clone(), handed), made) != matched
 
 
 def test_what_is_drawn_to_the_first_window_is_drawn_wholly_at_its_last_frame():
     first = noise_of(1, 3, 4, 8, 8)
     colours = colours_of(first)
     made = torch.cat([noise_of(1, 3, 2, 8, 8, seed=2), first + 0.08], dim=2)
-    found = drawn_to_first(made, colours, 2)
+    found = drawn_to_first(made.clone(), colours, 2)
     assert torch.equal(found[:, :, :2], made[:, :, :2])
     for n in range(4):
         assert torch.allclose(found[:, :, 2 + n], first[:, :, n] + 0.08 * (1 - (n + 1) / 4), atol=1e-5)

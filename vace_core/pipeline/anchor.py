@@ -3,6 +3,9 @@
 What is compared are the same pixels twice: the frames that two windows share, as they were handed over and as the
 later window generated them itself. So what a window shows plays no part, only how the model changes it. Handed over
 are corrected frames, hence every window is held to the first one. Matching to the window before would follow a drift.
+
+All that corrects a window changes its frames in place, one by one: a copy of a window takes more than what it is
+handed over and what is read of its film together.
 """
 
 from __future__ import annotations
@@ -35,43 +38,48 @@ def colours_of(frames: Tensor) -> Colours:
 
 
 def faded(made: Tensor, handed: Tensor, frames: int) -> Tensor:
-    """Frames `(B, 3, T, H, W)` that go on from those handed over without a step, which fades out behind them.
+    """`made`, changed in place: it goes on from the frames handed over without a step, which fades out behind them.
 
     A window decodes the last frame that it was handed over a little differently from the window that made it. That
     difference is added to the new frames, all of it to the first, less to each that follows.
 
     Args:
-        made: What the model generated, in −1..1.
+        made: Frames `(B, 3, T, H, W)` that the model generated, in −1..1.
         handed: `(B, 3, n, H, W)`, what its first frames are.
         frames: New frames that are changed; 0 = none.
     """
     count = handed.shape[2]
-    frames = min(frames, made.shape[2] - count)
-    if frames < 1:
-        return made
-    gap = handed[:, :, -1:] - made[:, :, count - 1 : count]
-    weights = 1 - torch.arange(frames, device=made.device, dtype=made.dtype) / frames
-    result = made.clone()
-    result[:, :, count : count + frames] += gap * weights.view(1, 1, -1, 1, 1)
-    return result.clamp_(-1, 1)
+    _add_fading(made[:, :, count:], handed[:, :, -1] - made[:, :, count - 1], frames)
+    return made
 
 
 def faded_in(made: Tensor, following: Tensor, frames: int) -> Tensor:
-    """The same towards the end: frames `(B, 3, T, H, W)` that lead up to `following`, the last, without a step.
+    """The same towards the end: `made`, changed in place, leads up to `following`, the last, without a step.
 
     Args:
         made: As `faded`.
         following: `(B, 3, n, H, W)`, what its last frames are.
         frames: As `faded`; those before `following`.
     """
-    return faded(made.flip(2), following.flip(2), frames).flip(2)
+    begin = made.shape[2] - following.shape[2]
+    new = made[:, :, :begin]
+    _add_fading(new[:, :, max(begin - frames, 0) :], following[:, :, 0] - made[:, :, begin], frames, rising=True)
+    return made
+
+
+def _add_fading(new: Tensor, gap: Tensor, frames: int, *, rising: bool = False) -> None:
+    """Adds `gap` `(B, 3, H, W)` to frames, all of it to the first and less to each that follows; or rising to all."""
+    frames = min(frames, new.shape[2])
+    for number in range(frames):
+        frame = new[:, :, frames - 1 - number if rising else number]
+        frame.add_(gap, alpha=1 - number / frames).clamp_(-1, 1)
 
 
 def matched_on_shared(made: Tensor, handed: Tensor) -> Tensor:
-    """Frames `(B, 3, T, H, W)` with the colours that `handed` has in its frames, the first ones of `made`.
+    """`made`, changed in place: with the colours that `handed` has in its frames, the first ones of `made`.
 
     Args:
-        made: What the model generated, in −1..1.
+        made: Frames `(B, 3, T, H, W)` that the model generated, in −1..1.
         handed: `(B, 3, n, H, W)`, what these frames are. Pixels that are equal were not generated and tell nothing.
     """
     shared = made[:, :, : handed.shape[2]]
@@ -88,11 +96,13 @@ def matched_on_shared(made: Tensor, handed: Tensor) -> Tensor:
         ratio = (b.square().mean() / a.square().mean().clamp(min=1e-9)).sqrt()
         gains[channel] = 1 + agreement.square() * (ratio.clamp(1 / _MOST_GAIN, _MOST_GAIN) - 1)
         shifts[channel] = (theirs.mean() - gains[channel] * ours.mean()).clamp(-_MOST_SHIFT, _MOST_SHIFT)
-    return _changed(made, gains, shifts)
+    for frame in made.split(1, dim=2):
+        frame.copy_(_changed(frame, gains, shifts))
+    return made
 
 
 def drawn_to_first(made: Tensor, first: Colours, shared: int) -> Tensor:
-    """Frames drawn to the colours of the first window: not at all where shared ones end, wholly at the last frame.
+    """`made`, changed in place: drawn to the first window's colours, not at all where shared frames end, wholly at last.
 
     Args:
         made: `(B, 3, T, H, W)` in −1..1.
@@ -106,10 +116,10 @@ def drawn_to_first(made: Tensor, first: Colours, shared: int) -> Tensor:
     gain = (first.spread / own.spread.clamp(min=1e-9)).clamp(1 / _MOST_GAIN, _MOST_GAIN)
     shift = (first.mean - own.mean).clamp(-_MOST_SHIFT, _MOST_SHIFT)
     offset = own.mean + shift - gain * own.mean
-    result, count = made.clone(), new.shape[2]
-    for number, frame in enumerate(result[:, :, shared:].split(1, dim=2), start=1):
+    count = new.shape[2]
+    for number, frame in enumerate(new.split(1, dim=2), start=1):
         frame.lerp_(_changed(frame, gain, offset), number / count)
-    return result
+    return made
 
 
 def _changed(frames: Tensor, gain: Tensor, shift: Tensor) -> Tensor:

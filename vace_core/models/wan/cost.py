@@ -76,7 +76,7 @@ def peak_of_vae(vae: VaeSizes, size: Sequence[int], bytes_per_number: int, tile:
         now = min(height, tile + 2 * TILE_RIM) * min(width, tile + 2 * TILE_RIM)
         kept = int(whole * (1 + 2 * KEPT_RIM / tile) ** 2)
     features = (DECODE_KEPT * kept + (DECODE_TENSORS - DECODE_KEPT) * now) * vae.width * bytes_per_number
-    return features + 2 * num_frames * whole * 3 * 4  # the decoded clip, twice
+    return features + num_frames * whole * 3 * 4  # and the decoded clip
 
 
 def _block_flop(sizes: WanSizes, tokens: int, text_tokens: int) -> int:

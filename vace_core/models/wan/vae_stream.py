@@ -87,18 +87,17 @@ class WanVae:
         windows = [_DecodeWindow(self.network, tile, height, width) for tile in tiles(window, self.tile, GRID.pixels)]
         raw = self._place(LATENTS.process_out(latents))
         memory: Memory = {}
-        parts: list[Tensor] = []
-        for k in range(t):
+        # One clip from the beginning: parts that are joined in the end would hold it twice.
+        frames = torch.empty(b, 3, GRID.pixel_frames(t), window.height, window.width, device=latents.device)
+        for k, chunk in _frame_chunks(frames.shape[2]):
             features = self.network.decoder.start(self.network.conv2(raw[:, :, k : k + 1], memory), memory)
-            frames = torch.empty(b, 3, 1 if k == 0 else GRID.frames, window.height, window.width, device=latents.device)
             for tile in windows:
                 at = tile.window
                 rows = slice(at.top - window.top, at.bottom - window.top)
                 columns = slice(at.left - window.left, at.right - window.left)
-                frames[..., rows, columns] = tile(features).float().clamp_(-1, 1)
-            parts.append(frames)
+                frames[:, :, chunk, rows, columns] = tile(features).float().clamp_(-1, 1)
             report_chunk(on_chunk, k + 1, t)
-        return torch.cat(parts, dim=2)
+        return frames
 
     def _stages_for(self, frames: Tensor, content: Box | None) -> Callable[[int, Tensor], Tensor]:
         """How the layers up to the last halving are computed: whole, in tiles, or in a window on gray."""
