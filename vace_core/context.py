@@ -94,8 +94,8 @@ def encode_context(
     vae.grid.check(vcu.num_frames, vcu.height, vcu.width)
     size = {"frames": vcu.num_frames, "height": vcu.height, "width": vcu.width}
     check_room(vcu.roles.numel() * (UNIT - 1), "The clip", **size)
-    inactive, reactive = vcu.decouple()
-    halves = [vae.encode(half, content=content_box(half), on_chunk=on_chunk) for half in (inactive, reactive)]
+    # One after the other, so that no more than one half is held at a time.
+    halves = [_encode_half(vcu.inactive, vae, on_chunk), _encode_half(vcu.reactive, vae, on_chunk)]
     video = torch.cat([*halves, encode_masks(vcu.masks).to(halves[0].device)], dim=1)
     pictures = [_encode_reference(picture, vae, video.shape[1]) for picture in vcu.references]
     context = torch.cat([*pictures, video], dim=2)
@@ -105,12 +105,18 @@ def encode_context(
 
 def content_box(frames: Tensor) -> Box | None:
     """The smallest box outside of which all `frames` `(B, 3, T, H, W)` are gray; None where that is the whole frame."""
-    used = (frames != 0).flatten(0, 2).any(dim=0)
+    used = torch.zeros(frames.shape[-2:], dtype=torch.bool, device=frames.device)
+    for frame in frames.unbind(2):
+        used |= (frame != 0).flatten(0, 1).any(dim=0)
     if not bool(used.any()):
         return EMPTY
     rows, columns = used.any(dim=1).nonzero().flatten(), used.any(dim=0).nonzero().flatten()
     box = Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
     return None if box == Box(0, 0, *reversed(frames.shape[-2:])) else box
+
+
+def _encode_half(frames: Tensor, vae: VideoVae, on_chunk: OnChunk | None) -> Tensor:
+    return vae.encode(frames, content=content_box(frames), on_chunk=on_chunk)
 
 
 def _encode_reference(picture: Tensor, vae: VideoVae, channels: int) -> Tensor:

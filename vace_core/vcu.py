@@ -160,13 +160,19 @@ class VideoConditionUnit:
     def _followed(self) -> Tensor:
         return self._generated & ((self.roles & FOLLOW) != 0)
 
-    def decouple(self) -> tuple[Tensor, Tensor]:
-        """Concept decoupling: `(inactive, reactive)`, each `(B, 3, T, H, W)`, the kept and the generated part.
+    @property
+    def inactive(self) -> Tensor:
+        """The kept part of `frames`, `(B, 3, T, H, W)`, and gray (0) elsewhere. Source: VACE, section 3.2."""
+        return _pick(self._kept, self.source, None, self.roles)
 
-        Their sum is `frames`; gray (0) elsewhere. Source: VACE, section 3.2.
-        """
-        inactive = _pick(self._kept, self.source, None, self.roles)
-        return inactive.contiguous(), _pick(self._followed, self.control, None, self.roles).contiguous()
+    @property
+    def reactive(self) -> Tensor:
+        """The generated part of `frames`, as `inactive`."""
+        return _pick(self._followed, self.control, None, self.roles)
+
+    def decouple(self) -> tuple[Tensor, Tensor]:
+        """Concept decoupling: `(inactive, reactive)`, whose sum is `frames`."""
+        return self.inactive, self.reactive
 
     def sequence(self) -> tuple[Tensor, Tensor]:
         """Frames and masks as in the paper's Table 1, references in front: `(B, 3, R+T, H, W)`, `(B, 1, R+T, H, W)`."""

@@ -25,7 +25,7 @@ UNTOLD = 32 << 30
 
 # Bytes that one pixel of a clip takes.
 FRAMES = 12  # three numbers in float32
-UNIT = 29  # a unit on its way to a model: roles, the mask in float32, and both halves as frames
+UNIT = 17  # a unit on its way to a model: roles, the mask in float32, and one of its halves as frames
 
 # What every model takes: lengths of 8n + 1, sides of multiples of 32.
 _LENGTH, _SIDE = 8, 32

@@ -61,7 +61,7 @@ def contact_sheet(
             columns=columns,
         )
     # The frames that are shown: a unit of them, and its clips; and for every pixel of all frames whether it is kept.
-    pixel = min(columns, vcu.num_frames) * (UNIT + 2 * FRAMES) + 4 * vcu.num_frames
+    pixel = min(columns, vcu.num_frames) * (UNIT + 3 * FRAMES) + 4 * vcu.num_frames
     check_room(pixel * vcu.height * vcu.width, "The contact sheet", height=vcu.height, width=vcu.width)
     shares = role_shares(vcu)
     shown = _worth_seeing(vcu, columns)
