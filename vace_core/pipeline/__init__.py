@@ -137,8 +137,11 @@ def finish(
     box = (generated_box(vcu) or whole).grown(RING if compares else 0, vcu.height, vcu.width)
     made = vae.decode(latents, window=None if box == whole else box, on_chunk=on_chunk)
     check_finite(made, "Decoding", VAE_ADVICE)
-    canvas = vcu.source.clone()
-    canvas[..., box.top : box.bottom, box.left : box.right] = made.to(canvas.device)
+    canvas = made.to(vcu.source.device)
+    if box != whole:
+        canvas = vcu.source.clone()
+        canvas[..., box.top : box.bottom, box.left : box.right] = made.to(canvas.device)
+    del made
     if correct is not None:
         canvas = correct(canvas)
     result = composite_vcu(canvas, vcu, feather=feather, match_colour=match_colour, blend_mode=blend_mode)
