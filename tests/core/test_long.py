@@ -282,7 +282,8 @@ def test_colours_are_corrected_by_how_shared_frames_were_changed():
     true = clip(9) * 0.5
     made = true * 0.9 + 0.05
     assert (matched_on_shared(made.clone(), true[:, :, :5]) - true).abs().max() < 1e-5
-    assert torch.equal(matched_on_shared(true.clone(), true[:, :, :5]), true)  # nothing was generated, so nothing is known
+    # Nothing was generated, so nothing is known.
+    assert torch.equal(matched_on_shared(true.clone(), true[:, :, :5]), true)
     noise = clip(9, seed=5) * 0.1
     assert (matched_on_shared(noise.clone(), true[:, :, :5]).std() / noise.std()).item() == pytest.approx(1, abs=0.02)
 

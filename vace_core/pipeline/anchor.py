@@ -102,7 +102,7 @@ def matched_on_shared(made: Tensor, handed: Tensor) -> Tensor:
 
 
 def drawn_to_first(made: Tensor, first: Colours, shared: int) -> Tensor:
-    """`made`, changed in place: drawn to the first window's colours, not at all where shared frames end, wholly at last.
+    """`made`, changed in place: drawn to the first window's colours, not where shared frames end, wholly at last.
 
     Args:
         made: `(B, 3, T, H, W)` in −1..1.
