@@ -56,7 +56,7 @@ def test_a_slope_of_colours_comes_back(name: str, size: tuple[int, int], matrix:
     """Chroma of fewer samples lies where it is meant to, or edges would bleed to one side."""
     colour, picture = Colour(matrix=matrix, full=full), slope(*size)
     frame = frame_of_planes(numbers_to_planes(picture, colour, bits(name), name), name)
-    assert (bits_of(frame), has_alpha(frame)) == (bits(name), False)
+    assert (bits_of(frame.format), has_alpha(frame.format)) == (bits(name), False)
     error = (frame_numbers(frame, colour, STILL) - picture).abs()[1:-2, 1:-2] * 1023
     assert error.max() < (5 if LAYOUTS[name] != (1, 1) else 2)
     levels = frame_bytes(frame, colour, STILL)
@@ -90,7 +90,7 @@ def test_alpha_of_ten_bits_is_kept():
     planes = [np.full((4, 6), level, np.uint16) for level in (200, 300, 400, 1023)]
     planes[3][:, 3:] = 341
     frame = frame_of_planes(planes, "gbrap10le")
-    assert has_alpha(frame)
+    assert has_alpha(frame.format)
     numbers = frame_numbers(frame, Colour(), STILL)
     assert (numbers[0, 0] * 1023).round().tolist() == [400, 200, 300, 1023]
     assert (numbers[0, 5] * 3)[3] == pytest.approx(1)

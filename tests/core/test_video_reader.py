@@ -320,3 +320,10 @@ def test_between_two_frames_that_are_far_apart_nothing_is_decoded(tmp_path: Path
     data[len(data) * 2 // 5 : len(data) // 2] = bytes(len(data) // 2 - len(data) * 2 // 5)
     path.write_bytes(data)
     assert all(map(torch.equal, film.pictures([1, 2, 55]), wanted))
+
+
+def test_a_film_that_was_read_holds_none_of_its_frames(tmp_path: Path):
+    reader = VideoReader(encode(tmp_path / "clip.mp4", noise(5, 32, 48, 3)))
+    assert (len(list(reader.pictures(range(5)))), reader.height, reader.bits, reader.alpha) == (5, 32, 8, False)
+    held = [vars(value) if hasattr(value, "__dict__") else value for value in vars(reader).values()]
+    assert "VideoFrame" not in repr(held)

@@ -14,6 +14,7 @@ from .colour import LUMA, Colour
 from .files import EXACT_COLOUR, pyav
 
 if TYPE_CHECKING:
+    from av.video.format import VideoFormat
     from av.video.frame import VideoFrame
 
 # Layouts that FFmpeg turns into planes without touching a level, and into which.
@@ -59,9 +60,9 @@ def upright(picture: Tensor, turn: Turn) -> Tensor:
 
 def frame_bytes(frame: VideoFrame, colour: Colour, turn: Turn) -> Tensor:
     """`(H, W, 3)` or, where the format has alpha, `(H, W, 4)` uint8, upright."""
-    if bits_of(frame) > 8:  # FFmpeg's scaler is up to a level off there
+    if bits_of(frame.format) > 8:  # FFmpeg's scaler is up to a level off there
         return (frame_numbers(frame, colour, turn) * 255).round().to(torch.uint8)
-    layout = "rgba" if has_alpha(frame) else "rgb24"
+    layout = "rgba" if has_alpha(frame.format) else "rgb24"
     levels = frame.color_range
     # Older versions of PyAV look at the file's matrix only where source and destination are both named and differ.
     converted = frame.reformat(
@@ -80,10 +81,10 @@ def frame_numbers(frame: VideoFrame, colour: Colour, turn: Turn) -> Tensor:
 
     Bytes come out as `frame_bytes` has them, so that 8 bits mean the same either way.
     """
-    if bits_of(frame) <= 8:
+    if bits_of(frame.format) <= 8:
         return frame_bytes(frame, colour, turn).float() / 255
     planes, name = stored_planes(frame)
-    top = (1 << bits_of(frame)) - 1
+    top = (1 << bits_of(frame.format)) - 1
     levels = [torch.from_numpy(plane.astype(np.float32)) for plane in planes]
     if name.startswith("gbr"):
         colours = [level / top for level in (levels[2], levels[0], levels[1])]
@@ -128,9 +129,9 @@ def stored_planes(frame: VideoFrame) -> tuple[list[np.ndarray], str]:
         name = _PLANAR.get(name, f"{name[:-2]}le")
         frame = frame.reformat(format=name)
     if not name.startswith(("yuv", "gbr", "gray")) or (name.startswith("gray") and "f" in name):
-        name = ("gbrap" if has_alpha(frame) else "gbrp") + ("16le" if bits_of(frame) > 8 else "")
+        name = ("gbrap" if has_alpha(frame.format) else "gbrp") + ("16le" if bits_of(frame.format) > 8 else "")
         frame = frame.reformat(format=name)
-    kind = np.dtype("<u2" if bits_of(frame) > 8 else "u1")
+    kind = np.dtype("<u2" if bits_of(frame.format) > 8 else "u1")
     planes = [
         np.frombuffer(memoryview(plane), kind).reshape(plane.height, plane.line_size // kind.itemsize)[:, : plane.width]
         for plane in frame.planes
@@ -166,14 +167,14 @@ def converted(frame: VideoFrame, name: str, colour: Colour) -> VideoFrame:
     )
 
 
-def bits_of(frame: VideoFrame) -> int:
+def bits_of(layout: VideoFormat) -> int:
     """Bits of one channel."""
-    return max((part.bits for part in frame.format.components), default=8)
+    return max((part.bits for part in layout.components), default=8)
 
 
-def has_alpha(frame: VideoFrame) -> bool:
-    """Whether its format can be transparent."""
-    return frame.format.name == "pal8" or any(part.is_alpha for part in frame.format.components)
+def has_alpha(layout: VideoFormat) -> bool:
+    """Whether pictures of this format can be transparent."""
+    return layout.name == "pal8" or any(part.is_alpha for part in layout.components)
 
 
 def _kind(bits: int) -> type[np.uint8] | type[np.uint16]:

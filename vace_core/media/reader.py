@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
@@ -26,10 +27,22 @@ from .tone import HLG, PQ, tone_mapped
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.codeccontext import VideoCodecContext
+    from av.video.format import VideoFormat
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # FFmpeg's own drop the alpha
+
+
+@dataclass(frozen=True, kw_only=True)
+class _First:
+    """What the first frame says: not the frame itself, which every film of a long clip would hold."""
+
+    height: int
+    width: int
+    layout: VideoFormat
+    turn: Turn
+    colour: Colour
 
 
 class VideoReader(Footage):
@@ -99,8 +112,8 @@ class VideoReader(Footage):
         return self._timing[1]
 
     @cached_property
-    def _first(self) -> tuple[VideoFrame, Colour, Turn]:
-        """The first frame, which says what no header does."""
+    def _first(self) -> _First:
+        """What the first frame says and no header does."""
         frame = next(iter(self._run([0], from_start=True)))
         if frame.interlaced_frame:
             raise InputError(
@@ -112,40 +125,45 @@ class VideoReader(Footage):
                 name=self.path.name,
                 stem=self.path.stem,
             )
-        turn = turn_of(frame, self._noted)
-        return frame, colour_of(self.path, frame, self._stated, self._noted), turn
+        return _First(
+            height=frame.height,
+            width=frame.width,
+            layout=frame.format,
+            turn=turn_of(frame, self._noted),
+            colour=colour_of(self.path, frame, self._stated, self._noted),
+        )
 
     @property
     def height(self) -> int:  # type: ignore[override]
-        frame, _, (swapped, *_) = self._first
-        return frame.width if swapped else frame.height
+        first = self._first
+        return first.width if first.turn[0] else first.height
 
     @property
     def width(self) -> int:  # type: ignore[override]
-        frame, _, (swapped, *_) = self._first
-        return frame.height if swapped else frame.width
+        first = self._first
+        return first.height if first.turn[0] else first.width
 
     @property
     def colour(self) -> Colour:  # type: ignore[override]
-        return self._first[1] if self.tone_mapped is None else BT709
+        return self._first.colour if self.tone_mapped is None else BT709
 
     @property
     def turn(self) -> Turn:
         """How its stored pictures become upright."""
-        return self._first[2]
+        return self._first.turn
 
     @property
     def layout(self) -> str:
         """The format of its stored pictures, in FFmpeg's words."""
-        return self._first[0].format.name
+        return self._first.layout.name
 
     @property
     def bits(self) -> int:  # type: ignore[override]
-        return bits_of(self._first[0])
+        return bits_of(self._first.layout)
 
     @property
     def alpha(self) -> bool:  # type: ignore[override]
-        return self.tone_mapped is None and has_alpha(self._first[0])
+        return self.tone_mapped is None and has_alpha(self._first.layout)
 
     @property
     def aspect(self) -> Fraction:  # type: ignore[override]
@@ -160,7 +178,7 @@ class VideoReader(Footage):
         return (*self._noted, *(() if square else (shown,)), *(() if self.tone_mapped is None else (mapped,)))
 
     def pictures(self, indices: Sequence[int], *, deep: bool = False) -> Iterator[Tensor]:
-        _, colour, turn = self._first
+        colour, turn = self._first.colour, self._first.turn
         convert = frame_numbers if deep or self.tone_mapped else frame_bytes
         for frame, repeats in self._with_repeats(indices):
             picture = convert(frame, colour, turn)
@@ -258,7 +276,7 @@ class VideoReader(Footage):
     def _check_size(self, frame: VideoFrame, place: int) -> None:
         if "_first" not in self.__dict__:
             return
-        first = self._first[0]
+        first = self._first
         if (frame.height, frame.width) != (first.height, first.width):
             raise InputError(
                 "video-size-changes",

@@ -84,7 +84,7 @@ def stored_format(source: Footage) -> str:
     frame = next(source.raw(0, 1))
     name = stored_planes(frame)[1]
     if name.startswith("gray"):
-        name = "yuv444p" if bits_of(frame) <= 8 else name.replace("gray", "yuv444p")
+        name = "yuv444p" if bits_of(frame.format) <= 8 else name.replace("gray", "yuv444p")
     layout, _, rest = name.partition("p")
     return _TURNED.get(f"{layout}p", f"{layout}p") + rest if source.turn[0] else name
 
@@ -112,7 +112,7 @@ def source_planes(source: Footage, first: int, last: int) -> Iterator[Planes]:
         for frame in source.raw(first, last):
             planes = stored_planes(frame)[0]
             if len(planes) == 1:  # gray, which an edit brings colour into
-                neutral = np.full_like(planes[0], 1 << (bits_of(frame) - 1))
+                neutral = np.full_like(planes[0], 1 << (bits_of(frame.format) - 1))
                 planes = [planes[0], neutral, neutral]
             yield [_upright(plane, source.turn) for plane in planes]
         return
