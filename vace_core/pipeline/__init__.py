@@ -137,10 +137,10 @@ def finish(
     box = (generated_box(vcu) or whole).grown(RING if compares else 0, vcu.height, vcu.width)
     made = vae.decode(latents, window=None if box == whole else box, on_chunk=on_chunk)
     check_finite(made, "Decoding", VAE_ADVICE)
-    canvas = made.to(vcu.source.device)
+    canvas = made = made.to(vcu.source.device)
     if box != whole:
         canvas = vcu.source.clone()
-        canvas[..., box.top : box.bottom, box.left : box.right] = made.to(canvas.device)
+        canvas[..., box.top : box.bottom, box.left : box.right] = made
     del made
     if correct is not None:
         canvas = correct(canvas)

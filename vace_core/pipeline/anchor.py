@@ -10,6 +10,7 @@ handed over and what is read of its film together.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -49,7 +50,7 @@ def faded(made: Tensor, handed: Tensor, frames: int) -> Tensor:
         frames: New frames that are changed; 0 = none.
     """
     count = handed.shape[2]
-    _add_fading(made[:, :, count:], handed[:, :, -1] - made[:, :, count - 1], frames)
+    _add_fading(made[:, :, count:].unbind(2)[:frames], handed[:, :, -1] - made[:, :, count - 1])
     return made
 
 
@@ -62,17 +63,14 @@ def faded_in(made: Tensor, following: Tensor, frames: int) -> Tensor:
         frames: As `faded`; those before `following`.
     """
     begin = made.shape[2] - following.shape[2]
-    new = made[:, :, :begin]
-    _add_fading(new[:, :, max(begin - frames, 0) :], following[:, :, 0] - made[:, :, begin], frames, rising=True)
+    _add_fading(made[:, :, :begin].unbind(2)[::-1][:frames], following[:, :, 0] - made[:, :, begin])
     return made
 
 
-def _add_fading(new: Tensor, gap: Tensor, frames: int, *, rising: bool = False) -> None:
-    """Adds `gap` `(B, 3, H, W)` to frames, all of it to the first and less to each that follows; or rising to all."""
-    frames = min(frames, new.shape[2])
-    for number in range(frames):
-        frame = new[:, :, frames - 1 - number if rising else number]
-        frame.add_(gap, alpha=1 - number / frames).clamp_(-1, 1)
+def _add_fading(nearest: Sequence[Tensor], gap: Tensor) -> None:
+    """Adds `gap` `(B, 3, H, W)` to frames, all of it to the first and less to each that follows."""
+    for number, frame in enumerate(nearest):
+        frame.add_(gap, alpha=1 - number / len(nearest)).clamp_(-1, 1)
 
 
 def matched_on_shared(made: Tensor, handed: Tensor) -> Tensor:
