@@ -1,4 +1,4 @@
-"""Encode and decode of the full-width Wan VAE, beside the peers.
+"""Encode and decode of the Wan VAE, beside the peers: at its full width, and at the starter's.
 
 COMFYUI_PATH=/path/to/ComfyUI python benchmarks/vae.py
 """
@@ -9,8 +9,9 @@ import measuring
 import peers
 import torch
 
-CLIPS = {"9x128x128": (9, 128, 128), "17x256x256": (17, 256, 256)}
+CLIPS = {"9x128x128": (9, 128, 128), "17x256x256": (17, 256, 256), "17x64x64": (17, 64, 64)}
 QUICK = {"5x32x48": (5, 32, 48)}
+WIDTHS = ["96", "16"]
 OURS = "vace_core"
 
 
@@ -32,9 +33,16 @@ def measure(precision: str, width: int, clips, options) -> dict[str, dict]:
 
 
 def main() -> None:
-    options = measuring.arguments(__doc__.splitlines()[0], clip=list(CLIPS), precision=list(measuring.DTYPES))
+    options = measuring.arguments(
+        __doc__.splitlines()[0], clip=list(CLIPS), precision=list(measuring.DTYPES), width=WIDTHS
+    )
     clips = QUICK if options.quick else {name: CLIPS[name] for name in options.clip}
-    width = 8 if options.quick else 96
+    widths = [8] if options.quick else [int(width) for width in options.width]
+    for width in widths:
+        _one_width(width, clips, options)
+
+
+def _one_width(width: int, clips, options) -> None:
     results = {precision: measure(precision, width, clips, options) for precision in options.precision}
     rows = [
         [work, precision, name, f"{got['median_s']:.2f}", f"{got['ours_over_this']:.3f}",
@@ -44,8 +52,8 @@ def main() -> None:
         for name, got in by_name.items()
     ]  # fmt: skip
     head = ["work", "precision", "", "s", "vace_core / this", "max diff / max", "l2 diff / l2"]
-    measuring.show("The VAE", head, rows)
-    measuring.save("vae", results, options)
+    measuring.show(f"The VAE, width {width}", head, rows)
+    measuring.save("vae" if width == 96 else f"vae_{width}", results, options)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from vace_core.geometry import Box
 from vace_core.models.wan.latents import LATENTS
+from vace_core.models.wan.vae import CausalConv3d
 from vace_core.models.wan.vae_stream import WanVae
 
 LATENT_MEAN, LATENT_STD = LATENTS.latents_mean, LATENTS.latents_std
@@ -78,6 +79,22 @@ def test_a_window_decodes_as_in_the_whole(vae, latents, box):
     window = vae.decode(latents, window=box)
     assert window.shape == whole.shape
     assert (window - whole).abs().max() <= 2e-5
+
+
+@pytest.mark.parametrize(
+    ("inputs", "frames", "side", "is_slow"), [(4, 6, 12, True), (16, 3, 8, True), (64, 18, 18, False)]
+)
+@torch.no_grad()
+def test_clips_of_few_features_are_convolved_frame_by_frame_to_the_same(inputs, frames, side, is_slow):
+    layer = CausalConv3d(inputs, 8, 3)
+    x = torch.randn(1, inputs, frames, side, side, generator=torch.Generator().manual_seed(0))
+    assert layer._is_slow(x) == is_slow
+    assert not layer._is_slow(x.bfloat16())
+    assert not layer._is_slow(torch.cat([x, x]))
+    wanted = torch.nn.functional.conv3d(x, layer.weight, layer.bias, padding=(0, 1, 1))
+    assert relative(layer._by_frames(x), wanted) < 1e-6
+    memory = {layer: x[:, :, :2]}
+    assert relative(layer(x[:, :, 2:], memory), wanted) < 1e-6
 
 
 def test_an_all_gray_clip_costs_nothing_the_second_time(clip):

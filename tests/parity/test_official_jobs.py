@@ -33,6 +33,7 @@ from vace_core.vcu import compose
 
 GOLDEN = Path(__file__).parent / "golden" / "jobs.safetensors"
 TOLERANCE = 2e-5
+DECODED = 5e-5  # .006 of a level of 255: the decoder makes more of what latents differ by, in either code
 # The official scheduler of LTX-Video keeps noise levels in single precision, so timesteps are up to 6e-5 apart.
 LTX_TOLERANCE = 2e-4
 
@@ -98,7 +99,8 @@ def test_a_whole_job_with_wan_equals_the_official_one(name, golden, tmp_path):
     )  # fmt: skip
     latents = pipeline.sample(model, wan_unit(job, tmp_path), options)
     same(latents, golden[f"{name}/latents"])
-    same(model.vae.decode(latents)[job_cases.THINNED], golden[f"{name}/frames"])
+    same(model.vae.decode(golden[f"{name}/latents"])[job_cases.THINNED], golden[f"{name}/frames"])
+    same(model.vae.decode(latents)[job_cases.THINNED], golden[f"{name}/frames"], DECODED)
 
 
 @torch.no_grad()
