@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import tiny
 import torch
 from refused import refused
 
-from vace_core.errors import InputError
+from vace_core.errors import InputError, ModelError
 from vace_core.training import engine
 from vace_core.training.engine import CHECKPOINT, LOSSES, Draw, TrainingError, train
 from vace_core.training.precision import mixed_precision, seeded, training_dtype
@@ -172,3 +174,61 @@ def test_training_computes_in_what_the_processor_is_fast_at(monkeypatch, fast, d
     linear, x = torch.nn.Linear(4, 4), torch.ones(2, 4)
     with mixed_precision():
         assert linear(x).dtype == dtype
+
+
+class Blocks(torch.nn.Module):
+    """A block of a matrix and a bias between two layers that are in none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.enter, self.leave = torch.nn.Linear(3, 4), torch.nn.Linear(4, 2)
+        self.blocks = torch.nn.ModuleList([torch.nn.Linear(4, 4)])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.leave(self.blocks[0](self.enter(x)))
+
+
+def blocks() -> Blocks:
+    with seeded(0):
+        return Blocks()
+
+
+MUON = replace(SCHEDULE, optimiser="muon")
+
+
+def test_muon_takes_the_matrices_of_the_blocks_and_adamw_the_rest(tmp_path):
+    module = blocks()
+    before = {name: value.detach().clone() for name, value in module.named_parameters()}
+    once = replace(MUON, steps=1, warmup=0, clip=1e9, decay_from=1.0, average=0.0, weight_decay=0.0)
+    after = train(module, losses_of, once, folder=tmp_path).weights
+    moved = {name: (after[name] - value) / once.learning_rate for name, value in before.items()}
+    # As large in each direction of its gradient, within what few rounds make: two, for two numbers come out.
+    directions = torch.linalg.svdvals(moved.pop("blocks.0.weight")) / (0.2 * 4**0.5)
+    assert directions[2:].max() < 0.3 < 0.6 < directions[1] <= directions[0] < 1.3
+    # The first step of AdamW is one of the whole rate, up or down.
+    assert all(value.abs().allclose(torch.ones(()), atol=1e-3) for value in moved.values())
+
+
+def test_a_stopped_run_with_muon_goes_on_as_if_it_had_not_stopped(tmp_path):
+    whole = train(blocks(), losses_of, MUON, folder=tmp_path / "whole")
+    for done in range(1, 13):
+        parts = train(blocks(), losses_of, MUON, folder=tmp_path / "parts", stop_after=0)
+        assert (parts.steps, parts.finished) == (done, done == 12)
+    assert all(torch.equal(parts.weights[name], whole.weights[name]) for name in whole.weights)
+    assert lines(tmp_path / "parts") == lines(tmp_path / "whole")
+    with pytest.raises(InputError):  # it is of another recipe
+        train(blocks(), losses_of, MUON, folder=tmp_path / "parts", recipe={"optimiser": "adamw"})
+
+
+def test_muon_needs_a_pytorch_that_has_it(tmp_path, monkeypatch):
+    monkeypatch.delattr(torch.optim, "Muon")
+    with pytest.raises(ModelError) as error:
+        train(blocks(), losses_of, MUON, folder=tmp_path)
+    assert refused(error.value) == f"muon-torch-too-old: version={torch.__version__}"
+
+
+def test_muon_needs_whole_matrices(tmp_path):
+    two = SimpleNamespace(num_processes=2)
+    with pytest.raises(InputError) as error:
+        train(blocks(), losses_of, replace(MUON, micro_batch=1), folder=tmp_path, processes=two, shard=(Blocks,))
+    assert refused(error.value) == "muon-sharded: count=2"

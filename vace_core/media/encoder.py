@@ -62,7 +62,7 @@ class FilmEncoder:
         coding.time_base = self._tick
         coding.sample_aspect_ratio = layout.aspect
         if layout.crf is not None:
-            # Without the macroblock tree: x264's reads memory that nobody has written, and so no two films are the same.
+            # Its macroblock tree reads memory that nobody has written, so that no two films would be the same.
             stream.options = {"crf": str(layout.crf), "x264-params": "mbtree=0"}
         if layout.pix_fmt.startswith(("yuv", "gray")):
             coding.colorspace, coding.color_primaries = layout.colour.matrix, layout.colour.primaries

@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from ..errors import InputError, ModelError, TrainingError
 from ..files.replacing import replacing, unwritable
+from .optimisers import optimiser_for
 from .schedule import Schedule
 from .state import STEP, Average, check_disk, load_state, save_state, trainable, whole
 
@@ -115,8 +116,9 @@ def train(
         stop_after: Seconds after which the run is saved and left; None = not before its end.
 
     Raises:
-        InputError: the folder cannot be written or has too little space, a checkpoint of something else, or a batch
-            that cannot be divided between the processes.
+        InputError: the folder cannot be written or has too little space, a checkpoint of something else, a batch that
+            cannot be divided between the processes, or Muon for weights that are spread over them.
+        ModelError: this PyTorch lacks the optimiser, or cannot spread weights.
         TrainingError: a loss or gradient is not a number.
     """
     processes = processes or accelerator()
@@ -127,13 +129,20 @@ def train(
         raise unwritable(folder, error) from error
     check_disk(folder, module)
     spread = bool(shard) and processes.num_processes > 1
+    if spread and schedule.optimiser == "muon":
+        raise InputError(
+            "muon-sharded",
+            "The recipe's optimiser is muon, and weights are to be spread over {count} processes. Muon needs whole "
+            "matrices. Leave --shard out, or set the optimiser to adamw.",
+            count=processes.num_processes,
+        )
     if spread:
         _spread(module, shard, processes)
-    optimiser = torch.optim.AdamW(
-        list(trainable(module).values()),
-        lr=schedule.learning_rate,
+    optimiser = optimiser_for(
+        schedule.optimiser,
+        trainable(module),
+        learning_rate=schedule.learning_rate,
         weight_decay=schedule.weight_decay,
-        fused=True,
     )
     if spread:
         wrapped = module

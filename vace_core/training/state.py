@@ -20,9 +20,10 @@ from ..errors import InputError
 from ..files import strict_json
 from ..files.safetensors_format import DTYPE_NAMES, SafetensorsFile, write
 from ..files.tensors import TensorInfo
+from .optimisers import moments_of
 
-MOMENTS = ("exp_avg", "exp_avg_sq")
-PARTS = ("weight", "average", *MOMENTS)
+PARTS = ("weight", "average")
+_COPIES = 4  # of every weight in a checkpoint at most: itself, its average and two moments
 STEP, RECIPE = "step", "recipe"
 
 
@@ -79,9 +80,10 @@ def save_state(
         InputError: the file cannot be written; the one before it is still there.
     """
     places: dict[str, Tensor] = {}
+    moments = moments_of(optimiser)
     for name, parameter in trainable(module).items():
         found = {"weight": parameter.detach(), "average": average.weights[name], **optimiser.state[parameter]}
-        places |= {f"{part}.{name}": found[part] for part in PARTS}
+        places |= {f"{part}.{name}": found[part] for part in (*PARTS, *moments[parameter])}
     infos = {
         name: TensorInfo(
             dtype=DTYPE_NAMES[value.dtype],
@@ -120,8 +122,10 @@ def load_state(
     if not path.exists():
         return 0
     file = SafetensorsFile(path)
-    weights = trainable(module)
-    shapes = {f"{part}.{name}": tuple(value.shape) for name, value in weights.items() for part in PARTS}
+    weights, kept = trainable(module), moments_of(optimiser)
+    shapes = {
+        f"{part}.{name}": tuple(value.shape) for name, value in weights.items() for part in (*PARTS, *kept[value])
+    }
     check_recipe(path, strict_json.parse_table(file.metadata.get(RECIPE, "")), recipe)
     step = file.metadata.get(STEP, "")
     if {name: info.shape for name, info in file.tensors.items()} != shapes or not step.isdecimal():
@@ -134,7 +138,7 @@ def load_state(
     for name, parameter in weights.items():
         parameter.copy_(_like(file.read(f"weight.{name}"), parameter))
         average.weights[name].copy_(_like(file.read(f"average.{name}"), parameter))
-        moments = {moment: _like(file.read(f"{moment}.{name}"), parameter) for moment in MOMENTS}
+        moments = {moment: _like(file.read(f"{moment}.{name}"), parameter) for moment in kept[parameter]}
         optimiser.state[parameter] = {"step": torch.tensor(float(step)), **moments}
     return int(step)
 
@@ -164,7 +168,7 @@ def check_disk(folder: Path, module: nn.Module) -> None:
     Raises:
         InputError: there is less.
     """
-    one = sum(value.numel() * value.element_size() for value in trainable(module).values()) * len(PARTS)
+    one = sum(value.numel() * value.element_size() for value in trainable(module).values()) * _COPIES
     free = shutil.disk_usage(folder).free
     if free < 2 * one:
         raise InputError(
