@@ -9,6 +9,8 @@ from typing import Annotated
 
 from typer import Option
 
+from ..pipeline.windowed import Joining
+
 PANEL = "Long clips"
 
 
@@ -29,6 +31,9 @@ class AnchorName(str, Enum):
     none = "none"
     shared = "shared"
     first = "first"
+
+
+_JOIN_BY, _ANCHOR = JoinName(Joining.by), AnchorName(Joining.anchor)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +73,7 @@ class Windows:
             "pyramid), which takes the memory of all.",
             rich_help_panel=PANEL,
         ),
-    ] = JoinName.latents
+    ] = _JOIN_BY
     keep_windows: Annotated[
         bool,
         Option(
@@ -86,7 +91,7 @@ class Windows:
             "one; none for a clip whose light is to change.",
             rich_help_panel=PANEL,
         ),
-    ] = AnchorName.auto
+    ] = _ANCHOR
     fade_joins: Annotated[
         int,
         Option(
@@ -94,7 +99,7 @@ class Windows:
             help="New frames over which the step fades out that a join leaves; 0 = it is left as it is.",
             rich_help_panel=PANEL,
         ),
-    ] = 8
+    ] = Joining.fade
 
     def cuts(self, frames: int, most: int | None) -> bool:
         """Whether a clip goes by windows.
