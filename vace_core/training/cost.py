@@ -21,10 +21,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ..loading.detection import Found
 from .data.material import Bucket
+from .optimisers import moments_of
 from .precision import training_dtype
 from .recipe import Recipe
 from .run import layers_for, needed_buckets, prepare
-from .state import PARTS, trainable
+from .state import trainable
 from .tuning import Tuned
 
 TEXT_TOKENS = 128
@@ -83,7 +84,10 @@ def training_cost(recipe: Recipe, found: Found, device: torch.device) -> Trainin
     with torch.device("meta"):
         whole = _tuned(recipe, found, sizes, layers, held)
     weights = list(whole.parameters())
-    trained = sum(value.numel() for value in trainable(whole).values())
+    learning = trainable(whole)
+    moments = moments_of(recipe.schedule.optimiser, learning)
+    trained = sum(value.numel() for value in learning.values())
+    kept = trained + sum(value.numel() * len(moments[name]) for name, value in learning.items())
     bases, adapters = FEW[0], min(FEW[1], len(layers))
     more = {(bases + 1, adapters): sizes.layers - bases}
     if layers:
@@ -97,8 +101,8 @@ def training_cost(recipe: Recipe, found: Found, device: torch.device) -> Trainin
         trained=trained,
         frozen=sum(value.numel() for value in weights) - trained,
         weights=sum(value.numel() * value.element_size() for value in weights),
-        optimiser=4 * (len(PARTS) - 1) * trained,
-        checkpoint=4 * len(PARTS) * trained,
+        optimiser=4 * kept,
+        checkpoint=4 * (trained + kept),
         bucket=largest,
         tokens=tokens[largest],
         tflop=tflop,

@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from ..errors import InputError, ModelError, TrainingError
 from ..files.replacing import replacing, unwritable
-from .optimisers import optimiser_for
+from .optimisers import moments_of, optimiser_for
 from .schedule import Schedule
 from .state import STEP, Average, check_disk, load_state, save_state, trainable, whole
 
@@ -199,7 +199,8 @@ class _Run:
 
     def go(self, losses_of: LossesOf, share: int, stop_after: float | None) -> Outcome:
         schedule, path = self.schedule, self.folder / CHECKPOINT
-        first = load_state(path, self.bare, self.optimiser, self.average, recipe=self.recipe)
+        moments = moments_of(schedule.optimiser, trainable(self.bare))
+        first = load_state(path, self.bare, self.optimiser, self.average, moments=moments, recipe=self.recipe)
         if first:
             log.info("%s goes on at step %d", self.folder, first)
         self.losses.keep(first)

@@ -47,9 +47,8 @@ class Muon(torch.optim.Optimizer):
                 "recipe's optimiser to adamw.",
                 version=torch.__version__,
             )
-        matrices = [value for name, value in weights.items() if "blocks." in name and value.ndim == 2]
-        chosen = set(map(id, matrices))
-        others = [value for value in weights.values() if id(value) not in chosen]
+        matrices = [value for name, value in weights.items() if _by_muon(name, value)]
+        others = [value for name, value in weights.items() if not _by_muon(name, value)]
         super().__init__(list(weights.values()), {"lr": learning_rate})
         self._parts: list[torch.optim.Optimizer] = [_adamw(others, learning_rate, weight_decay)] if others else []
         if matrices:
@@ -66,13 +65,16 @@ class Muon(torch.optim.Optimizer):
             part.step()
 
 
-def moments_of(optimiser: torch.optim.Optimizer) -> dict[nn.Parameter, tuple[str, ...]]:
-    """What the optimiser keeps of each weight besides the number of steps."""
+def moments_of(name: OptimiserName, weights: Mapping[str, nn.Parameter]) -> dict[str, tuple[str, ...]]:
+    """What the optimiser called `name` keeps of each weight besides the number of steps, by the weight's name."""
     return {
-        weight: ("exp_avg", "exp_avg_sq") if "betas" in group else ("momentum_buffer",)
-        for group in optimiser.param_groups
-        for weight in group["params"]
+        weight: ("momentum_buffer",) if name == "muon" and _by_muon(weight, value) else ("exp_avg", "exp_avg_sq")
+        for weight, value in weights.items()
     }
+
+
+def _by_muon(name: str, weight: nn.Parameter) -> bool:
+    return "blocks." in name and weight.ndim == 2
 
 
 def _adamw(weights: list[nn.Parameter], learning_rate: float, weight_decay: float) -> torch.optim.AdamW:

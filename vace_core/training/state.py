@@ -20,9 +20,7 @@ from ..errors import InputError
 from ..files import strict_json
 from ..files.safetensors_format import DTYPE_NAMES, SafetensorsFile, write
 from ..files.tensors import TensorInfo
-from .optimisers import moments_of
 
-PARTS = ("weight", "average")
 _COPIES = 4  # of every weight in a checkpoint at most: itself, its average and two moments
 STEP, RECIPE = "step", "recipe"
 
@@ -80,10 +78,10 @@ def save_state(
         InputError: the file cannot be written; the one before it is still there.
     """
     places: dict[str, Tensor] = {}
-    moments = moments_of(optimiser)
     for name, parameter in trainable(module).items():
-        found = {"weight": parameter.detach(), "average": average.weights[name], **optimiser.state[parameter]}
-        places |= {f"{part}.{name}": found[part] for part in (*PARTS, *moments[parameter])}
+        moments = {moment: value for moment, value in optimiser.state[parameter].items() if moment != STEP}
+        found = {"weight": parameter.detach(), "average": average.weights[name], **moments}
+        places |= {f"{part}.{name}": value for part, value in found.items()}
     infos = {
         name: TensorInfo(
             dtype=DTYPE_NAMES[value.dtype],
@@ -111,9 +109,14 @@ def load_state(
     optimiser: torch.optim.Optimizer,
     average: Average,
     *,
+    moments: Mapping[str, tuple[str, ...]],
     recipe: Mapping[str, Any],
 ) -> int:
     """Puts a checkpoint back and returns the number of steps it had done; 0 if there is none.
+
+    Args:
+        moments: What the optimiser keeps of each weight, from `optimisers.moments_of`.
+        recipe: What the run was told, as JSON has it.
 
     Raises:
         InputError: it is of another recipe, or of another network.
@@ -122,9 +125,11 @@ def load_state(
     if not path.exists():
         return 0
     file = SafetensorsFile(path)
-    weights, kept = trainable(module), moments_of(optimiser)
+    weights = trainable(module)
     shapes = {
-        f"{part}.{name}": tuple(value.shape) for name, value in weights.items() for part in (*PARTS, *kept[value])
+        f"{part}.{name}": tuple(value.shape)
+        for name, value in weights.items()
+        for part in ("weight", "average", *moments[name])
     }
     check_recipe(path, strict_json.parse_table(file.metadata.get(RECIPE, "")), recipe)
     step = file.metadata.get(STEP, "")
@@ -138,8 +143,8 @@ def load_state(
     for name, parameter in weights.items():
         parameter.copy_(_like(file.read(f"weight.{name}"), parameter))
         average.weights[name].copy_(_like(file.read(f"average.{name}"), parameter))
-        moments = {moment: _like(file.read(f"{moment}.{name}"), parameter) for moment in kept[parameter]}
-        optimiser.state[parameter] = {"step": torch.tensor(float(step)), **moments}
+        kept = {moment: _like(file.read(f"{moment}.{name}"), parameter) for moment in moments[name]}
+        optimiser.state[parameter] = {STEP: torch.tensor(float(step)), **kept}
     return int(step)
 
 
