@@ -8,6 +8,7 @@ from torch import Tensor
 from ..checks.numbers import check_number
 from ..errors import InputError
 from ..geometry import Box
+from .masks import bounds
 
 SMOOTH = 6.0  # frames: how slowly a box follows, the deviation of a bell curve
 
@@ -57,24 +58,17 @@ def crop_masks(masks: Tensor, boxes: tuple[Box, ...]) -> Tensor:
 
 def _bounds(masks: Tensor) -> Tensor:
     """`(T, 2, 2)` float64: first and last edge of each mask, in rows and columns; an empty one has its nearest's."""
-    found: list[list[list[float]]] = []
-    places: list[int] = []
-    for n, mask in enumerate(masks):
-        rows, columns = mask.any(1).nonzero(), mask.any(0).nonzero()
-        if len(rows):
-            places.append(n)
-            found.append([
-                [float(rows[0]), float(columns[0])],
-                [float(rows[-1]) + 1, float(columns[-1]) + 1],
-            ])  # fmt: skip
-    if not found:
+    places = [n for n, mask in enumerate(masks) if mask.any()]
+    if not places:
         raise InputError(
             "nothing-to-generate",
             "The mask keeps every pixel of every frame. At least one pixel to generate (mask 1, white) is "
             "needed. Invert the mask if it is the wrong way round.",
         )
+    boxes = [bounds(masks[n].numpy()) for n in places]
+    found = torch.tensor([[[box.top, box.left], [box.bottom, box.right]] for box in boxes], dtype=torch.float64)
     distances = (torch.arange(len(masks))[:, None] - torch.tensor(places)[None]).abs()
-    return torch.tensor(found, dtype=torch.float64)[distances.argmin(1)]
+    return found[distances.argmin(1)]
 
 
 def _smoothed(centres: Tensor) -> Tensor:
