@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from ...vace_core.inputs.fitted import Source, Target, fit_clip
 from ...vace_core.pipeline import Expert, VaceModel
 from ...vace_core.pipeline.composite import max_kept_error
 from ...vace_core.pipeline.long import redo, stream
-from ...vace_core.pipeline.parts import Parts, parts_of
+from ...vace_core.pipeline.parts import Parts, PlanPictures, parts_of
 from ...vace_core.pipeline.windowed import HandOver, MadeWindow, WindowedJob
 from ...vace_core.sampling.conditions import Condition
 from ...vace_core.sampling.strength import Strength
@@ -112,13 +112,14 @@ def _prompts(plan: Plan, whole: VideoConditionUnit, options: SamplingOptions) ->
     return {unit.prompt for unit in units} | {options.negative_for(unit) for unit in units}
 
 
-def pictures_for(plan: LongPlan, vcu: VideoConditionUnit) -> Mapping[str, Tensor]:
+def pictures_for(plan: LongPlan, vcu: VideoConditionUnit) -> PlanPictures:
     """The images of a plan; those of keyframes in the size of the clip."""
-    found = dict(plan.pictures)
+    keyframes = dict[str, Tensor]()
     target = Target(takes=ANY_GRID, height=vcu.height, width=vcu.width)
-    for name in {one.picture for one in plan.plan.keyframes} & set(found):
-        found[name] = fit_clip(Source(frames=found[name], fps=vcu.fps, name=f"picture {name}"), target).frames
-    return found
+    for name in {one.picture for one in plan.plan.keyframes} & set(plan.pictures):
+        picture = Source(frames=plan.pictures[name], fps=vcu.fps, name=f"picture {name}")
+        keyframes[name] = fit_clip(picture, target).frames
+    return PlanPictures(references=plan.pictures, keyframes=keyframes)
 
 
 def windows_made(job: WindowedJob, number: int | None, made: Any | None) -> Iterator[MadeWindow]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -88,6 +89,21 @@ def test_a_plan_from_a_file_with_an_end_frame_and_a_reference(model, tmp_path):
     assert refused(vace(*words, "--windows", 9).exception) == "plan-and-options: options=--windows"
     words = ("text", "--length", 25, "--plan", plan, *QUICK, "-m", model)
     assert refused(vace(*words).exception).startswith("plan-of-another")
+
+
+def test_an_image_may_be_a_keyframe_and_a_reference(model, tmp_path):
+    """It is fitted to the clip as the one and shown whole as the other."""
+    plan, image, output = tmp_path / "plan.json", tmp_path / "wide.png", tmp_path / "out.mkv"
+    write_image(image, tiny.clip(1, 40, 100))
+    size = ("--width", 64, "--height", 64)
+    made = vace("plan", "--length", 24, "--windows", 17, "--keyframe", "-1=wide.png", "-o", plan, "-m", model)
+    assert made.exit_code == 0, made.output
+    told = json.loads(plan.read_text())
+    told["windows"][-1]["references"] = ["wide.png"]
+    plan.write_text(json.dumps(told))
+    done = vace("text", "--length", 24, *size, "--plan", plan, "--lossless", "-o", output, *QUICK, "-m", model)
+    assert done.exit_code == 0, done.output
+    assert len(read_video(output).frames) == 24
 
 
 def test_a_dry_run_counts_one_window(model, clip):

@@ -68,6 +68,14 @@ def test_a_target_says_how_long_a_result_is():
     assert growth(-0.2, 0.0, 0.0, 0.0) == 1.0
 
 
+def test_the_last_digit_of_a_border_costs_no_row_of_blocks():
+    """A fifth on one side of a square is as much as a tenth on both, though its float is a little larger."""
+    rule = ResolutionPreset(grid=RULE.grid, max_area=96 * 96, max_tokens=RULE.grid.tokens(17, 96, 96), fps=8.0)
+    for sides in ((0.1, 0.1, 0.1, 0.1), (0.0, 0.2, 0.1, 0.1), (0.2, 0.0, 0.0, 0.2)):
+        found = plan(17, 96, 96, rule.shared(growth(*sides)), fps=8.0)
+        assert (found.num_frames, found.height, found.width) == (17, 80, 80)
+
+
 def test_one_side_that_is_asked_for_keeps_the_shape():
     def size(tall: int, wide: int, **asked: int) -> tuple[int, int]:
         found = plan_of(source(5, tall, wide), Target(takes=GRID, **asked))

@@ -16,7 +16,7 @@ from vace_core.models.wan.dit import GRID
 from vace_core.pipeline import SamplingOptions, generate
 from vace_core.pipeline.anchor import colours_of, drawn_to_first, faded, faded_in, matched_on_shared
 from vace_core.pipeline.long import generate_long, redo, stream
-from vace_core.pipeline.parts import keeping, lengthened, parts_of
+from vace_core.pipeline.parts import PlanPictures, keeping, lengthened, parts_of
 from vace_core.pipeline.windowed import HandOver, Joining, WindowedJob, make_window
 from vace_core.sampling.overlap import Stretch, blended, pyramid, ramp
 from vace_core.sampling.planning import Span, plan_windows
@@ -160,7 +160,7 @@ def test_a_chain_goes_on_where_it_stopped(model, control):
 def test_an_end_frame_is_held_in_the_last_window_alone(model):
     vcu, end = tasks.text(num_frames=COUNT, height=SIDE, width=SIDE), clip(1, seed=9)
     plan = planned(keyframes=[Keyframe(frame=-1, picture="end")])
-    whole = job(model, vcu, plan, pictures={"end": end})
+    whole = job(model, vcu, plan, pictures=PlanPictures(keyframes={"end": end}))
     made = list(stream(whole))
     assert torch.equal(made[-1].frames[:, :, -1:], end)
     free = list(stream(job(model, vcu)))
@@ -213,7 +213,7 @@ def test_a_window_of_which_all_is_known_is_not_made(model):
 
 def test_windows_have_prompts_references_strengths_and_seeds_of_their_own(model, control):
     plain = list(stream(job(model, control)))
-    picture = {"fox": clip(1, seed=6)}
+    picture = PlanPictures(references={"fox": clip(1, seed=6)})
     for change in ({"prompt": "x"}, {"references": ("fox",)}, {"strength": 0.2}, {"seed": 9}):
         changed = job(model, control, planned().edited(1, **change), pictures=picture)
         made = make_window(changed, 1, before=plain[0].handed)
@@ -370,9 +370,8 @@ def test_what_is_missing_is_told_before_anything_is_made(model, control):
     assert refusal(lambda: make_window(whole, 1, before=HandOver(frames=clip(3)))).startswith("handed-length")
     named = replace(whole, plan=planned(keyframes=[Keyframe(frame=-1, picture="end.png")]))
     assert refusal(lambda: generate_long(named)) == "plan-picture: name=end.png, there=none"
-    assert refusal(lambda: generate_long(replace(named, pictures={"end.png": clip(1, 32)}))).startswith(
-        "kept-frames-size"
-    )
+    small = PlanPictures(keyframes={"end.png": clip(1, 32)})
+    assert refusal(lambda: generate_long(replace(named, pictures=small))).startswith("kept-frames-size")
     short = replace(whole, parts=lambda begin, end: tasks.control(clip(1)))
     assert refusal(lambda: generate_long(short)).startswith("part-length")
     loop = replace(whole, plan=planned(20, window=13, loop=True))

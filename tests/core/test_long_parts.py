@@ -21,7 +21,15 @@ from vace_core.pipeline.composite import RING, composite, composite_vcu
 from vace_core.pipeline.kept_windows import KeptWindows
 from vace_core.pipeline.long import redo, stream
 from vace_core.pipeline.model import Expert
-from vace_core.pipeline.parts import check_pictures, keeping, lengthened, parts_of, placed, window_unit
+from vace_core.pipeline.parts import (
+    PlanPictures,
+    check_pictures,
+    keeping,
+    lengthened,
+    parts_of,
+    placed,
+    window_unit,
+)
 from vace_core.pipeline.windowed import HandOver, Joining, MadeWindow, WindowedJob
 from vace_core.sampling.planning import Span, plan_windows
 from vace_core.sampling.windows import Keyframe, Plan
@@ -103,7 +111,9 @@ def test_a_window_asks_for_what_its_plan_says():
     whole = parts_of(tasks.control(numbered(14), prompt="all"))
     plan = planned(14, keyframes=[Keyframe(frame=6, picture="key"), Keyframe(frame=-1, picture="end")])
     plan = plan.edited(1, prompt="own", negative_prompt="not", references=("fox",))
-    pictures = {"key": numbered(1, 90), "end": numbered(1, 95), "fox": numbered(1, 99, 8)}
+    keyframes = {"key": numbered(1, 90), "end": numbered(1, 95)}
+    references = {"fox": numbered(1, 99, 8), "key": numbered(1, 97, 8)}  # of an image that is both
+    pictures = PlanPictures(references=references, keyframes=keyframes)
     first = window_unit(plan, 0, whole, pictures)
     assert (first.prompt, first.references, first.padding, levels(first.source)[6]) == ("all", (), 0, 90)
     assert (first.roles[0, 0, :, 0, 0] == FOLLOW).sum() == 8
@@ -123,11 +133,11 @@ def test_a_window_asks_for_what_its_plan_says():
     back = window_unit(plan, last, whole, pictures, leads_back=True)
     assert back.padding == 0
     check_pictures(plan, pictures)
-    for name in pictures:
-        others = {key: picture for key, picture in pictures.items() if key != name}
+    for kind, name, left in (("keyframes", "key", "end"), ("keyframes", "end", "key"), ("references", "fox", "key")):
+        others = {left: getattr(pictures, kind)[left]}
         with pytest.raises(InputError) as error:
-            check_pictures(plan, others)
-        assert refused(error.value) == f"plan-picture: name={name}, there={', '.join(others)}"
+            check_pictures(plan, replace(pictures, **{kind: others}))
+        assert refused(error.value) == f"plan-picture: name={name}, there={left}"
 
 
 def test_windows_have_seeds_and_strengths_of_their_own():
@@ -156,7 +166,7 @@ def test_how_windows_are_joined_by_default():
 def test_what_cannot_be_made_together_is_named():
     plan = planned()
     job = WindowedJob(model=None, plan=plan, parts=None, options=SamplingOptions(), joining=Joining(by="overlap"),
-                      pictures={"a": numbered(1)})  # fmt: skip
+                      pictures=PlanPictures(keyframes={"a": numbered(1)}))  # fmt: skip
     for change, what in (
         ({"plan": plan.edited(1, seed=0)}, "given seeds of their own"),
         ({"plan": plan.edited(1, references=())}, "given references of their own"),

@@ -170,6 +170,13 @@ class TestSampled:
         assert torch.equal(images[3], clip(2)[0])
         assert torch.equal(images[-1], clip(2)[1])
 
+    def test_an_image_that_is_a_keyframe_stays_whole_as_a_reference(self, run, pack):
+        vcu = run("VaceTextToVideo", width=48, height=32, length=COUNT, fps=8.0, **WORDS)[0]
+        plan = run("VacePlanWindows", vcu=vcu, keyframes="-1=1", pictures=clip(1, 60, 20), **PLAN)[0]
+        found = pack.nodes.comfy.windowed.pictures_for(plan, vcu)
+        assert found.keyframes["1"].shape == (1, 3, 1, 32, 48)
+        assert found.references["1"].shape == (1, 3, 1, 60, 20)
+
     def test_frames_around_it_are_put_back(self, run, model):
         vcu, before, _ = run("VaceExtendVideo", first=clip(9), keep=5, length=COUNT, fit="as it is", fps=8.0).result
         plan = run("VacePlanWindows", vcu=vcu, **PLAN)[0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from ..pipeline import SamplingOptions, VaceModel
 from ..pipeline.kept_windows import KeptWindows
 from ..pipeline.long import redo as make_again
 from ..pipeline.long import stream
-from ..pipeline.parts import keeping, window_unit
+from ..pipeline.parts import PlanPictures, keeping, window_unit
 from ..pipeline.windowed import Joining, WindowedJob
 from ..preview.timeline import plan_rows
 from ..sampling.plan_text import read_plan, spans_from_text
@@ -254,19 +253,19 @@ def _joining(wanted: Wanted) -> Joining:
     return Joining(by=wanted.join_by.value, anchor=wanted.anchor_colour.value, fade=wanted.fade_joins)
 
 
-def _pictures(plan: Plan, request: Request) -> Mapping[str, Tensor]:
+def _pictures(plan: Plan, request: Request) -> PlanPictures:
     """The images that a plan names, from files beside it or where one is."""
     vcu, wanted = request.vcu, request.wanted
     folder = Path() if wanted.plan is None else wanted.plan.parent
     target = replace(target_of(wanted).still(), height=vcu.height, width=vcu.width)
-    found: dict[str, Tensor] = {}
+    keyframes, references = dict[str, Tensor](), dict[str, Tensor]()
 
     def place(name: str) -> Path:
         return Path(name) if Path(name).exists() else folder / name
 
     for keyframe in plan.keyframes:
-        found[keyframe.picture] = fit_clip(read_still(place(keyframe.picture), wanted), target).frames
+        keyframes[keyframe.picture] = fit_clip(read_still(place(keyframe.picture), wanted), target).frames
     for window in plan.windows:
         for name in window.references or ():
-            found[name] = read_references(References(reference=[place(name)]))[0]
-    return found
+            references[name] = read_references(References(reference=[place(name)]))[0]
+    return PlanPictures(references=references, keyframes=keyframes)

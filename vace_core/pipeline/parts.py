@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -16,6 +16,19 @@ from ..vcu import KEEP, VideoConditionUnit
 Parts = Callable[[int, int], VideoConditionUnit]
 """First frame and frame after the last of a stretch of the whole clip → its VCU, without padding. Asked window by
 window, so that a long clip never lies in memory as a whole."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PlanPictures:
+    """The images that a plan names, `(B, 3, 1, h, w)` by name. One that is both is here twice, as each is shown.
+
+    Attributes:
+        references: Of any size.
+        keyframes: Of the size of the clip.
+    """
+
+    references: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
+    keyframes: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
 
 
 def parts_of(vcu: VideoConditionUnit) -> Parts:
@@ -33,7 +46,7 @@ def parts_of(vcu: VideoConditionUnit) -> Parts:
 
 
 def window_unit(
-    plan: Plan, number: int, parts: Parts, pictures: Mapping[str, Tensor], *, leads_back: bool = False
+    plan: Plan, number: int, parts: Parts, pictures: PlanPictures, *, leads_back: bool = False
 ) -> VideoConditionUnit:
     """What a window asks for: its stretch of the whole, its prompts, references and keyframes, of a model's length.
 
@@ -41,7 +54,7 @@ def window_unit(
         plan: The plan.
         number: The window.
         parts: Of the whole.
-        pictures: The images that the plan names, `(B, 3, 1, h, w)`; keyframes have the size of the clip.
+        pictures: The images that the plan names.
         leads_back: Whether the frames beyond the end of the clip are used; otherwise they are padding.
 
     Raises:
@@ -65,10 +78,10 @@ def window_unit(
     if window.negative_prompt is not None:
         vcu = replace(vcu, negative_prompt=window.negative_prompt)
     if window.references is not None:
-        shown = [_picture(pictures, name) for name in window.references]
+        shown = [_picture(pictures.references, name) for name in window.references]
         vcu = replace(vcu, references=stack(shown, vcu.height, vcu.width))
     for place, name in plan.keyframes_in(window.begin, end).items():
-        vcu = keeping(vcu, place, _picture(pictures, name))
+        vcu = keeping(vcu, place, _picture(pictures.keyframes, name))
     length = plan.length(number)
     return lengthened(vcu, length, padding=0 if leads_back else length - (end - window.begin))
 
@@ -130,17 +143,17 @@ def placed(vcu: VideoConditionUnit, begin: int, clips: Mapping[int, Tensor]) -> 
     return vcu
 
 
-def check_pictures(plan: Plan, pictures: Mapping[str, Tensor]) -> None:
+def check_pictures(plan: Plan, pictures: PlanPictures) -> None:
     """Validate that all images of a plan are there, before the first window is made.
 
     Raises:
         InputError: one is missing.
     """
-    named: list[str] = [one.picture for one in plan.keyframes]
+    for keyframe in plan.keyframes:
+        _picture(pictures.keyframes, keyframe.picture)
     for window in plan.windows:
-        named += window.references or ()
-    for name in named:
-        _picture(pictures, name)
+        for name in window.references or ():
+            _picture(pictures.references, name)
 
 
 def _picture(pictures: Mapping[str, Tensor], name: str) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
@@ -21,7 +21,7 @@ from ..sampling.windows import Plan
 from ..vcu import VideoConditionUnit
 from . import VaceModel, finish, sample
 from .anchor import Colours, colours_of, drawn_to_first, faded, faded_in, matched_on_shared
-from .parts import Parts, keeping, window_unit
+from .parts import Parts, PlanPictures, keeping, window_unit
 
 JoinBy = Literal["pixels", "pinned", "latents", "overlap", "pyramid"]
 Anchor = Literal["auto", "none", "shared", "first"]
@@ -161,7 +161,7 @@ class WindowedJob:
         parts: What the clip asks for, stretch by stretch.
         options: How each is sampled. Window n has the seed of the options and n more, unless the plan says another.
         joining: How windows are joined.
-        pictures: The images that the plan names, `(B, 3, 1, h, w)`; keyframes have the size of the clip.
+        pictures: The images that the plan names.
         strength: As `generate`, as are all others; over the frames of each window.
         pin: As `generate`.
         feather: As `generate`.
@@ -177,7 +177,7 @@ class WindowedJob:
     parts: Parts
     options: SamplingOptions
     joining: Joining = Joining()
-    pictures: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
+    pictures: PlanPictures = field(default_factory=PlanPictures)
     strength: Strength = AS_TRAINED
     pin: bool = False
     feather: int = 0
