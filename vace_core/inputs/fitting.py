@@ -41,7 +41,8 @@ class ResolutionPreset:
     def shared(self, growth: float) -> ResolutionPreset:
         """What is left for a clip whose canvas will have `growth` times its area, at least 1."""
         # Rounded apart, so that a border never costs a latent frame that has room, nor its last digit a row of blocks.
-        return replace(self, max_area=round(self.max_area / growth), max_tokens=math.ceil(self.max_tokens / growth))
+        area = int(self.max_area / growth + 1e-6)
+        return replace(self, max_area=area, max_tokens=math.ceil(self.max_tokens / growth))
 
     def longest(self, height: int, width: int) -> int:
         """The most frames of this size, at least 1."""
