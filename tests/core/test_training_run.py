@@ -40,10 +40,12 @@ from vace_core.training.data.material import Bucket, read_material
 from vace_core.training.data.sources import clips_in
 from vace_core.training.lora import add_lora
 from vace_core.training.objective import Objective
+from vace_core.training.optimisers import optimiser_for
 from vace_core.training.precision import training_dtype
 from vace_core.training.recipe import RECIPES, Data, Recipe, Tuning, read_recipe
 from vace_core.training.run import Files, prepare, train_model
 from vace_core.training.schedule import Schedule
+from vace_core.training.state import Average, save_state, trainable
 from vace_core.training.tables import to_toml
 from vace_core.training.tuning import Tuned, save_memory
 
@@ -375,3 +377,25 @@ def test_a_base_that_learns_to_read_the_condition_is_a_model_like_any(case, tmp_
     assert torch.equal(generate(apart, unit, options), made)
     join_model(base, adapter, tmp_path / "joined.safetensors")
     assert load_file(tmp_path / "joined.safetensors").keys() == load_file(path).keys()
+
+
+@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
+def test_the_checkpoint_that_is_told_is_as_large_as_the_one_that_is_written(tmp_path, optimiser):
+    sizes = wan.WanSizes(width=128, ffn=256, layers=2, text_width=32)
+    base, adapter = wan.WanDit(sizes), wan.build_adapter(sizes, (0,))
+    save_file(base.state_dict(), tmp_path / "base.safetensors")
+    recipe = Recipe(
+        tuning=Tuning(context_layers=(0,)),
+        data=Data(examples=1, buckets=(Bucket(frames=5, height=32, width=32),)),
+        schedule=Schedule(steps=1, learning_rate=1, optimiser=optimiser),
+    )
+    told = training_cost(recipe, identify(open_checkpoint(tmp_path / "base.safetensors")), torch.device("cpu"))
+    tuned = Tuned(base.requires_grad_(False), adapter)
+    steps = optimiser_for(optimiser, trainable(tuned), learning_rate=1.0, weight_decay=0.0)
+    for value in trainable(tuned).values():
+        value.grad = torch.ones_like(value)
+    steps.step()
+    path = tmp_path / "checkpoint.safetensors"
+    save_state(path, tuned, steps, Average(tuned, 0.5), step=1, recipe={})
+    assert told.checkpoint == sum(value.nbytes for value in load_file(path).values())
+    assert told.optimiser == told.checkpoint - 4 * told.trained
