@@ -19,11 +19,29 @@ from vace_core.training.precision import mixed_precision, seeded, training_dtype
 from vace_core.training.schedule import Schedule
 
 SCHEDULE = Schedule(steps=12, learning_rate=0.05, batch=8, warmup=2, save_every=4, weight_decay=0.01)
+MUON = replace(SCHEDULE, optimiser="muon")
 
 
 def layer() -> torch.nn.Linear:
     with seeded(0):
         return torch.nn.Linear(3, 2)
+
+
+class Blocks(torch.nn.Module):
+    """A block of a matrix and a bias between two layers that are in none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.enter, self.leave = torch.nn.Linear(3, 4), torch.nn.Linear(4, 2)
+        self.blocks = torch.nn.ModuleList([torch.nn.Linear(4, 4)])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.leave(self.blocks[0](self.enter(x)))
+
+
+def blocks() -> Blocks:
+    with seeded(0):
+        return Blocks()
 
 
 def losses_of(module: torch.nn.Module, draw: Draw, size: int = 8) -> torch.Tensor:
@@ -37,13 +55,16 @@ def lines(folder) -> list[dict[str, float]]:
     return [json.loads(line) for line in (folder / LOSSES).read_text().splitlines()]
 
 
-def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(tmp_path):
-    whole = train(layer(), losses_of, SCHEDULE, folder=tmp_path / "whole")
+@pytest.mark.parametrize(("network", "schedule"), [(layer, SCHEDULE), (blocks, MUON)], ids=["adamw", "muon"])
+def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(tmp_path, network, schedule):
+    whole = train(network(), losses_of, schedule, folder=tmp_path / "whole")
     for done in range(1, 13):
-        parts = train(layer(), losses_of, SCHEDULE, folder=tmp_path / "parts", stop_after=0)
+        parts = train(network(), losses_of, schedule, folder=tmp_path / "parts", stop_after=0)
         assert (parts.steps, parts.finished) == (done, done == 12)
     assert all(torch.equal(parts.weights[name], whole.weights[name]) for name in whole.weights)
     assert lines(tmp_path / "parts") == lines(tmp_path / "whole")
+    with pytest.raises(InputError):  # it is of another recipe
+        train(network(), losses_of, schedule, folder=tmp_path / "parts", recipe={"optimiser": "another"})
 
 
 def test_a_killed_run_goes_on_from_its_last_checkpoint(tmp_path):
@@ -176,26 +197,6 @@ def test_training_computes_in_what_the_processor_is_fast_at(monkeypatch, fast, d
         assert linear(x).dtype == dtype
 
 
-class Blocks(torch.nn.Module):
-    """A block of a matrix and a bias between two layers that are in none."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.enter, self.leave = torch.nn.Linear(3, 4), torch.nn.Linear(4, 2)
-        self.blocks = torch.nn.ModuleList([torch.nn.Linear(4, 4)])
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.leave(self.blocks[0](self.enter(x)))
-
-
-def blocks() -> Blocks:
-    with seeded(0):
-        return Blocks()
-
-
-MUON = replace(SCHEDULE, optimiser="muon")
-
-
 def test_muon_takes_the_matrices_of_the_blocks_and_adamw_the_rest(tmp_path):
     module = blocks()
     before = {name: value.detach().clone() for name, value in module.named_parameters()}
@@ -207,17 +208,6 @@ def test_muon_takes_the_matrices_of_the_blocks_and_adamw_the_rest(tmp_path):
     assert directions[2:].max() < 0.3 < 0.6 < directions[1] <= directions[0] < 1.3
     # The first step of AdamW is one of the whole rate, up or down.
     assert all(value.abs().allclose(torch.ones(()), atol=1e-3) for value in moved.values())
-
-
-def test_a_stopped_run_with_muon_goes_on_as_if_it_had_not_stopped(tmp_path):
-    whole = train(blocks(), losses_of, MUON, folder=tmp_path / "whole")
-    for done in range(1, 13):
-        parts = train(blocks(), losses_of, MUON, folder=tmp_path / "parts", stop_after=0)
-        assert (parts.steps, parts.finished) == (done, done == 12)
-    assert all(torch.equal(parts.weights[name], whole.weights[name]) for name in whole.weights)
-    assert lines(tmp_path / "parts") == lines(tmp_path / "whole")
-    with pytest.raises(InputError):  # it is of another recipe
-        train(blocks(), losses_of, MUON, folder=tmp_path / "parts", recipe={"optimiser": "adamw"})
 
 
 def test_muon_needs_a_pytorch_that_has_it(tmp_path, monkeypatch):
