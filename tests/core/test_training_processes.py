@@ -10,6 +10,7 @@ import os
 import socket
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -56,9 +57,16 @@ def started_twice(script: list[str], seconds: float) -> subprocess.CompletedProc
 
 
 def in_two_processes(folder: Path, way: str, *more: str) -> None:
+    """A training of two processes. One that torch's transport between them aborts goes on from its checkpoint, once.
+
+    Seen once in some hundred runs: a thread of gloo ends its process by SIGABRT; the same run then comes to its end.
+    """
     script = [str(ROOT / "tests" / "training_processes.py"), str(folder), str(STEPS), way, *more]
     done = started_twice(script, 200)
-    assert done.returncode == 0, done.stderr[-3000:]
+    if "Signal 6 (SIGABRT)" in done.stderr:
+        warnings.warn(f"one of two processes was aborted: {done.stderr}", stacklevel=2)
+        done = started_twice(script, 200)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(scope="module")
