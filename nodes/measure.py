@@ -59,7 +59,10 @@ class VaceMeasureVideo(Node):
             "The numbers are those of the command vace evaluate.",
             inputs=[
                 io.Image.Input("images", tooltip="The video to measure."),
-                sockets.fps(),
+                sockets.fps(
+                    "Frames per second of the video: link the fps of VACE Decode Video. Only dynamic degree depends on "
+                    "it."
+                ),
                 io.String.Input(
                     "prompt",
                     multiline=True,

@@ -45,7 +45,7 @@ class VacePlanWindows(Node):
             category="VACE/Long",
             inputs=[
                 _length(),
-                sockets.fps(),
+                sockets.fps(f"Frames per second, for times in seconds. With a VCU, that of the VCU. {ZERO}"),
                 io.Int.Input(
                     "window",
                     default=WINDOW,

@@ -290,16 +290,14 @@ def latent() -> Any:
     )
 
 
-def fps(default: float = 16.0) -> Any:
-    return io.Float.Input(
-        ANY_RATE,
-        default=default,
-        min=0.0,
-        max=240.0,
-        step=0.01,
-        tooltip="Frames per second of the input video: link the fps of Get Video Components. Without an input "
-        f"video, of the result: {tips('fps', ', ')}. {ZERO}",
-    )
+RATE = (
+    "Frames per second of the input video: link the fps of Get Video Components. Without an input video, of the "
+    f"result: {tips('fps', ', ')}. {ZERO}"
+)
+
+
+def fps(tooltip: str = RATE) -> Any:
+    return io.Float.Input(ANY_RATE, default=16.0, min=0.0, max=240.0, step=0.01, tooltip=tooltip)
 
 
 def blend() -> Any:

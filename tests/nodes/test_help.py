@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -89,3 +91,71 @@ def test_pictures_are_small_and_none_is_left_over(nodes):
 def test_pages_need_no_network(nodes):
     for node_id in nodes:
         assert not SOURCE.search((DOCS / f"{node_id}.md").read_text(encoding="utf-8")), node_id
+
+
+def strings(path: Path) -> list[str]:
+    """The texts in a source, with … for what is put in."""
+    found, parts = [], set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.JoinedStr):
+            parts |= {id(part) for part in node.values}
+            found += ["".join(part.value if isinstance(part, ast.Constant) else "…" for part in node.values)]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in parts:
+            found += [re.sub(r"{[^}]*}", "…", node.value)]
+    return found
+
+
+def words(text: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"[a-z]+|…", re.sub(r"\d+", "…", text.lower())))
+
+
+def shared(quote: tuple[str, ...], text: tuple[str, ...]) -> int:
+    """How many words of a quote stand in a text, in order and without another between; … takes the place of some."""
+
+    @cache
+    def from_here(at: int, place: int) -> int:
+        if at == len(quote):
+            return 0
+        if quote[at] == "…":
+            later = from_here(at, place + 1) if place < len(text) else -99
+            return max(from_here(at + 1, place), later)
+        if place == len(text):
+            return -99
+        if text[place] == "…":
+            return max(from_here(next_one, place + 1) for next_one in range(at, min(len(quote), at + 7) + 1))
+        return 1 + from_here(at + 1, place + 1) if quote[at] == text[place] else -99
+
+    return max((from_here(0, place) for place in range(len(text))), default=0)
+
+
+def test_what_troubleshooting_quotes_is_said_somewhere():
+    """In italics at the beginning of an item: a message, to be found by who reads it. Symptoms are not in italics."""
+    root = Path(__file__).parents[2]
+    sources = [path for folder in ("vace_core", "nodes") for path in (root / folder).rglob("*.py")]
+    texts = {words(text) for path in sources for text in strings(path)}
+    unknown = []
+    for path in DOCS.glob("*.md"):
+        part = sections(path.read_text(encoding="utf-8"))["Troubleshooting"]
+        for item in re.findall(r"^- (\*.+)$", part, re.MULTILINE):
+            for quote in re.findall(r"(?:^|, )\*([^*]+)\*", item):
+                quoted = words(re.sub(r" \(in the .*\)", "", quote))
+                needed = 0.6 * sum(word != "…" for word in quoted)
+                literal = {*quoted} - {"…"}
+                near = (text for text in texts if len(literal & {*text}) >= min(needed, len(literal)))
+                if not any(shared(quoted, text) >= needed for text in near):
+                    unknown += [f"{path.stem}: {quote}"]
+    assert not unknown
+
+
+def test_a_page_says_what_auto_and_0_mean(nodes):
+    """Both are defaults, or leave a value to the model that is connected."""
+    for node_id, form in nodes.items():
+        part = sections((DOCS / f"{node_id}.md").read_text(encoding="utf-8"))["Inputs"]
+        said = dict(re.findall(r"^- `([a-z0-9_]+)`(?: \(optional\))?: (.+)$", part, re.MULTILINE))
+        for name, (kind, extra) in {**form["input"].get("required", {}), **form["input"].get("optional", {})}.items():
+            assert "0 = as the connected" in said[name] or "0 = as the connected" not in extra["tooltip"], (
+                node_id,
+                name,
+            )
+            choices = kind if isinstance(kind, list) else extra.get("options", [])
+            assert "auto" not in choices or "auto" in said[name], (node_id, name)

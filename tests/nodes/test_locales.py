@@ -51,3 +51,10 @@ def test_what_reads_the_same_in_english_reads_the_same_in_chinese():
         if path[-1] != "name":
             said.setdefault(text, set()).add(chinese[path])
     assert not {text: several for text, several in said.items() if len(several) > 1}
+
+
+def test_what_quotes_a_node_in_chinese_quotes_its_name():
+    chinese = texts.read("zh")
+    names = {node["display_name"] for node in chinese.values()}
+    quoted = {(path, name) for path, text in leaves(chinese) for name in re.findall("“(VACE [^”]+)”", text)}
+    assert not {(path, name) for path, name in quoted if name not in names}
