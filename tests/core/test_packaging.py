@@ -141,3 +141,14 @@ def test_the_library_says_the_version_of_the_package():
     import vace_core
 
     assert vace_core.__version__ == PROJECT["project"]["version"]
+
+
+def test_messages_install_what_the_package_lists():
+    """By names of a package index. `vace[...]` is none, and the pack may lie in ComfyUI without being installed."""
+    listed = [PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"].values()]
+    known = {REQUIREMENT.match(line)[0].lower() for lines in listed for line in lines}  # type: ignore[index]
+    said = re.findall(r"pip install (.+)$", (ROOT / "tests" / "messages.txt").read_text(encoding="utf-8"), re.MULTILINE)
+    assert said
+    for line in said:
+        named = {REQUIREMENT.match(word)[0].lower() for word in line.replace('"', "").split()}  # type: ignore[index]
+        assert named <= known, line

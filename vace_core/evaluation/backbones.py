@@ -59,7 +59,7 @@ def library(name: str, what: str) -> Any:
         raise ModelError(
             "evaluation-library",
             "The Python package {name} cannot be imported ({error}). {what} is measured with it. Install it with: "
-            'pip install "vace[evaluate]"',
+            "pip install transformers torchvision ftfy",
             name=name,
             what=what,
             error=reason(error),

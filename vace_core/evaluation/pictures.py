@@ -70,7 +70,7 @@ def plots(results: Results) -> str:
         raise ModelError(
             "report-without-matplotlib",
             "The Python package matplotlib is not installed. The plots of a report are drawn with it. Install it "
-            'with: pip install "vace[evaluate]"',
+            "with: pip install matplotlib",
         ) from error
     found = {name: len(_tasks(results, name)) for name in (*results.measures, AVERAGE)}
     # Plots of about as many types lie side by side, and each line is as high as its types need.

@@ -83,7 +83,7 @@ def accelerator(*, cpu: bool = False, trackers: Sequence[str] = (), folder: Path
         raise ModelError(
             "accelerate-not-installed",
             "The Python package accelerate is not installed. Training is done with it. Install it with: pip "
-            'install "vace[train]"',
+            "install accelerate",
         ) from error
     # Precision is ours: `precision.mixed_precision`.
     return accelerate.Accelerator(cpu=cpu, mixed_precision="no", log_with=list(trackers) or None, project_dir=folder)

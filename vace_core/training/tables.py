@@ -32,7 +32,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ModelError(
             "tomli-not-installed",
             "The Python package tomli is not installed. Python before 3.11 reads recipes with it. Install it "
-            'with: pip install "vace[train]"',
+            "with: pip install tomli",
         ) from error
     try:
         if path.stat().st_size > MAX_BYTES:

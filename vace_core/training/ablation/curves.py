@@ -30,7 +30,7 @@ def draw(results: Results, names: list[str], default: str, title: str, path: Pat
         raise ModelError(
             "matplotlib-not-installed",
             "The Python package matplotlib is not installed. The curves of an ablation are drawn with it. Install it "
-            'with: pip install "vace[ablate]"',
+            "with: pip install matplotlib",
         ) from error
     figure = figures.Figure(figsize=SIZE, dpi=DPI, layout="constrained")
     losses, apart = figure.subplots(1, 2)

@@ -25,7 +25,7 @@ def package(name: str, what: str) -> Any:
         raise ModelError(
             "data-library",
             "The Python package {name} cannot be imported ({error}). {what} with it. Install it with: "
-            'pip install "vace[data]"',
+            'pip install "scenedetect-headless>=0.7" transformers torchvision scipy',
             name=name.partition(".")[0],
             error=reason(error),
             what=what,
