@@ -5,9 +5,10 @@
 The other names are in the order of the data flow: inputs become a Video Condition Unit (`tasks`, `compose`), which a
 model (`VaceModel`) encodes, samples and decodes (`generate`), putting back every pixel that was to be kept.
 
-The parts, in that order: `inputs` prepares masks, references, controls and layouts, and fits clips to a model; `media`
+The parts: `inputs` prepares masks, references, controls and layouts, and fits clips to a model; `media`
 reads and writes them; `tasks` builds VCUs; `preview` shows a VCU before anything is run; `context`, `adapter` and
-`models` are the method itself; `loading` reads checkpoints; `sampling` removes the noise; `composite` finishes.
+`models` are the method itself; `sampling` removes the noise; `pipeline` runs all of it and puts kept pixels back;
+`loading` reads checkpoints.
 """
 
 from __future__ import annotations
