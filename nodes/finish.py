@@ -149,7 +149,8 @@ class VaceCompositeVideo(Node):
         return host.output(cls, images_of(result), vcu.fps, said, notes=[said])
 
 
-def edges() -> list[Any]:
+def edges(shift_of: str = "the whole video") -> list[Any]:
+    """How generated pixels meet kept ones. `shift_of` names what has one shift of its colours."""
     return [
         io.Int.Input(
             "feather",
@@ -162,7 +163,7 @@ def edges() -> list[Any]:
             "match_colour",
             default=False,
             tooltip="Matches the colours of the generated part to the kept pixels around it, with one shift for "
-            "the whole video.",
+            f"{shift_of}.",
         ),
     ]
 

@@ -48,7 +48,7 @@ class VaceSampleLongVideo(Node):
                 ),
                 sockets.Windows.Input("plan", tooltip="From VACE Plan Windows, with the same VCU."),
                 *sampling(
-                    seed="Window n has this seed and n more, unless the plan says another.",
+                    seed="Window n is sampled with this seed plus n, unless the plan gives it one of its own.",
                     steps="Denoising steps of each window",
                     shift=f"Shift of the sigmas. 0 = as the model was published: {tips('shift', '; ')}.",
                 ),
@@ -58,7 +58,7 @@ class VaceSampleLongVideo(Node):
                     default=False,
                     tooltip="Holds kept latents to the source in every step. Kept pixels are put back in any case.",
                 ),
-                *edges(),
+                *edges("each window"),
                 sockets.blend(),
                 io.Int.Input(
                     "redo",

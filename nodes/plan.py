@@ -278,8 +278,8 @@ def _saved(text: str, *, prompts: str, keyframes: str, loop: bool) -> Plan:
     if said := [name for name, value in others.items() if value]:
         raise InputError(
             "saved-plan-and-options",
-            "saved_plan is filled in, and {options} too, which would be another plan. One of both is needed. Empty the "
-            "others, or change the saved plan.",
+            "saved_plan is filled in, and {options} too, which would be another plan. One of the two is needed. Empty "
+            "the others, or change the saved plan.",
             options=", ".join(said),
         )
     return plan_from_json(text)

@@ -175,7 +175,7 @@ def _curve(text: str, drawn: Any | None, name: str, drawn_name: str) -> Curve:
     if text.strip():
         raise InputError(
             "curve-twice",
-            "{name} is filled in and {drawn} is connected. One of both is needed. Empty the text, or disconnect the "
+            "{name} is filled in and {drawn} is connected. One of the two is needed. Empty the text, or disconnect the "
             "curve.",
             name=name,
             drawn=drawn_name,

@@ -57,7 +57,7 @@ def windows_of(request: Request) -> Plan | None:
             raise InputError(
                 "windows-of-task",
                 "Each transition between several clips is a window, and {options} was given, which would be other "
-                "windows. One of both is needed. Leave it out; prompts of windows are changed in the job's "
+                "windows. One of the two is needed. Leave it out; prompts of windows are changed in the job's "
                 "windows.json, for vace redo.",
                 options=", ".join(typed or ["--plan"]),
             )
@@ -66,7 +66,7 @@ def windows_of(request: Request) -> Plan | None:
         if typed:
             raise InputError(
                 "plan-and-options",
-                "--plan was given, and {options} too, which would be another plan. One of both is needed. Leave the "
+                "--plan was given, and {options} too, which would be another plan. One of the two is needed. Leave the "
                 "others out, or change the plan.",
                 options=", ".join(typed),
             )

@@ -178,8 +178,8 @@ def _space(path: Path, request: Request) -> Tensor:
     if isinstance(request.edit, Edit) and request.edit.boxes is not None:
         raise InputError(
             "strength-mask-crop",
-            "--strength-mask was given with --crop, which shows the model another part of the frame. Only one of both "
-            "is possible. Leave one out.",
+            "--strength-mask was given with --crop, which shows the model another part of the frame. Only one of the "
+            "two is possible. Leave one out.",
         )
     return read_mask_levels(path).float()[None, None] / 255
 

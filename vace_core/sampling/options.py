@@ -163,8 +163,8 @@ class SamplingOptions:
             if self.denoise < 1:
                 raise InputError(
                     "denoise-and-sigmas",
-                    "The denoise is {denoise:g}, and sigmas came too, which say themselves where to begin. One of both "
-                    "is needed. Set denoise to 1, or leave the sigmas out.",
+                    "The denoise is {denoise:g}, and sigmas came too, which say themselves where to begin. One of the "
+                    "two is needed. Set denoise to 1, or leave the sigmas out.",
                     denoise=self.denoise,
                 )
         check_whole("The seed", self.seed, least=0, most=LAST_SEED)

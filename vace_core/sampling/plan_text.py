@@ -49,8 +49,8 @@ def spans_from_text(text: str, *, num_frames: int | None, fps: float, timecode: 
         if until is None:
             raise InputError(
                 "spans-open",
-                'The last prompt, "{prompt}", has no end, and the clip has no length yet. One of both is needed. Write '
-                'as "[4-8s]", or set the length.',
+                'The last prompt, "{prompt}", has no end, and the clip has no length yet. One of the two is needed. '
+                'Write as "[4-8s]", or set the length.',
                 prompt=shortened(prompt),
             )
         spans.append(Span(begin=begin, end=until, prompt=prompt.strip() or None, new_shot=new_shot))
