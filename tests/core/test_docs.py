@@ -118,3 +118,11 @@ def test_prose_counts_the_searches_of_its_table():
     ):
         first = sum(int(row[column]) <= 5 for row in rows)
         assert f"{first} of {len(rows)} are among the first 5 in the frontend {version}." in page
+
+
+def test_the_architecture_names_what_there_is():
+    page = text_of(ROOT / "docs" / "architecture.md")
+    shared = [path.name for path in (ROOT / "nodes" / "comfy").glob("*.py") if path.stem != "__init__"]
+    assert not [name for name in shared if f"`{name}`" not in page]
+    folders = [path.parent.name for path in (ROOT / "vace_core").glob("*/__init__.py")]
+    assert not [name for name in folders if f"  {name}/" not in page]
