@@ -25,13 +25,16 @@ SDPOSE = {
 }
 POINT = [{"x": 416, "y": 240}]
 CORNER = [{"x": 0, "y": 0}]
+SEEN = ", a reference image in *Who is seen*"
+COMES = ", a reference image in *Who comes in*"
 
 
-def _note(title: str, does: str, needs: str, *files: dict[str, str]) -> str:
+def _note(title: str, does: str, needs: str, *files: dict[str, str], more: str = "") -> str:
+    """The note of a template. `more` is what is chosen beside the video."""
     return (
         f"## {title}\n\n{does}\n\n{VCU}\n\n**It needs** {needs}, and these files in ComfyUI's folders:\n\n"
-        f"{links(*files, SMALL, TEXT, VAE)}\n\nChoose your video in the first node, write a prompt, press **Run**. "
-        "Its size and length may be any.\n"
+        f"{links(*files, SMALL, TEXT, VAE)}\n\nChoose your video (of any size and length) in the first node{more}, "
+        "write a prompt, press **Run**.\n"
     )
 
 
@@ -48,7 +51,7 @@ def depth_aux() -> Graph:
 
 def pose_aux() -> Graph:
     does = "Animates the character of your reference image with the poses of a video."
-    said = _note("Pose, with DWPose", does, "the packs comfyui_controlnet_aux and VideoHelperSuite")
+    said = _note("Animate, with DWPose", does, "the packs comfyui_controlnet_aux and VideoHelperSuite", more=SEEN)
     graph = Graph("VACE Animate (DWPose)", said)
     clip = graph.add("VHS_LoadVideo", "load", title="Who moves", force_rate=16, format="Wan")
     picture = graph.add("LoadImage", "load", title="Who is seen")
@@ -61,7 +64,10 @@ def pose_aux() -> Graph:
 def swap_sam2() -> Graph:
     does = "Point at a person or object: SAM 2 tracks it, and that of your reference image replaces it."
     needs = "the packs ComfyUI-segment-anything-2, KJNodes and VideoHelperSuite"
-    graph = Graph("VACE Swap (SAM 2)", _note("Swap, with SAM 2", does, needs))
+    graph = Graph(
+        "VACE Swap (SAM 2)",
+        _note("Swap, with SAM 2", does, needs, more=f", a point in *Points Editor*{COMES}"),
+    )
     size = {"custom_width": 832, "custom_height": 480}
     clip = graph.add("VHS_LoadVideo", "load", force_rate=16, format="Wan", **size)
     points = graph.add(
@@ -109,7 +115,7 @@ def depth_3() -> Graph:
 
 def pose_sdpose() -> Graph:
     does = "Animates the character of your reference image with the poses of a video, without any other pack."
-    graph = Graph("VACE Animate (SDPose)", _note("Animate, with SDPose", does, NEEDS_NEWER, SDPOSE))
+    graph = Graph("VACE Animate (SDPose)", _note("Animate, with SDPose", does, NEEDS_NEWER, SDPOSE, more=SEEN))
     parts = _video(graph)
     model = graph.add("CheckpointLoaderSimple", "load", ckpt_name=SDPOSE["name"], models=[SDPOSE])
     picture = graph.add("LoadImage", "load", title="Who is seen")
@@ -122,7 +128,8 @@ def pose_sdpose() -> Graph:
 
 def swap_sam3() -> Graph:
     does = "Name a person or object: SAM 3 finds and tracks it, and that of your reference image replaces it."
-    graph = Graph("VACE Swap (SAM 3)", _note("Swap, with SAM 3", does, NEEDS_NEWER, SAM3))
+    more = f", a word in *What is swapped*{COMES}"
+    graph = Graph("VACE Swap (SAM 3)", _note("Swap, with SAM 3", does, NEEDS_NEWER, SAM3, more=more))
     parts = _video(graph)
     model = graph.add("CheckpointLoaderSimple", "load", ckpt_name=SAM3["name"], models=[SAM3])
     words = graph.add("CLIPTextEncode", "more", title="What is swapped", text="person", clip=model["CLIP"])
