@@ -143,7 +143,7 @@ def check_conditions(plan: Plan | None, conditions: Conditions, options: Samplin
         raise InputError(
             "windows-conditions",
             "The clip is made by {count} windows, and {what} was given, which is of a clip made in one pass. One of "
-            "both is needed. Leave it out, or make a part with --start and --end that the model takes in one pass.",
+            "the two is needed. Leave it out, or make a part with --start and --end that the model takes in one pass.",
             count=len(plan),
             what=" and ".join(said),
         )

@@ -30,7 +30,7 @@ def check_divided(heads: int, tokens: int, count: int) -> None:
         raise InputError(
             "processes-divide",
             "{count} processes share {tokens} tokens and {heads} heads of attention. A number that divides one of "
-            "both is needed. Start another number of processes, or change the length or size of the clip.",
+            "the two is needed. Start another number of processes, or change the length or size of the clip.",
             count=count,
             tokens=tokens,
             heads=heads,
