@@ -121,10 +121,13 @@ class TestFit:
         mask[:, 8:24, 8:40] = 1
         vcu = run("VaceInpaintVideo", images=video, mask=mask, fit="starter, all frames", fps=25.0)[0]
         assert (vcu.num_frames, vcu.padding, vcu.fps) == (9, 3, 25.0)
-        images = run("VaceCompositeVideo", images=clip(9, 48, 80, seed=1), vcu=vcu)[0]
+        made = clip(9, 48, 80, seed=1)
+        made[6:] = made[5]
+        images = run("VaceCompositeVideo", images=made, vcu=vcu)[0]
         assert images.shape == video.shape
         assert torch.equal(images[:, 24:], video[:, 24:])
 
+        assert torch.equal(run("VaceCompositeVideo", images=made[:6], vcu=vcu)[0], images)
     def test_a_clip_that_is_too_long_for_one_pass_is_not_thinned(self, run):
         images = torch.full((100, 64, 64, 3), 0.5)
         assert refusal(run, "VaceControlVideo", images=images, kind="gray", fit="starter, all frames", fps=25.0) == (
