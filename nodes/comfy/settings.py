@@ -66,7 +66,7 @@ def with_profile(values: Mapping[str, Any], profile: Profile | None) -> dict[str
                 "auto-without-model",
                 "{what} left to the model, and none is connected. A model is needed for that. Connect VACE Model to "
                 "the input model of this node, or set a value.",
-                what=" and ".join(f"{name} is" for name in missing),
+                what=f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'}",
             )
         return {name: value.replace(AUTO, UNLINKED) if name == "fit" else value for name, value in values.items()}
     height, width = profile.size
