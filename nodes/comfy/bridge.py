@@ -120,6 +120,16 @@ def masks_of(mask: Any, name: str = "mask") -> Tensor | None:
     return values.clamp(0, 1)
 
 
+def unseen_mask(mask: Any, name: str = "mask") -> tuple[str, ...]:
+    """The note on a mask that came and counts as none."""
+    if mask is None or masks_of(mask, name) is not None:
+        return ()
+    return (
+        f"The {name} is black and {NO_MASK} x {NO_MASK} pixels, as Load Image gives it for an image without "
+        "transparency: it counts as none.",
+    )
+
+
 def _three_dimensional(mask: Tensor, name: str) -> Tensor:
     shape = tuple(mask.shape)
     if len(shape) == 2:

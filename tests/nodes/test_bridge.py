@@ -116,6 +116,29 @@ class TestMasks:
         vcu = run("VaceControlVideo", images=noise(5, 32, 48, 3), kind="gray", mask=none)[0]
         assert float(vcu.masks.mean()) == 1.0
 
+    @pytest.mark.parametrize("node_id", ["VaceInpaintVideo", "VaceSwapAnything", "VaceCropVideo"])
+    @pytest.mark.parametrize("soft", [0.0, 0.4])
+    def test_a_mask_that_generates_nothing_is_refused_before_anything_is_sampled(self, run, node_id, soft):
+        more = {"references": noise(1, 32, 48, 3)} if node_id == "VaceSwapAnything" else {}
+        given = {"images": noise(5, 32, 48, 3), "mask": torch.full((5, 32, 48), soft), **more}
+        assert refusal(run, node_id, **given) == "mask-empty"
+
+    def test_a_mask_that_counts_as_none_is_said(self, run):
+        black, video, white = torch.zeros(1, 64, 64), noise(5, 64, 64, 3), torch.ones(1, 64, 64)
+        asked = {
+            "VaceControlVideo": {"images": video, "kind": "gray", "mask": black},
+            "VaceStylizeVideo": {"images": video, "mask": black},
+            "VaceBuildVCU": {"images": video, "mask": black},
+            "VaceComposeMasks": {"mask": white, "mask_2": black, "operation": "intersection"},
+            "VaceStackReferences": {"image": video[:1], "mask": black},
+            "VaceReferenceAnything": {"image_1": video[:1], "image_2": video[:1], "mask_2": black},
+            "VaceStrength": {"mask": black},
+        }
+        for node_id, values in asked.items():
+            said = run(node_id, **values).ui["text"][0]
+            assert "is black and 64 x 64 pixels" in said, node_id
+            assert "it counts as none" in said, node_id
+
     def test_an_image_is_named(self, run):
         assert refusal(run, "VaceInpaintVideo", images=noise(5, 32, 48, 3), mask=noise(5, 32, 48, 3)) == (
             "mask-shape: fix=It looks like an IMAGE: turn it into a MASK with Convert Image to Mask, "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from refusal import outcome, refusal
@@ -126,13 +127,15 @@ class TestFit:
         images = run("VaceCompositeVideo", images=made, vcu=vcu)[0]
         assert images.shape == video.shape
         assert torch.equal(images[:, 24:], video[:, 24:])
-
         assert torch.equal(run("VaceCompositeVideo", images=made[:6], vcu=vcu)[0], images)
+
     def test_a_clip_that_is_too_long_for_one_pass_is_not_thinned(self, run):
         images = torch.full((100, 64, 64, 3), 0.5)
         assert refusal(run, "VaceControlVideo", images=images, kind="gray", fit="starter, all frames", fps=25.0) == (
             "clip-too-long: frames=100, height=64, most=17, most_seconds=0.68, name=images, seconds=4, width=64"
         )
+        words = outcome(run, "VaceControlVideo", images=images, kind="gray", fit="starter, all frames", fps=25.0)
+        assert "--" not in words  # options of the command
 
     def test_mask_and_clip_share_one_plan(self, run):
         video = clip(18, 64, 96)
@@ -332,6 +335,10 @@ class TestCombine:
             {"x": 8, "y": 4, "width": 8, "height": 8},
             [{"x": 8, "y": 4, "width": 8, "height": 8}],
             [[{"x": 8, "y": 4, "width": 8, "height": 8}]] * 5,
+            np.array([[8, 4, 16, 12]]),
+            torch.tensor([8.0, 4.0, 16.0, 12.0]),
+            [torch.tensor([[8, 4, 16, 12]])] * 5,
+            [tuple(np.float32(side) for side in (8, 4, 16, 12))],
         ],
     )
     def test_boxes_of_both_kinds(self, run, boxes):
@@ -342,6 +349,14 @@ class TestCombine:
     @pytest.mark.parametrize("boxes", [[], "x", [(1, 2, 3)], [(5, 5, 1, 1)], [[(0, 0, 1, 1)]] * 3, [None]])
     def test_other_boxes_are_refused(self, run, boxes):
         assert outcome(run, "VaceComposeMasks", boxes=boxes, images=clip()).count(". ") >= 2
+
+    def test_a_detector_that_found_nothing_is_named(self, run):
+        assert refusal(run, "VaceComposeMasks", boxes=[], images=clip()) == "boxes-empty"
+
+    def test_paths_without_a_box_add_nothing(self, run):
+        mask = run("VaceComposeMasks", paths="[]", mask=left_half())[0]
+        assert torch.equal(mask, left_half())
+        assert refusal(run, "VaceComposeMasks", paths="[]", images=clip()) == "no-mask"
 
     def test_paths_become_moving_masks(self, run):
         mask = run("VaceComposeMasks", paths=PATH, images=clip())[0]
