@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { readPaths, writePaths } from "../../web/js/paths/format.mjs";
 import { strokesAt, strokesOnPath } from "../../web/js/desk/carry.mjs";
 import { readDesk, writeDesk } from "../../web/js/desk/format.mjs";
+import { Clip } from "../../web/js/desk/clip.mjs";
 import { DeskSession } from "../../web/js/desk/session.mjs";
 import { COLOURS, colourTypes } from "../../web/js/colours/types.mjs";
 import { CHINESE } from "../../web/js/words/chinese.mjs";
@@ -82,6 +83,11 @@ const ANSWERS = {
         return there ? strokesOnPath(object, object.path, time, aspect) : strokesAt(object, time, aspect);
       }),
     ),
+  // The second of a file that is shown at each of some times of a clip, of which a loader leaves frames out.
+  moments: ({ reference, info, times }) => {
+    const clip = Object.assign(new Clip(), { reference, info });
+    return times.map((time) => clip.moment(time));
+  },
   read: ({ text }) => readPaths(text).kind,
   rewrite: ({ text }) => writePaths(readPaths(text).paths),
   boxes: ({ text, frames }) =>
