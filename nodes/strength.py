@@ -117,7 +117,10 @@ class VaceStrength(Node):
             references=read_factors(over_references, "over_references"),
         )
         drawn = torch.from_numpy(np.array(strength_sheet(made))).float()[None] / 255
-        return host.output(cls, made, images=drawn, notes=unseen_mask(mask))
+        varied = [name for name in ("steps", "frames", "blocks", "references") if getattr(made, name)]
+        varied += ["places"] if made.space is not None else []
+        said = f"Strength {strength:g}, {'over ' + ', '.join(varied) if varied else 'the same everywhere'}."
+        return host.output(cls, made, images=drawn, notes=[said, *unseen_mask(mask)])
 
 
 class VaceAddCondition(Node):
