@@ -39,7 +39,7 @@ def frames_of(images: Any, name: str) -> Tensor:
         raise InputError(
             "image-transparent",
             'The input "{name}" has an alpha channel that is transparent in places. An opaque IMAGE is '
-            "needed. Lay it on a background first, or leave its alpha channel out.",
+            "needed. Lay it on a background first, or take its colours alone with Split Image with Alpha.",
             name=name,
         )
     return _as_frames(pixels)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from refusal import outcome, refusal
 
 SIZES = {"height": st.sampled_from([16, 32, 64]), "width": st.sampled_from([16, 48, 64])}
@@ -64,6 +65,20 @@ class TestImages:
     @pytest.mark.parametrize("wrong", [None, 5, "x", [1], torch.zeros(1, 8, 8, 3, dtype=torch.uint8)])
     def test_what_is_no_image_is_refused(self, bridge, wrong):
         assert refusal(bridge.frames_of, wrong, "images").startswith("not-an-image: ")
+
+    def test_a_cut_out_from_load_image_lies_on_white_as_its_help_page_says(self, comfy, run):
+        from comfy_extras.nodes_compositing import JoinImageWithAlpha
+
+        picture = Image.new("RGBA", (64, 64))  # black, of which nothing is seen
+        picture.paste((255, 0, 0, 255), (16, 16, 48, 48))
+        folder = comfy.folder / "input"
+        folder.mkdir(exist_ok=True)
+        picture.save(folder / "cut out.png")
+        image, mask = comfy.nodes.LoadImage().load_image("cut out.png")[:2]
+        joined = JoinImageWithAlpha.execute(image, mask).result[0]
+        (shown,) = run("VaceStackReferences", image=joined)[0].pictures
+        assert shown[0, :, 0, 0, 0].tolist() == [1, 1, 1]
+        assert shown[0, :, 0, 32, 32].tolist() == [1, -1, -1]
 
     def test_references_lie_on_white(self, bridge):
         picture = torch.cat(
