@@ -50,6 +50,14 @@ def test_the_sheet_is_that_of_preview_after_a_run(run, ask, example):
     assert "64 x 64 pixels at 8 fps" in unquote(answer.headers["X-Vace-Notes"])
 
 
+def test_the_sheet_says_what_a_run_makes_something_else_of(ask):
+    said = {"desk": DRAWN, "settings": {"fit": "starter"}}
+    _, answer = ask("sheet", **said, clip=CLIP, control={**CLIP, "changed": True})
+    assert unquote(answer.headers["X-Vace-Notes"]).startswith("! Seen here as the file has it: control. A node")
+    _, answer = ask("sheet", **said, clip=CLIP, control=CLIP)
+    assert "Seen here" not in unquote(answer.headers["X-Vace-Notes"])
+
+
 def test_the_sheet_has_pictures_and_control(run, ask, example):
     objects = [{"action": "replace", "picture": 1, "keys": [STAR]}, {"action": "control", "keys": [{**STAR, "y": 0.7}]}]
     text = json.dumps({"version": 1, "objects": objects})

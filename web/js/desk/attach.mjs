@@ -1,7 +1,7 @@
 // Connects the desk to a node: its hidden "desk" text, the clip that is linked, what its widgets say.
 
 import { attachEditor, widgetOf } from "../paths/attach.mjs";
-import { isLinked, linkedClips, linkedPicture, viewUrl } from "../paths/picture.mjs";
+import { clipOf, isLinked, linkedClips, linkedPicture, viewUrl } from "../paths/picture.mjs";
 import { DeskEditor } from "./editor.mjs";
 import { Server } from "./server.mjs";
 
@@ -28,7 +28,7 @@ function see({ node, api, last }, { isStale }) {
   const settings = settingsOf(node, api);
   const files = last?.vace_clip;
   const isShown = files?.length && isLinkedAtAll(node);
-  if (linked && (linked.isWhole || isStale || !isShown)) return { picture: linked, clip: linked.clip, info: null, settings };
+  if (linked && (linked.isWhole || isStale || !isShown)) return { picture: linked, clip: clipOf(linked), info: null, settings };
   if (!isShown) return { picture: null, clip: null, info: null, settings };
   const [{ filename, subfolder = "", type }] = files;
   const [told] = last.vace_clip_info ?? [];

@@ -44,13 +44,19 @@ export function linkedPicture(node, api, name) {
   return null;
 }
 
-// The clips of all pictures that go into the input `name`, as the pack's routes know them.
+// The clips of all pictures that go into the input `name`, as the pack's routes know them; `changed` where a node
+// between may make something else of the file.
 export function linkedClips(node, api, name) {
   const slot = linkedSlot(node, name);
   const from = slot === undefined ? null : node.getInputNode(slot);
   const names = (from?.comfyClass ?? from?.type) === STACK ? from.inputs.map((input) => input.name) : null;
   const found = names ? names.map((one) => linkedPicture(from, api, one)) : [linkedPicture(node, api, name)];
-  return found.filter(Boolean).map(({ clip }) => clip);
+  return found.filter(Boolean).map(clipOf);
+}
+
+// The clip of a linked picture, as the pack's routes know it.
+export function clipOf({ clip, isWhole }) {
+  return isWhole ? clip : { ...clip, changed: true };
 }
 
 function linkedSlot(node, name) {
