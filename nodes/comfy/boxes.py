@@ -124,6 +124,12 @@ def paths_of_tracks(tracks: Any, height: int, width: int, box: float) -> list[Bo
         InputError: a point that is no number, or far outside.
     """
     points = tracks["track_path"].detach().float().cpu()
+    if not bool(torch.isfinite(points).all()):
+        raise InputError(
+            "tracks-not-finite",
+            "The tracks hold places that are not numbers (NaN), as trackers give them for points that are lost. Places "
+            "in every frame are needed. Choose points that stay in sight, or another tracker.",
+        )
     last = max(len(points) - 1, 1)
     return [
         BoxPath(

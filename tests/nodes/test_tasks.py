@@ -363,6 +363,11 @@ class TestCombine:
         assert mask[0, 16, 12] == mask[4, 16, 36] == 1
         assert mask[0, 16, 36] == mask[4, 16, 12] == 0
 
+    def test_a_track_that_was_lost_is_named(self, run):
+        lost = tracks()
+        lost["track_path"][3] = float("nan")
+        assert refusal(run, "VaceComposeMasks", tracks=lost, images=clip()) == "tracks-not-finite"
+
     def test_tracks_become_moving_masks(self, run):
         mask = run("VaceComposeMasks", tracks=tracks(), images=clip())[0]
         assert mask[0, 16, 12] == mask[4, 16, 36] == 1
