@@ -15,7 +15,7 @@ from ..vace_core.tasks import anything
 from .build import references_note
 from .comfy import host, sockets
 from .comfy.boxes import box_paths, linked_boxes
-from .comfy.bridge import images_of, masks_of, pictures_of
+from .comfy.bridge import images_of, masks_of, pictures_of, unseen_mask
 from .comfy.fitted import ANY_GRID, fit_clip, fit_picture, grid_of, notes_of, padded, require_mask
 from .comfy.node import Task
 from .control import NO_BOXES, boxes_note, no_boxes, paths_given
@@ -283,7 +283,8 @@ class VaceReferenceAnything(Task):
             negative_prompt=negative_prompt,
             fps=fps,
         )
-        return host.output(cls, vcu, notes=references_note(tuple(subjects)))
+        unseen = (note for n, (_, mask) in enumerate(given, start=1) for note in unseen_mask(mask, f"mask_{n}"))
+        return host.output(cls, vcu, notes=(*references_note(tuple(subjects)), *unseen))
 
 
 def subjects_of(image: Any | None, mask: Any | None, ending: str = "") -> tuple[Tensor, ...]:

@@ -117,7 +117,9 @@ class VaceAttachAdapter(Node):
             acting = Acting(options=options, strength=one.strength, places=places_of(one, plug.family.grid))
             model = attach(model, handle, plug.context(model, context.float().cpu()), acting, plug.room)
         begun = latent_of(latent, known.contexts[0], known.source, where, plug.family)
-        return host.output(cls, model, begun, vcu.num_references, notes=said)
+        # Always a note: a node shows its last ones, warnings too, until it says something else.
+        acts = f"{adapter.path.name}: {len(layers)} context blocks for {plug.family.name}."
+        return host.output(cls, model, begun, vcu.num_references, notes=[acts, *said])
 
 
 class VaceEncodePrompt(Node):

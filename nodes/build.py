@@ -170,10 +170,10 @@ def _shape(vcu: VideoConditionUnit) -> dict[str, Any]:
 
 
 def _unit(
-    clip: Fitted, keeps: bool, control: Tensor | None, mask: tuple[Tensor, tuple[str, ...]] | None
+    clip: Fitted, keeps: bool, control: Tensor | None, mask: tuple[Tensor | None, tuple[str, ...]]
 ) -> tuple[VideoConditionUnit, tuple[str, ...]]:
-    notes = notes_of(clip) if mask is None else (*notes_of(clip), *mask[1])
-    masks = torch.ones_like(clip.frames[:, :1]) if mask is None else mask[0]
+    notes = (*notes_of(clip), *mask[1])
+    masks = torch.ones_like(clip.frames[:, :1]) if mask[0] is None else mask[0]
     fps = clip.plan.fps
     units = [tasks.inpaint(clip.frames, masks, fps=fps)] if keeps else []
     if control is not None:

@@ -17,10 +17,10 @@ from ..vace_core.vcu import VideoConditionUnit, compose
 from .anything import subjects_of
 from .comfy import host, sockets
 from .comfy.boxes import box_masks, boxes_of, paths_of_tracks
-from .comfy.bridge import frames_of, images_of, masks_of
+from .comfy.bridge import frames_of, images_of, masks_of, unseen_mask
 from .comfy.node import Node
 from .comfy.sockets import ReferenceStack
-from .control import paths_typed
+from .control import no_boxes, paths_typed
 
 OPERATIONS = {"union": shapes.union, "intersection": shapes.intersection, "difference": shapes.difference}
 POINT_BOX = 0.25  # of the frame: the box around a point that has none
@@ -139,7 +139,8 @@ class VaceComposeMasks(Node):
         said = (
             f"{found.shape[2]} frames of {found.shape[4]} x {found.shape[3]}, {float(found.mean()):.1%} is generated."
         )
-        return host.output(cls, found[0, 0].contiguous(), notes=[said])
+        unseen = (*unseen_mask(mask), *unseen_mask(mask_2, "mask_2"))
+        return host.output(cls, found[0, 0].contiguous(), notes=[said, *unseen])
 
 
 class VaceStackReferences(Node):
@@ -175,7 +176,7 @@ class VaceStackReferences(Node):
         before = () if references is None else references.pictures
         stack = ReferenceStack(pictures=(*before, *subjects_of(image, mask)))
         seen = torch.cat([images_of(letterbox(picture, *SHOWN)) for picture in stack.pictures])
-        return host.output(cls, stack, notes=[f"{len(stack.pictures)} references."], images=seen)
+        return host.output(cls, stack, notes=[f"{len(stack.pictures)} references.", *unseen_mask(mask)], images=seen)
 
 
 class VaceComposeVCUs(Node):
@@ -230,7 +231,7 @@ def _first(mask: Any | None, boxes: Any | None, paths: str | None, tracks: Any |
         length, height, width = size
         if boxes is not None:
             parts.append(box_masks(boxes_of(boxes, length), height, width))
-        if paths is not None:
+        if paths is not None and not no_boxes(paths):  # as VACE Desk hands them on where nothing has a box
             moving = paths_typed(paths, (width, height), POINT_BOX)
             parts.append(path_mask(moving, num_frames=length, height=height, width=width))
         if tracks is not None:

@@ -120,8 +120,7 @@ class VaceControlVideo(Task):
         mask: Any | None = None,
     ) -> io.NodeOutput:
         clip = fit_clip(images, fit, fps)
-        found = fit_mask(mask, clip)
-        masks, said = found if found else (None, ())
+        masks, said = fit_mask(mask, clip)
         frames, notes = control_of(clip.frames, kind, mend)
         vcu = tasks.control(frames, masks=masks, prompt=prompt, negative_prompt=negative_prompt, fps=clip.plan.fps)
         if masks is not None and kind in COMPUTED:

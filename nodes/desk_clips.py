@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..vace_core.checks.numbers import check_whole
+from ..vace_core.checks.numbers import check_number, check_whole
 from ..vace_core.checks.room import check_room
 from ..vace_core.errors import InputError, shown
 from ..vace_core.inputs.fitted import Fitted, Source
@@ -54,8 +55,8 @@ def named_clip(said: Any) -> NamedClip:
     """The clip that an editor names.
 
     Args:
-        said: `{"file", "type", "subfolder"}`, with "skip", "cap" and "every" where a loader takes frames out; or
-            `{"example", "length"}`.
+        said: `{"file", "type", "subfolder"}`, with "rate", "skip", "cap" and "every" where a loader takes frames out;
+            or `{"example", "length"}`.
 
     Raises:
         InputError: there is none, or it cannot be read.
@@ -130,26 +131,30 @@ def _of_file(path: Path, load: Callable[[], Tensor]) -> NamedClip:
 
 
 def _thinned(clip: NamedClip, said: dict[str, Any]) -> NamedClip:
-    """A clip as loaders take it that leave frames out: the first ones, all but every n-th, those after a number."""
+    """A clip as loaders take it: at a rate, without the first frames, all but every n-th, those after a number."""
     skip, every, cap = said.get("skip") or 0, said.get("every") or 1, said.get("cap") or 0
     for what, value, least in (("skip", skip, 0), ("every", every, 1), ("cap", cap, 0)):
         check_whole(what, value, least=least, most=10_000_000)
-    if (skip, every, cap) == (0, 1, 0):
+    rate = said.get("rate") or clip.fps
+    check_number("rate", rate, least=0.01, most=1000)
+    if (rate, skip, every, cap) == (clip.fps, 0, 1, 0):
         return clip
-    places = list(range(clip.size[0]))[skip::every]
+    # At the begin of each frame of that rate, the first frame of the file from there on.
+    shown = math.floor((clip.size[0] - 1) * rate / clip.fps + 1e-6) + 1
+    places = [math.ceil(n * clip.fps / rate - 1e-6) for n in range(shown)][skip::every]
     places = places[:cap] if cap else places
     if not places:
         raise InputError(
             "clip-skipped",
             "{skip} frames are left out of a clip of {count}. At least one that stays is needed. Skip fewer.",
             skip=skip,
-            count=clip.size[0],
+            count=shown,
         )
     return replace(
         clip,
-        name=(*clip.name, skip, every, cap),
+        name=(*clip.name, rate, skip, every, cap),
         size=(len(places), *clip.size[1:]),
-        fps=clip.fps / every,
+        fps=rate / every,
         images=lambda: clip.images()[places],
         some=lambda begin, end: torch.cat([clip.some(place, place + 1) for place in places[begin:end]]),
     )

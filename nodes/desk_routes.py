@@ -56,7 +56,8 @@ def sheet(said: dict[str, Any]) -> Answer:
         None if control is None else named_clip(control).images(),
     )
     picture, found = preview(made.vcu, look["columns"], look["base"])
-    notes = [*notes_of(fitted), *clip_notes(drawn, width, height, count), *made.notes, *found]
+    files = _files_note({"clip": [said["clip"]], "control": [control], "pictures": pictures or []})
+    notes = [*files, *notes_of(fitted), *clip_notes(drawn, width, height, count), *made.notes, *found]
     return Answer(body=_webp(picture), headers={"X-Vace-Notes": quote("\n".join(notes))})
 
 
@@ -111,6 +112,14 @@ ROUTES: dict[str, Route] = {"sheet": sheet, "clip": clip, "frame": frame, "selec
 def offer() -> bool:
     """Offers the routes where a ComfyUI runs as a server."""
     return register(PREFIX, ROUTES)
+
+
+def _files_note(said: dict[str, list[Any]]) -> list[str]:
+    """What is to be known where a node in the graph makes something else of a file, once it runs."""
+    named = [name for name, some in said.items() if any(isinstance(one, dict) and one.get("changed") for one in some)]
+    if not named:
+        return []
+    return [f"! Seen here as the file has it: {', '.join(named)}. A node between changes that in a run."]
 
 
 def _pictures(said: Any) -> Any:

@@ -24,6 +24,7 @@ from .comfy.bridge import frames_of, images_of, latents_of
 from .comfy.node import Node
 from .comfy.registry import NATIVE_VACE
 from .comfy.sockets import LibraryModel, NativeModel
+from .comfy.where import with_padding
 
 
 class VaceDecodeVideo(Node):
@@ -128,7 +129,7 @@ class VaceCompositeVideo(Node):
         match_colour: bool,
         blend: BlendMode = "feather",
     ) -> io.NodeOutput:
-        frames = frames_of(images, "images")
+        frames = with_padding(frames_of(images, "images"), vcu)  # VACE Decode Video has dropped it
         if frames.shape[2:] != vcu.roles.shape[2:]:
             raise ShapeError(
                 "images-size",

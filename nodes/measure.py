@@ -25,7 +25,7 @@ from ..vace_core.media.video import from_uint8, to_uint8
 from ..vace_core.protocols import VideoVae
 from ..vace_core.vcu import VideoConditionUnit
 from .comfy import host, memory, native, placement, sockets
-from .comfy.bridge import frames_of, latents_of, masks_of, pictures_of
+from .comfy.bridge import NO_MASK, frames_of, latents_of, masks_of, pictures_of
 from .comfy.node import Node
 from .comfy.registry import NATIVE_VACE
 from .comfy.sockets import LibraryModel, NativeModel
@@ -222,7 +222,7 @@ def _edited(vcu: VideoConditionUnit | None, source: Any, mask: Any) -> tuple[Giv
 def _hard(mask: Any) -> Tensor:
     """`(1, 1, T, H, W)` of 0 and 1; the black mask of an image without transparency covers nothing."""
     masks = masks_of(mask)
-    return torch.zeros(1, 1, *mask.shape[-3:]) if masks is None else (masks > 0.5).float()[None, None]
+    return torch.zeros(1, 1, 1, NO_MASK, NO_MASK) if masks is None else (masks > 0.5).float()[None, None]
 
 
 def _control(vcu: VideoConditionUnit | None, control: Any, kind: str) -> Given | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from comfy_api.latest import io
 
-from ..vace_core.sampling.phases import parse_scales
+from ..vace_core.sampling.phases import parse_scales, said_scales
 from ..vace_core.sampling.presets import DISTILLED
 from .comfy import host, sockets
 from .comfy.node import Node
@@ -43,8 +43,9 @@ class VaceSamplingOptions(Node):
     @classmethod
     def execute(cls, distilled: str, cfg_steps: str) -> io.NodeOutput:
         made = MoreOptions(distilled=None if distilled == OFF else distilled, scales=parse_scales(cfg_steps))
-        if made.distilled is None:
-            return host.output(cls, made)
+        if made.distilled is None:  # said too: a node shows its last notes until it says something else
+            scales = f"cfg {said_scales(made.scales)}" if made.scales else "nothing is changed"
+            return host.output(cls, made, notes=[f"No preset, {scales}."])
         preset = DISTILLED[made.distilled]
         low, high = preset.strengths
         strength = f"{low:g}" if low == high else f"{low:g} to {high:g}"

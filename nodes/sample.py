@@ -181,7 +181,7 @@ class VaceSampleVideo(Node):
     ) -> io.NodeOutput:
         family, usual = settings.usual(model)
         check_for_model(vcu, family.grid)
-        levels = () if sigmas is None else tuple(float(level) for level in sigmas.flatten())
+        levels = () if sigmas is None else _levels(sigmas)
         chosen = replace(
             published(usual, steps=steps, cfg=cfg, shift=shift, sampler=sampler),
             stg_scale=stg if usual.stg_scale else 0.0,
@@ -222,6 +222,21 @@ class VaceSampleVideo(Node):
         placement.free_cache()
         notes = [*outside_note(model, vcu), sampling_note(chosen, family, vcu), *warned]
         return host.output(cls, {"samples": samples}, model, notes=notes)
+
+
+def _levels(sigmas: Tensor) -> tuple[float, ...]:
+    """The noise levels of SIGMAS.
+
+    Raises:
+        InputError: there are none.
+    """
+    if not sigmas.numel():
+        raise InputError(
+            "sigmas-empty",
+            "The sigmas are empty, as schedulers make them for a denoise of 0. At least two noise levels are needed. "
+            "Set the denoise of the scheduler above 0, or disconnect sigmas.",
+        )
+    return tuple(float(level) for level in sigmas.flatten())
 
 
 def _sample(

@@ -16,7 +16,7 @@ from ..vace_core.sampling.strength import AS_TRAINED, Curve, Strength
 from ..vace_core.sampling.strength_text import read_curve, read_factors
 from ..vace_core.vcu import VideoConditionUnit
 from .comfy import host, sockets
-from .comfy.bridge import masks_of
+from .comfy.bridge import masks_of, unseen_mask
 from .comfy.node import Node
 from .comfy.sockets import ConditionStack
 
@@ -117,7 +117,10 @@ class VaceStrength(Node):
             references=read_factors(over_references, "over_references"),
         )
         drawn = torch.from_numpy(np.array(strength_sheet(made))).float()[None] / 255
-        return host.output(cls, made, images=drawn)
+        varied = [name for name in ("steps", "frames", "blocks", "references") if getattr(made, name)]
+        varied += ["places"] if made.space is not None else []
+        said = f"Strength {strength:g}, {'over ' + ', '.join(varied) if varied else 'the same everywhere'}."
+        return host.output(cls, made, images=drawn, notes=[said, *unseen_mask(mask)])
 
 
 class VaceAddCondition(Node):

@@ -64,8 +64,7 @@ class VaceStylizeVideo(Task):
         mask: Any | None = None,
     ) -> io.NodeOutput:
         clip = fit_clip(images, fit, fps)
-        found = fit_mask(mask, clip)
-        masks, said = found if found else (None, ())
+        masks, said = fit_mask(mask, clip)
         vcu = anything.stylize(
             clip.frames,
             () if style is None else pictures_of(style),

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from comfy_api.latest import io
 from torch import Tensor
@@ -63,12 +64,19 @@ def boxes_of(value: Any, num_frames: int) -> list[list[Box]]:
 
     Args:
         value: BBOX: a list of (left, top, right, bottom); or BOUNDING_BOX: a list of objects with x, y, width and
-            height. Either may be a single box, or a list with a list for every frame.
+            height. Either may be a single box, or a list with a list for every frame; arrays and tensors are lists.
         num_frames: Frames of the video.
 
     Raises:
-        InputError: it is none of these, or lists for another number of frames came.
+        InputError: it is none of these, there is no box, or lists for another number of frames came.
     """
+    value = _plain(value)
+    if value == []:
+        raise InputError(
+            "boxes-empty",
+            "The boxes are an empty list, as detectors give it that found nothing. At least one box is needed. Look at "
+            "what the detector gets, or disconnect boxes.",
+        )
     if _is_box(value):
         value = [value]
     if not isinstance(value, (list, tuple)) or not value or len(value) > MOST:
@@ -116,6 +124,12 @@ def paths_of_tracks(tracks: Any, height: int, width: int, box: float) -> list[Bo
         InputError: a point that is no number, or far outside.
     """
     points = tracks["track_path"].detach().float().cpu()
+    if not bool(torch.isfinite(points).all()):
+        raise InputError(
+            "tracks-not-finite",
+            "The tracks hold places that are not numbers (NaN), as trackers give them for points that are lost. Places "
+            "in every frame are needed. Choose points that stay in sight, or another tracker.",
+        )
     last = max(len(points) - 1, 1)
     return [
         BoxPath(
@@ -160,6 +174,20 @@ def box_masks(frames: list[list[Box]], height: int, width: int) -> Tensor:
         for box in boxes:
             mask[max(box.top, 0) : max(box.bottom, 0), max(box.left, 0) : max(box.right, 0)] = 1
     return masks
+
+
+def _plain(value: Any, depth: int = 3) -> Any:
+    """The boxes in lists and Python's own numbers, where detectors give arrays and tensors of them."""
+    held = isinstance(value, (np.ndarray, np.generic)) or (
+        isinstance(value, Tensor) and value.layout == torch.strided and not value.is_meta
+    )
+    if held and value.nbytes <= 64 * MOST:  # more is a picture
+        return value.tolist()
+    if depth and isinstance(value, (list, tuple)) and len(value) <= MOST:
+        return [_plain(one, depth - 1) for one in value]
+    if depth and isinstance(value, dict):
+        return {name: _plain(one, depth - 1) for name, one in value.items()}
+    return value
 
 
 def _is_box(value: Any) -> bool:

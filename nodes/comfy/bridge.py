@@ -39,7 +39,7 @@ def frames_of(images: Any, name: str) -> Tensor:
         raise InputError(
             "image-transparent",
             'The input "{name}" has an alpha channel that is transparent in places. An opaque IMAGE is '
-            "needed. Lay it on a background first, or leave its alpha channel out.",
+            "needed. Lay it on a background first, or take its colours alone with Split Image with Alpha.",
             name=name,
         )
     return _as_frames(pixels)
@@ -118,6 +118,16 @@ def masks_of(mask: Any, name: str = "mask") -> Tensor | None:
     if high <= 0 and flat.shape[1:] == (NO_MASK, NO_MASK):
         return None
     return values.clamp(0, 1)
+
+
+def unseen_mask(mask: Any, name: str = "mask") -> tuple[str, ...]:
+    """The note on a mask that came and counts as none."""
+    if mask is None or masks_of(mask, name) is not None:
+        return ()
+    return (
+        f"The {name} is black and {NO_MASK} x {NO_MASK} pixels, as Load Image gives it for an image without "
+        "transparency: it counts as none.",
+    )
 
 
 def _three_dimensional(mask: Tensor, name: str) -> Tensor:

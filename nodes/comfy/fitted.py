@@ -19,7 +19,7 @@ from ...vace_core.inputs.resizing import resize_frames
 from ...vace_core.models import FAMILIES
 from ...vace_core.pipeline import check_vcu
 from ...vace_core.vcu import VideoConditionUnit
-from .bridge import frames_of, images_of, masks_of, range_warning
+from .bridge import frames_of, images_of, masks_of, range_warning, unseen_mask
 from .sockets import ALL_FRAMES, ANY_LENGTH, FITS
 
 # A task knows no model. What no model takes it refuses; the rest is checked where the model is known.
@@ -84,8 +84,31 @@ def picture_of(image: Any, fps: float, name: str = "image") -> Source:
 
 
 def fit_clip(images: Any, fit: str, fps: float, *, name: str = "images", growth: float = 1.0) -> Fitted:
-    """A whole IMAGE by one of `FITS`; `growth` as for the library's `fit_clip`."""
-    return core.fit_clip(source_of(images, fps, name), target_of(fit), growth=growth)
+    """A whole IMAGE by one of `FITS`; `growth` as for the library's `fit_clip`.
+
+    Raises:
+        InputError: as the library's, in the words of nodes.
+    """
+    try:
+        return core.fit_clip(source_of(images, fps, name), target_of(fit), growth=growth)
+    except InputError as error:
+        if error.code != "clip-too-long":
+            raise
+        said = error.fields
+        raise InputError(
+            "clip-too-long",
+            'The input "{name}" has {frames} frames ({seconds:.2f} s), and the model takes at most {most} of {width} x '
+            "{height} pixels in one pass ({most_seconds:.2f} s). A part that fits, or windows, are needed. Take {most} "
+            'frames with Image From Batch; or set fit to "any length", for VACE Plan Windows and VACE Sample Long '
+            "Video; or to one without all frames, which thins the clip out in time.",
+            name=said["name"],
+            frames=said["frames"],
+            seconds=said["seconds"],
+            most=said["most"],
+            width=said["width"],
+            height=said["height"],
+            most_seconds=said["most_seconds"],
+        ) from None
 
 
 def fit_picture(image: Any, fit: str, fps: float, *, growth: float = 1.0) -> Fitted:
@@ -93,10 +116,10 @@ def fit_picture(image: Any, fit: str, fps: float, *, growth: float = 1.0) -> Fit
     return core.fit_clip(picture_of(image, fps), target_of(fit), growth=growth)
 
 
-def fit_mask(mask: Any, clip: Fitted) -> tuple[Tensor, tuple[str, ...]] | None:
+def fit_mask(mask: Any, clip: Fitted) -> tuple[Tensor | None, tuple[str, ...]]:
     """As the library's `fit_mask`; None where no mask came."""
     masks = masks_of(mask)
-    return None if masks is None else fit_masks(masks, clip)
+    return (None, unseen_mask(mask)) if masks is None else fit_masks(masks, clip)
 
 
 def require_mask(mask: Any, clip: Fitted) -> tuple[Tensor, tuple[str, ...]]:
@@ -109,18 +132,18 @@ def require_mask(mask: Any, clip: Fitted) -> tuple[Tensor, tuple[str, ...]]:
 
 
 def mask_given(mask: Any) -> Tensor:
-    """A MASK, `(T, H, W)` in 0..1.
+    """A MASK, `(T, H, W)` in 0..1, that is white somewhere.
 
     Raises:
-        InputError: none came.
+        InputError: none came, or one that generates nothing.
     """
     masks = masks_of(mask)
-    if masks is None:
+    if masks is None or float(masks.max()) <= 0.5:
         raise InputError(
             "mask-empty",
-            "The mask is black everywhere, so that nothing would be generated; what Load Image gives for an image "
-            "without transparency is such a mask too. A mask that is white where something is to be generated is "
-            "needed. Paint one in the mask editor, or connect another.",
+            "The mask is white nowhere, so that nothing would be generated; what Load Image gives for an image "
+            "without transparency is such a mask, and what a detector gives that found nothing. A mask that is white "
+            "where something is to be generated is needed. Paint one in the mask editor, or connect another.",
         )
     return masks
 

@@ -66,7 +66,7 @@ def with_profile(values: Mapping[str, Any], profile: Profile | None) -> dict[str
                 "auto-without-model",
                 "{what} left to the model, and none is connected. A model is needed for that. Connect VACE Model to "
                 "the input model of this node, or set a value.",
-                what=" and ".join(f"{name} is" for name in missing),
+                what=f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'}",
             )
         return {name: value.replace(AUTO, UNLINKED) if name == "fit" else value for name, value in values.items()}
     height, width = profile.size
@@ -84,11 +84,21 @@ def _is_left(name: str, value: Any) -> bool:
 
 
 def published(own: SamplingOptions, *, steps: int, cfg: float, shift: float, sampler: str) -> SamplingOptions:
-    """A model's own options and what a node sets of them: 0 steps, a cfg below 0, a shift of 0 and auto set nothing."""
+    """A model's own options and what a node sets of them: 0 steps, a cfg of -1, a shift of 0 and auto set nothing.
+
+    Raises:
+        InputError: a cfg between -1 and 0.
+    """
+    if CFG < cfg < 0:
+        raise InputError(
+            "cfg-below-zero",
+            "The cfg is {cfg}. A number of 0 or more is needed, or -1 for that of the model. Change it.",
+            cfg=cfg,
+        )
     made = own if shift == 0 else replace(own, shift=shift, shift_growth=0.0)
     return replace(
         made,
         steps=steps or own.steps,
-        guidance_scale=own.guidance_scale if cfg < 0 else cfg,
+        guidance_scale=own.guidance_scale if cfg == CFG else cfg,
         solver=own.solver if sampler == AUTO else sampler,
     )

@@ -77,11 +77,16 @@ def started(start: Any | None, vcu: VideoConditionUnit, family: Family) -> tuple
         latents = latents_of(start, family, family.grid.latent_frames(vcu.num_frames), vcu.num_references)
         _check_size(latents.shape[2:], vcu, tuple(family.grid.latent_size(vcu.num_frames, vcu.height, vcu.width)))
         return None, latents
-    frames = frames_of(start, "start")
-    if frames.shape[2] == vcu.shown_frames and vcu.padding:
-        frames = torch.cat([frames, frames[:, :, -1:].expand(-1, -1, vcu.padding, -1, -1)], dim=2)
+    frames = with_padding(frames_of(start, "start"), vcu)
     _check_size(frames.shape[2:], vcu, tuple(vcu.roles.shape[2:]))
     return frames, None
+
+
+def with_padding(frames: Tensor, vcu: VideoConditionUnit) -> Tensor:
+    """A clip `(1, 3, T, H, W)` with the padding of a VCU where it was dropped, the last frame repeated."""
+    if frames.shape[2] != vcu.shown_frames or not vcu.padding:
+        return frames
+    return torch.cat([frames, frames[:, :, -1:].expand(-1, -1, vcu.padding, -1, -1)], dim=2)
 
 
 def _check_size(came: Any, vcu: VideoConditionUnit, needed: tuple[int, ...]) -> None:

@@ -1,9 +1,11 @@
 // Reads questions as JSON from stdin and answers them with the editor's own modules. For test_same_rules.py.
 
 import { readFileSync } from "node:fs";
+import { linkedClips } from "../../web/js/paths/picture.mjs";
 import { readPaths, writePaths } from "../../web/js/paths/format.mjs";
 import { strokesAt, strokesOnPath } from "../../web/js/desk/carry.mjs";
 import { readDesk, writeDesk } from "../../web/js/desk/format.mjs";
+import { Clip } from "../../web/js/desk/clip.mjs";
 import { DeskSession } from "../../web/js/desk/session.mjs";
 import { COLOURS, colourTypes } from "../../web/js/colours/types.mjs";
 import { CHINESE } from "../../web/js/words/chinese.mjs";
@@ -11,6 +13,14 @@ import { runOf, saidBy } from "../../web/js/plan/said.mjs";
 import { bordersOf, drawnFrames, secondsOf, snapped, ticks } from "../../web/js/plan/scale.mjs";
 import { sorted } from "../../web/js/templates/sorted.mjs";
 import { boxAt } from "../../web/js/paths/motion.mjs";
+
+// The first of some nodes, into each of which the next one goes.
+function chained([type, ...others]) {
+  const from = others.length ? chained(others) : null;
+  const widgets = from ? [] : [{ name: "file", value: "film.mp4" }];
+  const inputs = from ? [{ name: "clip", type: "IMAGE,VIDEO", link: 1 }] : [];
+  return { type, inputs, widgets, getInputNode: () => from, getInputLink: () => ({ origin_slot: 0 }) };
+}
 
 // The text after each of some deeds of a desk: [name of a method or setter, what it is given …].
 function desk({ text = "", deeds }) {
@@ -82,6 +92,13 @@ const ANSWERS = {
         return there ? strokesOnPath(object, object.path, time, aspect) : strokesAt(object, time, aspect);
       }),
     ),
+  // What the routes are told of the clip behind some nodes, the last of which is a loader.
+  linked: ({ kinds }) => linkedClips(chained(["VaceDesk", ...kinds]), { apiURL: (path) => path }, "clip"),
+  // The second of a file that is shown at each of some times of a clip, of which a loader leaves frames out.
+  moments: ({ reference, info, times }) => {
+    const clip = Object.assign(new Clip(), { reference, info });
+    return times.map((time) => clip.moment(time));
+  },
   read: ({ text }) => readPaths(text).kind,
   rewrite: ({ text }) => writePaths(readPaths(text).paths),
   boxes: ({ text, frames }) =>

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from browser.desk import NODES, opened
+from browser.desk import NODES, desks, opened
 
 pytest.importorskip("aiohttp")
 from browser.backend import DESK_FRAMES, REFUSED
@@ -26,6 +26,10 @@ SET_FILE = """(name) => {
   widget.options.values?.push?.(name);
   widget.value = name;
 }"""
+
+SHOWN = """() => app.graph._nodes.find(({ type }) => type === 'VaceDesk').onExecuted({
+  vace_clip: [{ filename: 'cut.png', subfolder: '', type: 'temp' }],
+  vace_clip_info: [{ width: 96, height: 64, frames: 5, fps: 8 }] })"""
 
 
 @pytest.fixture
@@ -254,6 +258,26 @@ def test_what_the_model_gets_is_shown_after_a_stroke_and_a_refusal_keeps_the_dra
     refused.wait_for(state="visible")
     assert refused.inner_text() == REFUSED
     assert desk.texts() == [before]
+
+
+def test_what_a_node_between_made_of_the_file_is_drawn_on_once_it_ran(studio):
+    types = (("LoadImage", -340, 60), ("ImageScale", -340, 400), ("VaceDesk", 0, 60))
+    studio.open(*types, links=((0, 1, "image"), (1, 2, "clip")))
+    studio.look_at(0.8, 460, 20)
+    (desk,) = desks(studio)
+    image = desk.element.locator(".vp-backdrop img")
+    assert "filename=scene.png" in image.get_attribute("src")
+    studio.page.evaluate(SHOWN)
+    desk.element.locator(".vp-backdrop img[src*='cut.png'][src*='type=temp']").wait_for()
+    assert desk.element.locator(".vp-flag").inner_text() == "1 / 5"
+    studio.page.evaluate(SET_FILE, "tall.png")
+    desk.element.locator(".vp-backdrop img[src*='tall.png']").wait_for()
+
+
+def test_a_file_that_comes_straight_in_stays_after_a_run(studio, desk):
+    studio.page.evaluate(SHOWN)
+    studio.settle()
+    assert "filename=scene.png" in desk.element.locator(".vp-backdrop img").get_attribute("src")
 
 
 def test_a_clip_that_cannot_be_read_is_told_before_anything_is_drawn(studio, desk):

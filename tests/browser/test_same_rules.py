@@ -151,6 +151,24 @@ def test_the_editor_draws_exactly_what_the_library_reads():
         assert (kind in ("paths", "points")) == _is_read(text), text[:200]
 
 
+@pytest.mark.parametrize(
+    ("between", "changed"),
+    [([], False), (["GetVideoComponents", "Reroute"], False), (["ImageFromBatch", "GetVideoComponents"], True)],
+)
+def test_a_file_that_a_node_between_changes_is_told_apart(between, changed):
+    ((clip,),) = ask({"ask": "linked", "kinds": [*between, "LoadVideo"]})
+    assert clip.get("changed", False) is changed
+    assert clip["file"] == "film.mp4"
+
+
+@pytest.mark.parametrize(("skip", "every"), [(0, 1), (50, 1), (0, 2), (7, 3)])
+def test_a_film_stands_at_the_frame_that_a_loader_takes(skip, every):
+    reference = {"file": "film.mp4"} | ({"skip": skip} if skip else {}) | ({"every": every} if every > 1 else {})
+    info, times = {"frames": 11, "fps": 24 / every}, [n / 10 for n in range(11)]
+    (found,) = ask({"ask": "moments", "reference": reference, "info": info, "times": times})
+    assert [int(second * 24) for second in found] == [skip + n * every for n in range(11)]
+
+
 def test_nothing_drawn_is_the_default():
     assert ask({"ask": "read", "text": "[]"}, {"ask": "read", "text": ""}) == ["empty", "empty"]
 

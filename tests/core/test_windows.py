@@ -123,6 +123,8 @@ def test_a_text_that_cannot_be_read_is_refused(text, wrong):
          "borders-too-near"),
         (lambda: planned(keyframes=[Keyframe(frame=100, picture="x.png")]), "keyframe-outside-plan"),
         (lambda: planned(keyframes=[Keyframe(frame=-101, picture="x.png")]), "keyframe-outside-plan"),
+        (lambda: planned(keyframes=[Keyframe(frame=-1, picture="x"), Keyframe(frame=99, picture="y")]),
+         "keyframe-twice"),
         (lambda: planned(20, loop=True), "loop-windows"),
         (lambda: planned(100, window=13, overlap=9, loop=True), "loop-too-short"),
         (lambda: replace(planned(33), loop=True), "plan-ends"),

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from refusal import outcome, refusal
 
 SIZES = {"height": st.sampled_from([16, 32, 64]), "width": st.sampled_from([16, 48, 64])}
@@ -65,6 +66,20 @@ class TestImages:
     def test_what_is_no_image_is_refused(self, bridge, wrong):
         assert refusal(bridge.frames_of, wrong, "images").startswith("not-an-image: ")
 
+    def test_a_cut_out_from_load_image_lies_on_white_as_its_help_page_says(self, comfy, run):
+        from comfy_extras.nodes_compositing import JoinImageWithAlpha
+
+        picture = Image.new("RGBA", (64, 64))  # black, of which nothing is seen
+        picture.paste((255, 0, 0, 255), (16, 16, 48, 48))
+        folder = comfy.folder / "input"
+        folder.mkdir(exist_ok=True)
+        picture.save(folder / "cut out.png")
+        image, mask = comfy.nodes.LoadImage().load_image("cut out.png")[:2]
+        joined = JoinImageWithAlpha.execute(image, mask).result[0]
+        (shown,) = run("VaceStackReferences", image=joined)[0].pictures
+        assert shown[0, :, 0, 0, 0].tolist() == [1, 1, 1]
+        assert shown[0, :, 0, 32, 32].tolist() == [1, -1, -1]
+
     def test_references_lie_on_white(self, bridge):
         picture = torch.cat(
             [torch.zeros(1, 4, 4, 3), torch.tensor([0.0, 1.0]).view(1, 1, 2, 1).repeat(1, 4, 2, 1)], dim=3
@@ -115,6 +130,29 @@ class TestMasks:
         assert refusal(run, "VaceInpaintVideo", images=noise(5, 32, 48, 3), mask=none) == "mask-empty"
         vcu = run("VaceControlVideo", images=noise(5, 32, 48, 3), kind="gray", mask=none)[0]
         assert float(vcu.masks.mean()) == 1.0
+
+    @pytest.mark.parametrize("node_id", ["VaceInpaintVideo", "VaceSwapAnything", "VaceCropVideo"])
+    @pytest.mark.parametrize("soft", [0.0, 0.4])
+    def test_a_mask_that_generates_nothing_is_refused_before_anything_is_sampled(self, run, node_id, soft):
+        more = {"references": noise(1, 32, 48, 3)} if node_id == "VaceSwapAnything" else {}
+        given = {"images": noise(5, 32, 48, 3), "mask": torch.full((5, 32, 48), soft), **more}
+        assert refusal(run, node_id, **given) == "mask-empty"
+
+    def test_a_mask_that_counts_as_none_is_said(self, run):
+        black, video, white = torch.zeros(1, 64, 64), noise(5, 64, 64, 3), torch.ones(1, 64, 64)
+        asked = {
+            "VaceControlVideo": {"images": video, "kind": "gray", "mask": black},
+            "VaceStylizeVideo": {"images": video, "mask": black},
+            "VaceBuildVCU": {"images": video, "mask": black},
+            "VaceComposeMasks": {"mask": white, "mask_2": black, "operation": "intersection"},
+            "VaceStackReferences": {"image": video[:1], "mask": black},
+            "VaceReferenceAnything": {"image_1": video[:1], "image_2": video[:1], "mask_2": black},
+            "VaceStrength": {"mask": black},
+        }
+        for node_id, values in asked.items():
+            said = run(node_id, **values).ui["text"][0]
+            assert "is black and 64 x 64 pixels" in said, node_id
+            assert "it counts as none" in said, node_id
 
     def test_an_image_is_named(self, run):
         assert refusal(run, "VaceInpaintVideo", images=noise(5, 32, 48, 3), mask=noise(5, 32, 48, 3)) == (

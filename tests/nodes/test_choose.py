@@ -81,6 +81,7 @@ def test_what_is_set_in_a_node_is_used(run):
 
 def test_without_a_model_no_number_can_be_left_to_it_and_a_fit_is_that_of_wan(run):
     assert refusal(run, "VaceTextToVideo", width=0) == "auto-without-model: what=width is"
+    assert refusal(run, "VaceTextToVideo", width=0, height=0) == "auto-without-model: what=width and height are"
     given = {"images": torch.zeros(5, 720, 1280, 3), "mask": torch.ones(720, 1280), "fps": 16.0}
     auto, wan = (run("VaceInpaintVideo", **given, fit=fit)[0] for fit in ("auto", "480p"))
     assert auto.frames.shape == wan.frames.shape

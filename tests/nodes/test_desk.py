@@ -136,8 +136,7 @@ def test_another_clip_than_was_drawn_on_is_told(run):
         (drawn({"action": "replace"}), {}, "desk-picture: count=0, name=Object 1, which=a picture, and none is chosen"),
         (drawn({"keys": [{**AT, "x": 7}]}), {}, "desk-nothing: why=Object 1 is outside of the frame, or empty, in "
          "every frame: it does nothing."),
-        (drawn({}), {"tracks": {"track_path": torch.full((5, 1, 2), np.nan)}}, "number-range: needed=[-10, 10], "
-         "value=nan, what=x"),
+        (drawn({}), {"tracks": {"track_path": torch.full((5, 1, 2), np.nan)}}, "tracks-not-finite"),
         (drawn({}), {"clip": 3}, "input-type: fitting=An IMAGE is needed. Connect an IMAGE output., name=clip, "
          "value=an int"),
     ],

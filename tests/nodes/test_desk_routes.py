@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
 from urllib.parse import unquote
@@ -47,6 +48,14 @@ def test_the_sheet_is_that_of_preview_after_a_run(run, ask, example):
     shown = run("VacePreviewVCU", vcu=vcu, columns=6)
     assert np.array_equal(levels(answer.body), (shown[1][0].numpy() * 255).round())
     assert "64 x 64 pixels at 8 fps" in unquote(answer.headers["X-Vace-Notes"])
+
+
+def test_the_sheet_says_what_a_run_makes_something_else_of(ask):
+    said = {"desk": DRAWN, "settings": {"fit": "starter"}}
+    _, answer = ask("sheet", **said, clip=CLIP, control={**CLIP, "changed": True})
+    assert unquote(answer.headers["X-Vace-Notes"]).startswith("! Seen here as the file has it: control. A node")
+    _, answer = ask("sheet", **said, clip=CLIP, control=CLIP)
+    assert "Seen here" not in unquote(answer.headers["X-Vace-Notes"])
 
 
 def test_the_sheet_has_pictures_and_control(run, ask, example):
@@ -96,6 +105,29 @@ def test_a_frame_is_that_of_the_clip(ask, example):
     assert status == 200
     assert np.array_equal(levels(answer.body), (example[0][3].numpy() * 255).round())
     assert answer.headers["X-Vace-Frames"] == "17"
+
+
+@pytest.mark.parametrize(
+    ("cut", "places", "fps"),
+    [
+        ({"skip": 3}, range(3, 17), 8.0),
+        ({"skip": 1, "every": 4, "cap": 3}, (1, 5, 9), 2.0),
+        ({"rate": 4.0}, range(0, 17, 2), 4.0),
+        ({"rate": 3.0, "skip": 1, "every": 2}, (3, 8, 14), 1.5),
+        ({"rate": 16.0, "cap": 4}, (0, 1, 1, 2), 16.0),
+    ],
+)
+def test_a_loader_that_leaves_frames_out_is_followed(ask, example, pack, monkeypatch, cut, places, fps):
+    """Rate, first frames, every n-th, number: in the order in which loaders of other packs do it."""
+    clips = pack.nodes.desk_clips
+    whole = clips.named_clip(CLIP)
+    monkeypatch.setattr(clips.host, "file_in", lambda *_: Path("film.mp4"))
+    monkeypatch.setattr(clips, "_of_file", lambda *_: whole)
+    status, answer = ask("clip", clip={"file": "film.mp4", **cut})
+    assert (status, answer.data["frames"], answer.data["fps"]) == (200, len(places), fps)
+    _, last = ask("frame", clip={"file": "film.mp4", **cut}, frame=len(places) - 1)
+    assert np.array_equal(levels(last.body), (example[0][places[-1]].numpy() * 255).round())
+    assert torch.equal(clips.named_clip({"file": "film.mp4", **cut}).images(), example[0][list(places)])
 
 
 def test_a_click_selects_the_object(pack, ask, run):

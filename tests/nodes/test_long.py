@@ -99,6 +99,7 @@ class TestPlan:
             ({"prompts": "[0f] a | [2f] b"}, "borders-too-near: first=0, group=4, second=2"),
             ({"fps": float("nan"), "prompts": "[0-1s] a"}, "number-range"),
             ({"keyframes": "17=1"}, "keyframe-outside-plan: frame=17, last=16, picture=1"),
+            ({"keyframes": "16=1 -1=2"}, "keyframe-twice: first=1, frame=16, second=2"),
             ({"keyframes": "last=1"}, "keyframes-unreadable: value=last=1"),
             ({"changes": "3: seed 1"}, "window-unknown: count=3, last=2, number=3"),
             ({"changes": "seed 1"}, "plan-changes"),

@@ -115,3 +115,15 @@ def test_a_prompt_that_fits_is_left_as_it_is(run, length):
     out = run("VaceEncodePrompt", clip=clip, vcu=vcu)
     assert clip.read[0] == clip.tokenize("a" * length)["umt5xxl"][0]
     assert "cut" not in str(out.ui)
+
+
+def test_what_was_said_before_is_not_left_standing(run):
+    """A node shows its last notes until it says something else, so that it must say something after a warning."""
+    after_preset = run("VaceSamplingOptions", distilled="off").ui["text"]
+    assert after_preset == ("No preset, nothing is changed.",)
+    assert run("VaceSamplingOptions", cfg_steps="6 x 2, 1").ui["text"] == ("No preset, cfg 6 x 2, 1 x 1.",)
+    assert run("VaceStrength").ui["text"] == ("Strength 1, the same everywhere.",)
+    mask = torch.ones(1, 32, 48)
+    assert run("VaceStrength", strength=0.5, over_steps="0:1 1:0", mask=mask).ui["text"] == (
+        "Strength 0.5, over steps, places.",
+    )

@@ -144,6 +144,14 @@ class TestWhatItShows:
 
 
 class TestWhatItRefuses:
+    def test_sigmas_without_a_level(self, run, model):
+        given = {"model": model, "vcu": unit_of(run), "sigmas": torch.tensor([])}
+        assert refusal(run, "VaceSampleVideo", **given) == "sigmas-empty"
+
+    def test_a_cfg_between_the_models_own_and_none(self, run, model):
+        given = {"model": model, "vcu": unit_of(run), "steps": 1}
+        assert refusal(run, "VaceSampleVideo", **given, cfg=-0.5) == "cfg-below-zero: cfg=-0.5"
+
     def test_a_network_that_overflows(self, run, model):
         weight = model.core.expert.base.head.head.weight
         kept = weight.detach().clone()

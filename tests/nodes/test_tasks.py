@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from refusal import outcome, refusal
@@ -121,15 +122,20 @@ class TestFit:
         mask[:, 8:24, 8:40] = 1
         vcu = run("VaceInpaintVideo", images=video, mask=mask, fit="starter, all frames", fps=25.0)[0]
         assert (vcu.num_frames, vcu.padding, vcu.fps) == (9, 3, 25.0)
-        images = run("VaceCompositeVideo", images=clip(9, 48, 80, seed=1), vcu=vcu)[0]
+        made = clip(9, 48, 80, seed=1)
+        made[6:] = made[5]
+        images = run("VaceCompositeVideo", images=made, vcu=vcu)[0]
         assert images.shape == video.shape
         assert torch.equal(images[:, 24:], video[:, 24:])
+        assert torch.equal(run("VaceCompositeVideo", images=made[:6], vcu=vcu)[0], images)
 
     def test_a_clip_that_is_too_long_for_one_pass_is_not_thinned(self, run):
         images = torch.full((100, 64, 64, 3), 0.5)
         assert refusal(run, "VaceControlVideo", images=images, kind="gray", fit="starter, all frames", fps=25.0) == (
             "clip-too-long: frames=100, height=64, most=17, most_seconds=0.68, name=images, seconds=4, width=64"
         )
+        words = outcome(run, "VaceControlVideo", images=images, kind="gray", fit="starter, all frames", fps=25.0)
+        assert "--" not in words  # options of the command
 
     def test_mask_and_clip_share_one_plan(self, run):
         video = clip(18, 64, 96)
@@ -329,6 +335,10 @@ class TestCombine:
             {"x": 8, "y": 4, "width": 8, "height": 8},
             [{"x": 8, "y": 4, "width": 8, "height": 8}],
             [[{"x": 8, "y": 4, "width": 8, "height": 8}]] * 5,
+            np.array([[8, 4, 16, 12]]),
+            torch.tensor([8.0, 4.0, 16.0, 12.0]),
+            [torch.tensor([[8, 4, 16, 12]])] * 5,
+            [tuple(np.float32(side) for side in (8, 4, 16, 12))],
         ],
     )
     def test_boxes_of_both_kinds(self, run, boxes):
@@ -340,10 +350,23 @@ class TestCombine:
     def test_other_boxes_are_refused(self, run, boxes):
         assert outcome(run, "VaceComposeMasks", boxes=boxes, images=clip()).count(". ") >= 2
 
+    def test_a_detector_that_found_nothing_is_named(self, run):
+        assert refusal(run, "VaceComposeMasks", boxes=[], images=clip()) == "boxes-empty"
+
+    def test_paths_without_a_box_add_nothing(self, run):
+        mask = run("VaceComposeMasks", paths="[]", mask=left_half())[0]
+        assert torch.equal(mask, left_half())
+        assert refusal(run, "VaceComposeMasks", paths="[]", images=clip()) == "no-mask"
+
     def test_paths_become_moving_masks(self, run):
         mask = run("VaceComposeMasks", paths=PATH, images=clip())[0]
         assert mask[0, 16, 12] == mask[4, 16, 36] == 1
         assert mask[0, 16, 36] == mask[4, 16, 12] == 0
+
+    def test_a_track_that_was_lost_is_named(self, run):
+        lost = tracks()
+        lost["track_path"][3] = float("nan")
+        assert refusal(run, "VaceComposeMasks", tracks=lost, images=clip()) == "tracks-not-finite"
 
     def test_tracks_become_moving_masks(self, run):
         mask = run("VaceComposeMasks", tracks=tracks(), images=clip())[0]

@@ -239,7 +239,7 @@ def stitch(
         raise ShapeError(
             "stitch-length",
             "{frames} frames came to be put back into a clip of {count}. As many are needed. Edit all frames of the "
-            "crop.",
+            "crop: a task whose fit keeps all frames drops none.",
             frames=made.shape[2],
             count=count,
         )

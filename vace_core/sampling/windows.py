@@ -101,7 +101,7 @@ class Plan:
 
     Raises:
         InputError: windows that leave out frames or do not lie on the model's lengths, a keyframe outside of the
-            clip, an order that is none, or a loop of a single window.
+            clip, two at one frame, an order that is none, or a loop of a single window.
     """
 
     num_frames: int
@@ -119,8 +119,20 @@ class Plan:
         check_whole("The frames of a latent frame", self.group, least=1)
         check_whole("The frames of the shortest clip", self.shortest, least=1)
         self._check_windows()
+        shown = dict[int, str]()
         for keyframe in self.keyframes:
             check_frame(keyframe, self.num_frames)
+            frame = keyframe.frame % self.num_frames
+            if frame in shown:
+                raise InputError(
+                    "keyframe-twice",
+                    "{first} and {second} are both to be shown at frame {frame}. One image for a frame is needed. "
+                    "Move one of them, or leave it out.",
+                    first=shown[frame],
+                    second=keyframe.picture,
+                    frame=frame,
+                )
+            shown[frame] = keyframe.picture
         if self.order and sorted(self.order) != list(range(len(self.windows))):
             raise InputError(
                 "plan-order",

@@ -92,6 +92,10 @@ class TestNothingStays:
         first, second = (next(iter(model.additional_models.values()))[0].model for model in (attached, again))
         assert first is second
 
+    def test_a_warning_of_an_earlier_run_is_written_over(self, run, unit, adapter, plain, vae):
+        ui = run("VaceAttachAdapter", model=plain, adapter=adapter, vcu=unit(), vae=vae).ui
+        assert ui["text"] == ("adapter.safetensors: 2 context blocks for Wan 2.1.",)
+
     def test_attaching_changes_no_input(self, unit, attach, plain):
         one, _ = attach(plain, unit())
         options = options_of(one)

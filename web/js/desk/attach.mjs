@@ -1,7 +1,7 @@
 // Connects the desk to a node: its hidden "desk" text, the clip that is linked, what its widgets say.
 
 import { attachEditor, widgetOf } from "../paths/attach.mjs";
-import { isLinked, linkedClips, linkedPicture, viewUrl } from "../paths/picture.mjs";
+import { clipOf, isLinked, linkedClips, linkedPicture, viewUrl } from "../paths/picture.mjs";
 import { DeskEditor } from "./editor.mjs";
 import { Server } from "./server.mjs";
 
@@ -21,13 +21,15 @@ export function attachDesk(node, host) {
   attachEditor(node, host, DESK);
 }
 
-// The file that is linked counts, else what the node showed of its clip after its last run.
-function see({ node, api, last }) {
+// The file that is linked counts, else what the node showed of its clip after its last run. That counts too where a
+// node between may have changed the file's frames, until another file is chosen.
+function see({ node, api, last }, { isStale }) {
   const linked = linkedPicture(node, api, "clip");
   const settings = settingsOf(node, api);
-  if (linked) return { picture: linked, clip: linked.clip, info: null, settings };
   const files = last?.vace_clip;
-  if (!files?.length || !isLinkedAtAll(node)) return { picture: null, clip: null, info: null, settings };
+  const isShown = files?.length && isLinkedAtAll(node);
+  if (linked && (linked.isWhole || isStale || !isShown)) return { picture: linked, clip: clipOf(linked), info: null, settings };
+  if (!isShown) return { picture: null, clip: null, info: null, settings };
   const [{ filename, subfolder = "", type }] = files;
   const [told] = last.vace_clip_info ?? [];
   const info = told ? { width: told.width, height: told.height, frames: told.frames, fps: told.fps } : null;

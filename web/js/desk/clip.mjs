@@ -77,9 +77,12 @@ export class Clip {
     this.onKnown();
   }
 
-  // The second of the file at a time 0..1: the middle of the frame, so that no rounding takes the one before.
+  // The second of the file at a time 0..1: the middle of the frame, so that no rounding takes the one before. A loader
+  // may leave out the first frames, and all but every n-th.
   moment(time) {
     const { info } = this;
-    return info && info.frames > 1 ? (Math.round(time * (info.frames - 1)) + 0.5) / info.fps : undefined;
+    const { skip = 0, every = 1 } = this.reference ?? {};
+    if (!info || (info.frames <= 1 && !skip)) return undefined;
+    return (skip + Math.round(time * (info.frames - 1)) * every + 0.5) / (info.fps * every);
   }
 }

@@ -12,6 +12,7 @@ const EXAMPLE = "VaceExampleClip"; // draws its clip when it runs: its first fra
 const PICTURES = new Set(["IMAGE", "VIDEO"]);
 const STACK = "VaceStackReferences"; // several pictures in one socket
 const FARTHEST = 12; // nodes between the file and the editor
+const PASSING = new Set(["Reroute", "GetVideoComponents"]); // which hand on every frame as it is
 
 // {kind: "image" or "video", urls} of the `ui` output of `node`, or null. "vace_picture" is ours: ComfyUI does not show
 // it a second time below the editor. What a node without a picture shows is not what boxes are drawn over.
@@ -23,15 +24,19 @@ export function pictureOf(output, node, api) {
   return { kind, urls: files.map((file) => viewUrl(api, file)) };
 }
 
-// The same of the file that a loader in front of `node` names, or null; `isDirect` if no node is between. It goes
-// through the input `name`, else through the first with a picture. `clip` is how the pack's routes know the file.
+// The same of the file that a loader in front of `node` names, or null; `isDirect` if no node is between, `isWhole` if
+// none that may change what it shows. It goes through the input `name`, else through the first with a picture. `clip` is
+// how the pack's routes know the file.
 export function linkedPicture(node, api, name) {
   let here = node;
   let output; // of `here`, that was linked
+  let isWhole = true;
   for (let steps = 0; here && steps < FARTHEST; steps++) {
     const kind = here.comfyClass ?? here.type;
-    if (LOADERS[kind]) return fileOf(here, LOADERS[kind], api, steps === 1);
-    if (kind === EXAMPLE) return output === 0 ? exampleOf(here, steps === 1) : null;
+    const way = { isDirect: steps === 1, isWhole };
+    if (LOADERS[kind]) return fileOf(here, LOADERS[kind], api, way);
+    if (kind === EXAMPLE) return output === 0 ? exampleOf(here, way) : null;
+    isWhole &&= steps === 0 || PASSING.has(kind);
     const through = steps === 0 && name ? linkedSlot(here, name) : pictureSlot(here);
     output = through === undefined ? undefined : here.getInputLink?.(through)?.origin_slot;
     here = through === undefined ? null : here.getInputNode(through);
@@ -39,13 +44,19 @@ export function linkedPicture(node, api, name) {
   return null;
 }
 
-// The clips of all pictures that go into the input `name`, as the pack's routes know them.
+// The clips of all pictures that go into the input `name`, as the pack's routes know them; `changed` where a node
+// between may make something else of the file.
 export function linkedClips(node, api, name) {
   const slot = linkedSlot(node, name);
   const from = slot === undefined ? null : node.getInputNode(slot);
   const names = (from?.comfyClass ?? from?.type) === STACK ? from.inputs.map((input) => input.name) : null;
   const found = names ? names.map((one) => linkedPicture(from, api, one)) : [linkedPicture(node, api, name)];
-  return found.filter(Boolean).map(({ clip }) => clip);
+  return found.filter(Boolean).map(clipOf);
+}
+
+// The clip of a linked picture, as the pack's routes know it.
+export function clipOf({ clip, isWhole }) {
+  return isWhole ? clip : { ...clip, changed: true };
 }
 
 function linkedSlot(node, name) {
@@ -72,14 +83,14 @@ function isReroute(node) {
   return node.type === "Reroute";
 }
 
-function fileOf(node, name, api, isDirect) {
+function fileOf(node, name, api, way) {
   const value = node.widgets?.find((widget) => widget.name === name)?.value;
   if (typeof value !== "string" || !value) return null;
   const [, path, type = "input"] = /^(.*?)(?: \[(input|output|temp)\])?$/.exec(value);
   const cut = path.lastIndexOf("/");
   const file = { filename: path.slice(cut + 1), subfolder: path.slice(0, Math.max(cut, 0)), type };
   const clip = { file: file.filename, subfolder: file.subfolder, type, ...cutOf(node) };
-  return { kind: VIDEO.test(path) ? "video" : "image", urls: [viewUrl(api, file)], isDirect, clip };
+  return { kind: VIDEO.test(path) ? "video" : "image", urls: [viewUrl(api, file)], ...way, clip };
 }
 
 // What a loader leaves out of its file.
@@ -89,12 +100,12 @@ function cutOf({ widgets }) {
   return Object.fromEntries(found.filter(([name, value]) => typeof value === "number" && value > (name === "every" ? 1 : 0)));
 }
 
-function exampleOf(node, isDirect) {
+function exampleOf(node, way) {
   const scene = node.widgets?.find((widget) => widget.name === "scene")?.value;
   if (typeof scene !== "string") return null;
   const length = node.widgets.find((widget) => widget.name === "length")?.value ?? 17;
   const name = scene.replace(/[^a-z]+/g, "-");
-  return { kind: "image", urls: [new URL(`../../examples/${name}.png`, import.meta.url).href], isDirect, clip: { example: scene, length } };
+  return { kind: "image", urls: [new URL(`../../examples/${name}.png`, import.meta.url).href], ...way, clip: { example: scene, length } };
 }
 
 export function viewUrl(api, { filename, subfolder = "", type = "temp" }) {
