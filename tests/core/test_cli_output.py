@@ -19,6 +19,7 @@ from vace_core.cli.request import Request
 from vace_core.cli.run import write_result
 from vace_core.errors import InputError
 from vace_core.inputs import fitting
+from vace_core.media.pictures import write_image
 from vace_core.media.video import read_video
 from vace_core.media.write import write_video
 from vace_core.models.wan.dit import GRID
@@ -41,6 +42,22 @@ def test_the_place_of_the_result_is_tried_before_a_model_is_looked_for(tmp_path)
     found = vace("text", "-m", tmp_path / "no model", "-o", out)
     assert found.exit_code == 3
     assert refused(found.exception) == f"file-unwritable: error=File name too long, path={out}"
+
+
+@pytest.mark.parametrize("words", [
+    ("inpaint", "-o", "clip.mp4"), ("inpaint", "-o", "link.mp4"), ("inpaint", "--preview", "mask.png", "--dry-run"),
+    ("preview", "inpaint", "-o", "mask.png"),
+])  # fmt: skip
+def test_nothing_that_a_job_is_made_of_is_written_over(tmp_path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    write_video(Path("clip.mp4"), tiny.clip(5, 32, 48), fps=8)
+    write_image(Path("mask.png"), torch.ones(1, 3, 1, 32, 48))
+    Path("link.mp4").hardlink_to("clip.mp4")
+    before = {path: path.read_bytes() for path in Path().iterdir()}
+    found = vace(*words, "clip.mp4", "--mask", "mask.png")
+    assert found.exit_code == 3
+    assert refused(found.exception) == f"target-is-given: path={next(one for one in words if '.' in one)}"
+    assert {path: path.read_bytes() for path in Path().iterdir()} == before
 
 
 def test_a_result_that_cannot_be_written_is_put_into_a_temporary_folder(tmp_path, monkeypatch):
