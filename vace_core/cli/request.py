@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..geometry import Grid
 from ..inputs.control_checks import ControlKind, check_control
+from ..inputs.fitted import Fitted
 from ..inputs.put_back import Original
 from ..media.colour import BT709, Colour
 from ..media.pictures import write_image
@@ -65,6 +66,7 @@ class Request:
         begin: The clip that a job with less noise begins from, `(1, 3, T, H, W)`; None = the source of the VCU, if any.
         plan: The windows that the task itself has; None = as options and length say.
         stretches: Where the whole VCU is not held, how any stretch of it is had.
+        fitted: The clip that the frames of the VCU are, all of them; None = it has others.
     """
 
     vcu: VideoConditionUnit
@@ -83,6 +85,7 @@ class Request:
     begin: Tensor | None = None
     plan: Plan | None = None
     stretches: Stretches | None = None
+    fitted: Fitted | None = None
 
     @property
     def num_frames(self) -> int:

@@ -13,6 +13,7 @@ from typer import Option
 from .. import tasks
 from ..errors import InputError
 from ..inputs.fitted import fit_clip
+from ..inputs.fitted_masks import fit_levels
 from ..inputs.put_back import Edit
 from ..media.pictures import read_mask_levels
 from ..sampling.conditions import Condition
@@ -174,14 +175,17 @@ def _in_words(value: Any) -> str:
 
 
 def _space(path: Path, request: Request) -> Tensor:
-    """A mask file as `(1, 1, T, H, W)` in 0..1."""
+    """A mask file as `(1, 1, T, H, W)` in 0..1, fitted as the clip is where it has the shape of that."""
     if isinstance(request.edit, Edit) and request.edit.boxes is not None:
         raise InputError(
             "strength-mask-crop",
             "--strength-mask was given with --crop, which shows the model another part of the frame. Only one of both "
             "is possible. Leave one out.",
         )
-    return read_mask_levels(path).float()[None, None] / 255
+    levels = read_mask_levels(path)
+    if request.fitted is not None:
+        levels = fit_levels(levels, request.fitted)
+    return levels.float()[None, None] / 255
 
 
 def _also(request: Request, job: FullRun) -> tuple[Condition, ...]:
