@@ -60,7 +60,7 @@ def of_clip(
         times=given.source.times[: len(plan.shown)] if every and given.source.times is not None else None,
         colour=given.film.colour,
         cautions=warnings_of(fitted, wanted),
-        fitted=fitted,
+        clip=(given, fitted),
     )
 
 

@@ -24,6 +24,7 @@ from ..sampling.windows import Plan
 from ..starter.outside import outside
 from ..vcu import VideoConditionUnit
 from .film import Rest
+from .inputs import Given
 from .models import is_starter, profile_of
 from .options import Wanted
 
@@ -66,7 +67,7 @@ class Request:
         begin: The clip that a job with less noise begins from, `(1, 3, T, H, W)`; None = the source of the VCU, if any.
         plan: The windows that the task itself has; None = as options and length say.
         stretches: Where the whole VCU is not held, how any stretch of it is had.
-        fitted: The clip that the frames of the VCU are, all of them; None = it has others.
+        clip: The clip that all frames of the VCU are of, as it came and as it is fitted; None = it is made otherwise.
     """
 
     vcu: VideoConditionUnit
@@ -85,7 +86,7 @@ class Request:
     begin: Tensor | None = None
     plan: Plan | None = None
     stretches: Stretches | None = None
-    fitted: Fitted | None = None
+    clip: tuple[Given, Fitted] | None = None
 
     @property
     def num_frames(self) -> int:

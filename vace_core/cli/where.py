@@ -21,9 +21,9 @@ from ..sampling.options import SamplingOptions
 from ..sampling.strength import AS_TRAINED, Strength
 from ..sampling.strength_text import read_curve, read_factors
 from ..vcu import VideoConditionUnit, compose
-from .inputs import read_part, target_of
+from .inputs import read_mask_file, read_part, target_of
 from .models import profile_of
-from .options import Part, Run
+from .options import EditPart, Part, Run
 from .request import Request
 
 WHERE = "Where and when"
@@ -182,9 +182,11 @@ def _space(path: Path, request: Request) -> Tensor:
             "--strength-mask was given with --crop, which shows the model another part of the frame. Only one of both "
             "is possible. Leave one out.",
         )
-    levels = read_mask_levels(path)
-    if request.fitted is not None:
-        levels = fit_levels(levels, request.fitted)
+    if request.clip is None:
+        levels = read_mask_levels(path)
+    else:
+        given, fitted = request.clip
+        levels = fit_levels(read_mask_file(path, given, EditPart()), fitted)
     return levels.float()[None, None] / 255
 
 
