@@ -94,12 +94,23 @@ def test_thinning_out_is_said_with_the_way_to_keep_the_rate(tmp_path):
     )
     shown = vace("preview", "gray", tmp_path / "long.mp4", "--fit", "official", "-o", tmp_path / "sheet.png")
     assert f"! {said}" in one_line(shown.stderr)
-
+    (tmp_path / "file").touch()  # where the demo ends, which has no --fit
+    shown = vace("demo", tmp_path / "long.mp4", "-o", tmp_path / "file")
+    assert f"! {said.removesuffix(' To keep the rate, leave out --fit official.')}" in one_line(shown.stderr)
+    assert "--fit" not in shown.stderr
     asked = Wanted(length=17, fps=29.97)
     kept = fit_file(tmp_path / "long.mp4", asked)
     assert kept.plan.indices == tuple(range(17))
     assert kept.plan.fps == pytest.approx(29.97)
     assert warnings_of(kept, asked) == []
+
+
+def test_inspect_fits_a_clip_as_the_tasks_do(tmp_path):
+    write_video(tmp_path / "long.mp4", torch.zeros(1, 3, 22, 64, 64), fps=25)
+    said = one_line(vace("inspect", tmp_path / "long.mp4").stderr)
+    assert "go to the model as 25 frames of 64 x 64 at 25 fps. The last 3 repeat the last frame" in said
+    assert said.endswith("and are dropped again. It goes by windows of 17.")
+    assert "Frames dropped" not in said
 
 
 def test_a_clip_that_loses_little_is_not_warned_of():
