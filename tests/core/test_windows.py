@@ -236,7 +236,7 @@ def test_the_command_plans_saves_draws_and_reads(tmp_path):
 
 def test_the_windows_of_a_plan_are_those_that_the_task_would_have(tmp_path):
     clip, mask, file = tmp_path / "clip.mp4", tmp_path / "mask.png", tmp_path / "plan.json"
-    encode(clip, noise(40, 192, 128, 3), fps=8)
+    encode(clip, noise(60, 192, 128, 3), fps=8)
     write_image(mask, torch.ones(1, 3, 1, 192, 128))
     assert CliRunner().invoke(app, ["plan", str(clip), "-o", str(file)]).exit_code == 0
     words = ["inpaint", str(clip), "--mask", str(mask), "--dry-run", "-o", str(tmp_path / "out.mp4")]
