@@ -347,7 +347,15 @@ WRONG = {
     ),
     "a border that is no border": (
         3, ["outpaint", "{clip}", "--left", "wide"],
-        "margin-unreadable: name=left, value=wide",
+        "margin-unreadable: limit=4, name=left, value=wide",
+    ),
+    "a border in pixels without their unit": (
+        3, ["outpaint", "{clip}", "--left", "25"],
+        "margin-unreadable: limit=4, name=left, value=25",
+    ),
+    "a border that is no number": (
+        3, ["outpaint", "{clip}", "--left", "nan"],
+        "margin-unreadable: limit=4, name=left, value=nan",
     ),
     "a keyframe without index": (
         3, ["keyframes", "a.png"],

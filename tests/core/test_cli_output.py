@@ -19,6 +19,7 @@ from vace_core.cli.request import Request
 from vace_core.cli.run import write_result
 from vace_core.errors import InputError
 from vace_core.inputs import fitting
+from vace_core.media.pictures import write_image
 from vace_core.media.video import read_video
 from vace_core.media.write import write_video
 from vace_core.models.wan.dit import GRID
@@ -41,6 +42,22 @@ def test_the_place_of_the_result_is_tried_before_a_model_is_looked_for(tmp_path)
     found = vace("text", "-m", tmp_path / "no model", "-o", out)
     assert found.exit_code == 3
     assert refused(found.exception) == f"file-unwritable: error=File name too long, path={out}"
+
+
+@pytest.mark.parametrize("words", [
+    ("inpaint", "-o", "clip.mp4"), ("inpaint", "-o", "link.mp4"), ("inpaint", "--preview", "mask.png", "--dry-run"),
+    ("preview", "inpaint", "-o", "mask.png"),
+])  # fmt: skip
+def test_nothing_that_a_job_is_made_of_is_written_over(tmp_path, monkeypatch, words):
+    monkeypatch.chdir(tmp_path)
+    write_video(Path("clip.mp4"), tiny.clip(5, 32, 48), fps=8)
+    write_image(Path("mask.png"), torch.ones(1, 3, 1, 32, 48))
+    Path("link.mp4").hardlink_to("clip.mp4")
+    before = {path: path.read_bytes() for path in Path().iterdir()}
+    found = vace(*words, "clip.mp4", "--mask", "mask.png")
+    assert found.exit_code == 3
+    assert refused(found.exception) == f"target-is-given: path={next(one for one in words if '.' in one)}"
+    assert {path: path.read_bytes() for path in Path().iterdir()} == before
 
 
 def test_a_result_that_cannot_be_written_is_put_into_a_temporary_folder(tmp_path, monkeypatch):
@@ -77,12 +94,23 @@ def test_thinning_out_is_said_with_the_way_to_keep_the_rate(tmp_path):
     )
     shown = vace("preview", "gray", tmp_path / "long.mp4", "--fit", "official", "-o", tmp_path / "sheet.png")
     assert f"! {said}" in one_line(shown.stderr)
-
+    (tmp_path / "file").touch()  # where the demo ends, which has no --fit
+    shown = vace("demo", tmp_path / "long.mp4", "-o", tmp_path / "file")
+    assert f"! {said.removesuffix(' To keep the rate, leave out --fit official.')}" in one_line(shown.stderr)
+    assert "--fit" not in shown.stderr
     asked = Wanted(length=17, fps=29.97)
     kept = fit_file(tmp_path / "long.mp4", asked)
     assert kept.plan.indices == tuple(range(17))
     assert kept.plan.fps == pytest.approx(29.97)
     assert warnings_of(kept, asked) == []
+
+
+def test_inspect_fits_a_clip_as_the_tasks_do(tmp_path):
+    write_video(tmp_path / "long.mp4", torch.zeros(1, 3, 22, 64, 64), fps=25)
+    said = one_line(vace("inspect", tmp_path / "long.mp4").stderr)
+    assert "go to the model as 25 frames of 64 x 64 at 25 fps. The last 3 repeat the last frame" in said
+    assert said.endswith("and are dropped again. It goes by windows of 17.")
+    assert "Frames dropped" not in said
 
 
 def test_a_clip_that_loses_little_is_not_warned_of():

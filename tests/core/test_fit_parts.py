@@ -169,6 +169,26 @@ def test_ends_at_another_rate():
     assert (follows.plan.source_frames, follows.plan.num_frames) == (10, 5)
 
 
+def test_an_end_of_a_lower_rate_is_shown_at_that_of_the_other():
+    _, after = fit_ends(source(40, fps=25.0), source(40, fps=16.0), Target(takes=GRID, length=17))
+    assert (after.plan.source_frames, after.plan.indices) == (3, (0, 0, 1, 2, 2))
+    assert (after.plan.fps, len(after.rest.indices)) == (pytest.approx(80 / 3), 58)  # 37 frames of 16 fps at 25
+    before, _ = fit_ends(source(40, fps=16.0), None, Target(takes=GRID, length=11, fps=25.0))
+    assert (before.begin, before.plan.indices) == (37, (0, 0, 1, 2, 2))
+    _, one = fit_ends(source(40, fps=60.0), source(40, fps=16.0), Target(takes=GRID, length=17), keep=1)
+    assert (one.plan.source_frames, one.plan.indices) == (1, (0,))
+
+
+def test_each_frame_of_a_film_whose_rate_varies_is_taken_once():
+    lasts = torch.tensor([0.04] * 10 + [0.1] * 10, dtype=torch.float64)
+    edges = torch.cat([torch.zeros(1), lasts.cumsum(0)])
+    film = source(20, fps=20 / 1.4, times=torch.stack([edges[:-1], edges[1:]], 1))
+    before, after = fit_ends(film, film, Target(takes=GRID, length=17, whole=True))
+    assert before.rest.indices + tuple(before.begin + n for n in before.plan.indices) == tuple(range(20))
+    assert after.plan.indices + after.rest.indices == tuple(range(20))
+    assert {one.fps for one in (before.plan, before.rest, after.plan, after.rest)} == {20 / 1.4}
+
+
 def test_clips_of_two_sizes_are_refused_where_nothing_is_fitted():
     act = lambda: fit_ends(source(9), source(9, 32, 64), Target(takes=GRID, length=17))  # noqa: E731
     assert code(act) == "end-size"

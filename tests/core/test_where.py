@@ -144,6 +144,21 @@ def test_a_mask_in_frames_goes_on_over_the_padding(clip, tmp_path):
     assert error.value.code == "strength-space-size"
 
 
+def test_a_mask_of_the_shape_of_the_clip_is_cropped_as_the_clip_is(clip, tmp_path):
+    levels = torch.full((1, 3, 9, 32, 48), -1.0)
+    levels[..., :4], levels[..., 24:] = 1, 1
+    levels[:, :, 0] = 1
+    write_video(tmp_path / "masks.mkv", levels, fps=8, lossless=True)
+    write_image(tmp_path / "mask.png", levels[:, :, 1:2].repeat_interleave(2, 3).repeat_interleave(2, 4))
+    square = replace(WANTED, width=32, height=32, length=5)  # 8 columns are cut off on each side
+    request = tasks.gray(clip, pictures=References(), part=EditPart(start="2f", end="7f"), wanted=square)
+    for name, count in (("masks.mkv", 5), ("mask.png", 1)):
+        space = conditions_of(request, FullRun(strength_mask=tmp_path / name)).strength.space
+        assert space.shape == (1, 1, count, 32, 32)
+        assert space[..., :14].max() < 0.1
+        assert space[..., 18:].min() > 0.9
+
+
 def test_two_controls_at_once_are_two_conditions_each_with_its_strength(model, clip):
     request = tasks.scribble(clip, pictures=References(), wanted=WANTED)
     job = FullRun(strength=0.4, also=[f"gray={clip}"], also_strength=[0.9])

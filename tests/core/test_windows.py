@@ -7,13 +7,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from refused import refused
 from typer.testing import CliRunner
+from video_files import encode, noise
 
 from vace_core.cli import app
 from vace_core.errors import InputError
+from vace_core.media.pictures import write_image
 from vace_core.models.ltx.dit import GRID as LTX_GRID
 from vace_core.models.wan.dit import GRID
 from vace_core.preview.timeline import draw_plan, plan_rows
@@ -229,6 +232,20 @@ def test_the_command_plans_saves_draws_and_reads(tmp_path):
     again = CliRunner().invoke(app, ["plan", str(file), "--json"])
     assert plan_from_json(again.stdout[again.stdout.index("{") :]) == plan
     assert CliRunner().invoke(app, ["plan"]).exit_code == 3
+    other = CliRunner().invoke(app, ["plan", str(file), "--windows", "9", "--loop"])
+    assert refused(other.exception) == f"plan-is-made: options=--windows, --loop, path={file}"
+
+
+def test_the_windows_of_a_plan_are_those_that_the_task_would_have(tmp_path):
+    clip, mask, file = tmp_path / "clip.mp4", tmp_path / "mask.png", tmp_path / "plan.json"
+    encode(clip, noise(60, 192, 128, 3), fps=8)
+    write_image(mask, torch.ones(1, 3, 1, 192, 128))
+    assert CliRunner().invoke(app, ["plan", str(clip), "-o", str(file)]).exit_code == 0
+    words = ["inpaint", str(clip), "--mask", str(mask), "--dry-run", "-o", str(tmp_path / "out.mp4")]
+    shown, planned = (CliRunner().invoke(app, [*words, *more]) for more in ((), ("--plan", str(file))))
+    assert (shown.exit_code, planned.exit_code) == (0, 0), planned.output
+    windows = [[line for line in one.stderr.splitlines() if line.startswith("window")] for one in (shown, planned)]
+    assert windows[0] == windows[1] != []
 
 
 @pytest.mark.parametrize(("window", "overlap", "fits"), [(17, 17, False), (17, 21, False), (17, 13, True)])

@@ -60,6 +60,7 @@ def of_clip(
         times=given.source.times[: len(plan.shown)] if every and given.source.times is not None else None,
         colour=given.film.colour,
         cautions=warnings_of(fitted, wanted),
+        clip=(given, fitted),
     )
 
 

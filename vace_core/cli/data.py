@@ -89,7 +89,8 @@ def data(
     """Make a training folder out of raw videos: shots, filters, captions, masks, references and controls.
 
     Stopped at any time, the same command goes on with the shot it was at. Boxes of objects may lie beside a video:
-    fox.boxes.json holds [{"box": [left, top, right, bottom], "label": "fox", "time": 0}], in fractions of the frame.
+    fox.boxes.json holds [{"box": [0.1, 0.2, 0.5, 0.9], "label": "fox", "time": 0}]: left, top, right and bottom in
+    fractions of the frame.
     """
     how = How(
         shots=shots, longest=longest, shorter_side=shorter_side or None, bars=bars, seed=seed,

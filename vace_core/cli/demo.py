@@ -13,6 +13,7 @@ from typer import Argument, Option
 
 from .. import tasks
 from ..errors import InputError
+from ..inputs.fitting import thinning
 from ..inputs.layout import BoxKey, BoxPath
 from ..inputs.masks import box, grow
 from ..media.write import check_video_target, write_video
@@ -24,7 +25,7 @@ from ..tasks import anything
 from ..vcu import VideoConditionUnit
 from .console import errors_as_exit_codes, print_table, result, say
 from .files import STARTER_NAME, find_files
-from .inputs import fit_file, warnings_of
+from .inputs import fit_file
 from .models import load, options_of
 from .options import Run, Wanted
 from .request import Request
@@ -88,7 +89,7 @@ def _given(path: Path, wanted: Wanted) -> tuple[Tensor, Tensor, float]:
     masks = torch.zeros_like(fitted.frames[:, :1])
     masks[..., height // 4 : height - height // 4, width // 4 : width - width // 4] = 1
     first = outside(tasks.inpaint(fitted.frames, masks, fps=fitted.plan.fps))
-    for warning in (*([first] if first else []), *warnings_of(fitted, wanted)):
+    for warning in filter(None, (first, thinning(fitted.plan))):
         say(f"! {warning}", "yellow")
     return fitted.frames, masks, fitted.plan.fps
 

@@ -21,18 +21,15 @@ from typer.core import TyperGroup
 
 from .. import __version__
 from ..errors import InputError
-from ..files.checkpoint import open_checkpoint
 from ..files.jobs.fingerprint import fingerprint
 from ..files.jobs.folder import PLAN, JobFolder, plan_damaged
 from ..files.replacing import reason, remove_left
 from ..inputs.put_back import is_series
-from ..media.ranges import named_frame
 from ..media.sources import open_footage
 from ..pipeline.parallel.processes import rank_and_count
 from ..sampling.kept import KeptSteps
 from .console import hint, log, print_table, say
-from .files import Files
-from .options import Run, Wanted
+from .options import Run
 
 ENDING = ".vace-job"
 WRITTEN = "written"
@@ -293,22 +290,6 @@ def go_on(context: Context, path: Path, output: Path | None, redo: Redo | None =
             os.chdir(before)
 
 
-def files_read(context: Context, files: Files) -> list[Path]:
-    """Every file that a command reads: what its task was given, and the weights of its model."""
-    not_given = {field.name for group in (Run, Wanted) for field in fields(group)} - {"plan"}
-    texts: list[str] = []
-    for name, value in context.params.items():
-        if name not in not_given:
-            values = cast("list[Any]", value) if isinstance(value, (list, tuple)) else [value]
-            texts += [str(one) for one in values if isinstance(one, (str, Path))]
-    found = {path for path in map(_named, texts) if path is not None}
-    for part in (files.base, files.adapter, files.low_noise, files.low_noise_adapter):
-        found |= set() if part is None else set(open_checkpoint(part).paths)
-    found |= set(open_checkpoint(files.vae, "vae").paths) | {one.path for one in files.lora}
-    found |= set() if files.text is None else set(open_checkpoint(files.text, "text_encoder").paths)
-    return sorted(found)
-
-
 def confirm(output: Path, frames: int) -> None:
     """Validate that a result is there, with all of its frames.
 
@@ -381,14 +362,3 @@ def _command(folder: Path) -> str:
 
 def _spoken(words: Iterable[str]) -> str:
     return shlex.join(words) if os.name == "posix" else subprocess.list2cmdline(list(words))
-
-
-def _named(text: str) -> Path | None:
-    """The file or folder that a text names, alone or as "0=a.png", "clip.mp4@3.2s" or "shots/frame_%04d.png"."""
-    for one in filter(None, (text, text.partition("=")[2])):
-        with suppress(OSError, ValueError):
-            path, _ = named_frame(one)
-            path = path.parent if "%" in path.name and not path.is_file() else path
-            if path.exists():
-                return path
-    return None

@@ -98,7 +98,7 @@ class Wanted(Windows):
         Option(
             min=1,
             help="Number of frames of the result: of a clip that is edited any number, from its start on; otherwise "
-            "4n + 1, for LTX-Video 8n + 1.",
+            "4n + 1, for LTX-Video 8n + 1. Made in one pass, however long, unless --windows or --prompts is given.",
         ),
     ] = None
     fps: Annotated[

@@ -11,7 +11,9 @@ import torch
 from typer import Argument, Option
 
 from ..errors import InputError
+from ..inputs.fitted import Source, fit_clip
 from ..media.files import check_target
+from ..media.footage import Footage
 from ..media.pictures import write_image
 from ..media.video import from_uint8
 from ..preview.timeline import draw_plan, plan_rows
@@ -19,9 +21,9 @@ from ..sampling.plan_text import plan_to_json, read_plan, spans_from_text, write
 from ..sampling.planning import plan_windows, usual_overlap
 from ..sampling.windows import Keyframe, Plan
 from .console import errors_as_exit_codes, print_table, result
-from .inputs import open_film
+from .inputs import open_film, target_of
 from .models import profile_of
-from .options import Wanted
+from .options import Part, Wanted
 
 Prompts = Annotated[
     str | None,
@@ -63,6 +65,18 @@ def plan(
     if output is not None:
         check_target(output, ".json")
     if clip is not None and clip.suffix.lower() == ".json":
+        asked = {
+            "--length": length, "--fps": fps, "--prompts": prompts, "--windows": windows, "--overlap": overlap,
+            "--keyframe": keyframe, "--loop": loop,
+        }  # fmt: skip
+        if typed := [name for name, value in asked.items() if value]:
+            raise InputError(
+                "plan-is-made",
+                "{path} is a plan, and {options} was given too, which would be another one. One of both is needed. "
+                "Leave the others out, or name the clip instead of its plan.",
+                path=clip,
+                options=", ".join(typed),
+            )
         made = read_plan(clip)
     else:
         wanted = Wanted(model=model, fps=fps, length=length)
@@ -105,8 +119,7 @@ def planned(
             "plan-length",
             "Nothing says how long the clip is. A clip, a length or prompts with an end are needed. Give --length.",
         )
-    height, width = profile_of(wanted).size if film is None else (film.height, film.width)
-    window = windows or _longest(wanted, height, width)
+    window = windows or (rule.longest(*profile_of(wanted).size) if film is None else _in_one_pass(film, wanted))
     return plan_windows(
         count,
         fps=fps,
@@ -119,13 +132,12 @@ def planned(
     )
 
 
-def _longest(wanted: Wanted, height: int, width: int) -> int:
-    """Frames that the model takes in one pass of a clip of this shape, at the size it would get."""
-    profile = profile_of(wanted)
-    shrunk = min((profile.rule.max_area / (height * width)) ** 0.5, 1.0)
-    step = profile.rule.grid.step
-    sides = [max(int(side * shrunk / step), 1) * step for side in (height, width)]
-    return max(profile.rule.longest(*sides), 1)
+def _in_one_pass(film: Footage, wanted: Wanted) -> int:
+    """Frames that the model takes in one pass of a clip, at the size that its tasks give it."""
+    source = Source(frames=film, fps=film.fps, aspect=float(film.aspect))
+    most = fit_clip(source, target_of(Wanted(model=wanted.model), Part())).most
+    assert most is not None  # of a model, which has a rule
+    return most
 
 
 def _keyframe(text: str) -> Keyframe:

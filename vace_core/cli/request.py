@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..geometry import Grid
 from ..inputs.control_checks import ControlKind, check_control
+from ..inputs.fitted import Fitted
 from ..inputs.put_back import Original
 from ..media.colour import BT709, Colour
 from ..media.pictures import write_image
@@ -23,6 +24,7 @@ from ..sampling.windows import Plan
 from ..starter.outside import outside
 from ..vcu import VideoConditionUnit
 from .film import Rest
+from .inputs import Given
 from .models import is_starter, profile_of
 from .options import Wanted
 
@@ -65,6 +67,7 @@ class Request:
         begin: The clip that a job with less noise begins from, `(1, 3, T, H, W)`; None = the source of the VCU, if any.
         plan: The windows that the task itself has; None = as options and length say.
         stretches: Where the whole VCU is not held, how any stretch of it is had.
+        clip: The clip that all frames of the VCU are of, as it came and as it is fitted; None = it is made otherwise.
     """
 
     vcu: VideoConditionUnit
@@ -83,6 +86,7 @@ class Request:
     begin: Tensor | None = None
     plan: Plan | None = None
     stretches: Stretches | None = None
+    clip: tuple[Given, Fitted] | None = None
 
     @property
     def num_frames(self) -> int:

@@ -31,7 +31,8 @@ from ..sampling.windows import Plan
 from ..vcu import VideoConditionUnit
 from .console import Bars, print_table, result, say
 from .files import Files, names_no_file
-from .jobs import KeptJob, confirm, files_read, is_there, kept_job
+from .given import check_not_given, files_read
+from .jobs import KeptJob, confirm, is_there, kept_job
 from .long import check_conditions, check_redo, generate_windows, kept_windows, one_pass, window_rows, windows_of
 from .models import check_lora, device_of, options_of, profile_of, read_sizes, ready
 from .options import BlendName, Sheet
@@ -52,6 +53,9 @@ def run(task: str, ask: Callable[[], Request], run: FullRun, context: Context) -
             result(str(job.output))
             return
         output = _output(task, request, replace(run, output=job.output or run.output)) if leads else Path()
+        for target in (output, run.preview) if leads else ():
+            if target is not None:
+                check_not_given(context, target)
         plan = windows_of(request)
         check_redo(job.redo, plan)
         once = one_pass(request, plan)
@@ -94,11 +98,12 @@ def run(task: str, ask: Callable[[], Request], run: FullRun, context: Context) -
     result(done if run.json else str(output))
 
 
-def preview(task: str, ask: Callable[[], Request], sheet: Sheet, _context: Context) -> None:
+def preview(task: str, ask: Callable[[], Request], sheet: Sheet, context: Context) -> None:
     """Writes the contact sheet alone; no model is opened."""
     request = ask()
     output = sheet.output or _free(Path(f"{task}.png"))
     check_target(output, ".png")
+    check_not_given(context, output)
     plan = windows_of(request)
     _show(task, request, one_pass(request, plan))
     print_table(window_rows(plan, request.wanted))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypedDict
 
 from ..errors import InputError
+from ..tasks.basic import LARGEST_RATIO
 from .models import profile_of
 from .options import Sides, Wanted
 
@@ -58,16 +59,21 @@ def amount(text: str, side: int, name: str) -> float:
     """A border as a ratio of the side: "0.25", "25%", or "64px" of a side of so many pixels.
 
     Raises:
-        InputError: it is none of these.
+        InputError: it is none of these, below 0 or more than can be added.
     """
     try:
-        if text.endswith("px"):
-            return float(text.removesuffix("px")) / side
-        return float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        number, part = (text.removesuffix("px"), side) if text.endswith("px") else (text, 1)
+        number, part = (number.removesuffix("%"), 100) if number.endswith("%") else (number, part)
+        ratio = float(number) / part
     except ValueError:
+        ratio = -1.0
+    if not 0 <= ratio <= LARGEST_RATIO:
         raise InputError(
             "margin-unreadable",
-            "--{name} is {value}. A ratio such as 0.25 or 25%, or pixels such as 64px, is needed. Change it.",
+            "--{name} is {value}. A ratio such as 0.25 or 25%, or pixels such as 64px, up to {limit:g} times the side, "
+            "is needed. Change it.",
             name=name,
             value=text,
-        ) from None
+            limit=LARGEST_RATIO,
+        )
+    return ratio

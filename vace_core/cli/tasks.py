@@ -259,7 +259,8 @@ def layout(*, paths: Paths, pictures: References, wanted: Wanted) -> Request:
     boxes = read_paths(paths, size)
     vcu = tasks.layout(boxes, num_frames=num_frames, height=size[0], width=size[1], fps=fps)
     found = read_references(pictures)
-    notes = [("paths", f"{len(boxes)} boxes that move"), *seen(pictures, found)]
+    moving = "1 box that moves" if len(boxes) == 1 else f"{len(boxes)} boxes that move"
+    notes = [("paths", moving), *seen(pictures, found)]
     return _whole(with_references(vcu, found), wanted, notes)
 
 

@@ -11,6 +11,7 @@ from typer import Argument, Context, Option
 
 from ..files.checkpoint import WEIGHTS
 from ..inputs import fitting
+from ..inputs.fitted import Fitted, Source, Target, fit_clip
 from ..loading import repack
 from ..loading.inspect import ModelFile, inspect
 from ..media.footage import Footage
@@ -144,10 +145,16 @@ def _about_model(found: ModelFile) -> list[tuple[str, str]]:
 
 def _about_clip(film: Footage) -> tuple[list[tuple[str, str]], dict[str, Any]]:
     count, height, width = film.count, film.height, film.width
-    plans = {
-        name: fitting.plan(count, height, width, rule, fps=film.fps, times=film.times) for name, rule in RULES.items()
+    source = Source(frames=film, fps=film.fps, times=film.times, aspect=float(film.aspect))
+    fits = {
+        name: fit_clip(source, Target(takes=rule, all_frames=True, any_length=True)) for name, rule in RULES.items()
     }
     clips = {"file": str(film.path), "frames": count, "width": width, "height": height, "fps": film.fps}
     rows = [("file", str(film.path)), *(("note", note) for note in film.notes)]
-    rows += [(name, fitting.report(plan)) for name, plan in plans.items()]
-    return rows, clips | {"fits": {name: asdict(plan) for name, plan in plans.items()}}
+    rows += [(name, _about_fit(fit)) for name, fit in fits.items()]
+    return rows, clips | {"fits": {name: asdict(fit.plan) for name, fit in fits.items()}}
+
+
+def _about_fit(fit: Fitted) -> str:
+    by_windows = f" It goes by windows of {fit.most}." if fit.most and fit.plan.num_frames > fit.most else ""
+    return fitting.report(fit.plan) + by_windows

@@ -13,6 +13,7 @@ from typer import Option
 from .. import tasks
 from ..errors import InputError
 from ..inputs.fitted import fit_clip
+from ..inputs.fitted_masks import fit_levels
 from ..inputs.put_back import Edit
 from ..media.pictures import read_mask_levels
 from ..sampling.conditions import Condition
@@ -20,9 +21,9 @@ from ..sampling.options import SamplingOptions
 from ..sampling.strength import AS_TRAINED, Strength
 from ..sampling.strength_text import read_curve, read_factors
 from ..vcu import VideoConditionUnit, compose
-from .inputs import read_part, target_of
+from .inputs import read_mask_file, read_part, target_of
 from .models import profile_of
-from .options import Part, Run
+from .options import EditPart, Part, Run
 from .request import Request
 
 WHERE = "Where and when"
@@ -174,14 +175,19 @@ def _in_words(value: Any) -> str:
 
 
 def _space(path: Path, request: Request) -> Tensor:
-    """A mask file as `(1, 1, T, H, W)` in 0..1."""
+    """A mask file as `(1, 1, T, H, W)` in 0..1, fitted as the clip is where it has the shape of that."""
     if isinstance(request.edit, Edit) and request.edit.boxes is not None:
         raise InputError(
             "strength-mask-crop",
             "--strength-mask was given with --crop, which shows the model another part of the frame. Only one of the "
             "two is possible. Leave one out.",
         )
-    return read_mask_levels(path).float()[None, None] / 255
+    if request.clip is None:
+        levels = read_mask_levels(path)
+    else:
+        given, fitted = request.clip
+        levels = fit_levels(read_mask_file(path, given, EditPart()), fitted)
+    return levels.float()[None, None] / 255
 
 
 def _also(request: Request, job: FullRun) -> tuple[Condition, ...]:

@@ -277,16 +277,30 @@ def _fit_end(source: Source, target: Target, keep: int | None, share: int, *, at
     same = count == 1 or abs(fps / source.fps - 1) < SAME_RATE
     there = count if same else int(count / source.fps * fps)
     length = grid.nearest_lengths(min(there, keep or max(target.longest(*size) // share, 1)))[0]
-    taken = length if same else min(round(length * source.fps / fps), count)
+    taken = length if same else min(max(round(length * source.fps / fps), 1), count)
     begin = count - taken if at_end else 0
     part = source.part(begin, begin + taken)
-    plan = fitting.plan_exact(taken, *source.shape[1:], grid, length=length, size=size, fps=source.fps,
-                              times=part.times)  # fmt: skip
-    plan = _on(source, plan, target)
     left = (0, begin) if at_end else (taken, count)
-    rest = rest_of(source, *left, plan, plan.fps if same else fps)
+    if same and target.whole:  # the frames as they are stored, each of which keeps its time where the rate varies
+        plan = replace(one, source_frames=taken, indices=tuple(range(taken)), fps=source.fps)
+        rest = replace(one, source_frames=count, indices=tuple(range(*left)), fps=source.fps) if taken < count else None
+    else:
+        plan = _on(source, _plan_end(part, length, grid, size), target)
+        rest = rest_of(source, *left, plan, plan.fps if same else fps)
     notes = (_said_of_keep(source, keep, length, there, fps),) if keep and keep != length else ()
     return Fitted(taken=part, plan=plan, source=source, begin=begin, rest=rest, notes=notes)
+
+
+def _plan_end(part: Source, length: int, grid: Grid, size: tuple[int, int]) -> FitPlan:
+    """So many frames of a part of a clip at equal steps; some more than once where the other clip has a higher rate."""
+    count, height, width = part.shape
+    few = min(length, grid.nearest_lengths(count)[0])
+    plan = fitting.plan_exact(count, height, width, grid, length=few, size=size, fps=part.fps, times=part.times)
+    if few == length:
+        return plan
+    times = part.all_times()
+    rate = length / float(times[-1, 1] - times[0, 0])
+    return replace(plan, indices=resampled(times, 0, count, rate), fps=rate)
 
 
 def _said_of_keep(source: Source, keep: int, length: int, there: int, fps: float) -> str:

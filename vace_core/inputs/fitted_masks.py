@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from ..errors import ShapeError
 from .fitted import Fitted, Source
-from .resizing import resize_masks
+from .resizing import resize_frames, resize_masks
 
 
 def fit_mask(masks: Tensor, fitted: Fitted, *, name: str = "mask") -> tuple[Tensor, tuple[str, ...]]:
@@ -28,6 +30,23 @@ def fit_mask(masks: Tensor, fitted: Fitted, *, name: str = "mask") -> tuple[Tens
     if len(masks) > 1:
         masks = masks[fitted.begin : fitted.begin + fitted.plan.source_frames]
     return resize_masks(masks, fitted.plan), notes
+
+
+def fit_levels(levels: Tensor, fitted: Fitted) -> Tensor:
+    """A soft mask `(T, H, W)` uint8 of the shape of a clip, scaled and cropped as the clip is; any other as it is."""
+    source, plan, (count, height, width) = fitted.source, fitted.plan, levels.shape
+    stored, shown = (_is_alike((height, width), source.shape[1:], aspect) for aspect in (1.0, source.aspect))
+    if (height, width) == fitted.size or not (stored or shown):
+        return levels
+    if count == source.shape[0]:
+        levels = levels[fitted.begin : fitted.begin + plan.source_frames]
+    indices = plan.shown if len(levels) == plan.source_frames else tuple(range(len(levels)))
+    plan = replace(
+        plan, source_frames=len(levels), source_height=height, source_width=width, indices=indices, padding=0,
+        aspect=source.aspect if stored else 1.0,
+    )  # fmt: skip
+    as_pictures = levels[..., None].expand(-1, -1, -1, 3)
+    return ((resize_frames(as_pictures, plan)[0, 0] + 1) * 127.5).round().to(torch.uint8)
 
 
 def clip_mask(masks: Tensor, source: Source, *, name: str = "mask") -> tuple[Tensor, tuple[str, ...]]:
@@ -74,10 +93,8 @@ def _scaled(mask: Tensor, size: tuple[int, int]) -> Tensor:
 
 def _check_shape(mask: tuple[int, int], size: tuple[int, int], aspect: float, name: str, clip: str) -> None:
     """Accepts a mask `(H, W)` that has the shape of the clip, as it is stored or as it is shown."""
-    for width in (size[1], size[1] * aspect):
-        scale = width / mask[1]
-        if abs(mask[0] * scale - size[0]) <= max(scale, 1.0):
-            return
+    if _is_alike(mask, size, 1.0) or _is_alike(mask, size, aspect):
+        return
     raise ShapeError(
         "mask-aspect",
         "The {name} is {width} x {height} pixels, the {clip} {clip_width} x {clip_height}, which is "
@@ -89,3 +106,9 @@ def _check_shape(mask: tuple[int, int], size: tuple[int, int], aspect: float, na
         clip_width=size[1],
         clip_height=size[0],
     )
+
+
+def _is_alike(mask: tuple[int, int], size: tuple[int, int], aspect: float) -> bool:
+    """Whether a mask `(H, W)` has the shape of a clip of pixels that are so wide, up to one pixel of either."""
+    scale = size[1] * aspect / mask[1]
+    return abs(mask[0] * scale - size[0]) <= max(scale, 1.0)

@@ -75,8 +75,8 @@ def frame_range(film: Footage, start: str | float | None, end: str | float | Non
             "The range of {path} from {start} to {end} holds no frame. An end after the start is needed, and "
             "the film has {count} frames in {seconds:.2f} s. Change --start or --end.",
             path=film.path,
-            start=start,
-            end=end,
+            start="its beginning" if start is None else start,
+            end="its end" if end is None else end,
             count=film.count,
             seconds=film.seconds,
         )

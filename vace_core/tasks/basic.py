@@ -24,7 +24,7 @@ from ..inputs.masks import check as check_masks
 from ..inputs.references import stack
 from ..vcu import FOLLOW, KEEP, REPAINT, VideoConditionUnit, check_frames
 
-_LARGEST_RATIO = 4.0
+LARGEST_RATIO = 4.0
 
 
 def text(
@@ -389,12 +389,12 @@ def _pixels(name: str, amount: float, size: int) -> int:
     if isinstance(amount, int):
         check_whole(f"{name} (pixels)", amount, least=0)
         return amount
-    if not 0 <= amount <= _LARGEST_RATIO:
+    if not 0 <= amount <= LARGEST_RATIO:
         raise InputError(
             "margin-ratio",
             "{name} is {amount:g}. A ratio of the side up to {limit:g}, or whole pixels, is needed. Change it.",
             name=name,
             amount=amount,
-            limit=_LARGEST_RATIO,
+            limit=LARGEST_RATIO,
         )
     return int(amount * size)

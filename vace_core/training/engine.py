@@ -361,9 +361,8 @@ def _share(schedule: Schedule, processes: int) -> int:
     if schedule.pieces % processes:
         raise InputError(
             "batch-indivisible",
-            "A batch of {batch} in micro-batches of {micro_batch} makes {pieces} pieces for {processes} "
-            "processes. Each process needs the same number of pieces. Change batch, micro_batch or the "
-            "number of processes.",
+            "A batch of {batch} comes in micro-batches of {micro_batch}: {pieces} in all, for {processes} processes. "
+            "Each process needs the same number of them. Change batch, micro_batch or the number of processes.",
             batch=schedule.batch,
             micro_batch=schedule.at_a_time,
             pieces=schedule.pieces,
