@@ -10,6 +10,7 @@ a clip. References are the exception: they are letterboxed, as the model was tra
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 
 import torch
 from torch import Tensor
@@ -386,9 +387,9 @@ def _margins(side: str, size: int, wanted: Mapping[str, float], step: int) -> tu
 
 def _pixels(name: str, amount: float, size: int) -> int:
     """What is added on one side: an int is pixels, a float a ratio of `size`."""
-    if isinstance(amount, int):
+    if isinstance(amount, Integral):
         check_whole(f"{name} (pixels)", amount, least=0)
-        return amount
+        return int(amount)
     if not 0 <= amount <= _LARGEST_RATIO:
         raise InputError(
             "margin-ratio",
