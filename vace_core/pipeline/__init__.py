@@ -228,7 +228,7 @@ def kept_latents(
         return None
     t, h, w = vae.grid.latent_size(vcu.num_frames, vcu.height, vcu.width)
     shape = (len(vcu.roles), vae.latent_channels, vcu.num_references + t, h, w)
-    check_reached(reached, shape=shape, total=int(options.steps), carries=get_solver(options.solver).carries)
+    check_reached(reached, shape=shape, total=options.count, carries=get_solver(options.solver).carries)
     return reached.tensors[LATENTS][:, :, vcu.num_references :] if reached.finished else None
 
 
@@ -271,7 +271,7 @@ def make_noise(shape: tuple[int, ...], seed: int) -> Tensor:
         InputError: it does not fit into memory.
     """
     check_room(4 * math.prod(shape), f"The noise of shape {shape}")
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+    return torch.randn(shape, generator=torch.Generator().manual_seed(int(seed)))
 
 
 def generated_box(vcu: VideoConditionUnit) -> Box | None:
