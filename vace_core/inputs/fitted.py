@@ -277,7 +277,7 @@ def _fit_end(source: Source, target: Target, keep: int | None, share: int, *, at
     same = count == 1 or abs(fps / source.fps - 1) < SAME_RATE
     there = count if same else int(count / source.fps * fps)
     length = grid.nearest_lengths(min(there, keep or max(target.longest(*size) // share, 1)))[0]
-    taken = length if same else min(round(length * source.fps / fps), count)
+    taken = length if same else min(max(round(length * source.fps / fps), 1), count)
     begin = count - taken if at_end else 0
     part = source.part(begin, begin + taken)
     plan = fitting.plan_exact(taken, *source.shape[1:], grid, length=length, size=size, fps=source.fps,
