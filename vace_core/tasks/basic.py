@@ -333,8 +333,7 @@ def check_longer(given: int, num_frames: int) -> None:
 def _hard(masks: Tensor, frames: Tensor) -> Tensor:
     """`masks`, checked, over the whole length of `frames`."""
     check_masks(masks)
-    once = masks.shape[2] == 1 and frames.dim() == 5
-    return masks.expand(-1, -1, frames.shape[2], -1, -1) if once else masks
+    return masks.expand(-1, -1, frames.shape[2], -1, -1) if masks.shape[2] == 1 and frames.dim() == 5 else masks
 
 
 def _placed(clips: Mapping[str, tuple[int, Tensor]], num_frames: int) -> tuple[Tensor, Tensor]:
