@@ -166,8 +166,8 @@ def kept_windows(job: KeptJob, plan: Plan, request: Request) -> KeptWindows:
     if kept.left:
         raise InputError(
             "redo-unfinished",
-            "Window {window} is to be made again, and window {left} was not made yet. A clip whose windows are all "
-            "done is needed. Go on with it first: vace resume {job}",
+            "Window {window} is to be made again, and window {left} was not made yet, or its film is gone. A clip "
+            "whose windows are all there is needed. Put it back, or go on with it first: vace resume {job}",
             window=redo.window,
             left=kept.left[0],
             job=kept.folder.path,
