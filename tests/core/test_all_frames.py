@@ -37,6 +37,12 @@ def test_a_length_is_the_beginning():
     assert plan_all_frames(10, fps=25.0, length=10, **SIZE).padding == 3
 
 
+@pytest.mark.parametrize(("count", "fps", "rate"), [(2, 30.0, 5.0), (5, 16.0, 1.0)])
+def test_a_clip_that_is_shorter_than_a_step_of_the_rate_is_one_frame(count, fps, rate):
+    plan = plan_all_frames(count, fps=fps, rate=rate, **SIZE)
+    assert (plan.indices, plan.padding, plan.fps) == ((count // 2,), 0, rate)
+
+
 def test_what_is_longer_than_one_pass_is_refused_and_what_just_fits_is_not():
     assert plan_all_frames(18, fps=25.0, most=21, **SIZE).num_frames == 21
     assert plan_all_frames(21, fps=25.0, most=21, **SIZE).padding == 0

@@ -67,6 +67,7 @@ def test_a_manifest_says_all_of_a_sample(tmp_path):
         ({"name": "x", "prompt": 3}, "texts and a list of references are needed"),
         ({"name": "x", "references": "a.png"}, "texts and a list of references are needed"),
         ({"name": "x", "source": 3}, "not in the manifest's folder"),
+        ({"name": "x", "source": "a\0.mp4"}, "not in the manifest's folder"),
     ],
 )
 def test_a_wrong_sample_is_refused(tmp_path, sample, problem):

@@ -399,3 +399,16 @@ def test_of_each_end_a_third_is_kept_and_of_one_a_half(both, keep, kept):
     if last is not None:
         assert (last.plan.num_frames, last.begin) == (kept, 0)
     assert bool(first.notes) == (keep == 2)
+
+
+def test_one_frame_of_an_end_is_kept_at_a_higher_rate_too():
+    clip = Source(frames=noise(8, 32, 48, 3), fps=8.0)
+    first, last = fit_ends(clip, clip, Target(takes=WAN, length=9, fps=24.0), keep=1)
+    assert [(one.plan.indices, one.begin, one.taken.shape[0]) for one in (first, last)] == [((0,), 7, 1), ((0,), 0, 1)]
+
+
+def test_a_size_below_one_block_is_refused_by_what_the_model_needs():
+    clip = Source(frames=noise(8, 64, 96, 3), fps=16.0)
+    with pytest.raises(ShapeError) as error:
+        fit_clip(clip, Target(takes=next(iter(FAMILIES[0].presets.values())), all_frames=True, height=10, width=48))
+    assert error.value.code == "size-for-model"

@@ -68,6 +68,16 @@ def test_rescaling_by_nothing_and_by_one_is_off(rescale):
     assert velocity(Weakening(), guidance_scale=3.0, stg_scale=2.0, rescale=rescale).equal(strong)
 
 
+def test_clips_of_a_batch_are_rescaled_each_by_itself():
+    class Louder(Weakening):
+        def __call__(self, latents, sigma, text, attachments=()):
+            return text.expand_as(latents) * torch.arange(1.0, len(latents) + 1).view(-1, 1, 1, 1, 1) ** 2
+
+    denoise = guide(Louder(), PROMPT, NEGATIVE, guidance_scale=3.0, stg_scale=2.0, rescale=0.7)
+    both = denoise(LATENTS.expand(2, -1, -1, -1, -1), 1.0)
+    assert torch.equal(both[:1], denoise(LATENTS, 1.0))
+
+
 def test_the_network_is_told_a_whole_timestep_and_the_step_is_the_true_one():
     class Asked(Numbers):
         def __call__(self, latents, sigma, text, attachments=()):

@@ -320,6 +320,14 @@ def test_a_library_job_goes_on_and_that_of_another_job_is_refused(tmp_path):
             assert error.value.code == "progress-other-job"
 
 
+def test_a_job_of_given_sigmas_goes_on(tmp_path):
+    model, options = tiny.model(), SamplingOptions(sigmas=(1.0, 0.5, 0.0), guidance_scale=1.0)
+    vcu = tasks.text(num_frames=1, height=16, width=16)
+    with JobFolder.create(tmp_path / "a.vace-job", {}) as folder:
+        made = generate(model, vcu, options, progress=KeptSteps(folder))
+        assert torch.equal(generate(model, vcu, options, progress=KeptSteps(folder)), made)
+
+
 def test_a_fingerprint_is_that_of_the_content(tmp_path, monkeypatch):
     monkeypatch.setattr(prints, "MOST", 4 * prints.PIECE)
     data = bytearray(os.urandom(10 * prints.PIECE))

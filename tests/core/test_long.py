@@ -193,6 +193,26 @@ def test_a_loop_leads_back_to_its_first_frames(model):
     assert not torch.equal(free.frames, made[-1].frames)
 
 
+def test_the_first_window_of_a_loop_made_again_begins_with_what_the_last_one_leads_to(model):
+    vcu = tasks.text(num_frames=32, height=SIDE, width=SIDE)
+    plan = planned(32, window=17, loop=True)
+    whole, shared = job(model, vcu, plan), plan.shared_with_next(len(plan) - 1)
+    made = list(stream(whole))
+    assert refusal(lambda: redo(whole, 0, after=made[1].head)).startswith("redo-neighbour")
+    again = redo(whole, 0, after=made[1].head, head=made[0].frames[:, :, :shared], seed=77)
+    assert torch.equal(again.frames[:, :, :shared], made[0].frames[:, :, :shared])
+    assert not torch.equal(again.frames[:, :, shared:-5], made[0].frames[:, :, shared:-5])
+
+
+def test_clips_of_a_batch_go_by_windows_each_by_itself(model):
+    both = torch.cat([clip(COUNT, seed=1), clip(COUNT, seed=5) * 0.2 + 0.5])
+    for anchor in ("shared", "first"):
+        joining = Joining(anchor=anchor)
+        made = generate_long(job(model, tasks.control(both), joining=joining))
+        alone = generate_long(job(model, tasks.control(both[:1]), joining=joining))
+        assert (made[:1] - alone).abs().max() < 1e-4
+
+
 def test_windows_made_from_the_end_lead_up_to_what_follows(model):
     last = clip(5, seed=4)
     vcu, plan = tasks.extend(None, last, num_frames=COUNT), replace(planned(), order=(2, 1, 0))
@@ -261,6 +281,24 @@ def test_windows_denoised_together_are_one_clip(model, control, by):
     other = planned().edited(2, prompt="x")
     changed = generate_long(job(model, control, other, joining=Joining(by=by)))
     assert not torch.equal(changed[:, :, -4:], made[0].frames[:, :, -4:])
+
+
+def test_of_windows_denoised_together_all_is_told(model):
+    told, done = [], []
+    plan = planned(34, spans=[Span(begin=0, end=17), Span(begin=17, end=34, new_shot=True)])
+    one = job(model, tasks.control(clip(34)), plan, joining=Joining(by="overlap"),
+              on_chunk=lambda what, *_: told.append(what))  # fmt: skip
+    generate_long(one, on_window=done.append)
+    assert done == [3, 6]
+    assert set(told) == {"encode", "decode"}
+
+
+def test_a_shot_of_which_all_is_known_is_not_made_by_windows_together_either(model):
+    film, masks = clip(34), torch.zeros(1, 1, 34, SIDE, SIDE)
+    masks[:, :, :5] = 1
+    plan = planned(34, spans=[Span(begin=0, end=17), Span(begin=17, end=34, new_shot=True)])
+    made = generate_long(job(model, tasks.inpaint(film, masks), plan, joining=Joining(by="overlap")))
+    assert torch.equal(made[:, :, 5:], film[:, :, 5:])
 
 
 def test_blending_weighs_what_windows_say_of_shared_latents():

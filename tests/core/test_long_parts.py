@@ -248,10 +248,36 @@ def test_windows_are_made_anew_edited_and_replaced(tmp_path):
     assert kept.left == [1]
     kept.folder.close()
     opened = KeptWindows(JobFolder.open(tmp_path / "job"), plan)
-    assert (opened.plan.windows[1].prompt, opened.done) == ("new", [0, 2])
+    assert (opened.plan.windows[1].prompt, opened.done) == ("new", [0])  # the last one began with frames of that
     with pytest.raises(InputError) as error:
         KeptWindows(opened.folder, planned(18))
     assert error.value.code == "job-other-windows"
+
+
+@pytest.mark.parametrize("ending", ["safetensors", "mkv"])
+def test_what_is_gone_of_a_window_is_made_anew_with_what_grew_out_of_it(tmp_path, ending):
+    plan = planned()
+    kept = KeptWindows(JobFolder.create(tmp_path / "job", {}), plan)
+    for number in range(3):
+        kept.keep(window(number, plan))
+    kept.folder.close()
+    (tmp_path / "job" / f"window-0001.{ending}").unlink()
+    opened = KeptWindows(JobFolder.open(tmp_path / "job"), plan)
+    assert (opened.done, opened.left) == ([0], [1, 2])
+    assert levels(opened.edges()[0].handed.frames) == [4, 5, 6, 7, 8]
+    for number in opened.left:
+        opened.keep(window(number, plan))
+    assert opened.film().count == 17
+
+
+def test_frames_are_given_whole_or_not_at_all(tmp_path):
+    plan = planned()
+    kept = KeptWindows(JobFolder.create(tmp_path / "job", {}), plan)
+    kept.keep(window(0, plan))
+    kept.keep(window(2, plan))
+    assert code(lambda: kept.frames(5, 15)) == "job-window-gone"
+    kept.forget([0])
+    assert code(lambda: kept.frames(0, 15)) == "job-window-gone"
 
 
 def test_windows_made_together_are_kept_as_shots(tmp_path):

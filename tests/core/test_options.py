@@ -92,6 +92,7 @@ def wan_and_ltx_presets() -> list[ResolutionPreset]:
 def test_numbers_of_numpy_are_numbers():
     options = SamplingOptions(steps=np.int64(3), shift=np.float32(3), seed=np.uint64(2**64 - 1))
     assert options.schedule(1024).sigmas() == SamplingOptions(steps=3, shift=3.0).schedule(1024).sigmas()
+    assert torch.equal(make_noise((4,), options.seed), make_noise((4,), 2**64 - 1))
 
 
 def test_what_models_were_published_with_is_accepted():
@@ -239,3 +240,12 @@ def test_any_scale_but_one_is_guidance():
     assert all(SamplingOptions(guidance_scale=scale).is_guided for scale in (0.0, 0.9, 1.1, 2.0))
     assert SamplingOptions(steps=3, guidance_scales=(1.0, 2.0)).scales == (1.0, 2.0, 2.0)
     assert SamplingOptions(steps=3, guidance_scales=(1.0, 2.0)).is_guided
+
+
+def test_where_there_are_sigmas_they_say_how_many_steps_there_are():
+    two = SamplingOptions(steps=50, sigmas=(1.0, 0.5, 0.0), guidance_scale=3.0)
+    assert (two.count, two.scales) == (2, (3.0, 3.0))
+    assert replace(two, guidance_scales=(2.0, 1.0)).scales == (2.0, 1.0)
+    with pytest.raises(InputError) as error:
+        replace(two, guidance_scales=(2.0, 2.0, 1.0))
+    assert refused(error.value) == "guidance-scales-many: count=3, steps=2"

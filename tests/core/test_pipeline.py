@@ -172,3 +172,17 @@ def test_a_pair_takes_two_adapters_and_gives_both_back(model):
         with pytest.raises(InputError) as error:
             model_.attach(*given)
         assert error.value.code == "adapters-count"
+
+
+@pytest.mark.parametrize(
+    ("how", "code"),
+    [({"feather": 2}, "finish-without-source"), ({"match_colour": True}, "finish-without-source"),
+     ({"blend_mode": "smooth"}, "blend-unknown"), ({"feather": -1}, "number-range")],
+)  # fmt: skip
+def test_how_frames_are_finished_is_checked_before_they_are_made(model, how, code):
+    def made(*_):
+        raise AssertionError("a step was made")
+
+    with pytest.raises(InputError) as error:
+        generate(model, tasks.text(num_frames=1, height=16, width=16), OPTIONS, on_step=made, **how)
+    assert error.value.code == code

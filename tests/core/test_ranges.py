@@ -95,7 +95,11 @@ def test_ranges_that_meet_share_no_frame_and_lose_none():
     assert message(InputError, lambda: frame_range(SHORT, "1f", "1f")).startswith("range-empty: ")
 
 
-@pytest.mark.parametrize("when", ["", "1:2:3:4", "1:60:00:00:00", "-1", "1,5", "f", "1 minute"])
+@pytest.mark.parametrize(
+    "when",
+    ["", "1:2:3:4", "1:60:00:00:00", "-1", "1,5", "f", "1 minute", "9" * 400, "9" * 5000 + "f",
+     "9" * 400 + ":00:00:00", "9" * 400 + ":00"],
+)  # fmt: skip
 def test_what_is_no_time_is_a_sentence(when: str):
     assert message(InputError, lambda: frame_at(SHORT, when)).startswith("time-unreadable: ")
 

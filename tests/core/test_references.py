@@ -100,6 +100,8 @@ def test_a_style_image_fills_the_frame_with_its_middle(own, frame):
         assert (shown > 0.9) is whole
     same = torch.rand(1, 3, 1, *frame)
     assert torch.equal(cover(same, *frame), same)
+    for dtype in (torch.bfloat16, torch.float16):
+        assert torch.equal(cover(rows.to(dtype), *frame), cover(rows.to(dtype).float(), *frame).to(dtype))
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from refused import refused
 from vace_core.errors import InputError
 from vace_core.sampling.options import SamplingOptions
 from vace_core.sampling.schedule import NoiseSchedule, percent_to_sigma, shift_sigma, sigmas
+from vace_core.sampling.solvers import UNIPC_FIRST
 
 
 @pytest.mark.parametrize(
@@ -71,7 +72,10 @@ def test_a_schedule_begins_with_noise_alone():
 
 
 def test_a_single_step_cannot_be_stretched():
-    assert replace(LTX, steps=1).schedule(4992).sigmas() == [1.0, 0.0]
+    for first in (1.0, UNIPC_FIRST):
+        schedule = replace(LTX, steps=1).schedule(4992, first=first)
+        assert schedule.sigmas() == [shift_sigma(first, schedule.shift), 0.0]
+        assert schedule.behind(schedule.at(0.3)) == pytest.approx(0.3)
 
 
 def test_percent_counts_along_the_schedule():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 
+import numpy as np
 import pytest
 import torch
 from refused import refused
@@ -142,6 +143,8 @@ def test_outpainting_takes_pixels_and_ratios():
     ratios = tasks.outpaint(clip(1), left=0.5, bottom=2.0)
     assert torch.equal(pixels.roles, ratios.roles)
     assert (pixels.width, pixels.height) == (48, 48)
+    counted = tasks.outpaint(clip(1), left=np.int64(2), right=np.int32(14))
+    assert (counted.width, counted.masks[0, 0, 0, 0].tolist()) == (48, [1.0] * 2 + [0.0] * 32 + [1.0] * 14)
 
 
 def test_two_clips_share_one_canvas_side_by_side():

@@ -10,10 +10,12 @@ import os
 import random
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import clip_folders
 import families
 import pytest
+import tiny
 import torch
 from filling import fill
 
@@ -87,3 +89,19 @@ def test_a_clip_is_learned_by_heart_and_the_base_stays(name, task, tmp_path):
     assert all(torch.equal(value, before[name]) for name, value in base.state_dict().items())
     untouched = [name for name, p in adapter.named_parameters() if p.grad is None]
     assert untouched == []
+
+
+def test_validation_asks_at_the_noise_levels_that_are_trained():
+    class Asked(torch.nn.Linear):
+        def forward(self, latents, sigmas, prompts, fps, context):
+            levels.extend(sigmas.tolist())
+            return latents
+
+    items = [
+        SimpleNamespace(task="text", number=n, prompts=[""], size=(1, 8, 8), references=0, fps=16) for n in range(4)
+    ]
+    cache = SimpleNamespace(items=items, read=lambda place: (torch.zeros(1, 1, 1, 1), None))
+    for lowest, highest, first in ((0.0, 1.0, 0.125), (0.875, 1.0, 0.890625)):
+        levels = []
+        Validation(cache, Objective(lowest=lowest, highest=highest), tiny.LetterText(), size=1)(Asked(1, 1))
+        assert levels == [first + n * (highest - lowest) / 4 for n in range(4)]

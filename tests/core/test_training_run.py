@@ -97,6 +97,13 @@ def test_an_adapter_is_trained_from_clips_and_loads(case, tmp_path):
     assert not torch.equal(base(*inputs, [attachment]), base(*inputs))
 
 
+def test_a_recipe_for_a_base_alone_is_refused_before_anything_is_encoded(case, tmp_path):
+    with pytest.raises(InputError) as error:
+        trained(case, tmp_path / "run", tuning=Tuning(what="base"))
+    assert refused(error.value) == "recipe-base-alone"
+    assert not (tmp_path / "run").exists()
+
+
 def adapter_channels(adapter):
     return adapter.context_embedder.weight.shape[1]
 

@@ -18,7 +18,7 @@ from ..pipeline import SamplingOptions, VaceModel
 from ..pipeline.kept_windows import KeptWindows
 from ..pipeline.long import redo as make_again
 from ..pipeline.long import stream
-from ..pipeline.parts import PlanPictures, keeping, window_unit
+from ..pipeline.parts import PlanPictures, window_unit
 from ..pipeline.windowed import Joining, WindowedJob
 from ..preview.timeline import plan_rows
 from ..sampling.plan_text import read_plan, spans_from_text
@@ -166,8 +166,8 @@ def kept_windows(job: KeptJob, plan: Plan, request: Request) -> KeptWindows:
     if kept.left:
         raise InputError(
             "redo-unfinished",
-            "Window {window} is to be made again, and window {left} was not made yet. A clip whose windows are all "
-            "done is needed. Go on with it first: vace resume {job}",
+            "Window {window} is to be made again, and window {left} was not made yet, or its film is gone. A clip "
+            "whose windows are all there is needed. Put it back, or go on with it first: vace resume {job}",
             window=redo.window,
             left=kept.left[0],
             job=kept.folder.path,
@@ -227,11 +227,8 @@ def _make_again(job: WindowedJob, kept: KeptWindows, redo: Redo) -> None:
     begin = 0 if window.end > plan.num_frames else window.end - shared  # the last one of a loop leads to its beginning
     after = kept.frames(begin, begin + shared) if shared else None
     before = kept.handed(number - 1) if window.overlap else None
-    parts = job.parts
-    if plan.loop and number == 0:  # which the last one leads to
-        first = kept.frames(0, plan.shared_with_next(len(plan) - 1))
-        parts = lambda begin, end: keeping(job.parts(begin, end), 0, first)  # noqa: E731
-    kept.replace(make_again(replace(job, plan=plan, parts=parts), number, before=before, after=after))
+    head = kept.frames(0, plan.shared_with_next(len(plan) - 1)) if plan.loop and number == 0 else None
+    kept.replace(make_again(replace(job, plan=plan), number, before=before, after=after, head=head))
     kept.edit(plan)
 
 

@@ -20,7 +20,7 @@ from typing import Any, cast
 
 from ..errors import InputError, shortened
 from ..files import strict_json
-from ..files.replacing import replacing
+from ..files.replacing import is_within, replacing
 from ..media.stills import PICTURES
 
 FILE = "manifest.json"
@@ -175,7 +175,7 @@ def _item(path: Path, said: Any) -> Item:
 def _path(manifest: Path, name: str, said: Any) -> Path:
     """A file that a manifest names: within its folder, so that no manifest reads what its user did not hand over."""
     folder = manifest.parent
-    if not isinstance(said, str) or not (folder / said).resolve().is_relative_to(folder.resolve()):
+    if not isinstance(said, str) or not is_within(folder / said, folder):
         raise _wrong(
             manifest, f"sample {shortened(name)} names {shortened(said)}, which is not in the manifest's folder"
         )

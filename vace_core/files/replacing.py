@@ -65,6 +65,14 @@ def reason(error: BaseException) -> str:
     return str(text).splitlines()[0]
 
 
+def is_within(path: Path, folder: Path) -> bool:
+    """Whether a path leads into a folder, links followed; a name that no file can have leads nowhere."""
+    try:
+        return path.resolve().is_relative_to(folder.resolve())
+    except (OSError, ValueError):
+        return False
+
+
 def new_beside(path: Path, suffix: str) -> Path:
     """A new and empty file beside `path`."""
     while True:

@@ -51,6 +51,7 @@ def plan_all_frames(
     edges, own = frame_times(num_frames, fps, times)
     keeps = rate is None or num_frames == 1 or abs(rate / own - 1) < SAME_RATE
     there = tuple(range(num_frames)) if rate is None or keeps else resampled(edges, 0, num_frames, rate)
+    there = there or (num_frames // 2,)  # a clip that is over before the first step is
     fps = own if rate is None or keeps else rate
     if length is not None and length > len(there):
         raise InputError(

@@ -46,7 +46,8 @@ class ResolutionPreset:
 
     def longest(self, height: int, width: int) -> int:
         """The most frames of this size, at least 1."""
-        return self.grid.pixel_frames(max(self.max_tokens // self.grid.tokens(1, height, width), 1))
+        # Of a size below one block the grid says what is wrong; here it counts as one.
+        return self.grid.pixel_frames(max(self.max_tokens // max(self.grid.tokens(1, height, width), 1), 1))
 
     def usual(self, height: int, width: int) -> int:
         """Frames of a result of this size where nobody says how many."""

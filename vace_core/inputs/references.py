@@ -73,8 +73,9 @@ def cover(picture: Tensor, height: int, width: int) -> Tensor:
         return middle.contiguous()
     needed = 2 * len(picture) * height * width * FRAMES
     check_room(needed, "The frame that the style image is fitted into", height=height, width=width)
-    fitted = functional.interpolate(middle[:, :, 0], size=(height, width), mode="bilinear", antialias=True)
-    return fitted.clamp(-1, 1)[:, :, None]
+    # In float32: torch smooths no halves on the CPU.
+    fitted = functional.interpolate(middle[:, :, 0].float(), size=(height, width), mode="bilinear", antialias=True)
+    return fitted.clamp(-1, 1)[:, :, None].to(picture)
 
 
 def on_white(picture: Tensor, alpha: Tensor) -> Tensor:

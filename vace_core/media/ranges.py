@@ -13,6 +13,8 @@ from ..errors import InputError, shortened
 from .footage import Footage
 
 _EARLY = 0.01  # of a frame: a typed time is rounded
+_WHOLE = r"\d{1,12}"  # more digits are no time, and Python refuses to read thousands of them
+_TIMECODE = re.compile(rf"({_WHOLE}):(\d\d):(\d\d)([:;])({_WHOLE})")
 
 
 class Cut(Footage):
@@ -133,7 +135,7 @@ def named_frame(text: str | Path) -> tuple[Path, str | None]:
 
 def frame_number(when: str | float) -> int | None:
     """The frame that a text names by its number, "80f" or "80 frames"; None where it is another kind of time."""
-    frame = re.fullmatch(r"\s*(\d+)\s*(?:f|frames?)\s*", when) if isinstance(when, str) else None
+    frame = re.fullmatch(rf"\s*({_WHOLE})\s*(?:f|frames?)\s*", when) if isinstance(when, str) else None
     return int(frame[1]) if frame else None
 
 
@@ -166,13 +168,13 @@ def seconds_of(when: str | float, *, fps: float, timecode: str | None = None) ->
     if not isinstance(when, str):
         return float(when)
     text = when.strip()
-    if plain := re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)\s*s?", text):
+    if plain := re.fullmatch(rf"({_WHOLE}(?:\.\d*)?|\.\d+)\s*s?", text):
         return float(plain[1])
-    if code := re.fullmatch(r"(\d+):(\d\d):(\d\d)([:;])(\d+)", text):
-        origin = re.fullmatch(r"(\d+):(\d\d):(\d\d)([:;])(\d+)", timecode or "")
+    if code := _TIMECODE.fullmatch(text):
+        origin = _TIMECODE.fullmatch(timecode or "")
         frames = _frames_of(code, fps) - (_frames_of(origin, fps) if origin else 0)
         return frames / fps
-    if clock := re.fullmatch(r"(?:(\d+):)?(\d+):(\d+(?:\.\d*)?)", text):
+    if clock := re.fullmatch(rf"(?:({_WHOLE}):)?({_WHOLE}):({_WHOLE}(?:\.\d*)?)", text):
         return int(clock[1] or 0) * 3600 + int(clock[2]) * 60 + float(clock[3])
     raise InputError(
         "time-unreadable",

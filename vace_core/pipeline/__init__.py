@@ -10,12 +10,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..adapter import Attachment
-from ..checks.numbers import check_finite
+from ..checks.numbers import check_finite, check_number
 from ..checks.room import FRAMES, check_room
 from ..context import EMPTY, VAE_ADVICE, Encoded, content_box, encode_job
 from ..errors import InputError
 from ..geometry import Box, Grid
-from ..inputs.blending import RING, BlendMode
+from ..inputs.blending import RING, BlendMode, check_blend_mode
 from ..models.text import placed
 from ..protocols import OnChunk, VideoVae
 from ..sampling.conditions import Condition, check_adapter, check_steps, conditions_of
@@ -71,6 +71,7 @@ def generate(
         InputError: the VCU conditions a model without an adapter, or an adapter that acts in no step; or `progress` is
             that of another job.
     """
+    check_finish(vcu, feather=feather, match_colour=match_colour, blend_mode=blend_mode)
     latents = sample(
         model,
         vcu,
@@ -116,18 +117,14 @@ def finish(
         on_chunk: Called as (done, total) while pixels are decoded; raising stops it.
 
     Raises:
-        InputError: a soft edge or matched colours where the VCU has no source; or the VAE overflowed.
+        InputError: a soft edge or matched colours where the VCU has no source, or a soft edge below 0, or there is no
+            such blend; or the VAE overflowed.
     """
+    check_finish(vcu, feather=feather, match_colour=match_colour, blend_mode=blend_mode)
     # What is decoded, and the canvas that it is laid on.
     needed = vcu.roles.numel() * FRAMES * (1 if vcu.source is None else 2)
     check_room(needed, "The decoded clip", frames=vcu.num_frames, height=vcu.height, width=vcu.width)
     if vcu.source is None:
-        if feather or match_colour or blend_mode != "feather":
-            raise InputError(
-                "finish-without-source",
-                "This VCU keeps no pixels, but a soft edge, a blend or matching colours were asked for, which blend "
-                "generated pixels into kept ones. They need a VCU with a source. Leave them out.",
-            )
         frames = vae.decode(latents, on_chunk=on_chunk).to(vcu.roles.device)
         check_finite(frames, "Decoding", VAE_ADVICE)
         return vcu.shown(frames if correct is None else correct(frames))
@@ -146,6 +143,22 @@ def finish(
         canvas = correct(canvas)
     result = composite_vcu(canvas, vcu, feather=feather, match_colour=match_colour, blend_mode=blend_mode)
     return vcu.shown(result)
+
+
+def check_finish(vcu: VideoConditionUnit, *, feather: int, match_colour: bool, blend_mode: str) -> None:
+    """Validate how frames are to be finished, which is better said before they are made.
+
+    Raises:
+        InputError: as `finish`, of what it is asked.
+    """
+    check_blend_mode(blend_mode)
+    check_number("The feather", feather, least=0)
+    if vcu.source is None and (feather or match_colour or blend_mode != "feather"):
+        raise InputError(
+            "finish-without-source",
+            "This VCU keeps no pixels, but a soft edge, a blend or matching colours were asked for, which blend "
+            "generated pixels into kept ones. They need a VCU with a source. Leave them out.",
+        )
 
 
 def sample(
@@ -228,7 +241,7 @@ def kept_latents(
         return None
     t, h, w = vae.grid.latent_size(vcu.num_frames, vcu.height, vcu.width)
     shape = (len(vcu.roles), vae.latent_channels, vcu.num_references + t, h, w)
-    check_reached(reached, shape=shape, total=int(options.steps), carries=get_solver(options.solver).carries)
+    check_reached(reached, shape=shape, total=options.count, carries=get_solver(options.solver).carries)
     return reached.tensors[LATENTS][:, :, vcu.num_references :] if reached.finished else None
 
 
@@ -271,7 +284,7 @@ def make_noise(shape: tuple[int, ...], seed: int) -> Tensor:
         InputError: it does not fit into memory.
     """
     check_room(4 * math.prod(shape), f"The noise of shape {shape}")
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+    return torch.randn(shape, generator=torch.Generator().manual_seed(int(seed)))
 
 
 def generated_box(vcu: VideoConditionUnit) -> Box | None:

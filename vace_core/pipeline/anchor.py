@@ -22,7 +22,7 @@ _LEAST = 64  # pixels to measure on
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Colours:
-    """Mean and standard deviation of every channel, `(3,)` each, of a clip in −1..1."""
+    """Mean and standard deviation of every channel, `(B, 3)` each, of clips in −1..1; `(3,)` of a single one."""
 
     mean: Tensor
     spread: Tensor
@@ -31,10 +31,10 @@ class Colours:
 def colours_of(frames: Tensor) -> Colours:
     """The colours of frames `(B, 3, T, H, W)`."""
     # Frame by frame: all of a long window in double precision would take more memory than sampling it.
-    count = frames[:, 0].numel()
+    count = frames[0, 0].numel()
     each = frames.unbind(2)
-    mean = torch.stack([frame.double().sum((0, 2, 3)) for frame in each]).sum(0) / count
-    square = torch.stack([(frame.double() - mean.view(1, 3, 1, 1)).square().sum((0, 2, 3)) for frame in each]).sum(0)
+    mean = torch.stack([frame.double().sum((2, 3)) for frame in each]).sum(0) / count
+    square = torch.stack([(frame.double() - mean[..., None, None]).square().sum((2, 3)) for frame in each]).sum(0)
     return Colours(mean=mean, spread=(square / (count - 1)).sqrt())
 
 
@@ -76,14 +76,22 @@ def _add_fading(nearest: Sequence[Tensor], gap: Tensor) -> None:
 def matched_on_shared(made: Tensor, handed: Tensor) -> Tensor:
     """`made`, changed in place: with the colours that `handed` has in its frames, the first ones of `made`.
 
+    Clips of a batch are matched each by itself.
+
     Args:
         made: Frames `(B, 3, T, H, W)` that the model generated, in −1..1.
         handed: `(B, 3, n, H, W)`, what these frames are. Pixels that are equal were not generated and tell nothing.
     """
+    for clip, kept in zip(made.split(1), handed.split(1), strict=True):
+        _match_clip(clip, kept)
+    return made
+
+
+def _match_clip(made: Tensor, handed: Tensor) -> None:
     shared = made[:, :, : handed.shape[2]]
     where = (shared != handed).any(1, keepdim=True).expand_as(shared)
     if int(where.sum()) < 3 * _LEAST:
-        return made
+        return
     gains, shifts = torch.ones(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64)
     for channel in range(3):
         inside = where[:, channel]
@@ -96,7 +104,6 @@ def matched_on_shared(made: Tensor, handed: Tensor) -> Tensor:
         shifts[channel] = (theirs.mean() - gains[channel] * ours.mean()).clamp(-_MOST_SHIFT, _MOST_SHIFT)
     for frame in made.split(1, dim=2):
         frame.copy_(_changed(frame, gains, shifts))
-    return made
 
 
 def drawn_to_first(made: Tensor, first: Colours, shared: int) -> Tensor:
@@ -121,5 +128,6 @@ def drawn_to_first(made: Tensor, first: Colours, shared: int) -> Tensor:
 
 
 def _changed(frames: Tensor, gain: Tensor, shift: Tensor) -> Tensor:
-    shape = (1, 3, 1, 1, 1)
+    """`gain` and `shift` `(B, 3)`, or `(3,)` for all clips of a batch."""
+    shape = (-1, 3, 1, 1, 1)
     return (frames * gain.to(frames).view(shape)).add_(shift.to(frames).view(shape)).clamp_(-1, 1)

@@ -62,12 +62,14 @@ class KeptWindows:
                 )
         else:
             write_plan(path, plan)
+        self._torn = set[int]()
+        self._find_torn()
 
     @property
     def done(self) -> list[int]:
         """Numbers of the windows that are done."""
         stages = set(self.folder.stages())
-        return [number for number in self._numbers if _name(number) in stages]
+        return [number for number in self._numbers if _name(number) in stages and number not in self._torn]
 
     @property
     def left(self) -> list[int]:
@@ -90,6 +92,7 @@ class KeptWindows:
                 tensors |= {_MEAN: made.handed.first.mean, _SPREAD: made.handed.first.spread}
         self._keep_film(made)
         self.folder.keep(_name(made.number), tensors, {_BEGIN: str(made.begin)})
+        self._torn.discard(made.number)
         for number in {made.number, *self._beside(made.number)}.intersection(self.done):
             if not self._needed(number):
                 self._trim(number)
@@ -152,7 +155,7 @@ class KeptWindows:
         for number in self.done if begin < end else ():
             start, film = self._kept(number)[1], self._film(number)
             first, last = max(begin, start), min(end, start + film.count)
-            if first < last:
+            if start <= begin and first < last:
                 found.append(taken(film, first - start, last - start))
                 begin = last
         if begin < end:
@@ -177,6 +180,19 @@ class KeptWindows:
         if reached != self.plan.num_frames:
             raise self._gone(self.folder.path, f"there are {reached} of {self.plan.num_frames} frames")
         return Joined(films, self.plan.fps)
+
+    def _find_torn(self) -> None:
+        """Finds the windows of which the film is gone, and those behind that begin with frames that went with it.
+
+        They count as not done. Their files stay, so that one that was only elsewhere can be put back.
+        """
+        self._torn.update(number for number in self.done if not self._film_path(number).is_file())
+        for number in self.done:
+            window, before = self.plan.windows[number], number - 1
+            if window.overlap and before not in self.done:
+                tensors, begin = self._kept(number)
+                if _HEAD not in tensors and begin > window.begin:
+                    self._torn.add(number)
 
     def _edges(self, number: int) -> MadeWindow:
         nothing = torch.empty(1, 3, 0, 1, 1)

@@ -16,7 +16,7 @@ from ..sampling.overlap import Stretch, blended, pyramid, ramp
 from ..sampling.windows import Plan
 from ..vcu import VideoConditionUnit
 from . import MODEL_ADVICE, check_vcu, finish, get_solver, make_denoiser, make_noise
-from .parts import check_pictures, lengthened
+from .parts import check_pictures, keeping, lengthened
 from .windowed import HandOver, MadeWindow, WindowedJob, make_window
 
 
@@ -32,9 +32,10 @@ def generate_long(job: WindowedJob, *, on_window: Callable[[int], None] | None =
         ShapeError: as `generate`.
     """
     film: Tensor | None = None
+    shots = dict(job.plan.shots)  # of windows that are made together, a shot is done at once
     for done, made in enumerate(stream(job), start=1):
         if on_window is not None:
-            on_window(done if job.joining.streams else len(job.plan))
+            on_window(done if job.joining.streams else shots[made.number])
         if film is None:
             b, c, _, h, w = made.frames.shape
             film = made.frames.new_zeros(b, c, job.plan.num_frames, h, w)
@@ -94,6 +95,7 @@ def redo(
     *,
     before: HandOver | None = None,
     after: Tensor | None = None,
+    head: Tensor | None = None,
     seed: int | None = None,
 ) -> MadeWindow:
     """Makes one window again, alone: it leads from the window before up to the first frames of the one behind.
@@ -106,6 +108,8 @@ def redo(
         number: The window.
         before: What the window before it handed over; its frames alone are enough. None for the first of a shot.
         after: `(B, 3, n, H, W)`, the first frames of the window behind, as many as both share. None for the last.
+        head: `(B, 3, n, H, W)`, the first frames of the clip, as many as the last window of a loop leads to. Its first
+            window keeps them.
         seed: Of its noise; None = the same as before.
 
     Raises:
@@ -115,8 +119,10 @@ def redo(
     plan = job.plan
     plan.check_number(number)
     job.joining.check_streams("redone alone")
+    led_to = plan.shared_with_next(len(plan) - 1) if plan.loop and not number else 0
     for where, given, shared in (
         ("before", before, plan.windows[number].overlap),
+        ("before", head, led_to),
         ("behind", after, plan.shared_with_next(number)),
     ):
         if shared and given is None:
@@ -129,6 +135,8 @@ def redo(
                 where=where,
             )
     again = job if seed is None else replace(job, plan=plan.edited(number, seed=seed))
+    if head is not None and led_to:
+        again = replace(again, parts=lambda begin, end: keeping(job.parts(begin, end), 0, head))
     return make_window(again, number, before=before, after=after)
 
 
@@ -159,14 +167,18 @@ def _together(job: WindowedJob, done: Mapping[int, MadeWindow]) -> Iterator[Made
         vcu = job.parts(begin, end)
         length = job.plan.longer(end - begin)
         vcu = lengthened(vcu, length, padding=length - (end - begin))
-        frames = finish(
-            job.model.vae,
-            vcu,
-            _sampled_together(job, vcu, range(first, last)),
-            feather=job.feather if vcu.source is not None else 0,
-            match_colour=job.match_colour and vcu.source is not None,
-            blend_mode=job.blend_mode if vcu.source is not None else "feather",
-        )
+        if vcu.source is not None and not bool(vcu.masks.any()):
+            frames = vcu.shown(vcu.source)  # of which all is known
+        else:
+            frames = finish(
+                job.model.vae,
+                vcu,
+                _sampled_together(job, vcu, range(first, last)),
+                feather=job.feather if vcu.source is not None else 0,
+                match_colour=job.match_colour and vcu.source is not None,
+                blend_mode=job.blend_mode if vcu.source is not None else "feather",
+                on_chunk=job.chunks("decode"),
+            )
         yield MadeWindow(number=first, begin=begin, frames=frames, head=frames[:, :, :0], handed=None)
 
 
@@ -178,7 +190,7 @@ def _sampled_together(job: WindowedJob, vcu: VideoConditionUnit, numbers: range)
     longest = max(plan.length(number) for number in numbers)
     schedule = options.schedule(grid.tokens(longest, vcu.height, vcu.width, skip), first=solver.first)
     check_steps(options, schedule)
-    context = encode_context(vcu, model.vae, model.encode_masks)
+    context = encode_context(vcu, model.vae, model.encode_masks, on_chunk=job.chunks("encode"))
     start, stretches = plan.windows[numbers[0]].begin, list[Stretch]()
     for number in numbers:
         window, count = plan.windows[number], grid.latent_frames(plan.length(number))

@@ -13,6 +13,7 @@ from ..checks.numbers import check_whole
 from ..context import encode_job
 from ..errors import InputError
 from ..inputs.blending import BlendMode
+from ..protocols import OnChunk
 from ..sampling.options import LAST_SEED, SamplingOptions
 from ..sampling.pinning import Held
 from ..sampling.solvers import OnStep
@@ -187,10 +188,15 @@ class WindowedJob:
     on_chunk: Callable[[str, int, int], None] | None = None
     sampler: Callable[..., Tensor] = sample
 
+    def chunks(self, what: str) -> OnChunk | None:
+        """How the VAE tells of `what` it does, "encode" or "decode"; None = nobody wants to know."""
+        tell = self.on_chunk
+        return None if tell is None else lambda done, total: tell(what, done, total)
+
     def options_of(self, number: int) -> SamplingOptions:
         """How a window is sampled."""
         window = self.plan.windows[number]
-        seed = (self.options.seed + number) % (LAST_SEED + 1) if window.seed is None else window.seed
+        seed = (int(self.options.seed) + number) % (LAST_SEED + 1) if window.seed is None else window.seed
         return replace(self.options, seed=seed, strength=self.options.strength * window.strength)
 
 
@@ -253,11 +259,6 @@ def _generated(
     if not bool(vcu.masks.any()):
         assert vcu.source is not None
         return None, vcu.shown(vcu.source)
-
-    def chunks(what: str) -> Callable[[int, int], None] | None:
-        tell = job.on_chunk
-        return None if tell is None else lambda done, total: tell(what, done, total)
-
     hold = encoded = None
     by, model, pins = job.joining.by, job.model, job.pin and vcu.source is not None
     if before is not None and by != "pixels":
@@ -265,7 +266,7 @@ def _generated(
         hold = _held(job, vcu, before.frames, tail)
     if hold is not None and by == "latents":
         source = pins or options.begins_from_clip
-        encoded = encode_job([vcu], model.vae, model.encode_masks, source=source, on_chunk=chunks("encode"))
+        encoded = encode_job([vcu], model.vae, model.encode_masks, source=source, on_chunk=job.chunks("encode"))
         video = encoded.contexts[0][:, : hold.latents.shape[1], vcu.num_references :]
         # What the adapter reads as kept are the same latents, not those of another way through the VAE.
         video.copy_(torch.where(hold.cells, hold.latents.to(video), video))
@@ -278,7 +279,7 @@ def _generated(
         pin=pins,
         hold=hold,
         on_step=job.on_step,
-        on_chunk=chunks("encode"),
+        on_chunk=job.chunks("encode"),
     )
     frames = finish(
         model.vae,
@@ -288,7 +289,7 @@ def _generated(
         match_colour=job.match_colour and vcu.source is not None,
         blend_mode=job.blend_mode if vcu.source is not None else "feather",
         correct=_correction(job, before, after),
-        on_chunk=chunks("decode"),
+        on_chunk=job.chunks("decode"),
     )
     return latents, frames
 

@@ -66,10 +66,15 @@ def guide(
         if stg_scale:
             velocity = velocity + stg_scale * (own - next(asked).to(latents.dtype))
             if rescale != 1.0:
-                velocity = velocity * (rescale * own.std() / velocity.std() + 1 - rescale)
+                velocity = velocity * (rescale * _deviation(own) / _deviation(velocity) + 1 - rescale)
         return latents - sigma * velocity
 
     return denoise
+
+
+def _deviation(velocity: Tensor) -> Tensor:
+    """`(B, 1, 1, 1, 1)`: of each clip, which has no part in that of another of its batch."""
+    return velocity.std((1, 2, 3, 4), keepdim=True)
 
 
 def _asked(

@@ -80,7 +80,7 @@ class SamplingOptions:
     Source: Wan-Video/Wan2.1, wan/configs/shared_config.py.
 
     Attributes:
-        steps: Denoising steps, ≥ 1; where there are `sigmas`, as many as these make.
+        steps: Denoising steps, ≥ 1; where there are `sigmas`, these say how many.
         shift: Shift of the schedule, > 0, for a clip of 1024 tokens.
         shift_growth: How fast the shift grows with the tokens of a clip, ≥ 0; 0 = it is the same for every clip.
         terminal: Noise level 0..1 at which the last step begins; 0 = where the shift puts it.
@@ -95,7 +95,8 @@ class SamplingOptions:
             another scheduler. Below 1 at its start a job begins from the source video, as with `denoise`. () = the
             schedule's. What is given as a part of the schedule (percents, curves) is still told by `shift`.
         solver: One of `SOLVERS`.
-        seed: One seed, one result; 0..2**64 - 1.
+        seed: One seed, one result; 0..2**64 - 1. Torch draws the same noise from two seeds that differ by a multiple of
+            2**32.
         strength: See `AdapterOptions`; so
         start_percent: and
         end_percent.
@@ -126,8 +127,12 @@ class SamplingOptions:
     def scales(self) -> tuple[float, ...]:
         """The guidance scale of each step."""
         given = self.guidance_scales or (self.guidance_scale,)
-        steps = len(self.sigmas) - 1 if self.sigmas else int(self.steps)
-        return (*given, *[given[-1]] * (steps - len(given)))
+        return (*given, *[given[-1]] * (self.count - len(given)))
+
+    @property
+    def count(self) -> int:
+        """How many steps are made."""
+        return len(self.sigmas) - 1 if self.sigmas else int(self.steps)
 
     @property
     def is_guided(self) -> bool:
@@ -147,14 +152,6 @@ class SamplingOptions:
         check_number("The guidance scale (cfg)", self.guidance_scale, least=0)
         for scale in self.guidance_scales:
             check_number("A guidance scale (cfg) of a step", scale, least=0)
-        if len(self.guidance_scales) > self.steps:
-            raise InputError(
-                "guidance-scales-many",
-                "{count} guidance scales were given for {steps} steps. At most one for each step is needed, of which "
-                "the last holds for the rest. Give fewer, or make more steps.",
-                count=len(self.guidance_scales),
-                steps=self.steps,
-            )
         check_number("The scale of spatio-temporal guidance (stg)", self.stg_scale, least=0)
         check_number("The rescale", self.rescale, least=0, most=1)
         check_number("The denoise", self.denoise, above=0, most=1)
@@ -167,6 +164,14 @@ class SamplingOptions:
                     "two is needed. Set denoise to 1, or leave the sigmas out.",
                     denoise=self.denoise,
                 )
+        if len(self.guidance_scales) > self.count:
+            raise InputError(
+                "guidance-scales-many",
+                "{count} guidance scales were given for {steps} steps. At most one for each step is needed, of which "
+                "the last holds for the rest. Give fewer, or make more steps.",
+                count=len(self.guidance_scales),
+                steps=self.count,
+            )
         check_whole("The seed", self.seed, least=0, most=LAST_SEED)
         _ = self.adapter  # checked where it is born
 

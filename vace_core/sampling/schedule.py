@@ -81,8 +81,8 @@ class NoiseSchedule:
         steps: Denoising steps, ≥ 1.
         shift: > 0; 1 = evenly spaced.
         first: Unshifted level of the first step, 0..1.
-        terminal: Level 0..1 at which the last step begins, to which the others are stretched; 0 = where the shift
-            puts it.
+        terminal: Level 0..1 at which the last of several steps begins, to which the others are stretched; 0 = where
+            the shift puts it.
         denoise: Part of the schedule, above 0 to 1, that is gone through: the last one, in `steps` steps.
         levels: Noise levels that are gone through instead; () = those of the schedule.
     """
@@ -113,16 +113,17 @@ class NoiseSchedule:
 
     def behind(self, level: float) -> float:
         """How much (0..1) of the schedule is behind at a noise level (0..1); `at` turned round."""
-        last = self._last
-        if self.terminal and last != 1.0:
-            level = 1 - (1 - level) * (1 - last) / (1 - self.terminal)
+        if self._stretches:
+            level = 1 - (1 - level) * (1 - self._last) / (1 - self.terminal)
         return sigma_to_percent(level, self.shift)
 
     def _stretched(self, level: float) -> float:
-        last = self._last
-        if not self.terminal or last == 1.0:
-            return level
-        return 1 - (1 - level) * (1 - self.terminal) / (1 - last)
+        return 1 - (1 - level) * (1 - self.terminal) / (1 - self._last) if self._stretches else level
+
+    @property
+    def _stretches(self) -> bool:
+        """A single step begins where all begins, at noise, whatever level the last of several would begin at."""
+        return self.terminal > 0 and self._all_steps > 1 and self._last != 1.0
 
     @property
     def _last(self) -> float:

@@ -10,6 +10,7 @@ a clip. References are the exception: they are letterboxed, as the model was tra
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 
 import torch
 from torch import Tensor
@@ -332,8 +333,7 @@ def check_longer(given: int, num_frames: int) -> None:
 def _hard(masks: Tensor, frames: Tensor) -> Tensor:
     """`masks`, checked, over the whole length of `frames`."""
     check_masks(masks)
-    once = masks.shape[2] == 1 and frames.dim() == 5
-    return masks.expand(-1, -1, frames.shape[2], -1, -1) if once else masks
+    return masks.expand(-1, -1, frames.shape[2], -1, -1) if masks.shape[2] == 1 and frames.dim() == 5 else masks
 
 
 def _placed(clips: Mapping[str, tuple[int, Tensor]], num_frames: int) -> tuple[Tensor, Tensor]:
@@ -386,9 +386,9 @@ def _margins(side: str, size: int, wanted: Mapping[str, float], step: int) -> tu
 
 def _pixels(name: str, amount: float, size: int) -> int:
     """What is added on one side: an int is pixels, a float a ratio of `size`."""
-    if isinstance(amount, int):
+    if isinstance(amount, Integral):
         check_whole(f"{name} (pixels)", amount, least=0)
-        return amount
+        return int(amount)
     if not 0 <= amount <= LARGEST_RATIO:
         raise InputError(
             "margin-ratio",

@@ -28,7 +28,7 @@ class Tuning:
     Attributes:
         what: "adapter" = a context adapter on a frozen base; "lora" = small changes of an adapter, or of a base that a
             frozen adapter conditions; "full" = all of the base, with context tokens added to its own, as the paper
-            compares with; "base" = the base alone, without conditions.
+            compares with; "base" = the base alone, without conditions, of a world that makes its own.
         lora_on: What the small changes are of.
         rank: Of the small changes, ≥ 1.
         context_layers: Blocks of the base that get hints, ascending from 0; empty = as the family usually has them.

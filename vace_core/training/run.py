@@ -146,8 +146,14 @@ def layers_for(recipe: Recipe, found: Found) -> tuple[int, ...]:
     """The blocks of a base that get hints; none where the base itself reads the context.
 
     Raises:
-        InputError: the recipe names blocks that the base does not have.
+        InputError: the recipe names blocks that the base does not have, or trains nothing that there is.
     """
+    if recipe.tuning.what == "base":
+        raise InputError(
+            "recipe-base-alone",
+            'The recipe trains "base", a base without conditions, and this is a training on top of one. "adapter", '
+            '"lora" or "full" is needed. Change tuning.what.',
+        )
     layers = found.family.base_sizes(found.weights).layers
     if recipe.tuning.what == "full":
         return ()

@@ -21,12 +21,13 @@ ALL = "validation"
 class Validation:
     """Losses of held-out examples.
 
-    Every task's noise levels cover the range evenly; each example has its own level and noise for good.
+    Every task's noise levels cover the range that is trained evenly; each example has its own level and noise for good.
     """
 
     def __init__(self, cache: Cache, objective: Objective, text: TextEncoder, *, size: int) -> None:
         self._cache, self._objective, self._text, self._size = cache, objective, text, size
-        self._levels = _levels(cache.items)
+        low, high = objective.lowest, objective.highest
+        self._levels = {place: low + (high - low) * share for place, share in _shares(cache.items).items()}
 
     def __call__(self, module: nn.Module) -> dict[str, float]:
         """The mean loss of each task as "validation/TASK", and the mean over tasks as "validation"."""
@@ -76,8 +77,8 @@ class Validation:
         ]
 
 
-def _levels(items: Sequence[Item]) -> Mapping[int, float]:
-    """A noise level for each place, evenly spaced within each task."""
+def _shares(items: Sequence[Item]) -> Mapping[int, float]:
+    """A place 0..1 in the range of noise levels for each example, evenly spaced within each task."""
     by_task: dict[str, list[int]] = {}
     for place, item in enumerate(items):
         by_task.setdefault(item.task, []).append(place)

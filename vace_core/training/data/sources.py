@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ...errors import InputError, shortened
-from ...files.replacing import reason
+from ...files.replacing import is_within, reason
 from ...media.pictures import PICTURES
 
 VIDEOS = (".mp4", ".mkv", ".mov", ".webm", ".avi", ".gif")
@@ -154,7 +154,7 @@ def _in_table(path: Path) -> tuple[list[ClipFiles], list[str]]:
 
 
 def _row(table: Path, number: int, row: Mapping[str, str]) -> ClipFiles:
-    if not row["video"].strip() or not row["prompt"].strip():
+    if not row["video"].strip(" ,") or not row["prompt"].strip():
         raise InputError(
             "line-incomplete",
             "Line {number} of {table} names no video or no prompt. Both are needed. Fill them in.",
@@ -180,7 +180,7 @@ def _row(table: Path, number: int, row: Mapping[str, str]) -> ClipFiles:
 
 def _inside(folder: Path, name: str, where: str) -> Path:
     path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()):
+    if not is_within(path, folder):
         raise InputError(
             "file-outside",
             "{where} names {name}, which is not in the folder of the table. Files beside or below it are "
