@@ -146,23 +146,19 @@ def windows_made(job: WindowedJob, number: int | None, made: Any | None) -> Iter
             "needed. Connect what this node generated before, or set redo to -1.",
             number=number,
         )
-    if plan.loop and not number:
-        raise InputError(
-            "redo-first-of-loop",
-            "Window 0 of a loop is to be made again, and the last window leads to its first frames. Another window is "
-            "needed. Make the whole clip again with another seed.",
-        )
 
     def frames(begin: int, end: int) -> Tensor:
         places = [place % plan.num_frames for place in range(begin, end)]
         return frames_of(made[places], "made")
 
     window, behind = plan.windows[number], plan.shared_with_next(number)
+    led_to = plan.shared_with_next(len(plan) - 1) if plan.loop and not number else 0
     again = redo(
         job,
         number,
         before=HandOver(frames=frames(window.begin, window.first_new)) if window.overlap else None,
         after=frames(window.end - behind, window.end) if behind else None,
+        head=frames(0, led_to) if led_to else None,
     )
     # What the window behind begins with stays as it is, to the bit.
     own = min(window.end - behind, plan.num_frames) - again.begin

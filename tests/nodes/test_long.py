@@ -163,6 +163,11 @@ class TestSampled:
         assert images.shape == (21, 32, 48, 3)
         assert plan.plan.windows[-1].end > 21
         assert "Largest step where windows meet: " in report
+        other = run("VacePlanWindows", vcu=vcu, loop=True, window=9, overlap=1, changes="0: seed 77")[0]
+        again = run("VaceSampleLongVideo", model=model, vcu=vcu, plan=other, redo=0, made=images, **OPTIONS)[0]
+        led_to, behind = other.plan.shared_with_next(len(other.plan) - 1), other.plan.windows[1].begin
+        same = [torch.equal(one, before) for one, before in zip(again, images, strict=True)]
+        assert same == [n < led_to or n >= behind for n in range(21)]
 
     def test_keyframes_are_shown_at_their_frames_of_the_whole(self, run, model):
         vcu = run("VaceTextToVideo", width=48, height=32, length=COUNT, fps=8.0, **WORDS)[0]
