@@ -6,7 +6,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..vace_core.errors import InputError
+from ..vace_core.errors import InputError, ShapeError
 from ..vace_core.sampling.strength import Strength
 from ..vace_core.vcu import VideoConditionUnit
 from .comfy import host, memory, native, sockets
@@ -80,7 +80,10 @@ class VaceApplyVCU(Node):
                 kind=kind,
                 needed=NATIVE_VACE.name,
             )
+        if model is not None:
+            native.check_has_vace(model, "model")
         check_for_model(vcu, NATIVE_VACE.grid)
+        _check_size(vcu, positive, negative)
         where = Where(conditions=all_conditions(vcu, strength, strengths, conditions), pin=latent == PINNED_LATENT)
         check_carried(where, model)
         source = latent != EMPTY_LATENT
@@ -90,3 +93,23 @@ class VaceApplyVCU(Node):
         conditioned = (host.with_values(one, values) for one in (positive, negative))
         begun = latent_of(latent, known.contexts[0], known.source, where, NATIVE_VACE)
         return host.output(cls, *conditioned, begun, vcu.num_references, varying(model))
+
+
+def _check_size(vcu: VideoConditionUnit, *conditioning: Any) -> None:
+    """Validate that a VCU is of the size of contexts that a CONDITIONING has already, by this node or ComfyUI's own.
+
+    Raises:
+        ShapeError: it is not, and ComfyUI could not put them together.
+    """
+    t, h, w = NATIVE_VACE.grid.latent_size(vcu.num_frames, vcu.height, vcu.width)
+    needed = (vcu.num_references + t, h, w)
+    there = (context for rows in conditioning for _, said in rows for context in said.get("vace_frames", ()))
+    if (other := next((one for one in there if tuple(one.shape[2:]) != needed), None)) is not None:
+        raise ShapeError(
+            "conditioning-size",
+            "The conditioning holds a VACE context of {came} already, the VCU is {needed} (latent frames x height x "
+            "width, references included). All need the same. Fit the VCUs to one size and give each the same number "
+            "of references, or connect prompts without a context.",
+            came=" x ".join(map(str, other.shape[2:])),
+            needed=" x ".join(map(str, needed)),
+        )

@@ -8,7 +8,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..vace_core.errors import InputError, ModelError
+from ..vace_core.errors import ModelError
 from ..vace_core.files.checkpoint import open_checkpoint
 from ..vace_core.loading.assembly import check_family, family_in, load_model, lora_changes
 from ..vace_core.loading.detection import identify
@@ -232,13 +232,8 @@ class VaceUseNativeModel(Node):
         cls, model: Any, clip: Any, vae: Any, boundary: float, low_noise_model: Any | None = None
     ) -> io.NodeOutput:
         for name, one in (("model", model), ("low_noise_model", low_noise_model)):
-            if one is not None and not host.has_vace(one):
-                raise InputError(
-                    "model-without-vace",
-                    "The {name} has no VACE blocks. A MODEL loaded from a Wan VACE file is needed here. Choose "
-                    "wan2.1_vace_*.safetensors in Load Diffusion Model, or use VACE Load Model with an adapter.",
-                    name=name,
-                )
+            if one is not None:
+                native.check_has_vace(one, name)
         native.NativeVae(vae)  # says so now if it is another one
         made = NativeModel(model=model, clip=clip, vae=vae, low_noise=low_noise_model, boundary=boundary)
         return host.output(cls, made)

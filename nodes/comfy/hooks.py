@@ -1,8 +1,9 @@
 """An adapter on ComfyUI's own MODEL, by the hooks that every MODEL offers, and nothing else.
 
 A wrapper around each call of the model starts one pass of the adapter, or none where it does not act; replacements of
-the base's blocks carry it on. What a pass knows travels in the options of that one call: a MODEL keeps nothing of it,
-so a job that fails leaves nothing behind. All hooks are functions, for older ComfyUIs copy objects with all they hold.
+the base's blocks carry it on. They and what a pass knows travel in the options of that one call, around whatever other
+nodes replace in it: a MODEL keeps nothing of it, so a job that fails leaves nothing behind. All hooks are functions,
+for older ComfyUIs copy objects with all they hold.
 """
 
 from __future__ import annotations
@@ -143,8 +144,6 @@ def attach(model: Any, adapter: Any, context: Tensor, acting: Acting, room: floa
     if acting.overall == 0:
         return attached
     name = _free_name(attached)
-    for layer in adapter.model.context_layers:
-        attached.set_model_patch_replace(_block(name, layer, _replaced(attached, layer)), KIND, BLOCK, layer)
     host.add_wrapper(attached, "APPLY_MODEL", name, _around(name, adapter, context, acting))
     host.add_wrapper(attached, "PREPARE_SAMPLING", name, _roomier(room))
     # One adapter with two conditions is loaded, and counted, once. An empty list marks the name as taken.
@@ -189,17 +188,8 @@ class Pass:
         )
 
     def add_hint(self, layer: int, tokens: Tensor, args: Mapping[str, Any]) -> Tensor:
-        """As `HintChain.add_hint`.
-
-        Raises:
-            InputError: the first block is not ours any more.
-        """
-        if self._chain is None:
-            raise InputError(
-                "block-replaced",
-                "Another node replaced the first block of the model after the VACE adapter was attached. The "
-                "adapter needs that block. Put VACE Attach Adapter behind that node.",
-            )
+        """As `HintChain.add_hint`."""
+        assert self._chain is not None  # the first context layer is that of the first block
         return self._chain.add_hint(layer, tokens, args)
 
 
@@ -246,6 +236,7 @@ def _around(name: str, adapter: Any, context: Tensor, acting: Acting) -> Callabl
             places = None if acting.places is None else _in_window(acting.places, x, window, base).reshape(1, -1, 1)
             now = Pass(network, seen, strength, acting.strength.blocks, places)
             shared[PASSES] = {**shared.get(PASSES, {}), name: now}
+            shared["patches_replace"] = _with_blocks(shared.get("patches_replace", {}), name, network.context_layers)
         return executor(x, t, c_concat, c_crossattn, control, shared, **conds)
 
     return around
@@ -310,6 +301,13 @@ def _free_name(model: Any) -> str:
     return f"{NAME} {number + 1}"
 
 
-def _replaced(model: Any, layer: int) -> Callable[..., Any] | None:
-    replaced = model.model_options.get("transformer_options", {}).get("patches_replace", {})
-    return replaced.get(KIND, {}).get((BLOCK, layer))
+def _with_blocks(replaced: Mapping[str, Any], name: str, layers: Sequence[int]) -> dict[str, Any]:
+    """Replacements of one call with those that carry a pass on.
+
+    Around what is there in the call, for some nodes leave blocks out in some calls alone (skip-layer guidance): the
+    hint of such a block counts all the same, as in ComfyUI's own model.
+    """
+    blocks = dict(replaced.get(KIND, {}))
+    for layer in layers:
+        blocks[BLOCK, layer] = _block(name, layer, blocks.get((BLOCK, layer)))
+    return {**replaced, KIND: blocks}

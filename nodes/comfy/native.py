@@ -61,6 +61,22 @@ class ClipText:
         return rows.float()[:, :used]
 
 
+def check_has_vace(model: Any, name: str) -> None:
+    """Validate that the MODEL of this input has VACE's context blocks.
+
+    Raises:
+        InputError: it has none, and would not look at a context.
+    """
+    if not host.has_vace(model):
+        raise InputError(
+            "model-without-vace",
+            "The {name} has no VACE blocks. A MODEL loaded from a Wan VACE file is needed here. Choose "
+            "wan2.1_vace_*.safetensors in Load Diffusion Model, or use VACE Load Model or VACE Attach Adapter with an "
+            "adapter.",
+            name=name,
+        )
+
+
 def family_of(vae: Any) -> Family:
     """Whose VAE a VAE socket holds.
 

@@ -186,8 +186,8 @@ def companion_of(model: Any, handle: Any) -> nn.Module:
 
 def compute_dtype(model: Any) -> torch.dtype:
     """What a MODEL computes in, however its weights are stored."""
-    base = model.model
-    chosen = base.manual_cast_dtype or base.get_dtype()
+    # Asked of the MODEL: what another branch of the graph set is in the network as long as that one is loaded.
+    chosen = model.get_model_object("manual_cast_dtype") or model.model.get_dtype()
     return chosen if chosen in (torch.float32, torch.bfloat16, torch.float16) else dtypes(0)[0]
 
 

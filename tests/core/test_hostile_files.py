@@ -45,6 +45,11 @@ SAFETENSORS = {
         safetensors_bytes({}, length=2**64 - 1),
         "its header claims 18446744073709551615 bytes, and the whole file has 10",
     ),
+    "a pointer of Git LFS": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n",
+        "it is a Git LFS pointer, a few lines that stand for the file until git lfs pull is run",
+    ),
+    "a web page": (b"<!DOCTYPE html><title>404</title>", "it is a web page"),
     "a header one byte longer than the file": (
         safetensors_bytes({}, length=3),
         "its header claims 3 bytes, and the whole file has 10",

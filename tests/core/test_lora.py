@@ -220,6 +220,8 @@ def test_half_a_lora_and_two_for_one_weight_are_refused(tmp_path):
     assert "changes blocks.0.self_attn.q.weight twice" in faulty(tmp_path, both | dotted(named, "transformer."))
     alphas = {"diffusion_model.blocks.0.self_attn.q.alpha": torch.zeros(2)}
     assert "is not one number" in faulty(tmp_path, both | alphas)
+    alphas = {name: torch.tensor(torch.nan) for name in alphas}
+    assert "is no finite number" in faulty(tmp_path, both | alphas)
     whole = {name: value.to(torch.int8) for name, value in both.items()}
     assert faulty(tmp_path, whole).startswith("lora-kind: kind=whole numbers (I8)")
     each = {"lora_adapter_metadata": json.dumps({"transformer.alpha_pattern": {"q": 3}})}

@@ -36,6 +36,12 @@ from .tensors import (
 
 DTYPE_NAMES = {dtype: name for name, dtype in TORCH_DTYPES.items()}
 METADATA = "__metadata__"
+# What downloads leave in place of a file, by how it begins: lengths that no header has.
+INSTEAD = {
+    b"version ": "it is a Git LFS pointer, a few lines that stand for the file until git lfs pull is run",
+    b"<!doctyp": "it is a web page",
+    b"<html": "it is a web page",
+}
 
 
 class SafetensorsFile:
@@ -136,9 +142,11 @@ def _read_header(path: Path) -> tuple[dict[str, Any], int, Stamp]:
         size = os.fstat(file.fileno()).st_size
         if size < 8:
             raise damaged(path, f"it has only {size} bytes")
-        length = int.from_bytes(file.read(8), "little")
+        begin = file.read(8)
+        length = int.from_bytes(begin, "little")
         if length > size - 8:
-            raise damaged(path, f"its header claims {length} bytes, and the whole file has {size}")
+            what = next((what for text, what in INSTEAD.items() if begin.lower().startswith(text)), None)
+            raise damaged(path, what or f"its header claims {length} bytes, and the whole file has {size}")
         if length > strict_json.MAX_JSON:
             raise damaged(path, f"its header claims {length} bytes, and at most {strict_json.MAX_JSON} are read")
         text, which = file.read(length), stamp(file)

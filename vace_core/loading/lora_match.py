@@ -243,6 +243,9 @@ def _check_shapes(file: TensorFile, weight: str, parts: Mapping[str, str], shape
         raise _faulty(file, f"of {weight} it holds one factor without the other")
     if math.prod(came.get("alpha", ())) != 1:
         raise _faulty(file, f"its alpha of {weight} is not one number")
+    # Some kernels of torch take a factor that is no number for 1.
+    if "alpha" in parts and not math.isfinite(float(file.read(parts["alpha"]))):
+        raise _faulty(file, f"its alpha of {weight} is no finite number")
     if "up" in came:
         up, down = came["up"], came["down"]
         fits = len(up) > 1 and len(down) > 1 and math.prod(up[1:]) == math.prod(down[:1]) > 0

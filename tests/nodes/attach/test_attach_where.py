@@ -215,6 +215,17 @@ class TestRefused:
             assert error.value.code == "native-strength-model"
         apply_with(None, unit(), strengths=strengths(strength=0.5))
 
+    def test_a_model_that_would_not_look_at_it(self, unit, apply_with, plain):
+        assert refusal(apply_with, plain, unit()) == "model-without-vace: name=model"
+
+    def test_contexts_of_two_sizes_in_a_chain(self, run, unit, apply_with, native):
+        _, (positive, negative), _ = apply_with(native, unit())
+        picture = torch.rand(1, 32, 48, 3)
+        other = run("VaceReferenceToVideo", references=picture, width=48, height=32, length=5)[0]
+        assert refusal(apply_with, native, other, positive=positive, negative=negative) == (
+            "conditioning-size: came=2 x 4 x 6, needed=3 x 4 x 6"
+        )
+
     def test_blocks_on_comfyuis_own_model(self, unit, apply_with, native, strengths):
         with pytest.raises(Exception, match="VACE Attach Adapter") as error:
             apply_with(native, unit(), strengths=strengths(over_blocks="1 0"))
