@@ -81,6 +81,17 @@ def test_a_table_of_diffsynth_is_read_as_it_is(tmp_path, encoding):
     assert float((unit.control - example.target).abs().mean()) > 0.3  # the pose, and not the clip
 
 
+def test_a_comma_in_the_name_of_a_video_is_a_letter_and_between_pictures_it_parts_them(tmp_path):
+    folder = clip_folders.write(tmp_path, 2)
+    (folder / "clip0.mp4").rename(folder / "clip1.mp4, take 2.mp4")
+    rows = [["video", "vace_reference_image", "prompt"]]
+    rows += [["clip1.mp4, take 2.mp4", "clip0.reference-1.png,clip1.reference-1.png", SAID], [",", "", SAID]]
+    clips, faults = clips_in(write_table(folder / "metadata.csv", rows))
+    assert [clip.video.name for clip in clips] == ["clip1.mp4, take 2.mp4", ","]
+    assert [picture.name for picture in clips[0].references] == ["clip0.reference-1.png", "clip1.reference-1.png"]
+    assert faults == []
+
+
 def test_a_table_without_a_column_is_refused_by_its_name(tmp_path):
     folder = clip_folders.write(tmp_path, 1)
     with pytest.raises(InputError) as error:

@@ -162,18 +162,19 @@ def _row(table: Path, number: int, row: Mapping[str, str]) -> ClipFiles:
             table=table,
         )
 
-    def file(column: str) -> tuple[Path, ...]:
-        # Several pictures are separated by commas inside the quotes.
-        names = [name.strip() for name in row.get(column, "").split(",") if name.strip()]
+    def files(column: str, *, several: bool = False) -> tuple[Path, ...]:
+        # Several pictures are separated by commas inside the quotes; in the name of a video a comma is a letter.
+        said = row.get(column, "")
+        names = [name.strip() for name in (said.split(",") if several else [said]) if name.strip()]
         return tuple(_inside(table.parent, name, f"Line {number} of {table}") for name in names)
 
-    (video, *_), controls = file("video"), file("vace_video")
+    (video,), controls = files("video"), files("vace_video")
     return ClipFiles(
         name=row["video"].strip(),
         video=video,
         prompts=(row["prompt"].strip(),),
-        masks=file("vace_video_mask"),
-        references=file("vace_reference_image"),
+        masks=files("vace_video_mask", several=True),
+        references=files("vace_reference_image", several=True),
         controls={"control": controls[0]} if controls else {},
     )
 
