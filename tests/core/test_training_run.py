@@ -301,6 +301,14 @@ def test_a_folder_that_cannot_be_made_and_a_tracker_that_is_unknown_are_said(cas
     assert "tensorboard" in str(error.value)
 
 
+def test_that_nothing_can_be_validated_is_said(case, tmp_path, caplog):
+    _, files, _ = case
+    for path in (*files.data.glob("clip1.*"), *files.data.glob("clip2.*")):
+        path.unlink()
+    trained(case, tmp_path / "run")
+    assert "nothing is validated" in caplog.text
+
+
 def test_shares_of_nothing_are_no_tasks(case, tmp_path):
     with pytest.raises(InputError) as error:
         trained(case, tmp_path / "run", data=replace(case[2].data, tasks={"inpaint": 0.0}))

@@ -122,6 +122,8 @@ def train_model(
     cache, held_out = _caches(recipe, files, family, folder, known, unknown, processes)
     if not cache.items:
         raise no_clips(files.data, list(dict.fromkeys([*faults, *_skipped(cache)])))
+    if recipe.data.held_out and recipe.schedule.validate_every and not (held_out and held_out.items):
+        log.warning("nothing is validated: no clip that could be used is held out")
     prompts = _prompts(folder, text, [cache, held_out], processes)
     tuned, adapter = build(recipe, files, family, layers, processes.device)
     outcome = fit(
