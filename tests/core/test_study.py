@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from vace_core.cli import app
 from vace_core.errors import InputError
-from vace_core.evaluation.manifest import read_manifest
+from vace_core.evaluation.manifest import Item, read_manifest
 from vace_core.evaluation.study import (
     QUESTIONS,
     Entry,
@@ -175,3 +175,10 @@ def test_an_answer_is_three_whole_numbers_of_one_to_five(made, answer, taken):
     path.write_text(json.dumps(said))
     other = rated(folder, "b", 3, 3)
     assert read_opinions(folder / "out" / "key.json", [path, other]).raters == (("a", "b") if taken else ("b",))
+
+
+def test_a_reason_inside_a_message_ends_once(tmp_path):
+    (tmp_path / "none").mkdir()
+    with pytest.raises(InputError) as error:
+        make_study(tmp_path / "study", [Item(name="fox")], {"ours": tmp_path / "none"})
+    assert ".." not in str(error.value).replace(str(tmp_path), "")

@@ -81,6 +81,33 @@ def test_a_table_of_diffsynth_is_read_as_it_is(tmp_path, encoding):
     assert float((unit.control - example.target).abs().mean()) > 0.3  # the pose, and not the clip
 
 
+def test_a_comma_in_the_name_of_a_video_is_a_letter_and_between_pictures_it_parts_them(tmp_path):
+    folder = clip_folders.write(tmp_path, 2)
+    (folder / "clip0.mp4").rename(folder / "clip1.mp4, take 2.mp4")
+    rows = [["video", "vace_reference_image", "prompt"]]
+    rows += [["clip1.mp4, take 2.mp4", "clip0.reference-1.png,clip1.reference-1.png", SAID], [",", "", SAID]]
+    clips, faults = clips_in(write_table(folder / "metadata.csv", rows))
+    assert [clip.video.name for clip in clips] == ["clip1.mp4, take 2.mp4", ","]
+    assert [picture.name for picture in clips[0].references] == ["clip0.reference-1.png", "clip1.reference-1.png"]
+    assert faults == []
+
+
+def test_a_mask_whose_clip_has_another_name_is_told(tmp_path):
+    folder = clip_folders.write(tmp_path, 2)
+    (folder / "clip1.mask.mp4").rename(folder / "clip-1.mask-2.mp4")
+    clips, faults = clips_in(folder)
+    assert [len(clip.masks) for clip in clips] == [1, 0]
+    assert len(faults) == 1
+    assert faults[0].startswith(f"{folder / 'clip-1.mask-2.mp4'} belongs to a clip clip-1, which is not beside it.")
+
+
+def test_the_line_of_a_table_that_is_named_is_that_of_its_file(tmp_path):
+    folder = clip_folders.write(tmp_path, 1)
+    rows = [["video", "prompt"], ["clip0.mp4", "a disc\nthat moves"], ["clip0.mp4", ""]]
+    _, faults = clips_in(write_table(folder / "metadata.csv", rows))
+    assert [fault.split(" of ")[0] for fault in faults] == ["Line 4"]
+
+
 def test_a_table_without_a_column_is_refused_by_its_name(tmp_path):
     folder = clip_folders.write(tmp_path, 1)
     with pytest.raises(InputError) as error:

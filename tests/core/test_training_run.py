@@ -14,6 +14,7 @@ import tiny
 import tiny_ltx
 import torch
 from filling import fill
+from model_files import text_encoder
 from refused import refused
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
@@ -21,7 +22,7 @@ from typer.testing import CliRunner
 from vace_core import tasks
 from vace_core.adapter import Attachment
 from vace_core.cli import app
-from vace_core.errors import InputError
+from vace_core.errors import InputError, VaceError
 from vace_core.files.checkpoint import open_checkpoint
 from vace_core.loading.assembly import load_model, lora_changes
 from vace_core.loading.detection import identify
@@ -193,6 +194,13 @@ def test_the_command_trains_by_a_recipe_file(case, tmp_path):
     missing = CliRunner().invoke(app, command)
     assert missing.exit_code == 3
     assert "--text-encoder" in " ".join(missing.output.split())
+    t5 = tmp_path / "t5.safetensors"  # as wide as umT5, so that nothing else would tell
+    shapes = text_encoder(2, 1, "encoder.block.{}.layer.0.SelfAttention.q.weight")
+    save_file({name: torch.zeros(shape) for name, shape in shapes.items()}, t5)
+    wrong = CliRunner().invoke(app, [*command, "--text-encoder", str(t5)])
+    assert wrong.exit_code == 4
+    assert "the T5 text encoder" in " ".join(wrong.output.split())
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("name", sorted(RECIPES))
@@ -224,6 +232,15 @@ def test_the_recipes_that_come_along_are_whole_and_fit_their_grid(name):
             "number-range: needed=whole [1, inf), value=0, what=number of steps",
         ),
         ("[data", "recipe-not-toml"),
+        (
+            "[data]\nexamples = 1\n[schedule]\nsteps = 1\nlearning_rate = 1\nseed = 99999999999999999999",
+            "number-range: needed=whole [0, 18446744073709551615], value=99999999999999999999, what=seed",
+        ),
+        (
+            "[data]\nexamples = 1\ntasks = {inpaint = 1}\n[schedule]\nsteps = 1\nlearning_rate = 1\n"
+            "[[stages]]\ntasks = {inpaint = 1, inpant = 1}",
+            "stage-task-unknown: lacking=inpant, name=all",
+        ),
     ],
 )
 def test_a_recipe_that_is_wrong_is_a_sentence(tmp_path, text, said):
@@ -232,6 +249,85 @@ def test_a_recipe_that_is_wrong_is_a_sentence(tmp_path, text, said):
     with pytest.raises(InputError) as error:
         read_recipe(path)
     assert refused(error.value).startswith(said)
+
+
+def test_where_a_recipe_is_no_toml_is_said_and_the_mark_of_an_editor_is_no_fault(tmp_path):
+    path = tmp_path / "recipe.toml"
+    text = "[data]\nexamples = 1\n[schedule]\nsteps = 1\nlearning_rate = 1\n"
+    path.write_text(f"{text}steps = 2\n")
+    with pytest.raises(InputError) as error:
+        read_recipe(path)
+    assert "(at line 6, column 1" in str(error.value)
+    path.write_text(text, encoding="utf-8-sig")
+    assert read_recipe(path).data.examples == 1
+
+
+@pytest.mark.parametrize("layers", [(-1, 0), (0, 9), (1, 2), (2, 0)])
+def test_context_layers_that_a_base_does_not_have_are_refused(case, tmp_path, layers):
+    with pytest.raises(InputError) as error:
+        trained(case, tmp_path / "run", tuning=replace(case[2].tuning, context_layers=layers))
+    assert error.value.code == "context-layers-recipe"
+
+
+def test_an_adapter_that_cannot_be_gone_on_from_is_refused_before_clips_are_encoded(case, tmp_path):
+    of, files, recipe = case
+    first = trained(case, tmp_path / "first").path
+    tuning = replace(recipe.tuning, context_layers=(0,))
+    for adapter, code in ((files.base, "weights-other-part"), (first, "context-layers-adapter")):
+        with pytest.raises(VaceError) as error:
+            trained((of, replace(files, adapter=adapter), recipe), tmp_path / "run", tuning=tuning)
+        assert error.value.code == code
+        assert not (tmp_path / "run").exists()
+    unsaid = replace(recipe.tuning, context_layers=())
+    trained((of, replace(files, adapter=first), recipe), tmp_path / "second", tuning=unsaid)
+
+
+def test_a_run_goes_on_only_with_the_files_it_was_begun_with(case, tmp_path):
+    _, files, recipe = case
+    first = trained(case, tmp_path / "first").path
+    train_model(recipe, files, tmp_path / "run", text=tiny.LetterText, cpu=True, stop_after=0)
+    other = tmp_path / "other.safetensors"
+    save_file({name: value * 1.5 for name, value in load_file(files.base).items()}, other)
+    for changed, name in ((replace(files, base=other), "base file"), (replace(files, adapter=first), "adapter file")):
+        with pytest.raises(InputError) as error:
+            trained((case[0], changed, recipe), tmp_path / "run")
+        assert error.value.code == "checkpoint-other-recipe"
+        assert error.value.fields["changes"].startswith(f"{name} was ")
+    files.base.rename(tmp_path / "moved.safetensors")
+    trained((case[0], replace(files, base=tmp_path / "moved.safetensors"), recipe), tmp_path / "run")
+
+
+def test_a_folder_that_cannot_be_made_and_a_tracker_that_is_unknown_are_said(case, tmp_path):
+    _, files, recipe = case
+    with pytest.raises(InputError) as error:
+        trained(case, files.base)
+    assert error.value.code == "file-unwritable"
+    with pytest.raises(InputError) as error:
+        train_model(recipe, files, tmp_path / "run", text=tiny.LetterText, cpu=True, trackers=["tensorbord"])
+    assert error.value.code == "tracker-unknown"
+    assert "tensorboard" in str(error.value)
+
+
+def test_that_nothing_can_be_validated_is_said(case, tmp_path, caplog):
+    _, files, _ = case
+    for path in (*files.data.glob("clip1.*"), *files.data.glob("clip2.*")):
+        path.unlink()
+    trained(case, tmp_path / "run")
+    assert "nothing is validated" in caplog.text
+
+
+def test_shares_of_nothing_are_no_tasks(case, tmp_path):
+    with pytest.raises(InputError) as error:
+        trained(case, tmp_path / "run", data=replace(case[2].data, tasks={"inpaint": 0.0}))
+    assert error.value.code == "recipe-without-tasks"
+
+
+@pytest.mark.parametrize("bucket", [Bucket(frames=6, height=32, width=48), Bucket(frames=5, height=30, width=48)])
+def test_a_size_that_cannot_be_trained_has_no_cost(case, bucket):
+    _, files, recipe = case
+    changed = replace(recipe, data=replace(recipe.data, buckets=(bucket,)))
+    with pytest.raises(InputError):
+        training_cost(changed, identify(open_checkpoint(files.base)), torch.device("cpu"))
 
 
 @pytest.mark.parametrize("saves", [True, False])

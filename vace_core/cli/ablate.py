@@ -80,11 +80,12 @@ def _setting(
             data=data,
         )
 
+    family = identify(open_checkpoint(base)).family
+
     def encoded(prompts: Iterable[str]) -> TextEncoder:
         there, wanted = CachedPrompts(folder / "prompts"), [*prompts]
         if all(prompt in there for prompt in wanted):
             return there
-        return fill_prompts(folder / "prompts", load_text_encoder(text), wanted)
+        return fill_prompts(folder / "prompts", load_text_encoder(text, family), wanted)
 
-    family = identify(open_checkpoint(base)).family
     return setting_of_clips(recipe, data, family, base=base, vae=vae or base, text=encoded, cpu=cpu)

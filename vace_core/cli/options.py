@@ -261,16 +261,9 @@ class Run(Speed):
     ] = 1.0
     start_percent: Annotated[
         float,
-        Option(
-            min=0,
-            max=1,
-            help="The adapter acts from here on, 0..1 of the sampling schedule.",
-            rich_help_panel="Sampling",
-        ),
+        Option(min=0, max=1, help="The adapter acts from here on, 0..1 of the schedule.", rich_help_panel="Sampling"),
     ] = 0.0
-    end_percent: Annotated[
-        float, Option(min=0, max=1, help="The adapter acts up to here.", rich_help_panel="Sampling")
-    ] = 1.0
+    end_percent: Annotated[float, Option(min=0, max=1, help="It acts up to here.", rich_help_panel="Sampling")] = 1.0
     feather: Annotated[
         int,
         Option(min=0, help="Width in pixels of the result of the soft edge inside the mask.", rich_help_panel="Finish"),

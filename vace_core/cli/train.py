@@ -12,12 +12,14 @@ from typer import Argument, Option
 from ..errors import InputError, shortened
 from ..files.checkpoint import open_checkpoint
 from ..loading.detection import identify
-from ..loading.t5 import load_text
+from ..loading.t5 import check_text, load_text
 from ..models.devices import best_device
+from ..models.family import Family
 from ..models.text import TextEncoder
 from ..preview.cost import GIB
 from ..starter.text import StarterText
 from ..training.cost import training_cost
+from ..training.data.clips import check_tasks
 from ..training.recipe import RECIPES, Recipe, read_recipe
 from ..training.run import Files, train_model
 from ..training.tables import to_toml
@@ -54,6 +56,7 @@ def train(
     """Trains a context adapter by a recipe. Stopped at any time, the same command goes on where it was."""
     chosen = _recipe(recipe, steps)
     if dry_run:
+        check_tasks(chosen.data.tasks)
         result(to_toml(chosen.told()))
         if base is not None:
             print_table(_costs(chosen, base, torch.device("cpu") if cpu else best_device()))
@@ -62,11 +65,14 @@ def train(
         base=_given(base, "base model", "--base"), vae=vae or _given(base, "VAE", "--vae"),
         data=_given(data, "folder of clips", "--data"), adapter=adapter,
     )  # fmt: skip
+    family = identify(open_checkpoint(files.base)).family
+    if not (output / "prompts").is_dir():  # better said before hours of encoding clips than after
+        check_text_encoder(text_encoder, family)
     done = train_model(
         chosen,
         files,
         output,
-        text=lambda: load_text_encoder(text_encoder),
+        text=lambda: load_text_encoder(text_encoder, family),
         cpu=cpu,
         trackers=tracker or (),
         shard=shard,
@@ -112,12 +118,18 @@ def _given(path: Path | None, what: str, option: str) -> Path:
     return path
 
 
-def load_text_encoder(name: str | None) -> TextEncoder:
-    """What `--text-encoder` names.
+def load_text_encoder(name: str | None, family: Family) -> TextEncoder:
+    """What `--text-encoder` names; raises as `check_text_encoder`."""
+    path = check_text_encoder(name, family)
+    return StarterText() if path is None else load_text(path, kind=family.text)
+
+
+def check_text_encoder(name: str | None, family: Family) -> Path | None:
+    """Accepts what `--text-encoder` names, by its header, and returns its path; None = the starter's own.
 
     Raises:
         InputError: nothing is named, or it is not there.
-        ModelError: the file is damaged or something else.
+        ModelError: the file is damaged or something else, such as the encoder of another family.
     """
     if name is None:
         raise InputError(
@@ -126,11 +138,13 @@ def load_text_encoder(name: str | None) -> TextEncoder:
             "--text-encoder.",
         )
     if name == STARTER_NAME:
-        return StarterText()
-    if not Path(name).exists():
+        return None
+    path = Path(name)
+    if not path.exists():
         raise InputError(
             "text-encoder-not-found",
             "There is no text encoder {name}. A file or folder is needed. Check its name.",
             name=shortened(name),
         )
-    return load_text(Path(name))
+    check_text(path, family.text)
+    return path

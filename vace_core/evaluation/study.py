@@ -96,10 +96,10 @@ def make_study(
     if not key:
         raise InputError(
             "study-empty",
-            "No sample has a result of every method: {count} problems, such as: {first}. At least one is needed. "
+            "No sample has a result of every method: {count} problems, such as: {first} At least one is needed. "
             "Check the folders.",
             count=len(problems),
-            first=problems[0].message if problems else "there are no samples",
+            first=problems[0].message if problems else "There are no samples.",
         )
     number = secrets.token_hex(8)
     # Sorted by their random names, so that not even the page's source tells what belongs together.
@@ -199,10 +199,10 @@ def read_opinions(key: Path, files: Sequence[Path]) -> Opinions:
     if not found:
         raise InputError(
             "ratings-none",
-            "None of the {count} files of ratings can be used: {first}. At least one of this study is needed. Choose "
+            "None of the {count} files of ratings can be used: {first} At least one of this study is needed. Choose "
             "the files that raters saved on its page.",
             count=len(files),
-            first=problems[0].message if problems else "no file was given",
+            first=problems[0].message if problems else "No file was given.",
         )
     return Opinions(
         raters=tuple(found),

@@ -238,7 +238,7 @@ def are_context_layers(numbers: Sequence[Any], blocks: int, layers: int | None =
     if not blocks:
         return not numbers
     ascending = all(type(number) is int for number in numbers) and sorted({*numbers, 0}) == list(numbers)
-    return ascending and len(numbers) == blocks and numbers[-1] < (layers or math.inf)
+    return ascending and len(numbers) == blocks and numbers[0] == 0 and numbers[-1] < (layers or math.inf)
 
 
 def _checked(said: Any, blocks: int, layers: int | None, where: Path) -> tuple[int, ...]:

@@ -109,21 +109,7 @@ def load_text(
         WeightsError: another encoder or model, not exactly its weights; no tokenizer, or that of another model.
         ModelError: a package is not installed.
     """
-    path = Path(path)
-    file = open_checkpoint(path / "text_encoder" if (path / "text_encoder").is_dir() else path)
-    found = identify(file, "text_encoder")
-    weights, kind = found.weights, kind or found.family.text
-    if found.kind != "text" or found.family.text.name != kind.name:
-        what = f"the {found.family.text.name} text encoder" if found.kind == "text" else found.kind
-        raise WeightsError(
-            "text-encoder-wrong-part",
-            "{path} holds another part of a model ({what}). The {needed} text encoder is needed here. Choose a "
-            "file such as {example}.",
-            path=weights.file.path,
-            what=what,
-            needed=kind.name,
-            example=kind.example,
-        )
+    weights, kind = _text_in(path, kind)
     if not isinstance(kind, EncoderKind):
         itself: LoadsItself = kind  # type: ignore[assignment]
         return itself.load(weights, tokenizer=tokenizer, device=device, dtype=dtype)
@@ -139,6 +125,30 @@ def load_text(
     model.load_state_dict(state, strict=False, assign=True)
     model.encoder.embed_tokens = model.shared
     return T5Text(model=model.requires_grad_(False).eval(), tokenize=tokenize, kind=kind)
+
+
+def check_text(path: str | Path, kind: TextEncoderSpec) -> None:
+    """Accepts what holds the text encoder `kind`, by its header. Raises as `load_text`."""
+    _text_in(path, kind)
+
+
+def _text_in(path: str | Path, kind: TextEncoderSpec | None) -> tuple[Weights, TextEncoderSpec]:
+    path = Path(path)
+    file = open_checkpoint(path / "text_encoder" if (path / "text_encoder").is_dir() else path)
+    found = identify(file, "text_encoder")
+    weights, kind = found.weights, kind or found.family.text
+    if found.kind != "text" or found.family.text.name != kind.name:
+        what = f"the {found.family.text.name} text encoder" if found.kind == "text" else found.kind
+        raise WeightsError(
+            "text-encoder-wrong-part",
+            "{path} holds another part of a model ({what}). The {needed} text encoder is needed here. Choose a "
+            "file such as {example}.",
+            path=weights.file.path,
+            what=what,
+            needed=kind.name,
+            example=kind.example,
+        )
+    return weights, kind
 
 
 def _names(weights: Weights) -> dict[str, str]:

@@ -78,7 +78,9 @@ def training_cost(recipe: Recipe, found: Found, device: torch.device) -> Trainin
     """
     grid = found.family.grid
     sizes, layers = found.family.base_sizes(found.weights), layers_for(recipe, found)
-    tokens = {bucket: grid.tokens(bucket.frames, bucket.height, bucket.width) for bucket in needed_buckets(recipe)}
+    tokens = {
+        bucket: grid.tokens(bucket.frames, bucket.height, bucket.width) for bucket in needed_buckets(recipe, grid)
+    }
     largest = max(tokens, key=lambda bucket: tokens[bucket])
     held = training_dtype(device)
     with torch.device("meta"):

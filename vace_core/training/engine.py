@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ..errors import InputError, ModelError, TrainingError
+from ..errors import InputError, ModelError, TrainingError, shortened
 from ..files.replacing import replacing, unwritable
 from .optimisers import moments_of, optimiser_for
 from .schedule import Schedule
@@ -75,6 +75,7 @@ def accelerator(*, cpu: bool = False, trackers: Sequence[str] = (), folder: Path
         folder: Where those keep their files.
 
     Raises:
+        InputError: a tracker is not known.
         ModelError: accelerate is not installed.
     """
     try:
@@ -85,6 +86,14 @@ def accelerator(*, cpu: bool = False, trackers: Sequence[str] = (), folder: Path
             "The Python package accelerate is not installed. Training is done with it. Install it with: pip "
             "install accelerate",
         ) from error
+    known = [str(one) for one in importlib.import_module("accelerate.tracking").LOGGER_TYPE_TO_CLASS]
+    if unknown := [name for name in trackers if name not in (*known, "all")]:
+        raise InputError(
+            "tracker-unknown",
+            "There is no tracker {name}. Known are {known}. Correct its name.",
+            name=shortened(unknown[0]),
+            known=", ".join(known),
+        )
     # Precision is ours: `precision.mixed_precision`.
     return accelerate.Accelerator(cpu=cpu, mixed_precision="no", log_with=list(trackers) or None, project_dir=folder)
 

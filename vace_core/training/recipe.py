@@ -106,6 +106,17 @@ class Recipe:
                 "The first stage of the recipe starts later than the training. One that starts at 0 is needed. Set "
                 "the start of the first stage to 0.",
             )
+        drawn = {task for task, share in self.data.tasks.items() if share}
+        for stage in self.stages:
+            lacking = sorted({task for task, share in stage.tasks.items() if share} - drawn)
+            if lacking and drawn:  # better said before hours of encoding examples of other tasks
+                raise InputError(
+                    "stage-task-unknown",
+                    'The stage "{name}" of the recipe trains {lacking}, which data.tasks does not draw. Tasks of '
+                    "data.tasks with a share above 0 are needed. Add it there, or correct its name.",
+                    name=stage.name,
+                    lacking=", ".join(lacking),
+                )
 
     def told(self) -> dict[str, Any]:
         """The same as tables and plain values, as JSON and TOML have them."""

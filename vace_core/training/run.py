@@ -16,7 +16,10 @@ from torch import Tensor, nn
 from ..adapter import ContextAdapter
 from ..errors import InputError
 from ..files.checkpoint import open_checkpoint
+from ..files.jobs.fingerprint import fingerprint
+from ..files.replacing import unwritable
 from ..files.safetensors_format import save
+from ..geometry import Grid
 from ..loading.assembly import check_family
 from ..loading.detection import Found, identify
 from ..loading.inspect import CONTEXT_LAYERS_KEY, are_context_layers
@@ -106,14 +109,21 @@ def train_model(
     family = found.family
     check_family(family, vae=files.vae, adapters=[path for path in (files.adapter,) if path is not None])
     layers = layers_for(recipe, found)
+    if files.adapter is not None:  # better said before hours of encoding clips than after
+        _check_adapter(files.adapter, recipe, found)
     processes = accelerator(cpu=cpu, trackers=trackers, folder=folder)
     if trackers:
         processes.init_trackers("vace")
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(folder, error) from error
     known, unknown, faults = _examples(recipe, files, family)
     cache, held_out = _caches(recipe, files, family, folder, known, unknown, processes)
     if not cache.items:
         raise no_clips(files.data, list(dict.fromkeys([*faults, *_skipped(cache)])))
+    if recipe.data.held_out and recipe.schedule.validate_every and not (held_out and held_out.items):
+        log.warning("nothing is validated: no clip that could be used is held out")
     prompts = _prompts(folder, text, [cache, held_out], processes)
     tuned, adapter = build(recipe, files, family, layers, processes.device)
     outcome = fit(
@@ -125,7 +135,7 @@ def train_model(
         stages=recipe.stages,
         folder=folder,
         held_out=held_out if held_out and held_out.items else None,
-        recipe=recipe.told() | {"data path": known.identity},
+        recipe=recipe.told() | {"data path": known.identity} | _files_told(files),
         processes=processes,
         shard=[type(blocks_of(tuned.base, adapter)[0])] if shard else [],
         stop_after=stop_after,
@@ -169,12 +179,42 @@ def layers_for(recipe: Recipe, found: Found) -> tuple[int, ...]:
     return tuple(chosen)
 
 
-def needed_buckets(recipe: Recipe) -> tuple[Bucket, ...]:
+def _check_adapter(path: Path, recipe: Recipe, found: Found) -> None:
+    """Accepts an adapter to go on from.
+
+    Raises:
+        InputError: the recipe names other context layers than it has.
+        ModelError: the file is damaged or something else, or made for another base.
+    """
+    adapter = load_adapter(path, device="meta")
+    sizes = found.family.base_sizes(found.weights)
+    adapter.check_fits(width=sizes.width, layers=sizes.layers)
+    chosen = recipe.tuning.context_layers
+    if chosen and chosen != adapter.context_layers:
+        raise InputError(
+            "context-layers-adapter",
+            "The recipe gives context_layers as {context_layers}, and the adapter in {path} has {layers}. To go on "
+            "from it needs the same. Change them, or leave them out of the recipe.",
+            context_layers=list(chosen),
+            path=path,
+            layers=list(adapter.context_layers),
+        )
+
+
+def _files_told(files: Files) -> dict[str, str]:
+    """What tells whether the files of the model are those that a run was begun with."""
+    named = {"base file": files.base, "VAE file": files.vae, "adapter file": files.adapter}
+    return {name: fingerprint(path) for name, path in named.items() if path is not None}
+
+
+def needed_buckets(recipe: Recipe, grid: Grid) -> tuple[Bucket, ...]:
     """The sizes that are trained.
 
     Raises:
-        InputError: there are none.
+        InputError: there are none, or one is not of the grid of the base.
     """
+    for bucket in recipe.data.buckets:
+        grid.check(bucket.frames, bucket.height, bucket.width)
     if not recipe.data.buckets:
         raise InputError(
             "recipe-without-sizes", "The recipe names no sizes of clips. At least one is needed. Add data.buckets."
@@ -246,15 +286,15 @@ def _examples(recipe: Recipe, files: Files, family: Family) -> tuple[ClipExample
     clips, faults = clips_in(files.data)
     for fault in faults:
         log.warning("left out: %s", fault)
-    if not recipe.data.tasks:
+    if not any(recipe.data.tasks.values()):
         raise InputError(
             "recipe-without-tasks",
-            "The recipe names no tasks. At least one is needed. Add data.tasks with their shares.",
+            "The recipe names no tasks with a share above 0. At least one is needed. Add data.tasks with their shares.",
         )
     examples = ClipExamples(
         path=str(files.data),
         clips=clips,
-        buckets=needed_buckets(recipe),
+        buckets=needed_buckets(recipe, family.grid),
         tasks=recipe.data.tasks,
         grid=family.grid,
         seed=recipe.schedule.seed,

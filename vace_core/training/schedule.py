@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from ..errors import InputError
-from ..sampling.options import check_number, check_whole
+from ..sampling.options import LAST_SEED, check_number, check_whole
 from .optimisers import OptimiserName
 
 
@@ -57,11 +57,11 @@ class Schedule:
             ("batch", self.batch, 1),
             ("micro_batch", self.at_a_time, 1),
             ("warmup", self.warmup, 0),
-            ("seed", self.seed, 0),
             ("save_every", self.save_every, 1),
             ("validate_every", self.validate_every, 0),
         ):
             check_whole(name, value, least=least)
+        check_whole("seed", self.seed, least=0, most=LAST_SEED)
         check_number("learning rate", self.learning_rate, above=0)
         check_number("weight decay", self.weight_decay, least=0)
         check_number("clip", self.clip, above=0)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from ..errors import InputError, ModelError, shortened
+from ..files.replacing import reason
 
 MAX_BYTES = 1_000_000
 NEEDED: dict[Any, str] = {float: "A number", int: "A whole number", bool: "true or false"}
@@ -37,7 +38,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise ValueError(f"it has more than {MAX_BYTES:,} bytes")
-        return toml.loads(path.read_text(encoding="utf-8"))
+        return toml.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InputError(
             "recipe-unreadable",
@@ -50,7 +51,7 @@ def read_toml(path: Path) -> dict[str, Any]:
             "recipe-not-toml",
             "The recipe {path} is not valid TOML ({error}). A recipe as in docs/training.md is needed. Correct it.",
             path=path,
-            error=shortened(error),
+            error=shortened(reason(error), 200),
         ) from error
 
 

@@ -96,7 +96,11 @@ def setting_of_clips(
     """
     clips, _ = clips_in(data)
     examples = ClipExamples(
-        path=str(data), clips=clips, buckets=needed_buckets(recipe), tasks=recipe.data.tasks, grid=family.grid
+        path=str(data),
+        clips=clips,
+        buckets=needed_buckets(recipe, family.grid),
+        tasks=recipe.data.tasks,
+        grid=family.grid,
     )
     known, unknown = divided(examples, recipe.data.share_held_out)
     if unknown is None or not recipe.data.tasks:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ...errors import InputError
@@ -37,14 +37,7 @@ class ClipExamples:
     _faults: dict[int, InputError] = field(default_factory=dict[int, InputError], init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if unknown := sorted(set(self.tasks) - set(KINDS)):
-            raise InputError(
-                "task-unknown",
-                "The recipe names the task {unknown}, which cannot be built from clips. Known are {known}. "
-                "Correct its name.",
-                unknown=unknown[0],
-                known=", ".join(KINDS),
-            )
+        check_tasks(self.tasks)
         for bucket in self.buckets:
             self.grid.check(bucket.frames, bucket.height, bucket.width)
 
@@ -91,6 +84,18 @@ class ClipExamples:
         task = rng.choices(able, weights=[self.tasks[name] for name in able])[0]
         unit = KINDS[task].build(material, rng)
         return Example(name=f"{clip.name}, {task}", task=task, unit=unit, target=material.frames, prompts=clip.prompts)
+
+
+def check_tasks(tasks: Iterable[str]) -> None:
+    """Accepts tasks that can be built from clips. Raises InputError: one cannot."""
+    if unknown := sorted(set(tasks) - set(KINDS)):
+        raise InputError(
+            "task-unknown",
+            "The recipe names the task {unknown}, which cannot be built from clips. Known are {known}. "
+            "Correct its name.",
+            unknown=unknown[0],
+            known=", ".join(KINDS),
+        )
 
 
 def divided(examples: ClipExamples, share: float) -> tuple[ClipExamples, ClipExamples | None]:

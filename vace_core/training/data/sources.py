@@ -96,7 +96,23 @@ def _in_folder(folder: Path) -> tuple[list[ClipFiles], list[str]]:
             clips.append(_with_parts(folder, video, sorted(parts.get(video.with_suffix(""), []))))
         except InputError as error:
             faults.append(str(error))
+    there = {video.with_suffix("") for video in videos}
+    faults += [str(_alone(file)) for place, found in parts.items() if place not in there for _, _, file in found]
     return clips, faults
+
+
+def _alone(file: Path) -> InputError:
+    """What is said of a mask, reference or control beside which its clip is not, as where their names differ."""
+    match = PART.fullmatch(file.stem)
+    assert match is not None
+    return InputError(
+        "part-without-clip",
+        "{file} belongs to a clip {clip}, which is not beside it. A {kind} needs the name of its clip. Correct its "
+        "name, or remove it.",
+        file=file,
+        clip=match["clip"],
+        kind=match["kind"].lower(),
+    )
 
 
 def _with_parts(folder: Path, video: Path, parts: Sequence[tuple[str, int, Path]]) -> ClipFiles:
@@ -136,9 +152,10 @@ def _in_table(path: Path) -> tuple[list[ClipFiles], list[str]]:
         )
     clips, faults = list[ClipFiles](), list[str]()
     try:
-        for number, row in enumerate(rows, start=2):
+        for row in rows:
+            told = {key: value or "" for key, value in row.items() if key in known}
             try:
-                clips.append(_row(path, number, {key: value or "" for key, value in row.items() if key in known}))
+                clips.append(_row(path, rows.line_num, told))
             except InputError as error:
                 faults.append(str(error))
     except csv.Error as error:
@@ -162,18 +179,19 @@ def _row(table: Path, number: int, row: Mapping[str, str]) -> ClipFiles:
             table=table,
         )
 
-    def file(column: str) -> tuple[Path, ...]:
-        # Several pictures are separated by commas inside the quotes.
-        names = [name.strip() for name in row.get(column, "").split(",") if name.strip()]
+    def files(column: str, *, several: bool = False) -> tuple[Path, ...]:
+        # Several pictures are separated by commas inside the quotes; in the name of a video a comma is a letter.
+        said = row.get(column, "")
+        names = [name.strip() for name in (said.split(",") if several else [said]) if name.strip()]
         return tuple(_inside(table.parent, name, f"Line {number} of {table}") for name in names)
 
-    (video, *_), controls = file("video"), file("vace_video")
+    (video,), controls = files("video"), files("vace_video")
     return ClipFiles(
         name=row["video"].strip(),
         video=video,
         prompts=(row["prompt"].strip(),),
-        masks=file("vace_video_mask"),
-        references=file("vace_reference_image"),
+        masks=files("vace_video_mask", several=True),
+        references=files("vace_reference_image", several=True),
         controls={"control": controls[0]} if controls else {},
     )
 
