@@ -85,9 +85,9 @@ def test_a_comma_in_the_name_of_a_video_is_a_letter_and_between_pictures_it_part
     folder = clip_folders.write(tmp_path, 2)
     (folder / "clip0.mp4").rename(folder / "clip1.mp4, take 2.mp4")
     rows = [["video", "vace_reference_image", "prompt"]]
-    rows += [["clip1.mp4, take 2.mp4", "clip0.reference-1.png,clip1.reference-1.png", SAID], [",", "", SAID]]
+    rows += [["clip1.mp4, take 2.mp4", "clip0.reference-1.png,clip1.reference-1.png", SAID]]
     clips, faults = clips_in(write_table(folder / "metadata.csv", rows))
-    assert [clip.video.name for clip in clips] == ["clip1.mp4, take 2.mp4", ","]
+    assert [clip.video.name for clip in clips] == ["clip1.mp4, take 2.mp4"]
     assert [picture.name for picture in clips[0].references] == ["clip0.reference-1.png", "clip1.reference-1.png"]
     assert faults == []
 

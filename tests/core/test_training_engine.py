@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import signal
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ import pytest
 import tiny
 import torch
 from refused import refused
+from safetensors import safe_open
 
 from vace_core.errors import InputError, ModelError
 from vace_core.training import engine
@@ -79,6 +81,37 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(tmp_path):
         train(layer(), killed, SCHEDULE, folder=tmp_path / "parts")
     assert len(lines(tmp_path / "parts")) == 6
     parts = train(layer(), losses_of, SCHEDULE, folder=tmp_path / "parts")
+    assert all(torch.equal(parts.weights[name], whole.weights[name]) for name in whole.weights)
+    assert lines(tmp_path / "parts") == lines(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_is_taken_between_two_steps_and_loses_none(tmp_path, number):
+    def ended(*_):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, ended)
+    try:
+        whole = train(layer(), losses_of, SCHEDULE, folder=tmp_path / "whole")
+        times = 1
+
+        def interrupted(module, draw):
+            for _ in range(times if draw.step in (5, 9) else 0):
+                signal.raise_signal(number)
+            return losses_of(module, draw)
+
+        with pytest.raises(KeyboardInterrupt):
+            train(layer(), interrupted, SCHEDULE, folder=tmp_path / "parts")
+        with safe_open(tmp_path / "parts" / CHECKPOINT, "pt") as file:
+            assert file.metadata()["step"] == "6"
+        times = 2  # the second one does not wait for the end of the step
+        with pytest.raises(KeyboardInterrupt):
+            train(layer(), interrupted, SCHEDULE, folder=tmp_path / "parts")
+        assert len(lines(tmp_path / "parts")) == 9
+        assert signal.getsignal(signal.SIGTERM) is ended
+        parts = train(layer(), losses_of, SCHEDULE, folder=tmp_path / "parts")
+    finally:
+        signal.signal(signal.SIGTERM, before)
     assert all(torch.equal(parts.weights[name], whole.weights[name]) for name in whole.weights)
     assert lines(tmp_path / "parts") == lines(tmp_path / "whole")
 

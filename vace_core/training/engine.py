@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from ..errors import InputError, ModelError, TrainingError, shortened
 from ..files.replacing import replacing, unwritable
+from .interrupts import held_back
 from .optimisers import moments_of, optimiser_for
 from .schedule import Schedule
 from .state import STEP, Average, check_disk, load_state, save_state, trainable, whole
@@ -222,21 +223,25 @@ class _Run:
             mininterval=5,
             disable=not self.processes.is_main_process,
         )
-        for step in bar:
-            figures = {"loss": self._step(losses_of, step, share), "rate": schedule.rate(step)}
-            bar.set_postfix(figures)
-            done = step + 1
-            last = done == schedule.steps
-            if self.validate is not None and schedule.validate_every and (last or done % schedule.validate_every == 0):
-                figures |= self._validated(done)
-            self.losses.add(done, figures)
-            self.processes.log(figures, step=done)
-            stops = stop_after is not None and self._agreed(time.monotonic() - begun > stop_after)
-            if last or stops or done % schedule.save_every == 0:
-                self._save(done)
-            if stops and not last:
-                return self._outcome(done)
-        return self._outcome(schedule.steps)
+        with held_back() as asked:
+            for step in bar:
+                figures = {"loss": self._step(losses_of, step, share), "rate": schedule.rate(step)}
+                bar.set_postfix(figures)
+                done = step + 1
+                last = done == schedule.steps
+                validates = self.validate is not None and schedule.validate_every
+                if validates and (last or done % schedule.validate_every == 0):
+                    figures |= self._validated(done)
+                self.losses.add(done, figures)
+                self.processes.log(figures, step=done)
+                late = stop_after is not None and time.monotonic() - begun > stop_after
+                stops = self._agreed(late or asked())
+                if last or stops or done % schedule.save_every == 0:
+                    self._save(done)
+                if stops and not last:
+                    log.info("%s is saved after step %d, and goes on from there", self.folder, done)
+                    return self._outcome(done)
+            return self._outcome(schedule.steps)
 
     def _step(self, losses_of: LossesOf, step: int, share: int) -> float:
         """One step of the optimiser on `share` micro-batches of this process; returns the mean loss over all."""
