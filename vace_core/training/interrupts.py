@@ -15,13 +15,15 @@ _HELD = (signal.SIGINT, signal.SIGTERM)
 def held_back() -> Generator[Callable[[], bool]]:
     """Holds the first interrupt back until the block is left, and acts on it there; a second one acts at once.
 
-    Yields what says whether one came. Outside of the main thread, which alone gets signals, nothing is held back.
+    Yields what says whether one came. What the process ignores stays ignored. Outside of the main thread, which alone
+    gets signals, nothing is held back.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
     came: list[int] = []
-    before = {number: handler for number in _HELD if (handler := signal.getsignal(number)) is not None}
+    handlers = {number: signal.getsignal(number) for number in _HELD}
+    before = {number: one for number, one in handlers.items() if one not in (None, signal.SIG_IGN)}
 
     def restore() -> None:
         for number, handler in before.items():
