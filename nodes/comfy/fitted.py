@@ -117,7 +117,7 @@ def fit_picture(image: Any, fit: str, fps: float, *, growth: float = 1.0) -> Fit
 
 
 def fit_mask(mask: Any, clip: Fitted) -> tuple[Tensor | None, tuple[str, ...]]:
-    """As the library's `fit_mask`; None where no mask came."""
+    """As the library's `fit_mask`; no masks where none came, with the note on one that counts as none."""
     masks = masks_of(mask)
     return (None, unseen_mask(mask)) if masks is None else fit_masks(masks, clip)
 
