@@ -171,17 +171,19 @@ class Pass:
         """Meets the base's `tokens` `(B, L, D)` as they are before its first block.
 
         Raises:
-            InputError: the base works on more than the latent.
+            InputError: the base works on more than the latent, or on a part of it.
         """
         embedded = self._adapter.embed(self._latents.to(tokens.dtype))
         if embedded.shape[1] != tokens.shape[1]:
             raise InputError(
                 "tokens-differ",
-                "The model works on {tokens} tokens, the latent has {latent_tokens}. Both need the same number: "
-                "images that other nodes add as conditioning cannot be combined with a VACE adapter. Give them "
-                "to the VCU as references instead.",
+                "The model works on {tokens} tokens, the latent has {latent_tokens}. Both need the same number. {fix}",
                 tokens=tokens.shape[1],
                 latent_tokens=embedded.shape[1],
+                fix="Limit a prompt to a part of the picture with Conditioning (Set Mask) and set_cond_area default, "
+                "not with an area or the bounds of a mask."
+                if tokens.shape[1] < embedded.shape[1]
+                else "Give the images that another node adds to the conditioning to the VCU as references instead.",
             )
         self._chain = NativeHintChain(
             self._adapter, embedded + tokens, strength=self._strength, blocks=self._blocks, places=self._places

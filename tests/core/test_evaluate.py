@@ -341,6 +341,17 @@ def test_the_command_writes_a_page_that_holds_all_it_shows(bench):
     assert read_results(Path(json.loads(again.stdout)["results"])).methods == ("new", "exact", "off")
 
 
+def test_an_evaluation_of_nothing_is_an_error(bench):
+    (bench / "empty").mkdir()
+    page = bench / "page.html"
+    said = CliRunner().invoke(
+        app, ["evaluate", str(bench / "bench"), "--method", f"none={bench / 'empty'}", "-o", str(page)]
+    )
+    assert said.exit_code == 3
+    assert "No result could be measured: 2 problems, such as: " in said.stderr
+    assert not page.exists()
+
+
 def test_what_files_say_is_never_markup():
     item = Item(name="s", task="<b>x</b>", prompt="<script>")
     results = Results(scored=(Scored(method="<i>", sample="s", task=item.task, values={"drift": 1.0}),))

@@ -127,3 +127,12 @@ def test_what_was_said_before_is_not_left_standing(run):
     assert run("VaceStrength", strength=0.5, over_steps="0:1 1:0", mask=mask).ui["text"] == (
         "Strength 0.5, over steps, places.",
     )
+
+
+@pytest.mark.parametrize(("tokens", "advice"), [(12, "Conditioning (Set Mask)"), (30, "as references")])
+def test_a_conditioning_of_a_part_or_with_images_is_refused_with_what_helps(pack, tokens, advice):
+    adapter = SimpleNamespace(embed=lambda latents: torch.zeros(1, 24, 4))
+    begun = pack.nodes.comfy.hooks.Pass(adapter, torch.zeros(1, 4), 1.0)
+    with pytest.raises(pack.vace_core.errors.InputError, match=f"on {tokens} tokens, the latent has 24") as error:
+        begun.begin(torch.zeros(1, tokens, 4))
+    assert advice in str(error.value)

@@ -14,7 +14,7 @@ from ..evaluation.indicators import open_indicators
 from ..evaluation.manifest import read_manifest, write_manifest
 from ..evaluation.measures import How
 from ..evaluation.report import SHOWN, markdown, write_report
-from ..evaluation.results import read_results, write_results
+from ..evaluation.results import Results, read_results, write_results
 from ..evaluation.run import evaluate as measure
 from ..loading.load import load_vae
 from ..media.files import check_target
@@ -83,12 +83,25 @@ def evaluate(
             "made": datetime.now().astimezone().isoformat(timespec="seconds"),
         }
         found = measure(items, folders, how, about=about, on_done=lambda done, total: bars.show("clips", done, total))
+    _check_measured(found)
     for one in before:
         found = found.with_earlier(one)
     write_results(output.with_suffix(".json"), found)
     write_report(output, found, items, folders, shown=show)
     print_table([("measured", f"{len(found.scored)} results"), ("problems", str(len(found.problems)))])
     result({"page": str(output), "results": str(output.with_suffix(".json"))} if json else markdown(found))
+
+
+def _check_measured(found: Results) -> None:
+    """Refuses an evaluation of nothing, which a script would take for one that went well."""
+    if not found.scored:
+        raise InputError(
+            "evaluated-none",
+            "No result could be measured: {count} problems, such as: {first} At least one result is needed. Check the "
+            "folders and that results have the names of their samples.",
+            count=len(found.problems),
+            first=found.problems[0].message if found.problems else "No measure suits the samples.",
+        )
 
 
 def _vae(named: str, device: torch.device) -> VideoVae:
