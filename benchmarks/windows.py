@@ -51,6 +51,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import measuring
 import torch
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from torch import Tensor
 from torch.nn import functional
 
@@ -483,7 +484,7 @@ def draw(rows: list[dict[str, Any]], most: int, path: Path, wanted: list[tuple[s
     at_most = [row for row in rows if row["windows"] == most]
     there = [one for one in wanted if any(row["task"] == one[0] and one[1] in row for row in at_most)]
     figure, panels = plt.subplots(
-        1, len(there), figsize=(4.5 * len(there) + 3, 3.6), squeeze=False, layout="constrained"
+        1, len(there), figsize=(4.5 * len(there) + 3, 3.6), squeeze=False, layout=ConstrainedLayoutEngine(w_pad=0.12)
     )
     for panel, (task, key, label) in zip(panels[0], there, strict=True):
         for number, name in enumerate(STRATEGIES):
