@@ -12,7 +12,7 @@ from families import ltx, wan
 from families.conformance import all_tasks
 from pretended_card import Card
 
-from vace_core import pipeline
+from vace_core import compose, pipeline, tasks
 from vace_core.pipeline import Expert, VaceModel
 from vace_core.sampling.solvers import SOLVERS
 
@@ -80,3 +80,20 @@ def test_an_adapter_that_acts_in_a_part_of_the_steps(models):
 def test_it_has_no_float64():
     with Card(2**20) as card, pytest.raises(TypeError, match="float64"):
         torch.zeros(1, dtype=torch.float64, device=card.device)
+
+
+def test_a_reference_joins_a_clip_of_the_card():
+    clip, picture = torch.rand(1, 3, 5, 16, 16) * 2 - 1, torch.rand(1, 3, 1, 16, 16) * 2 - 1
+    masks = torch.zeros(1, 1, 5, 16, 16)
+    masks[..., :8] = 1
+
+    def made(device: Any) -> Any:
+        unit = tasks.inpaint(clip.to(device), masks.to(device))
+        lead = tasks.reference([picture.to(device)], num_frames=5, height=16, width=16)
+        return compose(unit, lead)
+
+    wanted = made("cpu")
+    with Card(2**30) as card:
+        unit = made(card.device)
+        assert unit.roles.device.type == unit.references[0].device.type == torch.device(card.device).type
+        assert torch.equal(unit.roles.to("cpu"), wanted.roles)

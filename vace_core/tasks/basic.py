@@ -67,7 +67,7 @@ def reference(
     _check_size(1, num_frames, height, width)  # before the pictures are made as large
     references = stack(pictures, height, width)
     return VideoConditionUnit(
-        roles=_nothing(len(references[0]), num_frames, height, width),
+        roles=_nothing(len(references[0]), num_frames, height, width).to(references[0].device),
         references=references,
         prompt=prompt,
         negative_prompt=negative_prompt,
