@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -444,6 +445,17 @@ def test_inspect_tells_models_and_clips(model, clip):
     assert (told["kind"], told["width"], told["layers"], told["context_layers"]) == ("vace", 128, 2, [0, 1])
     told = json.loads(vace("inspect", clip, "--json").stdout)
     assert (told["frames"], told["width"], told["fits"]["wan-480p"]["height"]) == (17, 48, 32)
+
+
+def test_inspect_tells_a_folder_of_images_from_a_model(model, tmp_path):
+    for number in range(5):
+        write_image(tmp_path / f"f_{number}.png", torch.zeros(1, 3, 1, 32, 48))
+    told = json.loads(vace("inspect", tmp_path, "--json").stdout)
+    assert (told["frames"], told["width"]) == (5, 48)
+    with_picture = tmp_path / "with picture"
+    shutil.copytree(model / "one", with_picture)
+    write_image(with_picture / "sample_1.png", torch.zeros(1, 3, 1, 32, 48))
+    assert json.loads(vace("inspect", with_picture, "--json").stdout)["kind"] == "vace"
 
 
 def test_a_model_is_split_and_joined_into_what_it_was(model, tmp_path):

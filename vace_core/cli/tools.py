@@ -15,6 +15,7 @@ from ..inputs.fitted import Fitted, Source, Target, fit_clip
 from ..loading import repack
 from ..loading.inspect import ModelFile, inspect
 from ..media.footage import Footage
+from ..media.stills import PICTURES
 from ..models import FAMILIES
 from ..starter.scene import MOTIONS, VOCABULARY, random_scene
 from .console import errors_as_exit_codes, print_table, result
@@ -30,12 +31,14 @@ RULES = {name: rule for family in FAMILIES for name, rule in family.presets.item
 
 @errors_as_exit_codes()
 def inspect_file(
-    file: Annotated[Path, Argument(help="A model's file or folder, a video or an image.", show_default=False)],
+    file: Annotated[
+        Path, Argument(help="A model's file or folder, a video, an image or a folder of them.", show_default=False)
+    ],
     *,
     json: AsJson = False,
 ) -> None:
     """Say what a model file is and needs, or how a video or image would be fitted to each model."""
-    if file.is_dir() or file.suffix.lower() in (*WEIGHTS, ".json", ".pth", ".pt", ".ckpt", ".bin"):
+    if _is_model(file):
         found = inspect(file)
         rows, data = _about_model(found), found.to_json()
     else:
@@ -126,6 +129,15 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "join-weights": join_weights,
     "words": words,
 }
+
+
+def _is_model(path: Path) -> bool:
+    """Whether it is to be read as a model; a folder of images alone is a clip."""
+    told = (*WEIGHTS, ".json", ".pth", ".pt", ".ckpt", ".bin")
+    if not path.is_dir():
+        return path.suffix.lower() in told
+    inside = {file.suffix.lower() for file in path.iterdir()}
+    return not inside & {*PICTURES} or bool(inside & {*told})
 
 
 def _about_model(found: ModelFile) -> list[tuple[str, str]]:
