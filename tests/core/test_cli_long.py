@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import av
 import like_starter
 import pytest
 import tiny
@@ -72,6 +73,31 @@ def test_prompts_for_stretches_make_windows_of_any_text(model, tmp_path):
     assert done.exit_code == 0, done.output
     assert len(read_video(output).frames) == 20
     assert '"a blue circle"' in done.stderr
+
+
+def test_prompts_begin_at_the_times_of_the_clip(model, tmp_path):
+    """20 frames in the first second, 20 in the next four: at 2 seconds frame 25 is on show, and a cut is there."""
+    film = encode(tmp_path / "a.mp4", noise(40, 64, 64, 3), fps=20, ticks=[*range(20), *range(20, 100, 4)])
+    text = "[0s] a | [2s, new shot] b"
+    for words in (["plan", film], ["scribble", film, "--dry-run", *QUICK]):
+        done = vace(*words, "--prompts", text, "-m", model)
+        assert done.exit_code == 0, done.output
+        assert "frames 25 to 39 (17 in the model), a new shot" in done.stderr
+
+
+def test_prompts_take_timecodes_as_start_does(model, tmp_path):
+    film = tmp_path / "a.mov"
+    with av.open(str(film), "w") as container:
+        stream = container.add_stream("libx264", rate=8)
+        stream.width = stream.height = 64
+        stream.pix_fmt, stream.metadata["timecode"] = "yuv420p", "01:00:00:00"
+        for picture in noise(40, 64, 64, 3):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture.numpy(), format="rgb24")))
+        container.mux(stream.encode(None))
+    words = ("scribble", film, "--dry-run", *QUICK, "-m", model, "--start", "01:00:01:00", "--prompts")
+    done = vace(*words, "[01:00:01:00] a | [01:00:03:00, new shot] b")
+    assert done.exit_code == 0, done.output
+    assert "frames 16 to 31 (17 in the model), a new shot" in done.stderr
 
 
 def test_a_plan_from_a_file_with_an_end_frame_and_a_reference(model, tmp_path):

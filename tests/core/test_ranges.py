@@ -124,3 +124,12 @@ def test_the_frame_of_a_clip_of_constant_rate_has_no_end():
     for when, timecode, frame in cases:
         assert frame_in(when, fps=25, timecode=timecode) == frame
     assert message(InputError, lambda: frame_in("soon", fps=25)).startswith("time-unreadable: ")
+
+
+def test_the_frame_of_a_part_of_varying_rate_is_that_on_show():
+    """Two frames in the first second, one in the second one; the part begins a second into its film."""
+    times = torch.tensor([[0.0, 0.5], [0.5, 1.0], [1.0, 2.0]], dtype=torch.float64)
+    for when, frame in [(0, 0), (0.999, 2), (0.98, 1), ("1.9s", 2), ("2s", 3), ("3s", 4), ("1f", 1)]:
+        assert frame_in(when, fps=1.5, times=times) == frame
+    for when, frame in [("10:00:01:00", 0), ("10:00:02:00", 2), ("2s", 3)]:
+        assert frame_in(when, fps=1.5, times=times, timecode="10:00:00:00", begin=1.0) == frame

@@ -22,7 +22,7 @@ from ..pipeline.parts import PlanPictures, window_unit
 from ..pipeline.windowed import Joining, WindowedJob
 from ..preview.timeline import plan_rows
 from ..sampling.plan_text import read_plan, spans_from_text
-from ..sampling.planning import plan_windows, usual_overlap
+from ..sampling.planning import Span, plan_windows, usual_overlap
 from ..sampling.windows import Plan
 from .console import Bars
 from .inputs import read_references, read_still, target_of
@@ -76,14 +76,13 @@ def windows_of(request: Request) -> Plan | None:
     if not wanted.cuts(rule.grid.nearest_lengths(count)[1], request.most):
         return None
     window = wanted.windows or request.most or rule.longest(vcu.height, vcu.width)
-    prompts = wanted.prompts
     return plan_windows(
         count,
         fps=vcu.fps,
         grid=rule.grid,
         window=window,
         overlap=wanted.overlap or usual_overlap(window, rule.grid),
-        spans=() if prompts is None else spans_from_text(prompts, num_frames=count, fps=vcu.fps),
+        spans=() if wanted.prompts is None else _spans(wanted.prompts, request),
         loop=wanted.loop,
     )
 
@@ -240,6 +239,19 @@ def _give_large_blocks_back() -> None:
     """
     with suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, _LARGE)
+
+
+def _spans(prompts: str, request: Request) -> tuple[Span, ...]:
+    """The stretches of a clip that were typed: seconds from its begin, timecodes as its film counts them."""
+    given = None if request.clip is None else request.clip[0]
+    return spans_from_text(
+        prompts,
+        num_frames=request.num_frames,
+        fps=request.vcu.fps,
+        timecode=None if given is None else given.film.timecode,
+        begin=0.0 if given is None else given.seconds,
+        times=request.times,
+    )
 
 
 def _with_seed(plan: Plan, redo: Redo) -> Plan:

@@ -18,7 +18,7 @@ from ..media.pictures import write_image
 from ..media.video import from_uint8
 from ..preview.timeline import draw_plan, plan_rows
 from ..sampling.plan_text import plan_to_json, read_plan, spans_from_text, write_plan
-from ..sampling.planning import plan_windows, usual_overlap
+from ..sampling.planning import Span, plan_windows, usual_overlap
 from ..sampling.windows import Keyframe, Plan
 from .console import errors_as_exit_codes, print_table, result
 from .inputs import open_film, target_of
@@ -111,8 +111,10 @@ def planned(
     film = None if clip is None else open_film(clip, wanted)
     fps = wanted.fps or (rule.fps if film is None else film.fps)
     frames = wanted.length or (None if film is None else max(round(film.count / film.fps * fps), 1))
-    timecode = None if film is None else film.timecode
-    spans = spans_from_text(prompts, num_frames=frames, fps=fps, timecode=timecode) if prompts is not None else ()
+    spans: tuple[Span, ...] = ()
+    if prompts is not None:
+        timecode, times = (None, None) if film is None else (film.timecode, None if wanted.fps else film.times)
+        spans = spans_from_text(prompts, num_frames=frames, fps=fps, timecode=timecode, times=times)
     count = frames or (spans[-1].end if spans else None)
     if count is None:
         raise InputError(

@@ -139,19 +139,36 @@ def frame_number(when: str | float) -> int | None:
     return int(frame[1]) if frame else None
 
 
-def frame_in(when: str | float, *, fps: float, timecode: str | None = None) -> int:
-    """The frame on show at a time of a clip of constant rate, however long it is.
+def frame_in(
+    when: str | float,
+    *,
+    fps: float,
+    timecode: str | None = None,
+    begin: float = 0.0,
+    times: Tensor | None = None,
+) -> int:
+    """The frame on show at a time of a clip, however long it is.
 
     Args:
         when: As `frame_range`.
         fps: Frames per second.
-        timecode: That of the first frame, from which timecodes are counted; None = 0.
+        timecode: That of the first frame of its film, from which timecodes are counted; None = 0.
+        begin: Seconds of the film before the clip, which such a timecode counts too.
+        times: `(T, 2)` seconds, start and end of each frame, where the rate varies; None = a constant one.
 
     Raises:
         InputError: the text is not understood.
     """
     frame = frame_number(when)
-    return int(seconds_of(when, fps=fps, timecode=timecode) * fps + _EARLY) if frame is None else frame
+    if frame is not None:
+        return frame
+    seconds = seconds_of(when, fps=fps, timecode=timecode)
+    if timecode is not None and isinstance(when, str) and _TIMECODE.fullmatch(when.strip()):
+        seconds -= begin
+    end = 0.0 if times is None else float(times[-1, 1])
+    if times is None or seconds + _EARLY / fps >= end:
+        return (0 if times is None else len(times)) + int((seconds - end) * fps + _EARLY)
+    return int((times[:, 0] <= seconds + _EARLY / fps).sum()) - 1
 
 
 def seconds_of(when: str | float, *, fps: float, timecode: str | None = None) -> float:

@@ -10,8 +10,11 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
+
+from torch import Tensor
 
 from ..errors import InputError, shortened
 from ..files.replacing import replacing
@@ -25,7 +28,15 @@ _NEW_SHOT = "new shot"
 _NEEDED = '"[0-4s] a man walks | [4s, new shot] he sits"'
 
 
-def spans_from_text(text: str, *, num_frames: int | None, fps: float, timecode: str | None = None) -> tuple[Span, ...]:
+def spans_from_text(
+    text: str,
+    *,
+    num_frames: int | None,
+    fps: float,
+    timecode: str | None = None,
+    begin: float = 0.0,
+    times: Tensor | None = None,
+) -> tuple[Span, ...]:
     """Stretches of a clip and their prompts, separated by "|"; their times are read by `media.ranges`.
 
     Before a prompt stands when: "[4s]" from there to the next one, "[0-4s]" up to there, in seconds ("4s", "4"), frames
@@ -35,15 +46,18 @@ def spans_from_text(text: str, *, num_frames: int | None, fps: float, timecode: 
         text: What was typed. A text without "[" is the prompt of the whole clip.
         num_frames: Frames of the clip. None = up to the end of the last stretch, which must then be stated.
         fps: Frames per second.
-        timecode: That of the first frame, from which timecodes are counted; None = 0.
+        timecode: As `media.ranges.frame_in`, as are all others.
+        begin: As `frame_in`.
+        times: As `frame_in`.
 
     Raises:
         InputError: it is not of this form, stretches leave gaps, or the clip has no end.
     """
     parts = text.split("|") if "[" in text else ["[0] " + text]
-    found = [_stretch(part.strip(), lambda when: frame_in(when, fps=fps, timecode=timecode)) for part in parts]
+    place = partial(frame_in, fps=fps, timecode=timecode, begin=begin, times=times)
+    found = [_stretch(part.strip(), place) for part in parts]
     spans: list[Span] = []
-    for number, (begin, end, new_shot, prompt) in enumerate(found):
+    for number, (first, end, new_shot, prompt) in enumerate(found):
         following = found[number + 1][0] if number + 1 < len(found) else num_frames
         until = following if end is None else end
         if until is None:
@@ -53,7 +67,7 @@ def spans_from_text(text: str, *, num_frames: int | None, fps: float, timecode: 
                 'Write as "[4-8s]", or set the length.',
                 prompt=shortened(prompt),
             )
-        spans.append(Span(begin=begin, end=until, prompt=prompt.strip() or None, new_shot=new_shot))
+        spans.append(Span(begin=first, end=until, prompt=prompt.strip() or None, new_shot=new_shot))
     return tuple(spans)
 
 
