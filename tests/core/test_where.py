@@ -18,12 +18,13 @@ from typer.testing import CliRunner, Result
 
 from vace_core import tasks as library
 from vace_core.cli import app, tasks
-from vace_core.cli.options import EditPart, References, Wanted
+from vace_core.cli.options import CropName, EditPart, References, Wanted
+from vace_core.cli.request import Request
 from vace_core.cli.where import Conditions, FullRun, conditions_of
 from vace_core.context import encode_job
 from vace_core.errors import InputError, ShapeError
 from vace_core.media.pictures import write_image
-from vace_core.media.video import read_video
+from vace_core.media.video import from_uint8, read_video
 from vace_core.media.write import write_video
 from vace_core.models.wan.dit import GRID
 from vace_core.pipeline import SamplingOptions, generate, sample
@@ -178,6 +179,50 @@ def test_a_further_control_keeps_what_the_task_keeps(clip, mask):
     assert torch.equal(other.vcu.masks, request.vcu.masks)
     assert other.vcu.prompt == ""
     assert torch.equal(other.vcu.frames, compose(request.vcu, library.scribble(request.vcu.source, fps=8.0)).frames)
+
+
+def difference(request: Request, also: str) -> float:
+    """Between a further control of a clip and the same control of what the model is shown of it, where it acts."""
+    (other,) = conditions_of(request, FullRun(also=[f"gray={also}"])).also
+    assert other.vcu.control is not None
+    meant = library.gray(request.vcu.source if request.begin is None else request.begin, fps=request.vcu.fps)
+    assert meant.control is not None
+    there = other.vcu.masks.bool().expand_as(meant.control)
+    return float((other.vcu.control - meant.control).abs()[there].max())
+
+
+@pytest.mark.parametrize(
+    ("part", "wanted"),
+    [
+        (EditPart(start="2f", end="7f", put_back=False), WANTED),
+        (EditPart(start="3f", put_back=False), replace(WANTED, fps=4)),
+        (EditPart(start="2f"), replace(WANTED, width=32)),  # the whole picture is squeezed, to be put back
+        (EditPart(start="1f", crop=CropName.steady, crop_margin=0.1), Wanted()),
+    ],
+)
+def test_a_further_control_of_the_clip_shows_what_the_model_is_shown_of_it(clip, mask, part, wanted):
+    assert difference(tasks.inpaint(clip, mask=mask, part=part, wanted=wanted), clip) == 0
+    if part.crop is None:
+        follows = replace(part, put_back=False)
+        request = tasks.scribble(clip, pictures=References(), part=follows, wanted=wanted)
+        assert difference(request, clip) == 0
+
+
+def test_a_further_control_of_another_rate_begins_where_the_part_does(clip, tmp_path):
+    """As long as the clip: of that it shows the part. Of its frames 2 and 3 each is there twice."""
+    write_video(tmp_path / "half.mkv", tiny.clip(9)[:, :, 1::2], fps=4, lossless=True)
+    request = tasks.scribble(clip, pictures=References(), part=EditPart(start="4f", end="8f"), wanted=WANTED)
+    (other,) = conditions_of(request, FullRun(also=[f"gray={tmp_path / 'half.mkv'}"])).also
+    meant = library.gray(from_uint8(read_video(tmp_path / "half.mkv").frames), fps=8)
+    assert torch.equal(other.vcu.control, meant.control[:, :, [2, 2, 3, 3, 3]])
+
+
+def test_a_further_control_of_a_crop_is_one_of_its_clip(clip, mask, tmp_path):
+    write_video(tmp_path / "other.mkv", tiny.clip(7), fps=8, lossless=True)
+    request = tasks.inpaint(clip, mask=mask, part=EditPart(crop=CropName.follow), wanted=Wanted())
+    with pytest.raises(InputError) as error:
+        conditions_of(request, FullRun(also=[f"gray={tmp_path / 'other.mkv'}"]))
+    assert error.value.code == "also-crop"
 
 
 def test_less_noise_begins_from_the_clip_that_a_control_comes_from(clip):

@@ -12,16 +12,22 @@ from typer import Option
 
 from .. import tasks
 from ..errors import InputError
-from ..inputs.fitted import fit_clip
-from ..inputs.fitted_masks import fit_levels
+from ..inputs.all_frames import SAME_RATE
+from ..inputs.fitted import Source, fit_clip, fit_control
+from ..inputs.fitted_masks import fit_levels, is_alike
 from ..inputs.put_back import Edit
+from ..media.cropped import Cropped
+from ..media.footage import Footage
 from ..media.pictures import read_mask_levels
+from ..media.ranges import Cut
+from ..media.scaled import Scaled
+from ..pipeline.parts import lengthened
 from ..sampling.conditions import Condition
 from ..sampling.options import SamplingOptions
 from ..sampling.strength import AS_TRAINED, Strength
 from ..sampling.strength_text import read_curve, read_factors
 from ..vcu import VideoConditionUnit, compose
-from .inputs import read_mask_file, read_part, target_of
+from .inputs import open_film, read_mask_file, read_part, target_of
 from .models import profile_of
 from .options import EditPart, Part, Run
 from .request import Request
@@ -218,9 +224,49 @@ def _follows(text: str, request: Request) -> VideoConditionUnit:
             value=text,
             kinds=", ".join(CONTROLS),
         )
-    vcu = request.vcu
-    like = replace(request.wanted, width=vcu.width, height=vcu.height, length=vcu.shown_frames, fps=vcu.fps)
-    part = Part()
-    fitted = fit_clip(read_part(Path(name), like, part).source, target_of(like, part))
-    follows = replace(CONTROLS[kind](fitted.frames, fps=vcu.fps), padding=fitted.plan.padding)
-    return replace(compose(vcu, follows), prompt="", negative_prompt="") if vcu.source is not None else follows
+    follows = CONTROLS[kind](_control(Path(name), request), fps=request.vcu.fps)
+    follows = lengthened(follows, request.vcu.num_frames, padding=request.vcu.padding)
+    if request.vcu.source is None:
+        return follows
+    return replace(compose(request.vcu, follows), prompt="", negative_prompt="")
+
+
+def _control(path: Path, request: Request) -> Tensor:
+    """A further control `(1, 3, T, H, W)`, fitted as the clip is where it has the frames of that."""
+    vcu, wanted = request.vcu, request.wanted
+    like = replace(wanted, width=vcu.width, height=vcu.height, length=vcu.shown_frames, fps=vcu.fps)
+    film, start = open_film(path, like), None
+    if request.clip is not None:
+        given, fitted = request.clip
+        count, shown = fitted.source.shape[0], request.stretches is None
+        boxes = request.edit.boxes if isinstance(request.edit, Edit) else None
+        same_rate = abs(film.fps / given.film.fps - 1) < SAME_RATE
+        if film.count == given.film.count or (same_rate and film.count in (given.source.shape[0], count)):
+            begin = given.begin if film.count == given.film.count else 0
+            part: Footage = Cut(film, begin, begin + count)
+            if boxes is not None:
+                part = Cropped(part if _size(part) == _size(given.film) else Scaled(part, given.film), boxes)
+            alike = boxes is not None or is_alike(_size(part), _size(given.film), fitted.source.aspect)
+            same = alike and fitted.size == (vcu.height, vcu.width)
+            plan = replace(fitted.plan, height=vcu.height, width=vcu.width, whole=fitted.plan.whole and same)
+            fitted = replace(fitted, plan=plan)
+            control = Source(frames=part, fps=part.fps, times=part.times, aspect=float(part.aspect), path=path)
+            return fit_control(control, fitted if shown else fitted.stretch(0, vcu.shown_frames))
+        if boxes is not None:
+            raise InputError(
+                "also-crop",
+                "The further control {path} has {count} frames, and {clip}, of which --crop shows a box, has {frames}. "
+                "With --crop as many are needed. Make the control from this clip, or leave --crop out.",
+                path=path,
+                count=film.count,
+                clip=given.film.path,
+                frames=given.film.count,
+            )
+        if not same_rate and abs(film.seconds - given.film.seconds) <= 1 / min(film.fps, given.film.fps):
+            start = str(given.seconds)  # of the whole clip, which it is as long as
+    part_of = Part(start=start)
+    return fit_clip(read_part(path, like, part_of).source, target_of(like, part_of)).frames
+
+
+def _size(film: Footage) -> tuple[int, int]:
+    return film.height, film.width

@@ -35,7 +35,7 @@ def fit_mask(masks: Tensor, fitted: Fitted, *, name: str = "mask") -> tuple[Tens
 def fit_levels(levels: Tensor, fitted: Fitted) -> Tensor:
     """A soft mask `(T, H, W)` uint8 of the shape of a clip, scaled and cropped as the clip is; any other as it is."""
     source, plan, (count, height, width) = fitted.source, fitted.plan, levels.shape
-    stored, shown = (_is_alike((height, width), source.shape[1:], aspect) for aspect in (1.0, source.aspect))
+    stored, shown = (is_alike((height, width), source.shape[1:], aspect) for aspect in (1.0, source.aspect))
     if (height, width) == fitted.size or not (stored or shown):
         return levels
     if count == source.shape[0]:
@@ -93,7 +93,7 @@ def _scaled(mask: Tensor, size: tuple[int, int]) -> Tensor:
 
 def _check_shape(mask: tuple[int, int], size: tuple[int, int], aspect: float, name: str, clip: str) -> None:
     """Accepts a mask `(H, W)` that has the shape of the clip, as it is stored or as it is shown."""
-    if _is_alike(mask, size, 1.0) or _is_alike(mask, size, aspect):
+    if is_alike(mask, size, 1.0) or is_alike(mask, size, aspect):
         return
     raise ShapeError(
         "mask-aspect",
@@ -108,7 +108,7 @@ def _check_shape(mask: tuple[int, int], size: tuple[int, int], aspect: float, na
     )
 
 
-def _is_alike(mask: tuple[int, int], size: tuple[int, int], aspect: float) -> bool:
+def is_alike(mask: tuple[int, int], size: tuple[int, int], aspect: float) -> bool:
     """Whether a mask `(H, W)` has the shape of a clip of pixels that are so wide, up to one pixel of either."""
     scale = size[1] * aspect / mask[1]
     return abs(mask[0] * scale - size[0]) <= max(scale, 1.0)
