@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -14,6 +15,7 @@ from video_files import encode, encode_sound, message, noise, sound_of, turn
 
 from vace_core.errors import ShapeError
 from vace_core.media.edited import write_edited
+from vace_core.media.planes import frame_of_planes
 from vace_core.media.sources import open_footage
 from vace_core.media.video import read_video
 
@@ -50,6 +52,32 @@ def test_outside_of_the_edit_every_stored_level_is_the_same(tmp_path: Path, name
         assert len(before[0]) == len(after[0])
     inside = (result.frame(3)[0][15, 20].int() - frames[0, 15, 20].int()).abs().max()
     assert inside <= 2
+
+
+@pytest.mark.parametrize("levels", [0, 1, 2])
+@pytest.mark.parametrize("pix_fmt", ["gray", "gray10le"])
+def test_a_gray_film_is_as_bright_with_an_edit_in_it(tmp_path: Path, pix_fmt: str, levels: int):
+    """Whatever it states of its levels: nothing, that the ends are left free, or that all are used."""
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=8)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, pix_fmt
+        stream.codec_context.color_range = levels
+        kind, top = (np.uint8, 255) if pix_fmt == "gray" else (np.uint16, 1023)
+        ramp = np.linspace(0, top, 64).round().astype(kind)[None].repeat(48, 0)
+        frame = frame_of_planes([ramp], pix_fmt)
+        frame.color_range = levels
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    source = open_footage(path)
+    frames, changed = edit(1)
+    write_edited(tmp_path / "b.mkv", source, [(frames, changed)], lossless=True)
+    before, after = source.frame(0)[0], open_footage(tmp_path / "b.mkv").frame(0)[0]
+    kept = changed[0] == 0
+    assert (before.int() - after.int())[kept].abs().max() <= 1
+    assert int(before[0, 4, 0]) == (16 if levels != 1 else 0)
+    write_edited(tmp_path / "b.mp4", source, [(frames, changed)])
+    assert (before.int() - open_footage(tmp_path / "b.mp4").frame(0)[0].int())[kept][:99].abs().max() <= 8
 
 
 @pytest.mark.parametrize("chunked", [False, True])

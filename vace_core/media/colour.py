@@ -86,6 +86,8 @@ def colour_of(path: Path, frame: VideoFrame, stated: tuple[int, int], notes: dic
     Raises:
         InputError: it states a matrix that is not converted here.
     """
+    if frame.format.name.startswith("gray"):  # without a word all of its levels are used, as FFmpeg writes and reads it
+        return Colour(full=int(frame.color_range) != 1)
     if frame.format.is_rgb or len(frame.format.components) < 3:
         return Colour(full=int(frame.color_range) == 2) if not frame.format.is_rgb else BT709
     matrix = int(frame.colorspace)

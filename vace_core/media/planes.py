@@ -62,6 +62,10 @@ def frame_bytes(frame: VideoFrame, colour: Colour, turn: Turn) -> Tensor:
     """`(H, W, 3)` or, where the format has alpha, `(H, W, 4)` uint8, upright."""
     if bits_of(frame.format) > 8:  # FFmpeg's scaler is up to a level off there
         return (frame_numbers(frame, colour, turn) * 255).round().to(torch.uint8)
+    if frame.format.name == "gray":  # of which FFmpeg takes all levels as used, whatever is stated
+        level = _luma(torch.from_numpy(stored_planes(frame)[0][0].astype(np.float32)), colour, 255)
+        gray = (level.clamp(0, 1) * 255).round().to(torch.uint8)
+        return upright(gray[..., None].expand(-1, -1, 3), turn)
     layout = "rgba" if has_alpha(frame.format) else "rgb24"
     levels = frame.color_range
     # Older versions of PyAV look at the file's matrix only where source and destination are both named and differ.
