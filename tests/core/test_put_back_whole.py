@@ -21,6 +21,7 @@ from vace_core.inputs.border import sides_of
 from vace_core.inputs.resizing import resize_part
 from vace_core.media.pictures import write_image
 from vace_core.media.reader import VideoReader
+from vace_core.media.sources import open_footage
 from vace_core.media.video import read_video, to_uint8
 from vace_core.media.write import write_frames, write_video
 from vace_core.pipeline.composite import composite
@@ -139,6 +140,21 @@ class TestExtension:
         with pytest.raises(InputError) as error:
             tasks.extend(clip, keep=5, back=BACK, wanted=Wanted(length=17, fps=10))
         assert refused(error.value) == f"put-back-resampled: fps=25, path={clip}"
+
+
+def test_an_image_of_sixteen_bits_comes_back_as_one(tmp_path):
+    levels = torch.linspace(-1, 1, HEIGHT * WIDTH).view(1, 1, 1, HEIGHT, WIDTH).expand(1, 3, 1, HEIGHT, WIDTH)
+    write_image(tmp_path / "photo.png", levels, bits=16)
+    mask = torch.full((1, 3, 1, HEIGHT, WIDTH), -1.0)
+    mask[..., :32] = 1
+    write_image(tmp_path / "mask.png", mask)
+    request = tasks.inpaint(tmp_path / "photo.png", mask=tmp_path / "mask.png", wanted=Wanted())
+    write_result(tmp_path / "out.png", made(request), request, lossless=False)
+    before, after = (open_footage(tmp_path / name) for name in ("photo.png", "out.png"))
+    assert after.bits == 16
+    kept = [next(film.pictures([0], deep=True))[:, 32:] for film in (before, after)]
+    assert torch.equal(*kept)
+    assert len(kept[0].unique()) > 256
 
 
 def test_five_edits_in_a_row_keep_what_none_of_them_changed(clip, tmp_path):

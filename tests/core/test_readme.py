@@ -62,6 +62,28 @@ def test_pictures_in_memory_are_taken_from_torch_and_numpy(tmp_path):
     assert not different.any()
 
 
+def test_pictures_in_memory_are_written_as_the_name_says(tmp_path):
+    pictures = torch.randint(0, 256, (5, 48, 64, 3), dtype=torch.uint8)
+    vace = vace_core.open_model()
+    clip, still = vace.read(pictures), vace.read(pictures[:1])
+    clip.write(tmp_path / "frames", clip.frames)
+    still.write(tmp_path / "still.png", still.frames)
+    assert torch.equal(read_video(tmp_path / "frames").frames, pictures)
+    assert torch.equal(read_video(tmp_path / "still.png").frames, pictures[:1])
+
+
+@pytest.mark.parametrize(
+    ("shape", "kind", "mask"),
+    [((48, 64, 3), "uint8", None), ((5, 48, 64, 3), "float32", None), ((5, 48, 64, 4), "uint8", None),
+     ((2, 3, 5, 48, 64), "float32", None), ((5, 48, 64, 3), "uint8", (5, 48, 64, 1))],
+)  # fmt: skip
+def test_pictures_in_memory_of_another_layout_are_refused(shape, kind, mask):
+    pictures = np.zeros(shape, kind)
+    with pytest.raises(vace_core.VaceError) as error:
+        vace_core.open_model().read(pictures, None if mask is None else np.ones(mask, np.uint8))
+    assert error.value.code == ("clip-layout" if mask is None else "mask-layout")
+
+
 def test_an_unknown_option_is_refused():
     vace = vace_core.open_model()
     unit = vace_core.tasks.text(num_frames=1, height=32, width=32)

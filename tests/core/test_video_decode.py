@@ -173,8 +173,8 @@ def test_what_a_film_does_not_state_of_its_colours_goes_with_what_it_states(matr
 
 @pytest.mark.parametrize(
     ("name", "levels", "full"),
-    [("gray", 2, True), ("gray", 1, False), ("gray", 0, True), ("gray10le", 0, True), ("rgb24", 2, False), ("yuvj420p", 0, True),
-     ("yuv420p", 2, True), ("yuv420p", 0, False)],
+    [("gray", 2, True), ("gray", 1, False), ("gray", 0, True), ("gray10le", 0, True), ("rgb24", 2, False),
+     ("yuvj420p", 0, True), ("yuv420p", 2, True), ("yuv420p", 0, False)],
 )  # fmt: skip
 def test_levels_are_all_of_them_where_the_film_says_so(name: str, levels: int, full: bool):
     frame = av.VideoFrame(32, 32, name)

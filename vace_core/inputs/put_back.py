@@ -279,12 +279,13 @@ def write_put_back(
         InputError: the film cannot be read, or the path cannot be written.
         ShapeError: a .png of several frames.
     """
+    bits = 16 if edit.film.bits > 8 else 8
     if is_series(path):
-        frames = edit.finished(made, feather=feather, blend_mode=blend_mode)
-        write_frames(path, frames, bits=16 if edit.film.bits > 8 else 8)
+        write_frames(path, edit.finished(made, feather=feather, blend_mode=blend_mode), bits=bits)
     elif path.suffix.lower() == ".png":
         chunks = list(edit.finished(made, feather=feather, blend_mode=blend_mode))
-        write_image(path, torch.cat([one if one.ndim == 5 else from_uint8(one) for one in chunks], dim=2))
+        frames = torch.cat([one if one.ndim == 5 else from_uint8(one) for one in chunks], dim=2)
+        write_image(path, frames, bits=bits)
     else:
         edit.write(path, made, feather=feather, blend_mode=blend_mode, lossless=lossless, sound=sound)
 

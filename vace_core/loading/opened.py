@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any, Union
 import torch
 from torch import Tensor
 
-from ..errors import InputError
+from ..errors import InputError, ShapeError
 from ..inputs.blending import BlendMode
 from ..inputs.fitted import Fitted, Source, Target, fit_clip
 from ..inputs.fitted_masks import clip_mask
 from ..inputs.fitting import ResolutionPreset
-from ..inputs.put_back import Edit, write_put_back
+from ..inputs.put_back import Edit, is_series, write_put_back
 from ..inputs.resizing import resize_masks
 from ..media.footage import Footage
-from ..media.pictures import MaskChannel, read_mask_levels
+from ..media.pictures import MaskChannel, read_mask_levels, write_image
 from ..media.ranges import Cut, frame_range
 from ..media.sources import open_footage
-from ..media.write import write_video
+from ..media.write import write_frames, write_video
 from ..pipeline import SamplingOptions, VaceModel, generate
 from ..sampling.progress import Progress
 from ..vcu import VideoConditionUnit
@@ -70,7 +70,7 @@ class OpenModel:
 
         Raises:
             InputError: a file cannot be read, or the part is longer than the model takes in one pass.
-            ShapeError: the mask belongs to another clip.
+            ShapeError: the mask belongs to another clip, or an array is laid out otherwise.
         """
         film, begin, source = _opened(clip, start, end, fps, self.takes.fps)
         fitted = fit_clip(source, Target(takes=self.takes, all_frames=True, whole=film is not None))
@@ -172,10 +172,15 @@ class OpenClip:
             InputError: it cannot be written.
         """
         made = made[:, :, : len(self.fitted.plan.shown)]
-        if self.edit is None:
-            write_video(path, made, fps=self.fps, lossless=lossless)
+        path = Path(path)
+        if self.edit is not None:
+            write_put_back(path, made, self.edit, feather=feather, blend_mode=blend_mode, lossless=lossless)
+        elif is_series(path):
+            write_frames(path, made)
+        elif path.suffix.lower() == ".png":
+            write_image(path, made)
         else:
-            write_put_back(Path(path), made, self.edit, feather=feather, blend_mode=blend_mode, lossless=lossless)
+            write_video(path, made, fps=self.fps, lossless=lossless)
 
 
 def _opened(
@@ -193,6 +198,15 @@ def _opened(
             "start or end was given with pictures in memory. They name a part of a file. Cut the array instead.",
         )
     frames = _tensor(clip)
+    count, colours = (4, frames.shape[3:]) if frames.dtype == torch.uint8 else (5, frames.shape[1:2])
+    if frames.ndim != count or tuple(colours) != (3,) or (count == 5 and len(frames) != 1):
+        raise ShapeError(
+            "clip-layout",
+            "The clip is {kind} of the shape {shape}. Bytes of (T, H, W, 3), or numbers in -1..1 of (1, 3, T, H, W), "
+            "are needed. Bring it into one of these forms; one image of (H, W, 3) becomes a clip by clip[None].",
+            kind=str(frames.dtype).removeprefix("torch."),
+            shape=tuple(frames.shape),
+        )
     return None, 0, Source(frames=frames if frames.dtype == torch.uint8 else frames.float(), fps=fps or usual)
 
 
@@ -205,6 +219,13 @@ def _levels(mask: str | Path | Pixels, channel: MaskChannel, begin: int, taken: 
         )
     masks = _tensor(mask)
     masks = masks[None] if masks.ndim == 2 else masks
+    if masks.ndim != 3:
+        raise ShapeError(
+            "mask-layout",
+            "The mask has the shape {shape}. (T, H, W), or (H, W) for all frames, is needed. Bring it into one of "
+            "these forms.",
+            shape=tuple(masks.shape),
+        )
     masks = masks if masks.dtype == torch.uint8 else masks.float()
     return masks[begin : begin + taken] if len(masks) == total else masks
 

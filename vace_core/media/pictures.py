@@ -18,6 +18,7 @@ from .ranges import frame_at, named_frame
 from .sources import open_footage
 from .stills import PICTURES, Animation, frame_count, opened, picture_of
 from .video import Clip, read_clip, to_uint8
+from .write import pngs_of
 
 __all__ = [
     "PICTURES",
@@ -155,8 +156,8 @@ def brightness(picture: Tensor) -> Tensor:
     return (picture.float() @ torch.tensor([0.299, 0.587, 0.114])).round_().to(torch.uint8)
 
 
-def write_image(path: str | Path, frames: Tensor) -> None:
-    """Writes one frame `(1, 3, 1, H, W)` in -1..1 as PNG, whole or not at all.
+def write_image(path: str | Path, frames: Tensor, *, bits: int = 8) -> None:
+    """Writes one frame `(1, 3, 1, H, W)` in -1..1 as PNG of 8 or 16 bits, whole or not at all.
 
     Raises:
         InputError: the path cannot be used, the frame holds NaN or infinity, or writing fails.
@@ -172,5 +173,8 @@ def write_image(path: str | Path, frames: Tensor) -> None:
             frames=len(pictures),
         )
     with replacing(path, OSError) as part:
+        if bits == 16:
+            part.write_bytes(next(pngs_of(frames, bits)))
+            return
         size = pictures.shape[2], pictures.shape[1]
         image_module.frombytes("RGB", size, pictures[0].numpy().tobytes()).save(part, format="PNG")

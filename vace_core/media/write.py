@@ -259,17 +259,23 @@ def _numbers(chunk: Tensor) -> Iterator[Tensor]:
 
 
 def _write_pngs(pattern: Path, frames: Iterable[Tensor] | Tensor, bits: int) -> None:
-    av, count = pyav(), 0
+    count = 0
     for chunk in [frames] if isinstance(frames, Tensor) else frames:
-        _size(chunk)
-        deep = _numbers(chunk) if bits == 16 else (chunk.cpu() if chunk.dtype == torch.uint8 else to_uint8(chunk))
-        for picture in deep:
-            levels = (picture * 65535).round().numpy().astype(np.uint16) if bits == 16 else picture.numpy()
-            frame = av.VideoFrame.from_ndarray(levels, format="rgb48le" if bits == 16 else "rgb24")
-            coder = av.CodecContext.create("png", "w")
-            coder.width, coder.height, coder.pix_fmt = frame.width, frame.height, "rgb48be" if bits == 16 else "rgb24"
-            data = b"".join(bytes(packet) for packet in [*coder.encode(frame), *coder.encode(None)])
+        for data in pngs_of(chunk, bits):
             (pattern.parent / (pattern.name % count)).write_bytes(data)
             count += 1
     if not count:
         raise ShapeError("frames-missing", "There are no frames. A folder of images holds at least one. Give it some.")
+
+
+def pngs_of(chunk: Tensor, bits: int) -> Iterator[bytes]:
+    """A PNG file of 8 or 16 bits of each frame of a chunk, as `write_frames` takes it."""
+    av = pyav()
+    _size(chunk)
+    deep = _numbers(chunk) if bits == 16 else (chunk.cpu() if chunk.dtype == torch.uint8 else to_uint8(chunk))
+    for picture in deep:
+        levels = (picture * 65535).round().numpy().astype(np.uint16) if bits == 16 else picture.numpy()
+        frame = av.VideoFrame.from_ndarray(levels, format="rgb48le" if bits == 16 else "rgb24")
+        coder = av.CodecContext.create("png", "w")
+        coder.width, coder.height, coder.pix_fmt = frame.width, frame.height, "rgb48be" if bits == 16 else "rgb24"
+        yield b"".join(bytes(packet) for packet in [*coder.encode(frame), *coder.encode(None)])
