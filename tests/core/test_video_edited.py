@@ -18,6 +18,7 @@ from vace_core.media.edited import write_edited
 from vace_core.media.planes import frame_of_planes
 from vace_core.media.sources import open_footage
 from vace_core.media.video import read_video
+from vace_core.media.write import write_video
 
 KINDS = [
     ("a.mp4", "libx264", "yuv420p"),
@@ -129,6 +130,35 @@ def test_a_part_keeps_its_rate_pixel_shape_and_sound(tmp_path: Path):
     write_edited(tmp_path / "e.mp4", wide, [])
     assert open_footage(tmp_path / "e.mp4").aspect == Fraction(2)
     assert open_footage(odd).sound is False
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "pix_fmt"),
+    [("a.mp4", "libx264", "yuv420p"), ("a.mkv", "libx264", "yuvj420p"), ("a.avi", "mjpeg", "yuvj420p"),
+     ("a.mkv", "mpeg2video", "yuv422p"), ("a.mkv", "libx264", "yuv444p"), ("a.mkv", "ffv1", "yuv420p")],
+)  # fmt: skip
+def test_what_nobody_edited_looks_the_same(tmp_path: Path, name: str, codec: str, pix_fmt: str):
+    """Not only the stored levels: chroma also lies where it lay, twice in a row, and about so in H.264."""
+    before = read_video(film(tmp_path / name, codec, pix_fmt)).frames
+    write_edited(tmp_path / "b.mkv", open_footage(tmp_path / name), [], lossless=True)
+    write_edited(tmp_path / "c.mkv", open_footage(tmp_path / "b.mkv"), [], lossless=True)
+    assert torch.equal(read_video(tmp_path / "c.mkv").frames, before)
+    write_edited(tmp_path / "d.mp4", open_footage(tmp_path / "c.mkv"), [], crf=0)
+    if "420" in pix_fmt:
+        assert (read_video(tmp_path / "d.mp4").frames.float() - before.float()).abs().mean() < 0.5
+
+
+@pytest.mark.parametrize("codec", ["mpeg4", "ffv1"])
+def test_pixels_that_are_not_square_stay_so_without_loss(tmp_path: Path, codec: str):
+    path = encode(tmp_path / "a.mp4", noise(3, 32, 64, 3), options={"aspect": "16:11"}, codec="mpeg4")
+    if codec == "ffv1":
+        frames = read_video(path).frames
+        write_video(tmp_path / "rgb.mkv", frames, fps=16, lossless=True, aspect=Fraction(16, 11))
+        path = tmp_path / "rgb.mkv"
+    for name in ("b.mkv", "c.mkv", "d.mp4"):
+        write_edited(tmp_path / name, open_footage(path), [], lossless=name != "d.mp4")
+        path = tmp_path / name
+        assert (open_footage(path).aspect, open_footage(path).count) == (Fraction(16, 11), 3)
 
 
 def test_lossy_results_change_little_where_nothing_was_edited(tmp_path: Path):

@@ -10,13 +10,18 @@ import torch
 from torch import Tensor
 
 from .colour import Colour
+from .files import pyav
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
+    from av.filter.graph import Graph
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
     from .sound import Sound
+
+ASPECT_TAG = "SAMPLE_ASPECT_RATIO"
+"""The tag of a lossless film whose pixels are not square: "16:11"."""
 
 _TICKS = 90_000  # per second, for frames of variable rate
 
@@ -32,6 +37,7 @@ class Layout:
         crf: Loss, None = none at all (FFV1).
         colour: What their levels mean.
         aspect: Width of a pixel over its height.
+        chroma: Where samples of chroma lie, as `planes.chroma_place`; "" = what the codec takes for usual.
     """
 
     width: int
@@ -40,6 +46,7 @@ class Layout:
     crf: int | None
     colour: Colour
     aspect: Fraction
+    chroma: str = ""
 
     @property
     def codec(self) -> str:
@@ -61,9 +68,16 @@ class FilmEncoder:
         self._tick = Fraction(1, _TICKS) if self._edges is not None else 1 / rate
         coding.time_base = self._tick
         coding.sample_aspect_ratio = layout.aspect
+        options: dict[str, object] = {"chroma_sample_location": layout.chroma} if layout.chroma else {}
+        self._shape: Graph | None = None
         if layout.crf is not None:
             # Its macroblock tree reads memory that nobody has written, so that no two films would be the same.
-            stream.options = {"crf": str(layout.crf), "x264-params": "mbtree=0"}
+            options |= {"crf": str(layout.crf), "x264-params": "mbtree=0"}
+        elif layout.aspect != 1:
+            # PyAV cannot state it in Matroska. FFV1 does in its frames, for players; a tag does for the reader here.
+            stream.metadata[ASPECT_TAG] = f"{layout.aspect.numerator}:{layout.aspect.denominator}"
+            self._shape = _pixels_shaped(layout, self._tick)
+        stream.options = options
         if layout.pix_fmt.startswith(("yuv", "gray")):
             coding.colorspace, coding.color_primaries = layout.colour.matrix, layout.colour.primaries
             coding.color_trc, coding.color_range = layout.colour.transfer, 2 if layout.colour.full else 1
@@ -74,6 +88,9 @@ class FilmEncoder:
     def add(self, frame: VideoFrame) -> None:
         """Writes the next frame, and the sound before it."""
         begin, end = self._ticks(self.count), self._ticks(self.count + 1)
+        if self._shape is not None:
+            self._shape.push(frame)
+            frame = cast("VideoFrame", self._shape.pull())
         frame.pts, frame.time_base = begin, self._tick
         self._durations[begin] = end - begin
         self.count += 1
@@ -98,6 +115,18 @@ class FilmEncoder:
             return index
         last = index == len(self._edges)
         return round(float(self._edges[index - 1, 1] if last else self._edges[index, 0]) * _TICKS)
+
+
+def _pixels_shaped(layout: Layout, tick: Fraction) -> Graph:
+    """A filter whose frames state the shape of their pixels."""
+    graph = pyav().filter.Graph()
+    size = {"width": layout.width, "height": layout.height}
+    source = graph.add_buffer(**size, format=pyav().VideoFormat(layout.pix_fmt), time_base=tick)
+    shaped = graph.add("setsar", f"{layout.aspect.numerator}/{layout.aspect.denominator}")
+    source.link_to(shaped)
+    shaped.link_to(graph.add("buffersink"))
+    graph.configure()
+    return graph
 
 
 def _even(times: Tensor, fps: float) -> bool:

@@ -16,6 +16,7 @@ from .files import EXACT_COLOUR, pyav
 if TYPE_CHECKING:
     from av.video.format import VideoFormat
     from av.video.frame import VideoFrame
+    from av.video.plane import VideoPlane
 
 # Layouts that FFmpeg turns into planes without touching a level, and into which.
 _PLANAR = {
@@ -32,6 +33,8 @@ Turn = tuple[bool, bool, bool]
 """How stored pictures become upright: whether rows and columns change places, and are turned round after that."""
 
 _BT601 = 5
+_SLOPE = 16  # rows and columns
+_PLACES = {(1, 0): "left", (0, 1): "top", (1, 1): "topleft", (0, -1): "bottom", (1, -1): "bottomleft"}
 
 
 def turn_of(frame: VideoFrame, notes: dict[str, None]) -> Turn:
@@ -48,6 +51,38 @@ def turn_of(frame: VideoFrame, notes: dict[str, None]) -> Turn:
     if swapped or x < 0 or y < 0:
         notes["It is turned or mirrored upright, as the file marks it."] = None
     return swapped, y < 0, x < 0
+
+
+def chroma_place(frame: VideoFrame, turn: Turn) -> str:
+    """Where the samples of chroma lie in a frame, upright, in FFmpeg's words; "" = in the middle, or it is not said.
+
+    PyAV does not tell. But a slope of chroma is converted as the samples of its frame lie, and in a frame that is made
+    here as if they lay in the middle. The slope is drawn into the frame.
+    """
+    name = frame.format.name
+    if not name.startswith("yuv") or name.endswith("be") or min(frame.height, frame.width) < 2 * _SLOPE:
+        return ""
+    slope = (1 << (bits_of(frame.format) - 5)) * (np.arange(_SLOPE) - _SLOPE // 2) + (1 << (bits_of(frame.format) - 1))
+    made = [plane.copy() for plane in stored_planes(frame)[0]]
+    made[0][:] = slope[_SLOPE // 2]
+    for plane, axis in ((made[1], 1), (made[2], 0)):
+        plane[:_SLOPE, :_SLOPE] = slope if axis else slope[:, None]
+    frame.make_writable()
+    for plane, levels in zip(frame.planes, made, strict=True):
+        plane.update(_padded(levels, plane))
+    ways = {"src_colorspace": _BT601, "dst_colorspace": _BT601, "interpolation": EXACT_COLOUR}
+    levels_of = {"src_color_range": frame.color_range, "dst_color_range": frame.color_range}
+    with_place, without = (
+        one.reformat(format="rgb24", **ways, **levels_of)
+        .to_ndarray()[4 : _SLOPE - 4, 4 : _SLOPE - 4]
+        .astype(np.float32)
+        .mean((0, 1))
+        for one in (frame, frame_of_planes(made, name))
+    )
+    swapped, down, right = turn
+    across, up = (int(np.sign(gap)) if abs(gap) > 1 else 0 for gap in (with_place - without)[[2, 0]])
+    across, up = (up, across) if swapped else (across, up)
+    return _PLACES.get((-across if right else across, -up if down else up), "")
 
 
 def upright(picture: Tensor, turn: Turn) -> Tensor:
@@ -147,10 +182,7 @@ def frame_of_planes(planes: list[np.ndarray], name: str) -> VideoFrame:
     """A frame of FFmpeg's with these levels."""
     frame = pyav().VideoFrame(planes[0].shape[1], planes[0].shape[0], name)
     for plane, levels in zip(frame.planes, planes, strict=True):
-        kind = np.dtype("<u2" if levels.dtype.itemsize == 2 else "u1")
-        padded = np.zeros((plane.height, plane.line_size // kind.itemsize), kind)
-        padded[:, : plane.width] = levels
-        plane.update(padded.tobytes())
+        plane.update(_padded(levels, plane))
     return frame
 
 
@@ -179,6 +211,14 @@ def bits_of(layout: VideoFormat) -> int:
 def has_alpha(layout: VideoFormat) -> bool:
     """Whether pictures of this format can be transparent."""
     return layout.name == "pal8" or any(part.is_alpha for part in layout.components)
+
+
+def _padded(levels: np.ndarray, plane: VideoPlane) -> bytes:
+    """A plane's levels with the ends of rows that FFmpeg keeps."""
+    kind = np.dtype("<u2" if levels.dtype.itemsize == 2 else "u1")
+    padded = np.zeros((plane.height, plane.line_size // kind.itemsize), kind)
+    padded[:, : plane.width] = levels
+    return padded.tobytes()
 
 
 def _kind(bits: int) -> type[np.uint8] | type[np.uint16]:

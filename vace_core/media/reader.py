@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,10 +19,11 @@ from ..checks.room import check_room
 from ..errors import InputError
 from ..files.replacing import reason
 from .colour import BT709, Colour, check_dynamic_range, colour_of
+from .encoder import ASPECT_TAG
 from .files import OPTIONS, check_file, pyav
 from .footage import Footage
 from .index import FrameIndex, broken, check_complete, frame_times, index_by_decoding, index_of
-from .planes import Turn, bits_of, frame_bytes, frame_numbers, has_alpha, turn_of
+from .planes import Turn, bits_of, chroma_place, frame_bytes, frame_numbers, has_alpha, turn_of
 from .tone import HLG, PQ, tone_mapped
 
 if TYPE_CHECKING:
@@ -72,7 +74,7 @@ class VideoReader(Footage):
             self._tick = cast("Fraction", stream.time_base)  # which every stream has
             self._rate = stream.average_rate or stream.guessed_rate
             self._alpha_decoder = stream.metadata.get("alpha_mode") == "1"
-            self._stated_aspect = stream.sample_aspect_ratio or Fraction(1)
+            self._stated_aspect = stream.sample_aspect_ratio or _tagged_aspect(stream.metadata.get(ASPECT_TAG, ""))
             self.stored_size = stream.height, stream.width
             self.promised = stream.frames or int((container.duration or 0) / 1e6 * (stream.average_rate or 0))
             self.sound = bool(container.streams.audio)
@@ -187,6 +189,11 @@ class VideoReader(Footage):
                 picture = picture if deep else (picture * 255).round().to(torch.uint8)
             for _ in range(repeats):
                 yield picture
+
+    @cached_property
+    def chroma(self) -> str:
+        """Where its samples of chroma lie, as `planes.chroma_place`."""
+        return chroma_place(next(self.raw(0, 1)), self.turn)
 
     def raw(self, begin: int, end: int) -> Iterator[VideoFrame]:
         """Frames as the decoder gives them, neither turned nor converted."""
@@ -335,6 +342,12 @@ class VideoReader(Footage):
                 path=self.path,
             )
         return streams[0]
+
+
+def _tagged_aspect(text: str) -> Fraction:
+    """The shape of pixels that films written here tell of in a tag; 1 where there is none."""
+    told = re.fullmatch(r"([1-9]\d{0,8}):([1-9]\d{0,8})", text)
+    return Fraction(int(told[1]), int(told[2])) if told else Fraction(1)
 
 
 def _frames_in(container: InputContainer, stream: VideoStream, decoder: VideoCodecContext) -> Iterator[VideoFrame]:

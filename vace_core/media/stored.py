@@ -60,13 +60,15 @@ def write_planes(
         InputError: the film cannot be read, or the path cannot be written.
     """
     av, name = pyav(), stored_format(source)
+    target = _target_format(source, name, size, lossless)
     layout = Layout(
         width=size[1],
         height=size[0],
-        pix_fmt=_target_format(source, name, size, lossless),
+        pix_fmt=target,
         crf=None if lossless else crf,
         colour=source.colour,
         aspect=source.aspect,
+        chroma=_chroma(source, name, target),
     )
     audio = source.path if sound and source.sound else None
     with replacing(path, av.FFmpegError) as part, av.open(str(part), "w") as container:
@@ -104,6 +106,14 @@ def _target_format(source: Footage, name: str, size: tuple[int, int], lossless: 
         return target
     sampling = "444" if size[0] % 2 or size[1] % 2 else "420"
     return f"yuv{sampling}p" + ("10le" if source.bits > 8 else "")
+
+
+def _chroma(source: Footage, name: str, target: str) -> str:
+    """Where the samples of chroma lie in what is written: as in the film, or where FFmpeg puts them."""
+    kept = source.chroma if isinstance(source, VideoReader) and source.tone_mapped is None else ""
+    if kept or not target.startswith("yuv420p"):
+        return kept if "42" in target else ""
+    return "center" if name.startswith(("gbr", "yuv444p", "yuva444p")) or source.bits <= 8 else ""
 
 
 def source_planes(source: Footage, first: int, last: int) -> Iterator[Planes]:

@@ -90,7 +90,13 @@ def write_video(
     planes = "gbrp" if lossless else f"yuv{sampling}p"
     pix_fmt = ("bgr0" if lossless else planes) if bits == 8 else f"{planes}{bits}le"
     layout = Layout(
-        width=width, height=height, pix_fmt=pix_fmt, crf=None if lossless else crf, colour=colour, aspect=aspect
+        width=width,
+        height=height,
+        pix_fmt=pix_fmt,
+        crf=None if lossless else crf,
+        colour=colour,
+        aspect=aspect,
+        chroma="center" if pix_fmt == "yuv420p" else "",  # where FFmpeg puts it
     )
     audio = None if copy_audio_from is None else Path(copy_audio_from)
     with replacing(path, av.FFmpegError) as part, av.open(str(part), "w") as container:
