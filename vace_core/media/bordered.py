@@ -81,7 +81,7 @@ def _bordered(
     inside = source_planes(source, begin, last)
     for chunk in frames:
         for picture in pictures_of(chunk, source):
-            planes = [plane.copy() for plane in opaque_planes(picture, name, source.colour)]
+            planes = [plane.copy() for plane in opaque_planes(picture, name, source)]
             for plane, stored in zip(planes, next(inside, ()), strict=False):
                 top = place[0] // _per(picture, plane, 0)
                 left = place[1] // _per(picture, plane, 1)

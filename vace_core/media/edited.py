@@ -10,7 +10,6 @@ import numpy as np
 from torch import Tensor
 
 from ..errors import ShapeError
-from .colour import Colour
 from .footage import Footage
 from .stored import Planes, pictures_of, planes_of, source_planes, stored_format, write_planes
 from .write import CRF, check_video_target
@@ -74,7 +73,7 @@ def _edited_planes(source: Footage, edited: Edited, begin: int, first: int, last
     name, made = stored_format(source), _made(edited, source)
     for index, planes in enumerate(source_planes(source, first, last), first):
         edit = next(made, None) if index >= begin else None
-        yield planes if edit is None else _with_edit(planes, name, source.colour, *edit)
+        yield planes if edit is None else _with_edit(planes, name, source, *edit)
     if next(made, None) is not None:
         raise ShapeError(
             "edit-too-long",
@@ -107,9 +106,9 @@ def _made(edited: Edited, source: Footage) -> Iterator[tuple[Tensor, Any]]:
             yield picture, changed[index].cpu().numpy() > 0
 
 
-def _with_edit(planes: Planes, name: str, colour: Colour, picture: Tensor, changed: Any) -> Planes:
+def _with_edit(planes: Planes, name: str, source: Footage, picture: Tensor, changed: Any) -> Planes:
     """The planes with those of the picture where it counts."""
-    made = planes_of(picture, name, colour)
+    made = planes_of(picture, name, source)
     found: Planes = []
     for plane, new in zip(planes, [*made, *planes[len(made) :]], strict=True):
         rows, columns = -(-changed.shape[0] // plane.shape[0]), -(-changed.shape[1] // plane.shape[1])

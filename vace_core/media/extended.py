@@ -141,7 +141,7 @@ def _planes(piece: Piece, source: Footage) -> Iterator[Planes]:
                 source=(source.height, source.width),
             )
         for picture in pictures_of(frames, source):
-            yield opaque_planes(picture, name, source.colour)
+            yield opaque_planes(picture, name, source)
 
 
 def _pictures(piece: Piece, source: Footage) -> Iterator[Tensor]:

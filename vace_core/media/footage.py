@@ -56,6 +56,7 @@ class Footage(ABC):
         alpha: Whether it can be transparent.
         sound: Whether it has sound.
         timecode: Of its first frame, as it states it.
+        chroma: Where its samples of chroma lie, as `planes.chroma_place`.
         notes: What was found, one sentence each.
     """
 
@@ -70,6 +71,7 @@ class Footage(ABC):
     alpha: bool = False
     sound: bool = False
     timecode: str | None = None
+    chroma: str = ""
     notes: tuple[str, ...] = ()
 
     @property

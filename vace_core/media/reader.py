@@ -191,9 +191,8 @@ class VideoReader(Footage):
                 yield picture
 
     @cached_property
-    def chroma(self) -> str:
-        """Where its samples of chroma lie, as `planes.chroma_place`."""
-        return chroma_place(next(self.raw(0, 1)), self.turn)
+    def chroma(self) -> str:  # type: ignore[override]
+        return "" if self.tone_mapped else chroma_place(next(self.raw(0, 1)), self.turn)
 
     def raw(self, begin: int, end: int) -> Iterator[VideoFrame]:
         """Frames as the decoder gives them, neither turned nor converted."""

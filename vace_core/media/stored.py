@@ -12,7 +12,6 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..files.replacing import replacing
-from .colour import Colour
 from .encoder import FilmEncoder, Layout
 from .files import pyav
 from .footage import Footage
@@ -110,9 +109,8 @@ def _target_format(source: Footage, name: str, size: tuple[int, int], lossless: 
 
 def _chroma(source: Footage, name: str, target: str) -> str:
     """Where the samples of chroma lie in what is written: as in the film, or where FFmpeg puts them."""
-    kept = source.chroma if isinstance(source, VideoReader) and source.tone_mapped is None else ""
-    if kept or not target.startswith("yuv420p"):
-        return kept if "42" in target else ""
+    if source.chroma or not target.startswith("yuv420p"):
+        return source.chroma if "42" in target else ""
     return "center" if name.startswith(("gbr", "yuv444p", "yuva444p")) or source.bits <= 8 else ""
 
 
@@ -137,11 +135,13 @@ def _upright(plane: Any, turn: Turn) -> Any:
     return plane if not any(turn) else upright(torch.from_numpy(plane.astype(np.int32)), turn).numpy().astype(kind)
 
 
-def planes_of(picture: Tensor, name: str, colour: Colour) -> Planes:
-    """RGB as planes of a format; alpha is not among them."""
+def planes_of(picture: Tensor, name: str, source: Footage) -> Planes:
+    """RGB as planes of a format, as a film stores it; alpha is not among them."""
+    colour = source.colour
     opaque = name.replace("yuva", "yuv").replace("gbrap", "gbrp")
     depth = int(opaque.partition("p")[2].removesuffix("le") or 8)
-    if depth > 8 or opaque.startswith("gbr"):
+    # FFmpeg would put chroma in the middle.
+    if depth > 8 or opaque.startswith("gbr") or source.chroma == "left":
         numbers = picture if picture.is_floating_point() else picture.float() / 255
         return numbers_to_planes(numbers, colour, depth, opaque)
     frame = pyav().VideoFrame.from_ndarray(picture.numpy(), format="rgb24")
@@ -153,9 +153,9 @@ def _for_encoder(planes: Planes, name: str, layout: Layout) -> VideoFrame:
     return frame if name == layout.pix_fmt else converted(frame, layout.pix_fmt, layout.colour)
 
 
-def opaque_planes(picture: Tensor, name: str, colour: Colour) -> Planes:
+def opaque_planes(picture: Tensor, name: str, source: Footage) -> Planes:
     """As `planes_of`, with alpha where the format has it."""
-    planes = planes_of(picture, name, colour)
+    planes = planes_of(picture, name, source)
     if name.startswith(("yuva", "gbrap")):
         most = (1 << (int(name.partition("p")[2].removesuffix("le") or 8))) - 1
         planes = [*planes, np.full(picture.shape[:2], most, planes[0].dtype)]
