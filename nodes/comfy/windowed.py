@@ -131,14 +131,15 @@ def windows_made(job: WindowedJob, number: int | None, made: Any | None) -> Iter
         made: IMAGE of the whole clip, where one is made again.
 
     Raises:
-        InputError: there is no such window, nothing was made before, or as `pipeline.long`.
+        InputError: there is no such window, it has no frames of its own, nothing was made before, or as
+            `pipeline.long`.
         ShapeError: what was made is another clip.
     """
     if number is None:
         yield from stream(job)
         return
     plan = job.plan
-    plan.check_number(number)
+    plan.check_alone(number)
     if made is None:
         raise InputError(
             "redo-without-made",

@@ -155,6 +155,9 @@ def test_what_cannot_be_made_again_is_refused_and_nothing_is_lost(made, tmp_path
     output, job = copied(made, tmp_path)
     old = frames_of(output)
     assert refused(vace("redo", job, "--window", 3).exception) == "window-unknown: count=3, last=2, number=3"
+    assert (
+        refused(vace("redo", job, "--window", 1).exception) == "window-all-shared: number=1"
+    )  # of 9, it shares 5 and 5
     called = json.loads((job / "job.json").read_text())
     words = [word for word in called["command"] if word not in (*WINDOWS[::2], "9", "5")]
     (job / "job.json").write_text(json.dumps(called | {"command": words}))
@@ -163,10 +166,10 @@ def test_what_cannot_be_made_again_is_refused_and_nothing_is_lost(made, tmp_path
     film = job / "window-0000.mkv"
     kept = film.read_bytes()
     film.unlink()
-    assert refused(vace("redo", job, "--window", 1).exception) == f"redo-unfinished: job={job}, left=0, window=1"
+    assert refused(vace("redo", job, "--window", 2).exception) == f"redo-unfinished: job={job}, left=0, window=2"
     film.write_bytes(kept)
     (job / "window-0002.safetensors").unlink()
-    assert refused(vace("redo", job, "--window", 1).exception) == f"redo-unfinished: job={job}, left=2, window=1"
+    assert refused(vace("redo", job, "--window", 2).exception) == f"redo-unfinished: job={job}, left=2, window=2"
     assert torch.equal(frames_of(output), old)
     assert vace("resume", job).exit_code == 0
     assert int((frames_of(output).int() - old.int()).abs().max()) <= 1
@@ -203,10 +206,11 @@ def test_an_edit_goes_back_onto_its_film_from_windows(model, clip, tmp_path):
     kept = torch.ones_like(source, dtype=torch.bool)
     kept[:, 8:24, 8:24] = False
     assert torch.equal(new[kept], source[kept])
-    assert vace("redo", tmp_path / "out.mkv.vace-job", "--window", 1, "--seed", 7).exit_code == 0
+    assert vace("redo", tmp_path / "out.mkv.vace-job", "--window", 2, "--seed", 7).exit_code == 0
     again = luma_of(output)
     assert torch.equal(again[kept], source[kept])
-    assert torch.equal(again[:9], new[:9])
+    assert torch.equal(again[:13], new[:13])
+    assert not torch.equal(again[13:], new[13:])
 
 
 REQUESTS = {

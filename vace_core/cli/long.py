@@ -121,7 +121,7 @@ def check_redo(redo: Redo | None, plan: Plan | None) -> None:
             window=redo.window,
         )
     if redo is not None and plan is not None:
-        plan.check_number(redo.window)
+        (plan.check_number if redo.and_after else plan.check_alone)(redo.window)
 
 
 def check_conditions(plan: Plan | None, conditions: Conditions, options: SamplingOptions) -> None:

@@ -249,6 +249,25 @@ class Plan:
                 last=len(self) - 1,
             )
 
+    def check_alone(self, number: int) -> None:
+        """Validate that a window can be made again alone: that it has frames that none beside it has.
+
+        Raises:
+            InputError: it has none, or as `check_number`.
+        """
+        self.check_number(number)
+        window, last = self.windows[number], len(self) - 1
+        head = self.shared_with_next(last) if number == 0 else 0  # of a loop, which leads back to it
+        behind = self.shared_with_next(number) if number < last else 0
+        if window.first_new + head >= min(window.end, self.num_frames) - behind:
+            raise InputError(
+                "window-all-shared",
+                "Window {number} was to be made again alone, and the windows beside it have all of its frames too, "
+                "which stay as they are. Frames of its own are needed. Make the windows behind it anew as well, or "
+                "plan the clip with a smaller overlap.",
+                number=number,
+            )
+
     def check_clip(self, num_frames: int, fps: float, grid: Grid) -> None:
         """Validate that this is the plan of a clip and of the model that makes it.
 
