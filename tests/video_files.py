@@ -49,12 +49,20 @@ def sine(seconds: float, silence: float) -> np.ndarray:
     return np.where(time < silence, 0, np.sin(2 * np.pi * 440 * time) * 20000).astype(np.int16)
 
 
-def encode_sound(path: Path, seconds: float, silence: float, *, codec: str, video_start: int | None = None) -> Path:
+def encode_sound(
+    path: Path,
+    seconds: float,
+    silence: float,
+    *,
+    codec: str,
+    video_start: int | None = None,
+    options: dict[str, str] | None = None,
+) -> Path:
     """440 Hz after some silence, in stereo, with a gray 25 fps video that begins at a tick unless that is None."""
     with av.open(str(path), "w") as container:
         video = None
         if video_start is not None:
-            video = container.add_stream("libx264", rate=25)
+            video = container.add_stream("libx264", rate=25, options=options or {})
             video.width = video.height = 32
             video.pix_fmt = "yuv420p"
         audio = container.add_stream(codec, rate=44100, layout="stereo")

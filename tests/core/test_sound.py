@@ -12,6 +12,8 @@ import pytest
 import torch
 from video_files import encode_sound, sound_of
 
+from vace_core.media.edited import write_edited
+from vace_core.media.reader import VideoReader
 from vace_core.media.write import write_video
 
 RATE = 44100
@@ -88,6 +90,24 @@ def test_stamps_that_are_a_twentieth_of_a_second_off_interrupt_nothing(tmp_path:
     source = track(tmp_path / "a.nut", (0, stripes(5_000)), (5_000 + off, stripes(5_000)))
     found = left(written(tmp_path / "b.mkv", source))
     assert np.array_equal(found, np.concatenate([stripes(5_000), stripes(5_000)]))
+
+
+def test_sound_begins_with_the_first_picture_that_can_be_shown(tmp_path: Path):
+    """Of a file that was cut before it: the three pictures that build on what is gone are left out."""
+    whole = encode_sound(tmp_path / "a.mkv", 2.0, 1.0, codec="pcm_s16le", video_start=0, options={"g": "8", "bf": "0"})
+    with av.open(str(whole)) as source, av.open(str(tmp_path / "b.mkv"), "w") as target:
+        streams = {one: target.add_stream_from_template(one) for one in (*source.streams.video, *source.streams.audio)}
+        for packet in source.demux():
+            if packet.size and (packet.stream.type == "audio" or float(packet.pts * packet.time_base) > 4.5 / 25):
+                packet.stream = streams[packet.stream]
+                target.mux(packet)
+    film = VideoReader(tmp_path / "b.mkv")
+    assert film.count == 50 - 8
+    write_edited(tmp_path / "c.mkv", film, [], lossless=True)
+    found = sound_of(tmp_path / "c.mkv").reshape(-1, 2)[:, 0]
+    assert (
+        abs(int(np.flatnonzero(found)[0]) - round((1.0 - 8 / 25) * RATE)) < RATE // 500
+    )  # Matroska counts milliseconds
 
 
 @pytest.mark.parametrize("video_start", [0, None])

@@ -15,6 +15,7 @@ import numpy as np
 from ..errors import InputError
 from ..files.replacing import reason
 from .files import OPTIONS, check_file, pyav
+from .index import index_of
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -39,8 +40,7 @@ class Sound:
 
     def __init__(self, path: Path, source: InputContainer, target: OutputContainer, start: float, flac: bool) -> None:
         self.path, self._target = path, target
-        track, video = source.streams.audio[0], source.streams.video
-        origin = float((video[0].start_time or 0) * (video[0].time_base or 0)) if video else 0.0
+        track, origin = source.streams.audio[0], _first_picture(path)
         self._copies = not flac and track.codec_context.name.removesuffix("float") in _COPIED
         begin = origin + start
         if self._copies:
@@ -170,7 +170,25 @@ def sound_of(
             logger.info("%s: no sound to copy.", path)
             yield None
         else:
-            yield Sound(path, source, target, start, flac)
+            try:
+                sound = Sound(path, source, target, start, flac)
+            except (av.FFmpegError, OSError, ValueError) as error:
+                raise unreadable(path, error) from error
+            yield sound
+
+
+def _first_picture(path: Path) -> float:
+    """When the first picture is shown that can be, by the clock of the file; 0 where there is none."""
+    with pyav().open(str(path.absolute()), container_options=OPTIONS, metadata_errors="replace") as container:
+        cover = pyav().stream.Disposition.attached_pic
+        video = next((one for one in container.streams.video if not one.disposition & cover), None)
+        if video is None or getattr(video, "codec_context", None) is None:
+            return 0.0
+        tick = cast("Fraction", video.time_base)  # which every stream has
+        first, found = video.start_time, index_of(container, video, tick, {})
+        if found is not None and found.stamps[0] is not None:
+            first = found.stamps[0]  # not the same where pictures are left out that build on others
+        return float((first or 0) * tick)
 
 
 def unreadable(path: Path, error: BaseException) -> InputError:
