@@ -5,9 +5,11 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import tiny
 import torch
+from PIL import Image
 from refused import refused
 from typer.testing import CliRunner, Result
 
@@ -82,6 +84,20 @@ def test_a_sound_that_cannot_be_read_does_not_cost_the_pictures(tmp_path):
     assert error.value.fields["saved"] == tmp_path / "out.mp4"
     assert "sound" in error.value.fields["silent"]
     assert read_video(tmp_path / "out.mp4").frames.shape == (5, 32, 48, 3)
+
+
+@pytest.mark.parametrize(("name", "lost"), [("out.mp4", True), ("out", True), ("out.mkv", False)])
+def test_that_transparency_is_lost_is_said(tmp_path, name, lost):
+    levels = np.random.default_rng(0).integers(0, 256, (64, 64, 4), dtype=np.uint8)
+    (tmp_path / "shots").mkdir()
+    for index in range(5):
+        Image.fromarray(levels).save(tmp_path / "shots" / f"{index}.png")
+    write_image(tmp_path / "mask.png", torch.ones(1, 3, 1, 64, 64))
+    more = ["--lossless"] if name == "out.mkv" else []
+    words = ("inpaint", tmp_path / "shots", "--mask", tmp_path / "mask.png", "--dry-run", "-o", tmp_path / name, *more)
+    done = vace(*words)
+    assert done.exit_code == 0, done.output
+    assert ("has not the transparency of the original" in one_line(done.stderr)) == lost
 
 
 def test_thinning_out_is_said_with_the_way_to_keep_the_rate(tmp_path):

@@ -119,6 +119,27 @@ def test_films_of_rgb_keep_every_byte(tmp_path: Path, name: str):
     assert torch.equal(after.frames[:, ~kept], frames[:, ~kept])
 
 
+@pytest.mark.parametrize("bits", [8, 16])
+def test_images_keep_their_transparency_without_loss(tmp_path: Path, bits: int):
+    """Under an edit, too, and twice in a row."""
+    levels = np.random.default_rng(bits).integers(0, 1 << bits, (3, 48, 64, 4), dtype=f"uint{bits}")
+    (tmp_path / "shots").mkdir()
+    for index, level in enumerate(levels):
+        image = av.VideoFrame.from_ndarray(level, format="rgba" if bits == 8 else "rgba64le")
+        coder = av.CodecContext.create("png", "w")
+        coder.width, coder.height, coder.pix_fmt = 64, 48, "rgba" if bits == 8 else "rgba64be"
+        data = b"".join(bytes(packet) for packet in [*coder.encode(image), *coder.encode(None)])
+        (tmp_path / "shots" / f"{index}.png").write_bytes(data)
+    frames, changed = edit(3)
+    write_edited(tmp_path / "a.mkv", open_footage(tmp_path / "shots"), [(frames, changed)], lossless=True)
+    write_edited(tmp_path / "b.mkv", open_footage(tmp_path / "a.mkv"), [], lossless=True)
+    film = open_footage(tmp_path / "b.mkv")
+    found = torch.stack(list(film.pictures(range(3), deep=True)))
+    meant = torch.from_numpy(levels.astype(np.float32)) / ((1 << bits) - 1)
+    assert torch.equal(found[..., 3], meant[..., 3])
+    assert torch.equal(found[:, changed[0] == 0], meant[:, changed[0] == 0])
+
+
 def test_a_part_keeps_its_rate_pixel_shape_and_sound(tmp_path: Path):
     path = encode_sound(tmp_path / "a.mp4", 2.0, 0.0, codec="aac", video_start=0)
     source = open_footage(path)

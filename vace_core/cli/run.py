@@ -61,6 +61,8 @@ def run(task: str, ask: Callable[[], Request], run: FullRun, context: Context) -
         once = one_pass(request, plan)
         _show(task, request, once)
         print_table(window_rows(plan, request.wanted))
+        if request.edit is not None and request.edit.film.alpha and output.suffix.lower() != ".mkv":
+            say("! The result has not the transparency of the original. --lossless, as .mkv, keeps that.", "yellow")
         _check(request, once.vcu, options, run)
         conditions = conditions_of(request, run)
         check_conditions(plan, conditions, options)

@@ -81,7 +81,7 @@ def write_planes(
 def stored_format(source: Footage) -> str:
     """The format of the planes that `source_planes` gives, all of one film alike."""
     if not isinstance(source, VideoReader) or source.tone_mapped is not None:
-        return "gbrp" if source.bits <= 8 else "gbrp16le"
+        return ("gbrap" if source.alpha else "gbrp") + ("" if source.bits <= 8 else "16le")
     frame = next(source.raw(0, 1))
     name = stored_planes(frame)[1]
     if name.startswith("gray"):
@@ -127,7 +127,7 @@ def source_planes(source: Footage, first: int, last: int) -> Iterator[Planes]:
     for picture in source.pictures(range(first, last), deep=source.bits > 8):
         levels = (picture * 65535).round() if source.bits > 8 else picture
         levels = levels.numpy().astype(np.uint16 if source.bits > 8 else np.uint8)
-        yield [levels[..., 1], levels[..., 2], levels[..., 0]]
+        yield [levels[..., channel] for channel in (1, 2, 0, 3)[: levels.shape[2]]]
 
 
 def _upright(plane: Any, turn: Turn) -> Any:
