@@ -146,7 +146,9 @@ def test_prompts_may_be_edited_before_a_window_is_made_again(made, tmp_path):
     plan["windows"][2]["prompt"] = "a red star"
     path.write_text(json.dumps(plan))
     old = frames_of(job.with_name("out.mkv"))
-    assert vace("redo", job, "--window", 2, "-o", tmp_path / "new.mkv").exit_code == 0
+    done = vace("redo", job, "--window", 2, "-o", tmp_path / "new.mkv")
+    assert done.exit_code == 0, done.output
+    assert '"a red star"' in done.stderr  # what it shows is what it makes
     differs = (frames_of(tmp_path / "new.mkv") != old).flatten(1).any(1)
     assert not differs[:13].any()
 

@@ -15,7 +15,7 @@ from ..inputs.blending import BlendMode
 from ..inputs.fitted import fit_clip
 from ..media.files import check_target
 from ..pipeline import SamplingOptions, VaceModel
-from ..pipeline.kept_windows import KeptWindows
+from ..pipeline.kept_windows import PLAN_FILE, KeptWindows
 from ..pipeline.long import redo as make_again
 from ..pipeline.long import stream
 from ..pipeline.parts import PlanPictures, window_unit
@@ -85,6 +85,17 @@ def windows_of(request: Request) -> Plan | None:
         spans=() if wanted.prompts is None else _spans(wanted.prompts, request),
         loop=wanted.loop,
     )
+
+
+def plan_of(job: KeptJob, plan: Plan | None, wanted: Wanted) -> Plan | None:
+    """The plan that counts of a job that is done again: in its folder, where prompts and seeds may have been changed.
+
+    Raises:
+        InputError: it has other windows, or is damaged.
+    """
+    if plan is None or job.folder is None or not (job.folder.path / PLAN_FILE).is_file():
+        return plan
+    return KeptWindows(job.folder, plan, together=not _joining(wanted).streams).plan
 
 
 def window_rows(plan: Plan | None, wanted: Wanted) -> list[tuple[str, str]]:

@@ -33,7 +33,16 @@ from .console import Bars, print_table, result, say
 from .files import Files, names_no_file
 from .given import check_not_given, files_read
 from .jobs import KeptJob, confirm, is_there, kept_job
-from .long import check_conditions, check_redo, generate_windows, kept_windows, one_pass, window_rows, windows_of
+from .long import (
+    check_conditions,
+    check_redo,
+    generate_windows,
+    kept_windows,
+    one_pass,
+    plan_of,
+    window_rows,
+    windows_of,
+)
 from .models import check_lora, device_of, options_of, profile_of, read_sizes, ready
 from .options import BlendName, Sheet
 from .planning import Planned, files_of, planned
@@ -56,7 +65,7 @@ def run(task: str, ask: Callable[[], Request], run: FullRun, context: Context) -
         for target in (output, run.preview) if leads else ():
             if target is not None:
                 check_not_given(context, target)
-        plan = windows_of(request)
+        plan = plan_of(job, windows_of(request), request.wanted)
         check_redo(job.redo, plan)
         once = one_pass(request, plan)
         _show(task, request, once)

@@ -119,7 +119,9 @@ class FilmEncoder:
 
 def _pixels_shaped(layout: Layout, tick: Fraction) -> Graph:
     """A filter whose frames state the shape of their pixels."""
-    graph = pyav().filter.Graph()
+    from av.filter import Graph
+
+    graph = Graph()
     size = {"width": layout.width, "height": layout.height}
     source = graph.add_buffer(**size, format=pyav().VideoFormat(layout.pix_fmt), time_base=tick)
     shaped = graph.add("setsar", f"{layout.aspect.numerator}/{layout.aspect.denominator}")

@@ -140,8 +140,8 @@ def planes_of(picture: Tensor, name: str, source: Footage) -> Planes:
     colour = source.colour
     opaque = name.replace("yuva", "yuv").replace("gbrap", "gbrp")
     depth = int(opaque.partition("p")[2].removesuffix("le") or 8)
-    # FFmpeg would put chroma in the middle.
-    if depth > 8 or opaque.startswith("gbr") or source.chroma == "left":
+    beside = source.chroma == "left" and opaque.startswith(("yuv420p", "yuv422p"))  # where FFmpeg would not put it
+    if depth > 8 or opaque.startswith("gbr") or beside:
         numbers = picture if picture.is_floating_point() else picture.float() / 255
         return numbers_to_planes(numbers, colour, depth, opaque)
     frame = pyav().VideoFrame.from_ndarray(picture.numpy(), format="rgb24")
