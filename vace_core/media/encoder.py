@@ -122,8 +122,8 @@ def _pixels_shaped(layout: Layout, tick: Fraction) -> Graph:
     from av.filter import Graph
 
     graph = Graph()
-    size = {"width": layout.width, "height": layout.height}
-    source = graph.add_buffer(**size, format=pyav().VideoFormat(layout.pix_fmt), time_base=tick)
+    pictures = pyav().VideoFormat(layout.pix_fmt)
+    source = graph.add_buffer(width=layout.width, height=layout.height, format=pictures, time_base=tick)
     shaped = graph.add("setsar", f"{layout.aspect.numerator}/{layout.aspect.denominator}")
     source.link_to(shaped)
     shaped.link_to(graph.add("buffersink"))
