@@ -87,6 +87,22 @@ class TestExtension:
             track = file.streams.audio[0]
             assert abs(float(track.start_time * track.time_base) - 12 / 25) < 0.05
 
+    def test_sound_that_is_not_in_the_result_is_named(self, tmp_path):
+        names = tmp_path / "a.mp4", tmp_path / "b.mp4"
+        a, b = (encode_sound(name, 1.0, 0.0, codec="aac", video_start=0) for name in names)
+        quiet = encode(tmp_path / "quiet.mp4", noise(22, 32, 32, 3), fps=25)
+        said = "The sound of b.mp4 is not in the result, which {}. Add it with an editor."
+        for clips, heard in (
+            ((a, b), "has that of a.mp4 alone"),
+            ((quiet, b), "is silent as quiet.mp4"),
+            ((a, quiet, b), "has that of a.mp4 alone"),
+        ):
+            request = tasks.join(*clips[:2], list(clips[2:]) or None, keep=5, wanted=SHORT)
+            assert list(request.cautions) == [said.format(heard)]
+        for clips in ((a, quiet), (a, None)):
+            assert not tasks.extend(clips[0], last=clips[1], keep=5, wanted=SHORT).cautions
+        assert not tasks.join(a, b, only=True, wanted=SHORT).cautions
+
     def test_two_films_are_joined(self, clip, tmp_path):
         other = encode(tmp_path / "other.mp4", noise(22, HEIGHT, WIDTH, 3), fps=25)
         film = written(tasks.join(clip, other, keep=5, wanted=SHORT), tmp_path / "out.mkv")

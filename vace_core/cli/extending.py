@@ -79,6 +79,20 @@ class Ends:
         )
 
 
+def silent(films: Sequence[Footage | None], heard: Footage | None) -> list[str]:
+    """Warns of the films whose sound is not in the result, which has that of one alone.
+
+    Args:
+        films: Those of which frames are in the result.
+        heard: The one whose sound is; None = no sound is.
+    """
+    lost = [film.path.name for film in films if film is not None and film.sound and film is not heard]
+    if not lost or heard is None:
+        return []
+    has = f"has that of {heard.path.name} alone" if heard.sound else f"is silent as {heard.path.name}"
+    return [f"The sound of {' and '.join(lost)} is not in the result, which {has}. Add it with an editor."]
+
+
 def read_ends(first: Path | None, last: Path | None, keep: int | None, wanted: Wanted, back: PutBack) -> Ends:
     """The clips of an extension; of a film only what the model is shown is decoded.
 

@@ -22,7 +22,7 @@ from ..tasks import anything
 from ..vcu import VideoConditionUnit
 from .clip_requests import bordered, derived, edited, of_clip, ready_made, seen, with_references
 from .editing import Work, work_on
-from .extending import chain_of, read_chain, read_ends
+from .extending import chain_of, read_chain, read_ends, silent
 from .film import rest_of
 from .inputs import (
     notes_of,
@@ -126,7 +126,8 @@ def extend(
     def parts(begin: int, end: int) -> VideoConditionUnit:
         return placed(tasks.text(num_frames=end - begin, height=size[0], width=size[1], fps=fps), begin, kept)
 
-    request = replace(request_of(whole, parts, count, wanted), notes=around.notes())
+    unheard = [] if only else silent(around.films, around.main or around.films[0])
+    request = replace(request_of(whole, parts, count, wanted), notes=around.notes(), cautions=unheard)
     if (extension := around.extension(count, fps, only=only)) is not None:
         film = extension.film
         return replace(request, edit=extension, sound=film.path if film.sound and not only else None)
@@ -170,7 +171,8 @@ def join(
     plan = Plan(num_frames=vcu.num_frames, fps=fps, group=grid.frames, shortest=grid.shortest[0], windows=windows)
     chain, notes = chain_of(links, count, fps), [note for link in links for note in link.notes()]
     sound = chain.film.path if chain.film.sound else None
-    return replace(_whole(vcu, wanted, notes), plan=plan, edit=chain, sound=sound)
+    unheard = silent([clip.film for clip in chain.clips], chain.film)
+    return replace(_whole(vcu, wanted, notes), plan=plan, edit=chain, sound=sound, cautions=unheard)
 
 
 def keyframes(
