@@ -112,6 +112,9 @@ def test_a_plan_from_a_file_with_an_end_frame_and_a_reference(model, tmp_path):
     assert done.exit_code == 0, done.output
     last = read_video(output).frames[-1]
     assert torch.equal(last, read_image(end)[0])
+    kept = json.loads((tmp_path / "out.mkv.vace-job" / "job.json").read_text())["files"]
+    assert str(end) in kept  # a job goes on with the images that it was begun with
+    assert refused(vace(*words, "--preview", end).exception) == f"target-is-given: path={end}"
     assert refused(vace(*words, "--windows", 9).exception) == "plan-and-options: options=--windows"
     words = ("text", "--length", 25, "--plan", plan, *QUICK, "-m", model)
     assert refused(vace(*words).exception).startswith("plan-of-another")

@@ -12,6 +12,7 @@ from typer import Context
 from ..errors import InputError
 from ..files.checkpoint import open_checkpoint
 from ..media.ranges import named_frame
+from ..sampling.plan_text import read_plan
 from .files import Files
 from .options import Run, Wanted
 
@@ -24,7 +25,19 @@ def files_given(context: Context) -> set[Path]:
         if name not in not_given:
             values = cast("list[Any]", value) if isinstance(value, (list, tuple)) else [value]
             texts += [str(one) for one in values if isinstance(one, (str, Path))]
-    return {path for path in map(_named, texts) if path is not None}
+    found = {path for path in map(_named, texts) if path is not None}
+    if isinstance(plan := context.params.get("plan"), Path):
+        with suppress(InputError, OSError, ValueError):  # said where it is used
+            found |= {path for path in (beside(plan, name) for name in read_plan(plan).pictures) if path.is_file()}
+    return found
+
+
+def beside(plan: Path, name: str) -> Path:
+    """An image that a plan names: where it is called from, or else beside the plan."""
+    with suppress(OSError, ValueError):  # of a name that no file can have
+        if Path(name).exists():
+            return Path(name)
+    return plan.parent / name
 
 
 def files_read(context: Context, files: Files) -> list[Path]:

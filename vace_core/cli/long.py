@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from torch import Tensor
@@ -25,6 +26,7 @@ from ..sampling.plan_text import read_plan, spans_from_text
 from ..sampling.planning import Span, plan_windows, usual_overlap
 from ..sampling.windows import Plan
 from .console import Bars
+from .given import beside
 from .inputs import read_references, read_still, target_of
 from .jobs import KeptJob, Redo
 from .models import profile_of
@@ -276,13 +278,9 @@ def _joining(wanted: Wanted) -> Joining:
 def _pictures(plan: Plan, request: Request) -> PlanPictures:
     """The images that a plan names, from files beside it or where one is."""
     vcu, wanted = request.vcu, request.wanted
-    folder = Path() if wanted.plan is None else wanted.plan.parent
+    place = partial(beside, wanted.plan or Path("plan.json"))
     target = replace(target_of(wanted).still(), height=vcu.height, width=vcu.width)
     keyframes, references = dict[str, Tensor](), dict[str, Tensor]()
-
-    def place(name: str) -> Path:
-        return Path(name) if Path(name).exists() else folder / name
-
     for keyframe in plan.keyframes:
         keyframes[keyframe.picture] = fit_clip(read_still(place(keyframe.picture), wanted), target).frames
     for window in plan.windows:

@@ -157,6 +157,12 @@ class Plan:
         return tuple(pairwise([*starts, len(self)]))
 
     @property
+    def pictures(self) -> frozenset[str]:
+        """Names of all its images."""
+        named = (name for window in self.windows for name in window.references or ())
+        return frozenset(named) | {keyframe.picture for keyframe in self.keyframes}
+
+    @property
     def lengths(self) -> str:
         """The lengths of windows as a formula: "4n + 1"."""
         return f"{self.group}n + {self.shortest}"
