@@ -194,6 +194,28 @@ def test_pixels_that_are_not_square_stay_so_without_loss(tmp_path: Path, codec: 
         assert (open_footage(path).aspect, open_footage(path).count) == (Fraction(16, 11), 3)
 
 
+@pytest.mark.parametrize(
+    ("code", "fps", "kept"),
+    [("01:00:00:12", 24, True), ("10:59:59;29", 30000 / 1001, True), ("01:00:00:24", 24, False), ("1:00", 24, False),
+     ("01:00:00;12", 25, False), ("01:00:00:00", 8, False)],
+)  # fmt: skip
+def test_a_whole_film_keeps_its_timecode(tmp_path: Path, code: str, fps: float, kept: bool):
+    with av.open(str(tmp_path / "a.mkv"), "w") as container:
+        container.metadata["timecode"] = code
+        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
+        stream.width = stream.height = 32
+        for _ in range(5):
+            container.mux(stream.encode(av.VideoFrame(32, 32, "yuv420p")))
+        container.mux(stream.encode(None))
+    path = tmp_path / "a.mkv"
+    for name in ("b.mkv", "c.mp4", "d.mp4"):
+        write_edited(tmp_path / name, open_footage(path), [], lossless=name == "b.mkv")
+        path = tmp_path / name
+        assert (open_footage(path).timecode, open_footage(path).count) == (code if kept else None, 5)
+    write_edited(tmp_path / "part.mp4", open_footage(path), [], first=1)
+    assert open_footage(tmp_path / "part.mp4").timecode is None
+
+
 def test_lossy_results_change_little_where_nothing_was_edited(tmp_path: Path):
     source = open_footage(film(tmp_path / "a.mp4", "libx264", "yuv420p"))
     write_edited(tmp_path / "b.mp4", source, [edit(6)], crf=0)

@@ -66,6 +66,7 @@ def write_edited(
         lossless=lossless,
         sound=sound,
         sound_start=float(times[0, 0]),
+        timecode=None if first else source.timecode,
     )
 
 

@@ -79,7 +79,8 @@ class VideoReader(Footage):
             self.promised = stream.frames or int((container.duration or 0) / 1e6 * (stream.average_rate or 0))
             self.sound = bool(container.streams.audio)
             told = [stream.metadata, container.metadata, *(other.metadata for other in container.streams)]
-            self.timecode = next((one["timecode"] for one in told if "timecode" in one), None)
+            codes = (code for one in told for name, code in one.items() if name.lower() == "timecode")  # .mkv: TIMECODE
+            self.timecode = next(codes, None)
 
     @cached_property
     def index(self) -> FrameIndex:

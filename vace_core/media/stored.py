@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,7 @@ def write_planes(
     lossless: bool,
     sound: bool,
     sound_start: float,
+    timecode: str | None = None,
 ) -> None:
     """Writes frames in the format, matrix, pixel shape and rate of a film.
 
@@ -54,6 +56,7 @@ def write_planes(
         lossless: As `write_video`.
         sound: Whether the sound of the film is written.
         sound_start: Seconds of it that are left out, or below 0, for how long it comes later.
+        timecode: Of the first frame, which is stated where containers can count it; None = unknown.
 
     Raises:
         InputError: the film cannot be read, or the path cannot be written.
@@ -71,6 +74,8 @@ def write_planes(
     )
     audio = source.path if sound and source.sound else None
     with replacing(path, av.FFmpegError) as part, av.open(str(part), "w") as container:
+        if timecode is not None and _counts(timecode, round(source.fps)):
+            container.metadata["timecode"] = timecode
         encoder = FilmEncoder(container, layout, source.fps, times - times[0, 0])
         with sound_of(audio, container, sound_start, flac=lossless) as encoder.sound:
             for one in planes:
@@ -105,6 +110,14 @@ def _target_format(source: Footage, name: str, size: tuple[int, int], lossless: 
         return target
     sampling = "444" if size[0] % 2 or size[1] % 2 else "420"
     return f"yuv{sampling}p" + ("10le" if source.bits > 8 else "")
+
+
+def _counts(timecode: str, rate: int) -> bool:
+    """Whether FFmpeg takes a timecode; another one would be an error once all is made."""
+    code = re.fullmatch(r"\d\d:[0-5]\d:[0-5]\d([:;])(\d\d)", timecode)
+    if code is None or rate not in (24, 25, 30, 48, 50, 60) or (code[1] == ";" and rate % 30):
+        return False
+    return int(code[2]) < rate
 
 
 def _chroma(source: Footage, name: str, target: str) -> str:
