@@ -23,7 +23,9 @@ from vace_core.cli import app, tasks
 from vace_core.cli.options import ChannelName, CropName, EditPart, FitName, Part, Paths, References, Wanted
 from vace_core.inputs.put_back import Edit, put_back
 from vace_core.media.pictures import write_image
+from vace_core.media.planes import frame_of_planes
 from vace_core.media.reader import VideoReader
+from vace_core.media.tone import PQ
 from vace_core.media.video import from_uint8, read_video
 from vace_core.media.write import write_frames, write_video
 
@@ -421,3 +423,26 @@ def test_the_version_is_said():
     from vace_core import __version__
 
     assert vace("--version").stdout == f"{__version__}\n"
+
+
+def test_an_hdr_clip_is_refused_with_the_option_that_takes_it_and_so_is_a_control_of_it(tmp_path):
+    hdr, mask = tmp_path / "hdr.mp4", tmp_path / "mask.png"
+    with av.open(str(hdr), "w") as container:
+        stream = container.add_stream("libx264", rate=8)
+        stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p10le"
+        stream.codec_context.color_trc, stream.codec_context.colorspace = PQ, 9
+        planes = [np.full((side, side), 500, np.uint16) for side in (64, 32, 32)]
+        for _ in range(5):
+            container.mux(stream.encode(frame_of_planes(planes, "yuv420p10le")))
+        container.mux(stream.encode(None))
+    write_image(mask, torch.ones(1, 3, 1, 64, 64))
+
+    def vace(*words: object) -> Result:
+        return CliRunner().invoke(app, [*map(str, words), "--dry-run"])
+
+    words = ("inpaint", hdr, "--mask", mask)
+    plain = vace(*words)
+    assert (plain.exit_code, "--tone-map" in plain.stderr) == (3, True)
+    assert "--tone-map" not in vace("extend", hdr).stderr  # which has no such option
+    taken = vace(*words, "--tone-map", "--also", f"gray={hdr}")
+    assert taken.exit_code == 0, taken.output

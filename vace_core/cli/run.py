@@ -29,7 +29,7 @@ from ..sampling.phases import said_scales
 from ..sampling.progress import Progress
 from ..sampling.windows import Plan
 from ..vcu import VideoConditionUnit
-from .console import Bars, print_table, result, say
+from .console import Bars, hint, print_table, result, say
 from .files import Files, names_no_file
 from .given import check_not_given, files_read
 from .jobs import KeptJob, confirm, is_there, kept_job
@@ -55,7 +55,7 @@ from .writing import write_result
 def run(task: str, ask: Callable[[], Request], run: FullRun, context: Context) -> None:
     """Does what was asked for and says where the result is."""
     with together(device_of, run) as leads, kept_job(task, run, context) as job:
-        request = ask()
+        request = _asked(ask, context)
         options = run.sampled(options_of(request.wanted, run))
         frames = request.shape[0]
         if job.output and job.redo is None and is_there(job.output, frames):  # it was written, and not confirmed
@@ -111,7 +111,7 @@ def run(task: str, ask: Callable[[], Request], run: FullRun, context: Context) -
 
 def preview(task: str, ask: Callable[[], Request], sheet: Sheet, context: Context) -> None:
     """Writes the contact sheet alone; no model is opened."""
-    request = ask()
+    request = _asked(ask, context)
     output = sheet.output or _free(Path(f"{task}.png"))
     check_target(output, ".png")
     check_not_given(context, output)
@@ -120,6 +120,16 @@ def preview(task: str, ask: Callable[[], Request], sheet: Sheet, context: Contex
     print_table(window_rows(plan, request.wanted))
     request.write_sheet(output)
     result(str(output))
+
+
+def _asked(ask: Callable[[], Request], context: Context) -> Request:
+    """What was asked for; of an HDR clip it is said with which option it is taken."""
+    try:
+        return ask()
+    except InputError as error:
+        if error.code == "video-hdr" and context.params.get("tone_map") is False:
+            hint(error, "Or add --tone-map: it is then brought to standard dynamic range as it is read.")
+        raise
 
 
 def _made(

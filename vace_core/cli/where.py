@@ -20,6 +20,7 @@ from ..media.cropped import Cropped
 from ..media.footage import Footage
 from ..media.pictures import read_mask_levels
 from ..media.ranges import Cut
+from ..media.reader import VideoReader
 from ..media.scaled import Scaled
 from ..pipeline.parts import lengthened
 from ..sampling.conditions import Condition
@@ -235,7 +236,9 @@ def _control(path: Path, request: Request) -> Tensor:
     """A further control `(1, 3, T, H, W)`, fitted as the clip is where it has the frames of that."""
     vcu, wanted = request.vcu, request.wanted
     like = replace(wanted, width=vcu.width, height=vcu.height, length=vcu.shown_frames, fps=vcu.fps)
-    film, start = open_film(path, like), None
+    came = None if request.clip is None else request.clip[0].film
+    mapped = isinstance(came, VideoReader) and came.tone_mapped is not None
+    film, start = open_film(path, like, tone_map=mapped), None
     if request.clip is not None:
         given, fitted = request.clip
         count, shown = fitted.source.shape[0], request.stretches is None
@@ -264,7 +267,7 @@ def _control(path: Path, request: Request) -> Tensor:
             )
         if not same_rate and abs(film.seconds - given.film.seconds) <= 1 / min(film.fps, given.film.fps):
             start = str(given.seconds)  # of the whole clip, which it is as long as
-    part_of = Part(start=start)
+    part_of = Part(start=start, tone_map=mapped)
     return fit_clip(read_part(path, like, part_of).source, target_of(like, part_of)).frames
 
 
