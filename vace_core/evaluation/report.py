@@ -16,7 +16,7 @@ from . import vbench
 from .manifest import Item
 from .measures import Measured
 from .pictures import film, plots, scale_of, sheet, summary_of
-from .results import AVERAGE, PLAIN, Results
+from .results import ALL, AVERAGE, PLAIN, Results
 from .run import find_result
 
 NOT_MEASURED = "not measured"
@@ -107,7 +107,8 @@ def markdown(results: Results) -> str:
                 ]
                 rows.append((task, method, *texts))
     shown = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows) + "\n"
-    return f"{shown}\n{NOT_MEASURED.capitalize()}: {', '.join(results.missing)}.\n" if results.missing else shown
+    names = ", ".join(name + _of_some(results, name) for name in results.missing)
+    return f"{shown}\n{NOT_MEASURED.capitalize()}: {names}.\n" if names else shown
 
 
 def _columns(results: Results) -> list[str]:
@@ -174,8 +175,16 @@ def _explained(results: Results) -> str:
 def _missing(results: Results) -> str:
     if not results.missing:
         return ""
-    lines = "".join(f"<li>{escape(name)}: {escape(why)}</li>" for name, why in results.missing.items())
+    lines = "".join(
+        f"<li>{escape(name)}{_of_some(results, name)}: {escape(why)}</li>" for name, why in results.missing.items()
+    )
     return f"<p>{NOT_MEASURED.capitalize()}, and therefore no average:</p><ul>{lines}</ul>"
+
+
+def _of_some(results: Results, name: str) -> str:
+    """Of which methods an indicator is not measured, where an earlier run has it."""
+    without = [one for one in results.methods if results.summary(ALL, one, name) is None]
+    return f" of {escape(', '.join(without))}" if name in results.measures and without else ""
 
 
 def _differences(results: Results) -> str:

@@ -7,7 +7,7 @@ from importlib import metadata
 from pathlib import Path
 
 from ..errors import InputError, VaceError
-from ..media.pictures import read_image, read_mask
+from ..media.pictures import PICTURES, read_image, read_mask
 from ..media.video import from_uint8, read_video
 from .indicators import Shown
 from .manifest import VIDEOS, Item
@@ -69,11 +69,13 @@ def find_result(folder: Path, name: str) -> Path:
     Raises:
         InputError: there is none.
     """
-    for place in (folder / name, folder / name / OUT):
-        for ending in RESULTS:
-            path = place.with_name(place.name + ending)
-            if path.is_file() or (not ending and path.is_dir() and any(path.glob("*.png"))):
-                return path
+    # Folders of pictures last: the official command writes its references beside its out_video.mp4.
+    for ending in RESULTS:
+        for place in (folder / name, folder / name / OUT):
+            for spelt in (ending, ending.upper()):  # cameras write fox.MP4
+                path = place.with_name(place.name + spelt)
+                if path.is_file() or (not ending and path.is_dir() and _holds_pictures(path)):
+                    return path
     raise InputError(
         "result-missing",
         "There is no result {name} in {folder}. A video of that name is needed, such as {name}.mp4, or "
@@ -81,6 +83,10 @@ def find_result(folder: Path, name: str) -> Path:
         name=name,
         folder=folder,
     )
+
+
+def _holds_pictures(folder: Path) -> bool:
+    return any(file.suffix.lower() in PICTURES for file in folder.iterdir())
 
 
 def versions() -> dict[str, str]:
