@@ -11,7 +11,7 @@ from torch import Tensor
 from ..errors import VaceError
 from ..files.replacing import replacing
 from ..media.pictures import read_image
-from ..media.video import read_video
+from ..media.video import Clip, read_video
 from . import vbench
 from .manifest import Item
 from .measures import Measured
@@ -225,12 +225,14 @@ def _sample(item: Item, methods: Mapping[str, Path]) -> str:
     films: list[str] = []
     for name, path in given.items():
         clip = None if path is None else _clip(path)
-        if clip is not None and (name != "mask" or int(clip[0].min()) < WHITE):  # a mask of everything shows nothing
-            rows.append((name, clip[0]))
+        if clip is not None and (
+            name != "mask" or int(clip.frames.min()) < WHITE
+        ):  # a mask of everything shows nothing
+            rows.append((name, clip.frames))
     for method, folder in methods.items():
         if (clip := _clip(folder, item.name)) is not None:
-            rows.append((method, clip[0]))
-            shown = f'<video src="{film(*clip)}" controls loop muted></video>'
+            rows.append((method, clip.frames))
+            shown = f'<video src="{film(clip)}" controls loop muted></video>'
             films.append(f"<figure>{shown}<figcaption>{escape(method)}</figcaption></figure>")
     for number, path in enumerate(item.references):
         if (picture := _picture(path)) is not None:
@@ -242,13 +244,12 @@ def _sample(item: Item, methods: Mapping[str, Path]) -> str:
     return f"<section>{title}{pictures}<div class=films>{''.join(films)}</div></section>"
 
 
-def _clip(path: Path, result: str | None = None) -> tuple[Tensor, float] | None:
-    """A clip and its rate, or a method's result; None where it cannot be read, which stands among the problems."""
+def _clip(path: Path, result: str | None = None) -> Clip | None:
+    """A clip, or a method's result; None where it cannot be read, which stands among the problems."""
     try:
-        clip = read_video(path if result is None else find_result(path, result))
+        return read_video(path if result is None else find_result(path, result))
     except VaceError:
         return None
-    return clip.frames, clip.fps
 
 
 def _picture(path: Path) -> Tensor | None:
