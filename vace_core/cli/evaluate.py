@@ -89,10 +89,7 @@ def evaluate(
     now = found
     for path, one in zip(earlier or (), before, strict=True):
         if differ := now.unlike(one):
-            say(
-                f"! {path} was measured on other {' and '.join(differ)}: means beside these are of something else",
-                "yellow",
-            )
+            say(f"! {path} was measured on other {' and '.join(differ)}: compare the means with care", "yellow")
         found = found.with_earlier(one, path.name)
     write_results(output.with_suffix(".json"), found)
     write_report(output, found, items, folders, shown=show)
