@@ -527,6 +527,15 @@ def test_the_command_says_what_it_would_do_and_does_it(tmp_path):
     assert ran(raw, tmp_path / "out", *options, "--dry-run")["to do"] == 0
 
 
+def test_clips_that_are_made_below_the_raw_videos_are_none_of_them(tmp_path):
+    raw = write_raw(tmp_path / "raw", 1)
+    options = ["--shots", "whole", "--filter", "side=32", "--filter", "seconds=0.25", "--filter", "sharpness=off"]
+    ran(raw, raw / "out", *options, "--json")
+    assert (raw / "out" / "clips" / "film0-0001.mp4").exists()
+    again = ran(raw, raw / "out", *options, "--json")
+    assert (again["films"], again["clips"]) == (1, 1)
+
+
 def test_the_command_says_what_to_do_about_what_was_dropped(tmp_path):
     raw = write_raw(tmp_path / "raw", 2)
     for path in raw.glob("*.txt"):

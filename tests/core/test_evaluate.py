@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from refused import refused
 from torch.nn import functional
 from typer.testing import CliRunner
@@ -22,7 +23,7 @@ from vace_core.evaluation.manifest import Item, read_manifest, write_manifest
 from vace_core.evaluation.measures import How, through
 from vace_core.evaluation.report import markdown, page_of, table
 from vace_core.evaluation.results import AVERAGE, Results, Scored, read_results, write_results
-from vace_core.evaluation.run import evaluate, find_result
+from vace_core.evaluation.run import evaluate, find_result, read_reference
 from vace_core.inputs import controls
 from vace_core.media.pictures import write_image
 from vace_core.media.write import write_video
@@ -173,6 +174,22 @@ def test_identity_needs_an_embedder_and_is_one_for_the_same_pictures(bench):
     assert one.values["identity"] == pytest.approx(1, abs=1e-4)
     assert one.values["subject consistency"] == pytest.approx(1, abs=1e-5)
     assert "identity" not in evaluate([item], {"still": bench / "still"}, BARE).scored[0].values
+
+
+def test_a_reference_that_is_transparent_is_measured_and_shown_on_white(tmp_path):
+    cut_out = np.full((8, 12, 4), (200, 30, 60, 255), np.uint8)
+    cut_out[:, 6:, 3] = 0
+    Image.fromarray(cut_out).save(tmp_path / "cut.png")
+    picture = read_reference(tmp_path / "cut.png")
+    assert picture[0, 0].tolist() == [200, 30, 60]
+    assert picture[:, 6:].min() == 255
+    saved(tmp_path / "one" / "s.mkv", scene())
+    seen: list[torch.Tensor] = []
+    embed = lambda pictures: seen.append(pictures) or pictures.flatten(1)[:, :4]  # noqa: E731
+    how = How(indicators=Indicators(measured={}, embed=embed))
+    evaluate([Item(name="s", references=(tmp_path / "cut.png",))], {"one": tmp_path / "one"}, how)
+    white = vbench.dino_images(torch.full((1, 8, 12, 3), 255, dtype=torch.uint8))
+    assert any(torch.allclose(one[..., -1], white[..., -1]) for one in seen)
 
 
 def test_what_is_wrong_is_named_and_the_rest_goes_on(bench):

@@ -10,14 +10,13 @@ from torch import Tensor
 
 from ..errors import VaceError
 from ..files.replacing import replacing
-from ..media.pictures import read_image
 from ..media.video import Clip, read_video
 from . import vbench
 from .manifest import Item
 from .measures import Measured
 from .pictures import film, plots, scale_of, sheet, summary_of
 from .results import ALL, AVERAGE, PLAIN, Results
-from .run import find_result
+from .run import find_result, read_reference
 
 NOT_MEASURED = "not measured"
 NOTHING = "–"
@@ -254,7 +253,7 @@ def _clip(path: Path, result: str | None = None) -> Clip | None:
 
 def _picture(path: Path) -> Tensor | None:
     try:
-        return read_image(path)[0][None]
+        return read_reference(path)[None]
     except VaceError:
         return None
 

@@ -6,9 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
+from torch import Tensor
+
 from ..errors import InputError, VaceError
+from ..inputs.references import on_white
 from ..media.pictures import PICTURES, read_image, read_mask
-from ..media.video import from_uint8, read_video
+from ..media.video import from_uint8, read_video, to_uint8
 from .indicators import Shown
 from .manifest import VIDEOS, Item
 from .measures import Given, How, Made, Measured, measure
@@ -85,6 +88,18 @@ def find_result(folder: Path, name: str) -> Path:
     )
 
 
+def read_reference(path: Path) -> Tensor:
+    """A reference image `(H, W, 3)` uint8 as the model is shown it: on white where it is transparent.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    picture, alpha = read_image(path)
+    if alpha is None:
+        return picture
+    return to_uint8(on_white(from_uint8(picture), alpha[None, None, None].float() / 255))[0]
+
+
 def _holds_pictures(folder: Path) -> bool:
     return any(file.suffix.lower() in PICTURES for file in folder.iterdir())
 
@@ -116,7 +131,7 @@ def _measured(item: Item, folder: Path, how: How) -> Measured:
         decoded=_decoded(folder, item.name),
         control=_given(control),
         control_kind=item.control_kind,
-        references=(lambda: [read_image(path)[0] for path in item.references]) if item.references else None,
+        references=(lambda: [read_reference(path) for path in item.references]) if item.references else None,
     )
     return measure(made, how)
 
