@@ -202,6 +202,10 @@ def test_a_clip_that_begins_slowly_is_joined_at_its_own_speed(later):
     reverse = replace(film, times=(edges[-1] - film.times).flip(0, 1))
     before, _ = fit_ends(reverse, None, Target(takes=GRID, length=11, fps=25.0))
     assert (before.begin, before.plan.num_frames) == (48, 5)
+    alone, _ = fit_ends(film, None, Target(takes=GRID, length=11))  # it decides the rate: its average
+    assert (alone.plan.num_frames, alone.fps) == (5, film.fps)
+    assert alone.begin == pytest.approx(50 - 5 / film.fps / later, abs=0.6)
+    assert 5 + len(alone.rest.indices) == pytest.approx(50, abs=1)
 
 
 def test_clips_of_two_sizes_are_refused_where_nothing_is_fitted():

@@ -281,8 +281,7 @@ def _fit_end(source: Source, target: Target, keep: int | None, share: int, *, at
     size = one.height, one.width
     fps = target.fps or source.fps
     # Of a rate that varies the average says nothing of a part, unless each frame goes where it is stored.
-    own = target.fps is None or target.whole or source.steady
-    same = count == 1 or (own and abs(fps / source.fps - 1) < SAME_RATE)
+    same = count == 1 or ((target.whole or source.steady) and abs(fps / source.fps - 1) < SAME_RATE)
     there = count if same else int(count / source.fps * fps)
     length = grid.nearest_lengths(min(there, keep or max(target.longest(*size) // share, 1)))[0]
     taken = length if same else _taken(source, length / fps, at_end=at_end)
@@ -294,6 +293,7 @@ def _fit_end(source: Source, target: Target, keep: int | None, share: int, *, at
         rest = replace(one, source_frames=count, indices=tuple(range(*left)), fps=source.fps) if taken < count else None
     else:
         plan = _on(source, _plan_end(part, length, grid, size), target)
+        plan = plan if same or target.fps else replace(plan, fps=fps)
         rest = rest_of(source, *left, plan, plan.fps if same else fps)
     notes = (_said_of_keep(source, keep, length, there, fps),) if keep and keep != length else ()
     return Fitted(taken=part, plan=plan, source=source, begin=begin, rest=rest, notes=notes)
