@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 import re
 from dataclasses import dataclass, replace
@@ -299,6 +300,20 @@ def test_a_variant_that_the_recipe_already_is_is_left_out_and_an_unknown_one_ref
     assert refused(error.value).startswith("variant-unknown: known=default, full")
 
 
+class Unusable(Tiny):
+    def draw(self, number: int) -> Example:
+        raise InputError("clip-too-small", "It is too small. A larger one is needed. Remove it.")
+
+
+@pytest.mark.parametrize("part", ["examples", "held_out"])
+def test_nothing_is_trained_where_no_clip_can_be_used(setting, tmp_path, part):
+    unusable = replace(setting, **{part: Unusable() if part == "examples" else {"inpaint": Unusable()}})
+    with pytest.raises(InputError) as error:
+        Ablation(tmp_path, unusable, RECIPE, VARIANTS).run(["default"], [0])
+    assert error.value.code == "data-empty"
+    assert "It is too small." in error.value.fields["faults"]
+
+
 def test_all_tasks_come_in_turn():
     each = EachTask(by_task={"inpaint": Tiny("inpaint"), "control": Tiny("control")})
     drawn = [each.draw(number) for number in range(4)]
@@ -389,6 +404,16 @@ def test_the_page_says_what_is_unfinished_and_judges_nothing_of_it(made_up):
     assert "`bell` with seed 0 (6 of 9 steps), `bell` with seed 1 (not run)" in page
     assert rows(page)["`bell`"][2:] == ["", "+0.0000", "", "unfinished"]
     assert "Each task after 6 steps" in page.split("## b.")[1]
+
+
+def test_a_task_that_no_held_out_clip_suits_is_said(made_up):
+    for path in made_up.glob("runs/*/validation/*.json"):
+        kept = {kind: {"inpaint": losses["inpaint"]} for kind, losses in json.loads(path.read_text()).items()}
+        write_json(path, kept)
+    page = page_of(Results(made_up), {})
+    assert "No held-out clip suits depth." in page
+    assert "| inpaint |" in page
+    assert "| depth |" not in page
 
 
 def test_without_results_the_page_has_no_number_of_any(tmp_path):

@@ -134,7 +134,8 @@ def test_shots_of_transnet_and_nothing_else_of_it_stays(cut_film):
 
 
 def test_long_shots_are_divided_evenly_and_lose_no_frame():
-    parts = pieces(Shot(5, 105), 30)
+    ends = torch.arange(1, 106, dtype=torch.float64) / 30
+    parts = pieces(Shot(5, 105), torch.stack([ends - 1 / 30, ends], 1), 1.0)
     assert [part.count for part in parts] == [25, 25, 25, 25]
     assert parts[0].begin == 5
     assert parts[-1].end == 105
@@ -298,6 +299,23 @@ def test_an_object_that_is_gone_too_soon_is_left_out(tmp_path):
     assert record["objects"] == []
     assert record["objects dropped"] == {"gone too soon": 1}
     assert not list(out.clips.glob("*.mask*"))
+
+
+def test_boxes_of_one_object_in_several_frames_are_one_object(tmp_path):
+    raw = write_raw(tmp_path / "raw", 1)
+    box = {"box": [0.2, 0.2, 0.6, 0.6], "label": "shape"}
+    apart = {"box": [0.65, 0.65, 0.95, 0.95], "label": "other"}
+    (raw / "film0.boxes.json").write_text(json.dumps([box, apart, box | {"time": 0.1}]))
+
+    def filled(frames: Tensor, boxes: list[Box]) -> Tensor:
+        masks = torch.zeros(len(boxes), *frames.shape[:3], dtype=torch.bool)
+        for mask, box in zip(masks, boxes, strict=True):
+            mask[:, box.top : box.bottom, box.left : box.right] = True
+        return masks
+
+    (record,) = made(raw, tmp_path / "out", tools=Tools(track=filled)).shots()
+    assert [(one["label"], one["frame"]) for one in record["objects"]] == [("shape", 0), ("other", 0)]
+    assert record["objects dropped"] == {"twice": 1}
 
 
 def test_a_reference_shows_the_object_and_is_no_copy():
@@ -471,13 +489,14 @@ def test_a_folder_goes_on_with_its_settings_only(tmp_path):
         '[{"box": [0, 0, 1]}]',
         '[{"box": [0.5, 0, 0.5, 1]}]',
         '[{"box": [0, 0, 1, 1], "colour": "red"}]',
+        '[{"box": [0, 0, 1, 1], "time": 9.1}]',
         "no",
     ],
 )
 def test_boxes_that_are_none_are_refused(tmp_path, text):
     (tmp_path / "fox.boxes.json").write_text(text)
     with pytest.raises(InputError) as error:
-        read_given(tmp_path / "fox.boxes.json")
+        read_given(tmp_path / "fox.boxes.json", 9.0)
     assert error.value.code == "boxes-wrong"
 
 
@@ -506,6 +525,15 @@ def test_the_command_says_what_it_would_do_and_does_it(tmp_path):
     assert (tmp_path / "out" / "clips" / "film0-0001.txt").read_text() == "from the table\n"
     assert json.loads((tmp_path / "out" / "summary.json").read_text()) == done
     assert ran(raw, tmp_path / "out", *options, "--dry-run")["to do"] == 0
+
+
+def test_clips_that_are_made_below_the_raw_videos_are_none_of_them(tmp_path):
+    raw = write_raw(tmp_path / "raw", 1)
+    options = ["--shots", "whole", "--filter", "side=32", "--filter", "seconds=0.25", "--filter", "sharpness=off"]
+    ran(raw, raw / "out", *options, "--json")
+    assert (raw / "out" / "clips" / "film0-0001.mp4").exists()
+    again = ran(raw, raw / "out", *options, "--json")
+    assert (again["films"], again["clips"]) == (1, 1)
 
 
 def test_the_command_says_what_to_do_about_what_was_dropped(tmp_path):

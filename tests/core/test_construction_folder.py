@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ import torch
 from refused import refused
 
 from vace_core.errors import InputError
+from vace_core.media.video import read_video
 from vace_core.media.write import write_video
 from vace_core.training.construction.build import Built, How, Tools, write
 from vace_core.training.construction.captions import read_captions
@@ -167,6 +169,23 @@ def test_a_film_becomes_pieces_of_equal_length(tmp_path):
     written = (tmp_path / "out" / "records" / "shots" / "a-0001.json").stat().st_mtime_ns
     make_clips(films, out, how, Tools(), retry=True)
     assert (tmp_path / "out" / "records" / "shots" / "a-0001.json").stat().st_mtime_ns == written
+
+
+def test_a_film_whose_rate_varies_is_measured_by_its_times(tmp_path):
+    edges = torch.tensor([0.0] + [0.2] * 5 + [0.05] * 10, dtype=torch.float64).cumsum(0)
+    frames = torch.randint(0, 255, (15, 32, 48, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    (tmp_path / "raw").mkdir()
+    write_video(tmp_path / "raw" / "a.mp4", frames, fps=10, times=torch.stack([edges[:-1], edges[1:]], 1))
+    (tmp_path / "raw" / "a.txt").write_text("noise")
+    out = OutputFolder(tmp_path / "out", SAID)
+    how = How(**(vars(HOW) | {"longest": 1.0, "limits": replace(LIMITS, seconds=0.75)}))
+    make_clips(films_in(tmp_path / "raw")[0], out, how, Tools(depth=lambda frames: frames.float().mean(3)))
+    first, second = out.shots()
+    assert [(one["begin"], one["end"], one["seconds"], one["dropped"]) for one in (first, second)] == [
+        (0, 4, 0.8, None), (4, 15, 0.7, "seconds")
+    ]  # fmt: skip
+    clip, depth = (read_video(out.clips / f"a-0001{name}.mp4") for name in ("", ".depth"))
+    assert clip.times[-1, 1] == depth.times[-1, 1] == pytest.approx(0.8)
 
 
 def test_a_shot_that_failed_is_tried_again_where_one_says_so(tmp_path):

@@ -36,7 +36,7 @@ def test_given_boxes_become_pixels(tmp_path):
     (tmp_path / "a.boxes.json").write_text(
         '[{"box": [0, 0.25, 0.5, 1], "label": "fox", "time": 1.5}, {"box": [0.1, 0, 1, 0.9]}]'
     )
-    one, other = read_given(tmp_path / "a.boxes.json")
+    one, other = read_given(tmp_path / "a.boxes.json", 9.0)
     assert astuple(one) == (0.0, 0.25, 0.5, 1.0, "fox", 1.5)
     assert astuple(other) == (0.1, 0.0, 1.0, 0.9, "", 0.0)
     assert one.at(3, 40, 60) == Found(box=Box(0, 10, 30, 40), label="fox", score=1.0, frame=3)
@@ -51,7 +51,7 @@ def test_given_boxes_become_pixels(tmp_path):
 def test_a_box_outside_the_frame_or_of_no_area_is_refused(tmp_path, wrong):
     (tmp_path / "a.boxes.json").write_text(json.dumps([wrong]))
     with pytest.raises(InputError):
-        read_given(tmp_path / "a.boxes.json")
+        read_given(tmp_path / "a.boxes.json", 9.0)
 
 
 def test_which_boxes_are_kept_at_the_limits():
@@ -127,9 +127,19 @@ def test_names_of_films(tmp_path):
 
 
 def test_pieces_are_of_nearly_equal_length():
-    assert pieces(Shot(0, 30), 30) == [Shot(0, 30)]
-    assert pieces(Shot(4, 35), 30) == [Shot(4, 20), Shot(20, 35)]
-    assert pieces(Shot(2, 5), 1) == [Shot(2, 3), Shot(3, 4), Shot(4, 5)]
+    times = torch.arange(40, dtype=torch.float64)[:, None] / 10 + torch.tensor([0, 0.1], dtype=torch.float64)
+    assert pieces(Shot(0, 30), times, 3.0) == [Shot(0, 30)]
+    assert pieces(Shot(4, 35), times, 3.0) == [Shot(4, 20), Shot(20, 35)]
+    for longest in (0.1, 0.01):
+        assert pieces(Shot(2, 5), times, longest) == [Shot(2, 3), Shot(3, 4), Shot(4, 5)]
+    assert pieces(Shot(0, 21), times, 1.09) == [Shot(0, 7), Shot(7, 14), Shot(14, 21)]  # two would be 10 and 11 frames
+
+
+def test_pieces_of_a_film_whose_rate_varies_last_equally_long():
+    edges = torch.tensor([0.2] * 10 + [0.05] * 20, dtype=torch.float64).cumsum(0)
+    times = torch.stack([torch.cat([torch.zeros(1), edges[:-1]]), edges], 1)
+    assert pieces(Shot(0, 30), times, 1.0) == [Shot(0, 5), Shot(5, 10), Shot(10, 30)]
+    assert [one.count for one in pieces(Shot(0, 30), times, 0.1)] == [1] * 10 + [4] * 5
 
 
 def test_limits_are_those_that_are_documented():

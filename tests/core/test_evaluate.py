@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from refused import refused
 from torch.nn import functional
 from typer.testing import CliRunner
@@ -22,7 +23,7 @@ from vace_core.evaluation.manifest import Item, read_manifest, write_manifest
 from vace_core.evaluation.measures import How, through
 from vace_core.evaluation.report import markdown, page_of, table
 from vace_core.evaluation.results import AVERAGE, Results, Scored, read_results, write_results
-from vace_core.evaluation.run import evaluate
+from vace_core.evaluation.run import evaluate, find_result, read_reference
 from vace_core.inputs import controls
 from vace_core.media.pictures import write_image
 from vace_core.media.write import write_video
@@ -175,6 +176,22 @@ def test_identity_needs_an_embedder_and_is_one_for_the_same_pictures(bench):
     assert "identity" not in evaluate([item], {"still": bench / "still"}, BARE).scored[0].values
 
 
+def test_a_reference_that_is_transparent_is_measured_and_shown_on_white(tmp_path):
+    cut_out = np.full((8, 12, 4), (200, 30, 60, 255), np.uint8)
+    cut_out[:, 6:, 3] = 0
+    Image.fromarray(cut_out).save(tmp_path / "cut.png")
+    picture = read_reference(tmp_path / "cut.png")
+    assert picture[0, 0].tolist() == [200, 30, 60]
+    assert picture[:, 6:].min() == 255
+    saved(tmp_path / "one" / "s.mkv", scene())
+    seen: list[torch.Tensor] = []
+    embed = lambda pictures: seen.append(pictures) or pictures.flatten(1)[:, :4]  # noqa: E731
+    how = How(indicators=Indicators(measured={}, embed=embed))
+    evaluate([Item(name="s", references=(tmp_path / "cut.png",))], {"one": tmp_path / "one"}, how)
+    white = vbench.dino_images(torch.full((1, 8, 12, 3), 255, dtype=torch.uint8))
+    assert any(torch.allclose(one[..., -1], white[..., -1]) for one in seen)
+
+
 def test_what_is_wrong_is_named_and_the_rest_goes_on(bench):
     saved(bench / "exact" / "s1.mkv", scene(1)[:, :, :5])  # of another length
     saved(bench / "bench" / "0_mask.mkv", picture(hole())[..., :32, :48])  # of another size
@@ -258,9 +275,10 @@ def test_results_survive_their_file_and_join_an_earlier_run(tmp_path):
     results = Results(scored=tuple(scored("a", 2)), missing={"x": "y"}, versions={"vace": "1"}, about={"made": "now"})
     write_results(tmp_path / "r.json", results)
     assert read_results(tmp_path / "r.json") == results
-    joined = Results(scored=tuple(scored("b", 2))).with_earlier(results)
+    joined = Results(scored=tuple(scored("b", 2))).with_earlier(results, "r.json")
     assert joined.methods == ("b", "a")
-    assert len(Results(scored=tuple(scored("a", 1))).with_earlier(results).scored) == 1
+    assert (joined.missing, joined.about) == ({"x": "y"}, {"with r.json": "made: now"})
+    assert len(Results(scored=tuple(scored("a", 1))).with_earlier(results, "r.json").scored) == 1
     (tmp_path / "bad.json").write_text("{}")
     with pytest.raises(InputError) as error:
         read_results(tmp_path / "bad.json")
@@ -283,6 +301,10 @@ def test_the_benchmark_is_read_in_both_its_forms(tmp_path):
     assert [item.task for item in read_manifest(flat.parent / "data")] == ["unknown"] * 2
     write_manifest(classes / "manifest.json", [depth, face])
     assert read_manifest(classes) == [depth, face]
+    with pytest.raises(InputError) as error:
+        write_manifest(tmp_path / "flat" / "m.json", [depth])
+    assert error.value.code == "manifest-elsewhere"
+    assert not (tmp_path / "flat" / "m.json").exists()
 
 
 @pytest.mark.parametrize(
@@ -341,6 +363,37 @@ def test_the_command_writes_a_page_that_holds_all_it_shows(bench):
     assert read_results(Path(json.loads(again.stdout)["results"])).methods == ("new", "exact", "off")
 
 
+def test_what_an_evaluation_reads_is_not_written_over(bench):
+    given, method = bench / "bench" / "manifest.json", f"exact={bench / 'exact'}"
+    kept = given.read_text()
+    for samples in (given, given.parent):
+        said = CliRunner().invoke(
+            app, ["evaluate", str(samples), "--method", method, "-o", str(given.with_suffix(".html"))]
+        )
+        assert said.exit_code == 3
+        assert "is one of the files that are read for it" in said.stderr
+        assert given.read_text() == kept
+
+
+def test_an_earlier_run_on_other_samples_is_told(bench):
+    earlier = Results(
+        scored=(Scored(method="a", sample="s0", task="inpainting", values={"aesthetic quality": 0.5}),),
+        about={"prompts": "original"},
+    )
+    write_results(bench / "a.json", earlier)
+    said = CliRunner().invoke(
+        app,
+        ["evaluate", str(bench / "bench"), "--method", f"exact={bench / 'exact'}", "-o", str(bench / "page.html"),
+         "--with", str(bench / "a.json"), "--show", "0"],
+    )  # fmt: skip
+    assert said.exit_code == 0
+    assert "a.json was measured on other samples:" in said.stderr.replace("\n", " ")
+    page = (bench / "page.html").read_text()
+    assert "<li>with a.json: prompts: original</li>" in page
+    assert "<li>aesthetic quality of exact: no weights" in page
+    assert "<li>dynamic degree: no weights" in page
+
+
 def test_an_evaluation_of_nothing_is_an_error(bench):
     (bench / "empty").mkdir()
     page = bench / "page.html"
@@ -369,6 +422,24 @@ def test_a_folder_of_clips_measures_itself(tmp_path):
         app, ["evaluate", str(tmp_path / "clips"), "--method", "x", "-o", str(tmp_path / "e.html")]
     )
     assert wrong.exit_code == 3
+
+
+def test_clips_are_found_by_any_ending_each_as_itself(tmp_path):
+    (saved(tmp_path / "one.mp4", scene(0))).rename(tmp_path / "one.MP4")
+    saved(tmp_path / "two.mp4", scene(1))
+    saved(tmp_path / "two.mkv", scene(2))
+    items = read_manifest(tmp_path)
+    assert [item.name for item in items] == ["one", "two.mkv", "two.mp4"]
+    assert [find_result(tmp_path, item.name).name for item in items] == ["one.MP4", "two.mkv", "two.mp4"]
+
+
+def test_a_result_is_the_video_and_not_the_references_that_lie_beside_it(tmp_path):
+    saved(tmp_path / "face" / "out_video.mp4", scene())
+    write_image(tmp_path / "face" / "src_ref_image_0.png", scene()[:, :, :1])
+    assert find_result(tmp_path, "face") == tmp_path / "face" / "out_video.mp4"
+    (tmp_path / "still").mkdir()
+    (tmp_path / "still" / "0001.jpg").write_bytes(b"")
+    assert find_result(tmp_path, "still") == tmp_path / "still"
 
 
 def test_weights_that_are_absent_are_named(tmp_path):

@@ -253,9 +253,11 @@ def test_results_of_another_version_are_refused(tmp_path):
 
 def test_an_earlier_run_gives_way_where_the_method_is_the_same():
     now = Results(scored=(scored("n", "z", "I2V", drift=0.0),), problems=(), about={"of": "now"}, missing={"x": "y"})
-    both = now.with_earlier(RESULTS)
+    both = now.with_earlier(RESULTS, "r")
     assert [(one.method, one.sample) for one in both.scored] == [("n", "z"), ("<m>", "a"), ("<m>", "b"), ("<m>", "c")]
-    assert (both.problems, both.about, both.missing) == ((), {"of": "now"}, {"x": "y"})
-    other = Results(scored=(scored("o", "z", "I2V", drift=0.0),)).with_earlier(RESULTS)
+    told = "; ".join(f"{name}: {text}" for name, text in RESULTS.about.items())
+    assert (both.problems, both.about) == ((), {"of": "now", "with r": told})
+    assert both.missing == {**RESULTS.missing, "x": "y"}
+    other = Results(scored=(scored("o", "z", "I2V", drift=0.0),)).with_earlier(RESULTS, "r")
     assert [one.sample for one in other.problems] == ["b", "c"]
     assert list(open_indicators(None).measured) == ["temporal flickering"]

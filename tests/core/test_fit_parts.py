@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -187,6 +188,24 @@ def test_each_frame_of_a_film_whose_rate_varies_is_taken_once():
     assert before.rest.indices + tuple(before.begin + n for n in before.plan.indices) == tuple(range(20))
     assert after.plan.indices + after.rest.indices == tuple(range(20))
     assert {one.fps for one in (before.plan, before.rest, after.plan, after.rest)} == {20 / 1.4}
+
+
+@pytest.mark.parametrize("later", [0.04, 0.025])  # the average is that of the other clip only with the second
+def test_a_clip_that_begins_slowly_is_joined_at_its_own_speed(later):
+    lasts = torch.tensor([0.1] * 10 + [later] * 40, dtype=torch.float64)
+    edges = torch.cat([torch.zeros(1), lasts.cumsum(0)])
+    film = source(50, fps=50 / float(edges[-1]), times=torch.stack([edges[:-1], edges[1:]], 1))
+    _, after = fit_ends(source(40, fps=25.0), film, Target(takes=GRID, length=17))
+    assert after.plan.num_frames == 5
+    assert after.plan.source_frames == 2  # 0.2 s of it for 0.2 s of the result
+    assert len(after.rest.indices) == round(25 * (float(edges[-1]) - 0.2))
+    reverse = replace(film, times=(edges[-1] - film.times).flip(0, 1))
+    before, _ = fit_ends(reverse, None, Target(takes=GRID, length=11, fps=25.0))
+    assert (before.begin, before.plan.num_frames) == (48, 5)
+    alone, _ = fit_ends(film, None, Target(takes=GRID, length=11))  # it decides the rate: its average
+    assert (alone.plan.num_frames, alone.fps) == (5, film.fps)
+    assert alone.begin == pytest.approx(50 - 5 / film.fps / later, abs=0.6)
+    assert 5 + len(alone.rest.indices) == pytest.approx(50, abs=1)
 
 
 def test_clips_of_two_sizes_are_refused_where_nothing_is_fitted():

@@ -99,6 +99,25 @@ def test_outputs_that_would_destroy_one_another_are_refused(tmp_path, base, adap
     assert [file.name for file in tmp_path.iterdir() if file.is_file()] == ["full.safetensors"]
 
 
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("base.gguf", "file-ending"), ("base", "file-ending"), ("none/base.safetensors", "folder-missing")],
+)
+def test_nothing_is_written_where_one_of_the_files_cannot_be(tmp_path, name, code):
+    full, base, adapter = (tmp_path / f"{name}.safetensors" for name in ("full", "base", "adapter"))
+    for path, weights in ((full, full_weights()), (base, base_weights()), (adapter, adapter_weights())):
+        save_file(weights, path)
+    for act in (
+        lambda: split_model(full, tmp_path / "out" / name, tmp_path / "out" / "a.safetensors"),
+        lambda: join_model(base, adapter, tmp_path / "out" / name),
+    ):
+        (tmp_path / "out").mkdir(exist_ok=True)
+        with pytest.raises(InputError) as error:
+            act()
+        assert error.value.code == code
+        assert not list((tmp_path / "out").iterdir())
+
+
 def test_shards_are_not_overwritten_by_their_own_halves(tmp_path):
     index = write_shards(tmp_path, full_weights())
     shard = tmp_path / "diffusion_pytorch_model-00001-of-00002.safetensors"

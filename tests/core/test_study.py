@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 from dataclasses import replace
@@ -16,6 +17,7 @@ from typer.testing import CliRunner
 from vace_core.cli import app
 from vace_core.errors import InputError
 from vace_core.evaluation.manifest import Item, read_manifest
+from vace_core.evaluation.pictures import film
 from vace_core.evaluation.study import (
     QUESTIONS,
     Entry,
@@ -25,6 +27,9 @@ from vace_core.evaluation.study import (
     scores_json,
     scores_table,
 )
+from vace_core.media.sources import open_footage
+from vace_core.media.stored import stored_format
+from vace_core.media.video import read_video
 from vace_core.media.write import write_video
 
 
@@ -73,6 +78,20 @@ def test_neither_the_page_nor_its_clips_tell_a_method(made):
     assert len({path.stat().st_mode for path in (folder / "out" / "study" / "clips").iterdir()}) == 1
 
 
+def test_clips_of_odd_sides_and_of_a_rate_that_varies_are_shown_by_every_browser_at_their_times(tmp_path):
+    edges = torch.tensor([0.0, 0.1, 0.2, 0.6, 0.7], dtype=torch.float64)
+    times = torch.stack([edges[:-1], edges[1:]], 1)
+    write_video(tmp_path / "s.mp4", torch.zeros(1, 3, 4, 17, 23), fps=4 / 0.7, times=times)
+    make_study(tmp_path / "out", [Item(name="s")], {"one": tmp_path})
+    (clip,) = (tmp_path / "out" / "study" / "clips").iterdir()
+    shown = open_footage(clip)
+    assert (shown.height, shown.width, stored_format(shown)) == (16, 22, "yuv420p")
+    assert torch.allclose(shown.times, times, atol=1e-3)
+    encoded = film(read_video(tmp_path / "s.mp4")).partition("base64,")[2]
+    (tmp_path / "page.mp4").write_bytes(base64.b64decode(encoded))
+    assert torch.allclose(open_footage(tmp_path / "page.mp4").times, times, atol=1e-3)
+
+
 def test_a_study_is_not_written_over(made):
     folder, methods, *_ = made
     with pytest.raises(InputError) as error:
@@ -92,6 +111,17 @@ def test_scores_are_means_over_raters_and_samples(made):
     assert (difference.value, prefer, other) == (2, 1, 0)
     assert opinions.compared("I2V", "ours", "theirs", QUESTIONS[1])[0].value == 0
     assert "ours - theirs" in scores_table(opinions)
+
+
+def test_of_two_files_of_one_rater_that_with_most_answers_counts(made):
+    folder = made[0]
+    whole, partial = rated(folder, "a", 5, 2), folder / "partial.json"
+    said = json.loads(whole.read_text())
+    partial.write_text(json.dumps(said | {"ratings": dict([*said["ratings"].items()][:1])}))
+    for files in ([partial, whole], [whole, partial]):
+        opinions = read_opinions(folder / "out" / "key.json", files)
+        assert not np.isnan(opinions.scores).any()
+        assert [one.sample for one in opinions.problems] == [files[1].name]
 
 
 def test_files_that_do_not_fit_are_named_and_the_others_count(made):

@@ -107,7 +107,7 @@ def data(
     }  # fmt: skip
     used = {name: str(path) for name, path in folders.items() if path is not None}
     settings = how.told() | used | ({"name_objects": True} if name_objects else {})
-    found, parts = films_in(raw)
+    found, parts = films_in(raw, out)
     ours = shard_of(found, *_shard(shard))
     said = read_captions(captions, raw, found)
     for fault in said.faults:

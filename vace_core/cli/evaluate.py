@@ -11,7 +11,7 @@ from typer import Argument, Option
 
 from ..errors import InputError
 from ..evaluation.indicators import open_indicators
-from ..evaluation.manifest import read_manifest, write_manifest
+from ..evaluation.manifest import FILE, read_manifest, write_manifest
 from ..evaluation.measures import How
 from ..evaluation.report import SHOWN, markdown, write_report
 from ..evaluation.results import Results, read_results, write_results
@@ -22,6 +22,7 @@ from ..protocols import VideoVae
 from ..starter.model import WEIGHTS, part_file
 from .console import Bars, errors_as_exit_codes, print_table, result, say
 from .files import STARTER_NAME
+from .given import check_not_among
 from .models import device_of
 from .options import Run
 
@@ -68,6 +69,7 @@ def evaluate(
         result(str(manifest))
         return
     check_target(output, ".html")
+    check_not_among([samples, samples / FILE, *(earlier or ())], output.with_suffix(".json"))
     before = [read_results(path) for path in earlier or ()]
     folders = methods_of(method or (), samples)
     place = device_of(Run(device=device))
@@ -84,8 +86,11 @@ def evaluate(
         }
         found = measure(items, folders, how, about=about, on_done=lambda done, total: bars.show("clips", done, total))
     _check_measured(found)
-    for one in before:
-        found = found.with_earlier(one)
+    now = found
+    for path, one in zip(earlier or (), before, strict=True):
+        if differ := now.unlike(one):
+            say(f"! {path} was measured on other {' and '.join(differ)}: compare the means with care", "yellow")
+        found = found.with_earlier(one, path.name)
     write_results(output.with_suffix(".json"), found)
     write_report(output, found, items, folders, shown=show)
     print_table([("measured", f"{len(found.scored)} results"), ("problems", str(len(found.problems)))])

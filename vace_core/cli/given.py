@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
@@ -56,7 +57,16 @@ def check_not_given(context: Context, target: Path) -> None:
     Raises:
         InputError: it is one.
     """
-    if any(_is_same(target, path) for path in files_given(context)):
+    check_not_among(files_given(context), target)
+
+
+def check_not_among(given: Iterable[Path], target: Path) -> None:
+    """Refuses to write over one of the files that a command reads.
+
+    Raises:
+        InputError: it is one.
+    """
+    if any(_is_same(target, path) for path in given):
         raise InputError(
             "target-is-given",
             "{path} was to be written, and is one of the files that are read for it. What was given stays as it is. "

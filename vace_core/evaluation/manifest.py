@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -119,7 +120,7 @@ def write_manifest(path: Path, items: list[Item]) -> None:
     """Writes a manifest, whole or not at all, to be completed by hand.
 
     Raises:
-        InputError: it cannot be written.
+        InputError: it cannot be written, or files of the samples are not in its folder, so that it could not be read.
     """
     folder = path.parent.resolve()
 
@@ -127,8 +128,15 @@ def write_manifest(path: Path, items: list[Item]) -> None:
         if isinstance(value, tuple):
             return [plain(one) for one in cast("tuple[object, ...]", value)]
         if isinstance(value, Path):
-            whole = value.resolve()
-            return (whole.relative_to(folder) if whole.is_relative_to(folder) else whole).as_posix()
+            if not value.resolve().is_relative_to(folder):
+                raise InputError(
+                    "manifest-elsewhere",
+                    "The manifest {path} would name {file}, which is not in its folder. A manifest lies in the folder "
+                    "of its samples or above it. Choose another place.",
+                    path=path,
+                    file=value,
+                )
+            return value.resolve().relative_to(folder).as_posix()
         return value
 
     always = ("prompt", "rewritten", "kind")  # so that one sees what to fill in
@@ -224,7 +232,10 @@ def _classes(folder: Path) -> list[Item]:
 
 
 def _clips(folder: Path) -> list[Item]:
-    return [Item(name=file.stem, task=CLIPS) for file in _films(folder)]
+    films = _films(folder)
+    stems = Counter(file.stem for file in films)
+    # fox.mp4 and fox.mov may lie side by side.
+    return [Item(name=file.stem if stems[file.stem] == 1 else file.name, task=CLIPS) for file in films]
 
 
 def _films(folder: Path) -> list[Path]:

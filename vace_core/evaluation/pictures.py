@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..errors import ModelError
+from ..media.video import Clip
 from ..media.write import write_video
 from . import vbench
 from .results import AVERAGE, Results
@@ -49,12 +50,12 @@ def drawn_sheet(rows: Sequence[tuple[str, Tensor]]) -> Image.Image:
     return image
 
 
-def film(frames: Tensor, fps: float) -> str:
-    """A clip `(T, H, W, 3)` uint8 as a small video that every browser shows, as a data address."""
-    small = _scaled(frames, LARGEST, even=True)
+def film(clip: Clip) -> str:
+    """A clip as a small video that every browser shows, as a data address."""
+    small = _scaled(clip.frames, LARGEST, even=True)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "clip.mp4"
-        write_video(path, small, fps=fps, crf=CRF)
+        write_video(path, small, fps=clip.fps, crf=CRF, times=clip.times)
         return data_address(path.read_bytes(), "video/mp4")
 
 

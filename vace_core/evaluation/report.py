@@ -10,14 +10,13 @@ from torch import Tensor
 
 from ..errors import VaceError
 from ..files.replacing import replacing
-from ..media.pictures import read_image
-from ..media.video import read_video
+from ..media.video import Clip, read_video
 from . import vbench
 from .manifest import Item
 from .measures import Measured
 from .pictures import film, plots, scale_of, sheet, summary_of
-from .results import AVERAGE, PLAIN, Results
-from .run import find_result
+from .results import ALL, AVERAGE, PLAIN, Results
+from .run import find_result, read_reference
 
 NOT_MEASURED = "not measured"
 NOTHING = "–"
@@ -107,7 +106,8 @@ def markdown(results: Results) -> str:
                 ]
                 rows.append((task, method, *texts))
     shown = "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows) + "\n"
-    return f"{shown}\n{NOT_MEASURED.capitalize()}: {', '.join(results.missing)}.\n" if results.missing else shown
+    names = ", ".join(name + _of_some(results, name) for name in results.missing)
+    return f"{shown}\n{NOT_MEASURED.capitalize()}: {names}.\n" if names else shown
 
 
 def _columns(results: Results) -> list[str]:
@@ -174,8 +174,16 @@ def _explained(results: Results) -> str:
 def _missing(results: Results) -> str:
     if not results.missing:
         return ""
-    lines = "".join(f"<li>{escape(name)}: {escape(why)}</li>" for name, why in results.missing.items())
+    lines = "".join(
+        f"<li>{escape(name)}{_of_some(results, name)}: {escape(why)}</li>" for name, why in results.missing.items()
+    )
     return f"<p>{NOT_MEASURED.capitalize()}, and therefore no average:</p><ul>{lines}</ul>"
+
+
+def _of_some(results: Results, name: str) -> str:
+    """Of which methods an indicator is not measured, where an earlier run has it."""
+    without = [one for one in results.methods if results.summary(ALL, one, name) is None]
+    return f" of {escape(', '.join(without))}" if name in results.measures and without else ""
 
 
 def _differences(results: Results) -> str:
@@ -216,12 +224,14 @@ def _sample(item: Item, methods: Mapping[str, Path]) -> str:
     films: list[str] = []
     for name, path in given.items():
         clip = None if path is None else _clip(path)
-        if clip is not None and (name != "mask" or int(clip[0].min()) < WHITE):  # a mask of everything shows nothing
-            rows.append((name, clip[0]))
+        if clip is not None and (
+            name != "mask" or int(clip.frames.min()) < WHITE
+        ):  # a mask of everything shows nothing
+            rows.append((name, clip.frames))
     for method, folder in methods.items():
         if (clip := _clip(folder, item.name)) is not None:
-            rows.append((method, clip[0]))
-            shown = f'<video src="{film(*clip)}" controls loop muted></video>'
+            rows.append((method, clip.frames))
+            shown = f'<video src="{film(clip)}" controls loop muted></video>'
             films.append(f"<figure>{shown}<figcaption>{escape(method)}</figcaption></figure>")
     for number, path in enumerate(item.references):
         if (picture := _picture(path)) is not None:
@@ -233,18 +243,17 @@ def _sample(item: Item, methods: Mapping[str, Path]) -> str:
     return f"<section>{title}{pictures}<div class=films>{''.join(films)}</div></section>"
 
 
-def _clip(path: Path, result: str | None = None) -> tuple[Tensor, float] | None:
-    """A clip and its rate, or a method's result; None where it cannot be read, which stands among the problems."""
+def _clip(path: Path, result: str | None = None) -> Clip | None:
+    """A clip, or a method's result; None where it cannot be read, which stands among the problems."""
     try:
-        clip = read_video(path if result is None else find_result(path, result))
+        return read_video(path if result is None else find_result(path, result))
     except VaceError:
         return None
-    return clip.frames, clip.fps
 
 
 def _picture(path: Path) -> Tensor | None:
     try:
-        return read_image(path)[0][None]
+        return read_reference(path)[None]
     except VaceError:
         return None
 

@@ -139,16 +139,28 @@ class Results:
         both = [name for name in ours if measure in ours[name] and measure in theirs.get(name, {})]
         return statistics.mean([ours[name][measure] - theirs[name][measure] for name in both])
 
-    def with_earlier(self, earlier: Results) -> Results:
-        """These results beside those of an earlier run, whose methods of the same name give way."""
+    def with_earlier(self, earlier: Results, called: str) -> Results:
+        """These results beside those of an earlier run, whose methods of the same name give way.
+
+        Args:
+            earlier: The earlier run.
+            called: What a report calls it.
+        """
         now = set(self.methods)
+        said = "; ".join(f"{name}: {text}" for name, text in earlier.about.items())
         return Results(
             scored=(*self.scored, *(one for one in earlier.scored if one.method not in now)),
             problems=(*self.problems, *(one for one in earlier.problems if one.method not in now)),
-            missing=self.missing,
+            missing={**earlier.missing, **self.missing},
             versions=self.versions,
-            about=self.about,
+            about={**self.about, f"with {called}": said},
         )
+
+    def unlike(self, other: Results) -> list[str]:
+        """In what two runs differ so that their means are not of the same: samples, prompts."""
+        ours, theirs = ({one.sample for one in (*run.scored, *run.problems)} for run in (self, other))
+        prompts = self.about.get("prompts") == other.about.get("prompts")
+        return [*(["samples"] if ours != theirs else []), *([] if prompts else ["prompts"])]
 
 
 def problem(method: str, sample: str, measure: str, error: VaceError) -> Problem:

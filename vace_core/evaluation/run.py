@@ -6,9 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
+from torch import Tensor
+
 from ..errors import InputError, VaceError
-from ..media.pictures import read_image, read_mask
-from ..media.video import from_uint8, read_video
+from ..inputs.references import on_white
+from ..media.pictures import PICTURES, read_image, read_mask
+from ..media.video import from_uint8, read_video, to_uint8
 from .indicators import Shown
 from .manifest import VIDEOS, Item
 from .measures import Given, How, Made, Measured, measure
@@ -69,11 +72,13 @@ def find_result(folder: Path, name: str) -> Path:
     Raises:
         InputError: there is none.
     """
-    for place in (folder / name, folder / name / OUT):
-        for ending in RESULTS:
-            path = place.with_name(place.name + ending)
-            if path.is_file() or (not ending and path.is_dir() and any(path.glob("*.png"))):
-                return path
+    # Folders of pictures last: the official command writes its references beside its out_video.mp4.
+    for ending in RESULTS:
+        for place in (folder / name, folder / name / OUT):
+            for spelt in (ending, ending.upper()):  # cameras write fox.MP4
+                path = place.with_name(place.name + spelt)
+                if path.is_file() or (not ending and path.is_dir() and _holds_pictures(path)):
+                    return path
     raise InputError(
         "result-missing",
         "There is no result {name} in {folder}. A video of that name is needed, such as {name}.mp4, or "
@@ -81,6 +86,22 @@ def find_result(folder: Path, name: str) -> Path:
         name=name,
         folder=folder,
     )
+
+
+def read_reference(path: Path) -> Tensor:
+    """A reference image `(H, W, 3)` uint8 as the model is shown it: on white where it is transparent.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    picture, alpha = read_image(path)
+    if alpha is None:
+        return picture
+    return to_uint8(on_white(from_uint8(picture), alpha[None, None, None].float() / 255))[0]
+
+
+def _holds_pictures(folder: Path) -> bool:
+    return any(file.suffix.lower() in PICTURES for file in folder.iterdir())
 
 
 def versions() -> dict[str, str]:
@@ -110,7 +131,7 @@ def _measured(item: Item, folder: Path, how: How) -> Measured:
         decoded=_decoded(folder, item.name),
         control=_given(control),
         control_kind=item.control_kind,
-        references=(lambda: [read_image(path)[0] for path in item.references]) if item.references else None,
+        references=(lambda: [read_reference(path) for path in item.references]) if item.references else None,
     )
     return measure(made, how)
 

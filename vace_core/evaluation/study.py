@@ -174,7 +174,8 @@ class Opinions:
 def read_opinions(key: Path, files: Sequence[Path]) -> Opinions:
     """What the files of the raters say, with the key of their study.
 
-    A file of another study, a damaged one, or a second one of the same rater is a problem, and the others count.
+    A file of another study or a damaged one is a problem, and the others count; of two of one rater the one with most
+    answers does.
 
     Raises:
         InputError: the key cannot be read, or no file can be used.
@@ -191,9 +192,12 @@ def read_opinions(key: Path, files: Sequence[Path]) -> Opinions:
     for path in files:
         try:
             rater, scores = _ratings(path, number, places)
-            if rater in found:
-                raise _unread(path, f"rater {shortened(rater)} has handed in another file")
-            found[rater] = scores
+            before = found.get(rater)
+            # Who stops saves a file with fewer answers than the one at the end.
+            if before is None or np.isnan(scores).sum() < np.isnan(before).sum():
+                found[rater] = scores
+            if before is not None:
+                raise _unread(path, f"rater {shortened(rater)} has handed in two, and the one with most answers counts")
         except VaceError as error:
             problems.append(problem("", path.name, "", error))
     if not found:
@@ -289,7 +293,9 @@ def _films(item: Item, methods: Mapping[str, Path]) -> tuple[dict[str, Path], li
 
 def _encoded(folder: Path, path: Path) -> str:
     clip, name = read_video(path), f"{secrets.token_hex(8)}.mp4"
-    write_video(folder / "study" / CLIPS / name, clip.frames, fps=clip.fps, crf=CRF)
+    height, width = (side - side % 2 for side in clip.frames.shape[1:3])  # of odd sides it would be 4:4:4
+    shown = clip.frames[:, : max(height, 1), : max(width, 1)]
+    write_video(folder / "study" / CLIPS / name, shown, fps=clip.fps, crf=CRF, times=clip.times)
     return name
 
 

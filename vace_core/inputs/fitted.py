@@ -113,6 +113,12 @@ class Source:
         times = None if self.times is None else self.times[begin:end] - self.times[begin, 0]
         return replace(self, frames=frames, times=times)
 
+    @property
+    def steady(self) -> bool:
+        """Whether all frames are shown equally long, to a hundredth."""
+        lasts = self.all_times().diff(dim=1)
+        return float(lasts.max() - lasts.min()) * self.fps < SAME_RATE
+
     def all_times(self) -> Tensor:
         """`times`, those of a constant rate too."""
         return fitting.frame_times(self.shape[0], self.fps, self.times)[0]
@@ -274,10 +280,11 @@ def _fit_end(source: Source, target: Target, keep: int | None, share: int, *, at
     one = plan_of(source.part(0, 1), target.still())
     size = one.height, one.width
     fps = target.fps or source.fps
-    same = count == 1 or abs(fps / source.fps - 1) < SAME_RATE
+    # Of a rate that varies the average says nothing of a part, unless each frame goes where it is stored.
+    same = count == 1 or ((target.whole or source.steady) and abs(fps / source.fps - 1) < SAME_RATE)
     there = count if same else int(count / source.fps * fps)
     length = grid.nearest_lengths(min(there, keep or max(target.longest(*size) // share, 1)))[0]
-    taken = length if same else min(max(round(length * source.fps / fps), 1), count)
+    taken = length if same else _taken(source, length / fps, at_end=at_end)
     begin = count - taken if at_end else 0
     part = source.part(begin, begin + taken)
     left = (0, begin) if at_end else (taken, count)
@@ -286,9 +293,17 @@ def _fit_end(source: Source, target: Target, keep: int | None, share: int, *, at
         rest = replace(one, source_frames=count, indices=tuple(range(*left)), fps=source.fps) if taken < count else None
     else:
         plan = _on(source, _plan_end(part, length, grid, size), target)
+        plan = plan if same or target.fps else replace(plan, fps=fps)
         rest = rest_of(source, *left, plan, plan.fps if same else fps)
     notes = (_said_of_keep(source, keep, length, there, fps),) if keep and keep != length else ()
     return Fitted(taken=part, plan=plan, source=source, begin=begin, rest=rest, notes=notes)
+
+
+def _taken(source: Source, seconds: float, *, at_end: bool) -> int:
+    """How many frames, at least 1, lie by more than half in so many seconds at the beginning or the end of a clip."""
+    times = source.all_times()
+    away = times[-1, 1] - times if at_end else times - times[0, 0]
+    return max(int((away.mean(1) < seconds).sum()), 1)
 
 
 def _plan_end(part: Source, length: int, grid: Grid, size: tuple[int, int]) -> FitPlan:
@@ -304,10 +319,8 @@ def _plan_end(part: Source, length: int, grid: Grid, size: tuple[int, int]) -> F
 
 
 def _said_of_keep(source: Source, keep: int, length: int, there: int, fps: float) -> str:
-    return (
-        f"{keep} frames of the {source.called} are to be kept, and it has {there} at {fps:g} fps: {length} are kept, "
-        "the most of a length that the model takes."
-    )
+    there_is = f"{keep} frames of the {source.called} are to be kept, and it has {there} at {fps:g} fps"
+    return f"{there_is}: {length} are kept, the most of a length that the model takes."
 
 
 def _plan_official(source: Source, target: Target, growth: float) -> FitPlan:

@@ -15,6 +15,7 @@ from ..files.gguf_format import GgufFile
 from ..files.safetensors_format import write
 from ..files.tensors import TensorFile
 from ..files.weights import MARKER
+from ..media.files import check_target
 from .detection import Found, identify
 from .inspect import CONTEXT_LAYERS_KEY, context_layers_of
 
@@ -30,12 +31,12 @@ def split_model(path: str | Path, base_out: Path, adapter_out: Path) -> None:
         adapter_out: The adapter, likewise. Its metadata say which blocks of the base it is for.
 
     Raises:
-        InputError: the two outputs are one file, or a file of the model itself.
+        InputError: the two outputs are one file, or a file of the model itself, or cannot be written.
         WeightsError: the model does not hold both.
         UnsupportedModelError: a GGUF file, whose blocks safetensors cannot hold.
     """
     found = _open(path, "vace", "a base together with its adapter")
-    outputs = {base_out.resolve(), adapter_out.resolve()}
+    outputs = {out.resolve() for out in (base_out, adapter_out)}
     if len(outputs) < 2 or outputs & {source.resolve() for source in found.weights.file.paths}:
         raise InputError(
             "split-onto-itself",
@@ -50,6 +51,8 @@ def split_model(path: str | Path, base_out: Path, adapter_out: Path) -> None:
     is_adapter = found.family.is_adapter_name
     adapter = {name: place for name, place in places.items() if is_adapter(name) or name == MARKER}
     base = {name: place for name, place in places.items() if not is_adapter(name)}
+    for out, parts in ((adapter_out, (adapter,)), (base_out, (base, others))):
+        check_target(out, ".safetensors", room=_bytes(*parts))
     metadata = dict(found.weights.file.metadata)
     _copy(adapter, adapter_out, metadata | {CONTEXT_LAYERS_KEY: json.dumps(layers)})
     metadata.pop(CONTEXT_LAYERS_KEY, None)
@@ -67,6 +70,7 @@ def join_model(base: str | Path, adapter: str | Path, out: Path) -> None:
         out: A .safetensors file; replaced if it exists.
 
     Raises:
+        InputError: the file cannot be written.
         AdapterMismatchError: the adapter was made for another base.
         WeightsError: one of the two is something else.
         UnsupportedModelError: a GGUF file, whose blocks safetensors cannot hold.
@@ -102,8 +106,9 @@ def join_model(base: str | Path, adapter: str | Path, out: Path) -> None:
     metadata = {**adapter_found.weights.file.metadata, **base_found.weights.file.metadata}
     if layers is not None:
         metadata[CONTEXT_LAYERS_KEY] = json.dumps(layers)
-    places = _places(base_found) | _places(adapter_found)
-    _copy(_beside(_others(base_found), places, base_found), out, metadata)
+    places, others = _places(base_found) | _places(adapter_found), _others(base_found)
+    check_target(out, ".safetensors", room=_bytes(places, others))
+    _copy(_beside(others, places, base_found), out, metadata)
 
 
 def _open(path: str | Path, kind: str, needed: str) -> Found:
@@ -124,6 +129,10 @@ def _open(path: str | Path, kind: str, needed: str) -> Found:
             path=file.path,
         )
     return found
+
+
+def _bytes(*parts: Places) -> int:
+    return sum(file.tensors[name].nbytes for places in parts for file, name in places.values())
 
 
 def _places(found: Found) -> Places:

@@ -144,6 +144,8 @@ def _question(told: Mapping[str, Any], results: Results, letter: str, drawn: lis
     if last is not None:
         parts.append(f"Each task after {last} steps, difference \u00b1 error over clips:\n")
         parts.append(_by_task(told, results, names, last))
+        unasked = [task for task in told["tasks"] if task not in results.tasks()]
+        parts += [f"No held-out clip suits {_listed(unasked)}.\n"] if unasked else []
     return "\n".join(parts)
 
 
@@ -164,7 +166,8 @@ def _overall(told: Mapping[str, Any], results: Results, names: list[str]) -> str
 def _by_task(told: Mapping[str, Any], results: Results, names: list[str], step: int) -> str:
     default = told["default"]
     rows: list[list[str]] = []
-    for task in told["tasks"]:
+    asked = results.tasks()
+    for task in (one for one in told["tasks"] if one in asked):
         found = [results.difference(name, default, step, many=True, task=task) for name in names]
         rows.append([task, _loss(results, default, step, task), *map(_shown, found)])
     return _table(["task", f"`{default}`, its loss", *(f"`{name}`" for name in names)], rows)

@@ -97,6 +97,10 @@ class Results:
         """Those of all runs that were begun or planned."""
         return sorted({seed for _, seed in self.runs} | set(self.plan.get("seeds", ())))
 
+    def tasks(self) -> set[str]:
+        """Those of which there is a loss: of some there may be no clip that suits them."""
+        return {task for run in self.runs.values() for losses in run.few.values() for task in losses}
+
     def of(self, variant: str) -> dict[int, Run]:
         """The runs of a variant by seed."""
         return {seed: run for (name, seed), run in sorted(self.runs.items()) if name == variant}

@@ -19,6 +19,7 @@ from ...loading.load import load_vae
 from ...protocols import VideoVae
 from ..data.cache import SHARD, Cache, Encoder, fill_cache
 from ..data.example import Examples
+from ..data.sources import no_clips
 from ..engine import accelerator
 from ..fit import fit
 from ..objective import Objective
@@ -145,6 +146,9 @@ class Ablation:
         unknown = self._cache("held-out", asked, left and left - (time.monotonic() - begun))
         if known is None or unknown is None:
             return False
+        for cache, part in ((known, "examples"), (unknown, "held-out")):
+            if not cache.items:
+                raise no_clips(self.folder / part, [reason for some in cache.skipped.values() for reason in some])
         prompts = {prompt for cache in (known, unknown) for item in cache.items for prompt in item.prompts}
         text = self.setting.text({*prompts, ""})
         processes = accelerator(cpu=self.setting.cpu)

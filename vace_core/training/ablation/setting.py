@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -18,6 +19,8 @@ from ..data.example import Example, Examples
 from ..data.sources import clips_in
 from ..recipe import Recipe
 from ..run import needed_buckets
+
+log = logging.getLogger("vace")
 
 PIECE = 1 << 24
 
@@ -94,7 +97,9 @@ def setting_of_clips(
     Raises:
         InputError: the clips or the recipe cannot be used.
     """
-    clips, _ = clips_in(data)
+    clips, faults = clips_in(data)
+    for fault in faults:
+        log.warning("left out: %s", fault)
     examples = ClipExamples(
         path=str(data),
         clips=clips,

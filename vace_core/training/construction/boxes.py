@@ -65,11 +65,15 @@ class Given:
         return Found(box=box, label=self.label, frame=frame)
 
 
-def read_given(path: Path) -> list[Given]:
+def read_given(path: Path, seconds: float) -> list[Given]:
     """The boxes of a file: `[{"box": [left, top, right, bottom], "label": "fox", "time": 0.0}]`.
 
+    Args:
+        path: The file.
+        seconds: How long its film is.
+
     Raises:
-        InputError: the file cannot be read, or holds something else.
+        InputError: the file cannot be read, or holds something else, such as a time after the end of the film.
     """
     try:
         with path.open("rb") as file:
@@ -78,7 +82,10 @@ def read_given(path: Path) -> list[Given]:
         raise _wrong(path, reason(error)) from error
     if not isinstance(said, list):
         raise _wrong(path, "it is no list")
-    return [_given(path, one) for one in cast("list[Any]", said)]
+    found = [_given(path, one) for one in cast("list[Any]", said)]
+    if late := [one.time for one in found if one.time > seconds]:
+        raise _wrong(path, f"a box is at {late[0]:g} s, and the film ends at {seconds:.3f} s")
+    return found
 
 
 def _given(path: Path, said: Any) -> Given:

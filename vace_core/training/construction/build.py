@@ -27,7 +27,7 @@ from .pose import Pose
 from .references import Changes, reference_of
 from .sheet import Seen, write_sheet
 from .shots import DETECTORS, Shot
-from .tracking import Track, present, tracked
+from .tracking import Track, mask_overlap, present, tracked
 
 BARS = ("cut", "drop", "keep")
 CAPTION = "caption"
@@ -149,7 +149,7 @@ def build(source: Source, shot: Shot, name: str, how: How, tools: Tools) -> Buil
         InputError: frames cannot be decoded or do not fit into memory.
     """
     film, limits = source.film, how.limits
-    seconds = shot.count / film.fps
+    seconds = round(float(film.times[shot.end - 1, 1] - film.times[shot.begin, 0]), 6)
     side = float(min(film.height, film.width))
     record: dict[str, Any] = {"seconds": round(seconds, 3), "begin": shot.begin, "end": shot.end}
     built = Built(record=record)
@@ -161,7 +161,7 @@ def build(source: Source, shot: Shot, name: str, how: How, tools: Tools) -> Buil
         return built
     inside = films.even(inside)
     built.frames = frames = films.cropped(frames, inside)
-    values = values_of(frames, film.fps, text=tools.text, aesthetic=tools.aesthetic)
+    values = values_of(frames, shot.count / seconds, text=tools.text, aesthetic=tools.aesthetic)
     if _dropped(built, judge(values, limits)):
         return built
     built.prompts = source.captions or ((tools.caption(frames),) if tools.caption else ())
@@ -195,11 +195,11 @@ def write(folder: Path, name: str, fps: float, times: Tensor | None, built: Buil
         return
     for number, mask in enumerate([] if built.masks is None else built.masks, start=1):
         shown = mask.to(torch.uint8).mul(255)[..., None].expand(-1, -1, -1, 3)
-        write_video(folder / f"{name}.mask-{number}.mp4", shown.contiguous(), fps=fps)
+        write_video(folder / f"{name}.mask-{number}.mp4", shown.contiguous(), fps=fps, times=times)
     for number, picture in enumerate(built.references, start=1):
         write_image(folder / f"{name}.reference-{number}.png", picture)
     for kind, control in built.controls.items():
-        write_video(folder / f"{name}.{kind}.mp4", control, fps=fps)
+        write_video(folder / f"{name}.{kind}.mp4", control, fps=fps, times=times)
     (folder / f"{name}.txt").write_text("\n".join(built.prompts) + "\n", encoding="utf-8")
     write_video(folder / f"{name}.mp4", built.frames, fps=fps, times=times)
 
@@ -252,9 +252,14 @@ def _objects(built: Built, found: Sequence[Found], rng: random.Random, how: How,
     stay, dropped = chosen(found, height, width, how.kept)
     masks = tracked(tools.track, built.frames, stay)
     shares = [present(mask, how.kept) for mask in masks]
-    kept = [place for place, share in enumerate(shares) if share >= how.kept.present]
-    if len(kept) < len(stay):
-        dropped["gone too soon"] = len(stay) - len(kept)
+    there = [place for place, share in enumerate(shares) if share >= how.kept.present]
+    kept: list[int] = []
+    for place in there:  # boxes of several frames may be of one object
+        if all(mask_overlap(masks[place], masks[other]) <= how.kept.overlap for other in kept):
+            kept.append(place)
+    for why, count in (("gone too soon", len(stay) - len(there)), ("twice", len(there) - len(kept))):
+        if count:
+            dropped[why] = dropped.get(why, 0) + count
     built.masks = masks[kept]
     built.record["objects"] = [_told(stay[place], shares[place]) for place in kept]
     built.record["objects dropped"] = dropped

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ...checks.room import check_room
 from ...errors import InputError
+from ...files.replacing import is_within
 from ...geometry import Box
 from ...inputs.masks import opencv
 from ...media.footage import Footage
@@ -33,9 +34,13 @@ class Film:
     path: Path
 
 
-def films_in(folder: Path) -> tuple[list[Film], int]:
+def films_in(folder: Path, made: Path | None = None) -> tuple[list[Film], int]:
     """The videos of a folder and its subfolders in the order of their names, and how many files that look like parts
     of a clip ("fox.mask.mp4") are left aside.
+
+    Args:
+        folder: What is looked through.
+        made: Where clips are made, which may lie in that folder; nothing in it is a raw video.
 
     Raises:
         InputError: there is no such folder, no video in it, or two videos would make clips of one name.
@@ -48,6 +53,7 @@ def films_in(folder: Path) -> tuple[list[Film], int]:
         )
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in VIDEOS and path.is_file())
     files = [path for path in files if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
+    files = [path for path in files if made is None or not is_within(path, made)]
     raw = [path for path in files if not PART.fullmatch(path.stem)]
     if not raw:
         raise InputError(

@@ -81,8 +81,7 @@ class _Film:
             log.warning("left out: %s", error)
             self._out.keep_film(self._film.name, told | {"fault": str(error), "faults": 1, "shots": 0, "clips": 0})
             return
-        most = max(int(self._how.longest * source.film.fps), 1)
-        parts = [part for shot in shots for part in pieces(shot, most)]
+        parts = [part for shot in shots for part in pieces(shot, source.film.times, self._how.longest)]
         for number, part in enumerate(parts, start=1):
             self._shot(source, part, f"{self._film.name}-{number:04}", retry)
         size = {"frames": source.film.count, "fps": round(source.film.fps, 4)}
@@ -95,7 +94,7 @@ class _Film:
         film = open_footage(path)
         film.checked(0, None)  # a file that was cut short is refused before anything is made of it
         beside = path.with_name(f"{path.stem}{GIVEN}")
-        given = read_given(beside) if beside.is_file() else []
+        given = read_given(beside, film.seconds) if beside.is_file() else []
         return Source(film=film, captions=self._captions.of(path), given=given)
 
     def _shot(self, source: Source, shot: Shot, name: str, retry: bool) -> None:
@@ -125,9 +124,9 @@ class _Film:
 
 
 def _times(film: Footage, shot: Shot) -> Tensor | None:
-    """When each frame is shown, where the rate varies."""
+    """When each frame is shown, where that is not at the rate of the film."""
     lasts = (film.times[:, 1] - film.times[:, 0])[shot.begin : shot.end]
-    if float(lasts.max() - lasts.min()) < 1e-3 / film.fps:
+    if float((lasts * film.fps - 1).abs().max()) < 1e-3:
         return None
     times = film.times[shot.begin : shot.end].clone()
     return times - times[0, 0].to(torch.float64)

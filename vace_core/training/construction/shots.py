@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ...errors import InputError
 from ...inputs.masks import opencv
@@ -58,11 +59,22 @@ def find_shots(film: Footage, detector: str = "adaptive") -> list[Shot]:
     return DETECTORS[detector](film)
 
 
-def pieces(shot: Shot, most: int) -> list[Shot]:
-    """A shot in as few parts of nearly equal length as have at most `most` frames (≥ 1) each."""
-    count = math.ceil(shot.count / most)
-    ends = [shot.begin + round(shot.count * part / count) for part in range(count + 1)]
-    return [Shot(begin, end) for begin, end in pairwise(ends)]
+def pieces(shot: Shot, times: Tensor, longest: float) -> list[Shot]:
+    """A shot in as few parts of nearly equal length as last at most `longest` seconds each, or one frame.
+
+    Args:
+        shot: What is divided.
+        times: `(T, 2)` start and end of each frame of the film in seconds.
+        longest: Seconds, > 0.
+    """
+    edges = torch.cat([times[shot.begin : shot.end, 0], times[shot.end - 1 : shot.end, 1]])
+    begin, end, most = float(edges[0]), float(edges[-1]), max(longest, float(edges.diff().max())) + 1e-6
+    middles, ends = (edges[:-1] + edges[1:]) / 2 - 1e-6, torch.tensor([0, shot.count])
+    count = 1
+    while float(edges[ends].diff().max()) > most:
+        count = max(count + 1, math.ceil((end - begin) / most))
+        ends = torch.searchsorted(middles, torch.linspace(begin, end, count + 1, dtype=torch.float64)).unique()
+    return [Shot(shot.begin + one, shot.begin + other) for one, other in pairwise(ends.tolist())]
 
 
 def _whole(film: Footage) -> list[Shot]:
