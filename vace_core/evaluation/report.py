@@ -224,10 +224,9 @@ def _sample(item: Item, methods: Mapping[str, Path]) -> str:
     films: list[str] = []
     for name, path in given.items():
         clip = None if path is None else _clip(path)
-        if clip is not None and (
-            name != "mask" or int(clip.frames.min()) < WHITE
-        ):  # a mask of everything shows nothing
-            rows.append((name, clip.frames))
+        if clip is None or (name == "mask" and int(clip.frames.min()) >= WHITE):  # a mask of everything shows nothing
+            continue
+        rows.append((name, clip.frames))
     for method, folder in methods.items():
         if (clip := _clip(folder, item.name)) is not None:
             rows.append((method, clip.frames))
