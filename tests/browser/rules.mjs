@@ -15,11 +15,12 @@ import { sorted } from "../../web/js/templates/sorted.mjs";
 import { boxAt } from "../../web/js/paths/motion.mjs";
 
 // The first of some nodes, into each of which the next one goes.
-function chained([type, ...others]) {
+function chained([kind, ...others]) {
+  const [type, isBypassed] = kind.split(" (");
   const from = others.length ? chained(others) : null;
   const widgets = from ? [] : [{ name: "file", value: "film.mp4" }];
   const inputs = from ? [{ name: "clip", type: "IMAGE,VIDEO", link: 1 }] : [];
-  return { type, inputs, widgets, getInputNode: () => from, getInputLink: () => ({ origin_slot: 0 }) };
+  return { type, mode: isBypassed ? 4 : 0, inputs, widgets, getInputNode: () => from, getInputLink: () => ({ origin_slot: 0 }) };
 }
 
 // The text after each of some deeds of a desk: [name of a method or setter, what it is given …].

@@ -110,6 +110,8 @@ TEXTS = [
     own(label="é", order=-3, colour=[1, 2, 3], smooth=True),
     own(keys=[]),
     own(speed=1),
+    own(toString="a name that every object of JavaScript has"),
+    with_key(constructor=1),
     own(order=1.5),
     own(order="1"),
     own(smooth="auto"),
@@ -153,7 +155,12 @@ def test_the_editor_draws_exactly_what_the_library_reads():
 
 @pytest.mark.parametrize(
     ("between", "changed"),
-    [([], False), (["GetVideoComponents", "Reroute"], False), (["ImageFromBatch", "GetVideoComponents"], True)],
+    [
+        ([], False),
+        (["GetVideoComponents", "Reroute"], False),
+        (["ImageFromBatch", "GetVideoComponents"], True),
+        (["ImageFromBatch (bypassed)"], False),
+    ],
 )
 def test_a_file_that_a_node_between_changes_is_told_apart(between, changed):
     ((clip,),) = ask({"ask": "linked", "kinds": [*between, "LoadVideo"]})
