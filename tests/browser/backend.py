@@ -238,9 +238,9 @@ class Backend:
         return web.FileResponse(self._frontend / "index.html")
 
     async def _queue(self, _request: web.Request) -> web.Response:
-        """Takes a job, which is never worked on: "1", "2" and so on."""
+        """Takes a job, which is never worked on: "job 1", "job 2" and so on."""
         self._jobs += 1
-        return web.json_response({"prompt_id": str(self._jobs), "number": self._jobs, "node_errors": {}})
+        return web.json_response({"prompt_id": f"job {self._jobs}", "number": self._jobs, "node_errors": {}})
 
     async def _set(self, request: web.Request) -> web.Response:
         value, name = await request.json(), request.match_info.get("name")

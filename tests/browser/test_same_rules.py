@@ -168,6 +168,14 @@ def test_a_file_that_a_node_between_changes_is_told_apart(between, changed):
     assert clip["file"] == "film.mp4"
 
 
+@pytest.mark.parametrize(
+    ("size", "changed"), [({"custom_width": 0, "custom_height": 0}, False), ({"custom_width": 512}, True)]
+)
+def test_a_loader_that_cuts_its_frames_to_a_size_changes_its_file(size, changed):
+    ((clip,),) = ask({"ask": "linked", "kinds": ["VHS_LoadVideo"], "widgets": size})
+    assert clip.get("changed", False) is changed
+
+
 @pytest.mark.parametrize(("skip", "every"), [(0, 1), (50, 1), (0, 2), (7, 3)])
 def test_a_film_stands_at_the_frame_that_a_loader_takes(skip, every):
     reference = {"file": "film.mp4"} | ({"skip": skip} if skip else {}) | ({"every": every} if every > 1 else {})

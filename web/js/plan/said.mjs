@@ -33,7 +33,7 @@ export function saidBy(node, run) {
     else if (fromRun(name)) values[name] = fromRun(name).values[name];
     else missing.add(name);
   }
-  const isSaved = Boolean(values.saved_plan?.trim());
+  const isSaved = String(values.saved_plan ?? "").trim() !== ""; // of what a hand may have put there
   const hasUnit = isLinkedAs(node, "vcu");
   const unit = hasUnit ? fromRun("vcu") : null;
   if (hasUnit || isSaved) for (const name of OF_CLIP) missing.delete(name);
