@@ -18,23 +18,23 @@ export function nodesOf(graph, id) {
 
 // Gives what shows the error in nodes that were made anew since: its workflow was left and came back, or was undone.
 export function listen({ app, api, isOurs }) {
-  let shown = [];
+  const shown = new Set();
   let last = null; // what the server said
   const show = () => {
-    const nodes = nodesOf(app.rootGraph ?? app.graph, last.node_id).filter((node) => !shown.includes(node));
+    const nodes = nodesOf(app.rootGraph ?? app.graph, last.node_id);
     if (!nodes.length || !isOurs(nodes.at(-1))) return;
-    shown.push(...nodes);
-    for (const node of nodes) showError(node, last.exception_message);
+    for (const node of nodes) {
+      shown.add(node);
+      showError(node, last.exception_message);
+    }
   };
   api.addEventListener("execution_start", () => {
     shown.forEach(hideError);
-    shown = [];
+    shown.clear();
     last = null;
   });
   api.addEventListener("execution_error", ({ detail }) => {
     last = detail;
-    shown.forEach(hideError);
-    shown = [];
     if (!isElsewhere(detail.prompt_id)) show();
   });
   return () => last && isHere(last.prompt_id) && show();
