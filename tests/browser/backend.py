@@ -106,6 +106,7 @@ NODES = {
     ),
     "LoadImage": _node("LoadImage", {"image": [["scene.png", "tall.png"], {"image_upload": True}]}, ["IMAGE", "MASK"]),
     "ImageScale": _node("ImageScale", {"image": ["IMAGE", {}]}, ["IMAGE"]),
+    "PrimitiveInt": _node("PrimitiveInt", {"value": _number(1)}, ["INT"]),
     "MakeText": _node("MakeText", {"text": ["STRING", {"default": ""}]}, ["STRING"]),
     "PreviewAny": _node("PreviewAny", {"source": ["*", {}]}, []),
 }
@@ -166,6 +167,7 @@ class Backend:
         """Serves `nodes` as the server's own, `packs` as web folders of node packs, `folders` beside all that."""
         self.settings: dict[str, object] = {}
         self._frontend = frontend
+        self._jobs = 0
         self._nodes = nodes
         self._packs = packs or {"vace": WEB}
         self._folders = folders or {}
@@ -222,6 +224,7 @@ class Backend:
         app.router.add_get("/ws", _socket)
         app.router.add_post("/api/vace/desk/{route}", _desk)
         app.router.add_post("/api/vace/plan/windows", _plan)
+        app.router.add_post("/api/prompt", self._queue)
         app.router.add_post("/api/settings/{name}", self._set)
         app.router.add_post("/api/settings", self._set)
         app.router.add_get("/", self._index)
@@ -233,6 +236,11 @@ class Backend:
 
     async def _index(self, _request: web.Request) -> web.FileResponse:
         return web.FileResponse(self._frontend / "index.html")
+
+    async def _queue(self, _request: web.Request) -> web.Response:
+        """Takes a job, which is never worked on: "job 1", "job 2" and so on."""
+        self._jobs += 1
+        return web.json_response({"prompt_id": f"job {self._jobs}", "number": self._jobs, "node_errors": {}})
 
     async def _set(self, request: web.Request) -> web.Response:
         value, name = await request.json(), request.match_info.get("name")

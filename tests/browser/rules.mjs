@@ -15,11 +15,13 @@ import { sorted } from "../../web/js/templates/sorted.mjs";
 import { boxAt } from "../../web/js/paths/motion.mjs";
 
 // The first of some nodes, into each of which the next one goes.
-function chained([type, ...others]) {
-  const from = others.length ? chained(others) : null;
-  const widgets = from ? [] : [{ name: "file", value: "film.mp4" }];
+function chained([kind, ...others], more = {}) {
+  const [type, isBypassed] = kind.split(" (");
+  const from = others.length ? chained(others, more) : null;
+  const own = Object.entries({ file: "film.mp4", video: "film.mp4", ...more }).map(([name, value]) => ({ name, value }));
+  const widgets = from ? [] : own;
   const inputs = from ? [{ name: "clip", type: "IMAGE,VIDEO", link: 1 }] : [];
-  return { type, inputs, widgets, getInputNode: () => from, getInputLink: () => ({ origin_slot: 0 }) };
+  return { type, mode: isBypassed ? 4 : 0, inputs, widgets, getInputNode: () => from, getInputLink: () => ({ origin_slot: 0 }) };
 }
 
 // The text after each of some deeds of a desk: [name of a method or setter, what it is given …].
@@ -93,7 +95,7 @@ const ANSWERS = {
       }),
     ),
   // What the routes are told of the clip behind some nodes, the last of which is a loader.
-  linked: ({ kinds }) => linkedClips(chained(["VaceDesk", ...kinds]), { apiURL: (path) => path }, "clip"),
+  linked: ({ kinds, widgets }) => linkedClips(chained(["VaceDesk", ...kinds], widgets), { apiURL: (path) => path }, "clip"),
   // The second of a file that is shown at each of some times of a clip, of which a loader leaves frames out.
   moments: ({ reference, info, times }) => {
     const clip = Object.assign(new Clip(), { reference, info });

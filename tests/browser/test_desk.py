@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 from typing import Any
 
 import pytest
 from browser.desk import NODES, desks, opened
+from PIL import Image
 
 pytest.importorskip("aiohttp")
 from browser.backend import DESK_FRAMES, REFUSED
@@ -191,6 +193,17 @@ def test_words_and_numbers_of_an_object_are_kept(studio, desk):
     assert (one["prompt"], one["grow"], one["strength"], one["action"]) == ("a red balloon", 12, 2, "generate")
 
 
+def test_saving_with_the_keys_takes_the_words_that_are_being_typed(studio, desk):
+    desk.drag((0.1, 0.2), (0.3, 0.6))
+    desk.element.locator(".vd-prompt").fill("a red balloon")
+    desk.element.locator(".vd-prompt").press("Control+s")
+    studio.settle()
+    asked = studio.complaints()
+    studio.press("Escape")
+    assert len(asked) == 1  # ComfyUI's, for the name of the file
+    assert desk.objects()[0]["prompt"] == "a red balloon"
+
+
 def test_saving_loading_copying_and_a_subgraph_lose_nothing(studio, desk):
     desk.drag((0.1, 0.2), (0.3, 0.6))
     studio.press("b")
@@ -272,6 +285,28 @@ def test_what_a_node_between_made_of_the_file_is_drawn_on_once_it_ran(studio):
     assert desk.element.locator(".vp-flag").inner_text() == "1 / 5"
     studio.page.evaluate(SET_FILE, "tall.png")
     desk.element.locator(".vp-backdrop img[src*='tall.png']").wait_for()
+
+
+def test_the_frame_that_is_shown_is_the_one_where_a_fast_drag_ended(studio):
+    """Of frames that come from the server the last that was asked for is shown; here each is as wide as its number."""
+
+    def answer(route: Any) -> None:
+        number, data = route.request.post_data_json["frame"], io.BytesIO()
+        Image.new("RGB", (200 + number, 100)).save(data, "PNG")
+        facts = {"X-Vace-Frames": "17", "X-Vace-Width": "200", "X-Vace-Height": "100", "X-Vace-Fps": "4"}
+        route.fulfill(body=data.getvalue(), content_type="image/png", headers=facts)
+
+    studio.page.route("**/vace/desk/frame", answer)
+    try:
+        (desk,) = opened(studio, ("VaceExampleClip", -340, 60), ("VaceDesk", 0, 60))
+        ruler = desk.element.locator(".vp-ruler .vp-track").bounding_box()
+        left, y = ruler["x"], ruler["y"] + 8
+        desk.drag_on_screen((left + 2, y), (left + 0.75 * ruler["width"], y))
+        assert desk.element.locator(".vp-flag").inner_text() == "13 / 17"
+        shown = "() => document.querySelector('.vace-desk .vp-backdrop img').naturalWidth === 212"
+        studio.page.wait_for_function(shown)
+    finally:
+        studio.page.unroute("**/vace/desk/frame")
 
 
 def test_a_file_that_comes_straight_in_stays_after_a_run(studio, desk):

@@ -85,5 +85,10 @@ def test_a_saved_plan_says_its_length_itself():
     assert (known["clip"], known["values"]["saved_plan"]) == (None, "{}")
 
 
+@pytest.mark.parametrize("value", [False, 5, [1]])
+def test_what_is_no_text_goes_to_the_server_which_says_so(value):
+    assert said(widgets={"saved_plan": value})["values"]["saved_plan"] == value
+
+
 def test_changes_that_come_from_another_node_are_not_dragged():
     assert said({"kind": "PrimitiveString", "widgets": {"value": "1: move +4"}}, changes=[0, 0])["isEditable"] is False

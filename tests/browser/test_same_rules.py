@@ -110,6 +110,8 @@ TEXTS = [
     own(label="é", order=-3, colour=[1, 2, 3], smooth=True),
     own(keys=[]),
     own(speed=1),
+    own(toString="a name that every object of JavaScript has"),
+    with_key(constructor=1),
     own(order=1.5),
     own(order="1"),
     own(smooth="auto"),
@@ -153,12 +155,25 @@ def test_the_editor_draws_exactly_what_the_library_reads():
 
 @pytest.mark.parametrize(
     ("between", "changed"),
-    [([], False), (["GetVideoComponents", "Reroute"], False), (["ImageFromBatch", "GetVideoComponents"], True)],
+    [
+        ([], False),
+        (["GetVideoComponents", "Reroute"], False),
+        (["ImageFromBatch", "GetVideoComponents"], True),
+        (["ImageFromBatch (bypassed)"], False),
+    ],
 )
 def test_a_file_that_a_node_between_changes_is_told_apart(between, changed):
     ((clip,),) = ask({"ask": "linked", "kinds": [*between, "LoadVideo"]})
     assert clip.get("changed", False) is changed
     assert clip["file"] == "film.mp4"
+
+
+@pytest.mark.parametrize(
+    ("size", "changed"), [({"custom_width": 0, "custom_height": 0}, False), ({"custom_width": 512}, True)]
+)
+def test_a_loader_that_cuts_its_frames_to_a_size_changes_its_file(size, changed):
+    ((clip,),) = ask({"ask": "linked", "kinds": ["VHS_LoadVideo"], "widgets": size})
+    assert clip.get("changed", False) is changed
 
 
 @pytest.mark.parametrize(("skip", "every"), [(0, 1), (50, 1), (0, 2), (7, 3)])

@@ -25,10 +25,13 @@ export class Asking {
     const { session } = this;
     const { time } = session.state;
     if (!inside.length) return session.show({ message: t("Click first what belongs to the object.") });
-    const target = session.object;
-    session.show({ points: { id: target?.id, time, inside, outside } });
+    const asked = session.object;
+    session.show({ points: { id: asked?.id, time, inside, outside } });
     const found = await this.ask("select", { time, inside, outside });
     if (!found?.strokes?.length) return found && session.show({ message: t("No outline was found there.") });
+    // What was done to it meanwhile stays.
+    const target = session.state.paths.find(({ id }) => id === asked?.id);
+    if (asked && !target) return undefined;
     const object = withSelection(target ?? session.newObject([]), found.strokes, time, session.aspect);
     if (target) session.replace(object);
     else session.add(object);

@@ -1,5 +1,6 @@
 // Connects the desk to a node: its hidden "desk" text, the clip that is linked, what its widgets say.
 
+import { heldBy } from "../held.mjs";
 import { attachEditor, widgetOf } from "../paths/attach.mjs";
 import { clipOf, isLinked, linkedClips, linkedPicture, viewUrl } from "../paths/picture.mjs";
 import { DeskEditor } from "./editor.mjs";
@@ -41,18 +42,17 @@ function isLinkedAtAll(node) {
   return (node.inputs ?? []).some(({ name }, slot) => name === "clip" && node.getInputNode(slot));
 }
 
-// A VIDEO has a rate of its own, and of a rate that is linked the widget does not know the value.
-function hasOtherRate(node) {
-  const typeOf = (slot) => (isLinked(node, slot) ? (node.getInputLink?.(slot)?.type ?? "") : null);
+// A VIDEO has a rate of its own.
+function isVideo(node) {
   return (node.inputs ?? []).some(
-    ({ name }, slot) => (name === "clip" && typeOf(slot) === "VIDEO") || (name === "fps" && typeOf(slot) !== null),
+    ({ name }, slot) => name === "clip" && isLinked(node, slot) && node.getInputLink?.(slot)?.type === "VIDEO",
   );
 }
 
 function settingsOf(node, api) {
-  const found = SETTINGS.map((name) => [name, widgetOf(node, name)?.value]);
+  const found = SETTINGS.map((name) => [name, heldBy(node, name).value]);
   const settings = Object.fromEntries(found.filter(([, value]) => value !== undefined));
-  if (hasOtherRate(node)) delete settings.fps;
+  if (isVideo(node)) delete settings.fps;
   const pictures = linkedClips(node, api, "pictures");
   const [control] = linkedClips(node, api, "control");
   const chosen = (node.inputs ?? []).findIndex(({ name }) => name === "model");

@@ -44,7 +44,7 @@ const SHAPE = { time: [isNumber(0, 1)], strokes: [Array.isArray] };
 const STROKE = { kind: [(value) => KINDS.includes(value)], width: [isNumber(0, FAR), 0], points: [Array.isArray] };
 const PATH = {
   smooth: [isSmooth, false],
-  ease: [(value) => value in EASES, "linear"],
+  ease: [(value) => Object.hasOwn(EASES, value), "linear"],
   keys: [(value) => Array.isArray(value) && value.length > 1],
 };
 
@@ -143,7 +143,7 @@ function rising(list, where) {
 // The fields of `entry` by a table of [check, default]; a default that is not given makes a field necessary.
 function fields(entry, known, where) {
   if (!isObject(entry)) refuse(`${where} is not an object`);
-  for (const name of Object.keys(entry)) if (!(name in known)) refuse(`${where} has the unknown field “${name}”`);
+  for (const name of Object.keys(entry)) if (!Object.hasOwn(known, name)) refuse(`${where} has the unknown field “${name}”`);
   const read = {};
   for (const [name, [fits, usual]] of Object.entries(known)) {
     const value = entry[name] ?? usual;

@@ -147,9 +147,9 @@ export class Inspector {
   }
 }
 
-// Keys of a field are its own, but Ctrl + Enter, which runs the graph with what was typed.
+// Keys of a field are its own, but Ctrl + Enter, which runs the graph with what was typed, and Ctrl + S, which saves it.
 function keepKey(event) {
-  if ((event.ctrlKey || event.metaKey) && event.key === "Enter") event.target.blur();
+  if ((event.ctrlKey || event.metaKey) && ["Enter", "s"].includes(event.key)) event.target.blur();
   else event.stopPropagation();
 }
 

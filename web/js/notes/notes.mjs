@@ -1,6 +1,7 @@
 // The sentences of a node, one a line, in a widget as high as they are.
 
 import { after } from "../after.mjs";
+import { isOfElsewhere } from "../jobs.mjs";
 
 const NAME = "vace_notes";
 const ERROR = "vace_error";
@@ -24,7 +25,7 @@ const CSS = `
 `;
 
 export function attachNotes(node) {
-  after(node, "onExecuted", (output) => showNotes(node, output?.text));
+  after(node, "onExecuted", (output) => showNotes(node, output));
   after(node, "onResize", () => fit(node, { grow: false }));
 }
 
@@ -47,9 +48,9 @@ export function hideError(node) {
   node.graph?.setDirtyCanvas(true, true);
 }
 
-// `text` as ComfyUI sends it: a text, or a list of one. None leaves the node as it is.
-export function showNotes(node, text) {
-  say(node, NAME, text);
+// The text of an `output` as ComfyUI sends it: a text, or a list of one. None leaves the node as it is.
+export function showNotes(node, output) {
+  if (!isOfElsewhere(output)) say(node, NAME, output?.text);
 }
 
 function say(node, name, text) {

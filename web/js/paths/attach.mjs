@@ -1,6 +1,8 @@
 // Connects an editor to a node: its hidden text, the sizes on its widgets, the picture that goes into it.
 
 import { after } from "../after.mjs";
+import { heldBy } from "../held.mjs";
+import { isOfElsewhere, seenBy, watch } from "../jobs.mjs";
 import { takePlace } from "../place.mjs";
 import { PathEditor } from "./editor.mjs";
 import { isLinked, linkedPicture, pictureOf } from "./picture.mjs";
@@ -20,7 +22,7 @@ const LOOK = 400; // milliseconds between two looks at what other nodes and widg
 
 export function attachEditor(node, { app, api }, form = PATHS) {
   if (!widgetOf(node, form.value) || widgetOf(node, form.name)) return;
-  const host = { node, app, api, form, shown: null };
+  const host = { node, app, api, form, shown: null, linked: undefined };
   const editor = form.make((text) => write(host, text), host);
   host.editor = editor;
   const widget = node.addDOMWidget(form.name, `vace_${form.name}`, editor.element, {
@@ -55,8 +57,9 @@ function listen(host) {
   after(node, "onConfigure", lookNow); // loaded, pasted, undone
   after(node, "onConnectionsChange", lookNow);
   after(node, "onExecuted", (output) => {
-    const picture = pictureOf(output, node, host.api);
-    host.shown = { output, picture, linked: JSON.stringify(linkedPicture(node, host.api)) };
+    if (isOfElsewhere(output)) return;
+    host.shown = output;
+    host.linked = linkedNow(host);
     look(host);
   });
   for (const deed of ["pointerdown", "keydown"]) editor.element.addEventListener(deed, lookNow, { capture: true });
@@ -65,6 +68,8 @@ function listen(host) {
     editor.open();
     lookNow();
     clearInterval(host.timer);
+    host.unwatch?.();
+    host.unwatch = watch(() => [nameOf(host), linkedNow(host)]);
     requestAnimationFrame(() => takePlace(node, editor.element, host.app));
     host.timer = setInterval(() => {
       takePlace(node, editor.element, host.app);
@@ -74,6 +79,7 @@ function listen(host) {
   after(node, "onAdded", start);
   after(node, "onRemoved", () => {
     clearInterval(host.timer);
+    host.unwatch?.();
     editor.close();
   });
   start();
@@ -95,12 +101,13 @@ function look(host) {
     fps: number(node, "fps"),
   };
   const kept = app.nodeOutputs?.[locator(node)];
-  const shown = host.shown ?? { output: kept, picture: pictureOf(kept, node, host.api) };
-  host.last = shown.output;
+  host.last = host.shown ?? (isOfElsewhere(kept) ? undefined : kept);
   const linked = linkedPicture(node, host.api);
-  // What the last run showed counts until another file is chosen; points are in pixels of the file itself.
-  const isStale = shown.linked !== undefined && JSON.stringify(linked) !== shown.linked;
-  const picture = isStale || (hasPoints && linked) ? linked : withFile(shown.picture, linked);
+  // What the last run showed counts until another file is chosen than it was queued with; points are in pixels of the
+  // file itself.
+  const then = seenBy(host.last, nameOf(host)) ?? (host.shown ? host.linked : undefined);
+  const isStale = then !== undefined && JSON.stringify(linked) !== then;
+  const picture = isStale || (hasPoints && linked) ? linked : withFile(pictureOf(host.last, node, host.api), linked);
   editor.see({ frame, picture, linked: isFed, ...form.see(host, { linked, isStale }) });
 }
 
@@ -108,6 +115,14 @@ function look(host) {
 function withFile(shown, linked) {
   if (!shown) return linked;
   return linked?.isDirect && linked.kind === "image" ? { ...shown, sharper: linked.urls[0] } : shown;
+}
+
+function linkedNow({ node, api }) {
+  return JSON.stringify(linkedPicture(node, api));
+}
+
+function nameOf({ node, form }) {
+  return `${form.name} ${locator(node)}`;
 }
 
 export function widgetOf(node, name) {
@@ -126,7 +141,7 @@ function hide(node, name, hidden) {
 }
 
 function number(node, name) {
-  const value = Number(widgetOf(node, name)?.value);
+  const value = Number(heldBy(node, name).value);
   return value > 0 ? value : undefined;
 }
 

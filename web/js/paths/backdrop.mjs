@@ -74,11 +74,13 @@ export class Backdrop {
   async showFrame(time) {
     const { frames } = this;
     const image = await frames.show(time);
-    if (!image || frames !== this.frames || time !== this.time) return;
+    if (!image || frames !== this.frames) return;
+    if (time !== this.time) return this.showFrame(this.time); // who asked for that was told to wait for this answer
     this.media = [image];
     this.size ??= { width: image.naturalWidth, height: image.naturalHeight };
     this.element.replaceChildren(image);
     this.onSize();
+    return undefined;
   }
 
   // What is shown now: an image or a video.

@@ -76,7 +76,7 @@ function readOwn(data) {
 function readPath(entry, where) {
   if (!isObject(entry)) refuse(`${where} is not an object`);
   for (const name of Object.keys(entry)) {
-    if (name !== "keys" && !(name in PATH_DEFAULTS)) refuse(`${where} has the unknown field “${name}”`);
+    if (name !== "keys" && !Object.hasOwn(PATH_DEFAULTS, name)) refuse(`${where} has the unknown field “${name}”`);
   }
   const path = { ...PATH_DEFAULTS, ...entry };
   for (const [name, [fits, words]] of Object.entries(PATH_CHECKS)) {
@@ -94,7 +94,7 @@ function readPath(entry, where) {
 function readKey(key, where) {
   if (!isObject(key)) refuse(`${where} is not an object`);
   for (const name of Object.keys(key)) {
-    if (!(name in KEY_RANGES)) refuse(`${where} has the unknown field “${name}”`);
+    if (!Object.hasOwn(KEY_RANGES, name)) refuse(`${where} has the unknown field “${name}”`);
   }
   for (const [name, [low, high]] of Object.entries(KEY_RANGES)) {
     if (typeof key[name] !== "number" || !(key[name] >= low && key[name] <= high)) {

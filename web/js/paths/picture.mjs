@@ -13,6 +13,8 @@ const PICTURES = new Set(["IMAGE", "VIDEO"]);
 const STACK = "VaceStackReferences"; // several pictures in one socket
 const FARTHEST = 12; // nodes between the file and the editor
 const PASSING = new Set(["Reroute", "GetVideoComponents"]); // which hand on every frame as it is
+const SIZES = new Set(["custom_width", "custom_height"]); // to which a loader cuts its frames
+const BYPASSED = 4; // the mode of a node that hands on what comes in
 
 // {kind: "image" or "video", urls} of the `ui` output of `node`, or null. "vace_picture" is ours: ComfyUI does not show
 // it a second time below the editor. What a node without a picture shows is not what boxes are drawn over.
@@ -33,10 +35,11 @@ export function linkedPicture(node, api, name) {
   let isWhole = true;
   for (let steps = 0; here && steps < FARTHEST; steps++) {
     const kind = here.comfyClass ?? here.type;
-    const way = { isDirect: steps === 1, isWhole };
+    const isCut = here.widgets?.some(({ name, value }) => SIZES.has(name) && value > 0);
+    const way = { isDirect: steps === 1, isWhole: isWhole && !isCut };
     if (LOADERS[kind]) return fileOf(here, LOADERS[kind], api, way);
     if (kind === EXAMPLE) return output === 0 ? exampleOf(here, way) : null;
-    isWhole &&= steps === 0 || PASSING.has(kind);
+    isWhole &&= steps === 0 || PASSING.has(kind) || here.mode === BYPASSED;
     const through = steps === 0 && name ? linkedSlot(here, name) : pictureSlot(here);
     output = through === undefined ? undefined : here.getInputLink?.(through)?.origin_slot;
     here = through === undefined ? null : here.getInputNode(through);

@@ -2,10 +2,11 @@
 
 import { after } from "../after.mjs";
 import { Server } from "../desk/server.mjs";
+import { isOfElsewhere, openWorkflow, seenBy, watch } from "../jobs.mjs";
 import { forwardToGraph, locator, widgetOf, write } from "../paths/attach.mjs";
 import { takePlace } from "../place.mjs";
 import { PlanEditor } from "./editor.mjs";
-import { runOf, saidBy } from "./said.mjs";
+import { originsOf, runOf, saidBy } from "./said.mjs";
 
 const NAME = "plan_timeline";
 const VALUE = "changes"; // the widget that a drag writes
@@ -53,10 +54,12 @@ function grow(node, width = 0) {
 }
 
 function listen({ node, app }, editor) {
-  const key = () => `${(app.rootGraph ?? app.graph)?.id}/${locator(node)}`;
+  const name = () => `${NAME} ${locator(node)}`;
+  const told = (output) => (isOfElsewhere(output) ? null : runOf(output, node, seenBy(output, name())));
   const look = () => {
     if (!node.graph) return;
-    const run = runs.get(key()) ?? runOf(app.nodeOutputs?.[locator(node)], node);
+    const held = runs.get(name());
+    const run = held?.workflow === openWorkflow(app) ? held.run : told(app.nodeOutputs?.[locator(node)]);
     editor.see(saidBy(node, run), Boolean(node.properties?.plan_in_frames));
   };
   for (const widget of node.widgets) if (widget.name !== NAME) after(widget, "callback", look);
@@ -66,14 +69,17 @@ function listen({ node, app }, editor) {
   });
   after(node, "onConnectionsChange", look);
   after(node, "onExecuted", (output) => {
-    const run = runOf(output, node);
-    if (run) runs.set(key(), run);
+    const run = told(output);
+    if (run) runs.set(name(), { run, workflow: openWorkflow(app) });
     look();
   });
   let timer;
+  let unwatch;
   const start = () => {
     editor.open();
     clearInterval(timer);
+    unwatch?.();
+    unwatch = watch(() => [name(), originsOf(node)]);
     timer = setInterval(() => {
       takePlace(node, editor.element, app);
       if (editor.element.isConnected) look();
@@ -83,6 +89,7 @@ function listen({ node, app }, editor) {
   after(node, "onAdded", start);
   after(node, "onRemoved", () => {
     clearInterval(timer);
+    unwatch?.();
     editor.close();
   });
   start();

@@ -1,5 +1,6 @@
 // What a node says of its plan before a run: its widgets, the unit and the model that are linked, and its last run.
 
+import { heldBy, slotOf } from "../held.mjs";
 import { widgetOf } from "../paths/attach.mjs";
 import { isLinked } from "../paths/picture.mjs";
 import { t } from "../words.mjs";
@@ -23,17 +24,16 @@ const FARTHEST = 12; // nodes that a model is looked for through
 // {values, clip, model, isOfLastRun, isEditable} as the route takes them, or {waiting: why there are none yet}.
 // `run` is what `runOf` made of the last run, if there was one.
 export function saidBy(node, run) {
-  const held = heldBy(node);
   const missing = new Set();
   const values = {};
   const fromRun = (name) => (run && run.origins[name] === originOf(node, name) ? run.told : null);
   for (const name of WIDGETS) {
-    const { value, isKnown } = held(name);
+    const { value, isKnown } = heldBy(node, name);
     if (isKnown) values[name] = value;
     else if (fromRun(name)) values[name] = fromRun(name).values[name];
     else missing.add(name);
   }
-  const isSaved = Boolean(values.saved_plan?.trim());
+  const isSaved = String(values.saved_plan ?? "").trim() !== ""; // of what a hand may have put there
   const hasUnit = isLinkedAs(node, "vcu");
   const unit = hasUnit ? fromRun("vcu") : null;
   if (hasUnit || isSaved) for (const name of OF_CLIP) missing.delete(name);
@@ -49,24 +49,15 @@ export function saidBy(node, run) {
   return { values, clip: unit?.clip ?? null, model: found ?? null, isOfLastRun: Boolean(unit), isEditable };
 }
 
-// What a run told of its plan, and where all that is linked came from.
-export function runOf(output, node) {
+// What a run told of its plan, and where all that is linked came from when it was queued.
+export function runOf(output, node, origins = originsOf(node)) {
   const told = output?.vace_plan?.[0];
-  if (!told) return null;
-  const names = [...WIDGETS, "vcu", "model"];
-  return { told, origins: Object.fromEntries(names.map((name) => [name, originOf(node, name)])) };
+  return told ? { told, origins } : null;
 }
 
-function heldBy(node) {
-  return (name) => {
-    const value = widgetOf(node, name)?.value;
-    const slot = slotOf(node, name);
-    if (slot < 0 || !isLinked(node, slot)) return { value, isKnown: value !== undefined };
-    const from = node.getInputNode(slot);
-    const isPrimitive = /^Primitive/.test(from?.comfyClass ?? from?.type ?? "");
-    const given = isPrimitive ? from.widgets?.[0]?.value : undefined;
-    return { value: given, isKnown: given !== undefined };
-  };
+export function originsOf(node) {
+  const names = [...WIDGETS, "vcu", "model"];
+  return Object.fromEntries(names.map((name) => [name, originOf(node, name)]));
 }
 
 // The profile that a linked model is chosen by, where a node further up says so.
@@ -80,10 +71,6 @@ function modelOf(node) {
     here = slot >= 0 && here.inputs?.[slot] && isLinked(here, slot) ? here.getInputNode(slot) : null;
   }
   return undefined;
-}
-
-function slotOf(node, name) {
-  return (node.inputs ?? []).findIndex((input) => (input.widget?.name ?? input.name) === name);
 }
 
 function isLinkedAs(node, name) {
