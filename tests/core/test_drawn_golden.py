@@ -17,7 +17,8 @@ import torch
 from PIL import Image, features
 
 from vace_core.evaluation.pictures import film, sheet
-from vace_core.media.video import read_video
+from vace_core.media.extended import even_times
+from vace_core.media.video import Clip, read_video
 from vace_core.models.wan.dit import GRID
 from vace_core.preview.strength import strength_sheet
 from vace_core.preview.timeline import draw_plan, plan_rows
@@ -126,7 +127,8 @@ def test_a_plan_is_told_window_by_window():
 )
 def test_a_clip_of_a_report_has_even_sides_of_320_pixels_at_most(tmp_path: Path, size, shown):
     frames = torch.full((4, *size, 3), 90, dtype=torch.uint8)
-    kind, _, content = film(frames, 12.5).partition(",")
+    shown_clip = Clip(frames=frames, alpha=None, fps=12.5, times=even_times(4, 12.5))
+    kind, _, content = film(shown_clip).partition(",")
     (tmp_path / "a.mp4").write_bytes(base64.b64decode(content))
     clip = read_video(tmp_path / "a.mp4")
     assert (kind, clip.frames.shape, clip.fps) == ("data:video/mp4;base64", (4, *shown, 3), 12.5)
