@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, cast
@@ -12,8 +12,9 @@ from typer import Option
 
 from .. import tasks
 from ..errors import InputError
+from ..geometry import Box
 from ..inputs.all_frames import SAME_RATE
-from ..inputs.fitted import Source, fit_clip, fit_control
+from ..inputs.fitted import Fitted, Source, fit_clip, fit_control
 from ..inputs.fitted_masks import fit_levels, is_alike
 from ..inputs.put_back import Edit
 from ..media.cropped import Cropped
@@ -234,27 +235,20 @@ def _follows(text: str, request: Request) -> VideoConditionUnit:
 
 def _control(path: Path, request: Request) -> Tensor:
     """A further control `(1, 3, T, H, W)`, fitted as the clip is where it has the frames of that."""
-    vcu, wanted = request.vcu, request.wanted
-    like = replace(wanted, width=vcu.width, height=vcu.height, length=vcu.shown_frames, fps=vcu.fps)
+    vcu = request.vcu
+    like = replace(request.wanted, width=vcu.width, height=vcu.height, length=vcu.shown_frames, fps=vcu.fps)
     came = None if request.clip is None else request.clip[0].film
     mapped = isinstance(came, VideoReader) and came.tone_mapped is not None
     film, start = open_film(path, like, tone_map=mapped), None
     if request.clip is not None:
         given, fitted = request.clip
-        count, shown = fitted.source.shape[0], request.stretches is None
         boxes = request.edit.boxes if isinstance(request.edit, Edit) else None
         same_rate = abs(film.fps / given.film.fps - 1) < SAME_RATE
-        if film.count == given.film.count or (same_rate and film.count in (given.source.shape[0], count)):
-            begin = given.begin if film.count == given.film.count else 0
-            part: Footage = Cut(film, begin, begin + count)
-            if boxes is not None:
-                part = Cropped(part if _size(part) == _size(given.film) else Scaled(part, given.film), boxes)
-            alike = boxes is not None or is_alike(_size(part), _size(given.film), fitted.source.aspect)
-            same = alike and fitted.size == (vcu.height, vcu.width)
-            plan = replace(fitted.plan, height=vcu.height, width=vcu.width, whole=fitted.plan.whole and same)
-            fitted = replace(fitted, plan=plan)
-            control = Source(frames=part, fps=part.fps, times=part.times, aspect=float(part.aspect), path=path)
-            return fit_control(control, fitted if shown else fitted.stretch(0, vcu.shown_frames))
+        whole = film.count == given.film.count
+        if whole or (same_rate and film.count in (given.source.shape[0], fitted.source.shape[0])):
+            begin = given.begin if whole else 0
+            part = Cut(film, begin, begin + fitted.source.shape[0])
+            return _fitted_alike(part, boxes, path, request, given.film, fitted)
         if boxes is not None:
             raise InputError(
                 "also-crop",
@@ -269,6 +263,21 @@ def _control(path: Path, request: Request) -> Tensor:
             start = str(given.seconds)  # of the whole clip, which it is as long as
     part_of = Part(start=start, tone_map=mapped)
     return fit_clip(read_part(path, like, part_of).source, target_of(like, part_of)).frames
+
+
+def _fitted_alike(
+    part: Footage, boxes: Sequence[Box] | None, path: Path, request: Request, clip: Footage, fitted: Fitted
+) -> Tensor:
+    """A control that has the frames of the part of the clip that is edited, fitted as that is."""
+    vcu = request.vcu
+    if boxes is not None:
+        part = Cropped(part if _size(part) == _size(clip) else Scaled(part, clip), boxes)
+    alike = boxes is not None or is_alike(_size(part), _size(clip), fitted.source.aspect)
+    same = alike and fitted.size == (vcu.height, vcu.width)
+    plan = replace(fitted.plan, height=vcu.height, width=vcu.width, whole=fitted.plan.whole and same)
+    fitted = replace(fitted, plan=plan)
+    control = Source(frames=part, fps=part.fps, times=part.times, aspect=float(part.aspect), path=path)
+    return fit_control(control, fitted if request.stretches is None else fitted.stretch(0, vcu.shown_frames))
 
 
 def _size(film: Footage) -> tuple[int, int]:

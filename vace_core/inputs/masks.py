@@ -268,6 +268,12 @@ def carried_on(source: Tensor, there: Tensor, wanted: Tensor) -> Tensor:
     return source
 
 
+def mask_overlap(one: Tensor, other: Tensor) -> float:
+    """Intersection over union, 0..1, of two boolean tensors of one shape; 0 where both are empty."""
+    union = int((one | other).sum())
+    return int((one & other).sum()) / union if union else 0.0
+
+
 def _check_all(masks: tuple[Tensor, ...]) -> None:
     if not masks:
         raise InputError("no-mask", "No mask was given. At least one is needed. Connect a mask.")

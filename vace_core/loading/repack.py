@@ -36,7 +36,7 @@ def split_model(path: str | Path, base_out: Path, adapter_out: Path) -> None:
         UnsupportedModelError: a GGUF file, whose blocks safetensors cannot hold.
     """
     found = _open(path, "vace", "a base together with its adapter")
-    outputs = {out.resolve() for out in (base_out, adapter_out)}
+    outputs = {base_out.resolve(), adapter_out.resolve()}
     if len(outputs) < 2 or outputs & {source.resolve() for source in found.weights.file.paths}:
         raise InputError(
             "split-onto-itself",

@@ -7,9 +7,14 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from ..errors import InputError
 from ..files.replacing import new_beside, unwritable
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
 
 # Containers of video only: among FFmpeg's other formats are playlists that open further files and addresses.
 _CONTAINERS = (
@@ -34,6 +39,12 @@ def pyav() -> ModuleType:
             "pip install av",
         ) from error
     return av
+
+
+def moving_pictures(container: InputContainer) -> list[VideoStream]:
+    """The video streams of a file that are no cover picture."""
+    cover = pyav().stream.Disposition.attached_pic
+    return [stream for stream in container.streams.video if not stream.disposition & cover]
 
 
 def pillow() -> ModuleType:

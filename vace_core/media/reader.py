@@ -20,7 +20,7 @@ from ..errors import InputError
 from ..files.replacing import reason
 from .colour import BT709, Colour, check_dynamic_range, colour_of
 from .encoder import ASPECT_TAG
-from .files import OPTIONS, check_file, pyav
+from .files import OPTIONS, check_file, moving_pictures, pyav
 from .footage import Footage
 from .index import FrameIndex, broken, check_complete, frame_times, index_by_decoding, index_of
 from .planes import Turn, bits_of, chroma_place, frame_bytes, frame_numbers, has_alpha, turn_of
@@ -327,8 +327,7 @@ class VideoReader(Footage):
             ) from error
 
     def _stream(self, container: InputContainer) -> VideoStream:
-        cover = pyav().stream.Disposition.attached_pic
-        streams = [stream for stream in container.streams.video if not stream.disposition & cover]
+        streams = moving_pictures(container)
         if not streams:
             raise InputError(
                 "video-without-picture",

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..files.replacing import reason
-from .files import OPTIONS, check_file, pyav
+from .files import OPTIONS, check_file, moving_pictures, pyav
 from .index import index_of
 
 if TYPE_CHECKING:
@@ -180,8 +180,7 @@ def sound_of(
 def _first_picture(path: Path) -> float:
     """When the first picture is shown that can be, by the clock of the file; 0 where there is none."""
     with pyav().open(str(path.absolute()), container_options=OPTIONS, metadata_errors="replace") as container:
-        cover = pyav().stream.Disposition.attached_pic
-        video = next((one for one in container.streams.video if not one.disposition & cover), None)
+        video = next(iter(moving_pictures(container)), None)
         if video is None or getattr(video, "codec_context", None) is None:
             return 0.0
         tick = cast("Fraction", video.time_base)  # which every stream has

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .objects import boxes_of, centres_of, colour_areas, coloured, largest, motion, overlap
+from ...inputs.masks import mask_overlap
+from .objects import boxes_of, centres_of, colour_areas, coloured, largest, motion
 
 MISSED = 0.5  # of the frame: as far as a blind guess is off on average
 _FAST = 0.5  # pixels per frame from which on something moves
@@ -44,7 +45,7 @@ def centre_error(found: Tensor, boxes: Tensor) -> float:
 
 def mask_iou(found: Tensor, masks: Tensor) -> float:
     """Mean overlap, 0..1, with the true `masks` `(T, H, W)` over the frames in which there is something to find."""
-    each = [overlap(ours, theirs) for ours, theirs in zip(found, masks > 0, strict=True) if theirs.any()]
+    each = [mask_overlap(ours, theirs) for ours, theirs in zip(found, masks > 0, strict=True) if theirs.any()]
     return sum(each) / len(each) if each else math.nan
 
 

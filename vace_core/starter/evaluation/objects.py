@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ...inputs.controls import opencv_images
-from ...inputs.masks import opencv
+from ...inputs.masks import mask_overlap, opencv
 from ..drawing import COLOURS, SHAPES
 from ..figures import SKINS
 from ..world import Background, Keyframe, Scene, SceneObject, render
@@ -101,12 +101,6 @@ def silhouette(found: Tensor) -> Tensor | None:
     return torch.from_numpy(moved) > 0.5
 
 
-def overlap(first: Tensor, second: Tensor) -> float:
-    """Intersection over union of two boolean tensors; 0 where both are empty."""
-    union = int((first | second).sum())
-    return int((first & second).sum()) / union if union else 0.0
-
-
 def likeness(found: Tensor, wanted: Tensor) -> float:
     """How alike the outlines are, 0..1, wherever and however large: mean over the frames, 0 where nothing is found.
 
@@ -127,7 +121,7 @@ def shape_of(found: Tensor) -> str | None:
 
 
 def _alike(normal: Sequence[Tensor | None], model: Tensor) -> float:
-    return sum(overlap(one, model) for one in normal if one is not None) / len(normal)
+    return sum(mask_overlap(one, model) for one in normal if one is not None) / len(normal)
 
 
 def skin_of(frames: Tensor) -> int | None:

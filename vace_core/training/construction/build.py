@@ -15,6 +15,7 @@ from ...checks.numbers import check_number, check_whole
 from ...errors import InputError
 from ...evaluation.indicators import Indicator
 from ...geometry import Box
+from ...inputs.masks import mask_overlap
 from ...inputs.tracking import follow
 from ...media.footage import Footage
 from ...media.pictures import write_image
@@ -27,7 +28,7 @@ from .pose import Pose
 from .references import Changes, reference_of
 from .sheet import Seen, write_sheet
 from .shots import DETECTORS, Shot
-from .tracking import Track, mask_overlap, present, tracked
+from .tracking import Track, present, tracked
 
 BARS = ("cut", "drop", "keep")
 CAPTION = "caption"

@@ -37,8 +37,3 @@ def tracked(track: Track, frames: Tensor, found: Sequence[Found]) -> Tensor:
 def present(mask: Tensor, kept: Kept) -> float:
     """The effective frame ratio of a mask `(T, H, W)` bool: the part of the frames in which enough of it is seen."""
     return float((mask.float().mean((1, 2)) >= kept.visible).float().mean())
-
-
-def mask_overlap(one: Tensor, other: Tensor) -> float:
-    """Intersection over union of two masks `(T, H, W)` bool, 0..1."""
-    return float((one & other).sum() / (one | other).sum().clamp(min=1))
