@@ -352,6 +352,7 @@ PLAN = {
     "recipe": Recipe(data=Data(examples=6, held_out=3), schedule=replace(STEPS, steps=9, validate_every=3)).told(),
     "checkpoints": [3, 6, 9],
     "seeds": [0, 1],
+    "setting": {"examples": "tasks of a world", "base": "0123abcd", "vae": "4567cdef"},
 }
 DEFAULT = {"inpaint": [0.5, 0.6, 0.7], "depth": [0.2, 0.3, 0.4]}
 APART = {0: [-0.11, -0.10, -0.12], 1: [-0.09, -0.12, -0.12]}
@@ -388,7 +389,7 @@ def rows(page: str) -> dict[str, list[str]]:
 
 
 def test_the_page_has_the_numbers_that_were_put_in(made_up):
-    page = page_of(Results(made_up), {})
+    page = page_of(Results(made_up))
     by_clip = [fmean(pair) for pair in zip(*APART.values(), strict=True)]
     error = stdev(by_clip) / math.sqrt(3)
     overall = f"{fmean(by_clip):+.4f} ± {math.sqrt(2 * error**2) / 2:.4f}"
@@ -400,7 +401,7 @@ def test_the_page_has_the_numbers_that_were_put_in(made_up):
 
 
 def test_the_page_says_what_is_unfinished_and_judges_nothing_of_it(made_up):
-    page = page_of(Results(made_up), {})
+    page = page_of(Results(made_up))
     assert "`bell` with seed 0 (6 of 9 steps), `bell` with seed 1 (not run)" in page
     assert rows(page)["`bell`"][2:] == ["", "+0.0000", "", "unfinished"]
     assert "Each task after 6 steps" in page.split("## b.")[1]
@@ -410,17 +411,20 @@ def test_a_task_that_no_held_out_clip_suits_is_said(made_up):
     for path in made_up.glob("runs/*/validation/*.json"):
         kept = {kind: {"inpaint": losses["inpaint"]} for kind, losses in json.loads(path.read_text()).items()}
         write_json(path, kept)
-    page = page_of(Results(made_up), {})
+    page = page_of(Results(made_up))
     assert "No held-out clip suits depth." in page
     assert "| inpaint |" in page
     assert "| depth |" not in page
 
 
-def test_without_results_the_page_has_no_number_of_any(tmp_path):
-    page = page_of(Results(tmp_path), PLAN)
-    assert "There are no results yet" in page
-    assert "## a." not in page
-    assert "±" not in page.replace(INTRODUCTION.strip(), "")
+@pytest.mark.parametrize("begun", [False, True], ids=["mistyped", "planned"])
+def test_without_results_there_is_no_page(tmp_path, begun):
+    if begun:
+        write_json(tmp_path / "plan.json", PLAN)
+    with pytest.raises(InputError) as error:
+        write_page(tmp_path, tmp_path / "docs")
+    assert error.value.code == "ablation-empty"
+    assert not (tmp_path / "docs").exists()
 
 
 def test_what_is_called_lower_is_so_for_every_seed_and_beyond_its_errors():
@@ -437,7 +441,7 @@ def test_what_is_called_lower_is_so_for_every_seed_and_beyond_its_errors():
 
 def test_the_curves_are_drawn_beside_the_page(made_up, tmp_path):
     pytest.importorskip("matplotlib")
-    path = write_page(made_up, tmp_path / "docs", {})
+    path = write_page(made_up, tmp_path / "docs")
     for letter in "ab":
         picture = path.parent / "pictures" / "ablations" / f"{letter}.png"
         assert picture.read_bytes().startswith(b"\x89PNG")

@@ -50,14 +50,14 @@ def ablate(
     cpu: Annotated[bool, Option("--cpu", help="Leave a GPU alone.")] = False,
 ) -> None:
     """Train variants of the context adapter that differ in one choice each, and compare them clip by clip."""
+    if report is not None:
+        result(str(write_page(folder, report)))
+        return
     common = read_recipe(recipe or RECIPE)
     setting = starter_setting(SCENES if scenes else SHAPES, starter)
     if base is not None or data is not None:
         setting = _setting(common, folder, base, vae, data, text_encoder, cpu)
     ablation = Ablation(folder, setting, common, read_variants())
-    if report is not None:
-        result(str(write_page(folder, report, ablation.plan())))
-        return
     names, seeds = ablation.chosen(only or ()), seed or SEEDS
     if not dry_run:
         done = ablation.run(only or (), seeds, None if minutes is None else minutes * 60)

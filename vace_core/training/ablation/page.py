@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ...errors import InputError
 from ...files.replacing import replacing, unwritable
 from .curves import draw
 from .results import Difference, Results
@@ -16,8 +17,8 @@ NOTHING = "not run"
 INTRODUCTION = """# Ablations
 
 What the choices behind VACE are worth: the ablations of the paper's Figure 5 (a to d, arXiv 2503.07598) and two of our
-own (e, f), on the starter's world. Each variant is one training that differs from the default in what the tables say,
-and in nothing else. This page is written by the command that runs them.
+own (e, f). Each variant is one training that differs from the default in what the tables say, and in nothing else. This
+page is written by the command that runs them.
 
 ```
 vace ablate FOLDER                       # all variants, two seeds; stopped at any time, the same command goes on
@@ -47,39 +48,44 @@ How it is measured:
 """
 
 
-def write_page(folder: Path, docs: Path, plan: Mapping[str, Any]) -> Path:
+def write_page(folder: Path, docs: Path) -> Path:
     """Writes the page and its pictures, and returns its path.
 
     Args:
-        folder: Of the runs; it may be empty or not there.
+        folder: Of the runs.
         docs: Where the page goes; pictures go to a folder below it.
-        plan: What is said to be compared where nothing was begun, as `Ablation.plan` gives it.
 
     Raises:
-        ModelError: there is something to draw, and matplotlib is not installed.
-        InputError: a file cannot be written, or one of the results is damaged.
+        ModelError: matplotlib is not installed.
+        InputError: the folder holds no results, one of them is damaged, or a file cannot be written.
     """
     results = Results(folder)
-    told = results.plan or plan
-    drawn = _drawn(told, results)
+    told = results.plan
+    drawn = _drawn(told, results) if told else {}
+    if not drawn:
+        raise InputError(
+            "ablation-empty",
+            "The folder {folder} holds no results of an ablation. One in which at least one run has come to its first "
+            "validation is needed. Correct its name, or begin with vace ablate {folder}.",
+            folder=folder,
+        )
     try:
-        (docs / PICTURES if drawn else docs).mkdir(parents=True, exist_ok=True)
+        (docs / PICTURES).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise unwritable(docs, error) from error
     for letter, names in drawn.items():
         draw(results, names, told["default"], told["questions"][letter], docs / PICTURES / f"{letter}.png")
     with replacing(docs / PAGE) as part:
-        part.write_text(page_of(results, plan), encoding="utf-8")
+        part.write_text(page_of(results), encoding="utf-8")
     return docs / PAGE
 
 
-def page_of(results: Results, plan: Mapping[str, Any]) -> str:
+def page_of(results: Results) -> str:
     """The page in Markdown; what is drawn lies beside it."""
-    told = results.plan or plan
-    drawn, begun = _drawn(told, results), any(run.steps for run in results.runs.values())
-    parts = [INTRODUCTION, _setting(told), _compared(told, results), _state(told, results, begun=begun)]
-    if begun:
-        parts += [_question(told, results, letter, drawn.get(letter, [])) for letter in told["questions"]]
+    told = results.plan
+    drawn = _drawn(told, results)
+    parts = [INTRODUCTION, _setting(told), _compared(told, results), _state(told, results)]
+    parts += [_question(told, results, letter, drawn.get(letter, [])) for letter in told["questions"]]
     return "\n".join(part.strip("\n") + "\n" for part in parts)
 
 
@@ -96,6 +102,7 @@ def _setting(told: Mapping[str, Any]) -> str:
     recipe = told["recipe"]
     schedule, data, objective = recipe["schedule"], recipe["data"], recipe["objective"]
     return (
+        f"The examples: {told['setting']['examples']}.\n\n"
         f"The default: {schedule['steps']} steps of {schedule['batch']} clips, learning rate "
         f"{schedule['learning_rate']:g},\n{data['examples']:,} examples; noise levels shifted by "
         f"{objective['shift']:g}, {objective['logit_normal']:.0%} of them drawn around the middle; "
@@ -116,10 +123,8 @@ def _compared(told: Mapping[str, Any], results: Results) -> str:
     return f"## What is compared\n\n{letters}\n{_table(['', 'variant', 'what it is', 'trained weights'], rows)}"
 
 
-def _state(told: Mapping[str, Any], results: Results, *, begun: bool) -> str:
+def _state(told: Mapping[str, Any], results: Results) -> str:
     """What is there and what is not."""
-    if not begun:
-        return "## Results\n\n**There are no results yet.**\n"
     steps, lacking = told["recipe"]["schedule"]["steps"], list[str]()
     for name in told["variants"]:
         for seed in results.seeds():
