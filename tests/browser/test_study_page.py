@@ -90,6 +90,27 @@ def test_answers_survive_a_reload_and_another_rater_has_another_start(page):
     assert not page.is_checked("input[name=q0][value='2']")
 
 
+def test_a_clip_that_is_half_answered_keeps_its_answers_and_is_not_saved(page, study):
+    begin(page, "Ada")
+    for question in range(3):
+        page.check(f"input[name=q{question}][value='2']")
+    page.click("#next")
+    half = page.get_attribute("#film", "src")
+    page.check("input[name=q1][value='4']")
+    page.click("#back")
+    page.reload()
+    begin(page, "Ada")
+    assert "Clip 2 of 4, 1 rated" in page.inner_text("#count")
+    assert page.is_checked("input[name=q1][value='4']")
+    assert page.is_disabled("#next")
+    with page.expect_download() as download:
+        page.click("#save")
+    download.value.save_as(study / "ratings.json")
+    saved = json.loads((study / "ratings.json").read_text())["ratings"]
+    assert len(saved) == 1
+    assert half.removeprefix("clips/") not in saved
+
+
 def test_the_page_asks_for_nothing_from_elsewhere(page, study):
     asked = []
     page.on("request", lambda request: asked.append(request.url))

@@ -18,7 +18,7 @@ label.score { display: inline-block; padding: .4rem 1rem; border: 1px solid #888
 _SCRIPT = """
 const told = JSON.parse(document.getElementById("told").textContent);
 const by = (id) => document.getElementById(id);
-let rater = "", order = [], ratings = {}, at = 0;
+let rater = "", order = [], answers = {}, at = 0;
 
 // Every rater has an order of their own, the same after a reload.
 function shuffled(clips, seed) {
@@ -38,20 +38,22 @@ function shuffled(clips, seed) {
 const place = () => `vace-study:${told.study}:${rater}`;
 
 function remember() {
-  try { localStorage.setItem(place(), JSON.stringify(ratings)); } catch { /* the file that is saved is what counts */ }
+  try { localStorage.setItem(place(), JSON.stringify(answers)); } catch { /* the file that is saved is what counts */ }
 }
 
 function recall() {
   try { return JSON.parse(localStorage.getItem(place()) || "{}"); } catch { return {}; }
 }
 
+const rated = (one) => (answers[one.clip] || [null]).every((answer) => answer !== null);
+
 function start(event) {
   event.preventDefault();
   rater = by("rater").value.trim();
   if (!rater) return;
   order = shuffled(told.clips, rater + told.study);
-  ratings = recall();
-  at = Math.max(order.findIndex((one) => !ratings[one.clip]), 0);
+  answers = recall();
+  at = Math.max(order.findIndex((one) => !rated(one)), 0);
   by("welcome").hidden = true;
   by("rate").hidden = false;
   show();
@@ -63,32 +65,32 @@ function show() {
   by("given").hidden = !one.source;
   if (one.source) by("source").src = "clips/" + one.source;
   by("prompt").textContent = one.prompt;
-  const answers = ratings[one.clip] || [];
+  const said = answers[one.clip] || [];
   document.querySelectorAll("input[type=radio]").forEach((input) => {
-    input.checked = answers[Number(input.name.slice(1))] === Number(input.value);
+    input.checked = said[Number(input.name.slice(1))] === Number(input.value);
   });
   state();
 }
 
 function state() {
-  const done = order.filter((one) => ratings[one.clip]).length;
+  const done = order.filter(rated).length;
   by("count").textContent = `Clip ${at + 1} of ${order.length}, ${done} rated`;
   by("back").disabled = at === 0;
-  by("next").disabled = !ratings[order[at].clip] || at === order.length - 1;
+  by("next").disabled = !rated(order[at]) || at === order.length - 1;
   by("all").hidden = done < order.length;
 }
 
 function answer() {
-  const answers = told.questions.map((_, number) => {
+  answers[order[at].clip] = told.questions.map((_, number) => {
     const chosen = document.querySelector(`input[name=q${number}]:checked`);
     return chosen ? Number(chosen.value) : null;
   });
-  if (answers.every((one) => one !== null)) ratings[order[at].clip] = answers;
   remember();
   state();
 }
 
 function save() {
+  const ratings = Object.fromEntries(order.filter(rated).map((one) => [one.clip, answers[one.clip]]));
   const said = JSON.stringify({ study: told.study, rater, ratings }, null, 1);
   const link = document.createElement("a");
   link.href = URL.createObjectURL(new Blob([said], { type: "application/json" }));
