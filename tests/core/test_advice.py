@@ -109,17 +109,17 @@ UNUSUAL = [
     (
         lambda: tasks.reference([subject(), photo(1, 1)], **SIZE),
         "Reference 2 has a background that fills it to its edges. It tends to show up in the first frames. "
-        "Cut the subject out and lay it on white.",
+        "Cut the subject out and lay it on white, unless it is all over the image, as a style is.",
     ),
     (
         lambda: tasks.reference([photo(1, 1)[..., 20:50]], **SIZE),
         "Reference 1 has a background that fills it to its edges. It tends to show up in the first frames. "
-        "Cut the subject out and lay it on white.",
+        "Cut the subject out and lay it on white, unless it is all over the image, as a style is.",
     ),
     (  # a photo with a bright window in a corner is a photo
         lambda: tasks.reference([with_window(photo(1, 1))], **SIZE),
         "Reference 1 has a background that fills it to its edges. It tends to show up in the first frames. "
-        "Cut the subject out and lay it on white.",
+        "Cut the subject out and lay it on white, unless it is all over the image, as a style is.",
     ),
     (
         lambda: tasks.reference([torch.ones(1, 3, 1, 8, 8)], **SIZE),

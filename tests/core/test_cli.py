@@ -362,6 +362,10 @@ WRONG = {
         3, ["keyframes", "a.png"],
         "keyframe-unreadable: value=a.png",
     ),
+    "a keyframe with a digit that is no number": (
+        3, ["keyframes", "\u00b2={photo}"],
+        "keyframe-unreadable: value=\u00b2={photo}",
+    ),
     "two pictures for one frame": (
         3, ["keyframes", "0={photo}", "0={photo}"],
         "keyframes-twice",
@@ -381,6 +385,10 @@ WRONG = {
     "a mask for nothing": (
         3, ["reference", "--reference", "{photo}", "--subject", "{photo}", "--subject", "{photo}"],
         "subjects-count: masks=2, pictures=1",
+    ),
+    "a mask of another image": (
+        3, ["reference", "-r", "{photo}", "-r", "{photo}", "--subject", "{photo}", "--subject", "{mask}"],
+        "subject-mask-size: count=1, height=32, image={photo}, own_height=64, own_width=64, path={mask}, width=48",
     ),
     "a model without VAE": (
         3, ["text", "-m", "{model}/one", "--text-encoder", "starter"],

@@ -355,8 +355,18 @@ def test_a_mask_of_another_size_has_the_shape_of_its_clip(size, aspect, fits):
 def test_soft_values_of_a_mask_are_said():
     source, masks = Source(frames=noise(2, 4, 6, 3), fps=16.0), torch.ones(2, 4, 6)
     assert clip_mask(masks, source)[1] == clip_mask(masks.byte() * 255, source)[1] == ()
-    for soft in (torch.where(masks > 0, 0.9, 0.0), masks.byte() * 254, masks.byte()):
+    for soft in (torch.where(masks > 0, 0.9, 0.0), masks.byte() * 254, masks.byte() * 128):
         assert clip_mask(soft, source)[1] == ("The mask has soft values: above one half is generated.",)
+
+
+@pytest.mark.parametrize(("level", "said"), [(1, "0.4%"), (76, "29.8%"), (127, "49.8%")])
+def test_a_mask_that_is_too_dark_to_generate_anything_is_said(level, said):
+    """As one painted in red is, and one of the numbers 0 and 1."""
+    source, masks = Source(frames=noise(2, 4, 6, 3), fps=16.0), torch.zeros(2, 4, 6, dtype=torch.uint8)
+    masks[:, 1:3] = level
+    for came in (masks, masks / 255):
+        (note,) = clip_mask(came, source)[1]
+        assert note.startswith(f"The mask is nowhere brighter than {said} of white")
 
 
 @pytest.mark.parametrize(("low", "high"), [(-0.5, 1.0), (0.0, 1.5), (-0.01, 0.5), (float("nan"), 1.0)])

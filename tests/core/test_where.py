@@ -94,6 +94,13 @@ def test_a_curve_of_frames_is_met_at_the_middle_of_what_a_latent_shows():
     assert torch.equal(frames.view(1, 3, -1), wanted.expand_as(frames.view(1, 3, -1)))
 
 
+def test_a_curve_of_frames_ends_with_the_last_frame_that_is_shown():
+    vcu = replace(library.control(tiny.clip(9)), padding=3)  # frames 0, 1..4, and 5 with three that repeat it
+    frames = Strength(frames=((0.0, 0.0), (1.0, 1.0))).on_tokens(vcu, GRID)
+    assert frames is not None
+    assert frames.view(3, -1)[:, 0].tolist() == pytest.approx([0, 2.5 / 5, 1])
+
+
 def test_lists_are_read():
     assert read_factors("1 1, .5", "The blocks") == (1.0, 1.0, 0.5)
     assert read_factors("", "The blocks") == ()

@@ -219,7 +219,7 @@ def read_references(given: References) -> list[Tensor]:
     """The reference pictures, each with its subject alone where there is a mask for it.
 
     Raises:
-        InputError: not as many subject masks as pictures.
+        InputError: not as many subject masks as pictures, or one that is empty or of another size.
     """
     pictures, subjects = given.reference or [], given.subject or []
     if subjects and len(subjects) != len(pictures):
@@ -233,8 +233,7 @@ def read_references(given: References) -> list[Tensor]:
     found = [_read_reference(path) for path in pictures]
     if not subjects:
         return found
-    masks = [read_mask(path)[None, None] for path in subjects]
-    return [crop_subject(picture, mask) for picture, mask in zip(found, masks, strict=True)]
+    return [_cut_out(*one) for one in zip(found, pictures, subjects, strict=True)]
 
 
 def read_paths(given: Paths, size: tuple[int, int]) -> list[BoxPath]:
@@ -272,6 +271,34 @@ def _read_reference(path: Path) -> Tensor:
     picture, alpha = read_image(path)
     frames = from_uint8(picture)
     return frames if alpha is None else on_white(frames, alpha.float()[None, None, None] / 255)
+
+
+def _cut_out(picture: Tensor, image: Path, path: Path) -> Tensor:
+    """The subject of an image that a mask in a file marks; of several it is named which does not fit."""
+    mask = read_mask(path)
+    (count, height, width), size = mask.shape, picture.shape[3:]
+    if (count, height, width) != (1, *size):
+        raise InputError(
+            "subject-mask-size",
+            "The subject mask {path} has {count} frames of {width} x {height} pixels, its image {image} is {own_width} "
+            "x {own_height}. One frame of the size of the image is needed. Make the mask from this image.",
+            path=path,
+            count=count,
+            width=width,
+            height=height,
+            image=image,
+            own_width=size[1],
+            own_height=size[0],
+        )
+    if not bool(mask.any()):
+        raise InputError(
+            "subject-mask-empty",
+            "The subject mask {path} is white nowhere. White on the subject of {image} is needed. Paint it, or leave "
+            "--subject out.",
+            path=path,
+            image=image,
+        )
+    return crop_subject(picture, mask[None, None])
 
 
 def _read_text(path: Path) -> str:

@@ -144,7 +144,7 @@ def _in_one_pass(film: Footage, wanted: Wanted) -> int:
 
 def _keyframe(text: str) -> Keyframe:
     frame, equals, picture = text.partition("=")
-    if not (equals and picture and frame.removeprefix("-").isdigit()):
+    if not (equals and picture and frame.removeprefix("-").isdecimal()):
         raise InputError(
             "plan-keyframe",
             'The keyframe is "{value}". A frame and an image, such as 0=first.png or -1=last.png, are needed. Change '

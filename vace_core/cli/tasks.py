@@ -340,7 +340,7 @@ def _some(pictures: References) -> References:
 
 def _keyframe(text: str) -> tuple[int, Path]:
     index, equals, path = text.partition("=")
-    if not (equals and path and index.isdigit()):
+    if not (equals and path and index.isdecimal()):
         raise InputError(
             "keyframe-unreadable",
             'The keyframe is "{value}". An index and an image, such as 0=first.png, are needed. Change it.',

@@ -77,7 +77,13 @@ def clip_mask(masks: Tensor, source: Source, *, name: str = "mask") -> tuple[Ten
         masks = torch.stack([_scaled(mask, (size[0], size[1])) for mask in masks])
         notes.append(f"The {name} of {width} x {height} was scaled to its clip's {size[1]} x {size[0]}.")
     most = 255 if masks.dtype == torch.uint8 else 1
-    if any(bool(((mask > 0) & (mask < most)).any()) for mask in masks):
+    brightest = float(masks.max()) / most
+    if 0 < brightest <= 0.5:
+        notes.append(
+            f"The {name} is nowhere brighter than {brightest:.1%} of white, and only what is above one half is "
+            "generated: nothing is. Paint it white, without colour."
+        )
+    elif any(bool(((mask > 0) & (mask < most)).any()) for mask in masks):
         notes.append(f"The {name} has soft values: above one half is generated.")
     return masks, tuple(notes)
 

@@ -158,7 +158,7 @@ def _about_references(vcu: VideoConditionUnit) -> list[str]:
         elif _outline_filled(painted) > _FILLED:
             found.append(
                 f"Reference {number} has a background that fills it to its edges. It tends to show up in the first "
-                "frames. Cut the subject out and lay it on white."
+                "frames. Cut the subject out and lay it on white, unless it is all over the image, as a style is."
             )
     return found
 

@@ -91,8 +91,8 @@ class Strength:
         t, h, w = grid.latent_size(vcu.num_frames, vcu.height, vcu.width)
         size = (h // grid.patch, w // grid.patch)
         ranges = [grid.frames_of(number) for number in range(t)]
-        longest = max(vcu.num_frames - 1, 1)
-        middles = [(begin + min(end, vcu.num_frames) - 1) / 2 / longest for begin, end in ranges]
+        shown = vcu.shown_frames  # the last frame of the curve is the last that is seen, not one that fills the length
+        middles = [(begin + max(min(end, shown) - 1, begin)) / 2 / max(shown - 1, 1) for begin, end in ranges]
         video = torch.tensor([on_curve(self.frames, middle) for middle in middles]).view(t, 1, 1).expand(t, *size)
         if self.space is not None:
             video = video * self._space_of(vcu, ranges, size)
