@@ -65,8 +65,7 @@ class VaceMoveAnything(Task):
         seen = images_of(still.frames)
         if no_boxes(paths) and boxes is None and tracks is None:
             return host.waiting(cls, NO_BOXES, notes=notes_of(still), picture=seen)
-        size = (length, still.plan.source_height, still.plan.source_width)
-        moving = paths_given(paths, boxes, tracks, size, box_size)
+        moving = paths_given(paths, boxes, tracks, length, still.plan.seen, box_size)
         vcu = anything.move_anything(
             still.frames, moving, num_frames=length, prompt=prompt, negative_prompt=negative_prompt, fps=fps
         )

@@ -232,10 +232,10 @@ def _first(mask: Any | None, boxes: Any | None, paths: str | None, tracks: Any |
         if boxes is not None:
             parts.append(box_masks(boxes_of(boxes, length), height, width))
         if paths is not None and not no_boxes(paths):  # as VACE Desk hands them on where nothing has a box
-            moving = paths_typed(paths, (width, height), POINT_BOX)
+            moving = paths_typed(paths, (0, 0, width, height), POINT_BOX)
             parts.append(path_mask(moving, num_frames=length, height=height, width=width))
         if tracks is not None:
-            moving = paths_of_tracks(tracks, height, width, POINT_BOX)
+            moving = paths_of_tracks(tracks, (0, 0, width, height), POINT_BOX)
             parts.append(path_mask(moving, num_frames=length, height=height, width=width))
     there = [part for part in parts if part is not None]
     if not there:

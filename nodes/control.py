@@ -17,9 +17,9 @@ from ..vace_core.inputs.control_checks import ControlKind, check_control, fix_co
 from ..vace_core.inputs.layout import BoxPath
 from ..vace_core.vcu import compose
 from .comfy import host, sockets
-from .comfy.boxes import box_paths, boxes_of, linked_boxes, paths_of_boxes, paths_of_tracks
+from .comfy.boxes import Seen, box_paths, boxes_of, linked_boxes, paths_of_boxes, paths_of_tracks
 from .comfy.bridge import images_of
-from .comfy.fitted import ANY_GRID, fit_clip, fit_mask, notes_of, padded
+from .comfy.fitted import ANY_GRID, fit_clip, fit_where, notes_of, padded
 from .comfy.node import Task
 
 COMPUTED: dict[str, Callable[[Tensor], Tensor]] = {
@@ -120,7 +120,7 @@ class VaceControlVideo(Task):
         mask: Any | None = None,
     ) -> io.NodeOutput:
         clip = fit_clip(images, fit, fps)
-        masks, said = fit_mask(mask, clip)
+        masks, said = fit_where(mask, clip)
         frames, notes = control_of(clip.frames, kind, mend)
         vcu = tasks.control(frames, masks=masks, prompt=prompt, negative_prompt=negative_prompt, fps=clip.plan.fps)
         if masks is not None and kind in COMPUTED:
@@ -167,7 +167,7 @@ class VaceLayoutToVideo(Task):
         tracks: Any | None = None,
     ) -> io.NodeOutput:
         ANY_GRID.check(length, height, width)
-        moving = paths_given(paths, boxes, tracks, (length, height, width), box_size)
+        moving = paths_given(paths, boxes, tracks, length, (0, 0, width, height), box_size)
         vcu = tasks.layout(
             moving,
             num_frames=length,
@@ -203,25 +203,26 @@ def boxes_note(boxes: Sequence[BoxPath]) -> str:
     return "1 box that moves." if len(boxes) == 1 else f"{len(boxes)} boxes that move."
 
 
-def paths_typed(text: str, size: tuple[int, int], box_size: float) -> tuple[BoxPath, ...]:
+def paths_typed(text: str, seen: Seen, box_size: float) -> tuple[BoxPath, ...]:
     """Boxes that move, from the editor's JSON or another pack's points.
 
     Args:
         text: What the widget holds or what was linked.
-        size: `(W, H)` in pixels of the image that points refer to.
-        box_size: Size of the box around a point, as a part of the image.
+        seen: What of the image that points refer to is the frame.
+        box_size: Size of the box around a point, as a part of the frame.
 
     Raises:
         InputError: there is no box, or the text cannot be read.
     """
     if no_boxes(text):
         raise InputError("no-boxes", NO_BOXES)
-    width, height = size
-    return paths_from_json(text, size=size, box=(box_size * width, box_size * height))
+    left, top, width, height = seen
+    box = box_size * width, box_size * height
+    return paths_from_json(text, size=(width, height), box=box, origin=(left, top))
 
 
 def paths_given(
-    text: str, boxes: Any | None, tracks: Any | None, size: tuple[int, int, int], box_size: float
+    text: str, boxes: Any | None, tracks: Any | None, num_frames: int, seen: Seen, box_size: float
 ) -> tuple[BoxPath, ...]:
     """Boxes that move, drawn and linked.
 
@@ -229,17 +230,17 @@ def paths_given(
         text: As for `paths_typed`; it may be empty where there are others.
         boxes: BBOX or BOUNDING_BOX, if any.
         tracks: TRACKS, if any.
-        size: `(T, H, W)` of what they are for.
-        box_size: Size of the box around a point, as a part of the image.
+        num_frames: Of what they are for.
+        seen: What of the image that all but drawn boxes refer to is the frame.
+        box_size: Size of the box around a point, as a part of the frame.
 
     Raises:
         InputError: there is no box at all, or one of them cannot be read.
     """
-    count, height, width = size
     linked = list[BoxPath]()
     if boxes is not None:
-        linked += paths_of_boxes(boxes_of(boxes, count), height, width)
+        linked += paths_of_boxes(boxes_of(boxes, num_frames), seen)
     if tracks is not None:
-        linked += paths_of_tracks(tracks, height, width, box_size)
-    drawn = () if linked and no_boxes(text) else paths_typed(text, (width, height), box_size)
+        linked += paths_of_tracks(tracks, seen, box_size)
+    drawn = () if linked and no_boxes(text) else paths_typed(text, seen, box_size)
     return (*drawn, *linked)

@@ -190,9 +190,9 @@ def drawn_of(text: str, size: tuple[int, int, int], boxes: Any | None = None, tr
     drawn = desk_from_json(text, size=(width, height), box=(POINT_BOX * width, POINT_BOX * height))
     linked = list[BoxPath]()
     if boxes is not None:
-        linked += paths_of_boxes(boxes_of(boxes, count), height, width)
+        linked += paths_of_boxes(boxes_of(boxes, count), (0, 0, width, height))
     if tracks is not None:
-        linked += paths_of_tracks(tracks, height, width, POINT_BOX)
+        linked += paths_of_tracks(tracks, (0, 0, width, height), POINT_BOX)
     if not linked:
         return drawn
     behind = min((one.order for one in drawn.objects), default=0) - 1

@@ -331,7 +331,7 @@ def _positions(text: str, length: int, pictures: int) -> list[int]:
             positions=len(typed),
             pictures=pictures,
         )
-    places = [place + length if place < 0 else place for place in typed]
+    places = [place + length if -length <= place < 0 else place for place in typed]
     if len(set(places)) < len(places):
         raise InputError(
             "positions-twice",

@@ -9,7 +9,7 @@ from comfy_api.latest import io
 from ..vace_core.tasks import anything
 from .comfy import host, sockets
 from .comfy.bridge import images_of, pictures_of
-from .comfy.fitted import fit_clip, fit_mask, notes_of, padded
+from .comfy.fitted import fit_clip, fit_where, notes_of, padded
 from .comfy.node import Task
 
 
@@ -64,7 +64,7 @@ class VaceStylizeVideo(Task):
         mask: Any | None = None,
     ) -> io.NodeOutput:
         clip = fit_clip(images, fit, fps)
-        masks, said = fit_mask(mask, clip)
+        masks, said = fit_where(mask, clip)
         vcu = anything.stylize(
             clip.frames,
             () if style is None else pictures_of(style),

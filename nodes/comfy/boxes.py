@@ -18,6 +18,9 @@ from . import sockets
 
 MOST = 10_000  # boxes read of one socket
 
+Seen = tuple[float, float, float, float]
+"""Left, top, width and height of the frame, in pixels of the image that boxes, points and tracks were made on."""
+
 
 def box_paths() -> list[Any]:
     """Moving boxes, drawn in the editor or linked from another pack's."""
@@ -71,7 +74,7 @@ def boxes_of(value: Any, num_frames: int) -> list[list[Box]]:
         InputError: it is none of these, there is no box, or lists for another number of frames came.
     """
     value = _plain(value)
-    if value == []:
+    if isinstance(value, list) and all(one == [] for one in value):  # for all frames, or in each of them
         raise InputError(
             "boxes-empty",
             "The boxes are an empty list, as detectors give it that found nothing. At least one box is needed. Look at "
@@ -81,24 +84,32 @@ def boxes_of(value: Any, num_frames: int) -> list[list[Box]]:
         value = [value]
     if not isinstance(value, (list, tuple)) or not value or len(value) > MOST:
         raise _unreadable(value)
-    if all(_is_box(one) for one in value):
-        return [[_box(one) for one in value]] * num_frames
-    if not all(isinstance(one, (list, tuple)) and all(_is_box(box) for box in one) for one in value):
+    lists: list[Any] = [value] if all(_is_box(one) for one in value) else list(value)
+    if not all(isinstance(one, (list, tuple)) and all(_is_box(box) for box in one) for one in lists):
         raise _unreadable(value)
-    if len(value) not in (1, num_frames):
+    if len(lists) not in (1, num_frames):
         raise InputError(
             "boxes-length",
             "The boxes are lists for {lists} frames, and the video has {num_frames}. One list for all "
             "frames, or one list per frame, is needed. Make the boxes from this video.",
-            lists=len(value),
+            lists=len(lists),
             num_frames=num_frames,
         )
-    frames = [[_box(one) for one in boxes] for boxes in value]
+    numbers = [number for boxes in lists for box in boxes for number in _numbers(box)]
+    if numbers and all(0 <= one <= 1 for one in numbers):
+        raise InputError(
+            "boxes-fractions",
+            "The boxes are {value}, all of it between 0 and 1: fractions of the frame. Boxes in pixels are needed. "
+            "Multiply them by the width and the height, or have the detector give pixels.",
+            value=shown(value),
+        )
+    frames = [[_box(one) for one in boxes] for boxes in lists]
     return frames * num_frames if len(frames) == 1 else frames
 
 
-def paths_of_boxes(frames: list[list[Box]], height: int, width: int) -> list[BoxPath]:
+def paths_of_boxes(frames: list[list[Box]], seen: Seen) -> list[BoxPath]:
     """A path for each place in the lists of `boxes_of`: the first box of every frame is one object, and so on."""
+    left, top, width, height = seen
     found, last = list[BoxPath](), max(len(frames) - 1, 1)
     still = all(boxes == frames[0] for boxes in frames)
     for place in range(max(len(boxes) for boxes in frames)):
@@ -106,8 +117,8 @@ def paths_of_boxes(frames: list[list[Box]], height: int, width: int) -> list[Box
         keys = [
             BoxKey(
                 time=n / last,
-                x=(box.left + box.right) / 2 / width,
-                y=(box.top + box.bottom) / 2 / height,
+                x=((box.left + box.right) / 2 - left) / width,
+                y=((box.top + box.bottom) / 2 - top) / height,
                 width=box.width / width,
                 height=box.height / height,
             )
@@ -117,13 +128,13 @@ def paths_of_boxes(frames: list[list[Box]], height: int, width: int) -> list[Box
     return found
 
 
-def paths_of_tracks(tracks: Any, height: int, width: int, box: float) -> list[BoxPath]:
+def paths_of_tracks(tracks: Any, seen: Seen, box: float) -> list[BoxPath]:
     """A path for each of core's TRACKS `{"track_path": (T, N, 2)}` in pixels, `box` of the frame around its points.
 
     Raises:
         InputError: a point that is no number, or far outside.
     """
-    points = tracks["track_path"].detach().float().cpu()
+    points, (left, top, width, height) = tracks["track_path"].detach().float().cpu(), seen
     if not bool(torch.isfinite(points).all()):
         raise InputError(
             "tracks-not-finite",
@@ -134,7 +145,7 @@ def paths_of_tracks(tracks: Any, height: int, width: int, box: float) -> list[Bo
     return [
         BoxPath(
             keys=tuple(
-                BoxKey(time=n / last, x=x / width, y=y / height, width=box, height=box)
+                BoxKey(time=n / last, x=(x - left) / width, y=(y - top) / height, width=box, height=box)
                 for n, (x, y) in enumerate(points[:, place].tolist())
             ),
             label=f"track {place + 1}",
@@ -191,13 +202,16 @@ def _plain(value: Any, depth: int = 3) -> Any:
 
 
 def _is_box(value: Any) -> bool:
-    if isinstance(value, dict):
-        value = [value.get(name) for name in ("x", "y", "width", "height")]
-    return (
-        isinstance(value, (list, tuple))
-        and len(value) == 4
-        and all(isinstance(one, (int, float)) and not isinstance(one, bool) and abs(one) < 1e6 for one in value)
+    found = _numbers(value)
+    return len(found) == 4 and all(
+        isinstance(one, (int, float)) and not isinstance(one, bool) and abs(one) < 1e6 for one in found
     )
+
+
+def _numbers(value: Any) -> Sequence[Any]:
+    if isinstance(value, dict):
+        return [value.get(name) for name in ("x", "y", "width", "height")]
+    return value if isinstance(value, (list, tuple)) else ()
 
 
 def _box(value: Any) -> Box:
@@ -217,7 +231,8 @@ def _box(value: Any) -> Box:
             right=right,
             bottom=bottom,
         )
-    return Box(round(left), round(top), round(right), round(bottom))
+    left, top, right, bottom = round(left), round(top), round(right), round(bottom)
+    return Box(left, top, max(right, left + 1), max(bottom, top + 1))
 
 
 def _unreadable(value: Any) -> InputError:

@@ -122,6 +122,15 @@ def fit_mask(mask: Any, clip: Fitted) -> tuple[Tensor | None, tuple[str, ...]]:
     return (None, unseen_mask(mask)) if masks is None else fit_masks(masks, clip)
 
 
+def fit_where(mask: Any, clip: Fitted) -> tuple[Tensor | None, tuple[str, ...]]:
+    """As `fit_mask`, of where something is done.
+
+    Raises:
+        InputError: that is nowhere.
+    """
+    return fit_mask(mask, clip) if masks_of(mask) is None else require_mask(mask, clip)
+
+
 def require_mask(mask: Any, clip: Fitted) -> tuple[Tensor, tuple[str, ...]]:
     """As `fit_mask`, where there is nothing to do without one.
 

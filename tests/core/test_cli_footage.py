@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -250,6 +251,18 @@ def test_a_frame_of_a_video_is_a_picture(clip, tmp_path):
     path = Paths(path=["0.2,0.5 0.8,0.5"])
     moved, same = (tasks.move(one, paths=path, wanted=WANTED).vcu.frames for one in (named, tmp_path / "frame.png"))
     assert torch.equal(moved, same)
+
+
+def test_points_of_a_photo_stay_on_it_where_the_photo_is_cropped(tmp_path):
+    photo = torch.zeros(90, 160, 3, dtype=torch.uint8)
+    photo[30:46, 60:76] = 255
+    write_image(tmp_path / "photo.png", from_uint8(photo[None]))
+    (tmp_path / "points.json").write_text(json.dumps([{"x": 68, "y": 38}]))
+    path = Paths(path=[str(tmp_path / "points.json")], box="0.2x0.2")
+    wanted = Wanted(width=64, height=64, length=5)
+    frames = tasks.move(tmp_path / "photo.png", paths=path, wanted=wanted).vcu.frames
+    spot, outline = (frames[0, 0, 0] > 0).nonzero().float().mean(0), (frames[0, 0, 4] < 0).nonzero().float().mean(0)
+    assert outline.tolist() == pytest.approx(spot.tolist(), abs=0.6)
 
 
 class TestPutBack:

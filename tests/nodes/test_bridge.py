@@ -131,7 +131,9 @@ class TestMasks:
         vcu = run("VaceControlVideo", images=noise(5, 32, 48, 3), kind="gray", mask=none)[0]
         assert float(vcu.masks.mean()) == 1.0
 
-    @pytest.mark.parametrize("node_id", ["VaceInpaintVideo", "VaceSwapAnything", "VaceCropVideo"])
+    @pytest.mark.parametrize(
+        "node_id", ["VaceInpaintVideo", "VaceSwapAnything", "VaceCropVideo", "VaceControlVideo", "VaceStylizeVideo"]
+    )
     @pytest.mark.parametrize("soft", [0.0, 0.4])
     def test_a_mask_that_generates_nothing_is_refused_before_anything_is_sampled(self, run, node_id, soft):
         more = {"references": noise(1, 32, 48, 3)} if node_id == "VaceSwapAnything" else {}

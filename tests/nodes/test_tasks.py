@@ -223,6 +223,7 @@ class TestEdit:
                 "positions-count: pictures=2, positions=3",
             ),
             ("8, -1", "positions-twice: value=8, -1"),
+            ("0, -10", "keyframe-outside: index=-10, last=8"),
             (
                 "0, 9",
                 "keyframe-outside: index=9, last=8",
@@ -277,6 +278,20 @@ class TestControl:
         assert torch.equal(both, torch.minimum(drawn, linked))
         still = {"image": clip(1), "fit": "as it is", "length": 5}
         assert run("VaceMoveAnything", **still, paths="[]", tracks=tracks())[0].num_frames == 5
+
+    @pytest.mark.parametrize("given", ["points", "boxes", "tracks"])
+    def test_what_is_in_pixels_of_an_image_stays_on_it_where_the_image_is_cropped(self, run, given):
+        image = torch.zeros(1, 90, 160, 3)
+        image[:, 30:46, 20:36] = 1  # of which the frame shows 150 pixels from 4 on
+        place = {
+            "points": {"paths": json.dumps([{"x": 28, "y": 38}] * 2)},
+            "boxes": {"boxes": [(20, 30, 36, 46)]},
+            "tracks": {"tracks": {"track_path": torch.tensor([[[28.0, 38.0]]] * 5)}},
+        }[given]
+        vcu = run("VaceMoveAnything", image=image, fit="starter", length=5, box_size=0.1, **place)[0]
+        spot = (vcu.frames[0, 0, 0] > 0).nonzero().float().mean(0)
+        outline = (vcu.frames[0, 0, 4] < 0).nonzero().float().mean(0)
+        assert outline.tolist() == pytest.approx(spot.tolist(), abs=0.6)
 
     @pytest.mark.parametrize("paths", ["", "[]", " [] ", '{"version": 1, "paths": []}'])
     def test_no_box_yet(self, run, paths):
@@ -351,7 +366,19 @@ class TestCombine:
         assert outcome(run, "VaceComposeMasks", boxes=boxes, images=clip()).count(". ") >= 2
 
     def test_a_detector_that_found_nothing_is_named(self, run):
-        assert refusal(run, "VaceComposeMasks", boxes=[], images=clip()) == "boxes-empty"
+        for nothing in ([], [[]] * 5):
+            assert refusal(run, "VaceComposeMasks", boxes=nothing, images=clip()) == "boxes-empty"
+
+    @pytest.mark.parametrize("boxes", [(0.1, 0.2, 0.5, 0.6), [[(0.1, 0.2, 0.5, 0.6)]] * 5, {"x": 0, "y": 0.5,
+                                       "width": 0.25, "height": 0.25}])  # fmt: skip
+    def test_boxes_in_fractions_of_the_frame_are_named(self, run, boxes):
+        assert refusal(run, "VaceComposeMasks", boxes=boxes, images=clip()).startswith("boxes-fractions: ")
+
+    def test_a_box_of_less_than_a_pixel_is_one(self, run):
+        assert run("VaceComposeMasks", boxes=(8.6, 4, 9.4, 6), images=clip())[0][0].nonzero().tolist() == [
+            [4, 9],
+            [5, 9],
+        ]
 
     def test_paths_without_a_box_add_nothing(self, run):
         mask = run("VaceComposeMasks", paths="[]", mask=left_half())[0]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ..errors import InputError
+from ..errors import InputError, ShapeError
 from ..geometry import Box
 from ..inputs import fitting
 from ..inputs.all_frames import SAME_RATE
@@ -219,7 +219,8 @@ def read_references(given: References) -> list[Tensor]:
     """The reference pictures, each with its subject alone where there is a mask for it.
 
     Raises:
-        InputError: not as many subject masks as pictures, or one that is empty or of another size.
+        InputError: not as many subject masks as pictures, or one that is empty.
+        ShapeError: one is of another size than its picture.
     """
     pictures, subjects = given.reference or [], given.subject or []
     if subjects and len(subjects) != len(pictures):
@@ -236,22 +237,22 @@ def read_references(given: References) -> list[Tensor]:
     return [_cut_out(*one) for one in zip(found, pictures, subjects, strict=True)]
 
 
-def read_paths(given: Paths, size: tuple[int, int]) -> list[BoxPath]:
+def read_paths(given: Paths, seen: tuple[float, float, float, float]) -> list[BoxPath]:
     """The paths of boxes that were typed or lie in JSON files.
 
     Args:
         given: What was typed.
-        size: `(H, W)` of the picture that points in pixels refer to.
+        seen: Left, top, width and height of the frame in the picture that points in pixels refer to.
 
     Raises:
         InputError: a text is neither, or a number is out of range.
     """
-    box = _pair(given.box, "x", "--box", "0.25x0.25")
+    box, (left, top, width, height) = _pair(given.box, "x", "--box", "0.25x0.25"), seen
     found: list[BoxPath] = []
     for text in given.path:
         if text.lower().endswith(".json"):
-            pixels = (box[0] * size[1], box[1] * size[0])
-            found += paths_from_json(_read_text(Path(text)), size=(size[1], size[0]), box=pixels)
+            pixels, whole = (box[0] * width, box[1] * height), _read_text(Path(text))
+            found += paths_from_json(whole, size=(width, height), box=pixels, origin=(left, top))
         else:
             points = [_pair(point, ",", "--path", "0.2,0.5 0.8,0.5") for point in text.split()]
             last = max(len(points) - 1, 1)
@@ -278,7 +279,7 @@ def _cut_out(picture: Tensor, image: Path, path: Path) -> Tensor:
     mask = read_mask(path)
     (count, height, width), size = mask.shape, picture.shape[3:]
     if (count, height, width) != (1, *size):
-        raise InputError(
+        raise ShapeError(
             "subject-mask-size",
             "The subject mask {path} has {count} frames of {width} x {height} pixels, its image {image} is {own_width} "
             "x {own_height}. One frame of the size of the image is needed. Make the mask from this image.",

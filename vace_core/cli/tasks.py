@@ -258,7 +258,7 @@ def pose(maps: MapFile, *, pictures: References, part: Part = ALL, wanted: Wante
 def layout(*, paths: Paths, pictures: References, wanted: Wanted) -> Request:
     """Layout: generate a clip in which objects stay inside moving boxes."""
     size, num_frames, fps = blank(wanted)
-    boxes = read_paths(paths, size)
+    boxes = read_paths(paths, (0, 0, size[1], size[0]))
     vcu = tasks.layout(boxes, num_frames=num_frames, height=size[0], width=size[1], fps=fps)
     found = read_references(pictures)
     moving = "1 box that moves" if len(boxes) == 1 else f"{len(boxes)} boxes that move"
@@ -269,7 +269,7 @@ def layout(*, paths: Paths, pictures: References, wanted: Wanted) -> Request:
 def move(photo: PictureFile, *, paths: Paths, wanted: Wanted) -> Request:
     """Move Anything: animate an image; its objects follow moving boxes."""
     still = fit_clip(read_still(photo, wanted), target_of(wanted).still())
-    boxes = read_paths(paths, (still.plan.source_height, still.plan.source_width))
+    boxes = read_paths(paths, still.plan.seen)
     vcu = anything.move_anything(
         still.frames, boxes, num_frames=length(wanted, still.size), fps=rate(wanted, still.fps)
     )

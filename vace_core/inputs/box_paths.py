@@ -28,7 +28,11 @@ def paths_to_json(paths: Sequence[BoxPath]) -> str:
 
 
 def paths_from_json(
-    text: str, *, size: tuple[int, int] | None = None, box: tuple[float, float] | None = None
+    text: str,
+    *,
+    size: tuple[float, float] | None = None,
+    box: tuple[float, float] | None = None,
+    origin: tuple[float, float] = (0.0, 0.0),
 ) -> tuple[BoxPath, ...]:
     """Reads paths from JSON: our own, or the points that path editors of other node packs write.
 
@@ -36,8 +40,9 @@ def paths_from_json(
         text: at most 1,000,000 characters, 64 paths and 4,096 keys. Either what `paths_to_json` writes, or
             `[{"x": 12, "y": 34}, …]` in pixels, or a list of such lists: each list is one path, its points equally far
             apart in time, the first in the first frame, the last in the last.
-        size: width, height in pixels of the image the points were drawn on. Only points need it.
+        size: width, height of the frame in pixels of the image the points were drawn on. Only points need it.
         box: width, height in pixels of the box that follows the points. Only points need it.
+        origin: where the frame begins in that image, in pixels, where it is a part of it.
 
     Raises:
         InputError: the text is not such JSON, and why.
@@ -45,7 +50,7 @@ def paths_from_json(
     data = parsed(text)
     if isinstance(data, dict):
         return _from_own(cast("dict[str, Any]", data))
-    return _from_points(data, size, box)
+    return _from_points(data, size, box, origin)
 
 
 def _from_own(data: dict[str, Any]) -> tuple[BoxPath, ...]:
@@ -69,7 +74,9 @@ def _from_own(data: dict[str, Any]) -> tuple[BoxPath, ...]:
     return tuple(found)
 
 
-def _from_points(data: object, size: tuple[int, int] | None, box: tuple[float, float] | None) -> tuple[BoxPath, ...]:
+def _from_points(
+    data: object, size: tuple[float, float] | None, box: tuple[float, float] | None, origin: tuple[float, float]
+) -> tuple[BoxPath, ...]:
     lists = listed("The boxes", data, "points", MOST_KEYS)
     if size is None or box is None or min(*size, *box) <= 0:
         raise InputError(
@@ -87,7 +94,8 @@ def _from_points(data: object, size: tuple[int, int] | None, box: tuple[float, f
             point = object_of(where, value)
             check_number(f"{where}: x", point.get("x"), least=-FARTHEST * width, most=FARTHEST * width)
             check_number(f"{where}: y", point.get("y"), least=-FARTHEST * height, most=FARTHEST * height)
-            time, x, y = count / max(len(points) - 1, 1), point["x"] / width, point["y"] / height
+            time = count / max(len(points) - 1, 1)
+            x, y = (point["x"] - origin[0]) / width, (point["y"] - origin[1]) / height
             keys.append(BoxKey(time=time, x=x, y=y, width=box[0] / width, height=box[1] / height))
         found.append(BoxPath(keys=tuple(keys)))
     return tuple(found)

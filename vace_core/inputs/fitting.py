@@ -116,6 +116,13 @@ class FitPlan:
         return Box(left, top, left + self.width, top + self.height)
 
     @property
+    def seen(self) -> tuple[float, float, float, float]:
+        """Left, top, width and height of what is shown of the source, in its pixels."""
+        (scaled_height, scaled_width), crop = self.scaled_size, self.crop
+        across, down = self.source_width / scaled_width, self.source_height / scaled_height
+        return crop.left * across, crop.top * down, crop.width * across, crop.height * down
+
+    @property
     def resizes(self) -> bool:
         same = (self.height, self.width) == (self.source_height, self.source_width)
         return not same or (self.aspect != 1 and not self.whole)
