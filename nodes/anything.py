@@ -18,7 +18,7 @@ from .comfy.boxes import box_paths, linked_boxes
 from .comfy.bridge import images_of, masks_of, pictures_of, unseen_mask
 from .comfy.fitted import ANY_GRID, fit_clip, fit_picture, grid_of, notes_of, padded, require_mask
 from .comfy.node import Task
-from .control import NO_BOXES, boxes_note, no_boxes, paths_given
+from .control import NO_BOXES, boxes_notes, no_boxes, paths_given
 
 MOST = 3  # pictures with masks of their own in one node; more come from VACE Stack References
 
@@ -69,7 +69,7 @@ class VaceMoveAnything(Task):
         vcu = anything.move_anything(
             still.frames, moving, num_frames=length, prompt=prompt, negative_prompt=negative_prompt, fps=fps
         )
-        notes = (*notes_of(still), boxes_note(moving))
+        notes = (*notes_of(still), *boxes_notes(moving, length))
         return host.output(cls, vcu, notes=notes, images=seen, shown_as=host.BEHIND_BOXES)
 
 

@@ -14,7 +14,7 @@ from ..vace_core.errors import InputError
 from ..vace_core.inputs import controls
 from ..vace_core.inputs.box_paths import paths_from_json
 from ..vace_core.inputs.control_checks import ControlKind, check_control, fix_control
-from ..vace_core.inputs.layout import BoxPath
+from ..vace_core.inputs.layout import BoxPath, said_of_unseen
 from ..vace_core.vcu import compose
 from .comfy import host, sockets
 from .comfy.boxes import Seen, box_paths, boxes_of, linked_boxes, paths_of_boxes, paths_of_tracks
@@ -177,7 +177,7 @@ class VaceLayoutToVideo(Task):
             negative_prompt=negative_prompt,
             fps=fps,
         )
-        return host.output(cls, vcu, images_of(vcu.frames), notes=[boxes_note(moving)])
+        return host.output(cls, vcu, images_of(vcu.frames), notes=boxes_notes(moving, length))
 
 
 def control_of(frames: Tensor, kind: str, mend: bool) -> tuple[Tensor, list[str]]:
@@ -199,8 +199,9 @@ def no_boxes(text: str) -> bool:
     return re.sub(r"\s", "", text) in ("", "[]", '{"version":1,"paths":[]}')
 
 
-def boxes_note(boxes: Sequence[BoxPath]) -> str:
-    return "1 box that moves." if len(boxes) == 1 else f"{len(boxes)} boxes that move."
+def boxes_notes(boxes: Sequence[BoxPath], num_frames: int) -> tuple[str, ...]:
+    moving = "1 box that moves." if len(boxes) == 1 else f"{len(boxes)} boxes that move."
+    return moving, *said_of_unseen(boxes, num_frames)
 
 
 def paths_typed(text: str, seen: Seen, box_size: float) -> tuple[BoxPath, ...]:

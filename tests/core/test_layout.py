@@ -128,6 +128,12 @@ def test_a_box_outside_of_the_frame_masks_nothing(where):
     assert layout.path_mask([path], num_frames=2, height=40, width=80).sum() == 0
 
 
+def test_a_box_that_is_never_seen_is_named():
+    seen, never = BoxPath(keys=(key(0, x=-1.0), key(1, x=0.0))), BoxPath(keys=(key(0, x=2.0), key(1, x=1.3)))
+    assert layout.said_of_unseen([seen], 5) == []
+    assert [one.split(" is ")[0] for one in layout.said_of_unseen([seen, never, never], 5)] == ["Box 2", "Box 3"]
+
+
 def test_a_box_of_constant_size_does_not_flicker():
     path = BoxPath(keys=(key(0, x=0.2, width=0.1), key(1, x=0.8, width=0.1)))
     masks = layout.path_mask([path], num_frames=33, height=8, width=50)

@@ -166,3 +166,11 @@ def test_both_sides_of_every_cut_are_shown_where_there_is_room_for_them():
     unit = tasks.inpaint(flat(BLUE, 81), masks)
     assert _worth_seeing(unit, 6) == [0, 19, 20, 59, 60, 80]
     assert _worth_seeing(unit, 5) == [0, 20, 40, 60, 80]
+
+
+def test_the_sheet_says_which_frames_only_fill_the_length():
+    whole = tasks.control(torch.zeros(1, 3, 9, 16, 16))
+    plain, padded = (np.asarray(contact_sheet(replace(whole, padding=count))).astype(int) for count in (0, 3))
+    differs = np.flatnonzero((plain != padded).any(axis=(1, 2)))
+    assert 0 < len(differs) < 20  # a line of the header, and nothing else
+    assert differs.max() < 80

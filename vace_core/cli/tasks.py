@@ -16,6 +16,7 @@ from .. import tasks
 from ..errors import InputError
 from ..inputs.fitted import Fitted, fit_clip, fit_pictures
 from ..inputs.fitting import growth
+from ..inputs.layout import BoxPath, said_of_unseen
 from ..pipeline.parts import placed
 from ..sampling.windows import Plan, Window
 from ..tasks import anything
@@ -261,9 +262,7 @@ def layout(*, paths: Paths, pictures: References, wanted: Wanted) -> Request:
     boxes = read_paths(paths, (0, 0, size[1], size[0]))
     vcu = tasks.layout(boxes, num_frames=num_frames, height=size[0], width=size[1], fps=fps)
     found = read_references(pictures)
-    moving = "1 box that moves" if len(boxes) == 1 else f"{len(boxes)} boxes that move"
-    notes = [("paths", moving), *seen(pictures, found)]
-    return _whole(with_references(vcu, found), wanted, notes)
+    return _whole(with_references(vcu, found), wanted, [*_moving(boxes, vcu), *seen(pictures, found)])
 
 
 def move(photo: PictureFile, *, paths: Paths, wanted: Wanted) -> Request:
@@ -273,7 +272,7 @@ def move(photo: PictureFile, *, paths: Paths, wanted: Wanted) -> Request:
     vcu = anything.move_anything(
         still.frames, boxes, num_frames=length(wanted, still.size), fps=rate(wanted, still.fps)
     )
-    return _whole(vcu, wanted, notes_of(still, "picture"))
+    return _whole(vcu, wanted, [*notes_of(still, "picture"), *_moving(boxes, vcu)])
 
 
 def animate(maps: MapFile, *, pictures: References, part: Part = ALL, wanted: Wanted) -> Request:
@@ -328,6 +327,12 @@ def _blank(make: Callable[[int], VideoConditionUnit], num_frames: int, wanted: W
 def _whole(vcu: VideoConditionUnit, wanted: Wanted, notes: Sequence[tuple[str, str]]) -> Request:
     """A task whose VCU is held as a whole."""
     return replace(request_of(lambda: vcu, None, vcu.shown_frames, wanted), notes=notes)
+
+
+def _moving(boxes: Sequence[BoxPath], vcu: VideoConditionUnit) -> list[tuple[str, str]]:
+    """Rows on boxes that move."""
+    moving = "1 box that moves" if len(boxes) == 1 else f"{len(boxes)} boxes that move"
+    return [("paths", row) for row in (moving, *said_of_unseen(boxes, vcu.num_frames))]
 
 
 def _some(pictures: References) -> References:

@@ -158,6 +158,16 @@ def draw_track(masks: Tensor, *, colour: Colour = BLACK) -> Tensor:
     return _to_frames(clip, len(masks)).to(masks.device)
 
 
+def said_of_unseen(paths: Sequence[BoxPath], num_frames: int) -> list[str]:
+    """What is said of paths whose box is outside of the frame in all frames, the first being number 1."""
+    said = list[str]()
+    for number, path in enumerate(paths, 1):
+        x, y, width, height = boxes(path, num_frames).unbind(1)
+        if not bool((((x - 0.5).abs() < (1 + width) / 2) & ((y - 0.5).abs() < (1 + height) / 2)).any()):
+            said.append(f"Box {number} is outside of the frame all the time: nothing of it is seen.")
+    return said
+
+
 def path_mask(paths: Sequence[BoxPath], *, num_frames: int, height: int, width: int) -> Tensor:
     """`masks` `(1, 1, T, H, W)` of the filled boxes: 1 inside at least one of them."""
     _check_size(num_frames, height, width)

@@ -188,6 +188,8 @@ def _header(vcu: VideoConditionUnit, shares: NDArray[np.float64], width: int) ->
     parts = [
         f"{name} {_percent(share)}" for (name, _), share in zip(_LEGEND, shares.mean(axis=0), strict=True) if share
     ]
+    if vcu.padding:
+        parts.append(f"the last {_count(vcu.padding, 'frame')} there to fill the length, and dropped again")
     lines = [(facts, 22, _INK), (",  ".join(parts), 15, _FAINT)]
     for name, words, most in (("Prompt", vcu.prompt, 3), ("Negative prompt", vcu.negative_prompt, 1)):
         if words:
