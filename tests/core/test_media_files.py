@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from video_files import message, noise
+from video_files import encode, message, noise
 
 from vace_core.errors import InputError, ShapeError
 from vace_core.files.replacing import replacing
@@ -37,6 +37,14 @@ def test_missing_and_empty_files(tmp_path: Path, read: Callable[[Path], object])
     empty = tmp_path / "empty.mp4"
     empty.touch()
     assert message(InputError, lambda: read(empty)) == f"file-empty: path={empty}"
+
+
+def test_what_is_no_image_is_called_what_it_is(tmp_path: Path):
+    clip = encode(tmp_path / "clip.mp4", noise(5, 32, 32, 3))
+    assert message(InputError, lambda: read_image(clip)) == f"image-is-film: path={clip}"
+    assert message(InputError, lambda: read_image(tmp_path)) == f"file-is-folder: path={tmp_path}"
+    (tmp_path / "a.jpg").write_bytes(b"no image")
+    assert message(InputError, lambda: read_image(tmp_path / "a.jpg")).startswith("image-unreadable: ")
 
 
 def test_write_says_what_it_needs(tmp_path: Path):

@@ -89,7 +89,11 @@ def test_a_scaled_film_covers_the_other_and_is_cropped_to_its_centre(size, aspec
     found = Scaled(source, Film(noise(1, *shape, 3), [0, 1], Fraction(like)))
     assert as_stored(found) == as_stored(source)
     assert (found.height, found.width, found.aspect, found.fps) == (*shape, like, 10.0)
-    assert found.notes[1] == f"It is scaled to the {shape[1]} x {shape[0]} pixels of the other clip."
+    lost = [f"{1 - there / all_of:.0%} of its {side}" for side, there, all_of in zip(("height", "width"), shape, wide,
+            strict=True) if there < all_of]  # fmt: skip
+    cropped = f", and {lost[0]} is cropped" if lost else ""
+    came, needed = f"{size[1]} x {size[0]}", f"{shape[1]} x {shape[0]}"
+    assert found.notes[1] == f"It is scaled from {came} to the {needed} pixels of the other clip{cropped}."
     rows, columns = (
         255 * (torch.arange(there) + 0.5 + (whole - there) // 2) / whole
         for there, whole in zip(shape, wide, strict=True)

@@ -160,7 +160,8 @@ def read_still(path: Path, wanted: Wanted) -> Source:
     if source.shape[0] != 1:
         raise InputError(
             "several-images",
-            "{path} has {frames} frames. A single image is needed here. Choose an image, or save one frame as a .png.",
+            "{path} has {frames} frames. A single image is needed here. Choose an image, or name a frame of it, as "
+            "{path}@3.2s.",
             path=path,
             frames=source.shape[0],
         )

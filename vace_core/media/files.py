@@ -61,15 +61,19 @@ def pillow() -> ModuleType:
 
 
 def check_file(path: Path) -> None:
-    """Refuses a `path` without a file, or with an empty one.
+    """Refuses a `path` without a file, or with an empty one, or a folder.
 
     Raises:
         InputError: it is so.
     """
     try:
-        size = path.stat().st_size if path.is_file() else None
+        size, folder = path.stat().st_size if path.is_file() else None, path.is_dir()
     except (OSError, ValueError):  # a name that no file can have
-        size = None
+        size, folder = None, False
+    if folder:
+        raise InputError(
+            "file-is-folder", "{path} is a folder. A file is needed here. Name one of those in it.", path=path
+        )
     if size is None:
         raise InputError(
             "file-missing",

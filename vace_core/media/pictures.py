@@ -53,18 +53,34 @@ def read_image(path: str | Path) -> tuple[Tensor, Tensor | None]:
         film = open_footage(path)
         picture, alpha = film.frame(frame_at(film, when))
         return picture, None if alpha is None or int(alpha.min()) == 255 else alpha
-    with opened(path) as image:
-        count = frame_count(image)
-        if count == 1:
-            picture = picture_of(image)
-            return picture[..., :3].contiguous(), picture[..., 3].contiguous() if picture.shape[2] == 4 else None
+    try:
+        with opened(path) as image:
+            count = frame_count(image)
+            if count == 1:
+                picture = picture_of(image)
+                return picture[..., :3].contiguous(), picture[..., 3].contiguous() if picture.shape[2] == 4 else None
+    except InputError as error:
+        if error.code == "image-unreadable" and _is_film(path):
+            raise InputError(
+                "image-is-film",
+                "{path} is a video. A single image is needed here. Name one of its frames, as {path}@3.2s.",
+                path=path,
+            ) from None
+        raise
     raise InputError(
         "image-animated",
-        "The image {path} is an animation of {count} frames. A single image is needed here. Save the "
-        "frame that is meant as a .png.",
+        "The image {path} is an animation of {count} frames. A single image is needed here. Name one of its frames, as "
+        "{path}@0.3s.",
         path=path,
         count=count,
     )
+
+
+def _is_film(path: Path) -> bool:
+    try:
+        return path.suffix.lower() not in PICTURES and open_footage(path).count > 0
+    except InputError:
+        return False
 
 
 def read_animation(path: str | Path) -> Clip | None:

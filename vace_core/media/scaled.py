@@ -28,7 +28,14 @@ class Scaled(Footage):
         factor = max(wanted / shown, like.height / film.height)
         width = round(shown * factor / float(like.aspect))
         self._size = max(round(film.height * factor), like.height), max(width, like.width)
-        self.notes = (*film.notes, f"It is scaled to the {like.width} x {like.height} pixels of the other clip.")
+        self.notes = (*film.notes, self._said())
+
+    def _said(self) -> str:
+        lost = {"height": 1 - self.height / self._size[0], "width": 1 - self.width / self._size[1]}
+        parts = [f"{part:.0%} of its {side}" for side, part in lost.items() if part >= 0.005]
+        cropped = f", and {' and '.join(parts)} is cropped" if parts else ""
+        came, needed = (f"{one.width} x {one.height}" for one in (self._film, self))
+        return f"It is scaled from {came} to the {needed} pixels of the other clip{cropped}."
 
     def pictures(self, indices: Sequence[int], *, deep: bool = False) -> Iterator[Tensor]:
         top, left = (self._size[0] - self.height) // 2, (self._size[1] - self.width) // 2
