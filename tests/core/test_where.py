@@ -23,11 +23,12 @@ from vace_core.cli.request import Request
 from vace_core.cli.where import Conditions, FullRun, conditions_of
 from vace_core.context import encode_job
 from vace_core.errors import InputError, ShapeError
-from vace_core.media.pictures import write_image
+from vace_core.media.pictures import read_image, write_image
 from vace_core.media.video import from_uint8, read_video
 from vace_core.media.write import write_video
-from vace_core.models.wan.dit import GRID
+from vace_core.models.wan.dit import GRID, mask_frames
 from vace_core.pipeline import SamplingOptions, generate, sample
+from vace_core.preview.sheet import contact_sheet
 from vace_core.preview.strength import strength_sheet
 from vace_core.sampling.conditions import Condition
 from vace_core.sampling.schedule import NoiseSchedule, found_percent, percent_to_sigma
@@ -177,6 +178,17 @@ def test_two_controls_at_once_are_two_conditions_each_with_its_strength(model, c
     got = sample(model, request.vcu, OPTIONS, strength=found.strength, also=found.also)
     meant = [Condition(vcu=gray, strength=Strength(overall=0.9))]
     assert torch.equal(got, sample(model, request.vcu, OPTIONS, strength=Strength(overall=0.4), also=meant))
+
+
+def test_every_control_is_on_the_contact_sheet(clip, tmp_path):
+    words = ("scribble", clip, "--also", f"gray={clip}", "--preview", tmp_path / "sheet.png", "--dry-run")
+    done = vace(*words, "--width", 48, "--height", 32)
+    assert done.exit_code == 0, done.output
+    request = tasks.scribble(clip, pictures=References(), wanted=WANTED)
+    (other,) = conditions_of(request, FullRun(also=[f"gray={clip}"])).also
+    sheets = [contact_sheet(vcu, mask_frames=mask_frames(9)) for vcu in (request.vcu, other.vcu)]
+    both, _ = read_image(tmp_path / "sheet.png")
+    assert torch.equal(both, torch.cat([torch.from_numpy(np.array(sheet)) for sheet in sheets]))
 
 
 def test_a_further_control_keeps_what_the_task_keeps(clip, mask):

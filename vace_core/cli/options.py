@@ -139,7 +139,9 @@ class Run(Speed):
             "(shots/take_%04d.png). Default: by task.",
         ),
     ] = None
-    preview: Annotated[Path | None, Option(help="Also write a contact sheet of the task, a .png.")] = None
+    preview: Annotated[
+        Path | None, Option(help="Also write a contact sheet of the task, and of every --also, a .png.")
+    ] = None
     dry_run: Annotated[
         bool, Option("--dry-run", help="Only report what the job would take: shapes, tokens, memory, plan.")
     ] = False

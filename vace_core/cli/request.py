@@ -154,11 +154,11 @@ class Request:
         """The first line: that the starter was not trained on what is asked for."""
         return outside(self.vcu) if is_starter(self.wanted) else None
 
-    def write_sheet(self, path: Path) -> None:
-        """The contact sheet as a .png, whole or not at all."""
+    def write_sheet(self, path: Path, also: Sequence[VideoConditionUnit] = ()) -> None:
+        """The contact sheet as a .png, whole or not at all; below it those of further conditions of its size."""
         vcu = self.vcu if self.stretches is None else self.stretches.parts(0, self.stretches.num_frames)
-        sheet = contact_sheet(vcu, mask_frames=self._seen_frames(vcu))
-        write_image(path, from_uint8(torch.from_numpy(np.array(sheet))))
+        sheets = [np.array(contact_sheet(one, mask_frames=self._seen_frames(vcu))) for one in (vcu, *also)]
+        write_image(path, from_uint8(torch.from_numpy(np.concatenate(sheets))))
 
     def _seen_frames(self, vcu: VideoConditionUnit) -> list[int]:
         return profile_of(self.wanted).family.mask_frames(vcu.num_frames)

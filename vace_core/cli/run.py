@@ -82,7 +82,7 @@ def run(task: str, ask: Callable[[], Request], run: FullRun, context: Context) -
         if conditions.strength.blocks and files is not None and files.adapter is not None:
             check_blocks(len(conditions.strength.blocks), read_sizes(files, run).context_blocks)
         if run.preview is not None and leads:
-            request.write_sheet(run.preview)
+            request.write_sheet(run.preview, [condition.vcu for condition in conditions.also])
             print_table([("preview", str(run.preview))])
         if run.dry_run:
             check_adapter(once.vcu, options, attached=files is None or files.adapter is not None)
