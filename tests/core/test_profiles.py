@@ -48,6 +48,17 @@ def test_a_profile_says_size_length_and_sampling(name):
     profile.family.grid.check(frames, *size)
 
 
+@pytest.mark.parametrize("name", PROFILES)
+def test_one_side_alone_keeps_the_shape_of_the_profile(name):
+    height, width = PROFILES[name].size
+    step = PROFILES[name].rule.grid.step
+    for asked, other in (({"width": 2 * width}, 0), ({"height": 2 * height}, 1)):
+        found, _, _ = blank(Wanted(profile=name, **asked))
+        assert found == (2 * height, 2 * width)
+        smaller, _, _ = blank(Wanted(profile=name, **{side: number // 4 for side, number in asked.items()}))
+        assert abs(smaller[other] - (height, width)[other] / 2) <= step / 2
+
+
 @pytest.mark.parametrize(("name", "steps", "passes"), [("ltx", 40, 120), ("wan-14b-fast", 4, 4)])
 def test_a_dry_run_needs_no_file(name, steps, passes):
     found = told("--profile", name, "--memory", "96GB", "--length", 9, "--width", 64, "--height", 64)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TypedDict
 
 from ..errors import InputError
+from ..inputs.fitted import chosen_size
 from ..tasks.basic import LARGEST_RATIO
+from .inputs import target_of
 from .models import profile_of
 from .options import Sides, Wanted
 
@@ -21,8 +23,8 @@ class Borders(TypedDict):
 
 def blank(wanted: Wanted) -> tuple[tuple[int, int], int, float]:
     """`(H, W)`, frames and rate without an input that has them."""
-    profile = profile_of(wanted)
-    size = (wanted.height or profile.size[0], wanted.width or profile.size[1])
+    size = profile_of(wanted).size
+    size = chosen_size(target_of(wanted), size, size)
     return size, length(wanted, size), rate(wanted, None)
 
 

@@ -335,7 +335,7 @@ def _plan_official(source: Source, target: Target, growth: float) -> FitPlan:
         length, size = plan.num_frames, (plan.height, plan.width)
     if target.length or target.fps:
         length = target.length or grid.nearest_lengths(round(count / source.fps * (target.fps or 1)))[0]
-    size = _chosen_size(target, (height, width), size)
+    size = chosen_size(target, (height, width), size)
     return fitting.plan_exact(count, height, width, grid, length=length, size=size, fps=source.fps, times=source.times)
 
 
@@ -353,10 +353,10 @@ def _size_in_one_pass(source: Source, target: Target, growth: float) -> tuple[tu
     """The size of a clip of which all frames are kept, and how many frames of it the model takes; None = any number."""
     _, height, width = _square(source)
     if not isinstance(target.takes, ResolutionPreset):
-        return _chosen_size(target, (height, width), (height, width)), None
+        return chosen_size(target, (height, width), (height, width)), None
     rule = target.takes.shared(growth)
     one = fitting.plan(1, height, width, rule, fps=source.fps)
-    size = _chosen_size(target, (height, width), (one.height, one.width))
+    size = chosen_size(target, (height, width), (one.height, one.width))
     # A larger size than the model's own is the wish of who asks for it.
     return size, max(rule.longest(one.height, one.width), rule.longest(*size))
 
@@ -372,7 +372,7 @@ def _on(source: Source, plan: FitPlan, target: Target) -> FitPlan:
     return replace(plan, source_width=source.shape[2], aspect=source.aspect, whole=target.whole)
 
 
-def _chosen_size(target: Target, source: tuple[int, int], planned: tuple[int, int]) -> tuple[int, int]:
+def chosen_size(target: Target, source: tuple[int, int], planned: tuple[int, int]) -> tuple[int, int]:
     """`(H, W)` as asked for, as planned, or one side as asked for and the other after the shape of the source."""
     if target.width and target.height:
         return target.height, target.width
