@@ -138,6 +138,11 @@ def test_outpainting_makes_the_official_canvas(size, step, sides, canvas, kept):
     assert not unit.frames[(expected > 0).expand_as(unit.frames)].any()
 
 
+def test_a_border_of_less_than_a_pixel_of_what_the_model_is_shown_is_there():
+    assert anything.expand_anything(clip(1, 1, 32, 48), num_frames=5, left=0.01).width == 64
+    assert tasks.outpaint(clip(1, 5, 32, 48), right=0.01, step=1).width == 49
+
+
 def test_outpainting_takes_pixels_and_ratios():
     pixels = tasks.outpaint(clip(1), left=16, bottom=32)
     ratios = tasks.outpaint(clip(1), left=0.5, bottom=2.0)

@@ -155,7 +155,7 @@ def sides_of(film: Footage, left: float, right: float, top: float, bottom: float
 
 
 def _margins(side: int, before: float, after: float, step: int) -> tuple[int, int]:
-    first = round(before * side / step) * step
+    first = max(round(before * side / step), int(before > 0)) * step
     if not after:
         return first, 0
-    return first, round((side + after * side) / step) * step - side
+    return first, max(round((side + after * side) / step), side // step + 1) * step - side

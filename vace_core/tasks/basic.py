@@ -397,4 +397,4 @@ def _pixels(name: str, amount: float, size: int) -> int:
             amount=amount,
             limit=LARGEST_RATIO,
         )
-    return int(amount * size)
+    return max(int(amount * size), int(amount > 0))  # what was asked for is there, however small the clip is shown
