@@ -267,7 +267,7 @@ def loaded(
     Raises:
         ModelError: a file is missing or damaged, or the parts do not belong together.
     """
-    check_family(family, vae=vae, bases=bases[1:], adapters=adapters)
+    check_family(family, vae=vae, bases=bases, adapters=adapters)
     _check_text(text, family)
     lora_changes(loras, bases, adapters, say=False)  # before the text encoder is read
     clip = host.load_clip(text, comfy_family(family).clip_type)

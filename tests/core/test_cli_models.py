@@ -213,3 +213,66 @@ def test_a_lora_that_fits_nowhere_is_refused_before_anything_is_read(folder, tmp
         done = vace(folder, "-m", folder / "wan_high.safetensors", "--lora", lora, *words, "-o", tmp_path / "a.png")
         assert done.exit_code != 0
         assert refused(done.exception).startswith("lora-matches-nothing: count=1, ")
+
+
+WRONG_FILES = {
+    "VAE for the model": (("-m", "vae"), "found=the Wan 2.1 VAE, needed=a Wan text-to-video base"),
+    "adapter for the model": (
+        ("-m", "module_HIGH"), "found=a VACE adapter without base, needed=a Wan text-to-video base"
+    ),
+    "VAE for the adapter": (("-m", "other", "--adapter", "vae"), "found=the Wan 2.1 VAE, needed=a VACE adapter"),
+    "base for the adapter": (
+        ("-m", "other", "--adapter", "other"),
+        "found=a Wan text-to-video base without adapter, needed=a VACE adapter",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WRONG_FILES)
+def test_a_file_in_the_place_of_another_is_called_what_it_is(case, folder, tmp_path):
+    words, said = WRONG_FILES[case]
+    typed = [word if word.startswith("-") else folder / f"{word}.safetensors" for word in words]
+    lora = lora_files.write(tmp_path / "l.safetensors", lora_files.kohya({"blocks.0.ffn.0": torch.zeros(2, 128, 2)}))
+    for run in (("-o", tmp_path / "a.png"), ("--dry-run",), ("--dry-run", "--lora", lora)):
+        done = vace(folder, *typed, *run)
+        assert done.exit_code == 4
+        assert refused(done.exception) == f"weights-other-part: {said}, path={typed[-1]}"
+
+
+def test_a_transformer_is_no_vae(folder, tmp_path):
+    done = vace(folder, "-m", folder / "wan_low.safetensors", "--vae", folder / "other.safetensors", "--dry-run")
+    found = "a Wan text-to-video base without adapter"
+    assert refused(done.exception) == (
+        f"weights-other-part: found={found}, needed=the Wan 2.1 VAE, path={folder / 'other.safetensors'}"
+    )
+
+
+def test_a_dry_run_refuses_an_adapter_for_another_base(folder, tmp_path):
+    adapter = fill(build_adapter(WanSizes(width=256, ffn=128, layers=4, text_width=4096), (0, 2))).state_dict()
+    path = tmp_path / "wide.safetensors"
+    named = {official_adapter_key(name): value.contiguous() for name, value in adapter.items()}
+    save_file(named, path, {"vace_layers": "[0, 2]"})
+    base = folder / "other.safetensors"
+    for run in (("--dry-run",), ("-o", tmp_path / "a.png")):
+        done = vace(folder, "-m", base, "--adapter", path, *run)
+        assert refused(done.exception) == (
+            f"adapter-width: adapter={path}, base={base}, base_blocks=2, base_ffn=128, base_width=128, ffn=128, "
+            "least_blocks=3, width=256"
+        )
+
+
+def test_a_pair_the_wrong_way_round_or_of_one_file_is_refused(folder):
+    high, low = folder / "wan_high.safetensors", folder / "wan_low.safetensors"
+    swapped, same = (vace(folder, "-m", one, "--low-noise", high, "--dry-run") for one in (low, high))
+    assert refused(swapped.exception) == f"experts-swapped: high={low}, low={high}"
+    assert refused(same.exception) == f"experts-same: path={high}"
+    alone = vace(folder, "-m", low, "--dry-run")
+    assert letters("for all noise levels: for the pair give the high-noise one as --model") in letters(alone.stderr)
+
+
+def test_options_that_would_do_nothing_or_harm_alone_are_said(folder):
+    for model in (("-m", folder / "other.safetensors", "--strength", "0"), ("-m", "starter")):
+        done = vace(folder, *model, "--boundary", "0.5", "--dry-run")
+        assert refused(done.exception) == "boundary-without-pair: boundary=0.5"
+    done = vace(folder, "-m", folder / "wan_high.safetensors", "--distilled", "lightx2v-4", "--dry-run")
+    assert letters("--distilled was given without --lora") in letters(done.stderr)

@@ -78,13 +78,7 @@ def planned(
     """
     memory = memory_for(run)
     if files is not None:
-        bases, adapters = (files.low_noise,), (files.adapter, files.low_noise_adapter)
-        check_family(
-            family_in(files.base),
-            vae=files.vae,
-            bases=[path for path in bases if path],
-            adapters=[path for path in adapters if path],
-        )
+        check_family(family_in(files.base), vae=files.vae, bases=files.bases, adapters=files.adapters)
     sizes = stated_sizes(profile_of(wanted), run) if files is None else read_sizes(files, run)
     check_speed(run, sizes, dtype_of(files, run, sizes), vcu, options, device_of(run))
     job = Job.of(vcu, options)

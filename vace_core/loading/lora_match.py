@@ -127,8 +127,8 @@ def match_lora(lora: Lora, shapes: Mapping[str, tuple[int, ...]], family: Family
         first = ", ".join(shortened(name) for name in list(file.tensors)[:3]) or "nothing"
         raise WeightsError(
             "lora-matches-nothing",
-            "{path} changes nothing in this model: none of its {count} names (the first are {first}) is that of a "
-            "layer of {model}. A LoRA for this model is needed. Choose one that was trained for it.",
+            "{path} changes nothing in this model: none of its {count} names (the first are {first}) is that of "
+            "a change of a layer of {model}. A LoRA for this model is needed. Choose one that was trained for it.",
             path=file.path,
             count=len(file.tensors),
             first=first,
