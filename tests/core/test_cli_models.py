@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
 
 import lora_files
@@ -19,6 +20,7 @@ from vace_core.cli import app
 from vace_core.cli.files import Files, find_files
 from vace_core.cli.models import load, options_of, read_sizes
 from vace_core.cli.options import Run, Wanted
+from vace_core.errors import InputError
 from vace_core.media.pictures import read_image
 from vace_core.models.wan.dit import WanDit, WanSizes, build_adapter, official_adapter_key
 from vace_core.models.wan.family import WAN
@@ -276,3 +278,28 @@ def test_options_that_would_do_nothing_or_harm_alone_are_said(folder):
         assert refused(done.exception) == "boundary-without-pair: boundary=0.5"
     done = vace(folder, "-m", folder / "wan_high.safetensors", "--distilled", "lightx2v-4", "--dry-run")
     assert letters("--distilled was given without --lora") in letters(done.stderr)
+
+
+def test_a_job_does_not_go_on_with_a_network_that_came_since(folder, tmp_path, monkeypatch):
+    high, low, out = tmp_path / "wan_high.safetensors", tmp_path / "wan_low.safetensors", tmp_path / "a.png"
+    high.symlink_to(folder / high.name)
+
+    def full(*_: object, **__: object) -> None:
+        raise InputError("disk-full", "It is full.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(import_module("vace_core.cli.run"), "write_result", full)
+        assert vace(folder, "-m", high, "-o", out).exit_code == 3
+    low.symlink_to(folder / low.name)
+    found = CliRunner().invoke(app, ["resume", f"{out}.vace-job"])
+    assert refused(found.exception) == f"job-file-new: path={low}"
+    low.unlink()
+    assert CliRunner().invoke(app, ["resume", f"{out}.vace-job"]).exit_code == 0
+    assert torch.equal(read_image(out)[0], picture(folder, tmp_path / "half.png", "-m", high))
+
+
+def test_files_without_their_model_are_refused_where_a_profile_plans_alone(folder):
+    words = ("--profile", "wan-1.3b-480p", "--lora", "a.safetensors", "--dry-run")
+    assert refused(vace(folder, *words).exception) == (
+        "profile-some-files: given=--vae and --text-encoder and --lora, profile=wan-1.3b-480p"
+    )
