@@ -8,7 +8,7 @@ from typing import Any
 
 from comfy_api.latest import io
 
-from ..vace_core.errors import ModelError
+from ..vace_core.errors import InputError, ModelError
 from ..vace_core.files.checkpoint import open_checkpoint
 from ..vace_core.loading.assembly import check_family, family_in, load_model, lora_changes
 from ..vace_core.loading.detection import identify
@@ -234,6 +234,7 @@ class VaceUseNativeModel(Node):
         for name, one in (("model", model), ("low_noise_model", low_noise_model)):
             if one is not None:
                 native.check_has_vace(one, name)
+        _check_clip(clip)
         native.NativeVae(vae)  # says so now if it is another one
         made = NativeModel(model=model, clip=clip, vae=vae, low_noise=low_noise_model, boundary=boundary)
         return host.output(cls, made)
@@ -267,7 +268,7 @@ def loaded(
     Raises:
         ModelError: a file is missing or damaged, or the parts do not belong together.
     """
-    check_family(family, vae=vae, bases=bases[1:], adapters=adapters)
+    check_family(family, vae=vae, bases=bases, adapters=adapters)
     _check_text(text, family)
     lora_changes(loras, bases, adapters, say=False)  # before the text encoder is read
     clip = host.load_clip(text, comfy_family(family).clip_type)
@@ -332,6 +333,19 @@ def _check_text(path: Path, family: Family) -> None:
             model=family.name,
             needed=family.text.released,
             example=family.text.example,
+        )
+
+
+def _check_clip(clip: Any) -> None:
+    """Validate that a CLIP is what reads prompts for ComfyUI's own VACE models; others have rows of the same width."""
+    found, family = host.text_encoder_name(clip), comfy_family(NATIVE_VACE)
+    if found and found != family.clip_name:
+        raise InputError(
+            "clip-for-another-model",
+            "The CLIP is {found}, whose prompts mean nothing to a Wan model. {needed} is needed. Choose the file and "
+            "the type there.",
+            found=found,
+            needed=family.tips["clip"],
         )
 
 

@@ -159,12 +159,12 @@ def test_folders(tmp_path):
     assert refused(error.value) == f"weights-ambiguous: folder={tmp_path}, listed=a.safetensors and b.safetensors"
 
 
-def test_of_a_folder_of_many_models_five_are_named(tmp_path):
+def test_of_a_folder_of_many_models_five_are_named_and_the_rest_counted(tmp_path):
     for name in "abcdefg":
         save(tmp_path / f"{name}.safetensors", {"a": torch.ones(1)})
     with pytest.raises(WeightsError) as error:
         open_checkpoint(tmp_path)
-    assert error.value.fields["listed"] == " and ".join(f"{name}.safetensors" for name in "abcde")
+    assert error.value.fields["listed"] == " and ".join([*(f"{name}.safetensors" for name in "abcde"), "2 more"])
 
 
 def test_a_folder_of_nothing_but_pickles_says_so(tmp_path):

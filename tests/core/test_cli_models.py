@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
 
 import lora_files
@@ -19,6 +20,7 @@ from vace_core.cli import app
 from vace_core.cli.files import Files, find_files
 from vace_core.cli.models import load, options_of, read_sizes
 from vace_core.cli.options import Run, Wanted
+from vace_core.errors import InputError
 from vace_core.media.pictures import read_image
 from vace_core.models.wan.dit import WanDit, WanSizes, build_adapter, official_adapter_key
 from vace_core.models.wan.family import WAN
@@ -213,3 +215,91 @@ def test_a_lora_that_fits_nowhere_is_refused_before_anything_is_read(folder, tmp
         done = vace(folder, "-m", folder / "wan_high.safetensors", "--lora", lora, *words, "-o", tmp_path / "a.png")
         assert done.exit_code != 0
         assert refused(done.exception).startswith("lora-matches-nothing: count=1, ")
+
+
+WRONG_FILES = {
+    "VAE for the model": (("-m", "vae"), "found=the Wan 2.1 VAE, needed=a Wan text-to-video base"),
+    "adapter for the model": (
+        ("-m", "module_HIGH"), "found=a VACE adapter without base, needed=a Wan text-to-video base"
+    ),
+    "VAE for the adapter": (("-m", "other", "--adapter", "vae"), "found=the Wan 2.1 VAE, needed=a VACE adapter"),
+    "base for the adapter": (
+        ("-m", "other", "--adapter", "other"),
+        "found=a Wan text-to-video base without adapter, needed=a VACE adapter",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WRONG_FILES)
+def test_a_file_in_the_place_of_another_is_called_what_it_is(case, folder, tmp_path):
+    words, said = WRONG_FILES[case]
+    typed = [word if word.startswith("-") else folder / f"{word}.safetensors" for word in words]
+    lora = lora_files.write(tmp_path / "l.safetensors", lora_files.kohya({"blocks.0.ffn.0": torch.zeros(2, 128, 2)}))
+    for run in (("-o", tmp_path / "a.png"), ("--dry-run",), ("--dry-run", "--lora", lora)):
+        done = vace(folder, *typed, *run)
+        assert done.exit_code == 4
+        assert refused(done.exception) == f"weights-other-part: {said}, path={typed[-1]}"
+
+
+def test_a_transformer_is_no_vae(folder, tmp_path):
+    done = vace(folder, "-m", folder / "wan_low.safetensors", "--vae", folder / "other.safetensors", "--dry-run")
+    found = "a Wan text-to-video base without adapter"
+    assert refused(done.exception) == (
+        f"weights-other-part: found={found}, needed=the Wan 2.1 VAE, path={folder / 'other.safetensors'}"
+    )
+
+
+def test_a_dry_run_refuses_an_adapter_for_another_base(folder, tmp_path):
+    adapter = fill(build_adapter(WanSizes(width=256, ffn=128, layers=4, text_width=4096), (0, 2))).state_dict()
+    path = tmp_path / "wide.safetensors"
+    named = {official_adapter_key(name): value.contiguous() for name, value in adapter.items()}
+    save_file(named, path, {"vace_layers": "[0, 2]"})
+    base = folder / "other.safetensors"
+    for run in (("--dry-run",), ("-o", tmp_path / "a.png")):
+        done = vace(folder, "-m", base, "--adapter", path, *run)
+        assert refused(done.exception) == (
+            f"adapter-width: adapter={path}, base={base}, base_blocks=2, base_ffn=128, base_width=128, ffn=128, "
+            "least_blocks=3, width=256"
+        )
+
+
+def test_a_pair_the_wrong_way_round_or_of_one_file_is_refused(folder):
+    high, low = folder / "wan_high.safetensors", folder / "wan_low.safetensors"
+    swapped, same = (vace(folder, "-m", one, "--low-noise", high, "--dry-run") for one in (low, high))
+    assert refused(swapped.exception) == f"experts-swapped: high={low}, low={high}"
+    assert refused(same.exception) == f"experts-same: path={high}"
+    alone = vace(folder, "-m", low, "--dry-run")
+    assert letters("for all noise levels: for the pair give the high-noise one as --model") in letters(alone.stderr)
+
+
+def test_options_that_would_do_nothing_or_harm_alone_are_said(folder):
+    for model in (("-m", folder / "other.safetensors", "--strength", "0"), ("-m", "starter")):
+        done = vace(folder, *model, "--boundary", "0.5", "--dry-run")
+        assert refused(done.exception) == "boundary-without-pair: boundary=0.5"
+    done = vace(folder, "-m", folder / "wan_high.safetensors", "--distilled", "lightx2v-4", "--dry-run")
+    assert letters("--distilled was given without --lora") in letters(done.stderr)
+
+
+def test_a_job_does_not_go_on_with_a_network_that_came_since(folder, tmp_path, monkeypatch):
+    high, low, out = tmp_path / "wan_high.safetensors", tmp_path / "wan_low.safetensors", tmp_path / "a.png"
+    high.symlink_to(folder / high.name)
+
+    def full(*_: object, **__: object) -> None:
+        raise InputError("disk-full", "It is full.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(import_module("vace_core.cli.run"), "write_result", full)
+        assert vace(folder, "-m", high, "-o", out).exit_code == 3
+    low.symlink_to(folder / low.name)
+    found = CliRunner().invoke(app, ["resume", f"{out}.vace-job"])
+    assert refused(found.exception) == f"job-file-new: path={low}"
+    low.unlink()
+    assert CliRunner().invoke(app, ["resume", f"{out}.vace-job"]).exit_code == 0
+    assert torch.equal(read_image(out)[0], picture(folder, tmp_path / "half.png", "-m", high))
+
+
+def test_files_without_their_model_are_refused_where_a_profile_plans_alone(folder):
+    words = ("--profile", "wan-1.3b-480p", "--lora", "a.safetensors", "--dry-run")
+    assert refused(vace(folder, *words).exception) == (
+        "profile-some-files: given=--vae and --text-encoder and --lora, profile=wan-1.3b-480p"
+    )

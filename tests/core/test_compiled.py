@@ -9,9 +9,11 @@ import pytest
 import tiny
 import tiny_ltx
 import torch
+from refused import refused
 from torch._dynamo.testing import CompileCounter
 
 from vace_core import tasks
+from vace_core.errors import InputError
 from vace_core.loading.compiled import compile_blocks
 from vace_core.pipeline import SamplingOptions, sample
 from vace_core.sampling.conditions import Condition
@@ -58,6 +60,18 @@ def test_other_prompts_and_strengths_are_not_compiled_again(family):
     more = Strength(overall=0.7, steps=((0.0, 1.0), (1.0, 0.2)), blocks=(1.0, 0.5))
     sample(model, *jobs[0], strength=more, also=[Condition(vcu=jobs[1][0])])
     assert counter.frame_count == kinds
+
+
+def test_where_nothing_can_be_compiled_that_is_said():
+    def none_there(*_: Any) -> Any:
+        raise RuntimeError("No working C++ compiler found")
+
+    model = tiny.model()
+    compile_blocks(model, backend=none_there)
+    with pytest.raises(InputError) as error:
+        sample(model, unit(tiny.clip(5, 32, 48), "abc"), OPTIONS)
+    assert refused(error.value).startswith("compile-failed: error=")
+    assert "No working C++ compiler found" in str(error.value)
 
 
 def test_a_model_is_opened_compiled():

@@ -126,6 +126,26 @@ def test_the_alpha_in_the_header_of_diffusers_counts(tmp_path):
     assert relative(got, added(weights, named, 8 / RANK)[f"{WAN_LAYERS[0]}.weight"]) < 1e-6
 
 
+def test_the_alpha_beside_a_lora_of_peft_counts(tmp_path):
+    weights = full_weights()
+    path = model_at(tmp_path, weights)
+    named = factors({name: tuple(value.shape) for name, value in weights.items()}, WAN_LAYERS[:1])
+    folder = tmp_path / "peft"
+    folder.mkdir()
+    config = {"peft_type": "LORA", "r": RANK, "lora_alpha": 8, "use_dora": False, "alpha_pattern": {}}
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+    file = write(folder / "adapter_model.safetensors", dotted(named, "base_model.model."))
+    write(folder / "other.safetensors", dotted(named))
+    for chosen, scale in ((file, 8 / RANK), (folder / "other.safetensors", 1.0)):
+        (changes,) = lora_changes([Lora(path=chosen)], [path])
+        got = load_base(path, changes=changes).state_dict()[f"{WAN_LAYERS[0]}.weight"]
+        assert relative(got, added(weights, named, scale)[f"{WAN_LAYERS[0]}.weight"]) < 1e-6
+    (folder / "adapter_config.json").write_text(json.dumps(config | {"use_rslora": True}))
+    with pytest.raises(WeightsError) as error:
+        lora_changes([Lora(path=file)], [path])
+    assert error.value.code == "lora-faulty"
+
+
 PACKED = {
     "fp8": lambda folder: write(folder / "packed.safetensors", float8(full_weights())),
     "gguf": lambda folder: write_gguf(folder / "packed.gguf", full_weights(), "Q8_0"),

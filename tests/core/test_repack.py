@@ -159,6 +159,7 @@ def test_an_adapter_of_another_base_is_not_joined(tmp_path):
     with pytest.raises(AdapterMismatchError) as error:
         join_model(base, adapter, out)
     assert refused(error.value) == (
-        f"adapter-width: adapter={adapter}, base={base}, base_blocks=4, base_width=256, least_blocks=7, width=256"
+        f"adapter-width: adapter={adapter}, base={base}, base_blocks=4, base_ffn=384, "
+        "base_width=256, ffn=384, least_blocks=7, width=256"
     )
     assert not out.exists()

@@ -256,7 +256,8 @@ def test_t5_is_not_umt5(tmp_path, weights, pieces):
 def test_another_part_of_wan(tmp_path):
     path = saved(tmp_path / "vace.safetensors", {"vace_blocks.0.after_proj.weight": torch.ones(128, 128)})
     assert refusal(WeightsError, path) == (
-        f"text-encoder-wrong-part: example=umt5_xxl_fp16.safetensors, needed=umT5, path={path}, what=adapter"
+        f"text-encoder-wrong-part: example=umt5_xxl_fp16.safetensors, needed=umT5, path={path}, "
+        "what=a VACE adapter without base"
     )
 
 

@@ -35,7 +35,8 @@ def folder(comfy, pack, request):
     vae = fill(core.models.wan.vae.WanVaeNetwork(width=4, blocks=1), 3).state_dict()
     for kind in ("diffusion_models", "vae", "text_encoders"):
         (models / kind).mkdir(parents=True, exist_ok=True)
-    save_file(weights, models / "diffusion_models" / "vace.safetensors")
+    for name in ("vace", "second"):
+        save_file(weights, models / "diffusion_models" / f"{name}.safetensors")
     save_file(base, models / "diffusion_models" / "base.safetensors")
     save_file(adapter, models / "diffusion_models" / "adapter.safetensors", metadata={"vace_layers": "[0, 2]"})
     save_file({name: value.contiguous() for name, value in vae.items()}, models / "vae" / "wan_vae.safetensors")
@@ -61,7 +62,7 @@ def test_a_base_with_an_adapter_is_the_whole_model(run):
 
 
 def test_a_pair_of_the_same_is_the_one(run):
-    pair = run("VaceLoadModel", **FILES, low_noise_model="vace.safetensors")[0]
+    pair = run("VaceLoadModel", **FILES, low_noise_model="second.safetensors")[0]
     assert torch.equal(sampled(run, pair), sampled(run, run("VaceLoadModel", **FILES)[0]))
 
 
@@ -83,7 +84,7 @@ def test_the_negative_prompt_that_counts_is_said(run, pack, typed):
 
 def test_a_pair_is_sampled_with_the_shift_of_pairs(run, pack):
     vcu = run("VaceTextToVideo", width=48, height=32, length=5)[0]
-    for low_noise, shift in (("none", 16), ("vace.safetensors", 12)):
+    for low_noise, shift in (("none", 16), ("second.safetensors", 12)):
         out = run("VaceLoadModel", **FILES, low_noise_model=low_noise)
         assert f"shift {shift};" in out.ui["text"][0]
         sampled = run("VaceSampleVideo", model=out[0], vcu=vcu, **{**OPTIONS, "shift": 0.0})
@@ -100,6 +101,15 @@ def test_a_base_is_no_adapter(run):
     assert refusal(run, "VaceLoadAdapter", adapter="base.safetensors") == (
         "not-an-adapter: adapter=base.safetensors, found=a base without VACE"
     )
+
+
+def test_files_that_came_in_the_place_of_others_are_named(run, folder):
+    """A click too far in a list: one file for both networks of a pair, a VAE for the model."""
+    both = refusal(run, "VaceLoadModel", **FILES, low_noise_model="vace.safetensors")
+    assert both == f"experts-same: path={folder / 'diffusion_models' / 'vace.safetensors'}"
+    adapter = run("VaceLoadAdapter", adapter="adapter.safetensors")[0]
+    wrong = refusal(run, "VaceLoadModel", **{**FILES, "model": "adapter.safetensors"}, adapter=adapter)
+    assert wrong.startswith("weights-other-part: found=a VACE adapter without base, needed=a Wan text-to-video base")
 
 
 def test_a_model_is_no_vae(run, folder):

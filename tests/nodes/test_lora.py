@@ -40,7 +40,8 @@ def folder(comfy, pack, weights, named):
     for name, state in (("plain", weights), ("merged", merged)):
         adapter = {key: value for key, value in state.items() if key.startswith("vace_")}
         base = {key: value for key, value in state.items() if key not in adapter}
-        save_file(state, models / "diffusion_models" / f"{name}.safetensors")
+        for expert in (name, f"{name}_low"):
+            save_file(state, models / "diffusion_models" / f"{expert}.safetensors")
         save_file(base, models / "diffusion_models" / f"{name}_base.safetensors")
         save_file(adapter, models / "diffusion_models" / f"{name}_adapter.safetensors", {"vace_layers": "[0, 2]"})
     lora_files.write(models / "loras" / "kohya.safetensors", kohya(named))
@@ -79,7 +80,7 @@ def test_load_model_with_a_lora_is_the_model_that_has_it(run, vcu):
     wanted = sampled(model="merged.safetensors")
     assert relative(sampled(loras=loras(run)), wanted) < 1e-5
     assert relative(sampled(), wanted) > 1e-3
-    pair = {"model": "plain.safetensors", "low_noise_model": "plain.safetensors"}
+    pair = {"model": "plain.safetensors", "low_noise_model": "plain_low.safetensors"}
     high = sampled(**pair, loras=loras(run, network="high noise"))
     assert relative(high, wanted) > 1e-3
     both = loras(run, network="low noise", loras=loras(run, network="high noise"))

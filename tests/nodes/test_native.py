@@ -298,6 +298,16 @@ class TestSampling:
             "model-without-vace: name=model"
         )
 
+    def test_a_clip_of_another_model_is_refused(self, run, parts):
+        """As Load CLIP makes one of umT5's file with a type other than wan: its prompts would be noise to the model."""
+        import comfy.sd1_clip
+
+        other = native_parts.Clip()
+        other.cond_stage_model = comfy.sd1_clip.SD1ClipModel(name="t5xxl", clip_model=lambda **_: torch.nn.Identity())
+        assert refusal(run, "VaceUseNativeModel", model=parts[0], clip=other, vae=parts[2]) == (
+            "clip-for-another-model: found=t5xxl, needed=umT5 from Load CLIP, type wan"
+        )
+
     def test_decode_pastes_back_to_the_bit(self, run, parts, models):
         video, mask = clip(), half_mask()
         vcu = run("VaceInpaintVideo", images=video, mask=mask, fit="as it is")[0]

@@ -9,8 +9,10 @@ from ..errors import InputError
 from ..files.checkpoint import open_checkpoint
 from ..loading.detection import identify
 from ..loading.inspect import find_pair, inspect
+from ..loading.load import find_part
 from ..loading.lora import Lora
 from ..models.family import Family
+from ..sampling.guidance import PAIR_BOUNDARY
 from ..starter.model import WEIGHTS, is_starter_folder, part_file
 from .options import Run, Wanted
 
@@ -46,7 +48,9 @@ class Files:
         rows: list[tuple[str, str]] = [("LoRA", "; ".join(map(str, self.lora)))] if self.lora else []
         if self.low_noise is None:
             noise = inspect(self.base).noise
-            alone = f"{self.base}, for all noise levels: the other one of its pair was not found"
+            other = "the other one of its pair was not found"
+            why = "for the pair give the high-noise one as --model" if noise == "low" else other
+            alone = f"{self.base}, for all noise levels: {why}"
             return rows if noise is None else [*rows, (f"{noise} noise", alone)]
         rows += [("high noise", str(self.base)), ("low noise", f"{self.low_noise}, below noise level {boundary:g}")]
         if self.low_noise_adapter not in (None, self.low_noise):
@@ -90,12 +94,15 @@ def find_files(wanted: Wanted, run: Run) -> Files:
                 "The starter is one network for all noise levels, but --low-noise was given. It needs a model in "
                 "two networks. Leave it out.",
             )
+        _check_boundary(run, None)
         vae, base, adapter = (part_file(folder, part) for part in ("vae", "base", "adapter"))
         return Files(
             base=base, adapter=run.adapter or adapter, vae=run.vae or vae, text=None, is_starter=True, lora=loras(run)
         )
     path = Path(wanted.model)
     base, low_noise = (path, run.low_noise) if run.low_noise else _experts(path)
+    find_part(base, "base")  # before what it lacks is asked for
+    _check_boundary(run, low_noise)
     adapter, low_noise_adapter = _adapters(base, low_noise, run)
     vae = run.vae or (path if (path / "vae").is_dir() or _has_vae(base) else None)
     if vae is None:
@@ -138,6 +145,16 @@ def family_of(model: str) -> Family | None:
     """
     path = Path(model)
     return identify(open_checkpoint(_experts(path)[0])).family if path.exists() else None
+
+
+def _check_boundary(run: Run, low_noise: Path | None) -> None:
+    if low_noise is None and run.boundary != PAIR_BOUNDARY:
+        raise InputError(
+            "boundary-without-pair",
+            "--boundary is {boundary:g}, and the model is one network for all noise levels. A pair is needed, of which "
+            "the second takes over there. Leave it out, or give that one as --low-noise.",
+            boundary=run.boundary,
+        )
 
 
 def _has_vae(path: Path) -> bool:

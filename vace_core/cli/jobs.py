@@ -187,11 +187,23 @@ class KeptJob:
         return None if self.folder is None else KeptSteps(self.folder)
 
     def ready(self, output: Path, read: Iterable[Path]) -> None:
-        """Keeps where the result goes and what the files are that it is made of, before anything is computed."""
+        """Keeps where the result goes and what the files are that it is made of, before anything is computed.
+
+        Raises:
+            InputError: a job that goes on would read a file that it was begun without.
+        """
         if self.folder is None:
             log.warning("The job cannot be resumed if it is interrupted: %s", self._lost)
             return
         if self.plan.files:
+            # What is looked for beside other files, such as the second network of a pair, may have come since.
+            if new := sorted({str(path.absolute()) for path in read} - self.plan.files.keys()):
+                raise InputError(
+                    "job-file-new",
+                    "{path} was not there when the job was begun, and is read now. To go on it needs the files that it "
+                    "had. Move that one away, or begin a new job with the same command.",
+                    path=new[0],
+                )
             return
         found: dict[str, str] = {}
         for path in read:

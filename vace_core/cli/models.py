@@ -113,7 +113,7 @@ def load(files: Files, run: Run) -> VaceModel:
 
 
 def _check(files: Files, family: Family) -> None:
-    check_family(family, vae=files.vae, bases=files.bases[1:], adapters=files.adapters)
+    check_family(family, vae=files.vae, bases=files.bases, adapters=files.adapters)
     check_lora(files, say=False)
 
 

@@ -47,7 +47,7 @@ def files_of(wanted: Wanted, run: Run) -> Files | None:
     """The files of the model; None where a profile was chosen for a dry run, and no file of it.
 
     Raises:
-        InputError: files are missing.
+        InputError: files are missing, or are given without the model that they belong to.
         ModelError: a file is damaged, or not of the profile.
     """
     if not names_no_file(wanted):
@@ -55,9 +55,10 @@ def files_of(wanted: Wanted, run: Run) -> Files | None:
         if wanted.profile is not None:
             profile_of(wanted).check(files.base)
         return files
-    if run.dry_run:
-        return None
     profile = profile_of(wanted)
+    if run.dry_run:
+        _check_no_files(wanted, run)
+        return None
     raise InputError(
         "profile-without-files",
         "The profile {profile} was chosen without its files. {needed} are needed. Give them as --model, --vae and "
@@ -65,6 +66,25 @@ def files_of(wanted: Wanted, run: Run) -> Files | None:
         profile=profile.name,
         needed="; ".join(f"{file.what} (such as {file.released})" for file in profile.files),
     )
+
+
+def _check_no_files(wanted: Wanted, run: Run) -> None:
+    """Refuses files that nothing would be read of, for the model that they belong to was not given."""
+    given = {
+        "--adapter": run.adapter,
+        "--low-noise": run.low_noise,
+        "--vae": run.vae,
+        "--text-encoder": wanted.text_encoder,
+        "--lora": run.lora,
+    }
+    if names := [name for name, value in given.items() if value]:
+        raise InputError(
+            "profile-some-files",
+            "The profile {profile} was chosen with {given}, but without --model. All files or none are needed. Give "
+            "--model too, or leave {given} out to plan without files.",
+            profile=wanted.profile,
+            given=" and ".join(names),
+        )
 
 
 def planned(
@@ -78,13 +98,7 @@ def planned(
     """
     memory = memory_for(run)
     if files is not None:
-        bases, adapters = (files.low_noise,), (files.adapter, files.low_noise_adapter)
-        check_family(
-            family_in(files.base),
-            vae=files.vae,
-            bases=[path for path in bases if path],
-            adapters=[path for path in adapters if path],
-        )
+        check_family(family_in(files.base), vae=files.vae, bases=files.bases, adapters=files.adapters)
     sizes = stated_sizes(profile_of(wanted), run) if files is None else read_sizes(files, run)
     check_speed(run, sizes, dtype_of(files, run, sizes), vcu, options, device_of(run))
     job = Job.of(vcu, options)

@@ -86,9 +86,10 @@ def run(task: str, ask: Callable[[], Request], run: FullRun, context: Context) -
             print_table([("preview", str(run.preview))])
         if run.dry_run:
             check_adapter(once.vcu, options, attached=files is None or files.adapter is not None)
+            needs = planned(files, request.wanted, run, once.vcu, options)
             if files is not None:
                 check_lora(files)
-            _report_job(task, request, once, options, planned(files, request.wanted, run, once.vcu, options), run)
+            _report_job(task, request, once, options, needs, run)
             return
         assert files is not None
         needs = planned(files, request.wanted, run, once.vcu, options)
@@ -245,6 +246,8 @@ def _show_model(request: Request, options: SamplingOptions, files: Files | None,
     else:
         rows += files.rows(run.boundary)
     print_table([*rows, *run.rows()])
+    if run.distilled is not None and files is not None and not files.lora:
+        say("! --distilled was given without --lora: the model must have its LoRA of few steps in it.", "yellow")
     if profile.caution:
         say(f"! {profile.caution}", "yellow")
 

@@ -205,4 +205,5 @@ def _is_indexed(path: Path) -> bool:
 
 
 def _listed(files: list[Path]) -> str:
-    return " and ".join(shortened(file.name) for file in files[:5]) if files else "no file of weights"
+    more = [f"{len(files) - 5} more"] if len(files) > 5 else []
+    return " and ".join([*(shortened(file.name) for file in files[:5]), *more]) if files else "no file of weights"

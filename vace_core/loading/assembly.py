@@ -18,8 +18,8 @@ from ..pipeline import Expert, VaceModel
 from ..protocols import BaseModel
 from ..sampling.guidance import PAIR_BOUNDARY
 from .detection import Found, identify
-from .inspect import Noise
-from .load import load_adapter, load_base, load_vae
+from .inspect import Noise, check_fits, noise_of
+from .load import find_part, load_adapter, load_base, load_vae
 from .lora import Change, Lora
 from .lora_match import changes_for, check_noise
 
@@ -68,7 +68,7 @@ def load_model(
     family = family_in(base)
     bases = [path for path in (base, low_noise) if path is not None]
     adapters = [path for path in (adapter, low_noise_adapter) if path is not None]
-    check_family(family, vae=vae, bases=bases[1:], adapters=adapters)
+    check_family(family, vae=vae, bases=bases, adapters=adapters)
     changes = lora_changes(lora, bases, adapters)
     options: dict[str, Any] = {"dtype": dtype, "device": device, "ops": ops, "keep_packed": keep_packed}
     networks = [
@@ -128,11 +128,17 @@ def check_family(
 ) -> None:
     """Validate by their headers that files are parts of one model.
 
+    Args:
+        family: Of the model.
+        vae: Holds its VAE.
+        bases: Hold its transformer, or those of a pair for high and for low noise.
+        adapters: Those that belong to them.
+
     Raises:
-        AdapterMismatchError: an adapter for another model family.
-        ModelError: another part of another kind; or as `family_in`.
+        AdapterMismatchError: an adapter for another model family, or for a base of another size.
+        ModelError: another part of another kind, or a file that does not hold the part at all; or as `family_in`.
     """
-    found = _found(vae, "vae")
+    found = find_part(vae, "vae", family)
     if found.family is not family:
         raise ModelError(
             "vae-other-family",
@@ -143,8 +149,9 @@ def check_family(
             model=family.base_name,
             needed=family.vae_name,
         )
-    for path in bases:
-        if (other := family_in(path)) is not family:
+    networks = [find_part(path, "base", family) for path in bases]
+    for path, network in zip(bases, networks, strict=True):
+        if (other := network.family) is not family:
             raise ModelError(
                 "experts-differ",
                 "{path} holds {found}, and the model for high noise is {needed}. Both must be of one family. "
@@ -153,8 +160,10 @@ def check_family(
                 found=other.base_name,
                 needed=family.base_name,
             )
-    for path in adapters:
-        if (other := family_in(path)) is not family:
+    _check_experts(networks)
+    found_adapters = [find_part(path, "adapter", family) for path in adapters]
+    for path, adapter in zip(adapters, found_adapters, strict=True):
+        if (other := adapter.family) is not family:
             raise AdapterMismatchError(
                 "adapter-other-family",
                 "The adapter in {path} is made for {found}, and the model is {model}. An adapter for "
@@ -164,6 +173,29 @@ def check_family(
                 model=family.base_name,
                 needed=family.name,
             )
+    for network, adapter in zip(networks, found_adapters, strict=False):
+        check_fits(network, adapter)
+
+
+def _check_experts(networks: Sequence[Found]) -> None:
+    """Validate that two networks are those of a pair, in their order; nothing but names tells that."""
+    if len(networks) < 2:
+        return
+    high, low = (network.weights.file for network in networks)
+    if high.path.samefile(low.path):
+        raise ModelError(
+            "experts-same",
+            "{path} came both for high noise and for low. Two networks are needed for a pair. Choose the other one "
+            "for low noise, or none.",
+            path=low.path,
+        )
+    if (noise_of(high), noise_of(low)) == ("low", "high"):
+        raise ModelError(
+            "experts-swapped",
+            "{high} came for high noise and {low} for low, and their names say the opposite. Swap them.",
+            high=high.path,
+            low=low.path,
+        )
 
 
 def _load_base(path: str | Path, text_width: int | None, options: dict[str, Any]) -> BaseModel:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields, replace
+from functools import wraps
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ..errors import InputError, shortened
 from ..pipeline.model import Expert, VaceModel
 from .placing.measure import blocks_of
 
@@ -25,7 +27,8 @@ def compile_blocks(model: VaceModel, *, backend: str | Callable[..., Any] = "ind
 
     Args:
         model: Its networks are changed.
-        backend: As for `torch.compile`; "inductor" needs a C++ compiler, or Triton on a card.
+        backend: As for `torch.compile`; "inductor" needs a C++ compiler, or Triton on a card. Without one the first
+            use raises InputError.
     """
     for expert in [model.expert] if model.low_noise is None else [model.expert, model.low_noise]:
         compile_expert(expert, backend)
@@ -48,7 +51,25 @@ _PREPARED = "prepare_text_as_it_is"
 def _compile(block: nn.Module, backend: str | Callable[..., Any]) -> None:
     """What it does alone, so that what brings streamed weights before that stays outside."""
     name = "work" if hasattr(block, "work") else "forward"
-    setattr(block, name, torch.compile(getattr(type(block), name).__get__(block), backend=backend))
+    compiled = torch.compile(getattr(type(block), name).__get__(block), backend=backend)
+
+    @wraps(compiled)
+    def work(*given: Any, **named: Any) -> Any:
+        try:
+            return compiled(*given, **named)
+        except Exception as error:  # when a block is first used, for torch looks for a compiler then
+            from torch._dynamo.exc import BackendCompilerFailed  # takes seconds, which only those pay who compile
+
+            if not isinstance(error, BackendCompilerFailed):
+                raise
+            raise InputError(
+                "compile-failed",
+                "The blocks cannot be compiled ({error}). A C++ compiler, or Triton on a card, is needed for that. "
+                "Install it, or do the job without compiling.",
+                error=shortened(str(error.inner_exception).strip().partition("\n")[0]),
+            ) from error
+
+    setattr(block, name, work)
 
 
 def _of_any_length(prepare: Callable[..., Any]) -> Callable[..., Any]:

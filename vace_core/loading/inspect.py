@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from ..errors import WeightsError, shortened
+from ..errors import AdapterMismatchError, WeightsError, shortened
 from ..files import strict_json
 from ..files.checkpoint import WEIGHTS, ShardedFile, open_checkpoint, read_json
 from ..files.gguf_format import GgufFile
@@ -148,6 +148,31 @@ def context_layers_of(found: Found) -> tuple[int, ...] | None:
     if blocks > layers:
         raise damaged(path, f"it has {blocks} context blocks for a base of {layers} blocks")
     return found.family.usual_layers(layers, blocks)
+
+
+def check_fits(base: Found, adapter: Found) -> None:
+    """Validate that an adapter is made for a base of these sizes, told from headers alone.
+
+    Raises:
+        AdapterMismatchError: it is made for another one.
+        WeightsError: what is said of its context layers does not fit its weights.
+    """
+    sizes, (needed, blocks) = base.family.base_sizes(base.weights), adapter.family.adapter_sizes(adapter.weights)
+    least = max(context_layers_of(adapter) or (blocks - 1,)) + 1
+    if sizes.width != needed.width or (blocks > 0 and sizes.ffn != needed.ffn) or least > sizes.layers:
+        raise AdapterMismatchError(
+            "adapter-width",
+            "{adapter} is made for a base of width {width} and ffn {ffn} with at least {least_blocks} blocks. {base} "
+            "has width {base_width}, ffn {base_ffn} and {base_blocks} blocks. Choose the adapter that belongs to it.",
+            adapter=adapter.weights.file.path,
+            width=needed.width,
+            ffn=needed.ffn,
+            least_blocks=least,
+            base=base.weights.file.path,
+            base_width=sizes.width,
+            base_ffn=sizes.ffn,
+            base_blocks=sizes.layers,
+        )
 
 
 def _describe_transformer(found: Found) -> ModelFile:

@@ -69,7 +69,7 @@ def load_base(
         WeightsError: damaged, another kind of model, or weights missing, unexpected or of another shape.
         UnsupportedModelError: no model that is known here.
     """
-    found = _find(path, "base")
+    found = find_part(path, "base")
     sizes = found.family.base_sizes(found.weights)
     base: Any = _filled(
         lambda ops: found.family.build_base(sizes, ops),
@@ -111,7 +111,7 @@ def load_adapter(
         WeightsError: As for `load_base`.
         UnsupportedModelError: As for `load_base`.
     """
-    found = _find(path, "adapter")
+    found = find_part(path, "adapter")
     family = found.family
     sizes, blocks = family.adapter_sizes(found.weights)
     chosen = context_layers_of(found) if context_layers is None else tuple(context_layers)
@@ -161,7 +161,7 @@ def load_vae(
         WeightsError: As for `load_base`.
         UnsupportedModelError: As for `load_base`.
     """
-    found = _find(path, "vae")
+    found = find_part(path, "vae")
     sizes = found.family.vae_sizes(found.weights)
     network = _filled(lambda _: found.family.build_vae(sizes), layers, found, "vae", dtype, device)
     return found.family.ready_vae(network, tile)
@@ -176,7 +176,18 @@ def vae_sizes(found: Found) -> Any:
     return found.family.vae_sizes(found.weights)
 
 
-def _find(path: str | Path, part: str) -> Found:
+def find_part(path: str | Path, part: str, family: Family | None = None) -> Found:
+    """The model in `path` that has a part: "base", "adapter" or "vae".
+
+    Args:
+        path: As for `inspect`.
+        part: What it must hold, perhaps with others.
+        family: Whose part is named where it does not; None = that of what is there.
+
+    Raises:
+        WeightsError: damaged, or it holds something else.
+        UnsupportedModelError: no model that is known here.
+    """
     found = identify(open_checkpoint(path, FOLDERS[part]), FOLDERS[part])
     if part not in found.parts:
         raise WeightsError(
@@ -184,7 +195,7 @@ def _find(path: str | Path, part: str) -> Found:
             "{path} holds {found}. What is needed here is {needed}. Choose a file that holds it.",
             path=found.weights.file.path,
             found=found.title,
-            needed=_title(found.family, part),
+            needed=_title(family or found.family, part),
         )
     return found
 

@@ -20,7 +20,7 @@ from typing import Any
 from ..checks.numbers import check_number
 from ..errors import InputError, WeightsError, shortened
 from ..files import strict_json
-from ..files.checkpoint import open_checkpoint
+from ..files.checkpoint import open_checkpoint, read_json
 from ..files.tensors import TORCH_DTYPES, TensorFile
 from ..models.family import Family
 from .detection import Found
@@ -54,6 +54,7 @@ OTHER_KINDS = {
     ".set_weight": "weights that replace others",
 }
 PEFT_CONFIG = "lora_adapter_metadata"  # in the header of files that diffusers wrote
+PEFT_FILE, PEFT_CONFIG_FILE = "adapter_model", "adapter_config.json"  # what PEFT itself writes into a folder
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -127,8 +128,8 @@ def match_lora(lora: Lora, shapes: Mapping[str, tuple[int, ...]], family: Family
         first = ", ".join(shortened(name) for name in list(file.tensors)[:3]) or "nothing"
         raise WeightsError(
             "lora-matches-nothing",
-            "{path} changes nothing in this model: none of its {count} names (the first are {first}) is that of a "
-            "layer of {model}. A LoRA for this model is needed. Choose one that was trained for it.",
+            "{path} changes nothing in this model: none of its {count} names (the first are {first}) is that of "
+            "a change of a layer of {model}. A LoRA for this model is needed. Choose one that was trained for it.",
             path=file.path,
             count=len(file.tensors),
             first=first,
@@ -224,16 +225,18 @@ def _check_kind(file: TensorFile) -> None:
 
 
 def _peft_scale(file: TensorFile) -> float:
-    """Alpha over rank, where PEFT wrote them into the header of a file instead of beside the factors."""
+    """Alpha over rank, where PEFT wrote them into the header of a file, or beside it, instead of beside the factors."""
     config: dict[str, Any] = strict_json.parse_table(file.metadata.get(PEFT_CONFIG, "{}"))
+    if not config and file.path.stem == PEFT_FILE:
+        config = read_json(file.path.parent / PEFT_CONFIG_FILE)
     said = {key.rpartition(".")[2]: value for key, value in config.items()}
     if any(said.get(key) for key in ("use_dora", "use_rslora", "alpha_pattern", "rank_pattern")):
-        raise _faulty(file, "its header asks for DoRA, rsLoRA, or an alpha or rank for each layer of its own")
+        raise _faulty(file, "what PEFT says of it asks for DoRA, rsLoRA, or an alpha or rank for each layer of its own")
     alpha, rank = said.get("lora_alpha"), said.get("r")
     if alpha is None or rank is None:
         return 1.0
     for value in (alpha, rank):
-        check_number("The alpha or rank in the header of a LoRA", value, above=0)
+        check_number("The alpha or rank that PEFT gives for a LoRA", value, above=0)
     return alpha / rank
 
 

@@ -17,7 +17,7 @@ from ..files.tensors import TensorFile
 from ..files.weights import MARKER
 from ..media.files import check_target
 from .detection import Found, identify
-from .inspect import CONTEXT_LAYERS_KEY, context_layers_of
+from .inspect import CONTEXT_LAYERS_KEY, check_fits, context_layers_of
 
 Places = dict[str, tuple[TensorFile, str]]
 
@@ -88,21 +88,8 @@ def join_model(base: str | Path, adapter: str | Path, out: Path) -> None:
             base=base,
             needed=family.base_name,
         )
-    sizes, (needed, blocks) = family.base_sizes(base_found.weights), family.adapter_sizes(adapter_found.weights)
+    check_fits(base_found, adapter_found)
     layers = context_layers_of(adapter_found)
-    unlike = sizes.width != needed.width or (blocks > 0 and sizes.ffn != needed.ffn)
-    if unlike or max(layers or (blocks - 1,)) >= sizes.layers:
-        raise AdapterMismatchError(
-            "adapter-width",
-            "{adapter} is made for a base of width {width} with at least {least_blocks} blocks. {base} has width "
-            "{base_width} and {base_blocks} blocks. Choose the adapter that belongs to it.",
-            adapter=adapter,
-            width=needed.width,
-            least_blocks=max(layers or (blocks - 1,)) + 1,
-            base=base,
-            base_width=sizes.width,
-            base_blocks=sizes.layers,
-        )
     metadata = {**adapter_found.weights.file.metadata, **base_found.weights.file.metadata}
     if layers is not None:
         metadata[CONTEXT_LAYERS_KEY] = json.dumps(layers)

@@ -138,13 +138,11 @@ def _text_in(path: str | Path, kind: TextEncoderSpec | None) -> tuple[Weights, T
     found = identify(file, "text_encoder")
     weights, kind = found.weights, kind or found.family.text
     if found.kind != "text" or found.family.text.name != kind.name:
-        what = f"the {found.family.text.name} text encoder" if found.kind == "text" else found.kind
         raise WeightsError(
             "text-encoder-wrong-part",
-            "{path} holds another part of a model ({what}). The {needed} text encoder is needed here. Choose a "
-            "file such as {example}.",
+            "{path} holds {what}. The {needed} text encoder is needed here. Choose a file such as {example}.",
             path=weights.file.path,
-            what=what,
+            what=found.title,
             needed=kind.name,
             example=kind.example,
         )

@@ -107,10 +107,12 @@ def train_model(
     """
     found = identify(open_checkpoint(files.base))
     family = found.family
-    check_family(family, vae=files.vae, adapters=[path for path in (files.adapter,) if path is not None])
+    check_family(
+        family, vae=files.vae, bases=[files.base], adapters=[path for path in (files.adapter,) if path is not None]
+    )
     layers = layers_for(recipe, found)
     if files.adapter is not None:  # better said before hours of encoding clips than after
-        _check_adapter(files.adapter, recipe, found)
+        _check_adapter(files.adapter, recipe)
     processes = accelerator(cpu=cpu, trackers=trackers, folder=folder)
     if trackers:
         processes.init_trackers("vace")
@@ -179,16 +181,14 @@ def layers_for(recipe: Recipe, found: Found) -> tuple[int, ...]:
     return tuple(chosen)
 
 
-def _check_adapter(path: Path, recipe: Recipe, found: Found) -> None:
+def _check_adapter(path: Path, recipe: Recipe) -> None:
     """Accepts an adapter to go on from.
 
     Raises:
         InputError: the recipe names other context layers than it has.
-        ModelError: the file is damaged or something else, or made for another base.
+        ModelError: the file is damaged.
     """
     adapter = load_adapter(path, device="meta")
-    sizes = found.family.base_sizes(found.weights)
-    adapter.check_fits(width=sizes.width, layers=sizes.layers)
     chosen = recipe.tuning.context_layers
     if chosen and chosen != adapter.context_layers:
         raise InputError(
