@@ -118,7 +118,7 @@ class TestExtension:
         film = written(request, tmp_path / "out.mkv")
         assert (film.count, film.fps, film.layout) == (COUNT + 7 + 12, 25, "yuv420p")
         assert same(planes(film)[:COUNT], planes(VideoReader(clip)))
-        assert any("scaled to the 96 x 64 pixels" in said for _, said in request.notes)
+        assert any("scaled from 80 x 80 to the 96 x 64 pixels" in said for _, said in request.notes)
 
     def test_ten_bits_stay(self, tmp_path):
         write_video(tmp_path / "deep.mp4", tiny.clip(9, HEIGHT, WIDTH), fps=25, bits=10)

@@ -192,7 +192,8 @@ def _check_experts(networks: Sequence[Found]) -> None:
     if (noise_of(high), noise_of(low)) == ("low", "high"):
         raise ModelError(
             "experts-swapped",
-            "{high} came for high noise and {low} for low, and their names say the opposite. Swap them.",
+            "{high} came for high noise and {low} for low, and their names say the opposite. The network for high "
+            "noise is needed first. Swap them.",
             high=high.path,
             low=low.path,
         )
