@@ -10,6 +10,7 @@ from torch import Tensor
 from ..vace_core.errors import InputError, ShapeError
 from ..vace_core.inputs.control_checks import check_control, fix_control
 from ..vace_core.inputs.fitting import growth
+from ..vace_core.inputs.layout import said_of_paths
 from ..vace_core.inputs.references import crop_subject
 from ..vace_core.tasks import anything
 from .build import references_note
@@ -18,7 +19,7 @@ from .comfy.boxes import box_paths, linked_boxes
 from .comfy.bridge import images_of, masks_of, pictures_of, unseen_mask
 from .comfy.fitted import ANY_GRID, fit_clip, fit_picture, grid_of, notes_of, padded, require_mask
 from .comfy.node import Task
-from .control import NO_BOXES, boxes_notes, no_boxes, paths_given
+from .control import NO_BOXES, no_boxes, paths_given
 
 MOST = 3  # pictures with masks of their own in one node; more come from VACE Stack References
 
@@ -65,11 +66,13 @@ class VaceMoveAnything(Task):
         seen = images_of(still.frames)
         if no_boxes(paths) and boxes is None and tracks is None:
             return host.waiting(cls, NO_BOXES, notes=notes_of(still), picture=seen)
-        moving = paths_given(paths, boxes, tracks, length, still.plan.seen, box_size)
+        plan = still.plan
+        picture = plan.source_width, plan.source_height
+        moving = paths_given(paths, boxes, tracks, length, plan.seen, box_size, picture)
         vcu = anything.move_anything(
             still.frames, moving, num_frames=length, prompt=prompt, negative_prompt=negative_prompt, fps=fps
         )
-        notes = (*notes_of(still), *boxes_notes(moving, length))
+        notes = (*notes_of(still), *said_of_paths(moving, length))
         return host.output(cls, vcu, notes=notes, images=seen, shown_as=host.BEHIND_BOXES)
 
 

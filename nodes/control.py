@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from comfy_api.latest import io
@@ -14,7 +14,7 @@ from ..vace_core.errors import InputError
 from ..vace_core.inputs import controls
 from ..vace_core.inputs.box_paths import paths_from_json
 from ..vace_core.inputs.control_checks import ControlKind, check_control, fix_control
-from ..vace_core.inputs.layout import BoxPath, said_of_unseen
+from ..vace_core.inputs.layout import BoxPath, said_of_paths
 from ..vace_core.vcu import compose
 from .comfy import host, sockets
 from .comfy.boxes import Seen, box_paths, boxes_of, linked_boxes, paths_of_boxes, paths_of_tracks
@@ -177,7 +177,7 @@ class VaceLayoutToVideo(Task):
             negative_prompt=negative_prompt,
             fps=fps,
         )
-        return host.output(cls, vcu, images_of(vcu.frames), notes=boxes_notes(moving, length))
+        return host.output(cls, vcu, images_of(vcu.frames), notes=tuple(said_of_paths(moving, length)))
 
 
 def control_of(frames: Tensor, kind: str, mend: bool) -> tuple[Tensor, list[str]]:
@@ -199,18 +199,16 @@ def no_boxes(text: str) -> bool:
     return re.sub(r"\s", "", text) in ("", "[]", '{"version":1,"paths":[]}')
 
 
-def boxes_notes(boxes: Sequence[BoxPath], num_frames: int) -> tuple[str, ...]:
-    moving = "1 box that moves." if len(boxes) == 1 else f"{len(boxes)} boxes that move."
-    return moving, *said_of_unseen(boxes, num_frames)
-
-
-def paths_typed(text: str, seen: Seen, box_size: float) -> tuple[BoxPath, ...]:
+def paths_typed(
+    text: str, seen: Seen, box_size: float, picture: tuple[float, float] | None = None
+) -> tuple[BoxPath, ...]:
     """Boxes that move, from the editor's JSON or another pack's points.
 
     Args:
         text: What the widget holds or what was linked.
         seen: What of the image that points refer to is the frame.
         box_size: Size of the box around a point, as a part of the frame.
+        picture: Width and height of that image; None = the frame is all of it.
 
     Raises:
         InputError: there is no box, or the text cannot be read.
@@ -219,11 +217,17 @@ def paths_typed(text: str, seen: Seen, box_size: float) -> tuple[BoxPath, ...]:
         raise InputError("no-boxes", NO_BOXES)
     left, top, width, height = seen
     box = box_size * width, box_size * height
-    return paths_from_json(text, size=(width, height), box=box, origin=(left, top))
+    return paths_from_json(text, size=(width, height), box=box, origin=(left, top), picture=picture)
 
 
 def paths_given(
-    text: str, boxes: Any | None, tracks: Any | None, num_frames: int, seen: Seen, box_size: float
+    text: str,
+    boxes: Any | None,
+    tracks: Any | None,
+    num_frames: int,
+    seen: Seen,
+    box_size: float,
+    picture: tuple[float, float] | None = None,
 ) -> tuple[BoxPath, ...]:
     """Boxes that move, drawn and linked.
 
@@ -234,6 +238,7 @@ def paths_given(
         num_frames: Of what they are for.
         seen: What of the image that all but drawn boxes refer to is the frame.
         box_size: Size of the box around a point, as a part of the frame.
+        picture: As for `paths_typed`.
 
     Raises:
         InputError: there is no box at all, or one of them cannot be read.
@@ -243,5 +248,5 @@ def paths_given(
         linked += paths_of_boxes(boxes_of(boxes, num_frames), seen)
     if tracks is not None:
         linked += paths_of_tracks(tracks, seen, box_size)
-    drawn = () if linked and no_boxes(text) else paths_typed(text, seen, box_size)
+    drawn = () if linked and no_boxes(text) else paths_typed(text, seen, box_size, picture)
     return (*drawn, *linked)

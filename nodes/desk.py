@@ -246,7 +246,7 @@ def _masks_out(drawn: Desk, layers: Layers) -> tuple[Tensor, Tensor]:
 def _paths_out(drawn: Desk, count: int) -> str:
     """The box of each object that has one as a path; "[]" where none has."""
     found = [_path(one, count) for one in drawn.objects if one.keys]
-    return paths_to_json(found) if found else "[]"
+    return paths_to_json(found, whole=True) if found else "[]"
 
 
 def _path(one: DeskObject, count: int) -> BoxPath:

@@ -130,8 +130,9 @@ def test_a_box_outside_of_the_frame_masks_nothing(where):
 
 def test_a_box_that_is_never_seen_is_named():
     seen, never = BoxPath(keys=(key(0, x=-1.0), key(1, x=0.0))), BoxPath(keys=(key(0, x=2.0), key(1, x=1.3)))
-    assert layout.said_of_unseen([seen], 5) == []
-    assert [one.split(" is ")[0] for one in layout.said_of_unseen([seen, never, never], 5)] == ["Box 2", "Box 3"]
+    assert layout.said_of_paths([seen], 5) == ["1 box that moves."]
+    said = layout.said_of_paths([seen, never, never], 5)
+    assert [one.split(" is ")[0] for one in said] == ["3 boxes that move.", "Box 2", "Box 3"]
 
 
 def test_a_box_of_constant_size_does_not_flicker():

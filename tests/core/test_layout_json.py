@@ -12,7 +12,7 @@ from refused import refused
 
 from vace_core.errors import InputError
 from vace_core.inputs.box_paths import paths_from_json, paths_to_json
-from vace_core.inputs.layout import BoxPath
+from vace_core.inputs.layout import BoxKey, BoxPath
 
 quick = settings(max_examples=60, deadline=None, derandomize=True)
 
@@ -45,6 +45,16 @@ def test_points_of_other_editors_become_paths():
         (1, 1, 0.5, 0.1, 0.25),
     ]
     assert paths_from_json(f"[{text}, {text}]", size=(400, 200), box=(40, 50)) == (path, path)
+
+
+def test_paths_of_a_whole_picture_move_into_the_frame_that_is_cut_out_of_it():
+    text = paths_to_json([BoxPath(keys=(BoxKey(time=0, x=0.5, y=0.25, width=0.2, height=0.1),))], whole=True)
+    (path,) = paths_from_json(text, size=(100, 50), origin=(60, 10), picture=(200, 100))
+    (at,) = path.keys
+    assert (at.x, at.y, at.width, at.height) == pytest.approx((0.4, 0.3, 0.4, 0.2))
+    # As they are, where nothing is cropped or the frame is what they were drawn on.
+    assert paths_from_json(text)[0].keys[0].x == 0.5
+    assert paths_from_json(text.replace("true", "false"), size=(100, 50), picture=(200, 100))[0].keys[0].x == 0.5
 
 
 def own(**changes: object) -> str:

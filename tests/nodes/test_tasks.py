@@ -279,14 +279,15 @@ class TestControl:
         still = {"image": clip(1), "fit": "as it is", "length": 5}
         assert run("VaceMoveAnything", **still, paths="[]", tracks=tracks())[0].num_frames == 5
 
-    @pytest.mark.parametrize("given", ["points", "boxes", "tracks"])
-    def test_what_is_in_pixels_of_an_image_stays_on_it_where_the_image_is_cropped(self, run, given):
+    @pytest.mark.parametrize("given", ["points", "boxes", "tracks", "desk"])
+    def test_what_is_told_of_an_image_stays_on_it_where_the_image_is_cropped(self, run, given):
         image = torch.zeros(1, 90, 160, 3)
         image[:, 30:46, 20:36] = 1  # of which the frame shows 150 pixels from 4 on
         place = {
             "points": {"paths": json.dumps([{"x": 28, "y": 38}] * 2)},
             "boxes": {"boxes": [(20, 30, 36, 46)]},
             "tracks": {"tracks": {"track_path": torch.tensor([[[28.0, 38.0]]] * 5)}},
+            "desk": {"paths": run("VaceDesk", clip=image.expand(5, -1, -1, -1), boxes=[(20, 30, 36, 46)])[3]},
         }[given]
         vcu = run("VaceMoveAnything", image=image, fit="starter", length=5, box_size=0.1, **place)[0]
         spot = (vcu.frames[0, 0, 0] > 0).nonzero().float().mean(0)

@@ -238,12 +238,15 @@ def read_references(given: References) -> list[Tensor]:
     return [_cut_out(*one) for one in zip(found, pictures, subjects, strict=True)]
 
 
-def read_paths(given: Paths, seen: tuple[float, float, float, float]) -> list[BoxPath]:
+def read_paths(
+    given: Paths, seen: tuple[float, float, float, float], picture: tuple[float, float] | None = None
+) -> list[BoxPath]:
     """The paths of boxes that were typed or lie in JSON files.
 
     Args:
         given: What was typed.
         seen: Left, top, width and height of the frame in the picture that points in pixels refer to.
+        picture: Width and height of that picture; None = the frame is all of it.
 
     Raises:
         InputError: a text is neither, or a number is out of range.
@@ -253,7 +256,7 @@ def read_paths(given: Paths, seen: tuple[float, float, float, float]) -> list[Bo
     for text in given.path:
         if text.lower().endswith(".json"):
             pixels, whole = (box[0] * width, box[1] * height), _read_text(Path(text))
-            found += paths_from_json(whole, size=(width, height), box=pixels, origin=(left, top))
+            found += paths_from_json(whole, size=(width, height), box=pixels, origin=(left, top), picture=picture)
         else:
             points = [_pair(point, ",", "--path", "0.2,0.5 0.8,0.5") for point in text.split()]
             last = max(len(points) - 1, 1)

@@ -16,7 +16,7 @@ from .. import tasks
 from ..errors import InputError
 from ..inputs.fitted import Fitted, fit_clip, fit_pictures
 from ..inputs.fitting import growth
-from ..inputs.layout import BoxPath, said_of_unseen
+from ..inputs.layout import BoxPath, said_of_paths
 from ..pipeline.parts import placed
 from ..sampling.windows import Plan, Window
 from ..tasks import anything
@@ -268,7 +268,7 @@ def layout(*, paths: Paths, pictures: References, wanted: Wanted) -> Request:
 def move(photo: PictureFile, *, paths: Paths, wanted: Wanted) -> Request:
     """Move Anything: animate an image; its objects follow moving boxes."""
     still = fit_clip(read_still(photo, wanted), target_of(wanted).still())
-    boxes = read_paths(paths, still.plan.seen)
+    boxes = read_paths(paths, still.plan.seen, (still.plan.source_width, still.plan.source_height))
     vcu = anything.move_anything(
         still.frames, boxes, num_frames=length(wanted, still.size), fps=rate(wanted, still.fps)
     )
@@ -331,8 +331,7 @@ def _whole(vcu: VideoConditionUnit, wanted: Wanted, notes: Sequence[tuple[str, s
 
 def _moving(boxes: Sequence[BoxPath], vcu: VideoConditionUnit) -> list[tuple[str, str]]:
     """Rows on boxes that move."""
-    moving = "1 box that moves" if len(boxes) == 1 else f"{len(boxes)} boxes that move"
-    return [("paths", row) for row in (moving, *said_of_unseen(boxes, vcu.num_frames))]
+    return [("paths", row) for row in said_of_paths(boxes, vcu.num_frames)]
 
 
 def _some(pictures: References) -> References:

@@ -2,18 +2,19 @@
 
 The JSON of `paths_to_json`:
 
-    {"version": 1, "paths": [
+    {"version": 1, "whole": true, "paths": [
         {"label": "dog", "order": 0, "colour": [0, 0, 0], "smooth": false, "keys": [
             {"time": 0.0, "x": 0.2, "y": 0.5, "width": 0.1, "height": 0.2}, …]}, …]}
 
-All numbers as in `BoxKey` and `BoxPath`; "label", "order", "colour" and "smooth" may be missing, nothing else.
+All numbers as in `BoxKey` and `BoxPath`; "whole", "label", "order", "colour" and "smooth" may be missing, nothing else.
+"whole" says that they are fractions of a picture before it is cropped, not of the frame.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, cast
 
 from ..checks.numbers import check_number
@@ -22,9 +23,15 @@ from .layout import BLACK, FARTHEST, BoxKey, BoxPath
 from .typed_json import MOST_KEYS, MOST_PATHS, listed, made, object_of, parsed
 
 
-def paths_to_json(paths: Sequence[BoxPath]) -> str:
-    """The paths as one line of JSON, which `paths_from_json` reads back exactly."""
-    return json.dumps({"version": 1, "paths": [asdict(path) for path in paths]}, allow_nan=False)
+def paths_to_json(paths: Sequence[BoxPath], *, whole: bool = False) -> str:
+    """The paths as one line of JSON, which `paths_from_json` reads back exactly.
+
+    Args:
+        paths: What is written.
+        whole: Whether they were drawn on a clip that is cropped afterwards.
+    """
+    told = {"version": 1, **({"whole": True} if whole else {}), "paths": [asdict(path) for path in paths]}
+    return json.dumps(told, allow_nan=False)
 
 
 def paths_from_json(
@@ -33,6 +40,7 @@ def paths_from_json(
     size: tuple[float, float] | None = None,
     box: tuple[float, float] | None = None,
     origin: tuple[float, float] = (0.0, 0.0),
+    picture: tuple[float, float] | None = None,
 ) -> tuple[BoxPath, ...]:
     """Reads paths from JSON: our own, or the points that path editors of other node packs write.
 
@@ -43,13 +51,16 @@ def paths_from_json(
         size: width, height of the frame in pixels of the image the points were drawn on. Only points need it.
         box: width, height in pixels of the box that follows the points. Only points need it.
         origin: where the frame begins in that image, in pixels, where it is a part of it.
+        picture: width, height of that image; None = the frame is all of it.
 
     Raises:
         InputError: the text is not such JSON, and why.
     """
     data = parsed(text)
     if isinstance(data, dict):
-        return _from_own(cast("dict[str, Any]", data))
+        own = cast("dict[str, Any]", data)
+        found = _from_own(own)
+        return _into(found, size, origin, picture) if own.get("whole") is True and size and picture else found
     return _from_points(data, size, box, origin)
 
 
@@ -72,6 +83,19 @@ def _from_own(data: dict[str, Any]) -> tuple[BoxPath, ...]:
         colour = tuple(colour) if isinstance(colour, list) else colour
         found.append(made(BoxPath, where, {**values, "keys": tuple(keys), "colour": colour}))
     return tuple(found)
+
+
+def _into(
+    paths: Sequence[BoxPath], size: tuple[float, float], origin: tuple[float, float], picture: tuple[float, float]
+) -> tuple[BoxPath, ...]:
+    """Paths in fractions of a picture, in fractions of the frame that is a part of it."""
+    (width, height), (left, top), (across, down) = size, origin, picture
+
+    def moved(key: BoxKey) -> BoxKey:
+        x, y = (key.x * across - left) / width, (key.y * down - top) / height
+        return replace(key, x=x, y=y, width=key.width * across / width, height=key.height * down / height)
+
+    return tuple(replace(path, keys=tuple(map(moved, path.keys))) for path in paths)
 
 
 def _from_points(

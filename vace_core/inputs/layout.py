@@ -158,9 +158,9 @@ def draw_track(masks: Tensor, *, colour: Colour = BLACK) -> Tensor:
     return _to_frames(clip, len(masks)).to(masks.device)
 
 
-def said_of_unseen(paths: Sequence[BoxPath], num_frames: int) -> list[str]:
-    """What is said of paths whose box is outside of the frame in all frames, the first being number 1."""
-    said = list[str]()
+def said_of_paths(paths: Sequence[BoxPath], num_frames: int) -> list[str]:
+    """How many boxes move, and which of them, the first being number 1, is outside of the frame in all frames."""
+    said = ["1 box that moves." if len(paths) == 1 else f"{len(paths)} boxes that move."]
     for number, path in enumerate(paths, 1):
         x, y, width, height = boxes(path, num_frames).unbind(1)
         if not bool((((x - 0.5).abs() < (1 + width) / 2) & ((y - 0.5).abs() < (1 + height) / 2)).any()):

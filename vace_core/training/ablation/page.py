@@ -65,8 +65,8 @@ def write_page(folder: Path, docs: Path) -> Path:
     if not drawn:
         raise InputError(
             "ablation-empty",
-            "The folder {folder} holds no results of an ablation. One in which at least one run has come to its first "
-            "validation is needed. Correct its name, or begin with vace ablate {folder}.",
+            "The folder {folder} holds no results of an ablation. One in which a variant other than the "
+            "default has come to its first validation is needed. Correct its name, or begin with vace ablate {folder}.",
             folder=folder,
         )
     try:
