@@ -9,6 +9,7 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..vace_core import tasks
+from ..vace_core.checks.numbers import frame_named
 from ..vace_core.errors import InputError, shortened
 from ..vace_core.inputs.fitted import Fitted, fit_ends, fit_pictures
 from ..vace_core.inputs.fitting import growth
@@ -303,11 +304,6 @@ def _frames(end: Fitted | None) -> Tensor | None:
     return None if end is None else end.frames
 
 
-def _place(text: str) -> int:
-    """The number of a frame; L is the last one, as other packs have it."""
-    return -1 if text.strip().lower() == "l" else int(text)
-
-
 def _positions(text: str, length: int, pictures: int) -> list[int]:
     """The frame of each image.
 
@@ -315,7 +311,7 @@ def _positions(text: str, length: int, pictures: int) -> list[int]:
         InputError: they are no numbers, not as many as there are images, beside the video, or the same twice.
     """
     try:
-        typed = [_place(part) for part in text.replace(";", ",").split(",") if part.strip()]
+        places = [frame_named(part, length) for part in text.replace(";", ",").split(",") if part.strip()]
     except ValueError:
         raise InputError(
             "positions-unreadable",
@@ -323,15 +319,14 @@ def _positions(text: str, length: int, pictures: int) -> list[int]:
             "last frame. Change it.",
             value=shortened(text),
         ) from None
-    if len(typed) != pictures:
+    if len(places) != pictures:
         raise InputError(
             "positions-count",
             "There are {positions} positions and {pictures} images. One for each is needed. Change "
             "positions, or connect as many images.",
-            positions=len(typed),
+            positions=len(places),
             pictures=pictures,
         )
-    places = [place + length if -length <= place < 0 else place for place in typed]
     if len(set(places)) < len(places):
         raise InputError(
             "positions-twice",

@@ -136,7 +136,7 @@ TASKS = {
     "outpaint": ["{clip}", "--left", "0.25", "--right", "25%"],
     "extend": ["{clip}", "--keep", "5"],
     "join": ["{clip}", "{clip}", "--keep", "5"],
-    "keyframes": ["0={photo}", "16={photo}"],
+    "keyframes": ["0={photo}", "L={photo}"],
     "gray": ["{clip}"],
     "scribble": ["{clip}", "--mask", "{mask}", "--reference", "{photo}"],
     "flow": ["{clip}"],
@@ -368,6 +368,10 @@ WRONG = {
     ),
     "two pictures for one frame": (
         3, ["keyframes", "0={photo}", "0={photo}"],
+        "keyframes-twice",
+    ),
+    "two pictures for the last frame": (
+        3, ["keyframes", "16={photo}", "L={photo}"],
         "keyframes-twice",
     ),
     "a clip where a picture is needed": (

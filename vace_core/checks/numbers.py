@@ -82,6 +82,16 @@ def check_finite(values: Tensor, step: str, cure: str) -> None:
         )
 
 
+def frame_named(text: str, num_frames: int) -> int:
+    """The frame that a text names: counted from 0, or from the end where it is below 0; "L" is the last, as in KJNodes.
+
+    Raises:
+        ValueError: it is no whole number.
+    """
+    frame = -1 if text.strip().lower() == "l" else int(text)
+    return frame + num_frames if -num_frames <= frame < 0 else frame
+
+
 def _is(value: object, kind: type) -> bool:
     return isinstance(value, kind) and not isinstance(value, bool)  # true and false are numbers to Python
 

@@ -13,6 +13,7 @@ from typing import Annotated
 from typer import Argument, Option
 
 from .. import tasks
+from ..checks.numbers import frame_named
 from ..errors import InputError
 from ..inputs.fitted import Fitted, fit_clip, fit_pictures
 from ..inputs.fitting import growth
@@ -178,26 +179,26 @@ def join(
 
 def keyframes(
     pictures: Annotated[
-        list[str], Argument(help="INDEX=IMAGE, such as 0=a.png 40=b.png; 0 is the first frame.", show_default=False)
+        list[str],
+        Argument(
+            help="FRAME=IMAGE, such as 0=a.png 40=b.png L=c.png; 0 is the first frame, L the last.", show_default=False
+        ),
     ],
     *,
     wanted: Wanted,
 ) -> Request:
     """Keyframes: generate a clip that shows images at given frames."""
-    placed = [(index, read_still(path, wanted)) for index, path in map(_keyframe, pictures)]
-    if len({index for index, _ in placed}) < len(placed):
+    named = [_keyframe(text) for text in pictures]
+    each = fit_pictures([read_still(path, wanted) for _, path in named], target_of(wanted))
+    count = length(wanted, each[0].size)
+    fitted = {frame_named(text, count): one for (text, _), one in zip(named, each, strict=True)}
+    if len(fitted) < len(each):
         raise InputError(
-            "keyframes-twice",
-            "Two keyframes have the same index. One image for each frame is needed. Change one index.",
+            "keyframes-twice", "Two keyframes are at one frame. One image for each frame is needed. Change one of them."
         )
-    pictures_fitted = fit_pictures([picture for _, picture in placed], target_of(wanted))
-    fitted = {index: picture for (index, _), picture in zip(placed, pictures_fitted, strict=True)}
-    vcu = tasks.keyframes(
-        {index: picture.frames for index, picture in fitted.items()},
-        num_frames=length(wanted, pictures_fitted[0].size),
-        fps=rate(wanted, None),
-    )
-    notes = [note for index, one in fitted.items() for note in notes_of(one, f"frame {index}")]
+    stills = {frame: one.frames for frame, one in fitted.items()}
+    vcu = tasks.keyframes(stills, num_frames=count, fps=rate(wanted, None))
+    notes = [note for frame, one in fitted.items() for note in notes_of(one, f"frame {frame}")]
     return _whole(vcu, wanted, notes)
 
 
@@ -342,12 +343,17 @@ def _some(pictures: References) -> References:
     return pictures
 
 
-def _keyframe(text: str) -> tuple[int, Path]:
-    index, equals, path = text.partition("=")
-    if not (equals and path and index.isdecimal()):
+def _keyframe(text: str) -> tuple[str, Path]:
+    frame, equals, path = text.partition("=")
+    try:
+        if not (equals and path):
+            raise ValueError
+        frame_named(frame, 0)
+    except ValueError:
         raise InputError(
             "keyframe-unreadable",
-            'The keyframe is "{value}". An index and an image, such as 0=first.png, are needed. Change it.',
+            'The keyframe is "{value}". A frame and an image, such as 0=first.png or L=last.png, are needed. Change '
+            "it.",
             value=text,
-        )
-    return int(index), Path(path)
+        ) from None
+    return frame, Path(path)
