@@ -83,7 +83,7 @@ def check_finite(values: Tensor, step: str, cure: str) -> None:
 
 
 def frame_named(text: str, num_frames: int) -> int:
-    """The frame that a text names: counted from 0, or from the end where it is below 0; "L" is the last, as in KJNodes.
+    """The frame that a text names: counted from 0, or from the end where it is below 0; "L" is the last.
 
     Raises:
         ValueError: it is no whole number.
