@@ -53,12 +53,11 @@ def weights(folder) -> dict[str, torch.Tensor]:
 
 def test_a_seed_gives_the_same_starter_to_the_bit_stopped_or_not(tmp_path, small):
     torch.manual_seed(1)  # the dice of the process, which must not matter
-    assert starter_training.StarterTraining(small, tmp_path / "whole", seed=28, base=SMALL, adapter=SMALL).run()
+    recipes = {part.name: SMALL for part in (*small.base, *small.adapter)}
+    assert starter_training.StarterTraining(small, tmp_path / "whole", seed=28, recipes=recipes).run()
     torch.manual_seed(7)
     starts = 0
-    while not starter_training.StarterTraining(small, tmp_path / "parts", seed=28, base=SMALL, adapter=SMALL).run(
-        stop_after=0
-    ):
+    while not starter_training.StarterTraining(small, tmp_path / "parts", seed=28, recipes=recipes).run(stop_after=0):
         starts += 1
     assert starts > 3
     whole, parts = weights(tmp_path / "whole"), weights(tmp_path / "parts")
@@ -68,15 +67,23 @@ def test_a_seed_gives_the_same_starter_to_the_bit_stopped_or_not(tmp_path, small
     assert len(Cache(tmp_path / "whole" / "adapter-held-out").items) == 2
 
 
-@pytest.mark.parametrize("world", WORLDS.values(), ids=WORLDS)
-@pytest.mark.parametrize("part", ["base", "adapter"])
+PARTS = {
+    f"{world.name}, {part.name}": (world, part) for world in WORLDS.values() for part in (*world.base, *world.adapter)
+}
+
+
+@pytest.mark.parametrize(("world", "part"), PARTS.values(), ids=PARTS)
 def test_the_starters_recipes_fit_their_world(world, part):
-    recipe = read_recipe(world.recipe(part))
-    examples = world.tasks(0) if part == "adapter" else world.clips(0)
+    recipe = read_recipe(world.recipe(part.name))
+    examples = part.examples(0)
     drawn = {examples.draw(number).task for number in range(200)} if recipe.stages else set()
     named = {task for stage in recipe.stages for task in stage.tasks}
     assert named <= drawn
     assert max(recipe.tuning.context_layers, default=0) < world.sizes.layers
+
+
+def test_the_last_part_of_each_network_is_called_by_its_name():
+    assert {(world.base[-1].name, world.adapter[-1].name) for world in WORLDS.values()} == {("base", "adapter")}
 
 
 @torch.no_grad()
@@ -133,11 +140,11 @@ def test_crops_are_drawn_by_the_step(world):
     assert not torch.equal(one, other)
 
 
-@pytest.mark.parametrize("world", WORLDS.values(), ids=WORLDS)
-def test_a_world_draws_the_same_from_a_number_and_something_else_from_another(world):
-    for examples in (world.clips(0), world.tasks(0)):
-        one, again, other = examples.draw(3), examples.draw(3), examples.draw(5)
-        assert torch.equal(one.target, again.target)
-        assert one.prompts == again.prompts
-        assert one.target.shape != other.target.shape or not torch.equal(one.target, other.target)
-        assert world.text().encode(one.prompts[0]).shape[2] == world.sizes.text_width
+@pytest.mark.parametrize(("world", "part"), PARTS.values(), ids=PARTS)
+def test_a_part_draws_the_same_from_a_number_and_something_else_from_another(world, part):
+    examples = part.examples(0)
+    one, again, other = examples.draw(3), examples.draw(3), examples.draw(5)
+    assert torch.equal(one.target, again.target)
+    assert one.prompts == again.prompts
+    assert one.target.shape != other.target.shape or not torch.equal(one.target, other.target)
+    assert world.text().encode(one.prompts[0]).shape[2] == world.sizes.text_width

@@ -22,6 +22,11 @@ class Bucket:
         return (self.num_frames - 1) / FPS
 
     @property
+    def aspect(self) -> float:
+        """Width over height."""
+        return self.width / self.height
+
+    @property
     def tokens(self) -> int:
         """Tokens of a base model: 4 x 16 x 16 pixels each."""
         return ((self.num_frames + 3) // 4) * (self.height // 16) * (self.width // 16)
@@ -32,17 +37,26 @@ def _bucket(num_frames: int, height: int, width: int) -> Bucket:
 
 
 BUCKETS: dict[Bucket, float] = {
-    _bucket(17, 64, 64): 0.26,
-    _bucket(17, 96, 96): 0.24,
-    _bucket(9, 96, 96): 0.12,
-    _bucket(17, 64, 96): 0.07,
-    _bucket(17, 96, 64): 0.07,
-    _bucket(33, 64, 64): 0.05,
-    _bucket(5, 128, 128): 0.07,
-    _bucket(9, 96, 128): 0.06,
-    _bucket(9, 128, 96): 0.06,
+    _bucket(17, 96, 96): 0.30,
+    _bucket(9, 96, 96): 0.16,
+    _bucket(17, 64, 64): 0.10,
+    _bucket(17, 64, 96): 0.08,
+    _bucket(17, 96, 64): 0.08,
+    _bucket(33, 64, 64): 0.06,
+    _bucket(5, 128, 128): 0.08,
+    _bucket(9, 96, 128): 0.07,
+    _bucket(9, 128, 96): 0.07,
 }
 """Sizes that training shows, with the share of clips."""
+
+STILLS: dict[Bucket, float] = {
+    _bucket(1, 96, 96): 0.60,
+    _bucket(1, 64, 96): 0.10,
+    _bucket(1, 96, 64): 0.10,
+    _bucket(1, 96, 128): 0.10,
+    _bucket(1, 128, 96): 0.10,
+}
+"""Sizes of the single frames that training begins with, with their shares."""
 
 UNSEEN_BUCKETS: tuple[Bucket, ...] = (_bucket(13, 80, 112), _bucket(25, 112, 80), _bucket(21, 80, 80))
 """Sizes that training never shows."""
@@ -73,7 +87,7 @@ def clip(
     scene = random_scene(
         f"{seed} {index} {bucket.num_frames} {bucket.height} {bucket.width}",
         seconds=bucket.seconds,
-        aspect=bucket.width / bucket.height,
+        aspect=bucket.aspect,
         unseen=unseen,
         calm=calm,
         photographs=photographs,

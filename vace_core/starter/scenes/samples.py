@@ -6,7 +6,7 @@ The same functions make what the adapter learns from and what the evaluation ask
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from torch import Tensor
@@ -65,9 +65,9 @@ class Task:
     kinds: tuple[str, ...] = ()
 
 
-def draw_bucket(seed: int) -> Bucket:
-    """A size of clips, drawn by the shares of `BUCKETS`."""
-    return random.Random(f"bucket {seed}").choices(list(BUCKETS), list(BUCKETS.values()))[0]
+def draw_bucket(seed: int, buckets: Mapping[Bucket, float] = BUCKETS) -> Bucket:
+    """A size, drawn by the shares of `buckets`."""
+    return random.Random(f"bucket {seed}").choices(list(buckets), list(buckets.values()))[0]
 
 
 def draw_task(seed: int) -> str:
@@ -102,7 +102,7 @@ def draw_sample(
         scene = random_scene(
             rng.randrange(2**31),
             seconds=bucket.seconds,
-            aspect=bucket.width / bucket.height,
+            aspect=bucket.aspect,
             unseen=unseen,
             calm=calm,
             kind=rng.choice(kind.kinds) if kind.kinds else None,

@@ -121,6 +121,19 @@ def random_scene(
     return Scene(backdrop=backdrop, objects=_apart(objects, rng), camera=camera, wording=rng.randrange(2**31))
 
 
+def large_object(seed: int | str, *, unseen: bool = False) -> Scene:
+    """One shape alone on plain paper, large and at rest: the outlines that words mean, and nothing else to learn."""
+    rng = random.Random(f"large {seed}")
+    dice = _Dice(rng, 1.0, 1.0, unseen)
+    item = dice.shape(0.3, 0.42)
+    margin = min(1.02 * item.path[0].radius, 0.5)
+    x, y = (rng.uniform(margin, 1 - margin) for _ in range(2))
+    path = (replace(item.path[0], time=0.0, x=x, y=y),)
+    item = replace(item, pattern="flat", motion="stays still", path=path)
+    backdrop = random_backdrop(rng, kinds=("plain",), calm=True)
+    return Scene(backdrop=backdrop, objects=(item,), wording=rng.randrange(2**31))
+
+
 def _apart(objects: tuple[SceneObject, ...], rng: random.Random) -> tuple[SceneObject, ...]:
     """The objects with depths of their own, so that which hides which is never a matter of chance."""
     order = sorted(range(len(objects)), key=lambda index: objects[index].depth + rng.uniform(-0.3, 0.3))

@@ -11,7 +11,7 @@ from ...training.data.example import Example
 from ..model import WEIGHTS, part_file
 from ..scenes import samples as scenes
 from . import samples as shapes
-from .scenes import MAIN, SCENES
+from .scenes import SCENES, SMALL
 from .starter import TOGETHER
 from .world import RECIPES, World
 
@@ -63,7 +63,7 @@ def starter_setting(world: World, folder: Path = WEIGHTS) -> Setting:
     draw_sample: DrawSample
     if world is SCENES:
         names, draw_task = scenes.TASKS, scenes.draw_task
-        draw_sample = lambda task, number: scenes.draw_sample(task, number, MAIN)  # noqa: E731
+        draw_sample = lambda task, number: scenes.draw_sample(task, number, SMALL)  # noqa: E731
     else:
         names, draw_task, draw_sample = shapes.TASKS, shapes.draw_task, shapes.draw_sample
     text = world.text()

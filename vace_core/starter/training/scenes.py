@@ -13,25 +13,49 @@ from ...models.wan.dit import WanSizes
 from ...training.data.example import Example
 from ...training.schedule import Schedule
 from ..scenes.captions import caption
-from ..scenes.clips import BUCKETS, clip
+from ..scenes.clips import STILLS, Bucket, clip
 from ..scenes.conditions import draw_condition
 from ..scenes.crops import CROPS, PLAIN, Crops, draw_crops
-from ..scenes.render import FPS
+from ..scenes.render import FPS, SceneClip, render
 from ..scenes.samples import HELD_OUT, draw_bucket, draw_sample, draw_task
+from ..scenes.scene import large_object, random_scene
 from ..scenes.text import SceneText
 from .vae import Stage
-from .world import World
+from .world import Part, World
 
 # How often a clip is led by so many of its references.
 LEADING = (0.7, 0.2, 0.1)
 # Wordings of one scene beside the one that leaves out what the objects look like.
 WORDINGS = 5
-MAIN = max(BUCKETS, key=lambda bucket: BUCKETS[bucket])
+# Of the single frames, how many show one large object alone; of the clips, how many are single frames.
+LARGE, SINGLE = 0.3, 0.3
+# What the VAE is measured on, and ablations are trained on.
+SMALL = Bucket(num_frames=17, height=64, width=64)
+
+
+@dataclass(frozen=True)
+class SceneStills:
+    """Single frames and their words, for the base: where outlines come from, at a fifth of the cost of a clip.
+
+    Attributes:
+        first: Number of the first one.
+    """
+
+    first: int = 0
+
+    @property
+    def identity(self) -> str:
+        return f"stills of the scenes from {self.first}"
+
+    def draw(self, number: int) -> Example:
+        return _still(number + self.first)
 
 
 @dataclass(frozen=True)
 class SceneClips:
-    """Text to video, for the base; some clips have references in front, so that it has seen what those look like.
+    """Text to video, for the base, with single frames in between so that it does not forget them.
+
+    Some clips have references in front, so that it has seen what those look like.
 
     Attributes:
         first: Number of the first clip.
@@ -41,22 +65,37 @@ class SceneClips:
 
     @property
     def identity(self) -> str:
-        return f"clips of the scenes from {self.first}"
+        return f"clips and stills of the scenes from {self.first}"
 
     def draw(self, number: int) -> Example:
         number += self.first
+        if random.Random(f"single {number}").random() < SINGLE:
+            return _still(number)
         bucket = draw_bucket(number)
         drawn = clip(0, number, bucket)
         leading = random.Random(f"base {number}").choices(range(len(LEADING)), weights=LEADING)[0]
-        unit = tasks.text(num_frames=bucket.num_frames, height=bucket.height, width=bucket.width, fps=FPS)
-        wordings = [caption(replace(drawn.scene, wording=wording)) for wording in range(WORDINGS)]
-        return Example(
-            name=f"clip {number}",
-            task="text",
-            unit=replace(unit, references=drawn.references[:leading]),
-            target=drawn.frames,
-            prompts=(*wordings, drawn.object_words),
-        )
+        return _told(f"clip {number}", "clip", drawn, bucket, leading)
+
+
+def _still(number: int) -> Example:
+    bucket = draw_bucket(number, STILLS)
+    large = random.Random(f"still {number}").random() < LARGE
+    scene = large_object(number) if large else random_scene(f"still {number}", seconds=0, aspect=bucket.aspect)
+    drawn = render(scene, num_frames=1, height=bucket.height, width=bucket.width)
+    return _told(f"still {number}", "large object" if large else "still", drawn, bucket, 0)
+
+
+def _told(name: str, task: str, drawn: SceneClip, bucket: Bucket, leading: int) -> Example:
+    """A clip with its words, in several wordings."""
+    unit = tasks.text(num_frames=bucket.num_frames, height=bucket.height, width=bucket.width, fps=FPS)
+    wordings = [caption(replace(drawn.scene, wording=wording)) for wording in range(WORDINGS)]
+    return Example(
+        name=name,
+        task=task,
+        unit=replace(unit, references=drawn.references[:leading]),
+        target=drawn.frames,
+        prompts=(*wordings, drawn.object_words),
+    )
 
 
 @dataclass(frozen=True)
@@ -86,9 +125,9 @@ class SceneTasks:
 
 
 def draw_clip(number: int) -> Tensor:
-    """`(T, H, W, 3)` uint8 of the most frequent size: a scene, or what a task makes of one."""
+    """`(T, H, W, 3)` uint8 of 64x64 pixels: a scene, or what a task makes of one."""
     rng = random.Random(f"whole {number}")
-    drawn = clip(0, number, MAIN)
+    drawn = clip(0, number, SMALL)
     return to_uint8(drawn.frames if rng.random() < PLAIN else draw_condition(drawn, rng))
 
 
@@ -98,8 +137,8 @@ def _more_whole_clips(crops: tuple[Crops, ...]) -> tuple[Crops, ...]:
 
 SCENES = World(
     name="scenes",
-    clips=SceneClips,
-    tasks=SceneTasks,
+    base=(Part("stills", SceneStills), Part("base", SceneClips)),
+    adapter=(Part("adapter", SceneTasks),),
     text=SceneText,
     sizes=WanSizes(width=256, ffn=768, layers=8),
     vae_width=16,

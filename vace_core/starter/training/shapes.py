@@ -19,7 +19,7 @@ from ..text import StarterText
 from ..world import random_clip
 from .samples import FPS, HELD_OUT, draw_sample, draw_task
 from .vae import Stage, as_frames
-from .world import World
+from .world import Part, World
 
 MOST_REFERENCES = 2
 # How often a clip is led by so many of its references, if it has them.
@@ -116,8 +116,8 @@ def _crops(num_frames: int, side: int, count: int, share: float) -> Crops:
 
 SHAPES = World(
     name="shapes",
-    clips=ShapesClips,
-    tasks=ShapesTasks,
+    base=(Part("base", ShapesClips),),
+    adapter=(Part("adapter", ShapesTasks),),
     text=StarterText,
     sizes=WanSizes(width=256, ffn=768, layers=6),
     vae_width=16,

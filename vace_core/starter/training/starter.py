@@ -1,4 +1,4 @@
-"""The starter model from nothing: three stages, each on the result of the one before it."""
+"""The starter model from nothing: VAE, base and adapter, part by part, each on the result of the one before it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ...files.safetensors_format import save
 from ...loading.inspect import CONTEXT_LAYERS_KEY
-from ...models.wan.dit import WanDit, build_adapter, encode_masks, official_adapter_key
+from ...models.wan.dit import WanDit, adapter_key, build_adapter, encode_masks, official_adapter_key
 from ...models.wan.vae import WanVaeNetwork
 from ...models.wan.vae_stream import WanVae
 from ...training.data.cache import Cache, Encoder, fill_cache
@@ -26,7 +26,7 @@ from ...training.tuning import Tuned, copy_base
 from .base import initialise
 from .compiled import compile_blocks, compile_vae
 from .vae import fold_statistics, train_vae
-from .world import World
+from .world import Part, World
 
 STATISTICS = 400
 TOGETHER = 16  # small clips keep a processor busy only in numbers
@@ -39,22 +39,22 @@ class StarterTraining:
     Attributes:
         world: What it is trained on, and how large it is.
         folder: Where checkpoints, caches and, at the end, the three files of weights are.
-        base: How the base is trained.
-        adapter: How the adapter is trained.
+        recipes: How each part of base and adapter is trained, by its name.
         seed: Of the first weights and the first clip.
     """
 
     def __init__(
-        self, world: World, folder: Path, *, seed: int = 0, base: Recipe | None = None, adapter: Recipe | None = None
+        self, world: World, folder: Path, *, seed: int = 0, recipes: Mapping[str, Recipe] | None = None
     ) -> None:
         self.world, self.folder, self.seed = world, folder, seed
-        self.base = base or read_recipe(world.recipe("base"))
-        self.adapter = adapter or read_recipe(world.recipe("adapter"))
+        parts = [part.name for part in (*world.base, *world.adapter)]
+        self.recipes = recipes or {name: read_recipe(world.recipe(name)) for name in parts}
 
     def run(self, *, compiled: bool = False, stop_after: float | None = None) -> bool:
         """Trains what is not yet there; whether all of it is now.
 
-        A stage that was stopped goes on from its last checkpoint.
+        A part that was stopped goes on from its last checkpoint. Several processes, started by accelerate or torchrun,
+        divide the micro-batches and the encoding between them.
 
         Args:
             compiled: Whether torch compiles parts.
@@ -62,7 +62,10 @@ class StarterTraining:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         self._begun, self._limit, self._processes = time.monotonic(), stop_after, accelerator(cpu=True)
-        return self._train_vae(compiled=compiled) and self._train_base(compiled=compiled) and self._train_adapter()
+        if compiled:
+            compile_vae()
+            compile_blocks()
+        return self._train_vae() and self._train_base() and self._train_adapter()
 
     def _left(self) -> float | None:
         return None if self._limit is None else self._limit - (time.monotonic() - self._begun)
@@ -70,12 +73,15 @@ class StarterTraining:
     def _path(self, part: str) -> Path:
         return self.folder / f"{part}.safetensors"
 
-    def _train_vae(self, *, compiled: bool) -> bool:
-        path, world = self._path("vae"), self.world
-        if path.exists():
+    def _write(self, part: str, weights: Mapping[str, Tensor], metadata: dict[str, str]) -> None:
+        if self._processes.is_main_process:
+            write(self._path(part), weights, metadata)
+        self._processes.wait_for_everyone()
+
+    def _train_vae(self) -> bool:
+        world = self.world
+        if self._path("vae").exists():
             return True
-        if compiled:
-            compile_vae()
         network = train_vae(
             world.draw_crops,
             {"held out, PSNR dB": [world.draw_clip(world.held_out + number) for number in range(16)]},
@@ -89,48 +95,53 @@ class StarterTraining:
         if network is None:
             return False
         fold_statistics(network, (world.draw_clip(self.seed + number) for number in range(STATISTICS)))
-        write(path, network.state_dict(), {})
+        self._write("vae", network.state_dict(), {})
         return True
 
-    def _train_base(self, *, compiled: bool) -> bool:
-        path = self._path("base")
-        if path.exists():
+    def _train_base(self) -> bool:
+        if self._path("base").exists():
             return True
-        if compiled:
-            compile_blocks()
         with seeded(self.seed):
             base = WanDit(self.world.sizes)
         initialise(base, self.seed)
         encoder = Encoder(vae=self._vae(), encode_masks=None, together=TOGETHER)
-        if not self._fit(Tuned(base), "base", self.base, self.world.clips(self.seed), encoder):
-            return False
-        write(path, base.state_dict(), {})
+        for part in self.world.base:
+            path = self._path(part.name)
+            if not path.exists():
+                if not self._fit(Tuned(base), part, encoder):
+                    return False
+                self._write(part.name, base.state_dict(), {})
+            base.load_state_dict(load(path))
         return True
 
     def _train_adapter(self) -> bool:
-        path = self._path("adapter")
-        if path.exists():
+        if self._path("adapter").exists():
             return True
         base = WanDit(self.world.sizes)
         base.load_state_dict(load(self._path("base")))
         base.requires_grad_(False)
-        layers = self.adapter.tuning.context_layers
+        layers = self.recipes["adapter"].tuning.context_layers
         with seeded(self.seed):
             adapter = build_adapter(base.sizes, layers)
         copy_base(adapter, base)
         encoder = Encoder(vae=self._vae(), encode_masks=encode_masks, together=TOGETHER)
-        if not self._fit(Tuned(base, adapter), "adapter", self.adapter, self.world.tasks(self.seed), encoder):
-            return False
-        weights = {official_adapter_key(name): value for name, value in adapter.state_dict().items()}
-        write(path, weights, {CONTEXT_LAYERS_KEY: json.dumps(layers)})
+        for part in self.world.adapter:
+            path = self._path(part.name)
+            if not path.exists():
+                if not self._fit(Tuned(base, adapter), part, encoder):
+                    return False
+                weights = {official_adapter_key(name): value for name, value in adapter.state_dict().items()}
+                self._write(part.name, weights, {CONTEXT_LAYERS_KEY: json.dumps(layers)})
+            adapter.load_state_dict({adapter_key(name): value for name, value in load(path).items()})
         return True
 
-    def _fit(self, tuned: Tuned, part: str, recipe: Recipe, examples: Examples, encoder: Encoder) -> bool:
-        data = recipe.data
-        known, unknown = (self.folder / f"{part}-{name}" for name in ("examples", "held-out"))
-        fill_cache(known, examples, range(data.examples), encoder)
+    def _fit(self, tuned: Tuned, part: Part, encoder: Encoder) -> bool:
+        recipe, examples = self.recipes[part.name], part.examples(self.seed)
+        data, held_out = recipe.data, self.world.held_out
+        known, unknown = (self.folder / f"{part.name}-{name}" for name in ("examples", "held-out"))
+        self._encode(known, examples, range(data.examples), encoder)
         if data.held_out:
-            fill_cache(unknown, examples, range(self.world.held_out, self.world.held_out + data.held_out), encoder)
+            self._encode(unknown, examples, range(held_out, held_out + data.held_out), encoder)
         outcome = fit(
             tuned,
             Cache(known),
@@ -138,14 +149,27 @@ class StarterTraining:
             objective=recipe.objective,
             schedule=replace(recipe.schedule, seed=self.seed),
             stages=recipe.stages,
-            folder=self.folder / part,
+            folder=self.folder / part.name,
             held_out=Cache(unknown) if data.held_out else None,
             recipe=recipe.told(),
             processes=self._processes,
             stop_after=self._left(),
         )
-        recipe.write(self.folder / part)
+        tuned.load_state_dict(outcome.weights, strict=False)
+        recipe.write(self.folder / part.name)
         return outcome.finished
+
+    def _encode(self, folder: Path, examples: Examples, numbers: range, encoder: Encoder) -> None:
+        processes = self._processes
+        fill_cache(
+            folder,
+            examples,
+            numbers,
+            encoder,
+            process=processes.process_index,
+            processes=processes.num_processes,
+        )
+        processes.wait_for_everyone()
 
     def _vae(self) -> WanVae:
         network = WanVaeNetwork(width=self.world.vae_width, blocks=1)

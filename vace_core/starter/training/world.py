@@ -16,14 +16,27 @@ from .vae import DrawCrops, Stage
 RECIPES = Path(__file__).with_name("recipes")
 
 
+@dataclass(frozen=True)
+class Part:
+    """A part of the training of a base or an adapter, on the result of the part before it.
+
+    Attributes:
+        name: Of its recipe, and of the file of weights that it ends with.
+        examples: Seed → what it is trained on.
+    """
+
+    name: str
+    examples: Callable[[int], Examples]
+
+
 @dataclass(frozen=True, kw_only=True)
 class World:
     """A synthetic world, and a model of it.
 
     Attributes:
         name: What the command calls it, and the folder of its recipes.
-        clips: Seed → text to video, for the base.
-        tasks: Seed → every task, for the adapter.
+        base: How the base is trained, on text to video; the last part is called "base".
+        adapter: How the adapter is, on every task; the last part is called "adapter".
         text: Makes what reads the prompts.
         sizes: Of the base.
         vae_width: Of the VAE; Wan's own has 96.
@@ -34,8 +47,8 @@ class World:
     """
 
     name: str
-    clips: Callable[[int], Examples]
-    tasks: Callable[[int], Examples]
+    base: tuple[Part, ...]
+    adapter: tuple[Part, ...]
     text: Callable[[], TextEncoder]
     sizes: WanSizes
     vae_width: int
@@ -45,5 +58,5 @@ class World:
     held_out: int
 
     def recipe(self, part: str) -> Path:
-        """The file of how its base or adapter is trained."""
+        """The file of how a part of its base or adapter is trained."""
         return RECIPES / self.name / f"{part}.toml"
