@@ -17,7 +17,7 @@ from ..models.devices import best_device
 from ..models.family import Family
 from ..models.text import TextEncoder
 from ..preview.cost import GIB
-from ..starter.text import StarterText
+from ..starter.scenes.text import SceneText
 from ..training.cost import training_cost
 from ..training.data.clips import check_tasks
 from ..training.recipe import RECIPES, Recipe, read_recipe
@@ -121,7 +121,7 @@ def _given(path: Path | None, what: str, option: str) -> Path:
 def load_text_encoder(name: str | None, family: Family) -> TextEncoder:
     """What `--text-encoder` names; raises as `check_text_encoder`."""
     path = check_text_encoder(name, family)
-    return StarterText() if path is None else load_text(path, kind=family.text)
+    return SceneText() if path is None else load_text(path, kind=family.text)
 
 
 def check_text_encoder(name: str | None, family: Family) -> Path | None:
