@@ -43,16 +43,16 @@ def _scene(kind: str, colour: str, *objects: SceneObject) -> Scene:
 
 # As large as training draws them: one shape alone, two, people, faces.
 _CIRCLE = SceneObject(
-    shape="circle", colour="red", motion="moves right", path=_line((0.28, 0.45), (0.72, 0.45), 0.28), depth=0.7
+    shape="circle", colour="red", motion="moves right", path=_line((0.3, 0.45), (0.7, 0.45), 0.28), depth=0.7
 )
 _STAR = SceneObject(
-    shape="star", colour="yellow", motion="moves right", path=_line((0.25, 0.28), (0.68, 0.28), 0.25), depth=0.9
+    shape="star", colour="yellow", motion="moves right", path=_line((0.25, 0.28), (0.68, 0.28), 0.24), depth=0.9
 )
 _TRIANGLE = SceneObject(
     shape="triangle", colour="blue", motion="moves left", path=_line((0.75, 0.74), (0.32, 0.74), 0.23), depth=0.3
 )
 _RING = SceneObject(
-    shape="ring", colour="purple", motion="moves right", path=_line((0.22, 0.5), (0.45, 0.5), 0.24), depth=0.6
+    shape="ring", colour="purple", motion="moves right", path=_line((0.25, 0.5), (0.45, 0.5), 0.235), depth=0.6
 )
 _WALKER = SceneObject(
     shape="person",
@@ -77,7 +77,7 @@ _FACE = SceneObject(
     colour="purple",
     face=Face(skin="tan", eyes="green"),
     motion="moves right",
-    path=_line((0.33, 0.5), (0.67, 0.5), 0.38),
+    path=_line((0.36, 0.5), (0.64, 0.5), 0.38),
     depth=0.6,
 )
 
@@ -85,7 +85,7 @@ SCENES: dict[str, Scene] = {
     "circle that moves right": _scene("gradient", "beige", _CIRCLE),
     "star and triangle that pass": _scene("plain", "slate", _STAR, _TRIANGLE),
     "ring, first part": _scene("hilly", "mint", _RING),
-    "ring, second part": _scene("hilly", "mint", replace(_RING, path=_line((0.565, 0.5), (0.795, 0.5), 0.24))),
+    "ring, second part": _scene("hilly", "mint", replace(_RING, path=_line((0.55, 0.5), (0.75, 0.5), 0.235))),
     "figure that walks": _scene("plain", "gray", _WALKER),
     "figure that waves": _scene("hilly", "beige", _WAVER),
     "face that moves right": _scene("gradient", "slate", _FACE),
