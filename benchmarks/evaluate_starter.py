@@ -1,4 +1,4 @@
-"""The starter's twelve tasks and latent blending with its base alone, as folders that `vace evaluate` measures.
+"""The starter's thirteen tasks and latent blending with its base alone, as folders that `vace evaluate` measures.
 
     python benchmarks/evaluate_starter.py FOLDER --clips 4
     vace evaluate FOLDER/samples --method starter=FOLDER/starter --method "latent blending=FOLDER/blending" \\
@@ -19,13 +19,16 @@ from tqdm import tqdm
 
 from vace_core.media.pictures import write_image
 from vace_core.media.write import write_video
-from vace_core.starter.evaluation.measures import PLANS
+from vace_core.starter.evaluation import SPLITS, held_out
 from vace_core.starter.evaluation.pinning import sample_pinned
-from vace_core.starter.evaluation.sampling import Made, examples, finish, make, telea
+from vace_core.starter.evaluation.rivals import filled
+from vace_core.starter.evaluation.sampling import Made, finish, make
+from vace_core.starter.evaluation.trials import TRIALS
 from vace_core.starter.model import STARTER_OPTIONS, load_starter
-from vace_core.starter.training.samples import FPS, Sample
+from vace_core.starter.scenes.render import FPS
+from vace_core.starter.scenes.samples import Sample
 
-TASKS = tuple(PLANS)[:12]
+TASKS = tuple(TRIALS)[:13]
 
 
 def arguments() -> argparse.Namespace:
@@ -62,8 +65,7 @@ def asked(folder: Path, name: str, example: Sample) -> dict[str, object]:
 def blended(model, example: Sample) -> Made:
     """The base alone, with what is kept put back into the latents at every step, and into the pixels at the end."""
     unit = replace(example.vcu, references=())
-    source = telea(example) if unit.source is not None else torch.zeros_like(unit.frames)
-    latents = sample_pinned(model, [unit], source, replace(STARTER_OPTIONS, strength=0.0, seed=0))
+    latents = sample_pinned(model, [unit], filled(example), replace(STARTER_OPTIONS, strength=0.0, seed=0))
     return finish(model.vae.decode(latents).float().cpu(), [unit])
 
 
@@ -71,8 +73,7 @@ def main() -> None:
     options = arguments()
     model, rows = load_starter(), []
     for task in tqdm(options.tasks):
-        plan = PLANS[task]
-        for number, example in enumerate(examples(task, options.clips, tell=plan.tell, suits=plan.suits)):
+        for number, example in enumerate(held_out(task, SPLITS["in the world"], options.clips)):
             name = f"{task.replace(' ', '-')}-{number}"
             rows.append(asked(options.folder / "samples", name, example))
             results = {

@@ -16,9 +16,9 @@ from pathlib import Path
 import measuring
 import torch
 from tqdm import tqdm
+from vace_core.starter.evaluation.measures import PLANS
 
 from vace_core.starter.evaluation import evaluate, evaluation_sheet, numbers, table
-from vace_core.starter.evaluation.measures import PLANS
 from vace_core.starter.model import STARTER_OPTIONS, WEIGHTS, load_starter
 
 TARGETED = ("text", "object reference", "inpaint", "extend", "scribble", "layout")

@@ -1,4 +1,4 @@
-"""Promises of the second world: every truth agrees with the pixels, and training never shows what is held out."""
+"""Promises of the starter's world: every truth agrees with the pixels, and training never shows what is held out."""
 
 from __future__ import annotations
 

@@ -13,13 +13,15 @@ from torch.nn import functional
 from ...media.video import to_uint8
 from ...pipeline import SamplingOptions, VaceModel
 from ..model import STARTER_OPTIONS
-from ..training.samples import Sample
-from .measures import PLANS
-from .sampling import examples, make
+from ..scenes.samples import Sample
+from .comparison import SPLITS, held_out
+from .sampling import make
+from .trials import TRIALS
 
 _SIDE, _GAP, _LABEL, _HEAD = 96, 4, 150, 28
 _COLUMNS = ("condition", "truth", "adapter on", "adapter off")
 _PAPER, _INK = (34, 36, 40), (235, 235, 235)
+USUAL = SPLITS["in the world"]
 
 
 def evaluation_sheet(
@@ -33,11 +35,11 @@ def evaluation_sheet(
 
     Args:
         model: With an adapter attached.
-        tasks: Names of `measures.PLANS`; None = all.
+        tasks: Names of `trials.TRIALS`; None = all.
         example: Which of the held-out examples, 0 = the first.
         options: How to sample; the strength is set here.
     """
-    names = list(PLANS) if tasks is None else list(tasks)
+    names = list(TRIALS) if tasks is None else list(tasks)
     group = 3 * (_SIDE + _GAP) + 3 * _GAP
     pictures = _LABEL + 2 * (_SIDE // 2 + _GAP)
     sheet = Image.new("RGB", (pictures + 4 * group, _HEAD + len(names) * (_SIDE + _GAP)), _PAPER)
@@ -47,8 +49,7 @@ def evaluation_sheet(
     for row, task in enumerate(names):
         top = _HEAD + row * (_SIDE + _GAP)
         draw.text((_GAP, top + _SIDE // 2 - 8), task, _INK, font)
-        plan = PLANS[task]
-        chosen = examples(task, example + 1, tell=plan.tell, suits=plan.suits)[-1]
+        chosen = held_out(task, USUAL, example + 1)[-1]
         for number, picture in enumerate(chosen.vcu.references):
             sheet.paste(_pictures(picture, [0], _SIDE // 2)[0], (_LABEL + number * (_SIDE // 2 + _GAP), top))
         for number, frames in enumerate(_clips(model, chosen, options)):

@@ -136,7 +136,6 @@ def _more_whole_clips(crops: tuple[Crops, ...]) -> tuple[Crops, ...]:
 
 
 SCENES = World(
-    name="scenes",
     base=(Part("stills", SceneStills), Part("base", SceneClips)),
     adapter=(Part("adapter", SceneTasks),),
     text=SceneText,

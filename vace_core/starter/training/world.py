@@ -34,7 +34,6 @@ class World:
     """A synthetic world, and a model of it.
 
     Attributes:
-        name: What the command calls it, and the folder of its recipes.
         base: How the base is trained, on text to video; the last part is called "base".
         adapter: How the adapter is, on every task; the last part is called "adapter".
         text: Makes what reads the prompts.
@@ -46,7 +45,6 @@ class World:
         held_out: Numbers of examples and clips from here on are never trained on.
     """
 
-    name: str
     base: tuple[Part, ...]
     adapter: tuple[Part, ...]
     text: Callable[[], TextEncoder]
@@ -59,4 +57,4 @@ class World:
 
     def recipe(self, part: str) -> Path:
         """The file of how a part of its base or adapter is trained."""
-        return RECIPES / self.name / f"{part}.toml"
+        return RECIPES / f"{part}.toml"
