@@ -8,9 +8,9 @@ from pathlib import Path
 import av
 import torch
 from PIL import Image
+from vace_core.starter.world import Background, Keyframe, Scene, SceneObject, random_clip, render
 
 from vace_core.media.video import to_uint8
-from vace_core.starter.world import Background, Keyframe, Scene, SceneObject, random_clip, render
 
 WIDE = (416, 240)
 STAR = "star.png"

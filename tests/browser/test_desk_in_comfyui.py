@@ -23,11 +23,11 @@ from browser.own_clips import BACKGROUND, STAR, WIDE, circle, write_clips
 from browser.server import Server
 from browser.studio import Studio
 from PIL import Image, ImageDraw
+from vace_core.starter.world import random_clip
 
 from vace_core.inputs.desk.selecting import outlines
 from vace_core.media.video import from_uint8, read_video
 from vace_core.starter.evaluation.objects import centres_of, coloured, largest
-from vace_core.starter.world import random_clip
 
 if missing():
     pytest.skip(missing(), allow_module_level=True)

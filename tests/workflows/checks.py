@@ -8,12 +8,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from vace_core.starter.world import SceneClip, render
 
 from tools.workflows.forms import pack
 from vace_core.evaluation import pixels
 from vace_core.starter.evaluation import metrics
 from vace_core.starter.evaluation.objects import coloured, largest, things
-from vace_core.starter.world import SceneClip, render
 
 from .here import Here
 

@@ -15,8 +15,9 @@ import comfy.sd
 import torch
 
 sys.path.append(str(Path(__file__).resolve().parents[3]))
-from vace_core.models.wan.dit import TEXT_TOKENS
 from vace_core.starter.text import StarterText
+
+from vace_core.models.wan.dit import TEXT_TOKENS
 
 NODE_CLASS_MAPPINGS: dict[str, Any] = {}
 
