@@ -30,7 +30,8 @@ def boxes(*paths: tuple[str, tuple[float, float], tuple[float, float], float]) -
 def text() -> Graph:
     does = "Generates a video from a prompt alone."
     own = (
-        "Write a prompt. The starter knows only the words of its own world, which `vace words` lists; real models know all."
+        "Write a prompt. The starter knows only the words of its own world, which `vace words` lists; real models know "
+        "all."
     )
     graph = Graph("VACE Text to Video", note("Text to video", does, own))
     prompt = "a red circle moves right on a gradient beige background"

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...inputs.masks import mask_overlap
-from .objects import boxes_of, centres_of, colour_areas, coloured, largest, motion
+from .objects import boxes_of, centres_of, coloured, largest, motion
 
 MISSED = 0.5  # of the frame: as far as a blind guess is off on average
 _FAST = 0.5  # pixels per frame from which on something moves
@@ -63,15 +63,6 @@ def are_present(frames: Tensor, colours: Sequence[str]) -> float:
     """The share of `colours`, 0..1, that are seen as an object in at least half of the frames."""
     seen = [float(largest(coloured(frames, name)).flatten(1).any(1).float().mean()) >= 0.5 for name in colours]
     return sum(seen) / len(seen) if seen else math.nan
-
-
-def are_dominant(frames: Tensor, colours: Sequence[str]) -> float:
-    """1 if `colours` are those with the largest objects, 0 if not, or if there is no object of one of them."""
-    if not colours:
-        return math.nan
-    areas = colour_areas(frames)
-    first = sorted(areas, key=lambda name: -areas[name])[: len(colours)]
-    return float(set(first) == set(colours) and min(areas[name] for name in colours) > 0)
 
 
 def direction_of(found: Tensor) -> str | None:

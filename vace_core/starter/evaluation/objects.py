@@ -59,12 +59,6 @@ def largest(found: Tensor, count: int = 1) -> Tensor:
     return blobs
 
 
-def colour_areas(frames: Tensor) -> dict[str, int]:
-    """For each colour the pixels of its largest blob, over all frames: stray pixels do not add up to an object."""
-    nearest, found = _nearest(frames), vivid(frames)
-    return {colour: int(largest(found & (nearest == number)).sum()) for number, colour in enumerate(COLOURS)}
-
-
 def boxes_of(found: Tensor) -> Tensor:
     """`(T, 4)`: left, top, right, bottom in pixels, half-open; NaN where nothing is found."""
     boxes = torch.full((len(found), 4), math.nan)
