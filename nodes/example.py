@@ -66,7 +66,7 @@ _WALKER = SceneObject(
 _WAVER = SceneObject(
     shape="person",
     colour="red",
-    trousers="yellow",
+    trousers="green",
     face=Face(skin="dark"),
     motion="waves",
     path=(Keyframe(time=0, x=0.5, y=0.52, radius=0.43),),
