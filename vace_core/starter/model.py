@@ -27,7 +27,7 @@ PARTS = ("vae", "base", "adapter")
 
 SIDE, LENGTH = 96, 17
 STARTER_PRESET = ResolutionPreset(
-    grid=GRID, max_area=SIDE * SIDE, max_tokens=GRID.tokens(LENGTH, SIDE, SIDE), fps=8.0
+    grid=GRID, max_area=SIDE * SIDE, max_tokens=GRID.tokens(LENGTH, SIDE, SIDE), fps=8.0, usual_frames=LENGTH
 )  # the size and length that most of the clips it was trained on have
 STARTER_OPTIONS = SamplingOptions(steps=4, shift=3.0, guidance_scale=2.0, solver="euler", negative_prompt="")
 STARTER = Profile(
