@@ -9,7 +9,7 @@ from .model import LENGTH, SIDE
 from .scenes.clips import BUCKETS
 from .scenes.text import SceneText
 
-FARTHEST = 1.5  # times smaller, larger or longer than anything it was trained on
+SMALLER, LARGER, LONGER = 3.0, 1.5, 1.5  # times the least or most area and length that it was trained on
 COARSE = 3.0  # of 255
 CALM = 0.3  # of the pixels of a frame
 
@@ -25,9 +25,9 @@ def outside(vcu: VideoConditionUnit) -> str | None:
     if pictures is not None and _grain(pictures) > COARSE:
         found.append("the clip does not look like drawn shapes")
     areas = [bucket.height * bucket.width for bucket in BUCKETS]
-    if not min(areas) / FARTHEST <= vcu.height * vcu.width <= max(areas) * FARTHEST:
+    if not min(areas) / SMALLER <= vcu.height * vcu.width <= max(areas) * LARGER:
         found.append(f"{vcu.width} x {vcu.height} pixels are far from {SIDE} x {SIDE}")
-    if vcu.num_frames > FARTHEST * max(bucket.num_frames for bucket in BUCKETS):
+    if vcu.num_frames > LONGER * max(bucket.num_frames for bucket in BUCKETS):
         found.append(f"{vcu.num_frames} frames are far more than {LENGTH}")
     text = SceneText()
     if vcu.prompt.strip() and not text.known(vcu.prompt):
