@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-SCENE, SIDE = "star and triangle that pass", 64
+SCENE, SIDE = "star and triangle that pass", 96
 CLIP = {"example": SCENE, "length": 17}
 STAR = {"time": 0.0, "x": 0.25, "y": 0.27, "width": 0.42, "height": 0.42}
 DRAWN = json.dumps({"version": 1, "objects": [{"action": "remove", "keys": [STAR, {**STAR, "time": 1.0, "x": 0.68}]}]})
