@@ -202,7 +202,7 @@ def test_a_dry_run_counts_and_writes_nothing(model, clip, mask, tmp_path):
     }  # fmt: skip
     assert (told["task"], told["frames"], told["width"], told["height"]) == ("inpaint", 17, 48, 32)
     assert told["options"] == {
-        "steps": 2, "shift": 3.0, "guidance_scale": 2.0, "solver": "unipc", "seed": 1, "strength": 1.0,
+        "steps": 2, "shift": 3.0, "guidance_scale": 2.0, "solver": "euler", "seed": 1, "strength": 1.0,
         "start_percent": 0.0, "end_percent": 1.0, "shift_growth": 0.0, "terminal": 0.0, "stg_scale": 0.0,
         "rescale": 0.0, "denoise": 1.0, "negative_prompt": "", "guidance_scales": [], "sigmas": [],
     }  # fmt: skip
@@ -215,13 +215,13 @@ def test_a_dry_run_counts_and_writes_nothing(model, clip, mask, tmp_path):
 
 
 FITS = {
-    "as the model likes it": ([], (17, 80, 48, 17 / (39.5 / 16))),
-    "its length": (["--length", "5"], (5, 80, 48, 5 / (39.5 / 16))),
-    "its rate": (["--fps", "4"], (9, 80, 48, 9 / (39.5 / 16))),
-    "the beginning, at a rate": (["--length", "9", "--fps", "8"], (9, 80, 48, 9 / (17.5 / 16))),
-    "one side": (["--width", "48"], (17, 48, 32, 17 / (39.5 / 16))),
-    "the other side": (["--height", "96"], (17, 128, 96, 17 / (39.5 / 16))),
-    "both": (["--width", "32", "--height", "64"], (17, 32, 64, 17 / (39.5 / 16))),
+    "as the model likes it": ([], (25, 96, 64, 25 / (39.5 / 16))),
+    "its length": (["--length", "5"], (5, 96, 64, 5 / (39.5 / 16))),
+    "its rate": (["--fps", "4"], (9, 96, 64, 9 / (39.5 / 16))),
+    "the beginning, at a rate": (["--length", "9", "--fps", "8"], (9, 96, 64, 9 / (17.5 / 16))),
+    "one side": (["--width", "48"], (25, 48, 32, 25 / (39.5 / 16))),
+    "the other side": (["--height", "96"], (25, 128, 96, 25 / (39.5 / 16))),
+    "both": (["--width", "32", "--height", "64"], (25, 32, 64, 25 / (39.5 / 16))),
 }
 
 
