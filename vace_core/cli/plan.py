@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from typer import Argument, Option
 
+from ..checks.numbers import frame_named
 from ..errors import InputError
 from ..inputs.fitted import Source, fit_clip
 from ..media.files import check_target
@@ -21,7 +22,7 @@ from ..sampling.plan_text import plan_to_json, read_plan, spans_from_text, write
 from ..sampling.planning import Span, plan_windows, usual_overlap
 from ..sampling.windows import Keyframe, Plan
 from .console import errors_as_exit_codes, print_table, result
-from .inputs import open_film, target_of
+from .inputs import open_film, read_keyframe, target_of
 from .models import profile_of
 from .options import Part, Wanted
 
@@ -143,12 +144,5 @@ def _in_one_pass(film: Footage, wanted: Wanted) -> int:
 
 
 def _keyframe(text: str) -> Keyframe:
-    frame, equals, picture = text.partition("=")
-    if not (equals and picture and frame.removeprefix("-").isdecimal()):
-        raise InputError(
-            "plan-keyframe",
-            'The keyframe is "{value}". A frame and an image, such as 0=first.png or -1=last.png, are needed. Change '
-            "it.",
-            value=text,
-        )
-    return Keyframe(frame=int(frame), picture=picture)
+    frame, picture = read_keyframe(text)
+    return Keyframe(frame=frame_named(frame, 0), picture=str(picture))
