@@ -132,7 +132,8 @@ def _colour_right(example: Sample, made: Tensor, item: SceneObject, found: Tenso
 
 def _motion_right(example: Sample, made: Tensor, item: SceneObject, found: Tensor) -> bool:
     way = item.motion.split()[-1]
-    return way not in _WAYS or direction_of(found) == way
+    # Nothing moves in a single frame.
+    return len(found) == 1 or way not in _WAYS or direction_of(found) == way
 
 
 def _all_right(example: Sample, made: Tensor, item: SceneObject, found: Tensor) -> bool:
