@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
 import random
+import sys
+from pathlib import Path
 
 import pytest
 import tiny
@@ -12,12 +15,12 @@ import torch
 
 from vace_core.pipeline import SamplingOptions
 from vace_core.starter.evaluation.asked import asked_for, signed
-from vace_core.starter.evaluation.comparison import SPLITS, Split, compare, held_out
+from vace_core.starter.evaluation.comparison import SPLITS, Split, compare, held_out, label_of
 from vace_core.starter.evaluation.joint import face_parts, truth_error
 from vace_core.starter.evaluation.metrics import direction_of
 from vace_core.starter.evaluation.objects import centres_of
 from vace_core.starter.evaluation.outlines import vivid
-from vace_core.starter.evaluation.report import numbers, rows_of
+from vace_core.starter.evaluation.report import numbers, row_of, rows_of, table
 from vace_core.starter.evaluation.rivals import RIVALS, able, carried, cut_out, disc, filled, recoloured, tinted
 from vace_core.starter.evaluation.trials import BLENDED, NO_REFERENCE, TRIALS
 from vace_core.starter.scenes.backdrops import UNSEEN_BACKDROPS
@@ -28,6 +31,9 @@ from vace_core.starter.scenes.samples import TASKS, draw_sample
 from vace_core.starter.scenes.scene import random_scene
 from vace_core.starter.scenes.split import UNSEEN_PAIRS
 from vace_core.starter.scenes.styles import PALETTES, Style, stylise
+
+sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
+import starter_tasks
 
 SMALL = Bucket(num_frames=5, height=64, width=64)
 QUICK = Bucket(num_frames=17, height=64, width=64)
@@ -204,16 +210,54 @@ def test_held_out_examples_are_kept_from_training_and_unseen_ones_show_what_it_n
 def test_a_comparison_has_a_row_for_every_measure_with_all_rivals():
     model, options = tiny.model(), SamplingOptions(steps=1, guidance_scale=1.0, solver="euler", negative_prompt="")
     split = Split(name="small", buckets=(SMALL,), unseen=False)
-    for task in ("inpaint", "stylization"):
-        rows = compare(model, task, split, clips=3, noise_seeds=(1, 2), options=options)
+    for task, clips in (("inpaint", 2), ("stylization", 3)):
+        rows = compare(model, task, split, clips=clips, noise_seeds=(1, 2), options=options)
         assert [(row.task, row.metric) for row in rows] == [
             (f"{task}, small", measure.metric) for measure in TRIALS[task].measures
         ]
         for row, measure in zip(rows, TRIALS[task].measures, strict=True):
-            assert row.n == 3
+            assert row.n == clips
             assert [rival.name for rival in row.baselines] == list(measure.rivals)
             assert row.on.mean != row.off.score.mean
             assert rows_of(json.loads(json.dumps(numbers([row])))) == [row]
     # Without references there is nothing to leave out, and such clips count in all other comparisons.
     pages = sum(bool(example.vcu.references) for example in held_out("stylization", split, 3))
     assert {rival.name: rival.n for rival in rows[0].baselines}[NO_REFERENCE] == pages < 3
+
+
+def test_a_table_that_was_stopped_goes_on_and_measures_nothing_twice(tmp_path, monkeypatch):
+    asked: list[str] = []
+
+    def compare(model, task, split, **more):
+        asked.append(label_of(task, split))
+        more["on_done"](more["clips"], more["clips"])
+        nan = float("nan")
+        values = {who: torch.tensor([[2.0], [4.0]]) for who in ("on", "off", "ceiling", "truth")}
+        values["filled"] = torch.tensor([[5.0], [nan]])
+        return [row_of(asked[-1], "error", "lower", values, ["filled"], absolute=False)]
+
+    monkeypatch.setattr(starter_tasks, "compare", compare)
+    told = argparse.Namespace(clips=2, noise_seeds=[0], splits=["in the world"], out=tmp_path / "a.json")
+
+    def run(*tasks, weights="one", out="a.json"):
+        asked.clear()
+        told.tasks, told.out = tasks, tmp_path / out
+        return starter_tasks.measured(None, told, {"weights": weights}, None)
+
+    run("extend", "inpaint on unseen textures")
+    assert asked == ["extend, in the world"]
+    rows = run("inpaint", "extend")
+    assert asked == ["inpaint, in the world"]
+    assert [row["task"] for row in starter_tasks.ordered(rows)] == ["inpaint, in the world", "extend, in the world"]
+    run("inpaint", weights="two", out="b.json")
+    with pytest.raises(SystemExit, match="other weights"):
+        starter_tasks.merged([tmp_path / "a.json", tmp_path / "b.json"], tmp_path / "c.json")
+    run("gray", out="b.json")
+    assert asked == ["gray, in the world"]
+    _, both = starter_tasks.merged([tmp_path / "a.json", tmp_path / "b.json"], tmp_path / "c.json")
+    rows = rows_of(json.loads((tmp_path / "c.json").read_text())["rows"])
+    assert rows == rows_of(starter_tasks.ordered(both))
+    assert table(rows).splitlines()[3] == (
+        "| extend, in the world | error | lower | 3 \u00b1 1 | 3 \u00b1 1 | +0 \u00b1 0 "
+        "| filled 5 (-3 \u00b1 nan, 1 of 2 clips) | 3 |  | 2 |"
+    )
