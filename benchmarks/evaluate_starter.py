@@ -20,8 +20,7 @@ from tqdm import tqdm
 from vace_core.media.pictures import write_image
 from vace_core.media.write import write_video
 from vace_core.starter.evaluation.measures import PLANS
-from vace_core.starter.evaluation.pinning import sample_pinned
-from vace_core.starter.evaluation.sampling import Made, examples, finish, make, telea
+from vace_core.starter.evaluation.sampling import Made, examples, make
 from vace_core.starter.model import STARTER_OPTIONS, load_starter
 from vace_core.starter.training.samples import FPS, Sample
 
@@ -62,9 +61,7 @@ def asked(folder: Path, name: str, example: Sample) -> dict[str, object]:
 def blended(model, example: Sample) -> Made:
     """The base alone, with what is kept put back into the latents at every step, and into the pixels at the end."""
     unit = replace(example.vcu, references=())
-    source = telea(example) if unit.source is not None else torch.zeros_like(unit.frames)
-    latents = sample_pinned(model, [unit], source, replace(STARTER_OPTIONS, strength=0.0, seed=0))
-    return finish(model.vae.decode(latents).float().cpu(), [unit])
+    return make(model, [unit], replace(STARTER_OPTIONS, strength=0.0, seed=0), pin=unit.source is not None)
 
 
 def main() -> None:

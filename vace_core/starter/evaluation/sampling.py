@@ -9,6 +9,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from ...context import Encoded
 from ...inputs.masks import opencv
 from ...media.video import to_uint8
 from ...models.text import TextEncoder
@@ -46,10 +47,26 @@ def examples(task: str, count: int, *, tell: bool, suits: Callable[[Sample], boo
     return found
 
 
-def make(model: VaceModel, units: Sequence[VideoConditionUnit], options: SamplingOptions) -> Made:
-    """What the model makes of several units of equal size and with as many references, sampled together."""
+def make(
+    model: VaceModel,
+    units: Sequence[VideoConditionUnit],
+    options: SamplingOptions,
+    *,
+    encoded: Encoded | None = None,
+    pin: bool = False,
+) -> Made:
+    """What the model makes of several units of equal size and with as many references, sampled together.
+
+    Args:
+        model: The networks.
+        units: What is asked for.
+        options: How to sample.
+        encoded: The units as `encode_job` gives them; None = they are encoded here.
+        pin: As for `pipeline.sample`: latent blending, known latents put back at every step.
+    """
     several = replace(model, text=_Lines(model.text))
-    return finish(model.vae.decode(sample(several, stack_units(units), options)).float().cpu(), units)
+    latents = sample(several, stack_units(units), options, encoded=encoded, pin=pin)
+    return finish(model.vae.decode(latents).float().cpu(), units)
 
 
 def finish(decoded: Tensor, units: Sequence[VideoConditionUnit]) -> Made:
