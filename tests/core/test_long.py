@@ -385,6 +385,28 @@ def test_an_anchor_changes_later_windows_alone(model, control):
     assert not torch.equal(made["first"], made["shared"])
 
 
+@pytest.mark.parametrize("kept", ["surroundings", "keyframe", "end clip", "nothing"])
+def test_no_window_that_keeps_pixels_of_its_own_is_drawn_to_the_first(model, kept):
+    """New pixels are to fit the kept ones beside them, whose colours the first window need not have."""
+    masks = torch.ones(1, 1, COUNT, SIDE, SIDE)
+    masks[:, :, :, :4] = 0
+    free = tasks.text(num_frames=COUNT, height=SIDE, width=SIDE)
+    vcu, plan = free, planned()
+    if kept == "surroundings":
+        vcu = tasks.inpaint(clip(COUNT), masks)
+    elif kept == "end clip":
+        vcu = tasks.extend(None, clip(7), num_frames=COUNT)
+    elif kept == "keyframe":
+        plan = planned(keyframes=[Keyframe(frame=11, picture="one")])
+    pictures = PlanPictures(keyframes={"one": clip(1)})
+    before = HandOver(frames=clip(5, seed=3), first=colours_of(clip(9, seed=4) * 0.2 - 0.7))
+    first, shared = (
+        make_window(job(model, vcu, plan, pictures=pictures, joining=Joining(anchor=anchor)), 1, before=given).frames
+        for anchor, given in (("first", before), ("shared", replace(before, first=None)))
+    )
+    assert torch.equal(first, shared) == (kept != "nothing")
+
+
 def refusal(act) -> str:
     with pytest.raises(InputError) as error:
         act()

@@ -44,8 +44,9 @@ class Joining:
             "pyramid" = the same, weights rising up to the middle of a window.
         anchor: Colours of later windows, where they are handed over. "none"; "shared" = corrected by how the model
             changed the frames that were handed over; "first" = also drawn to the colours of the first window, the more
-            the further into the window; "auto" = "first" where windows are made one by one, of all strategies that
-            were measured the one whose colours drift least (docs/windows.md).
+            the further into the window, unless the window keeps pixels of its own, whose colours the new ones are to
+            have; "auto" = "first" where windows are made one by one, of all strategies that were measured the one
+            whose colours drift least (docs/windows.md).
         fade: New frames over which the step fades out that is left between the frames handed over and the new ones, as
             `anchor.faded`, and in towards frames that a window leads up to; 0 = it is left as it is. Windows that are
             denoised together have no such step.
@@ -224,11 +225,14 @@ def make_window(
     _check_handed(number, "behind", after, shared_after)
     leads_back = after is not None and window.end > plan.num_frames
     vcu = window_unit(plan, number, job.parts, job.pictures, leads_back=leads_back)
+    # New pixels beside kept ones are to have the colours of these, whatever the first window has.
+    fits_kept = not bool(vcu.masks[:, :, window.overlap :].all())
     if after is not None:
         vcu = keeping(vcu, window.frames - shared_after, after)
     if before is not None:
         vcu = keeping(vcu, 0, before.frames)
-    latents, frames = _generated(job, vcu, job.options_of(number), before, after)
+    compared = replace(before, first=None) if before is not None and fits_kept else before
+    latents, frames = _generated(job, vcu, job.options_of(number), compared, after)
     shown = frames[:, :, : min(window.end, plan.num_frames) - window.begin]
     skip = 0 if before is None else window.overlap
     handed = None
