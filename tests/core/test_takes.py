@@ -215,6 +215,33 @@ def test_an_edit_goes_back_onto_its_film_from_windows(model, clip, tmp_path):
     assert not torch.equal(again[13:], new[13:])
 
 
+def test_a_mask_that_generates_nothing_in_any_window_is_refused_before_a_model_is_loaded(model, clip, tmp_path):
+    black = tmp_path / "black.png"
+    write_image(black, torch.full((1, 3, 1, SIDE, SIDE), -1.0))
+    words = ("inpaint", clip, "--mask", black, "-o", tmp_path / "out.mkv", *QUICK, *WINDOWS, "-m", model)
+    for more in ((), ("--dry-run",)):
+        done = vace(*words, *more)
+        assert refused(done.exception) == "nothing-to-generate"
+        assert done.exit_code == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["black.png"]
+
+
+@pytest.mark.parametrize(
+    ("levels", "said"),
+    [
+        ((80, 80), "is nowhere brighter than 31.4% of white, "),
+        ((0, 160), "has soft values: above one half is generated"),
+    ],
+)
+def test_the_same_is_said_of_a_long_mask_as_of_a_short_one(clip, tmp_path, levels, said, monkeypatch):
+    grays = torch.cat([torch.full((n, SIDE, SIDE, 3), level) for n, level in zip((8, 9), levels, strict=True)])
+    mask = encode(tmp_path / "mask.mkv", grays.to(torch.uint8), fps=8, codec="ffv1")
+    for most in (10**9, 100):
+        monkeypatch.setattr(mask_films, "CHUNK_BYTES", most)  # with 100 it is long
+        request = tasks.inpaint(clip, mask=mask, wanted=Wanted(windows=9))
+        assert [said in note for label, note in request.notes if label == "mask"] == [True]
+
+
 REQUESTS = {
     "gray": lambda clip, mask, wanted: tasks.gray(clip, pictures=References(), wanted=wanted),
     "flow": lambda clip, mask, wanted: tasks.flow(clip, pictures=References(), wanted=wanted),

@@ -112,12 +112,18 @@ def window_rows(plan: Plan | None, wanted: Wanted) -> list[tuple[str, str]]:
 
 
 def one_pass(request: Request, plan: Plan | None) -> Request:
-    """The same with what the model is given in one pass: the first window that there is something to make in."""
+    """The same with what the model is given in one pass: the first window that there is something to make in.
+
+    Where there is none, it is the last one, in which there is nothing to make either.
+    """
     if plan is None:
         return request
-    parts, pictures = request.parts, _pictures(plan, request)
-    units = (window_unit(plan, number, parts, pictures) for number in range(len(plan)))
-    return replace(request, vcu=next((unit for unit in units if bool(unit.masks.any())), request.vcu), stretches=None)
+    parts, pictures, unit = request.parts, _pictures(plan, request), request.vcu
+    for number in range(len(plan)):
+        unit = window_unit(plan, number, parts, pictures)
+        if bool(unit.masks.any()):
+            break
+    return replace(request, vcu=unit, stretches=None)
 
 
 def check_redo(redo: Redo | None, plan: Plan | None) -> None:

@@ -22,7 +22,7 @@ from ..loading.placing.plan import PlacingPlan
 from ..media.files import check_target
 from ..media.joined import Frames
 from ..media.write import check_frames_target, check_video_target
-from ..pipeline import SamplingOptions, VaceModel, finish, generate, get_solver, kept_latents
+from ..pipeline import SamplingOptions, VaceModel, check_vcu, finish, generate, get_solver, kept_latents
 from ..preview.cost import job_cost
 from ..sampling.conditions import check_adapter, check_steps
 from ..sampling.phases import said_scales
@@ -255,6 +255,7 @@ def _show_model(request: Request, options: SamplingOptions, files: Files | None,
 def _check(request: Request, vcu: VideoConditionUnit, options: SamplingOptions, run: FullRun) -> None:
     """Everything that would fail after a long time, or do nothing, before it; `vcu` is what one pass is given."""
     family = profile_of(request.wanted).family
+    check_vcu(vcu, family.grid)
     tokens = family.grid.tokens(vcu.num_frames, vcu.height, vcu.width, vcu.num_references)
     check_steps(options, options.schedule(tokens, first=get_solver(options.solver).first))
     check_number("The boundary", run.boundary, least=0, most=1)
