@@ -231,6 +231,20 @@ def test_a_window_of_which_all_is_known_is_not_made(model):
     assert not torch.equal(made, source)
 
 
+@pytest.mark.parametrize("by", ["latents", "overlap"])
+def test_colours_are_not_matched_in_windows_that_keep_nothing_to_compare_with(model, by, caplog):
+    masks = torch.ones(1, 1, 18, SIDE, SIDE)
+    masks[:, :, 9:, :8] = 0
+    cut = planned(18, spans=[Span(begin=0, end=9), Span(begin=9, end=18, new_shot=True)])
+    vcu, joining = tasks.inpaint(clip(18), masks), Joining(by=by)
+    with caplog.at_level("WARNING", logger="vace"):
+        matched = generate_long(job(model, vcu, cut, joining=joining, match_colour=True))
+    plain = generate_long(job(model, vcu, cut, joining=joining))
+    assert torch.equal(matched[:, :, :9], plain[:, :, :9])
+    assert not torch.equal(matched[:, :, 9:], plain[:, :, 9:])
+    assert [one.message.split(" keeps")[0] for one in caplog.records] == ["Window 0"]
+
+
 def test_windows_have_prompts_references_strengths_and_seeds_of_their_own(model, control):
     plain = list(stream(job(model, control)))
     picture = PlanPictures(references={"fox": clip(1, seed=6)})

@@ -226,6 +226,14 @@ def test_a_mask_that_generates_nothing_in_any_window_is_refused_before_a_model_i
     assert [path.name for path in tmp_path.iterdir()] == ["black.png"]
 
 
+def test_what_cannot_be_matched_in_one_pass_is_said_before_a_model_is_loaded(model, clip, tmp_path):
+    white = tmp_path / "white.png"
+    write_image(white, torch.ones(1, 3, 1, SIDE, SIDE))
+    words = ("inpaint", clip, "--mask", white, "--match-colour", "--dry-run", *QUICK, "-m", model)
+    assert refused(vace(*words).exception) == "colours-not-comparable: least=16, ring=12"
+    assert vace(*words, *WINDOWS).exit_code == 0  # by windows it is said of each
+
+
 @pytest.mark.parametrize(
     ("levels", "said"),
     [

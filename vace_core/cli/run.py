@@ -22,7 +22,16 @@ from ..loading.placing.plan import PlacingPlan
 from ..media.files import check_target
 from ..media.joined import Frames
 from ..media.write import check_frames_target, check_video_target
-from ..pipeline import SamplingOptions, VaceModel, check_vcu, finish, generate, get_solver, kept_latents
+from ..pipeline import (
+    SamplingOptions,
+    VaceModel,
+    check_finish,
+    check_vcu,
+    finish,
+    generate,
+    get_solver,
+    kept_latents,
+)
 from ..preview.cost import job_cost
 from ..sampling.conditions import check_adapter, check_steps
 from ..sampling.phases import said_scales
@@ -73,6 +82,8 @@ def run(task: str, ask: Callable[[], Request], run: FullRun, context: Context) -
         if request.edit is not None and request.edit.film.alpha and output.suffix.lower() != ".mkv":
             say("! The result has not the transparency of the original. --lossless, as .mkv, keeps that.", "yellow")
         _check(request, once.vcu, options, run)
+        if plan is None:
+            check_finish(once.vcu, feather=run.feather, match_colour=run.match_colour, blend_mode=run.blend.value)
         conditions = conditions_of(request, run)
         check_conditions(plan, conditions, options)
         if plan is not None:
