@@ -19,7 +19,7 @@ from ..pipeline import SamplingOptions, VaceModel
 from ..pipeline.kept_windows import PLAN_FILE, KeptWindows
 from ..pipeline.long import redo as make_again
 from ..pipeline.long import stream
-from ..pipeline.parts import PlanPictures, window_unit
+from ..pipeline.parts import Parts, PlanPictures, placed, window_unit
 from ..pipeline.windowed import Joining, WindowedJob
 from ..preview.timeline import plan_rows
 from ..sampling.plan_text import read_plan, spans_from_text
@@ -207,13 +207,16 @@ def generate_windows(
 ) -> None:
     """Makes the windows that are left, or one of them again, with bars on the terminal."""
     _give_large_blocks_back()
+    parts, anew = request.parts, range(0)
     if redo is not None and redo.and_after:
         kept.edit(_with_seed(kept.plan, redo))
+        anew = range(redo.window, next(end for _, end in kept.plan.shots if redo.window < end))
+        parts = _still_closed(parts, kept, anew)
     with Bars() as bars:
         job = WindowedJob(
             model=model,
             plan=kept.plan,
-            parts=request.parts,
+            parts=parts,
             options=options,
             joining=_joining(request.wanted),
             pictures=_pictures(kept.plan, request),
@@ -228,9 +231,7 @@ def generate_windows(
         if redo is not None and not redo.and_after:
             _make_again(job, kept, redo)
             return
-        if redo is not None:
-            last = next(end for _, end in kept.plan.shots if redo.window < end)
-            kept.forget(range(redo.window, last))
+        kept.forget(anew)
         total = len(kept.left) + len(kept.done)
         bars.show("windows", len(kept.done), total)
         for made in stream(job, done=kept.edges()):
@@ -248,6 +249,15 @@ def _make_again(job: WindowedJob, kept: KeptWindows, redo: Redo) -> None:
     head = kept.frames(0, plan.shared_with_next(len(plan) - 1)) if plan.loop and number == 0 else None
     kept.replace(make_again(replace(job, plan=plan), number, before=before, after=after, head=head))
     kept.edit(plan)
+
+
+def _still_closed(parts: Parts, kept: KeptWindows, anew: range) -> Parts:
+    """The same, with the first frames of a loop kept where they are made anew and the window that leads to them not."""
+    plan = kept.plan
+    if not plan.loop or 0 not in anew or len(plan) - 1 in anew:
+        return parts
+    head = kept.frames(0, plan.shared_with_next(len(plan) - 1))
+    return lambda begin, end: placed(parts(begin, end), begin, {0: head})
 
 
 def _give_large_blocks_back() -> None:
