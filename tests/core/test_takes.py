@@ -24,6 +24,7 @@ from vace_core.media.planes import stored_planes
 from vace_core.media.reader import VideoReader
 from vace_core.media.video import read_video
 from vace_core.pipeline import kept_windows as kept_module
+from vace_core.pipeline import windowed
 
 QUICK = ("--steps", "1", "--seed", "1", "--cfg", "1", "--lossless")
 WINDOWS = ("--windows", "9", "--overlap", "5")
@@ -352,3 +353,22 @@ def test_a_loop_of_several_shots_closes_where_its_first_shot_is_made_anew(model,
     assert torch.equal(new[:5], old[:5])  # which the last window leads to
     assert not torch.equal(new[5:16], old[5:16])
     assert torch.equal(new[16:], old[16:])
+
+
+def test_a_chain_that_is_stopped_before_its_first_window_is_made_anew_has_lost_nothing(made, tmp_path, monkeypatch):
+    output, job = copied(made, tmp_path)
+    old = {path.name: path.read_bytes() for path in job.iterdir() if path.name != "job.json"}
+    before = frames_of(output)
+
+    def stopped(*_given, **_named):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(windowed, "finish", stopped)
+    assert vace("redo", job, "--window", 1, "--seed", 5, "--and-after").exit_code != 0
+    assert {path.name: path.read_bytes() for path in job.iterdir() if path.name != "job.json"} == old
+    monkeypatch.undo()
+    done = vace("redo", job, "--window", 1, "--seed", 5, "--and-after")
+    assert done.exit_code == 0, done.output
+    differs = (frames_of(output) != before).flatten(1).any(1)
+    assert (differs[:9].any(), differs[9:].all()) == (False, True)
+    assert json.loads((job / "windows.json").read_text())["windows"][1]["seed"] == 5

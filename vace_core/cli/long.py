@@ -207,19 +207,19 @@ def generate_windows(
 ) -> None:
     """Makes the windows that are left, or one of them again, with bars on the terminal."""
     _give_large_blocks_back()
-    parts, anew = request.parts, range(0)
+    parts, plan, anew = request.parts, kept.plan, range(0)
     if redo is not None and redo.and_after:
-        kept.edit(_with_seed(kept.plan, redo))
-        anew = range(redo.window, next(end for _, end in kept.plan.shots if redo.window < end))
+        plan = _with_seed(plan, redo)
+        anew = range(redo.window, next(end for _, end in plan.shots if redo.window < end))
         parts = _still_closed(parts, kept, anew)
     with Bars() as bars:
         job = WindowedJob(
             model=model,
-            plan=kept.plan,
+            plan=plan,
             parts=parts,
             options=options,
             joining=_joining(request.wanted),
-            pictures=_pictures(kept.plan, request),
+            pictures=_pictures(plan, request),
             strength=conditions.strength,
             pin=conditions.pin,
             feather=feather,
@@ -231,10 +231,13 @@ def generate_windows(
         if redo is not None and not redo.and_after:
             _make_again(job, kept, redo)
             return
-        kept.forget(anew)
-        total = len(kept.left) + len(kept.done)
-        bars.show("windows", len(kept.done), total)
-        for made in stream(job, done=kept.edges()):
+        total, edges = len(kept.left) + len(kept.done), kept.edges(anew)
+        bars.show("windows", len(edges), total)
+        for made in stream(job, done=edges):
+            if anew:  # not before there is a window in place of them: what stops the job until here loses nothing
+                kept.forget(anew)
+                kept.edit(plan)
+                anew = range(0)
             kept.keep(made)
             bars.show("windows", len(kept.done), total)
             del made  # which is not to be held while the next one is made
