@@ -372,3 +372,14 @@ def test_a_chain_that_is_stopped_before_its_first_window_is_made_anew_has_lost_n
     differs = (frames_of(output) != before).flatten(1).any(1)
     assert (differs[:9].any(), differs[9:].all()) == (False, True)
     assert json.loads((job / "windows.json").read_text())["windows"][1]["seed"] == 5
+
+
+def test_what_is_kept_in_the_last_window_alone_is_pinned_and_matched(model, clip, tmp_path):
+    output, asked = tmp_path / "out.mkv", ("--pin", "--feather", 1, "--match-colour")
+    words = ("extend", "--last", clip, "--keep", 5, "--length", COUNT, "--only", "-o", output, *QUICK, *WINDOWS)
+    done = vace(*words, *asked, "-m", model)
+    assert done.exit_code == 0, done.output
+    assert torch.equal(luma_of(output)[-5:], luma_of(clip)[:5])
+    nothing = ("text", "--length", COUNT, "--width", SIDE, "--height", SIDE, "--dry-run", *QUICK, *WINDOWS)
+    assert refused(vace(*nothing, "--pin", "-m", model).exception) == "where-without-source"
+    assert refused(vace(*nothing, "--feather", 1, "-m", model).exception) == "finish-without-source"
