@@ -12,6 +12,7 @@ from typer import Argument, Option
 
 from ..checks.numbers import frame_named
 from ..errors import InputError
+from ..inputs.all_frames import SAME_RATE
 from ..inputs.fitted import Source, fit_clip
 from ..media.files import check_target
 from ..media.footage import Footage
@@ -110,11 +111,15 @@ def planned(
     """
     rule = profile_of(wanted).rule
     film = None if clip is None else open_film(clip, wanted)
-    fps = wanted.fps or (rule.fps if film is None else film.fps)
-    frames = wanted.length or (None if film is None else max(round(film.count / film.fps * fps), 1))
+    fps, there, times = wanted.fps or rule.fps, None, None
+    if film is not None:
+        fps, there, times = film.fps, film.count, film.times
+        if wanted.fps and abs(wanted.fps / film.fps - 1) >= SAME_RATE:  # otherwise every frame is taken as it is
+            fps, there, times = wanted.fps, max(round(film.count / film.fps * wanted.fps), 1), None
+    frames = wanted.length or there
     spans: tuple[Span, ...] = ()
     if prompts is not None:
-        timecode, times = (None, None) if film is None else (film.timecode, None if wanted.fps else film.times)
+        timecode = None if film is None else film.timecode
         spans = spans_from_text(prompts, num_frames=frames, fps=fps, timecode=timecode, times=times)
     count = frames or (spans[-1].end if spans else None)
     if count is None:
