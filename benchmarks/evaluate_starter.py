@@ -20,9 +20,7 @@ from tqdm import tqdm
 from vace_core.media.pictures import write_image
 from vace_core.media.write import write_video
 from vace_core.starter.evaluation import SPLITS, held_out
-from vace_core.starter.evaluation.pinning import sample_pinned
-from vace_core.starter.evaluation.rivals import filled
-from vace_core.starter.evaluation.sampling import Made, finish, make
+from vace_core.starter.evaluation.sampling import Made, make
 from vace_core.starter.evaluation.trials import TRIALS
 from vace_core.starter.model import STARTER_OPTIONS, load_starter
 from vace_core.starter.scenes.render import FPS
@@ -65,8 +63,7 @@ def asked(folder: Path, name: str, example: Sample) -> dict[str, object]:
 def blended(model, example: Sample) -> Made:
     """The base alone, with what is kept put back into the latents at every step, and into the pixels at the end."""
     unit = replace(example.vcu, references=())
-    latents = sample_pinned(model, [unit], filled(example), replace(STARTER_OPTIONS, strength=0.0, seed=0))
-    return finish(model.vae.decode(latents).float().cpu(), [unit])
+    return make(model, [unit], replace(STARTER_OPTIONS, strength=0.0, seed=0), pin=unit.source is not None)
 
 
 def main() -> None:

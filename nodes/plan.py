@@ -84,8 +84,8 @@ class VacePlanWindows(Node):
                     options=list(get_args(Anchor)),
                     default=Joining().anchor,
                     tooltip="Corrects the colours of later windows. shared: by how the model changed the frames that "
-                    "were handed over. first: also drawn to the first window. auto: first, where windows are made one "
-                    "by one. none: for a clip whose light is to change.",
+                    "were handed over. first: those that keep nothing else are also drawn to the first window. auto: "
+                    "first, where windows are made one by one. none: for a clip whose light is to change.",
                 ),
                 io.Boolean.Input("loop", default=False, tooltip="The end leads back to the beginning."),
                 io.String.Input(

@@ -14,6 +14,7 @@ from ...vace_core.checks.room import FRAMES, check_room
 from ...vace_core.errors import InputError, ShapeError
 from ...vace_core.inputs.fitted import Source, Target, fit_clip
 from ...vace_core.pipeline import Expert, VaceModel
+from ...vace_core.pipeline.anchor import colours_of
 from ...vace_core.pipeline.composite import max_kept_error
 from ...vace_core.pipeline.long import redo, stream
 from ...vace_core.pipeline.parts import Parts, PlanPictures, parts_of
@@ -154,16 +155,29 @@ def windows_made(job: WindowedJob, number: int | None, made: Any | None) -> Iter
 
     window, behind = plan.windows[number], plan.shared_with_next(number)
     led_to = plan.shared_with_next(len(plan) - 1) if plan.loop and not number else 0
+    before = None
+    if window.overlap:
+        first = plan.windows[_first_handed_over(plan, number - 1)]
+        colours = colours_of(frames(first.begin, first.end)) if job.joining.anchored == "first" else None
+        before = HandOver(frames=frames(window.begin, window.first_new), first=colours)
     again = redo(
         job,
         number,
-        before=HandOver(frames=frames(window.begin, window.first_new)) if window.overlap else None,
+        before=before,
         after=frames(window.end - behind, window.end) if behind else None,
         head=frames(0, led_to) if led_to else None,
     )
     # What the window behind begins with stays as it is, to the bit.
     own = min(window.end - behind, plan.num_frames) - again.begin
     yield replace(again, frames=again.frames[:, :, :own])
+
+
+def _first_handed_over(plan: Plan, number: int) -> int:
+    """The window that hands over to the one that hands over, and so on up to `number`: whose colours are theirs."""
+    made_in = plan.made_in
+    while plan.windows[number].overlap and made_in.index(number - 1) < made_in.index(number):
+        number -= 1
+    return number
 
 
 class Film:

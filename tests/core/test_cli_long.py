@@ -17,6 +17,9 @@ from video_files import encode, noise
 
 from vace_core.cli import app
 from vace_core.cli.long import check_conditions
+from vace_core.cli.options import References, Wanted
+from vace_core.cli.plan import planned
+from vace_core.cli.tasks import gray
 from vace_core.cli.where import AS_IT_IS
 from vace_core.errors import InputError
 from vace_core.media.pictures import read_image, write_image
@@ -98,6 +101,16 @@ def test_prompts_take_timecodes_as_start_does(model, tmp_path):
     done = vace(*words, "[01:00:01:00] a | [01:00:03:00, new shot] b")
     assert done.exit_code == 0, done.output
     assert "frames 16 to 31 (17 in the model), a new shot" in done.stderr
+
+
+@pytest.mark.parametrize(("fps", "frames"), [(8.06, 100), (12.0, 150)])
+def test_a_plan_with_a_rate_is_that_of_the_job_with_it(tmp_path, fps, frames):
+    """Rates that differ by less than 1 % are one, as 24 and 23.976: every frame is taken as it is."""
+    film, wanted = encode(tmp_path / "a.mp4", noise(100, 32, 32, 3), fps=8), Wanted(fps=fps, windows=17)
+    plan = planned(film, wanted, prompts="[0-50f] a | [50f] b")
+    request = gray(film, pictures=References(), wanted=wanted)
+    assert plan.num_frames == frames
+    plan.check_clip(request.num_frames, request.vcu.fps, GRID)
 
 
 def test_a_plan_from_a_file_with_an_end_frame_and_a_reference(model, tmp_path):

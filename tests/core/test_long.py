@@ -231,6 +231,20 @@ def test_a_window_of_which_all_is_known_is_not_made(model):
     assert not torch.equal(made, source)
 
 
+@pytest.mark.parametrize("by", ["latents", "overlap"])
+def test_colours_are_not_matched_in_windows_that_keep_nothing_to_compare_with(model, by, caplog):
+    masks = torch.ones(1, 1, 18, SIDE, SIDE)
+    masks[:, :, 9:, :8] = 0
+    cut = planned(18, spans=[Span(begin=0, end=9), Span(begin=9, end=18, new_shot=True)])
+    vcu, joining = tasks.inpaint(clip(18), masks), Joining(by=by)
+    with caplog.at_level("WARNING", logger="vace"):
+        matched = generate_long(job(model, vcu, cut, joining=joining, match_colour=True))
+    plain = generate_long(job(model, vcu, cut, joining=joining))
+    assert torch.equal(matched[:, :, :9], plain[:, :, :9])
+    assert not torch.equal(matched[:, :, 9:], plain[:, :, 9:])
+    assert [one.message.split(" keeps")[0] for one in caplog.records] == ["Window 0"]
+
+
 def test_windows_have_prompts_references_strengths_and_seeds_of_their_own(model, control):
     plain = list(stream(job(model, control)))
     picture = PlanPictures(references={"fox": clip(1, seed=6)})
@@ -383,6 +397,28 @@ def test_an_anchor_changes_later_windows_alone(model, control):
     }
     assert not torch.equal(made["shared"], made["none"])
     assert not torch.equal(made["first"], made["shared"])
+
+
+@pytest.mark.parametrize("kept", ["surroundings", "keyframe", "end clip", "nothing"])
+def test_no_window_that_keeps_pixels_of_its_own_is_drawn_to_the_first(model, kept):
+    """New pixels are to fit the kept ones beside them, whose colours the first window need not have."""
+    masks = torch.ones(1, 1, COUNT, SIDE, SIDE)
+    masks[:, :, :, :4] = 0
+    free = tasks.text(num_frames=COUNT, height=SIDE, width=SIDE)
+    vcu, plan = free, planned()
+    if kept == "surroundings":
+        vcu = tasks.inpaint(clip(COUNT), masks)
+    elif kept == "end clip":
+        vcu = tasks.extend(None, clip(7), num_frames=COUNT)
+    elif kept == "keyframe":
+        plan = planned(keyframes=[Keyframe(frame=11, picture="one")])
+    pictures = PlanPictures(keyframes={"one": clip(1)})
+    before = HandOver(frames=clip(5, seed=3), first=colours_of(clip(9, seed=4) * 0.2 - 0.7))
+    first, shared = (
+        make_window(job(model, vcu, plan, pictures=pictures, joining=Joining(anchor=anchor)), 1, before=given).frames
+        for anchor, given in (("first", before), ("shared", replace(before, first=None)))
+    )
+    assert torch.equal(first, shared) == (kept != "nothing")
 
 
 def refusal(act) -> str:

@@ -186,3 +186,7 @@ def test_how_frames_are_finished_is_checked_before_they_are_made(model, how, cod
     with pytest.raises(InputError) as error:
         generate(model, tasks.text(num_frames=1, height=16, width=16), OPTIONS, on_step=made, **how)
     assert error.value.code == code
+    all_of_it = tasks.inpaint(torch.zeros(1, 3, 1, 16, 16), torch.ones(1, 1, 1, 16, 16))
+    with pytest.raises(InputError) as error:
+        generate(model, all_of_it, OPTIONS, on_step=made, match_colour=True)
+    assert error.value.code == "colours-not-comparable"

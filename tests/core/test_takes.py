@@ -24,6 +24,7 @@ from vace_core.media.planes import stored_planes
 from vace_core.media.reader import VideoReader
 from vace_core.media.video import read_video
 from vace_core.pipeline import kept_windows as kept_module
+from vace_core.pipeline import windowed
 
 QUICK = ("--steps", "1", "--seed", "1", "--cfg", "1", "--lossless")
 WINDOWS = ("--windows", "9", "--overlap", "5")
@@ -215,6 +216,41 @@ def test_an_edit_goes_back_onto_its_film_from_windows(model, clip, tmp_path):
     assert not torch.equal(again[13:], new[13:])
 
 
+def test_a_mask_that_generates_nothing_in_any_window_is_refused_before_a_model_is_loaded(model, clip, tmp_path):
+    black = tmp_path / "black.png"
+    write_image(black, torch.full((1, 3, 1, SIDE, SIDE), -1.0))
+    words = ("inpaint", clip, "--mask", black, "-o", tmp_path / "out.mkv", *QUICK, *WINDOWS, "-m", model)
+    for more in ((), ("--dry-run",)):
+        done = vace(*words, *more)
+        assert refused(done.exception) == "nothing-to-generate"
+        assert done.exit_code == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["black.png"]
+
+
+def test_what_cannot_be_matched_in_one_pass_is_said_before_a_model_is_loaded(model, clip, tmp_path):
+    white = tmp_path / "white.png"
+    write_image(white, torch.ones(1, 3, 1, SIDE, SIDE))
+    words = ("inpaint", clip, "--mask", white, "--match-colour", "--dry-run", *QUICK, "-m", model)
+    assert refused(vace(*words).exception) == "colours-not-comparable: least=16, ring=12"
+    assert vace(*words, *WINDOWS).exit_code == 0  # by windows it is said of each
+
+
+@pytest.mark.parametrize(
+    ("levels", "said"),
+    [
+        ((80, 80), "is nowhere brighter than 31.4% of white, "),
+        ((0, 160), "has soft values: above one half is generated"),
+    ],
+)
+def test_the_same_is_said_of_a_long_mask_as_of_a_short_one(clip, tmp_path, levels, said, monkeypatch):
+    grays = torch.cat([torch.full((n, SIDE, SIDE, 3), level) for n, level in zip((8, 9), levels, strict=True)])
+    mask = encode(tmp_path / "mask.mkv", grays.to(torch.uint8), fps=8, codec="ffv1")
+    for most in (10**9, 100):
+        monkeypatch.setattr(mask_films, "CHUNK_BYTES", most)  # with 100 it is long
+        request = tasks.inpaint(clip, mask=mask, wanted=Wanted(windows=9))
+        assert [said in note for label, note in request.notes if label == "mask"] == [True]
+
+
 REQUESTS = {
     "gray": lambda clip, mask, wanted: tasks.gray(clip, pictures=References(), wanted=wanted),
     "flow": lambda clip, mask, wanted: tasks.flow(clip, pictures=References(), wanted=wanted),
@@ -302,3 +338,48 @@ def test_a_loop_made_again_still_closes(model, tmp_path):
     assert not torch.equal(new[: plan["windows"][0]["end"]], old[: plan["windows"][0]["end"]])
     assert torch.equal(new[plan["windows"][0]["end"] :], old[plan["windows"][0]["end"] :])
     assert kept_module.PLAYLIST in [path.name for path in job.iterdir()]
+
+
+def test_a_loop_of_several_shots_closes_where_its_first_shot_is_made_anew(model, tmp_path):
+    output = tmp_path / "out.mkv"
+    words = ("text", "--length", 16, "--width", SIDE, "--height", SIDE, "--loop", "--windows", 13, "--overlap", 5)
+    done = vace(*words, "--prompts", "[0f] a | [8f, new shot] b", "-o", output, *QUICK, "-m", model)
+    assert done.exit_code == 0, done.output
+    old, job = frames_of(output), tmp_path / "out.mkv.vace-job"
+    plan = json.loads((job / "windows.json").read_text())
+    assert [(one["begin"], one["end"]) for one in plan["windows"]] == [(0, 8), (8, 21)]
+    assert vace("redo", job, "--window", 0, "--seed", 9, "--and-after").exit_code == 0
+    new = frames_of(output)
+    assert torch.equal(new[:5], old[:5])  # which the last window leads to
+    assert not torch.equal(new[5:8], old[5:8])
+    assert torch.equal(new[8:], old[8:])
+
+
+def test_a_chain_that_is_stopped_before_its_first_window_is_made_anew_has_lost_nothing(made, tmp_path, monkeypatch):
+    output, job = copied(made, tmp_path)
+    old = {path.name: path.read_bytes() for path in job.iterdir() if path.name != "job.json"}
+    before = frames_of(output)
+
+    def stopped(*_given, **_named):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(windowed, "finish", stopped)
+    assert vace("redo", job, "--window", 1, "--seed", 5, "--and-after").exit_code != 0
+    assert {path.name: path.read_bytes() for path in job.iterdir() if path.name != "job.json"} == old
+    monkeypatch.undo()
+    done = vace("redo", job, "--window", 1, "--seed", 5, "--and-after")
+    assert done.exit_code == 0, done.output
+    differs = (frames_of(output) != before).flatten(1).any(1)
+    assert (differs[:9].any(), differs[9:].all()) == (False, True)
+    assert json.loads((job / "windows.json").read_text())["windows"][1]["seed"] == 5
+
+
+def test_what_is_kept_in_the_last_window_alone_is_pinned_and_matched(model, clip, tmp_path):
+    output, asked = tmp_path / "out.mkv", ("--pin", "--feather", 1, "--match-colour")
+    words = ("extend", "--last", clip, "--keep", 5, "--length", COUNT, "--only", "-o", output, *QUICK, *WINDOWS)
+    done = vace(*words, *asked, "-m", model)
+    assert done.exit_code == 0, done.output
+    assert torch.equal(luma_of(output)[-5:], luma_of(clip)[:5])
+    nothing = ("text", "--length", COUNT, "--width", SIDE, "--height", SIDE, "--dry-run", *QUICK, *WINDOWS)
+    assert refused(vace(*nothing, "--pin", "-m", model).exception) == "where-without-source"
+    assert refused(vace(*nothing, "--feather", 1, "-m", model).exception) == "finish-without-source"

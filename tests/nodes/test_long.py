@@ -155,6 +155,14 @@ class TestSampled:
         same = [torch.equal(one, other) for one, other in zip(again, made[0], strict=True)]
         assert same == [n < plan.plan.windows[2].first_new for n in range(COUNT)]
 
+    def test_a_window_made_again_is_held_to_the_first_windows_colours_too(self, run, model):
+        vcu = run("VaceControlVideo", images=clip(), kind="gray", fit="as it is", fps=8.0, **WORDS)[0]
+        plan = run("VacePlanWindows", vcu=vcu, join_by="pixels", anchor_colour="first", **PLAN)[0]
+        given = {"model": model, "vcu": vcu, "plan": plan, **OPTIONS}
+        whole = run("VaceSampleLongVideo", **given)[0]
+        again = run("VaceSampleLongVideo", redo=2, made=whole, **given)[0]
+        assert (again - whole).abs().max() < 1e-3  # with the same seed it is the same window
+
     def test_a_loop_leads_back_to_its_first_frames(self, run, pack, model):
         vcu = run("VaceTextToVideo", width=48, height=32, length=21, fps=8.0, **WORDS)[0]
         plan = run("VacePlanWindows", vcu=vcu, loop=True, window=9, overlap=1)[0]

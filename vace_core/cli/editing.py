@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ..inputs.crops import crop_masks
 from ..inputs.fitted import Fitted, fit_clip
-from ..inputs.fitted_masks import clip_mask
-from ..inputs.mask_films import Masks
+from ..inputs.fitted_masks import clip_mask, said_of_levels
+from ..inputs.mask_films import MaskFilm, Masks
 from ..inputs.put_back import Edit
 from ..inputs.resizing import resize_masks
 from .inputs import Given, crop_source, mask_film, notes_of, puts_back, read_mask_file, read_part, target_of
@@ -71,11 +71,12 @@ def work_on(clip: Path, mask: Path | None, wanted: Wanted, part: EditPart) -> Wo
     back = puts_back(given.film, wanted, part.put_back, usual=mask is not None, official=official)
     if back and not wanted.length:
         given.film.checked(0, None)  # all of it will be written
-    source, boxes, said = given.source, None, list[tuple[str, str]]()
+    source, boxes, about = given.source, None, tuple[str, ...]()
     hard: Masks | None = None if mask is None else mask_film(mask, given, part)
-    if mask is not None and hard is None:
-        hard, notes = clip_mask(read_mask_file(mask, given, part), source, name=f"mask {mask}")
-        said = [("mask", note) for note in notes]
+    if isinstance(hard, MaskFilm):
+        about = said_of_levels(hard.beginning(), name=f"mask {mask}")
+    elif mask is not None:
+        hard, about = clip_mask(read_mask_file(mask, given, part), source, name=f"mask {mask}")
     if back and wanted.length:
         source = source.part(0, min(wanted.length, source.shape[0]))
         hard = hard[: wanted.length] if isinstance(hard, Tensor) and len(hard) > 1 else hard
@@ -93,5 +94,5 @@ def work_on(clip: Path, mask: Path | None, wanted: Wanted, part: EditPart) -> Wo
         boxes=boxes,
         cuts=wanted.length is not None,
     )
-    notes = [*notes_of(fitted, "clip", given), *said]
+    notes = [*notes_of(fitted, "clip", given), *(("mask", note) for note in about)]
     return Work(given=given, fitted=fitted, hard=shown, edit=edit if back else None, notes=notes)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from ..checks.numbers import frame_named
 from ..errors import InputError, ShapeError
 from ..geometry import Box
 from ..inputs import fitting
@@ -236,6 +237,27 @@ def read_references(given: References) -> list[Tensor]:
     if not subjects:
         return found
     return [_cut_out(*one) for one in zip(found, pictures, subjects, strict=True)]
+
+
+def read_keyframe(text: str) -> tuple[str, Path]:
+    """Frame, as `frame_named` reads it, and image of "0=first.png".
+
+    Raises:
+        InputError: it is no such text.
+    """
+    frame, equals, path = text.partition("=")
+    try:
+        if not (equals and path):
+            raise ValueError
+        frame_named(frame, 0)
+    except ValueError:
+        raise InputError(
+            "keyframe-unreadable",
+            'The keyframe is "{value}". A frame and an image, such as 0=first.png or L=last.png, are needed. Change '
+            "it.",
+            value=text,
+        ) from None
+    return frame, Path(path)
 
 
 def read_paths(

@@ -19,7 +19,7 @@ from ..pipeline import SamplingOptions, VaceModel
 from ..pipeline.kept_windows import PLAN_FILE, KeptWindows
 from ..pipeline.long import redo as make_again
 from ..pipeline.long import stream
-from ..pipeline.parts import PlanPictures, window_unit
+from ..pipeline.parts import Parts, PlanPictures, placed, window_unit
 from ..pipeline.windowed import Joining, WindowedJob
 from ..preview.timeline import plan_rows
 from ..sampling.plan_text import read_plan, spans_from_text
@@ -112,12 +112,18 @@ def window_rows(plan: Plan | None, wanted: Wanted) -> list[tuple[str, str]]:
 
 
 def one_pass(request: Request, plan: Plan | None) -> Request:
-    """The same with what the model is given in one pass: the first window that there is something to make in."""
+    """The same with what the model is given in one pass: the first window that there is something to make in.
+
+    Where there is none, it is the last one, in which there is nothing to make either.
+    """
     if plan is None:
         return request
-    parts, pictures = request.parts, _pictures(plan, request)
-    units = (window_unit(plan, number, parts, pictures) for number in range(len(plan)))
-    return replace(request, vcu=next((unit for unit in units if bool(unit.masks.any())), request.vcu), stretches=None)
+    parts, pictures, unit = request.parts, _pictures(plan, request), request.vcu
+    for number in range(len(plan)):
+        unit = window_unit(plan, number, parts, pictures)
+        if bool(unit.masks.any()):
+            break
+    return replace(request, vcu=unit, stretches=None)
 
 
 def check_redo(redo: Redo | None, plan: Plan | None) -> None:
@@ -201,16 +207,19 @@ def generate_windows(
 ) -> None:
     """Makes the windows that are left, or one of them again, with bars on the terminal."""
     _give_large_blocks_back()
+    parts, plan, anew = request.parts, kept.plan, range(0)
     if redo is not None and redo.and_after:
-        kept.edit(_with_seed(kept.plan, redo))
+        plan = _with_seed(plan, redo)
+        anew = range(redo.window, next(end for _, end in plan.shots if redo.window < end))
+        parts = _still_closed(parts, kept, anew)
     with Bars() as bars:
         job = WindowedJob(
             model=model,
-            plan=kept.plan,
-            parts=request.parts,
+            plan=plan,
+            parts=parts,
             options=options,
             joining=_joining(request.wanted),
-            pictures=_pictures(kept.plan, request),
+            pictures=_pictures(plan, request),
             strength=conditions.strength,
             pin=conditions.pin,
             feather=feather,
@@ -222,12 +231,13 @@ def generate_windows(
         if redo is not None and not redo.and_after:
             _make_again(job, kept, redo)
             return
-        if redo is not None:
-            last = next(end for _, end in kept.plan.shots if redo.window < end)
-            kept.forget(range(redo.window, last))
-        total = len(kept.left) + len(kept.done)
-        bars.show("windows", len(kept.done), total)
-        for made in stream(job, done=kept.edges()):
+        total, edges = len(kept.left) + len(kept.done), kept.edges(anew)
+        bars.show("windows", len(edges), total)
+        for made in stream(job, done=edges):
+            if anew:  # not before there is a window in place of them: what stops the job until here loses nothing
+                kept.forget(anew)
+                kept.edit(plan)
+                anew = range(0)
             kept.keep(made)
             bars.show("windows", len(kept.done), total)
             del made  # which is not to be held while the next one is made
@@ -242,6 +252,15 @@ def _make_again(job: WindowedJob, kept: KeptWindows, redo: Redo) -> None:
     head = kept.frames(0, plan.shared_with_next(len(plan) - 1)) if plan.loop and number == 0 else None
     kept.replace(make_again(replace(job, plan=plan), number, before=before, after=after, head=head))
     kept.edit(plan)
+
+
+def _still_closed(parts: Parts, kept: KeptWindows, anew: range) -> Parts:
+    """The same, with the first frames of a loop kept where they are made anew and the window that leads to them not."""
+    plan = kept.plan
+    if not plan.loop or 0 not in anew or len(plan) - 1 in anew:
+        return parts
+    head = kept.frames(0, plan.shared_with_next(len(plan) - 1))
+    return lambda begin, end: placed(parts(begin, end), begin, {0: head})
 
 
 def _give_large_blocks_back() -> None:

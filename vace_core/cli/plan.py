@@ -10,7 +10,9 @@ import numpy as np
 import torch
 from typer import Argument, Option
 
+from ..checks.numbers import frame_named
 from ..errors import InputError
+from ..inputs.all_frames import SAME_RATE
 from ..inputs.fitted import Source, fit_clip
 from ..media.files import check_target
 from ..media.footage import Footage
@@ -21,7 +23,7 @@ from ..sampling.plan_text import plan_to_json, read_plan, spans_from_text, write
 from ..sampling.planning import Span, plan_windows, usual_overlap
 from ..sampling.windows import Keyframe, Plan
 from .console import errors_as_exit_codes, print_table, result
-from .inputs import open_film, target_of
+from .inputs import open_film, read_keyframe, target_of
 from .models import profile_of
 from .options import Part, Wanted
 
@@ -109,11 +111,15 @@ def planned(
     """
     rule = profile_of(wanted).rule
     film = None if clip is None else open_film(clip, wanted)
-    fps = wanted.fps or (rule.fps if film is None else film.fps)
-    frames = wanted.length or (None if film is None else max(round(film.count / film.fps * fps), 1))
+    fps, there, times = wanted.fps or rule.fps, None, None
+    if film is not None:
+        fps, there, times = film.fps, film.count, film.times
+        if wanted.fps and abs(wanted.fps / film.fps - 1) >= SAME_RATE:  # otherwise every frame is taken as it is
+            fps, there, times = wanted.fps, max(round(film.count / film.fps * wanted.fps), 1), None
+    frames = wanted.length or there
     spans: tuple[Span, ...] = ()
     if prompts is not None:
-        timecode, times = (None, None) if film is None else (film.timecode, None if wanted.fps else film.times)
+        timecode = None if film is None else film.timecode
         spans = spans_from_text(prompts, num_frames=frames, fps=fps, timecode=timecode, times=times)
     count = frames or (spans[-1].end if spans else None)
     if count is None:
@@ -143,12 +149,5 @@ def _in_one_pass(film: Footage, wanted: Wanted) -> int:
 
 
 def _keyframe(text: str) -> Keyframe:
-    frame, equals, picture = text.partition("=")
-    if not (equals and picture and frame.removeprefix("-").isdecimal()):
-        raise InputError(
-            "plan-keyframe",
-            'The keyframe is "{value}". A frame and an image, such as 0=first.png or -1=last.png, are needed. Change '
-            "it.",
-            value=text,
-        )
-    return Keyframe(frame=int(frame), picture=picture)
+    frame, picture = read_keyframe(text)
+    return Keyframe(frame=frame_named(frame, 0), picture=str(picture))

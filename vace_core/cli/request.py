@@ -98,6 +98,15 @@ class Request:
         """The VCU of any stretch of the whole."""
         return parts_of(self.vcu) if self.stretches is None else self.stretches.parts
 
+    def keeps(self, plan: Plan | None) -> bool:
+        """Whether anything of a clip is kept or lies under a mask, in any window.
+
+        What a task has of clips is in its first stretch or in its last; a plan may have keyframes between them.
+        """
+        if plan is None or self.vcu.source is not None:
+            return self.vcu.source is not None
+        return bool(plan.keyframes) or self.parts(plan.windows[-1].begin, self.num_frames).source is not None
+
     @property
     def shape(self) -> tuple[int, int, int]:
         """`(T, H, W)` of what is written."""

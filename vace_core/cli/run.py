@@ -22,7 +22,16 @@ from ..loading.placing.plan import PlacingPlan
 from ..media.files import check_target
 from ..media.joined import Frames
 from ..media.write import check_frames_target, check_video_target
-from ..pipeline import SamplingOptions, VaceModel, finish, generate, get_solver, kept_latents
+from ..pipeline import (
+    SamplingOptions,
+    VaceModel,
+    check_finish,
+    check_vcu,
+    finish,
+    generate,
+    get_solver,
+    kept_latents,
+)
 from ..preview.cost import job_cost
 from ..sampling.conditions import check_adapter, check_steps
 from ..sampling.phases import said_scales
@@ -72,8 +81,8 @@ def run(task: str, ask: Callable[[], Request], run: FullRun, context: Context) -
         print_table(window_rows(plan, request.wanted))
         if request.edit is not None and request.edit.film.alpha and output.suffix.lower() != ".mkv":
             say("! The result has not the transparency of the original. --lossless, as .mkv, keeps that.", "yellow")
-        _check(request, once.vcu, options, run)
-        conditions = conditions_of(request, run)
+        _check(request, plan, once.vcu, options, run)
+        conditions = conditions_of(request, run, plan)
         check_conditions(plan, conditions, options)
         if plan is not None:
             check_alone()
@@ -252,9 +261,12 @@ def _show_model(request: Request, options: SamplingOptions, files: Files | None,
         say(f"! {profile.caution}", "yellow")
 
 
-def _check(request: Request, vcu: VideoConditionUnit, options: SamplingOptions, run: FullRun) -> None:
+def _check(
+    request: Request, plan: Plan | None, vcu: VideoConditionUnit, options: SamplingOptions, run: FullRun
+) -> None:
     """Everything that would fail after a long time, or do nothing, before it; `vcu` is what one pass is given."""
     family = profile_of(request.wanted).family
+    check_vcu(vcu, family.grid)
     tokens = family.grid.tokens(vcu.num_frames, vcu.height, vcu.width, vcu.num_references)
     check_steps(options, options.schedule(tokens, first=get_solver(options.solver).first))
     check_number("The boundary", run.boundary, least=0, most=1)
@@ -272,12 +284,14 @@ def _check(request: Request, vcu: VideoConditionUnit, options: SamplingOptions, 
             "--rescale was given, which acts on spatio-temporal guidance, but there is none. --stg above 0 "
             "and a model such as LTX-Video are needed for it. Leave it out.",
         )
-    if request.vcu.source is None and (run.feather or run.match_colour or run.blend is BlendName.multiband):
+    if (run.feather or run.match_colour or run.blend is BlendName.multiband) and not request.keeps(plan):
         raise InputError(
             "finish-without-source",
             "This task keeps no pixels, but --feather, --match-colour or --blend was given, which blend generated "
             "pixels into kept ones. They need a task with a source clip. Leave them out.",
         )
+    if plan is None:
+        check_finish(vcu, feather=run.feather, match_colour=run.match_colour, blend_mode=run.blend.value)
     if run.preview is not None:
         check_target(run.preview, ".png")
 

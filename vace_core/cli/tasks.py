@@ -29,6 +29,7 @@ from .film import rest_of
 from .inputs import (
     notes_of,
     puts_back,
+    read_keyframe,
     read_part,
     read_paths,
     read_references,
@@ -188,7 +189,7 @@ def keyframes(
     wanted: Wanted,
 ) -> Request:
     """Keyframes: generate a clip that shows images at given frames."""
-    named = [_keyframe(text) for text in pictures]
+    named = [read_keyframe(text) for text in pictures]
     each = fit_pictures([read_still(path, wanted) for _, path in named], target_of(wanted))
     count = length(wanted, each[0].size)
     fitted = {frame_named(text, count): one for (text, _), one in zip(named, each, strict=True)}
@@ -341,19 +342,3 @@ def _some(pictures: References) -> References:
             "no-reference", "No reference image was given. At least one is needed. Give it as --reference."
         )
     return pictures
-
-
-def _keyframe(text: str) -> tuple[str, Path]:
-    frame, equals, path = text.partition("=")
-    try:
-        if not (equals and path):
-            raise ValueError
-        frame_named(frame, 0)
-    except ValueError:
-        raise InputError(
-            "keyframe-unreadable",
-            'The keyframe is "{value}". A frame and an image, such as 0=first.png or L=last.png, are needed. Change '
-            "it.",
-            value=text,
-        ) from None
-    return frame, Path(path)

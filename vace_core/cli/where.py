@@ -28,6 +28,7 @@ from ..sampling.conditions import Condition
 from ..sampling.options import SamplingOptions
 from ..sampling.strength import AS_TRAINED, Strength
 from ..sampling.strength_text import read_curve, read_factors
+from ..sampling.windows import Plan
 from ..vcu import VideoConditionUnit, compose
 from .inputs import open_film, read_mask_file, read_part, target_of
 from .models import profile_of
@@ -141,15 +142,21 @@ class Conditions:
 AS_IT_IS = Conditions(strength=AS_TRAINED)
 
 
-def conditions_of(request: Request, job: FullRun) -> Conditions:
+def conditions_of(request: Request, job: FullRun, plan: Plan | None = None) -> Conditions:
     """Where and when the conditions of a request act.
+
+    Args:
+        request: What was asked for.
+        job: How it is done.
+        plan: The windows that it is made by; None = in one pass.
 
     Raises:
         InputError: something typed cannot be read or is out of range, or nothing is there that it could act on.
         ShapeError: a mask or a further control has another length than the clip.
     """
     vcu = request.vcu
-    if vcu.source is None and (job.pin or (job.denoise < 1 and request.begin is None)):
+    begins = job.denoise < 1 and request.begin is None
+    if (job.pin and not request.keeps(plan)) or (begins and vcu.source is None):
         raise InputError(
             "where-without-source",
             "--pin or --denoise below 1 was given, but this task has no clip to hold or to begin from. A task with a "

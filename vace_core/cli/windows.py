@@ -87,8 +87,8 @@ class Windows:
         AnchorName,
         Option(
             help="Correct the colours of later windows by how the model changed the frames that were handed over "
-            "(shared), and draw them to those of the first window (first). auto: first, where windows are made one by "
-            "one; none for a clip whose light is to change.",
+            "(shared), and draw those that keep nothing else to the first window (first). auto: first, where windows "
+            "are made one by one; none for a clip whose light is to change.",
             rich_help_panel=PANEL,
         ),
     ] = _ANCHOR

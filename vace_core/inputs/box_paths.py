@@ -48,7 +48,8 @@ def paths_from_json(
         text: at most 1,000,000 characters, 64 paths and 4,096 keys. Either what `paths_to_json` writes, or
             `[{"x": 12, "y": 34}, …]` in pixels, or a list of such lists: each list is one path, its points equally far
             apart in time, the first in the first frame, the last in the last.
-        size: width, height of the frame in pixels of the image the points were drawn on. Only points need it.
+        size: width, height of the frame in pixels of the image the points were drawn on. Points need it, and paths
+            of a whole image.
         box: width, height in pixels of the box that follows the points. Only points need it.
         origin: where the frame begins in that image, in pixels, where it is a part of it.
         picture: width, height of that image; None = the frame is all of it.

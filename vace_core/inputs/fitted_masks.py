@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import torch
@@ -76,16 +77,22 @@ def clip_mask(masks: Tensor, source: Source, *, name: str = "mask") -> tuple[Ten
         _check_shape((height, width), (size[0], size[1]), source.aspect, name, source.called)
         masks = torch.stack([_scaled(mask, (size[0], size[1])) for mask in masks])
         notes.append(f"The {name} of {width} x {height} was scaled to its clip's {size[1]} x {size[0]}.")
-    most = 255 if masks.dtype == torch.uint8 else 1
-    brightest = float(masks.max()) / most
+    return masks, (*notes, *said_of_levels(masks, name=name))
+
+
+def said_of_levels(masks: Iterable[Tensor], *, name: str = "mask") -> tuple[str, ...]:
+    """What is to be known of the levels of masks, each `(H, W)` in 0..1, or uint8 0..255."""
+    brightest, soft = 0.0, False
+    for mask in masks:
+        most = 255 if mask.dtype == torch.uint8 else 1
+        brightest = max(brightest, float(mask.max()) / most)
+        soft = soft or bool(((mask > 0) & (mask < most)).any())
     if 0 < brightest <= 0.5:
-        notes.append(
+        return (
             f"The {name} is nowhere brighter than {brightest:.1%} of white, and only what is above one half is "
-            "generated: nothing is. Paint it white, without colour."
+            "generated: nothing is. Paint it white, without colour.",
         )
-    elif any(bool(((mask > 0) & (mask < most)).any()) for mask in masks):
-        notes.append(f"The {name} has soft values: above one half is generated.")
-    return masks, tuple(notes)
+    return (f"The {name} has soft values: above one half is generated.",) if soft else ()
 
 
 def _scaled(mask: Tensor, size: tuple[int, int]) -> Tensor:

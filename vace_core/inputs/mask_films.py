@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -38,6 +38,18 @@ class MaskFilm:
         """
         chunks = self.film.chunks(indices=[self.begin + index for index in indices])
         return torch.stack([brightness(picture) for chunk in chunks for picture in chunk.frames])
+
+    def beginning(self) -> Iterator[Tensor]:
+        """The masks `(H, W)` uint8 up to the chunk in which something is generated first; all where nothing is.
+
+        Raises:
+            InputError: one cannot be decoded.
+        """
+        for chunk in self.film.chunks(self.begin, self.begin + self.count):
+            masks = [brightness(picture) for picture in chunk.frames]
+            yield from masks
+            if any(int(mask.max()) > 127 for mask in masks):
+                return
 
 
 Masks: TypeAlias = Tensor | MaskFilm

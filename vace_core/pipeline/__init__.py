@@ -28,7 +28,7 @@ from ..sampling.schedule import NoiseSchedule
 from ..sampling.solvers import SOLVERS, OnStep, Solver
 from ..sampling.strength import AS_TRAINED, Strength
 from ..vcu import VideoConditionUnit
-from .composite import composite_vcu
+from .composite import can_match, composite_vcu, not_comparable
 from .model import Expert, VaceModel
 
 MODEL_ADVICE = "Run the model in bfloat16 or float32, lower guidance and strength, or choose another file of it"
@@ -118,7 +118,7 @@ def finish(
 
     Raises:
         InputError: a soft edge or matched colours where the VCU has no source, or a soft edge below 0, or there is no
-            such blend; or the VAE overflowed.
+            such blend; or too little is kept beside the mask to match colours on; or the VAE overflowed.
     """
     check_finish(vcu, feather=feather, match_colour=match_colour, blend_mode=blend_mode)
     # What is decoded, and the canvas that it is laid on.
@@ -159,6 +159,8 @@ def check_finish(vcu: VideoConditionUnit, *, feather: int, match_colour: bool, b
             "This VCU keeps no pixels, but a soft edge, a blend or matching colours were asked for, which blend "
             "generated pixels into kept ones. They need a VCU with a source. Leave them out.",
         )
+    if match_colour and not can_match(vcu.masks):
+        raise not_comparable()
 
 
 def sample(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import torch
@@ -94,7 +94,7 @@ class KeptWindows:
         self.folder.keep(_name(made.number), tensors, {_BEGIN: str(made.begin)})
         self._torn.discard(made.number)
         for number in {made.number, *self._beside(made.number)}.intersection(self.done):
-            if not self._needed(number):
+            if not self._beside(number).intersection(self.left):
                 self._trim(number)
 
     def replace(self, made: MadeWindow) -> None:
@@ -122,13 +122,17 @@ class KeptWindows:
         for number in numbers:
             self.folder.drop(_name(number))
 
-    def edges(self) -> dict[int, MadeWindow]:
+    def edges(self, anew: Collection[int] = ()) -> dict[int, MadeWindow]:
         """The windows that are done, as `pipeline.long.stream` takes them: of each what its neighbours need of it.
+
+        Args:
+            anew: Windows that are to be made anew though they are done, which count as not done.
 
         Raises:
             InputError: a file is damaged or gone.
         """
-        return {number: self._edges(number) for number in self.done}
+        left = {*self.left, *anew}
+        return {number: self._edges(number, left) for number in self.done if number not in left}
 
     def handed(self, number: int) -> HandOver | None:
         """What a window that is done handed over; None = nothing.
@@ -194,9 +198,9 @@ class KeptWindows:
                 if _HEAD not in tensors and begin > window.begin:
                     self._torn.add(number)
 
-    def _edges(self, number: int) -> MadeWindow:
+    def _edges(self, number: int, left: Collection[int]) -> MadeWindow:
         nothing = torch.empty(1, 3, 0, 1, 1)
-        if not self._needed(number):
+        if not self._beside(number).intersection(left):
             return MadeWindow(number=number, begin=0, frames=nothing, head=nothing, handed=None)
         tensors, begin = self._kept(number)
         head = tensors.get(_HEAD)
@@ -206,11 +210,8 @@ class KeptWindows:
             head = self.frames(window.begin, window.begin + max(window.overlap, wrapped))
         return MadeWindow(number=number, begin=begin, frames=nothing, head=head, handed=self.handed(number))
 
-    def _needed(self, number: int) -> bool:
-        """Whether a neighbour of a window is still to be made."""
-        return bool(self._beside(number).intersection(self.left))
-
     def _beside(self, number: int) -> set[int]:
+        """The windows before and behind one, which need its edges while they are still to be made."""
         around = {number - 1, number + 1}
         return {one % len(self.plan) for one in around} if self.plan.loop else around
 

@@ -17,7 +17,7 @@ from ..sampling.windows import Plan
 from ..vcu import VideoConditionUnit
 from . import MODEL_ADVICE, check_vcu, finish, get_solver, make_denoiser, make_noise
 from .parts import check_pictures, keeping, lengthened
-from .windowed import HandOver, MadeWindow, WindowedJob, make_window
+from .windowed import HandOver, MadeWindow, WindowedJob, make_window, matches_colour
 
 
 def generate_long(job: WindowedJob, *, on_window: Callable[[int], None] | None = None) -> Tensor:
@@ -175,7 +175,7 @@ def _together(job: WindowedJob, done: Mapping[int, MadeWindow]) -> Iterator[Made
                 vcu,
                 _sampled_together(job, vcu, range(first, last)),
                 feather=job.feather if vcu.source is not None else 0,
-                match_colour=job.match_colour and vcu.source is not None,
+                match_colour=matches_colour(job, vcu, first),
                 blend_mode=job.blend_mode if vcu.source is not None else "feather",
                 on_chunk=job.chunks("decode"),
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
@@ -22,7 +23,10 @@ from ..sampling.windows import Plan
 from ..vcu import VideoConditionUnit
 from . import VaceModel, finish, sample
 from .anchor import Colours, colours_of, drawn_to_first, faded, faded_in, matched_on_shared
+from .composite import can_match
 from .parts import Parts, PlanPictures, keeping, window_unit
+
+logger = logging.getLogger("vace")
 
 JoinBy = Literal["pixels", "pinned", "latents", "overlap", "pyramid"]
 Anchor = Literal["auto", "none", "shared", "first"]
@@ -44,8 +48,9 @@ class Joining:
             "pyramid" = the same, weights rising up to the middle of a window.
         anchor: Colours of later windows, where they are handed over. "none"; "shared" = corrected by how the model
             changed the frames that were handed over; "first" = also drawn to the colours of the first window, the more
-            the further into the window; "auto" = "first" where windows are made one by one, of all strategies that
-            were measured the one whose colours drift least (docs/windows.md).
+            the further into the window, unless the window keeps pixels of its own, whose colours the new ones are to
+            have; "auto" = "first" where windows are made one by one, of all strategies that were measured the one
+            whose colours drift least (docs/windows.md).
         fade: New frames over which the step fades out that is left between the frames handed over and the new ones, as
             `anchor.faded`, and in towards frames that a window leads up to; 0 = it is left as it is. Windows that are
             denoised together have no such step.
@@ -166,7 +171,7 @@ class WindowedJob:
         strength: As `generate`, as are all others; over the frames of each window.
         pin: As `generate`.
         feather: As `generate`.
-        match_colour: As `generate`, in windows that keep a part of their frames.
+        match_colour: As `generate`, in windows that keep enough beside their mask; of others a warning says so.
         blend_mode: As `generate`, in windows that keep a part of their frames.
         on_step: As `generate`.
         on_chunk: As `generate`.
@@ -224,11 +229,14 @@ def make_window(
     _check_handed(number, "behind", after, shared_after)
     leads_back = after is not None and window.end > plan.num_frames
     vcu = window_unit(plan, number, job.parts, job.pictures, leads_back=leads_back)
+    # New pixels beside kept ones are to have the colours of these, whatever the first window has.
+    fits_kept = not bool(vcu.masks[:, :, window.overlap :].all())
     if after is not None:
         vcu = keeping(vcu, window.frames - shared_after, after)
     if before is not None:
         vcu = keeping(vcu, 0, before.frames)
-    latents, frames = _generated(job, vcu, job.options_of(number), before, after)
+    compared = replace(before, first=None) if before is not None and fits_kept else before
+    latents, frames = _generated(job, vcu, number, compared, after)
     shown = frames[:, :, : min(window.end, plan.num_frames) - window.begin]
     skip = 0 if before is None else window.overlap
     handed = None
@@ -251,7 +259,7 @@ def _wrapped(plan: Plan, number: int) -> int:
 def _generated(
     job: WindowedJob,
     vcu: VideoConditionUnit,
-    options: SamplingOptions,
+    number: int,
     before: HandOver | None,
     after: Tensor | None,
 ) -> tuple[Tensor | None, Tensor]:
@@ -260,6 +268,7 @@ def _generated(
         assert vcu.source is not None
         return None, vcu.shown(vcu.source)
     hold = encoded = None
+    options, matches = job.options_of(number), matches_colour(job, vcu, number)
     by, model, pins = job.joining.by, job.model, job.pin and vcu.source is not None
     if before is not None and by != "pixels":
         tail = before.latents if by == "latents" else None
@@ -286,12 +295,20 @@ def _generated(
         vcu,
         latents,
         feather=job.feather if vcu.source is not None else 0,
-        match_colour=job.match_colour and vcu.source is not None,
+        match_colour=matches,
         blend_mode=job.blend_mode if vcu.source is not None else "feather",
         correct=_correction(job, before, after),
         on_chunk=job.chunks("decode"),
     )
     return latents, frames
+
+
+def matches_colour(job: WindowedJob, vcu: VideoConditionUnit, number: int) -> bool:
+    """Whether the colours of a window, or of a shot from it on, are matched; says where they cannot be."""
+    if not job.match_colour or vcu.source is None or can_match(vcu.masks):
+        return job.match_colour and vcu.source is not None
+    logger.warning("Window %d keeps too little beside its mask to match colours on: they are left as they are.", number)
+    return False
 
 
 def _held(job: WindowedJob, vcu: VideoConditionUnit, frames: Tensor, tail: Tensor | None) -> Held:

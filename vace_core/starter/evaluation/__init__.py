@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from .comparison import SPLITS, compare, held_out
 from .report import Rival, Row, Score, numbers, table
-from .sheet import evaluation_sheet
+from .sheet import sheet_of
 
-__all__ = ["SPLITS", "Rival", "Row", "Score", "compare", "evaluation_sheet", "held_out", "numbers", "table"]
+__all__ = ["SPLITS", "Rival", "Row", "Score", "compare", "held_out", "numbers", "sheet_of", "table"]

@@ -1,7 +1,8 @@
-"""The tasks of the second world, adapter on against off and against rivals: in the world, and on what it never saw."""
+"""The tasks of the starter, adapter on against off and against rivals: in the world, and on what it never saw."""
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,16 +10,24 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from ...context import Encoded, encode_job
 from ...pipeline import SamplingOptions, VaceModel
+from ...training.data.example import stack_units
+from ...vcu import VideoConditionUnit
 from ..scenes.clips import UNSEEN_BUCKETS, Bucket
 from ..scenes.samples import HELD_OUT, Sample, draw_sample
-from .pinning import sample_pinned
 from .report import Row, row_of
-from .rivals import RIVALS, able, filled
+from .rivals import RIVALS, able
 from .sampling import finish, make, through_vae
 from .trials import BLENDED, NO_REFERENCE, TRIALS, Measure, Trial
 
 BATCH = 16
+
+Clips = Sequence[Tensor | None]
+"""A clip `(1, 3, T, H, W)` of each example; None where there is nothing to work with."""
+
+USUAL = Bucket(num_frames=17, height=96, width=96)
+"""The size that training shows most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,24 +45,29 @@ class Split:
     unseen: bool
 
 
-_USUAL = Bucket(num_frames=17, height=64, width=64)
 SPLITS: dict[str, Split] = {
     split.name: split
     for split in (
-        Split(name="in the world", buckets=(_USUAL,), unseen=False),
-        Split(name="unseen combinations", buckets=(_USUAL,), unseen=True),
-        Split(name="unseen sizes", buckets=UNSEEN_BUCKETS, unseen=True),
+        Split(name="in the world", buckets=(USUAL,), unseen=False),
+        Split(name="unseen combinations", buckets=(USUAL,), unseen=True),
+        Split(name="unseen sizes and combinations", buckets=UNSEEN_BUCKETS, unseen=True),
     )
 }
 
 
-def held_out(task: str, split: Split, count: int) -> list[Sample]:
-    """The first `count` held-out examples of a task that suit its trial; a larger count has the same first ones."""
-    trial = TRIALS[task]
+def splits_of(name: str) -> list[str]:
+    """The names of the splits that a trial, by its name, has clips in."""
+    return [split.name for split in SPLITS.values() if split.unseen or not TRIALS[name].only_unseen]
+
+
+def held_out(name: str, split: Split, count: int) -> list[Sample]:
+    """The first `count` held-out examples that suit a trial; a larger count has the same first ones."""
+    trial = TRIALS[name]
     found: list[Sample] = []
     seed = HELD_OUT
     while len(found) < count:
         bucket = split.buckets[len(found) % len(split.buckets)]
+        task = trial.task or name
         example = draw_sample(task, seed, bucket, always_tell=trial.tell, unseen=split.unseen, calm=trial.calm)
         if trial.suits(example):
             found.append(example)
@@ -61,9 +75,14 @@ def held_out(task: str, split: Split, count: int) -> list[Sample]:
     return found
 
 
+def label_of(name: str, split: Split) -> str:
+    """What the rows of a trial on a split are called."""
+    return f"{name}, {split.name}"
+
+
 def compare(
     model: VaceModel,
-    task: str,
+    name: str,
     split: Split,
     *,
     clips: int,
@@ -71,30 +90,29 @@ def compare(
     options: SamplingOptions,
     on_done: Callable[[int, int], None] | None = None,
 ) -> list[Row]:
-    """A row for every measure of one task.
+    """A row for every measure of one trial.
 
     Args:
         model: With an adapter attached. It is not changed.
-        task: A name of `TRIALS`.
+        name: Of `TRIALS`.
         split: Which clips.
-        clips: How many, ≥ 1.
+        clips: How many, at least 1.
         noise_seeds: Every example is made once with each.
         options: How to sample; seed and strength are set here.
         on_done: Called as (clips done, clips in all) after each batch; raising stops.
     """
-    trial = TRIALS[task]
+    trial = TRIALS[name]
     parts: dict[tuple[str, str], list[Tensor]] = defaultdict(list)
     done = 0
-    for batch in _batches(held_out(task, split, clips)):
+    for batch in _batches(held_out(name, split, clips)):
         # Noise of its own for each batch, or clips of different batches would not be independent.
         jobs = [replace(options, seed=seed + 1000 * done) for seed in noise_seeds]
-        for name, scores in _scores(model, trial, batch, jobs).items():
-            parts[name].append(scores)
+        for key, scores in _scores(model, trial, batch, jobs).items():
+            parts[key].append(scores)
         done += len(batch)
         if on_done is not None:
             on_done(done, clips)
-    label = f"{task}, {split.name}"
-    return [_row(label, measure, parts) for measure in trial.measures]
+    return [_row(label_of(name, split), measure, parts) for measure in trial.measures]
 
 
 def _batches(samples: Sequence[Sample]) -> Iterator[list[Sample]]:
@@ -117,38 +135,55 @@ def _row(label: str, measure: Measure, parts: Mapping[tuple[str, str], Sequence[
 def _scores(
     model: VaceModel, trial: Trial, batch: Sequence[Sample], jobs: Sequence[SamplingOptions]
 ) -> dict[tuple[str, str], Tensor]:
-    """By metric and competitor: `(clips, seeds)`."""
+    """By metric and competitor: `(clips, seeds)`; NaN where it has nothing to work with."""
     made = _competitors(model, trial, batch, jobs)
     scores: dict[tuple[str, str], Tensor] = {}
     for measure in trial.measures:
         for who in ("on", "off", "ceiling", "truth", *measure.rivals):
-            each = [[measure.score(one, clip[at : at + 1]) for clip in made[who]] for at, one in enumerate(batch)]
+            each = [[_score(measure, one, clips[at]) for clips in made[who]] for at, one in enumerate(batch)]
             # What involves no noise was made once, and counts the same for every seed.
             scores[measure.metric, who] = torch.tensor(each).expand(len(batch), len(jobs))
     return scores
 
 
+def _score(measure: Measure, example: Sample, clip: Tensor | None) -> float:
+    return math.nan if clip is None else measure.score(example, clip)
+
+
 def _competitors(
     model: VaceModel, trial: Trial, batch: Sequence[Sample], jobs: Sequence[SamplingOptions]
-) -> dict[str, list[Tensor]]:
+) -> dict[str, list[Clips]]:
     """The same examples made in all ways, with what is kept put back: once for each job where noise is involved."""
     units = [example.vcu for example in batch]
+    bare = [replace(unit, references=()) for unit in units] if units[0].references else units
+    names = {name for measure in trial.measures for name in measure.rivals}
+    blends = BLENDED in names and units[0].source is not None
+    # All that is made of the same units reads the same encoding.
+    encoded = _encoded(model, units, source=blends and bare is units)
+    needed = bare is not units and bool({BLENDED, NO_REFERENCE} & names)
+    alone = _encoded(model, bare, source=blends) if needed else encoded
     truth = torch.cat([example.clip.frames for example in batch])
-    bare = [replace(unit, references=()) for unit in units]
-    made = {
-        "on": [make(model, units, replace(job, strength=1.0)).finished for job in jobs],
-        "off": [make(model, units, replace(job, strength=0.0)).finished for job in jobs],
-        "ceiling": [finish(through_vae(model.vae, truth), units).finished],
-        "truth": [truth],
+
+    def each(some: Sequence[VideoConditionUnit], given: Encoded, strength: float, *, pin: bool = False) -> list[Clips]:
+        told = [replace(job, strength=strength) for job in jobs]
+        return [make(model, some, job, encoded=given, pin=pin).finished.split(1) for job in told]
+
+    made: dict[str, list[Clips]] = {
+        "on": each(units, encoded, 1.0),
+        "off": each(units, encoded, 0.0),
+        "ceiling": [finish(through_vae(model.vae, truth), units).finished.split(1)],
+        "truth": [truth.split(1)],
     }
-    for name in {name for measure in trial.measures for name in measure.rivals}:
+    nobody: list[Clips] = [[None] * len(batch)]
+    for name in names:
         if name == NO_REFERENCE:
-            made[name] = [make(model, bare, replace(job, strength=1.0)).finished for job in jobs]
+            made[name] = nobody if bare is units else each(bare, alone, 1.0)
         elif name == BLENDED:
-            sources = torch.cat([filled(example) for example in batch])
-            latents = [sample_pinned(model, bare, sources, replace(job, strength=0.0)) for job in jobs]
-            made[name] = [finish(model.vae.decode(one).float().cpu(), bare).finished for one in latents]
+            made[name] = each(bare, alone, 0.0, pin=True) if blends else nobody
         else:
-            clips = [RIVALS[name](example) if able(name, example) else example.vcu.frames for example in batch]
-            made[name] = [torch.cat(clips)]
+            made[name] = [[RIVALS[name](example) if able(name, example) else None for example in batch]]
     return made
+
+
+def _encoded(model: VaceModel, units: Sequence[VideoConditionUnit], *, source: bool) -> Encoded:
+    return encode_job([stack_units(units)], model.vae, model.encode_masks, source=source)

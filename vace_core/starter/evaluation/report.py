@@ -33,11 +33,13 @@ class Rival:
         name: "adapter off", or a method without the adapter.
         score: Its own result.
         gain: The adapter's result minus this one, clip by clip; positive is only good where higher is better.
+        n: Clips in which it had something to work with; only these count in `score` and `gain`.
     """
 
     name: str
     score: Score
     gain: Score
+    n: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,14 +87,18 @@ def row_of(
     Args:
         task: Goes into the row, as `metric` and `better` do.
         values: `(clips, seeds)` for "on", "off", "ceiling", "truth" and each of `baselines`; NaN = nothing to measure.
+            A clip in which only a baseline has nothing is left out of the comparison with that one.
         baselines: Names among `values`, in the order of the table.
         absolute: Whether the truth has a value of its own.
     """
-    measured = ~torch.stack([value.isnan().any(dim=1) for value in values.values()]).any(dim=0)
+    own = [value for name, value in values.items() if name not in baselines]
+    measured = ~torch.stack([value.isnan().any(dim=1) for value in own]).any(dim=0)
     values = {name: value[measured] for name, value in values.items()}
 
     def rival(name: str, label: str) -> Rival:
-        return Rival(name=label, score=score_of(values[name]), gain=score_of(values["on"] - values[name]))
+        there = ~values[name].isnan().any(dim=1)
+        theirs, ours = values[name][there], values["on"][there]
+        return Rival(name=label, score=score_of(theirs), gain=score_of(ours - theirs), n=int(there.sum()))
 
     return Row(
         task=task,
@@ -112,7 +118,7 @@ def table(rows: Sequence[Row]) -> str:
     head = ("task", "measure", "better", "adapter on", "off", "gain", "others (gain over them)")
     lines = [(*head, "VAE ceiling", "truth", "clips"), ("---",) * (len(head) + 3)]
     for row in rows:
-        others = ", ".join(f"{one.name} {one.score.mean:.3g} ({_gain(one, row.better)})" for one in row.baselines)
+        others = ", ".join(_other(one, row) for one in row.baselines)
         lines.append(
             (
                 *(row.task, row.metric, row.better, _with_error(row.on), _with_error(row.off.score)),
@@ -134,6 +140,38 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(part) for part in value]
     return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def rows_of(told: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """The rows that `numbers` told."""
+    return [
+        Row(
+            task=row["task"],
+            metric=row["metric"],
+            better=row["better"],
+            n=row["n"],
+            on=_score(row["on"]),
+            off=_rival(row["off"]),
+            baselines=tuple(map(_rival, row["baselines"])),
+            ceiling=_score(row["ceiling"]),
+            truth=None if row["truth"] is None else _score(row["truth"]),
+        )
+        for row in told
+    ]
+
+
+def _score(told: Mapping[str, Any]) -> Score:
+    return Score(**{name: math.nan if value is None else value for name, value in told.items()})
+
+
+def _rival(told: Mapping[str, Any]) -> Rival:
+    return Rival(name=told["name"], score=_score(told["score"]), gain=_score(told["gain"]), n=told["n"])
+
+
+def _other(rival: Rival, row: Row) -> str:
+    """A rival's cell; how many clips it could enter where these were not all."""
+    clips = "" if rival.n == row.n else f", {rival.n} of {row.n} clips"
+    return f"{rival.name} {rival.score.mean:.3g} ({_gain(rival, row.better)}{clips})"
 
 
 def _with_error(score: Score) -> str:

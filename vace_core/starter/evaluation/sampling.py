@@ -8,6 +8,7 @@ from typing import cast
 
 from torch import Tensor
 
+from ...context import Encoded
 from ...models.text import TextEncoder
 from ...pipeline import SamplingOptions, VaceModel, sample
 from ...pipeline.composite import composite_vcu
@@ -25,10 +26,26 @@ class Made:
     finished: Tensor
 
 
-def make(model: VaceModel, units: Sequence[VideoConditionUnit], options: SamplingOptions) -> Made:
-    """What the model makes of several units of equal size and with as many references, sampled together."""
+def make(
+    model: VaceModel,
+    units: Sequence[VideoConditionUnit],
+    options: SamplingOptions,
+    *,
+    encoded: Encoded | None = None,
+    pin: bool = False,
+) -> Made:
+    """What the model makes of several units of equal size and with as many references, sampled together.
+
+    Args:
+        model: The networks.
+        units: What is asked for.
+        options: How to sample.
+        encoded: The units as `encode_job` gives them; None = they are encoded here.
+        pin: As for `pipeline.sample`: latent blending, known latents put back at every step.
+    """
     several = replace(model, text=_Lines(model.text))
-    return finish(model.vae.decode(sample(several, stack_units(units), options)).float().cpu(), units)
+    latents = sample(several, stack_units(units), options, encoded=encoded, pin=pin)
+    return finish(model.vae.decode(latents).float().cpu(), units)
 
 
 def finish(decoded: Tensor, units: Sequence[VideoConditionUnit]) -> Made:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -12,47 +12,34 @@ from torch.nn import functional
 
 from ...media.video import to_uint8
 from ...pipeline import SamplingOptions, VaceModel
-from ..model import STARTER_OPTIONS
 from ..scenes.samples import Sample
-from .comparison import SPLITS, held_out
 from .sampling import make
-from .trials import TRIALS
 
 _SIDE, _GAP, _LABEL, _HEAD = 96, 4, 150, 28
 _COLUMNS = ("condition", "truth", "adapter on", "adapter off")
 _PAPER, _INK = (34, 36, 40), (235, 235, 235)
-USUAL = SPLITS["in the world"]
 
 
-def evaluation_sheet(
-    model: VaceModel,
-    *,
-    tasks: Sequence[str] | None = None,
-    example: int = 0,
-    options: SamplingOptions = STARTER_OPTIONS,
-) -> Image.Image:
-    """A row for each task: its references, then first, middle and last frame of what is asked for, true and made.
+def sheet_of(model: VaceModel, chosen: Mapping[str, Sample], options: SamplingOptions) -> Image.Image:
+    """A row for each example: its references, then first, middle and last frame of what is asked for, true and made.
 
     Args:
         model: With an adapter attached.
-        tasks: Names of `trials.TRIALS`; None = all.
-        example: Which of the held-out examples, 0 = the first.
+        chosen: An example by what its row is called.
         options: How to sample; the strength is set here.
     """
-    names = list(TRIALS) if tasks is None else list(tasks)
     group = 3 * (_SIDE + _GAP) + 3 * _GAP
     pictures = _LABEL + 2 * (_SIDE // 2 + _GAP)
-    sheet = Image.new("RGB", (pictures + 4 * group, _HEAD + len(names) * (_SIDE + _GAP)), _PAPER)
+    sheet = Image.new("RGB", (pictures + 4 * group, _HEAD + len(chosen) * (_SIDE + _GAP)), _PAPER)
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
     for number, title in enumerate(_COLUMNS):
         draw.text((pictures + number * group, 6), title, _INK, font)
-    for row, task in enumerate(names):
+    for row, (task, example) in enumerate(chosen.items()):
         top = _HEAD + row * (_SIDE + _GAP)
         draw.text((_GAP, top + _SIDE // 2 - 8), task, _INK, font)
-        chosen = held_out(task, USUAL, example + 1)[-1]
-        for number, picture in enumerate(chosen.vcu.references):
+        for number, picture in enumerate(example.vcu.references):
             sheet.paste(_pictures(picture, [0], _SIDE // 2)[0], (_LABEL + number * (_SIDE // 2 + _GAP), top))
-        for number, frames in enumerate(_clips(model, chosen, options)):
+        for number, frames in enumerate(_clips(model, example, options)):
             for at, image in enumerate(_pictures(frames, [0, frames.shape[2] // 2, -1], _SIDE)):
                 sheet.paste(image, (pictures + number * group + at * (_SIDE + _GAP), top))
     return sheet

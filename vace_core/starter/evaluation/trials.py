@@ -1,4 +1,4 @@
-"""How each task of the second world is scored, and who competes: numbers that ask for everything at once.
+"""How each task of the starter is scored, and who competes: numbers that ask for everything at once.
 
 A control that is handed back, a disc in the right colour, a still cut-out: each wins some number. None wins one that
 asks for colour, shape and motion together, or for the true clip.
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..scenes.backdrops import UNSEEN_BACKDROPS
 from ..scenes.palette import COLOURS
 from ..scenes.samples import Sample
 from ..scenes.scene import SceneObject
@@ -60,12 +61,16 @@ class Trial:
         tell: Whether prompts describe the objects.
         suits: Which examples there is something to measure on.
         calm: Whether the backdrop is muted, which looking for objects needs.
+        task: A name of `samples.TASKS` where the trial has another name.
+        only_unseen: Whether there are such examples only among those that training never shows.
     """
 
     measures: tuple[Measure, ...]
     tell: bool = True
     suits: Callable[[Sample], bool] = lambda example: True
     calm: bool = False
+    task: str | None = None
+    only_unseen: bool = False
 
 
 def colour_of(frames: Tensor, found: Tensor) -> str | None:
@@ -132,7 +137,8 @@ def _colour_right(example: Sample, made: Tensor, item: SceneObject, found: Tenso
 
 def _motion_right(example: Sample, made: Tensor, item: SceneObject, found: Tensor) -> bool:
     way = item.motion.split()[-1]
-    return way not in _WAYS or direction_of(found) == way
+    # Nothing moves in a single frame.
+    return len(found) == 1 or way not in _WAYS or direction_of(found) == way
 
 
 def _all_right(example: Sample, made: Tensor, item: SceneObject, found: Tensor) -> bool:
@@ -186,6 +192,14 @@ def _apart(example: Sample) -> bool:
     return _seen(example) and bool((~meets.any(1)).any(1).all())
 
 
+def _one_that_moves(example: Sample) -> bool:
+    return _moves(example) and _seen(example) and len(example.clip.objects) == 1
+
+
+def _on_texture(example: Sample) -> bool:
+    return example.clip.scene.backdrop.kind in UNSEEN_BACKDROPS
+
+
 def _error(*rivals: str) -> Measure:
     return Measure(
         metric="error to the true clip, levels", score=_true_error, better="lower", rivals=rivals, absolute=False
@@ -197,34 +211,29 @@ def _rate(metric: str, test: Callable[[Sample, Tensor, SceneObject, Tensor], boo
 
 
 _PASTED = ("disc", "cut-out")
-_REFERENCED = (
-    _rate("colour right", _colour_right, *_PASTED, NO_REFERENCE),
-    _rate("shape right, of eight", _shape_right, *_PASTED, NO_REFERENCE),
-    _rate("colour, shape and direction right", _all_right, *_PASTED, NO_REFERENCE),
+_BOTH = (*_PASTED, NO_REFERENCE)
+_SPOKEN = (
+    _rate("colour right", _colour_right),
+    _rate("shape right, of eight", _shape_right),
+    _rate("colour, shape and direction right", _all_right),
 )
-_FACE = Measure(metric="parts of the face present", score=_parts, rivals=("disc", NO_REFERENCE))
+_REFERENCED = (
+    _rate("colour right", _colour_right, *_BOTH),
+    _rate("shape right, of eight", _shape_right, *_BOTH),
+    _rate("colour, shape and direction right", _all_right, *_BOTH),
+)
+_FACE = Measure(metric="parts of the face present", score=_parts, rivals=_BOTH)
 _CONTROLLED = Trial(measures=(_error("echo", "tinted"),))
+_KEPT = Trial(measures=(_error("filled", BLENDED),))
 
 TRIALS: dict[str, Trial] = {
-    "text": Trial(
-        measures=(
-            _rate("colour right", _colour_right),
-            _rate("shape right, of eight", _shape_right),
-            _rate("colour, shape and direction right", _all_right),
-        ),
-        suits=lambda example: _moves(example) and _seen(example) and len(example.clip.objects) == 1,
-        calm=True,
-    ),
-    "object reference": Trial(
-        measures=_REFERENCED,
-        tell=False,
-        suits=lambda example: _moves(example) and _seen(example) and len(example.clip.objects) == 1,
-        calm=True,
-    ),
+    "text": Trial(measures=_SPOKEN, suits=_one_that_moves, calm=True),
+    "object reference": Trial(measures=_REFERENCED, tell=False, suits=_one_that_moves, calm=True),
     "face reference": Trial(measures=(_FACE,), tell=False, suits=_seen, calm=True),
-    "inpaint": Trial(measures=(_error("filled", BLENDED),)),
-    "outpaint": Trial(measures=(_error("filled", BLENDED),)),
-    "extend": Trial(measures=(_error("filled", BLENDED),)),
+    "inpaint": _KEPT,
+    "inpaint on unseen textures": Trial(measures=_KEPT.measures, suits=_on_texture, task="inpaint", only_unseen=True),
+    "outpaint": _KEPT,
+    "extend": _KEPT,
     "gray": _CONTROLLED,
     "depth": _CONTROLLED,
     "scribble": _CONTROLLED,
@@ -234,16 +243,39 @@ TRIALS: dict[str, Trial] = {
         measures=(_error("echo", "tinted"), Measure(metric="outline IoU", score=_whole_box, rivals=("tinted",))),
         calm=True,
     ),
-    "stylization": Trial(measures=(_error("echo", NO_REFERENCE),)),
-    "reference anything": Trial(measures=_REFERENCED[:2], tell=False, suits=_apart, calm=True),
-    "move anything": Trial(measures=(_error("filled", BLENDED),), suits=_moves),
-    "animate anything": Trial(measures=(_error("echo", *_PASTED, NO_REFERENCE),), tell=False),
+    "three objects in boxes": Trial(
+        measures=(
+            Measure(metric="outline IoU", score=_whole_box, rivals=("tinted",)),
+            _rate("all colours right", _colour_right, "tinted"),
+            _rate("all shapes right", _shape_right, "tinted"),
+            _rate("all colours, shapes and directions right", _all_right, "tinted"),
+        ),
+        suits=lambda example: len(example.clip.objects) >= 3 and _apart(example),
+        calm=True,
+        task="layout",
+    ),
+    "stylization": Trial(measures=(_error("echo", "recoloured", NO_REFERENCE),)),
+    "reference anything": Trial(
+        measures=(
+            _rate("both colours right", _colour_right, *_BOTH),
+            _rate("both shapes right", _shape_right, *_BOTH),
+        ),
+        tell=False,
+        suits=_apart,
+        calm=True,
+    ),
+    "move anything": Trial(measures=(_error("filled", "carried", BLENDED),), suits=_moves),
+    "animate anything": Trial(measures=(_error("echo", "tinted", *_BOTH),), tell=False),
     "swap anything": Trial(
-        measures=(_error("filled", *_PASTED, NO_REFERENCE), *_REFERENCED[:2]),
+        measures=(
+            _error("filled", BLENDED, *_BOTH),
+            _rate("colour right", _colour_right, BLENDED, *_BOTH),
+            _rate("shape right, of eight", _shape_right, BLENDED, *_BOTH),
+        ),
         tell=False,
         suits=lambda example: len(_asked(example)) == len(example.clip.objects) == 1,
         calm=True,
     ),
-    "expand anything": Trial(measures=(_error("filled", *_PASTED, NO_REFERENCE),), tell=False),
+    "expand anything": Trial(measures=(_error("filled", BLENDED, *_BOTH),), tell=False),
 }
-"""The thirteen tasks and the five compositions."""
+"""The thirteen tasks and the five compositions; three objects, and textures that training never shows, apart."""

@@ -18,7 +18,7 @@ from ...vcu import VideoConditionUnit, compose
 from .clips import BUCKETS, Bucket
 from .conditions import box_hole, flow_control, paths_of
 from .render import FPS, SceneClip, render
-from .scene import Scene, random_scene
+from .scene import Scene, large_object, random_scene
 from .styles import random_style, stylise
 
 MOST_REFERENCES = 2
@@ -84,6 +84,7 @@ def draw_sample(
     always_tell: bool | None = None,
     unseen: bool = False,
     calm: bool = False,
+    large: bool = False,
 ) -> Sample:
     """The example of `task` with this seed, of this size.
 
@@ -94,10 +95,11 @@ def draw_sample(
         always_tell: True or False fixes whether the prompt describes the objects; None draws it.
         unseen: As for `random_scene`.
         calm: As for `random_scene`.
+        large: Whether the scene is one `large_object` instead.
     """
     rng = random.Random(f"{task} {seed} {bucket}")
     kind = TASKS[task]
-    scene = None
+    scene = large_object(rng.randrange(2**31), unseen=unseen) if large else None
     while scene is None or not kind.suits(scene):
         scene = random_scene(
             rng.randrange(2**31),

@@ -17,7 +17,7 @@ from ..scenes.clips import STILLS, Bucket, clip
 from ..scenes.conditions import draw_condition
 from ..scenes.crops import CROPS, PLAIN, Crops, draw_crops
 from ..scenes.render import FPS, SceneClip, render
-from ..scenes.samples import HELD_OUT, draw_bucket, draw_sample, draw_task
+from ..scenes.samples import HELD_OUT, Sample, draw_bucket, draw_sample, draw_task
 from ..scenes.scene import large_object, random_scene
 from ..scenes.text import SceneText
 from .vae import Stage
@@ -29,6 +29,12 @@ LEADING = (0.7, 0.2, 0.1)
 WORDINGS = 5
 # Of the single frames, how many show one large object alone; of the clips, how many are single frames.
 LARGE, SINGLE = 0.3, 0.3
+# What is asked of large objects, and of single frames of scenes; recipes say how often each is trained.
+LARGE_TASKS = ("object reference", "swap anything")
+FRAME_TASKS = (
+    *("text", "object reference", "face reference", "inpaint", "outpaint", "gray", "depth", "scribble", "pose"),
+    *("layout", "stylization", "reference anything", "animate anything", "swap anything"),
+)
 # What the VAE is measured on, and ablations are trained on.
 SMALL = Bucket(num_frames=17, height=64, width=64)
 
@@ -114,14 +120,41 @@ class SceneTasks:
 
     def draw(self, number: int) -> Example:
         number += self.first
-        sample = draw_sample(draw_task(number), number, draw_bucket(number))
-        return Example(
-            name=f"example {number}, {sample.task}",
-            task=sample.task,
-            unit=sample.vcu,
-            target=sample.clip.frames,
-            prompts=(sample.vcu.prompt,),
-        )
+        task = draw_task(number)
+        return _asked(number, task, draw_sample(task, number, draw_bucket(number)))
+
+
+@dataclass(frozen=True)
+class SceneTaskStills:
+    """Every task that a single frame can have, for the adapter: a thousand cost what a few dozen clips do.
+
+    Attributes:
+        first: Number of the first example.
+    """
+
+    first: int = 0
+
+    @property
+    def identity(self) -> str:
+        return f"tasks of stills of the scenes from {self.first}"
+
+    def draw(self, number: int) -> Example:
+        number += self.first
+        rng = random.Random(f"frame {number}")
+        large = rng.random() < LARGE
+        task = rng.choice(LARGE_TASKS) if large else rng.choice(FRAME_TASKS)
+        sample = draw_sample(task, number, draw_bucket(number, STILLS), large=large)
+        return _asked(number, f"large {task}" if large else task, sample)
+
+
+def _asked(number: int, task: str, sample: Sample) -> Example:
+    return Example(
+        name=f"example {number}, {task}",
+        task=task,
+        unit=sample.vcu,
+        target=sample.clip.frames,
+        prompts=(sample.vcu.prompt,),
+    )
 
 
 def draw_clip(number: int) -> Tensor:
@@ -137,7 +170,7 @@ def _more_whole_clips(crops: tuple[Crops, ...]) -> tuple[Crops, ...]:
 
 SCENES = World(
     base=(Part("stills", SceneStills), Part("base", SceneClips)),
-    adapter=(Part("adapter", SceneTasks),),
+    adapter=(Part("task_stills", SceneTaskStills), Part("adapter", SceneTasks)),
     text=SceneText,
     sizes=WanSizes(width=256, ffn=768, layers=8),
     vae_width=16,

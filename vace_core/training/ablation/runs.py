@@ -23,7 +23,7 @@ from ..data.sources import no_clips
 from ..engine import accelerator
 from ..fit import fit
 from ..objective import Objective
-from ..precision import seeded
+from ..precision import seeded, training_dtype
 from ..recipe import Recipe
 from ..run import Files, build
 from ..state import check_recipe, trainable
@@ -219,7 +219,7 @@ class Ablation:
     def _encoder(self, context: Context) -> Encoder:
         if self._vae is None:
             device = accelerator(cpu=self.setting.cpu).device
-            self._vae = load_vae(self.setting.vae, dtype=torch.float32, device=device)
+            self._vae = load_vae(self.setting.vae, dtype=training_dtype(device), device=device)
         plain = Encoder(vae=self._vae, encode_masks=self._family.encode_masks, together=self.setting.together)
         return encoder_of(context, plain)
 
