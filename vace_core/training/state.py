@@ -144,7 +144,8 @@ def load_state(
         parameter.copy_(_like(file.read(f"weight.{name}"), parameter))
         average.weights[name].copy_(_like(file.read(f"average.{name}"), parameter))
         kept = {moment: _like(file.read(f"{moment}.{name}"), parameter) for moment in moments[name]}
-        optimiser.state[parameter] = {STEP: torch.tensor(float(step)), **kept}
+        # AdamW's fused kernels count steps where the weight is.
+        optimiser.state[parameter] = {STEP: torch.tensor(float(step), device=parameter.device), **kept}
     return int(step)
 
 
