@@ -406,6 +406,21 @@ def test_a_lora_changes_nothing_at_first_and_is_what_it_is_merged_into(case, tmp
     assert any(bool(value.any()) for name, value in lora.items() if "lora_B" in name)
 
 
+@pytest.mark.parametrize("on", ["adapter", "base"])
+def test_a_lora_without_an_adapter_which_no_gradient_reaches_is_refused(case, tmp_path, on):
+    _, files, recipe = case
+    changed = replace(recipe, tuning=replace(recipe.tuning, what="lora", lora_on=on))
+    with pytest.raises(InputError) as error:
+        trained((case[0], files, changed), tmp_path / "run")
+    assert refused(error.value) == "lora-without-adapter"
+    assert not (tmp_path / "run").exists()
+    (tmp_path / "mine.toml").write_text(to_toml(changed.told()), encoding="utf-8")
+    command = ["train", str(tmp_path / "mine.toml"), "--output", str(tmp_path), "--base", str(files.base), "--dry-run"]
+    told = CliRunner().invoke(app, command)
+    assert told.exit_code == 3
+    assert "--adapter" in told.output
+
+
 @torch.no_grad()
 def assert_loads(base, adapter, lora, wanted):
     """The adapter with the LoRA computes what the adapter does that the training wrote with the LoRA in it."""

@@ -21,7 +21,7 @@ from ..starter.text import StarterText
 from ..training.cost import training_cost
 from ..training.data.clips import check_tasks
 from ..training.recipe import RECIPES, Recipe, read_recipe
-from ..training.run import Files, train_model
+from ..training.run import Files, check_adapter, train_model
 from ..training.tables import to_toml
 from .console import errors_as_exit_codes, print_table, result
 from .files import STARTER_NAME
@@ -59,6 +59,7 @@ def train(
         check_tasks(chosen.data.tasks)
         result(to_toml(chosen.told()))
         if base is not None:
+            check_adapter(adapter, chosen)
             print_table(_costs(chosen, base, torch.device("cpu") if cpu else best_device()))
         return
     files = Files(

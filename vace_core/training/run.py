@@ -111,8 +111,7 @@ def train_model(
         family, vae=files.vae, bases=[files.base], adapters=[path for path in (files.adapter,) if path is not None]
     )
     layers = layers_for(recipe, found)
-    if files.adapter is not None:  # better said before hours of encoding clips than after
-        _check_adapter(files.adapter, recipe)
+    check_adapter(files.adapter, recipe)  # better said before hours of encoding clips than after
     processes = accelerator(cpu=cpu, trackers=trackers, folder=folder)
     if trackers:
         processes.init_trackers("vace")
@@ -181,13 +180,22 @@ def layers_for(recipe: Recipe, found: Found) -> tuple[int, ...]:
     return tuple(chosen)
 
 
-def _check_adapter(path: Path, recipe: Recipe) -> None:
-    """Accepts an adapter to go on from.
+def check_adapter(path: Path | None, recipe: Recipe) -> None:
+    """Accepts an adapter to go on from, or that there is none.
 
     Raises:
-        InputError: the recipe names other context layers than it has.
+        InputError: the recipe names other context layers than it has, or trains a LoRA and there is none.
         ModelError: the file is damaged.
     """
+    if path is None and recipe.tuning.what == "lora":
+        # A copy of the base has projections of zero, which a LoRA leaves frozen: no gradient ever gets through them.
+        raise InputError(
+            "lora-without-adapter",
+            "The recipe trains a LoRA, and no adapter was given. A trained adapter is needed, for a new one says "
+            "nothing until it is trained itself. Give one as --adapter, or set tuning.what to adapter.",
+        )
+    if path is None:
+        return
     adapter = load_adapter(path, device="meta")
     chosen = recipe.tuning.context_layers
     if chosen and chosen != adapter.context_layers:

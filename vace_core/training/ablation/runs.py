@@ -25,7 +25,7 @@ from ..fit import fit
 from ..objective import Objective
 from ..precision import seeded, training_dtype
 from ..recipe import Recipe
-from ..run import Files, build
+from ..run import Files, build, check_adapter
 from ..state import check_recipe, trainable
 from ..tuning import Tuned
 from ..validation import ALL, Validation
@@ -48,11 +48,16 @@ class Ablation:
         setting: Base, VAE and examples.
         recipe: What all runs have in common; `data.held_out` counts examples of each task.
         variants: What is compared.
+
+    Raises:
+        InputError: the recipe trains a LoRA, for which there is no adapter here.
     """
 
     def __init__(self, folder: Path, setting: Setting, recipe: Recipe, variants: Variants) -> None:
         self.folder, self.setting, self.recipe = folder, setting, recipe
         self.variants = replace(variants, variants=_differing(variants, recipe))
+        for variant in self.variants.variants.values():
+            check_adapter(None, variant.recipe(recipe, 0))
         found = identify(open_checkpoint(setting.base))
         self._family = found.family
         self._layers = found.family.base_sizes(found.weights).layers
