@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,9 @@ log = logging.getLogger("vace")
 
 CHECKPOINT, LOSSES = "checkpoint.safetensors", "losses.jsonl"
 MOST_NAMES = 8
+# How long processes wait for each other: one may encode clips or prompts for hours after the others are done. torch
+# would end them all after ten minutes (NCCL) or thirty (gloo). Who launched them ends the rest where one fails.
+PATIENCE = timedelta(days=7)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,8 +99,16 @@ def accelerator(*, cpu: bool = False, trackers: Sequence[str] = (), folder: Path
             name=shortened(unknown[0]),
             known=", ".join(known),
         )
+    # Without a backend, which is accelerate's choice by the device.
+    patience = importlib.import_module("accelerate.utils").InitProcessGroupKwargs(timeout=PATIENCE)
     # Precision is ours: `precision.mixed_precision`.
-    return accelerate.Accelerator(cpu=cpu, mixed_precision="no", log_with=list(trackers) or None, project_dir=folder)
+    return accelerate.Accelerator(
+        cpu=cpu,
+        mixed_precision="no",
+        log_with=list(trackers) or None,
+        project_dir=folder,
+        kwargs_handlers=[patience],
+    )
 
 
 def train(
