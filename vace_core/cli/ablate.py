@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
+import torch
 from typer import Argument, Option
 
 from ..errors import InputError
 from ..files.checkpoint import open_checkpoint
 from ..loading.detection import identify
+from ..models.devices import best_device
 from ..models.text import TextEncoder
 from ..starter.model import WEIGHTS
 from ..starter.training.ablation import RECIPE, starter_setting
@@ -80,12 +82,12 @@ def _setting(
             data=data,
         )
 
-    family = identify(open_checkpoint(base)).family
+    family, device = identify(open_checkpoint(base)).family, torch.device("cpu") if cpu else best_device()
 
     def encoded(prompts: Iterable[str]) -> TextEncoder:
         there, wanted = CachedPrompts(folder / "prompts"), [*prompts]
         if all(prompt in there for prompt in wanted):
             return there
-        return fill_prompts(folder / "prompts", load_text_encoder(text, family), wanted)
+        return fill_prompts(folder / "prompts", load_text_encoder(text, family, device), wanted)
 
     return setting_of_clips(recipe, data, family, base=base, vae=vae or base, text=encoded, cpu=cpu)

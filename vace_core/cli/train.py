@@ -20,11 +20,13 @@ from ..preview.cost import GIB
 from ..starter.text import StarterText
 from ..training.cost import training_cost
 from ..training.data.clips import check_tasks
+from ..training.precision import training_dtype
 from ..training.recipe import RECIPES, Recipe, read_recipe
 from ..training.run import Files, check_adapter, train_model
 from ..training.tables import to_toml
 from .console import errors_as_exit_codes, print_table, result
 from .files import STARTER_NAME
+from .models import tried
 
 
 @errors_as_exit_codes()
@@ -54,13 +56,13 @@ def train(
     dry_run: Annotated[bool, Option("--dry-run", help="Only says the recipe and what it would take.")] = False,
 ) -> None:
     """Trains a context adapter by a recipe. Stopped at any time, the same command goes on where it was."""
-    chosen = _recipe(recipe, steps)
+    chosen, device = _recipe(recipe, steps), torch.device("cpu") if cpu else best_device()
     if dry_run:
         check_tasks(chosen.data.tasks)
         result(to_toml(chosen.told()))
         if base is not None:
             check_adapter(adapter, chosen)
-            print_table(_costs(chosen, base, torch.device("cpu") if cpu else best_device()))
+            print_table(_costs(chosen, base, device))
         return
     files = Files(
         base=_given(base, "base model", "--base"), vae=vae or _given(base, "VAE", "--vae"),
@@ -73,7 +75,7 @@ def train(
         chosen,
         files,
         output,
-        text=lambda: load_text_encoder(text_encoder, family),
+        text=lambda: load_text_encoder(text_encoder, family, device),
         cpu=cpu,
         trackers=tracker or (),
         shard=shard,
@@ -119,10 +121,18 @@ def _given(path: Path | None, what: str, option: str) -> Path:
     return path
 
 
-def load_text_encoder(name: str | None, family: Family) -> TextEncoder:
-    """What `--text-encoder` names; raises as `check_text_encoder`."""
+def load_text_encoder(name: str | None, family: Family, device: torch.device) -> TextEncoder:
+    """What `--text-encoder` names, on `device` if it has the memory, in what is fast there.
+
+    Raises:
+        InputError, ModelError: as `check_text_encoder`.
+    """
     path = check_text_encoder(name, family)
-    return StarterText() if path is None else load_text(path, kind=family.text)
+    if path is None:
+        return StarterText()
+    return tried(
+        True, device, lambda where: load_text(path, kind=family.text, device=where, dtype=training_dtype(where))
+    )
 
 
 def check_text_encoder(name: str | None, family: Family) -> Path | None:
