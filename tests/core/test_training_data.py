@@ -12,6 +12,7 @@ import torch
 from filling import fill
 
 from vace_core.errors import InputError
+from vace_core.media.pictures import write_image
 from vace_core.models.wan import dit as wan
 from vace_core.training.data import cache as cache_module
 from vace_core.training.data.cache import Cache, Encoder, fill_cache
@@ -99,6 +100,30 @@ def test_a_mask_whose_clip_has_another_name_is_told(tmp_path):
     assert [len(clip.masks) for clip in clips] == [1, 0]
     assert len(faults) == 1
     assert faults[0].startswith(f"{folder / 'clip-1.mask-2.mp4'} belongs to a clip clip-1, which is not beside it.")
+
+
+def test_a_swap_takes_out_what_is_seen_and_brings_it_back_by_its_own_picture(tmp_path):
+    folder = clip_folders.write(tmp_path, 1)
+    (folder / "clip0.mask.mp4").rename(folder / "clip0.mask-2.mp4")
+    write_image(folder / "clip0.mask-1.png", torch.full((1, 3, 1, 64, 96), -1.0))  # an object that is not there now
+    red, blue = (
+        torch.tensor(colour).view(1, 3, 1, 1, 1).expand(-1, -1, -1, 8, 8) for colour in ([1.0, -1, -1], [-1.0, -1, 1])
+    )
+    for number, colour in ((1, red), (2, blue)):
+        write_image(folder / f"clip0.reference-{number}.png", colour)
+    one = examples(folder, tasks={"swap": 1.0})
+    for unit in (one.draw(number).unit for number in range(4)):
+        assert bool((unit.masks > 0).any())
+        assert colour_of(unit.references[0]) == [-1, -1, 1]
+    (folder / "clip0.reference-2.png").unlink()
+    for unit in (examples(folder, tasks={"swap": 1.0}).draw(number).unit for number in range(4)):
+        assert colour_of(unit.references[0]) == [1, -0.5, -1]  # cut out of the clip
+
+
+def colour_of(picture) -> list[float]:
+    """Of the middle, rounded to halves."""
+    _, _, _, h, w = picture.shape
+    return [round(2 * value) / 2 for value in picture[0, :, 0, h // 2, w // 2].tolist()]
 
 
 def test_the_line_of_a_table_that_is_named_is_that_of_its_file(tmp_path):

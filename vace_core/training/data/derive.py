@@ -173,12 +173,14 @@ def _reference(most: int) -> Build:
 
 
 def _swap(clip: Material, rng: random.Random) -> VideoConditionUnit:
-    """The first object is taken out, and comes back by its picture."""
-    first = replace(clip, masks=clip.masks[:1])
+    """One of the objects that are seen is taken out, and comes back by its own picture."""
+    place = rng.choice([place for place, mask in enumerate(clip.masks) if _is_seen(mask)])
+    own = clip.own_references[place] if clip.own_references else None
+    alone = replace(clip, masks=(clip.masks[place],), references=() if own is None else (own,))
     mask = mask_tools.augment(
-        clip.masks[0], rng.choice(("bbox", "bbox_expand", "hull_expand")), seed=rng.getrandbits(31)
+        clip.masks[place], rng.choice(("bbox", "bbox_expand", "hull_expand")), seed=rng.getrandbits(31)
     )
-    return swap_anything(clip.frames, mask, pictures(first, 1, rng), fps=clip.fps)
+    return swap_anything(clip.frames, mask, pictures(alone, 1, rng), fps=clip.fps)
 
 
 def _move(clip: Material, rng: random.Random) -> VideoConditionUnit:
@@ -229,7 +231,11 @@ def _moving(clip: Material) -> bool:
 
 
 def _objects(clip: Material) -> bool:
-    return any(bool((mask.mean((0, 1, 3, 4)) > LEAST_OBJECT).any()) for mask in clip.masks)
+    return any(map(_is_seen, clip.masks))
+
+
+def _is_seen(mask: Tensor) -> bool:
+    return bool((mask.mean((0, 1, 3, 4)) > LEAST_OBJECT).any())
 
 
 def _pictured(clip: Material) -> bool:

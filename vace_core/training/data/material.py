@@ -67,6 +67,7 @@ class Material:
         fps: Frames per second.
         masks: One for each object, `(1, 1, T, H, W)`, 1 = object.
         references: Pictures `(1, 3, 1, h, w)` in −1..1, of any size.
+        own_references: As in `ClipFiles`.
         controls: Signals `(1, 3, T, H, W)` in −1..1 by kind.
     """
 
@@ -74,6 +75,7 @@ class Material:
     fps: float
     masks: tuple[Tensor, ...] = ()
     references: tuple[Tensor, ...] = ()
+    own_references: tuple[Tensor | None, ...] = ()
     controls: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
 
 
@@ -93,11 +95,13 @@ def read_material(files: ClipFiles, buckets: Sequence[Bucket], grid: Grid, rng: 
     at = [first + math.floor(frame * step) for frame in range(bucket.frames)]
     fps = clip.fps / step
     plan = fitting.plan_exact(len(at), height, width, grid, size=(bucket.height, bucket.width), fps=fps)
+    references = {path: _picture(path) for path in files.references}
     return Material(
         frames=resize_frames(clip.frames[at], plan),
         fps=fps,
         masks=tuple(_mask(path, at, plan, count) for path in files.masks),
-        references=tuple(_picture(path) for path in files.references),
+        references=tuple(references[path] for path in files.references),
+        own_references=tuple(path and references[path] for path in files.own_references),
         controls={kind: _control(path, at, plan, count) for kind, path in files.controls.items()},
     )
 
