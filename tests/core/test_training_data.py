@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from contextlib import contextmanager
+from dataclasses import replace
 
 import clip_folders
 import pytest
@@ -12,12 +13,14 @@ import torch
 from filling import fill
 
 from vace_core.errors import InputError
+from vace_core.files.safetensors_format import SafetensorsFile
 from vace_core.media.pictures import write_image
 from vace_core.models.wan import dit as wan
 from vace_core.training.data import cache as cache_module
 from vace_core.training.data.cache import Cache, Encoder, fill_cache
 from vace_core.training.data.clips import ClipExamples
 from vace_core.training.data.material import Bucket
+from vace_core.training.data.prompts import CachedPrompts, fill_prompts
 from vace_core.training.data.sources import clips_in
 from vace_core.training.engine import CHECKPOINT, LOSSES, train
 from vace_core.training.schedule import Schedule
@@ -40,7 +43,7 @@ def space_for(size: int):
 
 def examples(path, **changes) -> ClipExamples:
     clips, _ = clips_in(path)
-    told = {"path": str(path), "clips": clips, "buckets": (BUCKET,), "tasks": {"as given": 1.0}, "grid": wan.GRID}
+    told = {"clips": clips, "buckets": (BUCKET,), "tasks": {"as given": 1.0}, "grid": wan.GRID}
     return ClipExamples(**told | changes)
 
 
@@ -165,6 +168,53 @@ def test_another_clip_is_drawn_in_place_of_a_damaged_one_whatever_was_drawn_befo
     for first, second in zip(in_turn, apart, strict=True):
         assert (first.name, first.left_out) == (second.name, second.left_out)
         assert torch.equal(first.unit.frames, second.unit.frames)
+
+
+def test_clips_are_known_by_what_they_hold_wherever_they_are(tmp_path):
+    folder = clip_folders.write(tmp_path / "clips", 2)
+    was = examples(folder).identity
+    moved = folder.rename(tmp_path / "moved")
+    assert examples(moved).identity == was
+
+    def changed(path, content):
+        before = path.read_bytes() if path.exists() else None
+        path.write_bytes(content)
+        identity = examples(moved).identity
+        path.unlink() if before is None else path.write_bytes(before)
+        return identity
+
+    clip, other = ((moved / f"clip0.{name}").read_bytes() for name in ("mp4", "pose.mp4"))
+    names = (
+        "clip0.mp4",
+        "clip0.mask.mp4",
+        "clip0.reference-1.png",
+        "clip0.pose.mp4",
+        "clip0.depth.mp4",
+        "clip0.mask-2.mp4",
+    )
+    found = [changed(moved / name, other if name == "clip0.mp4" else clip) for name in names]
+    found.append(changed(moved / "clip0.txt", b"a red disc"))
+    assert len({was, *found}) == 8
+    assert examples(moved).identity == was
+
+
+def test_latents_of_two_vaes_are_not_mixed_and_prompts_of_two_encoders_neither(tmp_path):
+    drawn = examples(clip_folders.write(tmp_path / "clips", 1), tasks={"inpaint": 1.0})
+    encoder = Encoder(vae=tiny.vae(), encode_masks=wan.encode_masks)
+    for name, before, now in (("new", "one", "two"), ("old", "", "")):  # the last as a cache that names none
+        fill_cache(tmp_path / name, drawn, range(1), replace(encoder, vae_file=before))
+        if now:
+            with pytest.raises(InputError) as error:
+                fill_cache(tmp_path / name, drawn, range(1), replace(encoder, vae_file=now))
+            assert error.value.fields["changes"] == "VAE file was 'one' and is 'two'"
+        fill_cache(tmp_path / name, drawn, range(1), replace(encoder, vae_file=before))
+    assert "VAE" not in SafetensorsFile(next((tmp_path / "old").iterdir())).metadata["cache"]
+    fill_prompts(tmp_path / "prompts", tiny.LetterText(), ["a"], "one")
+    for told in ("one", ""):
+        assert "a" in CachedPrompts(tmp_path / "prompts", told)
+    with pytest.raises(InputError) as error:
+        fill_prompts(tmp_path / "prompts", tiny.LetterText(), ["b"], "two")
+    assert error.value.code == "prompts-other-encoder"
 
 
 def test_a_disk_that_fills_up_while_clips_are_encoded_leaves_whole_shards_and_goes_on(tmp_path, monkeypatch):

@@ -38,6 +38,7 @@ from vace_core.training.cost import TEXT_TOKENS, counted, training_cost
 from vace_core.training.data.batches import Stage
 from vace_core.training.data.derive import KINDS
 from vace_core.training.data.material import Bucket, read_material
+from vace_core.training.data.prompts import fill_prompts
 from vace_core.training.data.sources import clips_in
 from vace_core.training.lora import add_lora
 from vace_core.training.objective import Objective
@@ -294,7 +295,28 @@ def test_a_run_goes_on_only_with_the_files_it_was_begun_with(case, tmp_path):
         assert error.value.code == "checkpoint-other-recipe"
         assert error.value.fields["changes"].startswith(f"{name} was ")
     files.base.rename(tmp_path / "moved.safetensors")
-    trained((case[0], replace(files, base=tmp_path / "moved.safetensors"), recipe), tmp_path / "run")
+    files.data.rename(tmp_path / "moved")
+    moved = replace(files, base=tmp_path / "moved.safetensors", data=tmp_path / "moved")
+    trained((case[0], moved, recipe), tmp_path / "run")
+
+
+def test_what_was_encoded_goes_on_only_with_its_own_vae_and_text_encoder(case, tmp_path):
+    of, files, recipe = case
+
+    def stopped():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):  # before there is a checkpoint
+        train_model(recipe, files, tmp_path / "run", text=stopped, cpu=True)
+    other = tmp_path / "other.safetensors"
+    save_file({name: value * 1.5 for name, value in load_file(files.vae).items()}, other)
+    with pytest.raises(InputError) as error:
+        train_model(recipe, replace(files, vae=other), tmp_path / "run", text=of.text, cpu=True)
+    assert error.value.fields["changes"].startswith("VAE file was ")
+    fill_prompts(tmp_path / "run" / "prompts", of.text(), ["a disc"], "one")
+    with pytest.raises(InputError) as error:
+        train_model(recipe, files, tmp_path / "run", text=of.text, encoder="another", cpu=True)
+    assert error.value.code == "prompts-other-encoder"
 
 
 def test_a_folder_that_cannot_be_made_and_a_tracker_that_is_unknown_are_said(case, tmp_path):

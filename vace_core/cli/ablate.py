@@ -26,7 +26,7 @@ from ..training.ablation.variants import read_variants
 from ..training.data.prompts import CachedPrompts, fill_prompts
 from ..training.recipe import Recipe, read_recipe
 from .console import errors_as_exit_codes, print_table, result
-from .train import load_text_encoder
+from .train import load_text_encoder, text_encoder_told
 
 SEEDS = (0, 1)
 
@@ -85,9 +85,10 @@ def _setting(
     family, device = identify(open_checkpoint(base)).family, torch.device("cpu") if cpu else best_device()
 
     def encoded(prompts: Iterable[str]) -> TextEncoder:
-        there, wanted = CachedPrompts(folder / "prompts"), [*prompts]
+        told = text_encoder_told(text, family, folder / "prompts")
+        there, wanted = CachedPrompts(folder / "prompts", told), [*prompts]
         if all(prompt in there for prompt in wanted):
             return there
-        return fill_prompts(folder / "prompts", load_text_encoder(text, family, device), wanted)
+        return fill_prompts(folder / "prompts", load_text_encoder(text, family, device), wanted, told)
 
     return setting_of_clips(recipe, data, family, base=base, vae=vae or base, text=encoded, cpu=cpu)

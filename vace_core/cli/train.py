@@ -22,7 +22,7 @@ from ..training.cost import training_cost
 from ..training.data.clips import check_tasks
 from ..training.precision import training_dtype
 from ..training.recipe import RECIPES, Recipe, read_recipe
-from ..training.run import Files, check_adapter, train_model
+from ..training.run import Files, check_adapter, part_told, train_model
 from ..training.tables import to_toml
 from .console import errors_as_exit_codes, print_table, result
 from .files import STARTER_NAME
@@ -69,13 +69,12 @@ def train(
         data=_given(data, "folder of clips", "--data"), adapter=adapter,
     )  # fmt: skip
     family = identify(open_checkpoint(files.base)).family
-    if not (output / "prompts").is_dir():  # better said before hours of encoding clips than after
-        check_text_encoder(text_encoder, family)
     done = train_model(
         chosen,
         files,
         output,
         text=lambda: load_text_encoder(text_encoder, family, device),
+        encoder=text_encoder_told(text_encoder, family, output / "prompts"),
         cpu=cpu,
         trackers=tracker or (),
         shard=shard,
@@ -133,6 +132,21 @@ def load_text_encoder(name: str | None, family: Family, device: torch.device) ->
     return tried(
         True, device, lambda where: load_text(path, kind=family.text, device=where, dtype=training_dtype(where))
     )
+
+
+def text_encoder_told(name: str | None, family: Family, prompts: Path) -> str:
+    """What tells what `--text-encoder` names from others: better asked before hours of encoding clips than after.
+
+    Args:
+        prompts: Where prompts are kept; once they are there, none has to be named.
+
+    Raises:
+        InputError, ModelError: as `check_text_encoder`.
+    """
+    if name is None and prompts.is_dir():
+        return ""
+    path = check_text_encoder(name, family)
+    return STARTER_NAME if path is None else part_told(path, "text_encoder")
 
 
 def check_text_encoder(name: str | None, family: Family) -> Path | None:

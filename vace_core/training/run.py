@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ..adapter import ContextAdapter
 from ..errors import InputError
-from ..files.checkpoint import open_checkpoint
+from ..files.checkpoint import Part, open_checkpoint
 from ..files.jobs.fingerprint import fingerprint
 from ..files.replacing import unwritable
 from ..files.safetensors_format import save
@@ -85,6 +85,7 @@ def train_model(
     folder: Path,
     *,
     text: Callable[[], TextEncoder],
+    encoder: str = "",
     cpu: bool = False,
     trackers: Sequence[str] = (),
     shard: bool = False,
@@ -95,6 +96,7 @@ def train_model(
     Args:
         folder: Holds what was encoded, the checkpoint, the losses, the recipe and, at the end, the weights.
         text: Loads what reads the prompts; called only where there are new ones.
+        encoder: What tells the text encoder from others; prompts that another one encoded are refused. "" = not asked.
         cpu: Whether to leave a GPU alone.
         trackers: As for `engine.accelerator`.
         shard: Whether weights are spread over the processes (FSDP2) rather than held by each.
@@ -112,6 +114,7 @@ def train_model(
     )
     layers = layers_for(recipe, found)
     check_adapter(files.adapter, recipe)  # better said before hours of encoding clips than after
+    CachedPrompts(folder / "prompts", encoder)
     processes = accelerator(cpu=cpu, trackers=trackers, folder=folder)
     if trackers:
         processes.init_trackers("vace")
@@ -125,7 +128,7 @@ def train_model(
         raise no_clips(files.data, list(dict.fromkeys([*faults, *_skipped(cache)])))
     if recipe.data.held_out and recipe.schedule.validate_every and not (held_out and held_out.items):
         log.warning("nothing is validated: no clip that could be used is held out")
-    prompts = _prompts(folder, text, [cache, held_out], processes)
+    prompts = _prompts(folder, text, encoder, [cache, held_out], processes)
     tuned, adapter = build(recipe, files, family, layers, processes.device)
     outcome = fit(
         tuned,
@@ -136,7 +139,7 @@ def train_model(
         stages=recipe.stages,
         folder=folder,
         held_out=held_out if held_out and held_out.items else None,
-        recipe=recipe.told() | {"data path": known.identity} | _files_told(files),
+        recipe=recipe.told() | {"clips": known.identity} | _files_told(files),
         processes=processes,
         shard=[type(blocks_of(tuned.base, adapter)[0])] if shard else [],
         stop_after=stop_after,
@@ -211,8 +214,13 @@ def check_adapter(path: Path | None, recipe: Recipe) -> None:
 
 def _files_told(files: Files) -> dict[str, str]:
     """What tells whether the files of the model are those that a run was begun with."""
-    named = {"base file": files.base, "VAE file": files.vae, "adapter file": files.adapter}
-    return {name: fingerprint(path) for name, path in named.items() if path is not None}
+    told = {"base file": part_told(files.base, "transformer"), "VAE file": part_told(files.vae, "vae")}
+    return told if files.adapter is None else told | {"adapter file": fingerprint(files.adapter)}
+
+
+def part_told(path: Path, part: Part) -> str:
+    """What tells a file, or the folder of a part of a model, from others. Raises OSError: it cannot be read."""
+    return fingerprint(path / part if (path / part).is_dir() else path)
 
 
 def needed_buckets(recipe: Recipe, grid: Grid) -> tuple[Bucket, ...]:
@@ -300,7 +308,6 @@ def _examples(recipe: Recipe, files: Files, family: Family) -> tuple[ClipExample
             "The recipe names no tasks with a share above 0. At least one is needed. Add data.tasks with their shares.",
         )
     examples = ClipExamples(
-        path=str(files.data),
         clips=clips,
         buckets=needed_buckets(recipe, family.grid),
         tasks=recipe.data.tasks,
@@ -321,7 +328,7 @@ def _caches(
     processes: Any,
 ) -> tuple[Cache, Cache | None]:
     vae = load_vae(files.vae, dtype=torch.float32, device=processes.device)
-    encoder = Encoder(vae=vae, encode_masks=family.encode_masks)
+    encoder = Encoder(vae=vae, encode_masks=family.encode_masks, vae_file=part_told(files.vae, "vae"))
     which = {"process": processes.process_index, "processes": processes.num_processes}
     fill_cache(folder / "examples", known, range(recipe.data.examples), encoder, **which)
     if unknown is not None:
@@ -336,11 +343,11 @@ def _skipped(*caches: Cache | None) -> list[str]:
 
 
 def _prompts(
-    folder: Path, text: Callable[[], TextEncoder], caches: Sequence[Cache | None], processes: Any
+    folder: Path, text: Callable[[], TextEncoder], encoder: str, caches: Sequence[Cache | None], processes: Any
 ) -> CachedPrompts:
     wanted = {prompt for cache in caches if cache for item in cache.items for prompt in item.prompts} | {""}
     there = CachedPrompts(folder / "prompts")
     if processes.is_main_process and not all(prompt in there for prompt in wanted):
-        fill_prompts(folder / "prompts", text(), wanted)
+        fill_prompts(folder / "prompts", text(), wanted, encoder)
     processes.wait_for_everyone()
     return CachedPrompts(folder / "prompts")

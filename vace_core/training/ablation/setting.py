@@ -101,7 +101,6 @@ def setting_of_clips(
     for fault in faults:
         log.warning("left out: %s", fault)
     examples = ClipExamples(
-        path=str(data),
         clips=clips,
         buckets=needed_buckets(recipe, family.grid),
         tasks=recipe.data.tasks,

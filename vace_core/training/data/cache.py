@@ -58,11 +58,14 @@ class Encoder:
         vae: Encodes clips and pictures.
         encode_masks: How the base's adapters see masks; None = no contexts are made, for training a base.
         together: Small clips that are encoded at once, which keeps a processor busy.
+        vae_file: What tells the file of the VAE from others; caches that another one made are refused. "" = the folder
+            is known to be of one VAE.
     """
 
     vae: VideoVae
     encode_masks: EncodeMasks | None
     together: int = 1
+    vae_file: str = ""
 
     @torch.no_grad()
     def encode(self, examples: Sequence[Example]) -> dict[int, dict[str, Tensor]]:
@@ -142,6 +145,7 @@ def fill_cache(
     """
     identity = {"examples": examples.identity, "contexts": encoder.encode_masks is not None}
     wanted = identity | {"numbers": f"{len(numbers)} from {numbers[0]}"}
+    wanted |= {"VAE file": encoder.vae_file} if encoder.vae_file else {}
     shards = range(0, len(numbers), SHARD)
     for shard in tqdm(shards[process::processes], desc=f"encoding {folder.name}", mininterval=5, disable=process > 0):
         path = folder / f"examples-{shard // SHARD:05}.safetensors"

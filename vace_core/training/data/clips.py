@@ -20,7 +20,6 @@ class ClipExamples:
     """Examples of every task that the clips give. In place of a clip that cannot be used another one is drawn.
 
     Attributes:
-        path: Where the clips are, for messages.
         clips: Their files.
         buckets: Sizes that are trained.
         tasks: How often each task is drawn relative to the others.
@@ -28,7 +27,6 @@ class ClipExamples:
         seed: Of what is drawn.
     """
 
-    path: str
     clips: Sequence[ClipFiles]
     buckets: Sequence[Bucket]
     tasks: Mapping[str, float]
@@ -43,10 +41,14 @@ class ClipExamples:
 
     @property
     def identity(self) -> str:
-        told = repr(
-            (sorted(clip.name for clip in self.clips), list(self.buckets), sorted(self.tasks.items()), self.seed)
-        )
-        return f"{len(self.clips)} clips of {self.path}, {zlib.crc32(told.encode()):08x}"
+        """The same wherever the clips are, and another one once a prompt or a file of theirs changes."""
+        parts = {
+            "files": sorted((clip.name, _files_told(clip)) for clip in self.clips),
+            "prompts": sorted((clip.name, clip.prompts) for clip in self.clips),
+            "draws": (list(self.buckets), sorted(self.tasks.items()), self.seed),
+        }
+        sums = ", ".join(f"{name} {zlib.crc32(repr(told).encode()):08x}" for name, told in parts.items())
+        return f"{len(self.clips)} clips, {sums}"
 
     def draw(self, number: int) -> Example:
         left, faults = list(range(len(self.clips))), list[str]()
@@ -84,6 +86,13 @@ class ClipExamples:
         task = rng.choices(able, weights=[self.tasks[name] for name in able])[0]
         unit = KINDS[task].build(material, rng)
         return Example(name=f"{clip.name}, {task}", task=task, unit=unit, target=material.frames, prompts=clip.prompts)
+
+
+def _files_told(clip: ClipFiles) -> list[tuple[str, str, int]]:
+    """What each file of a clip is, its name and its size: hashes would read all of the data at every start."""
+    files = [("video", clip.video), *(("mask", path) for path in clip.masks)]
+    files += [("reference", path) for path in clip.references] + sorted(clip.controls.items())
+    return [(kind, path.name, path.stat().st_size if path.is_file() else 0) for kind, path in files]
 
 
 def check_tasks(tasks: Iterable[str]) -> None:
