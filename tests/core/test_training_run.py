@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import random
+import time
 from dataclasses import replace
 from functools import partial
 
@@ -34,8 +35,11 @@ from vace_core.models import FAMILIES
 from vace_core.models.ltx import dit as ltx
 from vace_core.models.wan import dit as wan
 from vace_core.pipeline import generate, sample
+from vace_core.training import run as training_run
 from vace_core.training.cost import TEXT_TOKENS, counted, training_cost
+from vace_core.training.data import cache as cache_module
 from vace_core.training.data.batches import Stage
+from vace_core.training.data.cache import Cache
 from vace_core.training.data.derive import KINDS
 from vace_core.training.data.material import Bucket, read_material
 from vace_core.training.data.prompts import fill_prompts
@@ -118,6 +122,22 @@ def test_the_same_run_gives_the_same_file_stopped_or_not(case, tmp_path):
         assert (part.path, part.steps) == (None, step)
     parts = trained(case, tmp_path / "parts").path
     assert whole.read_bytes() == parts.read_bytes()
+
+
+def test_the_time_of_a_run_counts_from_its_begin_and_encoding_stops_in_between(case, tmp_path, monkeypatch):
+    of, files, recipe = case
+    monkeypatch.setattr(cache_module, "SHARD", 4)
+    command = partial(train_model, recipe, files, tmp_path / "parts", text=of.text, cpu=True)
+    first = command(stop_after=0)
+    assert (first.path, first.steps, sum(first.used.values())) == (None, 0, 4)
+    assert [path.name for path in (tmp_path / "parts").iterdir()] == ["examples"]
+    asked = []
+    monkeypatch.setattr(training_run, "fit", lambda *_, stop_after, **__: asked.append(stop_after) or 1 / 0)
+    begun = time.monotonic()
+    with pytest.raises(ZeroDivisionError):
+        command(stop_after=1000)
+    assert 1000 - (time.monotonic() - begun) <= asked[0] < 1000 - 1e-3
+    assert len(Cache(tmp_path / "parts" / "examples").items) == 8
 
 
 def test_a_trained_adapter_is_trained_on(case, tmp_path):

@@ -111,6 +111,11 @@ def accelerator(*, cpu: bool = False, trackers: Sequence[str] = (), folder: Path
     )
 
 
+def agreed(processes: Any, wish: bool) -> bool:
+    """Whether any of the processes wants something; all of them must ask."""
+    return float(processes.reduce(torch.tensor(float(wish), device=processes.device), "sum")) > 0
+
+
 def train(
     module: nn.Module,
     losses_of: LossesOf,
@@ -247,7 +252,7 @@ class _Run:
                 self.losses.add(done, figures)
                 self.processes.log(figures, step=done)
                 late = stop_after is not None and time.monotonic() - begun > stop_after
-                stops = self._agreed(late or asked())
+                stops = agreed(self.processes, late or asked())  # all of them must, at the same step
                 if last or stops or done % schedule.save_every == 0:
                     self._save(done)
                 if stops and not last:
@@ -329,11 +334,6 @@ class _Run:
         self.average.swap(self.bare)
         log.info("step %d: %s", step, ", ".join(f"{name} {value:.4f}" for name, value in figures.items()))
         return figures
-
-    def _agreed(self, stop: bool) -> bool:
-        """Whether any process wants to stop; all of them must, at the same step."""
-        wish = torch.tensor(float(stop), device=self.processes.device)
-        return float(self.processes.reduce(wish, "sum")) > 0
 
     def _save(self, step: int) -> None:
         save_state(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ from .data.clips import ClipExamples, divided
 from .data.material import Bucket
 from .data.prompts import CachedPrompts, fill_prompts
 from .data.sources import clips_in, no_clips
-from .engine import Outcome, accelerator
+from .engine import Outcome, accelerator, agreed
 from .fit import fit
 from .lora import add_lora, lora_weights, merged_weights
 from .precision import seeded, training_dtype
@@ -41,7 +42,8 @@ from .tuning import Tuned, blocks_of, copy_base, save_memory
 log = logging.getLogger("vace")
 
 ADAPTER, LORA, MODEL = "adapter.safetensors", "lora.safetensors", "model.safetensors"
-HELD_OUT = 10_000_000  # numbers of examples from here on are held out
+EXAMPLES, HELD_OUT = "examples", "held-out"
+FIRST_HELD_OUT = 10_000_000  # numbers of examples from here on are held out
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,13 +102,19 @@ def train_model(
         cpu: Whether to leave a GPU alone.
         trackers: As for `engine.accelerator`.
         shard: Whether weights are spread over the processes (FSDP2) rather than held by each.
-        stop_after: As for `engine.train`.
+        stop_after: Seconds after which what is done is kept and the rest left, whether it is encoding or training;
+            None = not before the end.
 
     Raises:
         InputError: clips, recipe or folder cannot be used.
         ModelError: a file of the model is missing or damaged, or the parts do not belong together.
         TrainingError: a loss is not a number.
     """
+    begun = time.monotonic()
+
+    def left() -> float | None:
+        return None if stop_after is None else max(stop_after - (time.monotonic() - begun), 0.0)
+
     found = identify(open_checkpoint(files.base))
     family = found.family
     check_family(
@@ -123,7 +131,10 @@ def train_model(
     except OSError as error:
         raise unwritable(folder, error) from error
     known, unknown, faults = _examples(recipe, files, family)
-    cache, held_out = _caches(recipe, files, family, folder, known, unknown, processes)
+    whole = _encode(recipe, files, family, folder, known, unknown, processes, lambda: left() == 0)
+    cache, held_out = Cache(folder / EXAMPLES), None if unknown is None else Cache(folder / HELD_OUT)
+    if not whole:
+        return _result(None, 0, cache, held_out, faults)
     if not cache.items:
         raise no_clips(files.data, list(dict.fromkeys([*faults, *_skipped(cache)])))
     if recipe.data.held_out and recipe.schedule.validate_every and not (held_out and held_out.items):
@@ -142,7 +153,7 @@ def train_model(
         recipe=recipe.told() | {"clips": known.identity} | _files_told(files),
         processes=processes,
         shard=[type(blocks_of(tuned.base, adapter)[0])] if shard else [],
-        stop_after=stop_after,
+        stop_after=left(),
     )
     written = results(recipe, family, tuned, adapter, outcome) if outcome.finished else {}
     if processes.is_main_process:
@@ -151,9 +162,13 @@ def train_model(
             save(folder / name, weights, metadata)
     processes.wait_for_everyone()
     path = folder / next(iter(written)) if written else None
+    return _result(path, outcome.steps, cache, held_out, faults)
+
+
+def _result(path: Path | None, steps: int, cache: Cache, held_out: Cache | None, faults: Sequence[str]) -> Result:
     used = Counter(item.task for item in cache.items)
     left_out = dict.fromkeys(faults, 0) | Counter(_skipped(cache, held_out))
-    return Result(path=path, steps=outcome.steps, used=used, left_out=left_out)
+    return Result(path=path, steps=steps, used=used, left_out=left_out)
 
 
 def layers_for(recipe: Recipe, found: Found) -> tuple[int, ...]:
@@ -318,7 +333,7 @@ def _examples(recipe: Recipe, files: Files, family: Family) -> tuple[ClipExample
     return known, unknown, faults
 
 
-def _caches(
+def _encode(
     recipe: Recipe,
     files: Files,
     family: Family,
@@ -326,16 +341,20 @@ def _caches(
     known: ClipExamples,
     unknown: ClipExamples | None,
     processes: Any,
-) -> tuple[Cache, Cache | None]:
+    late: Callable[[], bool],
+) -> bool:
+    """Encodes examples in shards until all are there or time is up; whether all are there, of all processes."""
     vae = load_vae(files.vae, dtype=torch.float32, device=processes.device)
     encoder = Encoder(vae=vae, encode_masks=family.encode_masks, vae_file=part_told(files.vae, "vae"))
-    which = {"process": processes.process_index, "processes": processes.num_processes}
-    fill_cache(folder / "examples", known, range(recipe.data.examples), encoder, **which)
+    parts = [(EXAMPLES, known, range(recipe.data.examples))]
     if unknown is not None:
-        numbers = range(HELD_OUT, HELD_OUT + recipe.data.held_out)
-        fill_cache(folder / "held-out", unknown, numbers, encoder, **which)
-    processes.wait_for_everyone()
-    return Cache(folder / "examples"), None if unknown is None else Cache(folder / "held-out")
+        parts.append((HELD_OUT, unknown, range(FIRST_HELD_OUT, FIRST_HELD_OUT + recipe.data.held_out)))
+    index, count = processes.process_index, processes.num_processes
+    whole = all(
+        fill_cache(folder / name, examples, numbers, encoder, process=index, processes=count, late=late)
+        for name, examples, numbers in parts
+    )
+    return not agreed(processes, not whole)
 
 
 def _skipped(*caches: Cache | None) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -134,11 +134,16 @@ def fill_cache(
     *,
     process: int = 0,
     processes: int = 1,
-) -> None:
+    late: Callable[[], bool] | None = None,
+) -> bool:
     """Encodes the examples of these numbers into `folder`; shards that are there are left as they are.
 
     Args:
         process: Which of `processes` this one is; they divide the shards between them.
+        late: Whether to leave the rest for another call, asked after each shard that was encoded; None = never.
+
+    Returns:
+        Whether all shards of this process are there.
 
     Raises:
         InputError: the folder holds a cache of something else, or cannot be written.
@@ -146,8 +151,8 @@ def fill_cache(
     identity = {"examples": examples.identity, "contexts": encoder.encode_masks is not None}
     wanted = identity | {"numbers": f"{len(numbers)} from {numbers[0]}"}
     wanted |= {"VAE file": encoder.vae_file} if encoder.vae_file else {}
-    shards = range(0, len(numbers), SHARD)
-    for shard in tqdm(shards[process::processes], desc=f"encoding {folder.name}", mininterval=5, disable=process > 0):
+    shards = range(0, len(numbers), SHARD)[process::processes]
+    for shard in tqdm(shards, desc=f"encoding {folder.name}", mininterval=5, disable=process > 0):
         path = folder / f"examples-{shard // SHARD:05}.safetensors"
         if path.exists():
             check_recipe(path, strict_json.parse_table(SafetensorsFile(path).metadata.get(CACHE, "")), wanted)
@@ -155,6 +160,10 @@ def fill_cache(
         folder.mkdir(parents=True, exist_ok=True)
         tensors, metadata = _shard(examples, numbers[shard : shard + SHARD], encoder)
         save(path, tensors, metadata | {CACHE: json.dumps(wanted)})
+        if shard != shards[-1] and late is not None and late():
+            log.info("%s is encoded in part, and the same command goes on there", folder)
+            return False
+    return True
 
 
 def _shard(examples: Examples, numbers: Sequence[int], encoder: Encoder) -> tuple[dict[str, Tensor], dict[str, str]]:
