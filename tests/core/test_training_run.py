@@ -358,6 +358,24 @@ def test_that_nothing_can_be_validated_is_said(case, tmp_path, caplog):
     assert "nothing is validated" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("frames", "buckets", "sizes"),
+    [
+        ((13, 64), (), "none"),  # no size has so many
+        ((13, 64), (Bucket(frames=49, height=32, width=48),), "49 frames of 48x32"),  # and no clip
+        ((0, 1), (Bucket(frames=1, height=640, width=960),), "1 frames of 960x640"),  # no clip is as large
+    ],
+)
+def test_a_stage_for_which_no_clip_is_long_and_large_enough_is_refused_before_anything_is_encoded(
+    case, tmp_path, frames, buckets, sizes
+):
+    data = replace(case[2].data, buckets=(*case[2].data.buckets, *buckets))
+    with pytest.raises(InputError) as error:
+        trained(case, tmp_path / "run", data=data, stages=(Stage(), Stage(name="last", start=0.5, frames=frames)))
+    assert refused(error.value) == f"stage-without-clips: name=last, sizes={sizes}"
+    assert list((tmp_path / "run").iterdir()) == []
+
+
 def test_shares_of_nothing_are_no_tasks(case, tmp_path):
     with pytest.raises(InputError) as error:
         trained(case, tmp_path / "run", data=replace(case[2].data, tasks={"inpaint": 0.0}))

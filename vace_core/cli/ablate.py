@@ -58,7 +58,7 @@ def ablate(
     common = read_recipe(recipe or RECIPE)
     setting = starter_setting(SCENES if scenes else SHAPES, starter)
     if base is not None or data is not None:
-        setting = _setting(common, folder, base, vae, data, text_encoder, cpu)
+        setting = _setting(common, folder, base, vae, data, text_encoder, cpu, dry_run)
     ablation = Ablation(folder, setting, common, read_variants())
     names, seeds = ablation.chosen(only or ()), seed or SEEDS
     if not dry_run:
@@ -70,7 +70,14 @@ def ablate(
 
 
 def _setting(
-    recipe: Recipe, folder: Path, base: Path | None, vae: Path | None, data: Path | None, text: str | None, cpu: bool
+    recipe: Recipe,
+    folder: Path,
+    base: Path | None,
+    vae: Path | None,
+    data: Path | None,
+    text: str | None,
+    cpu: bool,
+    dry_run: bool,
 ) -> Setting:
     """A base and clips of one's own."""
     if base is None or data is None:
@@ -84,8 +91,10 @@ def _setting(
 
     family, device = identify(open_checkpoint(base)).family, torch.device("cpu") if cpu else best_device()
 
+    told = "" if dry_run else text_encoder_told(text, family, folder / "prompts")
+    CachedPrompts(folder / "prompts", told)
+
     def encoded(prompts: Iterable[str]) -> TextEncoder:
-        told = text_encoder_told(text, family, folder / "prompts")
         there, wanted = CachedPrompts(folder / "prompts", told), [*prompts]
         if all(prompt in there for prompt in wanted):
             return there

@@ -28,7 +28,7 @@ from ..loading.load import load_adapter, load_base, load_vae
 from ..models.family import Family
 from ..models.text import TextEncoder
 from .data.cache import Cache, Encoder, fill_cache
-from .data.clips import ClipExamples, divided
+from .data.clips import ClipExamples, check_stages, divided
 from .data.material import Bucket
 from .data.prompts import CachedPrompts, fill_prompts
 from .data.sources import clips_in, no_clips
@@ -330,6 +330,7 @@ def _examples(recipe: Recipe, files: Files, family: Family) -> tuple[ClipExample
         seed=recipe.schedule.seed,
     )
     known, unknown = divided(examples, recipe.data.share_held_out if recipe.data.held_out else 0)
+    check_stages(known, recipe.stages)
     return known, unknown, faults
 
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 
 from ...errors import InputError
 from ...geometry import Grid
+from .batches import Stage
 from .derive import KINDS
 from .example import Example
-from .material import Bucket, read_material
+from .material import Bucket, open_clip, read_material, suitable
 from .sources import ClipFiles
 
 
@@ -104,6 +105,38 @@ def check_tasks(tasks: Iterable[str]) -> None:
             "Correct its name.",
             unknown=unknown[0],
             known=", ".join(KINDS),
+        )
+
+
+def check_stages(examples: ClipExamples, stages: Iterable[Stage]) -> None:
+    """Accepts clips of which every stage can train one by its size: as many are opened as that takes, none is decoded.
+
+    Raises:
+        InputError: a stage for which no clip is long and large enough.
+    """
+    size_of = {
+        bucket: examples.grid.latent_size(bucket.frames, bucket.height, bucket.width) for bucket in examples.buckets
+    }
+    lacking, usable = list(stages), False
+    for clip in examples.clips:
+        try:
+            film = open_clip(clip.video)
+            able = suitable(clip.name, (film.count, film.height, film.width), film.fps, examples.buckets)
+        except InputError:
+            continue  # said with its reason where it is drawn
+        usable = True
+        lacking = [stage for stage in lacking if not any(stage.fits(size_of[bucket]) for bucket in able)]
+        if not lacking:
+            return
+    if usable and lacking:
+        taken = [bucket for bucket, size in size_of.items() if lacking[0].fits(size)]
+        raise InputError(
+            "stage-without-clips",
+            'No example can be made for the stage "{name}": of the sizes in data.buckets it takes {sizes}, and no clip '
+            "is long and large enough for it. At least one is needed. Add longer or larger clips or a smaller size, or "
+            "change frames and largest of the stage.",
+            name=lacking[0].name,
+            sizes=" or ".join(f"{one.frames} frames of {one.width}x{one.height}" for one in taken) or "none",
         )
 
 

@@ -16,7 +16,9 @@ from ...geometry import Grid
 from ...inputs import fitting
 from ...inputs.references import on_white
 from ...inputs.resizing import resize_frames, resize_masks
+from ...media.footage import Footage
 from ...media.pictures import PICTURES, read_image, read_mask
+from ...media.sources import open_footage
 from ...media.video import Clip, from_uint8, read_video
 from ...sampling.options import check_number, check_whole
 from .sources import ClipFiles
@@ -89,7 +91,7 @@ def read_material(files: ClipFiles, buckets: Sequence[Bucket], grid: Grid, rng: 
     """
     clip = _read(files.video)
     count, height, width = clip.frames.shape[:3]
-    bucket = _choose(files.name, clip, buckets, rng)
+    bucket = rng.choice(suitable(files.name, (count, height, width), clip.fps, buckets))
     first = rng.randint(0, count - bucket.span(clip.fps))
     step = bucket.step(clip.fps)
     at = [first + math.floor(frame * step) for frame in range(bucket.frames)]
@@ -106,12 +108,22 @@ def read_material(files: ClipFiles, buckets: Sequence[Bucket], grid: Grid, rng: 
     )
 
 
-def _choose(name: str, clip: Clip, buckets: Sequence[Bucket], rng: random.Random) -> Bucket:
-    count, height, width = clip.frames.shape[:3]
+def open_clip(path: Path) -> Footage:
+    """A clip that is not decoded yet; a picture is a clip of one frame. Raises InputError: it cannot be read."""
+    return open_footage(path, fps=STILL_FPS)
+
+
+def suitable(name: str, size: tuple[int, int, int], fps: float, buckets: Sequence[Bucket]) -> list[Bucket]:
+    """Of the buckets for which a clip `(T, H, W)` is long and large enough those of the nearest shape.
+
+    Raises:
+        InputError: there are none; `name` says of which clip.
+    """
+    count, height, width = size
     able = [
         bucket
         for bucket in buckets
-        if bucket.span(clip.fps) <= count and max(bucket.height / height, bucket.width / width) <= MOST_ENLARGED
+        if bucket.span(fps) <= count and max(bucket.height / height, bucket.width / width) <= MOST_ENLARGED
     ]
     if not able:
         raise InputError(
@@ -122,11 +134,11 @@ def _choose(name: str, clip: Clip, buckets: Sequence[Bucket], rng: random.Random
             count=count,
             width=width,
             height=height,
-            fps=clip.fps,
+            fps=fps,
         )
     shapes = {bucket: abs(math.log(bucket.height / bucket.width * width / height)) for bucket in able}
     nearest = min(shapes.values())
-    return rng.choice([bucket for bucket, shape in shapes.items() if shape <= nearest + 1e-9])
+    return [bucket for bucket, shape in shapes.items() if shape <= nearest + 1e-9]
 
 
 def _read(path: Path) -> Clip:
