@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import random
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -15,11 +16,13 @@ from filling import fill
 from vace_core.errors import InputError
 from vace_core.files.safetensors_format import SafetensorsFile
 from vace_core.media.pictures import write_image
+from vace_core.media.reader import VideoReader
+from vace_core.media.video import from_uint8, read_video
 from vace_core.models.wan import dit as wan
 from vace_core.training.data import cache as cache_module
 from vace_core.training.data.cache import Cache, Encoder, fill_cache
 from vace_core.training.data.clips import ClipExamples
-from vace_core.training.data.material import Bucket
+from vace_core.training.data.material import Bucket, read_material
 from vace_core.training.data.prompts import CachedPrompts, fill_prompts
 from vace_core.training.data.sources import clips_in
 from vace_core.training.engine import CHECKPOINT, LOSSES, train
@@ -103,6 +106,28 @@ def test_a_mask_whose_clip_has_another_name_is_told(tmp_path):
     assert [len(clip.masks) for clip in clips] == [1, 0]
     assert len(faults) == 1
     assert faults[0].startswith(f"{folder / 'clip-1.mask-2.mp4'} belongs to a clip clip-1, which is not beside it.")
+
+
+def test_of_a_clip_and_what_lies_beside_it_no_frames_are_read_but_those_of_the_example(tmp_path, monkeypatch):
+    (clip,), _ = clips_in(clip_folders.write(tmp_path, 1))
+    whole = {name: read_video(path).frames for name, path in
+             {"frames": clip.video, "mask": clip.masks[0], "pose": clip.controls["pose"]}.items()}  # fmt: skip
+    read, pictures = [], VideoReader.pictures
+    monkeypatch.setattr(
+        VideoReader, "pictures", lambda film, at, **how: read.append((film.path, *at)) or pictures(film, at, **how)
+    )
+    bucket = Bucket(frames=5, height=64, width=96, fps=8)  # every second frame of 9
+    material = read_material(clip, [bucket], wan.GRID, random.Random(0))
+    assert [one[1:] for one in read if one[0] == clip.masks[0]] == [tuple(range(9))]  # a mask is looked at as a whole
+    assert {one[1:] for one in read if one[0] != clip.masks[0]} == {(0, 2, 4, 6, 8)}
+    found = {"frames": material.frames, "mask": material.masks[0] * 2 - 1, "pose": material.controls["pose"]}
+    for name, frames in found.items():
+        wanted = from_uint8(whole[name][::2])
+        assert torch.equal(frames.expand_as(wanted), wanted.sign() if name == "mask" else wanted), name
+    read.clear()
+    read_material(clip, [replace(bucket, frames=1, fps=16)], wan.GRID, random.Random(1))
+    assert {len(one) for one in read} == {2}
+    assert len({one[1] for one in read}) == 1
 
 
 def test_a_swap_takes_out_what_is_seen_and_brings_it_back_by_its_own_picture(tmp_path):

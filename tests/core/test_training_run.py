@@ -35,6 +35,7 @@ from vace_core.models import FAMILIES
 from vace_core.models.ltx import dit as ltx
 from vace_core.models.wan import dit as wan
 from vace_core.pipeline import generate, sample
+from vace_core.training import lora
 from vace_core.training import run as training_run
 from vace_core.training.cost import TEXT_TOKENS, counted, training_cost
 from vace_core.training.data import cache as cache_module
@@ -44,7 +45,6 @@ from vace_core.training.data.derive import KINDS
 from vace_core.training.data.material import Bucket, read_material
 from vace_core.training.data.prompts import fill_prompts
 from vace_core.training.data.sources import clips_in
-from vace_core.training.lora import add_lora
 from vace_core.training.objective import Objective
 from vace_core.training.optimisers import optimiser_for
 from vace_core.training.precision import training_dtype
@@ -451,19 +451,37 @@ def test_a_lora_changes_nothing_at_first_and_is_what_it_is_merged_into(case, tmp
     tuning = replace(recipe.tuning, what="lora", lora_on=on, rank=4)
     path = trained((case[0], replace(files, adapter=first), recipe), tmp_path / "run", tuning=tuning).path
     assert path is not None
-    lora = load_file(tmp_path / "run" / "lora.safetensors")
-    layers = {name.removeprefix("diffusion_model.").rsplit(".", 2)[0] for name in lora}
+    written = load_file(tmp_path / "run" / "lora.safetensors")
+    layers = {name.removeprefix("diffusion_model.").rsplit(".", 2)[0] for name in written}
     assert all(layer.startswith("vace_blocks." if on == "adapter" else "blocks.") for layer in layers)
-    assert len(lora) == 2 * 10 * (2 if on == "adapter" else 4)  # q, k, v, o twice and two of the feed-forward part
+    assert len(written) == 2 * 10 * (2 if on == "adapter" else 4)  # q, k, v, o twice and two of the feed-forward part
     if on == "adapter":
         was, now = load_file(first), load_file(path)
         for name, value in was.items():
             layer = name.removesuffix(".weight")
-            down, up = (lora.get(f"diffusion_model.{layer}.{part}.weight") for part in ("lora_A", "lora_B"))
+            down, up = (written.get(f"diffusion_model.{layer}.{part}.weight") for part in ("lora_A", "lora_B"))
             wanted = value if down is None or up is None else value + up @ down
             assert torch.allclose(now[name], wanted, atol=1e-6), name
         assert_loads(files.base, first, tmp_path / "run" / "lora.safetensors", path)
-    assert any(bool(value.any()) for name, value in lora.items() if "lora_B" in name)
+    assert any(bool(value.any()) for name, value in written.items() if "lora_B" in name)
+
+
+def test_of_a_frozen_base_nothing_is_gathered_for_the_adapter_that_is_written(monkeypatch):
+    base = tiny.base()
+    adapter = fill(wan.build_adapter(tiny.SIZES, tiny.LAYERS), 2)
+    before = {f"adapter.{name}": value.clone() for name, value in adapter.state_dict().items()}
+    tuned = Tuned(base, adapter)
+    prepare(Tuning(what="lora", rank=4), base, adapter)
+    trained = {name: torch.ones_like(value) for name, value in trainable(tuned).items()}
+    gathered, whole = [], lora.whole
+    monkeypatch.setattr(lora, "whole", lambda value: gathered.append(value) or whole(value))
+    found = lora.merged_weights(tuned, trained, ("adapter.",))
+    assert found.keys() == before.keys()
+    changed = {name for name, value in found.items() if not torch.equal(value, before[name])}
+    assert changed == {f"{name.rsplit('.', 1)[0]}.weight" for name in trained}
+    assert len(gathered) == len(before)  # what a LoRA is beside is gathered too
+    assert lora.merged_weights(tuned, trained, ("adapter.",), keeps=False) == {}
+    assert len(gathered) == 2 * len(before)  # the other processes have parts of it
 
 
 @pytest.mark.parametrize("on", ["adapter", "base"])
@@ -500,7 +518,7 @@ def assert_loads(base, adapter, lora, wanted):
 
 def test_a_lora_counts_where_a_clip_is_worked_on_piece_by_piece(monkeypatch):
     block = fill(wan.WanBlock(tiny.SIZES), 3)
-    add_lora(block, 4)
+    lora.add_lora(block, 4)
     with torch.no_grad():
         for name, value in block.named_parameters():
             if name.endswith("lora_B"):

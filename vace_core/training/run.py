@@ -155,8 +155,9 @@ def train_model(
         shard=[type(blocks_of(tuned.base, adapter)[0])] if shard else [],
         stop_after=left(),
     )
-    written = results(recipe, family, tuned, adapter, outcome) if outcome.finished else {}
-    if processes.is_main_process:
+    main = processes.is_main_process
+    written = results(recipe, family, tuned, adapter, outcome, keeps=main) if outcome.finished else {}
+    if main:
         recipe.write(folder)
         for name, (weights, metadata) in written.items():
             save(folder / name, weights, metadata)
@@ -287,9 +288,12 @@ def prepare(tuning: Tuning, base: nn.Module, adapter: ContextAdapter) -> None:
 
 
 def results(
-    recipe: Recipe, family: Family, tuned: Tuned, adapter: ContextAdapter, outcome: Outcome
+    recipe: Recipe, family: Family, tuned: Tuned, adapter: ContextAdapter, outcome: Outcome, *, keeps: bool = True
 ) -> dict[str, tuple[dict[str, Tensor], dict[str, str]]]:
-    """The files that are written: name → weights and what they say of themselves. All processes must ask for it."""
+    """The files that are written: name → weights and what they say of themselves.
+
+    All processes must ask for it; those without `keeps` get names alone, for what is merged.
+    """
     layers = adapter.context_layers
     dtype: torch.dtype = getattr(torch, recipe.tuning.stored)
     told = {"recipe": json.dumps(recipe.told()), "steps": str(outcome.steps)}
@@ -301,9 +305,9 @@ def results(
     found: dict[str, tuple[dict[str, Tensor], dict[str, str]]] = {}
     what = recipe.tuning.what
     if what != "lora" or recipe.tuning.lora_on == "adapter":
-        merged = merged_weights(tuned, outcome.weights)
         parts = ("adapter.", "base.") if what == "full" else ("adapter.",)
-        weights = {official(name): value for name, value in merged.items() if name.startswith(parts)}
+        merged = merged_weights(tuned, outcome.weights, parts, keeps=keeps)
+        weights = {official(name): value for name, value in merged.items()}
         found[MODEL if what == "full" else ADAPTER] = (weights, told | {CONTEXT_LAYERS_KEY: json.dumps(layers)})
     if what == "lora":
         found[LORA] = (lora_weights(outcome.weights, official), told)

@@ -70,20 +70,17 @@ class ClipExamples:
         if place in self._faults:
             raise self._faults[place]
         clip = self.clips[place]
-        try:
-            material = read_material(clip, self.buckets, self.grid, rng)
-            able = [name for name, share in self.tasks.items() if share and KINDS[name].suits(material)]
-            if not able:
-                raise InputError(
-                    "clip-without-task",
-                    "The clip {name} suits none of the tasks {tasks}. Masks, references or controls beside it may be "
-                    "needed. Add them, or remove the clip.",
-                    name=clip.name,
-                    tasks=", ".join(self.tasks),
-                )
-        except InputError as error:
-            self._faults[place] = error  # it would be read in vain again and again
-            raise
+        material = read_material(clip, self.buckets, self.grid, rng)
+        able = [name for name, share in self.tasks.items() if share and KINDS[name].suits(material)]
+        if not able:
+            self._faults[place] = InputError(  # it would be decoded in vain again and again
+                "clip-without-task",
+                "The clip {name} suits none of the tasks {tasks}. Masks, references or controls beside it may be "
+                "needed. Add them, or remove the clip.",
+                name=clip.name,
+                tasks=", ".join(self.tasks),
+            )
+            raise self._faults[place]
         task = rng.choices(able, weights=[self.tasks[name] for name in able])[0]
         unit = KINDS[task].build(material, rng)
         return Example(name=f"{clip.name}, {task}", task=task, unit=unit, target=material.frames, prompts=clip.prompts)
