@@ -6,6 +6,7 @@ import csv
 import random
 from contextlib import contextmanager
 from dataclasses import replace
+from types import SimpleNamespace
 
 import clip_folders
 import pytest
@@ -258,6 +259,24 @@ def test_a_disk_that_fills_up_while_clips_are_encoded_leaves_whole_shards_and_go
     assert list(folder.iterdir()) == []
     fill_cache(folder, drawn, range(4), encoder)
     assert len(Cache(folder).items) == 4
+
+
+def test_too_little_space_for_all_examples_is_said_after_the_first_of_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(cache_module, "SHARD", 2)
+    drawn = examples(clip_folders.write(tmp_path / "clips", 1), tasks={"inpaint": 1.0})
+    encoder = Encoder(vae=tiny.vae(), encode_masks=wan.encode_masks)
+    fill_cache(tmp_path / "one", drawn, range(2), encoder)  # whole, it needs no more
+    size = next((tmp_path / "one").iterdir()).stat().st_size
+    for free, number in ((2 * size - 9, 1), (2 * size + 9, 3)):
+        monkeypatch.setattr(cache_module.shutil, "disk_usage", lambda _, free=free: SimpleNamespace(free=free))
+        if number == 1:
+            with pytest.raises(InputError) as error:
+                fill_cache(tmp_path / "all", drawn, range(6), encoder)
+            assert error.value.code == "disk-full-examples"
+            assert error.value.fields["count"] == 4
+        else:
+            fill_cache(tmp_path / "all", drawn, range(6), encoder)
+        assert len(list((tmp_path / "all").iterdir())) == number
 
 
 def test_a_disk_that_fills_up_during_the_training_leaves_the_last_checkpoint_and_the_run_goes_on(tmp_path):

@@ -34,13 +34,15 @@ from vace_core.loading.repack import join_model, split_model
 from vace_core.models import FAMILIES
 from vace_core.models.ltx import dit as ltx
 from vace_core.models.wan import dit as wan
+from vace_core.models.wan.family import WAN
 from vace_core.pipeline import generate, sample
 from vace_core.training import lora
 from vace_core.training import run as training_run
-from vace_core.training.cost import TEXT_TOKENS, counted, training_cost
+from vace_core.training.cost import TEXT_TOKENS, counted, encoded_bytes, training_cost
 from vace_core.training.data import cache as cache_module
 from vace_core.training.data.batches import Stage
-from vace_core.training.data.cache import Cache
+from vace_core.training.data.cache import Cache, Encoder, fill_cache
+from vace_core.training.data.clips import ClipExamples
 from vace_core.training.data.derive import KINDS
 from vace_core.training.data.material import Bucket, read_material
 from vace_core.training.data.prompts import fill_prompts
@@ -388,6 +390,19 @@ def test_a_size_that_cannot_be_trained_has_no_cost(case, bucket):
     changed = replace(recipe, data=replace(recipe.data, buckets=(bucket,)))
     with pytest.raises(InputError):
         training_cost(changed, identify(open_checkpoint(files.base)), torch.device("cpu"))
+
+
+def test_the_space_that_is_told_is_that_of_the_examples_on_disk(tmp_path):
+    bucket = Bucket(frames=5, height=32, width=48)
+    recipe = Recipe(
+        data=Data(examples=3, held_out=2, buckets=(bucket, Bucket(frames=1, height=32, width=48))),
+        schedule=Schedule(steps=1, learning_rate=1),
+    )
+    (clip,), _ = clips_in(clip_folders.write(tmp_path / "clips", count=1))
+    drawn = ClipExamples(clips=[clip], buckets=(bucket,), tasks={"inpaint": 1.0}, grid=wan.GRID)
+    fill_cache(tmp_path / "run", drawn, range(1), Encoder(vae=tiny.vae(), encode_masks=wan.encode_masks))
+    (shard,) = (tmp_path / "run").iterdir()
+    assert encoded_bytes(recipe, WAN) == 5 * sum(value.nbytes for value in load_file(shard).values())
 
 
 @pytest.mark.parametrize("saves", [True, False])

@@ -94,13 +94,14 @@ def _costs(recipe: Recipe, base: Path, device: torch.device) -> list[tuple[str, 
     clip, pieces = cost.bucket, recipe.schedule.pieces
     total = cost.tflop * pieces * recipe.schedule.steps / 1e6
     parts = {"weights": cost.weights, "optimiser and average": cost.optimiser, "gradients and inputs": cost.working}
+    examples = f"{recipe.data.examples + recipe.data.held_out:,} examples of that size"
     shares = ", ".join(f"{name} {count / GIB:.1f}" for name, count in parts.items())
     return [
         ("trained", f"{cost.trained:,} weights, of {cost.trained + cost.frozen:,}"),
         ("largest clip", f"{clip.frames} frames of {clip.width}x{clip.height}, {cost.tokens:,} tokens"),
         ("work", f"{cost.tflop * pieces:.1f} TFLOP a step of such clips, at most {total:.3g} EFLOP in all"),
         ("memory", f"{cost.peak / GIB:.1f} GiB on {device.type}: {shares}"),
-        ("disk", f"{2 * cost.checkpoint / GIB:.1f} GiB for checkpoints, besides what is encoded"),
+        ("disk", f"{2 * cost.checkpoint / GIB:.1f} GiB for checkpoints, up to {cost.encoded / GIB:.1f} for {examples}"),
     ]
 
 

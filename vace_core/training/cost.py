@@ -7,6 +7,7 @@ base and one more of the adapter add is then added as often as there are more.
 from __future__ import annotations
 
 import gc
+import math
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..loading.detection import Found
+from ..models.family import Family
 from .data.material import Bucket
 from .optimisers import moments_of
 from .precision import training_dtype
@@ -29,6 +31,7 @@ from .state import trainable
 from .tuning import Tuned
 
 TEXT_TOKENS = 128
+HALF = 2  # bytes of a number of an example on disk
 # Calls after which garbage is collected: tensors without contents hold each other in circles, real ones do not.
 GARBAGE = 20
 # Blocks of the base and of the adapter in the smallest one; an adapter without blocks has none there either.
@@ -45,6 +48,7 @@ class TrainingCost:
         weights: Bytes of all of them.
         optimiser: Bytes of the moments and the running average.
         checkpoint: Bytes of one checkpoint; two are there while one is written.
+        encoded: Bytes of all examples on disk, those that are held out too, if all of them were of the largest size.
         bucket: The largest size of clip, which the next three are for.
         tokens: What the base works on, for one clip.
         tflop: Of all products of one micro-batch, forwards and backwards.
@@ -56,6 +60,7 @@ class TrainingCost:
     weights: int
     optimiser: int
     checkpoint: int
+    encoded: int
     bucket: Bucket
     tokens: int
     tflop: float
@@ -105,11 +110,22 @@ def training_cost(recipe: Recipe, found: Found, device: torch.device) -> Trainin
         weights=sum(value.numel() * value.element_size() for value in weights),
         optimiser=4 * kept,
         checkpoint=4 * (trained + kept),
+        encoded=encoded_bytes(recipe, found.family),
         bucket=largest,
         tokens=tokens[largest],
         tflop=tflop,
         working=round(working),
     )
+
+
+def encoded_bytes(recipe: Recipe, family: Family) -> int:
+    """Bytes on disk of all examples, if all were of the largest size. Raises InputError: the recipe names no sizes."""
+    latents = family.latents
+    cells = (
+        latents.grid.latent_size(one.frames, one.height, one.width) for one in needed_buckets(recipe, latents.grid)
+    )
+    example = HALF * (latents.channels + latents.vace_in_channels) * max(map(math.prod, cells))
+    return (recipe.data.examples + recipe.data.held_out) * example
 
 
 def _stepped(

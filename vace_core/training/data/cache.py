@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -146,12 +147,14 @@ def fill_cache(
         Whether all shards of this process are there.
 
     Raises:
-        InputError: the folder holds a cache of something else, or cannot be written.
+        InputError: the folder holds a cache of something else, cannot be written, or has too little space for the
+            examples that are left, said after the first shard.
     """
     identity = {"examples": examples.identity, "contexts": encoder.encode_masks is not None}
     wanted = identity | {"numbers": f"{len(numbers)} from {numbers[0]}"}
     wanted |= {"VAE file": encoder.vae_file} if encoder.vae_file else {}
-    shards = range(0, len(numbers), SHARD)[process::processes]
+    every = range(0, len(numbers), SHARD)
+    shards, asked = every[process::processes], False
     for shard in tqdm(shards, desc=f"encoding {folder.name}", mininterval=5, disable=process > 0):
         path = folder / f"examples-{shard // SHARD:05}.safetensors"
         if path.exists():
@@ -160,10 +163,30 @@ def fill_cache(
         folder.mkdir(parents=True, exist_ok=True)
         tensors, metadata = _shard(examples, numbers[shard : shard + SHARD], encoder)
         save(path, tensors, metadata | {CACHE: json.dumps(wanted)})
+        if not asked:
+            _check_disk(folder, len(every))
+            asked = True
         if shard != shards[-1] and late is not None and late():
             log.info("%s is encoded in part, and the same command goes on there", folder)
             return False
     return True
+
+
+def _check_disk(folder: Path, shards: int) -> None:
+    """Accepts a folder with room for the shards that are lacking, judged by those that are there."""
+    sizes = [path.stat().st_size for path in folder.glob("examples-*.safetensors")]
+    left = max(shards - len(sizes), 0)
+    needed, free = left * sum(sizes) / len(sizes), shutil.disk_usage(folder).free
+    if free < needed:
+        raise InputError(
+            "disk-full-examples",
+            "{folder} has {free:.1f} GiB of free space. About {needed:.1f} GiB are needed for the {count} examples "
+            "that are not encoded yet. Free some space, or begin in another folder, with fewer data.examples.",
+            folder=folder,
+            free=free / 2**30,
+            needed=needed / 2**30,
+            count=left * SHARD,
+        )
 
 
 def _shard(examples: Examples, numbers: Sequence[int], encoder: Encoder) -> tuple[dict[str, Tensor], dict[str, str]]:
