@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 from pathlib import Path
 
 import clip_folders
@@ -12,10 +14,10 @@ from filling import fill
 from model_files import vae_weights
 from pretended_card import Card, resident
 from safetensors.torch import load_file, save_file
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from vace_core.cli import app
-from vace_core.cli import train as command
 from vace_core.media.pictures import read_image
 from vace_core.models.wan.dit import WanDit, WanSizes
 from vace_core.models.wan.text import UMT5
@@ -72,6 +74,7 @@ def test_prompts_are_encoded_on_the_device_in_what_is_fast_there(folder, umt5, m
         encoders.append(text())
         return Result(path=None, steps=0, used={}, left_out={})
 
+    command = sys.modules["vace_core.cli.train"]
     monkeypatch.setattr(command, "train_model", run)
     monkeypatch.setattr(command, "best_device", lambda: Card.device)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": False}, raising=False)
@@ -82,6 +85,29 @@ def test_prompts_are_encoded_on_the_device_in_what_is_fast_there(folder, umt5, m
         assert bool(resident(encoder.model)) == there
         assert {value.dtype for value in encoder.model.parameters()} == {torch.float32}
         assert encoder.kind is UMT5
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        ("train wan-1.3b -o none", "train._recipe"),
+        ("ablate none", "ablate.read_recipe"),
+        ("data none none", "data.films_in"),
+        ("evaluate none", "evaluate.read_manifest"),
+    ],
+)
+def test_what_is_advised_where_memory_runs_out_is_an_option_of_the_command(monkeypatch, words, part):
+    def full(*_):
+        raise MemoryError
+
+    module, name = part.split(".")
+    monkeypatch.setattr(sys.modules[f"vace_core.cli.{module}"], name, full)
+    said = CliRunner().invoke(app, words.split())
+    assert said.exit_code == 3
+    advised = set(re.findall(r"--[a-z-]+", said.output))
+    assert "Memory ran out." in said.output
+    options = {name for one in get_command(app).commands[words.split()[0]].params for name in one.opts}
+    assert advised <= options
 
 
 def rest(folder: Path) -> tuple[object, ...]:

@@ -164,6 +164,9 @@ def test_a_checkpoint_of_another_recipe_is_refused_by_what_differs(tmp_path):
         train(layer(), losses_of, SCHEDULE, folder=tmp_path, recipe=other)
     assert error.value.code == "checkpoint-other-recipe"
     assert "schedule.learning_rate was 0.05 and is 0.1" in error.value.fields["changes"]
+    told = {"schedule": recipe["schedule"] | {"save_every": 1, "validate_every": 2}, "tuning": {"save_memory": True}}
+    rarely = train(layer(), losses_of, SCHEDULE, folder=tmp_path, recipe=recipe | told, stop_after=0)
+    assert rarely.steps == 2
     with pytest.raises(InputError) as error:
         train(torch.nn.Linear(3, 3), losses_of, SCHEDULE, folder=tmp_path, recipe=recipe)
     assert error.value.code == "checkpoint-other-network"

@@ -395,11 +395,13 @@ def test_a_size_that_cannot_be_trained_has_no_cost(case, bucket):
 def test_the_space_that_is_told_is_that_of_the_examples_on_disk(tmp_path):
     bucket = Bucket(frames=5, height=32, width=48)
     recipe = Recipe(
-        data=Data(examples=3, held_out=2, buckets=(bucket, Bucket(frames=1, height=32, width=48))),
+        data=Data(
+            examples=3, held_out=2, buckets=(bucket, Bucket(frames=1, height=32, width=48)), tasks={"reference": 1.0}
+        ),
         schedule=Schedule(steps=1, learning_rate=1),
     )
     (clip,), _ = clips_in(clip_folders.write(tmp_path / "clips", count=1))
-    drawn = ClipExamples(clips=[clip], buckets=(bucket,), tasks={"inpaint": 1.0}, grid=wan.GRID)
+    drawn = ClipExamples(clips=[clip], buckets=(bucket,), tasks={"reference": 1.0}, grid=wan.GRID)
     fill_cache(tmp_path / "run", drawn, range(1), Encoder(vae=tiny.vae(), encode_masks=wan.encode_masks))
     (shard,) = (tmp_path / "run").iterdir()
     assert encoded_bytes(recipe, WAN) == 5 * sum(value.nbytes for value in load_file(shard).values())
@@ -414,18 +416,21 @@ def test_the_cost_that_is_told_is_that_of_a_step(tmp_path, saves):
     bucket = Bucket(frames=9, height=64, width=64)
     recipe = Recipe(
         tuning=Tuning(context_layers=(0, 2, 4, 6), save_memory=saves),
-        data=Data(examples=1, buckets=(Bucket(frames=1, height=64, width=64), bucket)),
+        data=Data(
+            examples=1, buckets=(Bucket(frames=1, height=64, width=64), bucket), tasks={"references": 1, "text": 1}
+        ),
         schedule=Schedule(steps=1, learning_rate=1, batch=4, micro_batch=2),
+        stages=(Stage(tasks={"text": 1}), Stage(start=0.5, most_references=2)),
     )
     told = training_cost(recipe, identify(open_checkpoint(tmp_path / "base.safetensors")), torch.device("cpu"))
     base.to(training_dtype())
     tuned = Tuned(base, adapter)
     if saves:
         save_memory(base.blocks, adapter.context_blocks)
-    latents, context = torch.zeros(2, 16, 3, 8, 8), torch.zeros(2, 96, 3, 8, 8)
+    latents, context = torch.zeros(2, 16, 2 + 3, 8, 8), torch.zeros(2, 96, 2 + 3, 8, 8)
     prompts = [torch.zeros(1, TEXT_TOKENS, 32)] * 2
     tflop, working = counted(tuned, lambda: tuned(latents, torch.tensor([0.2, 0.5]), prompts, 16.0, context))
-    assert (told.bucket, told.tokens) == (bucket, 48)
+    assert (told.bucket, told.references, told.tokens) == (bucket, 2, 80)
     assert told.trained == sum(value.numel() for value in adapter.parameters())
     assert told.tflop == pytest.approx(tflop, rel=1e-6)
     assert told.working == pytest.approx(working, rel=0.1)

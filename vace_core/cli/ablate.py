@@ -29,9 +29,13 @@ from .console import errors_as_exit_codes, print_table, result
 from .train import load_text_encoder, text_encoder_told
 
 SEEDS = (0, 1)
+SHORT_OF_MEMORY = (
+    "Memory ran out. Begin in another folder with a smaller micro_batch or smaller sizes in the --recipe, or close "
+    "other programs that use it."
+)
 
 
-@errors_as_exit_codes()
+@errors_as_exit_codes(SHORT_OF_MEMORY)
 def ablate(
     folder: Annotated[Path, Argument(help="Where the runs are kept; those that are in it go on.", show_default=False)],
     *,

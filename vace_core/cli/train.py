@@ -28,8 +28,14 @@ from .console import errors_as_exit_codes, print_table, result
 from .files import STARTER_NAME
 from .models import tried
 
+SHORT_OF_MEMORY = (
+    "Memory ran out. What a recipe takes is said with --dry-run. Set save_memory, which a run may do that was begun "
+    "without, begin one with a smaller micro_batch or smaller sizes, give --shard on several GPUs, or close other "
+    "programs that use it."
+)
 
-@errors_as_exit_codes()
+
+@errors_as_exit_codes(SHORT_OF_MEMORY)
 def train(
     recipe: Annotated[str, Argument(help=f"A .toml, or one of {', '.join(sorted(RECIPES))}.", show_default=False)],
     *,
@@ -94,11 +100,12 @@ def _costs(recipe: Recipe, base: Path, device: torch.device) -> list[tuple[str, 
     clip, pieces = cost.bucket, recipe.schedule.pieces
     total = cost.tflop * pieces * recipe.schedule.steps / 1e6
     parts = {"weights": cost.weights, "optimiser and average": cost.optimiser, "gradients and inputs": cost.working}
+    pictures = f" and {cost.references} reference{'s' * (cost.references > 1)}" if cost.references else ""
     examples = f"{recipe.data.examples + recipe.data.held_out:,} examples of that size"
     shares = ", ".join(f"{name} {count / GIB:.1f}" for name, count in parts.items())
     return [
         ("trained", f"{cost.trained:,} weights, of {cost.trained + cost.frozen:,}"),
-        ("largest clip", f"{clip.frames} frames of {clip.width}x{clip.height}, {cost.tokens:,} tokens"),
+        ("largest clip", f"{clip.frames} frames of {clip.width}x{clip.height}{pictures}, {cost.tokens:,} tokens"),
         ("work", f"{cost.tflop * pieces:.1f} TFLOP a step of such clips, at most {total:.3g} EFLOP in all"),
         ("memory", f"{cost.peak / GIB:.1f} GiB on {device.type}: {shares}"),
         ("disk", f"{2 * cost.checkpoint / GIB:.1f} GiB for checkpoints, up to {cost.encoded / GIB:.1f} for {examples}"),

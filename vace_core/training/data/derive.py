@@ -33,10 +33,12 @@ class Kind:
     Attributes:
         build: Material and dice → unit.
         suits: Whether there is what the task needs.
+        references: How many an example has at most.
     """
 
     build: Build
     suits: Callable[[Material], bool]
+    references: int = 0
 
 
 def _text(clip: Material, rng: random.Random) -> VideoConditionUnit:
@@ -262,13 +264,13 @@ KINDS: dict[str, Kind] = {
     "pose": Kind(build=_given("pose"), suits=_has("pose")),
     "control": Kind(build=_given("control"), suits=_has("control")),
     "layout": Kind(build=_layout, suits=_objects),
-    "reference": Kind(build=_reference(1), suits=_pictured),
-    "references": Kind(build=_reference(4), suits=_several),
-    "swap": Kind(build=_swap, suits=_objects),
+    "reference": Kind(build=_reference(1), suits=_pictured, references=1),
+    "references": Kind(build=_reference(4), suits=_several, references=4),
+    "swap": Kind(build=_swap, suits=_objects, references=1),
     "move": Kind(build=_move, suits=lambda clip: _moving(clip) and _objects(clip)),
-    "animate": Kind(build=_animate, suits=lambda clip: "pose" in clip.controls and _pictured(clip)),
-    "expand": Kind(build=_expand, suits=lambda clip: _moving(clip) and _pictured(clip)),
+    "animate": Kind(build=_animate, suits=lambda clip: "pose" in clip.controls and _pictured(clip), references=1),
+    "expand": Kind(build=_expand, suits=lambda clip: _moving(clip) and _pictured(clip), references=1),
     "mixed": Kind(build=_mixed, suits=_moving),
-    "as given": Kind(build=_as_given, suits=_always),
+    "as given": Kind(build=_as_given, suits=_always, references=1),
 }
 """Every task that can be made of a clip and its files, by name."""
