@@ -16,7 +16,7 @@ from filling import fill
 
 from vace_core.errors import InputError
 from vace_core.files.safetensors_format import SafetensorsFile
-from vace_core.media.pictures import write_image
+from vace_core.media.pictures import read_mask, write_image
 from vace_core.media.reader import VideoReader
 from vace_core.media.video import from_uint8, read_video
 from vace_core.models.wan import dit as wan
@@ -87,6 +87,22 @@ def test_a_table_of_diffsynth_is_read_as_it_is(tmp_path, encoding):
     assert unit.control is not None
     assert unit.control.shape == example.target.shape
     assert float((unit.control - example.target).abs().mean()) > 0.3  # the pose, and not the clip
+
+
+def test_the_mask_of_a_table_says_where_its_control_is_followed_and_where_kept(tmp_path):
+    folder = clip_folders.write(tmp_path, 1)
+    rows = [["video", "vace_video", "vace_video_mask", "prompt"]]
+    rows += [["clip0.mp4", "clip0.pose.mp4", "clip0.mask.mp4", SAID]]
+    whole = replace(BUCKET, frames=9, height=64, width=96)
+    table, beside = write_table(folder / "metadata.csv", rows), examples(folder, buckets=(whole,)).draw(0).unit
+    unit = examples(table, buckets=(whole,)).draw(0).unit
+    mask = read_mask(folder / "clip0.mask.mp4")[None, None]
+    pose = from_uint8(read_video(folder / "clip0.pose.mp4").frames)
+    assert torch.equal(unit.masks, mask)
+    assert torch.equal(unit.frames, pose)  # outside of the mask it is kept, inside followed
+    assert torch.equal(unit.inactive, pose * (1 - mask))
+    assert torch.equal(unit.reactive, pose * mask)
+    assert bool((beside.masks == 1).all())  # in a folder it is a mask of an object
 
 
 def test_a_comma_in_the_name_of_a_video_is_a_letter_and_between_pictures_it_parts_them(tmp_path):

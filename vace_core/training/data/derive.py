@@ -208,8 +208,15 @@ def _expand(clip: Material, rng: random.Random) -> VideoConditionUnit:
 
 
 def _as_given(clip: Material, rng: random.Random) -> VideoConditionUnit:
-    """The control that came with the clip and its first picture, whichever are there."""
-    unit = tasks.control(clip.controls["control"], fps=clip.fps) if "control" in clip.controls else _text(clip, rng)
+    """The control that came with the clip, its masks and its first picture, whichever are there.
+
+    Source: modelscope/DiffSynth-Studio, pipelines/wan_video.py (the unit of VACE).
+    """
+    given = clip.controls.get("control")
+    unit = _text(clip, rng) if given is None else tasks.control(given, fps=clip.fps)
+    if given is not None and clip.masked:
+        masks = torch.stack(clip.masks).amax(0)
+        unit = compose(tasks.inpaint(given, masks, fps=clip.fps), tasks.control(given, masks=masks, fps=clip.fps))
     t, h, w = clip.frames.shape[2:]
     seen = (
         tasks.reference(clip.references[:1], num_frames=t, height=h, width=w, fps=clip.fps) if clip.references else unit

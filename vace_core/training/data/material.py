@@ -71,6 +71,7 @@ class Material:
         references: Pictures `(1, 3, 1, h, w)` in −1..1, of any size.
         own_references: As in `ClipFiles`.
         controls: Signals `(1, 3, T, H, W)` in −1..1 by kind.
+        masked: As in `ClipFiles`.
     """
 
     frames: Tensor
@@ -79,6 +80,7 @@ class Material:
     references: tuple[Tensor, ...] = ()
     own_references: tuple[Tensor | None, ...] = ()
     controls: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
+    masked: bool = False
 
 
 def read_material(files: ClipFiles, buckets: Sequence[Bucket], grid: Grid, rng: random.Random) -> Material:
@@ -108,6 +110,7 @@ def read_material(files: ClipFiles, buckets: Sequence[Bucket], grid: Grid, rng: 
         references=tuple(references[path] for path in files.references),
         own_references=tuple(path and references[path] for path in files.own_references),
         controls={kind: _control(control, at, plan) for kind, control in controls.items()},
+        masked=files.masked,
     )
 
 

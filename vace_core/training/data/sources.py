@@ -35,6 +35,7 @@ class ClipFiles:
         own_references: For each mask the one of these that shows its object; None = there is none. Empty = it is not
             known.
         controls: Signals to follow, made elsewhere, by kind: "depth", "pose", "control".
+        masked: Whether the masks say where "control" is followed, and around them its frames are kept, as in a table.
     """
 
     name: str
@@ -44,6 +45,7 @@ class ClipFiles:
     references: tuple[Path, ...] = ()
     own_references: tuple[Path | None, ...] = ()
     controls: Mapping[str, Path] = field(default_factory=dict[str, Path])
+    masked: bool = False
 
 
 def clips_in(path: Path) -> tuple[list[ClipFiles], list[str]]:
@@ -201,6 +203,7 @@ def _row(table: Path, number: int, row: Mapping[str, str]) -> ClipFiles:
         references=references,
         own_references=(*references, *(None for _ in masks))[: len(masks)],
         controls={"control": controls[0]} if controls else {},
+        masked=bool(controls and masks),
     )
 
 
