@@ -17,6 +17,7 @@ import processes
 import pytest
 import torch
 import training_processes
+from accelerate.state import AcceleratorState
 from safetensors import safe_open
 from safetensors.torch import load_file
 
@@ -87,7 +88,8 @@ def talking(tmp_path_factory) -> None:
 
 def test_processes_wait_for_one_that_encodes_for_hours(talking):
     def told() -> tuple[str, float]:
-        accelerator(cpu=True)
+        AcceleratorState._reset_state(reset_partial_state=True)  # of what ran before in the process that was forked
+        accelerator(cpu=True).wait_for_everyone()  # neither ends before the other has found it
         group = torch.distributed.distributed_c10d._get_default_group()
         return group.name(), group._get_backend(torch.device("cpu")).options._timeout.total_seconds()
 
