@@ -21,7 +21,7 @@ from accelerate.state import AcceleratorState
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from vace_core.training.engine import accelerator
+from vace_core.training.engine import accelerator, agreed
 
 ROOT = Path(__file__).parents[2]
 STEPS = int(os.environ.get("VACE_TRAINING_STEPS", "4"))
@@ -89,7 +89,7 @@ def talking(tmp_path_factory) -> None:
 def test_processes_wait_for_one_that_encodes_for_hours(talking):
     def told() -> tuple[str, float]:
         AcceleratorState._reset_state(reset_partial_state=True)  # of what ran before in the process that was forked
-        accelerator(cpu=True).wait_for_everyone()  # neither ends before the other has found it
+        agreed(accelerator(cpu=True), False)  # neither ends before the other has found it
         group = torch.distributed.distributed_c10d._get_default_group()
         return group.name(), group._get_backend(torch.device("cpu")).options._timeout.total_seconds()
 
