@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, stdev
 
+import clip_folders
 import pytest
 import tiny
 import torch
@@ -35,9 +36,11 @@ from vace_core.training.ablation.setting import EachTask, Setting
 from vace_core.training.ablation.variants import read_variants
 from vace_core.training.data.cache import Encoder
 from vace_core.training.data.example import Example
+from vace_core.training.data.material import Bucket
 from vace_core.training.objective import Objective
 from vace_core.training.recipe import Data, Recipe, read_recipe
 from vace_core.training.schedule import Schedule
+from vace_core.training.tables import to_toml
 
 DOCS = Path(__file__).parents[2] / "docs"
 VARIANTS = read_variants()
@@ -473,3 +476,18 @@ def test_the_command_says_what_is_there(tmp_path):
     half = CliRunner().invoke(app, ["ablate", str(tmp_path), "--data", str(tmp_path)])
     assert half.exit_code == 3
     assert "--base" in half.output
+
+
+def test_a_text_encoder_that_is_missing_or_wrong_is_said_before_anything_is_encoded(setting, tmp_path):
+    bucket = Bucket(frames=5, height=32, width=48)
+    recipe = replace(RECIPE, data=replace(RECIPE.data, buckets=(bucket,), tasks={"inpaint": 1.0}))
+    (tmp_path / "mine.toml").write_text(to_toml(recipe.told()), encoding="utf-8")
+    given = {"base": setting.base, "vae": setting.vae, "data": clip_folders.write(tmp_path / "clips", 2)}
+    words = ["ablate", str(tmp_path / "runs"), "--recipe", str(tmp_path / "mine.toml"), "--only", "bell", "--cpu"]
+    words += [word for name, path in given.items() for word in (f"--{name}", str(path))]
+    for more in ([], ["--text-encoder", str(tmp_path / "gone.safetensors")]):
+        refusal = CliRunner().invoke(app, [*words, *more])
+        assert refusal.exit_code == 3
+        assert "text encoder" in " ".join(refusal.output.split())
+        assert not (tmp_path / "runs").exists()
+    assert CliRunner().invoke(app, [*words, "--dry-run"]).exit_code == 0

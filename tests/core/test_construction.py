@@ -367,7 +367,7 @@ def test_every_task_can_be_made_of_what_comes_out(tmp_path):
     tasks = [task for task in KINDS if task not in ("control", "references", "as given")]
     for task in tasks:
         examples = ClipExamples(
-            path="", clips=clips, buckets=[Bucket(frames=5, height=48, width=64)], tasks={task: 1.0}, grid=grid
+            clips=clips, buckets=[Bucket(frames=5, height=48, width=64)], tasks={task: 1.0}, grid=grid
         )
         example = examples.draw(0)
         assert example.task == task

@@ -212,9 +212,9 @@ def test_what_is_written_of_a_shot(tmp_path):
     masks[1, :, 8:24, 8:24] = True
     record = {"dropped": None, "seconds": 0.5, "measured": {}, "objects": [{"label": "a"}, {"label": "b"}]}
     built = Built(record=record, frames=frames, prompts=("one", "two"), masks=masks,
-                  references=[torch.zeros(1, 3, 1, 30, 30)], controls={"depth": frames})  # fmt: skip
+                  references={2: torch.zeros(1, 3, 1, 30, 30)}, controls={"depth": frames})  # fmt: skip
     write(tmp_path, "x-0001", 8.0, None, built)
-    names = ["x-0001.depth.mp4", "x-0001.mask-1.mp4", "x-0001.mask-2.mp4", "x-0001.mp4", "x-0001.reference-1.png",
+    names = ["x-0001.depth.mp4", "x-0001.mask-1.mp4", "x-0001.mask-2.mp4", "x-0001.mp4", "x-0001.reference-2.png",
              "x-0001.sheet.jpg", "x-0001.txt"]  # fmt: skip
     assert sorted(path.name for path in tmp_path.iterdir()) == names
     assert (tmp_path / "x-0001.txt").read_text() == "one\ntwo\n"

@@ -294,10 +294,16 @@ def test_what_is_kept_of_a_shot():
     assert torch.equal(one.frames, frames[3:9, :, :120])
     assert one.masks.shape == (3, 6, 80, 120)
     assert torch.equal(one.controls["pose"], one.masks[0])
-    assert len({picture.shape for picture in one.references}) > 1
+    assert len({picture.shape for picture in one.references.values()}) > 1
     assert built(frames, given[1], tools=Tools(track=holding, detect=lambda *_: 1 / 0)).record["objects"]  # not asked
     again = built(frames, given[1], shot=Shot(3, 9))
     assert (again.record["objects"], again.record["controls"], len(again.references)) == ([], [], 0)
+
+
+def test_a_reference_has_the_number_of_its_mask():
+    small, large = Given(left=0.1, top=0.1, right=0.25, bottom=0.3), Given(left=0.4, top=0.1, right=0.9, bottom=0.9)
+    one = built(moving(), small, large)
+    assert (one.masks.shape[0], list(one.references)) == (2, [2])
 
 
 def test_what_a_detector_looks_for():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 from pathlib import Path
 
 import clip_folders
@@ -10,14 +12,18 @@ import pytest
 import torch
 from filling import fill
 from model_files import vae_weights
-from safetensors.torch import save_file
+from pretended_card import Card, resident
+from safetensors.torch import load_file, save_file
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from vace_core.cli import app
 from vace_core.media.pictures import read_image
 from vace_core.models.wan.dit import WanDit, WanSizes
+from vace_core.models.wan.text import UMT5
 from vace_core.training.data.material import Bucket
 from vace_core.training.recipe import Data, Recipe, Tuning
+from vace_core.training.run import Result
 from vace_core.training.schedule import Schedule
 from vace_core.training.tables import to_toml
 
@@ -47,6 +53,61 @@ def folder(tmp_path_factory) -> Path:
     )  # fmt: skip
     assert written.strip() == str(folder / "run" / "model.safetensors")
     return folder
+
+
+@pytest.fixture(scope="module")
+def umt5(tmp_path_factory) -> Path:
+    folder = pytest.importorskip("tiny_t5").write_t5(tmp_path_factory.mktemp("text"))
+    weights = load_file(folder / "text_encoder" / "model.safetensors")
+    # umT5 has positions in every block, T5 in the first alone.
+    positions = "encoder.block.{}.layer.0.SelfAttention.relative_attention_bias.weight"
+    weights[positions.format(1)] = weights[positions.format(0)].clone()
+    save_file(weights, folder / "text_encoder" / "model.safetensors")
+    return folder
+
+
+@pytest.mark.parametrize(("options", "there"), [((), True), (("--cpu",), False)])
+def test_prompts_are_encoded_on_the_device_in_what_is_fast_there(folder, umt5, monkeypatch, options, there):
+    encoders = []
+
+    def run(*_, text, **__):
+        encoders.append(text())
+        return Result(path=None, steps=0, used={}, left_out={})
+
+    command = sys.modules["vace_core.cli.train"]
+    monkeypatch.setattr(command, "train_model", run)
+    monkeypatch.setattr(command, "best_device", lambda: Card.device)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": False}, raising=False)
+    with Card(2**30):
+        vace("train", folder / "mine.toml", "-o", folder / "none", "--base", folder / "base.safetensors", "--data",
+             folder, "--vae", folder / "vae.safetensors", "--text-encoder", umt5, *options)  # fmt: skip
+        (encoder,) = encoders
+        assert bool(resident(encoder.model)) == there
+        assert {value.dtype for value in encoder.model.parameters()} == {torch.float32}
+        assert encoder.kind is UMT5
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        ("train wan-1.3b -o none", "train._recipe"),
+        ("ablate none", "ablate.read_recipe"),
+        ("data none none", "data.films_in"),
+        ("evaluate none", "evaluate.read_manifest"),
+    ],
+)
+def test_what_is_advised_where_memory_runs_out_is_an_option_of_the_command(monkeypatch, words, part):
+    def full(*_):
+        raise MemoryError
+
+    module, name = part.split(".")
+    monkeypatch.setattr(sys.modules[f"vace_core.cli.{module}"], name, full)
+    said = CliRunner().invoke(app, words.split())
+    assert said.exit_code == 3
+    advised = set(re.findall(r"--[a-z-]+", said.output))
+    assert "Memory ran out." in said.output
+    options = {name for one in get_command(app).commands[words.split()[0]].params for name in one.opts}
+    assert advised <= options
 
 
 def rest(folder: Path) -> tuple[object, ...]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+import random
 from contextlib import contextmanager
+from dataclasses import replace
+from types import SimpleNamespace
 
 import clip_folders
 import pytest
@@ -12,11 +15,16 @@ import torch
 from filling import fill
 
 from vace_core.errors import InputError
+from vace_core.files.safetensors_format import SafetensorsFile
+from vace_core.media.pictures import read_mask, write_image
+from vace_core.media.reader import VideoReader
+from vace_core.media.video import from_uint8, read_video
 from vace_core.models.wan import dit as wan
 from vace_core.training.data import cache as cache_module
 from vace_core.training.data.cache import Cache, Encoder, fill_cache
 from vace_core.training.data.clips import ClipExamples
-from vace_core.training.data.material import Bucket
+from vace_core.training.data.material import Bucket, read_material
+from vace_core.training.data.prompts import CachedPrompts, fill_prompts
 from vace_core.training.data.sources import clips_in
 from vace_core.training.engine import CHECKPOINT, LOSSES, train
 from vace_core.training.schedule import Schedule
@@ -39,7 +47,7 @@ def space_for(size: int):
 
 def examples(path, **changes) -> ClipExamples:
     clips, _ = clips_in(path)
-    told = {"path": str(path), "clips": clips, "buckets": (BUCKET,), "tasks": {"as given": 1.0}, "grid": wan.GRID}
+    told = {"clips": clips, "buckets": (BUCKET,), "tasks": {"as given": 1.0}, "grid": wan.GRID}
     return ClipExamples(**told | changes)
 
 
@@ -81,6 +89,22 @@ def test_a_table_of_diffsynth_is_read_as_it_is(tmp_path, encoding):
     assert float((unit.control - example.target).abs().mean()) > 0.3  # the pose, and not the clip
 
 
+def test_the_mask_of_a_table_says_where_its_control_is_followed_and_where_kept(tmp_path):
+    folder = clip_folders.write(tmp_path, 1)
+    rows = [["video", "vace_video", "vace_video_mask", "prompt"]]
+    rows += [["clip0.mp4", "clip0.pose.mp4", "clip0.mask.mp4", SAID]]
+    whole = replace(BUCKET, frames=9, height=64, width=96)
+    table, beside = write_table(folder / "metadata.csv", rows), examples(folder, buckets=(whole,)).draw(0).unit
+    unit = examples(table, buckets=(whole,)).draw(0).unit
+    mask = read_mask(folder / "clip0.mask.mp4")[None, None]
+    pose = from_uint8(read_video(folder / "clip0.pose.mp4").frames)
+    assert torch.equal(unit.masks, mask)
+    assert torch.equal(unit.frames, pose)  # outside of the mask it is kept, inside followed
+    assert torch.equal(unit.inactive, pose * (1 - mask))
+    assert torch.equal(unit.reactive, pose * mask)
+    assert bool((beside.masks == 1).all())  # in a folder it is a mask of an object
+
+
 def test_a_comma_in_the_name_of_a_video_is_a_letter_and_between_pictures_it_parts_them(tmp_path):
     folder = clip_folders.write(tmp_path, 2)
     (folder / "clip0.mp4").rename(folder / "clip1.mp4, take 2.mp4")
@@ -99,6 +123,52 @@ def test_a_mask_whose_clip_has_another_name_is_told(tmp_path):
     assert [len(clip.masks) for clip in clips] == [1, 0]
     assert len(faults) == 1
     assert faults[0].startswith(f"{folder / 'clip-1.mask-2.mp4'} belongs to a clip clip-1, which is not beside it.")
+
+
+def test_of_a_clip_and_what_lies_beside_it_no_frames_are_read_but_those_of_the_example(tmp_path, monkeypatch):
+    (clip,), _ = clips_in(clip_folders.write(tmp_path, 1))
+    whole = {name: read_video(path).frames for name, path in
+             {"frames": clip.video, "mask": clip.masks[0], "pose": clip.controls["pose"]}.items()}  # fmt: skip
+    read, pictures = [], VideoReader.pictures
+    monkeypatch.setattr(
+        VideoReader, "pictures", lambda film, at, **how: read.append((film.path, *at)) or pictures(film, at, **how)
+    )
+    bucket = Bucket(frames=5, height=64, width=96, fps=8)  # every second frame of 9
+    material = read_material(clip, [bucket], wan.GRID, random.Random(0))
+    assert [one[1:] for one in read if one[0] == clip.masks[0]] == [tuple(range(9))]  # a mask is looked at as a whole
+    assert {one[1:] for one in read if one[0] != clip.masks[0]} == {(0, 2, 4, 6, 8)}
+    found = {"frames": material.frames, "mask": material.masks[0] * 2 - 1, "pose": material.controls["pose"]}
+    for name, frames in found.items():
+        wanted = from_uint8(whole[name][::2])
+        assert torch.equal(frames.expand_as(wanted), wanted.sign() if name == "mask" else wanted), name
+    read.clear()
+    read_material(clip, [replace(bucket, frames=1, fps=16)], wan.GRID, random.Random(1))
+    assert {len(one) for one in read} == {2}
+    assert len({one[1] for one in read}) == 1
+
+
+def test_a_swap_takes_out_what_is_seen_and_brings_it_back_by_its_own_picture(tmp_path):
+    folder = clip_folders.write(tmp_path, 1)
+    (folder / "clip0.mask.mp4").rename(folder / "clip0.mask-2.mp4")
+    write_image(folder / "clip0.mask-1.png", torch.full((1, 3, 1, 64, 96), -1.0))  # an object that is not there now
+    red, blue = (
+        torch.tensor(colour).view(1, 3, 1, 1, 1).expand(-1, -1, -1, 8, 8) for colour in ([1.0, -1, -1], [-1.0, -1, 1])
+    )
+    for number, colour in ((1, red), (2, blue)):
+        write_image(folder / f"clip0.reference-{number}.png", colour)
+    one = examples(folder, tasks={"swap": 1.0})
+    for unit in (one.draw(number).unit for number in range(4)):
+        assert bool((unit.masks > 0).any())
+        assert colour_of(unit.references[0]) == [-1, -1, 1]
+    (folder / "clip0.reference-2.png").unlink()
+    for unit in (examples(folder, tasks={"swap": 1.0}).draw(number).unit for number in range(4)):
+        assert colour_of(unit.references[0]) == [1, -0.5, -1]  # cut out of the clip
+
+
+def colour_of(picture) -> list[float]:
+    """Of the middle, rounded to halves."""
+    _, _, _, h, w = picture.shape
+    return [round(2 * value) / 2 for value in picture[0, :, 0, h // 2, w // 2].tolist()]
 
 
 def test_the_line_of_a_table_that_is_named_is_that_of_its_file(tmp_path):
@@ -142,6 +212,53 @@ def test_another_clip_is_drawn_in_place_of_a_damaged_one_whatever_was_drawn_befo
         assert torch.equal(first.unit.frames, second.unit.frames)
 
 
+def test_clips_are_known_by_what_they_hold_wherever_they_are(tmp_path):
+    folder = clip_folders.write(tmp_path / "clips", 2)
+    was = examples(folder).identity
+    moved = folder.rename(tmp_path / "moved")
+    assert examples(moved).identity == was
+
+    def changed(path, content):
+        before = path.read_bytes() if path.exists() else None
+        path.write_bytes(content)
+        identity = examples(moved).identity
+        path.unlink() if before is None else path.write_bytes(before)
+        return identity
+
+    clip, other = ((moved / f"clip0.{name}").read_bytes() for name in ("mp4", "pose.mp4"))
+    names = (
+        "clip0.mp4",
+        "clip0.mask.mp4",
+        "clip0.reference-1.png",
+        "clip0.pose.mp4",
+        "clip0.depth.mp4",
+        "clip0.mask-2.mp4",
+    )
+    found = [changed(moved / name, other if name == "clip0.mp4" else clip) for name in names]
+    found.append(changed(moved / "clip0.txt", b"a red disc"))
+    assert len({was, *found}) == 8
+    assert examples(moved).identity == was
+
+
+def test_latents_of_two_vaes_are_not_mixed_and_prompts_of_two_encoders_neither(tmp_path):
+    drawn = examples(clip_folders.write(tmp_path / "clips", 1), tasks={"inpaint": 1.0})
+    encoder = Encoder(vae=tiny.vae(), encode_masks=wan.encode_masks)
+    for name, before, now in (("new", "one", "two"), ("old", "", "")):  # the last as a cache that names none
+        fill_cache(tmp_path / name, drawn, range(1), replace(encoder, vae_file=before))
+        if now:
+            with pytest.raises(InputError) as error:
+                fill_cache(tmp_path / name, drawn, range(1), replace(encoder, vae_file=now))
+            assert error.value.fields["changes"] == "VAE file was 'one' and is 'two'"
+        fill_cache(tmp_path / name, drawn, range(1), replace(encoder, vae_file=before))
+    assert "VAE" not in SafetensorsFile(next((tmp_path / "old").iterdir())).metadata["cache"]
+    fill_prompts(tmp_path / "prompts", tiny.LetterText(), ["a"], "one")
+    for told in ("one", ""):
+        assert "a" in CachedPrompts(tmp_path / "prompts", told)
+    with pytest.raises(InputError) as error:
+        fill_prompts(tmp_path / "prompts", tiny.LetterText(), ["b"], "two")
+    assert error.value.code == "prompts-other-encoder"
+
+
 def test_a_disk_that_fills_up_while_clips_are_encoded_leaves_whole_shards_and_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr(cache_module, "SHARD", 2)
     drawn = examples(clip_folders.write(tmp_path / "clips", 2), tasks={"inpaint": 1.0})
@@ -158,6 +275,24 @@ def test_a_disk_that_fills_up_while_clips_are_encoded_leaves_whole_shards_and_go
     assert list(folder.iterdir()) == []
     fill_cache(folder, drawn, range(4), encoder)
     assert len(Cache(folder).items) == 4
+
+
+def test_too_little_space_for_all_examples_is_said_after_the_first_of_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(cache_module, "SHARD", 2)
+    drawn = examples(clip_folders.write(tmp_path / "clips", 1), tasks={"inpaint": 1.0})
+    encoder = Encoder(vae=tiny.vae(), encode_masks=wan.encode_masks)
+    fill_cache(tmp_path / "one", drawn, range(2), encoder)  # whole, it needs no more
+    size = next((tmp_path / "one").iterdir()).stat().st_size
+    for free, number in ((2 * size - 9, 1), (2 * size + 9, 3)):
+        monkeypatch.setattr(cache_module.shutil, "disk_usage", lambda _, free=free: SimpleNamespace(free=free))
+        if number == 1:
+            with pytest.raises(InputError) as error:
+                fill_cache(tmp_path / "all", drawn, range(6), encoder)
+            assert error.value.code == "disk-full-examples"
+            assert error.value.fields["count"] == 4
+        else:
+            fill_cache(tmp_path / "all", drawn, range(6), encoder)
+        assert len(list((tmp_path / "all").iterdir())) == number
 
 
 def test_a_disk_that_fills_up_during_the_training_leaves_the_last_checkpoint_and_the_run_goes_on(tmp_path):

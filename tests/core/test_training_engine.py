@@ -17,8 +17,10 @@ from safetensors import safe_open
 from vace_core.errors import InputError, ModelError
 from vace_core.training import engine
 from vace_core.training.engine import CHECKPOINT, LOSSES, Draw, TrainingError, train
+from vace_core.training.optimisers import moments_of, optimiser_for
 from vace_core.training.precision import mixed_precision, seeded, training_dtype
 from vace_core.training.schedule import Schedule
+from vace_core.training.state import Average, load_state, trainable
 
 SCHEDULE = Schedule(steps=12, learning_rate=0.05, batch=8, warmup=2, save_every=4, weight_decay=0.01)
 MUON = replace(SCHEDULE, optimiser="muon")
@@ -67,6 +69,18 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(tmp_path, network, sched
     assert lines(tmp_path / "parts") == lines(tmp_path / "whole")
     with pytest.raises(InputError):  # it is of another recipe
         train(network(), losses_of, schedule, folder=tmp_path / "parts", recipe={"optimiser": "another"})
+
+
+def test_what_an_optimiser_goes_on_with_is_where_its_weights_are(tmp_path):
+    train(layer(), losses_of, SCHEDULE, folder=tmp_path, stop_after=0)
+    module = layer().to("meta")  # a device that no value comes to by itself, as to a GPU
+    weights = trainable(module)
+    optimiser = optimiser_for("adamw", weights, learning_rate=1.0, weight_decay=0.0)
+    moments = moments_of("adamw", weights)
+    load_state(tmp_path / CHECKPOINT, module, optimiser, Average(module, 0.5), moments=moments, recipe={})
+    kept = [value for weight in weights.values() for value in optimiser.state[weight].values()]
+    assert len(kept) == 2 * 3  # the step and two moments of matrix and bias
+    assert all(value.is_meta for value in kept)
 
 
 def test_a_killed_run_goes_on_from_its_last_checkpoint(tmp_path):
@@ -150,6 +164,9 @@ def test_a_checkpoint_of_another_recipe_is_refused_by_what_differs(tmp_path):
         train(layer(), losses_of, SCHEDULE, folder=tmp_path, recipe=other)
     assert error.value.code == "checkpoint-other-recipe"
     assert "schedule.learning_rate was 0.05 and is 0.1" in error.value.fields["changes"]
+    told = {"schedule": recipe["schedule"] | {"save_every": 1, "validate_every": 2}, "tuning": {"save_memory": True}}
+    rarely = train(layer(), losses_of, SCHEDULE, folder=tmp_path, recipe=recipe | told, stop_after=0)
+    assert rarely.steps == 2
     with pytest.raises(InputError) as error:
         train(torch.nn.Linear(3, 3), losses_of, SCHEDULE, folder=tmp_path, recipe=recipe)
     assert error.value.code == "checkpoint-other-network"

@@ -13,11 +13,15 @@ import sys
 import warnings
 from pathlib import Path
 
+import processes
 import pytest
 import torch
 import training_processes
+from accelerate.state import AcceleratorState
 from safetensors import safe_open
 from safetensors.torch import load_file
+
+from vace_core.training.engine import accelerator, agreed
 
 ROOT = Path(__file__).parents[2]
 STEPS = int(os.environ.get("VACE_TRAINING_STEPS", "4"))
@@ -80,6 +84,20 @@ def talking(tmp_path_factory) -> None:
         pytest.skip("two processes do not find each other here")
     if done.returncode:
         pytest.skip(f"two processes cannot talk to each other here: {done.stderr[-300:]}")
+
+
+def test_processes_wait_for_one_that_encodes_for_hours(talking):
+    def told() -> tuple[str, float]:
+        AcceleratorState._reset_state(reset_partial_state=True)  # of what ran before in the process that was forked
+        agreed(accelerator(cpu=True), False)  # neither ends before the other has found it
+        group = torch.distributed.distributed_c10d._get_default_group()
+        return group.name(), group._get_backend(torch.device("cpu")).options._timeout.total_seconds()
+
+    for one in processes.started(2, told):
+        assert one.status == 0, one.err
+        backend, seconds = one.value
+        assert backend == "gloo"
+        assert seconds >= 24 * 3600
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import random
+import time
 from dataclasses import replace
 from functools import partial
 
@@ -33,13 +34,19 @@ from vace_core.loading.repack import join_model, split_model
 from vace_core.models import FAMILIES
 from vace_core.models.ltx import dit as ltx
 from vace_core.models.wan import dit as wan
+from vace_core.models.wan.family import WAN
 from vace_core.pipeline import generate, sample
-from vace_core.training.cost import TEXT_TOKENS, counted, training_cost
+from vace_core.training import lora
+from vace_core.training import run as training_run
+from vace_core.training.cost import TEXT_TOKENS, counted, encoded_bytes, training_cost
+from vace_core.training.data import cache as cache_module
 from vace_core.training.data.batches import Stage
+from vace_core.training.data.cache import Cache, Encoder, fill_cache
+from vace_core.training.data.clips import ClipExamples
 from vace_core.training.data.derive import KINDS
 from vace_core.training.data.material import Bucket, read_material
+from vace_core.training.data.prompts import fill_prompts
 from vace_core.training.data.sources import clips_in
-from vace_core.training.lora import add_lora
 from vace_core.training.objective import Objective
 from vace_core.training.optimisers import optimiser_for
 from vace_core.training.precision import training_dtype
@@ -117,6 +124,22 @@ def test_the_same_run_gives_the_same_file_stopped_or_not(case, tmp_path):
         assert (part.path, part.steps) == (None, step)
     parts = trained(case, tmp_path / "parts").path
     assert whole.read_bytes() == parts.read_bytes()
+
+
+def test_the_time_of_a_run_counts_from_its_begin_and_encoding_stops_in_between(case, tmp_path, monkeypatch):
+    of, files, recipe = case
+    monkeypatch.setattr(cache_module, "SHARD", 4)
+    command = partial(train_model, recipe, files, tmp_path / "parts", text=of.text, cpu=True)
+    first = command(stop_after=0)
+    assert (first.path, first.steps, sum(first.used.values())) == (None, 0, 4)
+    assert [path.name for path in (tmp_path / "parts").iterdir()] == ["examples"]
+    asked = []
+    monkeypatch.setattr(training_run, "fit", lambda *_, stop_after, **__: asked.append(stop_after) or 1 / 0)
+    begun = time.monotonic()
+    with pytest.raises(ZeroDivisionError):
+        command(stop_after=1000)
+    assert 1000 - (time.monotonic() - begun) <= asked[0] < 1000 - 1e-3
+    assert len(Cache(tmp_path / "parts" / "examples").items) == 8
 
 
 def test_a_trained_adapter_is_trained_on(case, tmp_path):
@@ -294,7 +317,28 @@ def test_a_run_goes_on_only_with_the_files_it_was_begun_with(case, tmp_path):
         assert error.value.code == "checkpoint-other-recipe"
         assert error.value.fields["changes"].startswith(f"{name} was ")
     files.base.rename(tmp_path / "moved.safetensors")
-    trained((case[0], replace(files, base=tmp_path / "moved.safetensors"), recipe), tmp_path / "run")
+    files.data.rename(tmp_path / "moved")
+    moved = replace(files, base=tmp_path / "moved.safetensors", data=tmp_path / "moved")
+    trained((case[0], moved, recipe), tmp_path / "run")
+
+
+def test_what_was_encoded_goes_on_only_with_its_own_vae_and_text_encoder(case, tmp_path):
+    of, files, recipe = case
+
+    def stopped():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):  # before there is a checkpoint
+        train_model(recipe, files, tmp_path / "run", text=stopped, cpu=True)
+    other = tmp_path / "other.safetensors"
+    save_file({name: value * 1.5 for name, value in load_file(files.vae).items()}, other)
+    with pytest.raises(InputError) as error:
+        train_model(recipe, replace(files, vae=other), tmp_path / "run", text=of.text, cpu=True)
+    assert error.value.fields["changes"].startswith("VAE file was ")
+    fill_prompts(tmp_path / "run" / "prompts", of.text(), ["a disc"], "one")
+    with pytest.raises(InputError) as error:
+        train_model(recipe, files, tmp_path / "run", text=of.text, encoder="another", cpu=True)
+    assert error.value.code == "prompts-other-encoder"
 
 
 def test_a_folder_that_cannot_be_made_and_a_tracker_that_is_unknown_are_said(case, tmp_path):
@@ -316,6 +360,24 @@ def test_that_nothing_can_be_validated_is_said(case, tmp_path, caplog):
     assert "nothing is validated" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("frames", "buckets", "sizes"),
+    [
+        ((13, 64), (), "none"),  # no size has so many
+        ((13, 64), (Bucket(frames=49, height=32, width=48),), "49 frames of 48x32"),  # and no clip
+        ((0, 1), (Bucket(frames=1, height=640, width=960),), "1 frames of 960x640"),  # no clip is as large
+    ],
+)
+def test_a_stage_for_which_no_clip_is_long_and_large_enough_is_refused_before_anything_is_encoded(
+    case, tmp_path, frames, buckets, sizes
+):
+    data = replace(case[2].data, buckets=(*case[2].data.buckets, *buckets))
+    with pytest.raises(InputError) as error:
+        trained(case, tmp_path / "run", data=data, stages=(Stage(), Stage(name="last", start=0.5, frames=frames)))
+    assert refused(error.value) == f"stage-without-clips: name=last, sizes={sizes}"
+    assert list((tmp_path / "run").iterdir()) == []
+
+
 def test_shares_of_nothing_are_no_tasks(case, tmp_path):
     with pytest.raises(InputError) as error:
         trained(case, tmp_path / "run", data=replace(case[2].data, tasks={"inpaint": 0.0}))
@@ -330,6 +392,21 @@ def test_a_size_that_cannot_be_trained_has_no_cost(case, bucket):
         training_cost(changed, identify(open_checkpoint(files.base)), torch.device("cpu"))
 
 
+def test_the_space_that_is_told_is_that_of_the_examples_on_disk(tmp_path):
+    bucket = Bucket(frames=5, height=32, width=48)
+    recipe = Recipe(
+        data=Data(
+            examples=3, held_out=2, buckets=(bucket, Bucket(frames=1, height=32, width=48)), tasks={"reference": 1.0}
+        ),
+        schedule=Schedule(steps=1, learning_rate=1),
+    )
+    (clip,), _ = clips_in(clip_folders.write(tmp_path / "clips", count=1))
+    drawn = ClipExamples(clips=[clip], buckets=(bucket,), tasks={"reference": 1.0}, grid=wan.GRID)
+    fill_cache(tmp_path / "run", drawn, range(1), Encoder(vae=tiny.vae(), encode_masks=wan.encode_masks))
+    (shard,) = (tmp_path / "run").iterdir()
+    assert encoded_bytes(recipe, WAN) == 5 * sum(value.nbytes for value in load_file(shard).values())
+
+
 @pytest.mark.parametrize("saves", [True, False])
 def test_the_cost_that_is_told_is_that_of_a_step(tmp_path, saves):
     sizes = wan.WanSizes(width=128, ffn=512, layers=7, text_width=32)
@@ -339,18 +416,21 @@ def test_the_cost_that_is_told_is_that_of_a_step(tmp_path, saves):
     bucket = Bucket(frames=9, height=64, width=64)
     recipe = Recipe(
         tuning=Tuning(context_layers=(0, 2, 4, 6), save_memory=saves),
-        data=Data(examples=1, buckets=(Bucket(frames=1, height=64, width=64), bucket)),
+        data=Data(
+            examples=1, buckets=(Bucket(frames=1, height=64, width=64), bucket), tasks={"references": 1, "text": 1}
+        ),
         schedule=Schedule(steps=1, learning_rate=1, batch=4, micro_batch=2),
+        stages=(Stage(tasks={"text": 1}), Stage(start=0.5, most_references=2)),
     )
     told = training_cost(recipe, identify(open_checkpoint(tmp_path / "base.safetensors")), torch.device("cpu"))
     base.to(training_dtype())
     tuned = Tuned(base, adapter)
     if saves:
         save_memory(base.blocks, adapter.context_blocks)
-    latents, context = torch.zeros(2, 16, 3, 8, 8), torch.zeros(2, 96, 3, 8, 8)
+    latents, context = torch.zeros(2, 16, 2 + 3, 8, 8), torch.zeros(2, 96, 2 + 3, 8, 8)
     prompts = [torch.zeros(1, TEXT_TOKENS, 32)] * 2
     tflop, working = counted(tuned, lambda: tuned(latents, torch.tensor([0.2, 0.5]), prompts, 16.0, context))
-    assert (told.bucket, told.tokens) == (bucket, 48)
+    assert (told.bucket, told.references, told.tokens) == (bucket, 2, 80)
     assert told.trained == sum(value.numel() for value in adapter.parameters())
     assert told.tflop == pytest.approx(tflop, rel=1e-6)
     assert told.working == pytest.approx(working, rel=0.1)
@@ -391,19 +471,52 @@ def test_a_lora_changes_nothing_at_first_and_is_what_it_is_merged_into(case, tmp
     tuning = replace(recipe.tuning, what="lora", lora_on=on, rank=4)
     path = trained((case[0], replace(files, adapter=first), recipe), tmp_path / "run", tuning=tuning).path
     assert path is not None
-    lora = load_file(tmp_path / "run" / "lora.safetensors")
-    layers = {name.removeprefix("diffusion_model.").rsplit(".", 2)[0] for name in lora}
+    written = load_file(tmp_path / "run" / "lora.safetensors")
+    layers = {name.removeprefix("diffusion_model.").rsplit(".", 2)[0] for name in written}
     assert all(layer.startswith("vace_blocks." if on == "adapter" else "blocks.") for layer in layers)
-    assert len(lora) == 2 * 10 * (2 if on == "adapter" else 4)  # q, k, v, o twice and two of the feed-forward part
+    assert len(written) == 2 * 10 * (2 if on == "adapter" else 4)  # q, k, v, o twice and two of the feed-forward part
     if on == "adapter":
         was, now = load_file(first), load_file(path)
         for name, value in was.items():
             layer = name.removesuffix(".weight")
-            down, up = (lora.get(f"diffusion_model.{layer}.{part}.weight") for part in ("lora_A", "lora_B"))
+            down, up = (written.get(f"diffusion_model.{layer}.{part}.weight") for part in ("lora_A", "lora_B"))
             wanted = value if down is None or up is None else value + up @ down
             assert torch.allclose(now[name], wanted, atol=1e-6), name
         assert_loads(files.base, first, tmp_path / "run" / "lora.safetensors", path)
-    assert any(bool(value.any()) for name, value in lora.items() if "lora_B" in name)
+    assert any(bool(value.any()) for name, value in written.items() if "lora_B" in name)
+
+
+def test_of_a_frozen_base_nothing_is_gathered_for_the_adapter_that_is_written(monkeypatch):
+    base = tiny.base()
+    adapter = fill(wan.build_adapter(tiny.SIZES, tiny.LAYERS), 2)
+    before = {f"adapter.{name}": value.clone() for name, value in adapter.state_dict().items()}
+    tuned = Tuned(base, adapter)
+    prepare(Tuning(what="lora", rank=4), base, adapter)
+    trained = {name: torch.ones_like(value) for name, value in trainable(tuned).items()}
+    gathered, whole = [], lora.whole
+    monkeypatch.setattr(lora, "whole", lambda value: gathered.append(value) or whole(value))
+    found = lora.merged_weights(tuned, trained, ("adapter.",))
+    assert found.keys() == before.keys()
+    changed = {name for name, value in found.items() if not torch.equal(value, before[name])}
+    assert changed == {f"{name.rsplit('.', 1)[0]}.weight" for name in trained}
+    assert len(gathered) == len(before)  # what a LoRA is beside is gathered too
+    assert lora.merged_weights(tuned, trained, ("adapter.",), keeps=False) == {}
+    assert len(gathered) == 2 * len(before)  # the other processes have parts of it
+
+
+@pytest.mark.parametrize("on", ["adapter", "base"])
+def test_a_lora_without_an_adapter_which_no_gradient_reaches_is_refused(case, tmp_path, on):
+    _, files, recipe = case
+    changed = replace(recipe, tuning=replace(recipe.tuning, what="lora", lora_on=on))
+    with pytest.raises(InputError) as error:
+        trained((case[0], files, changed), tmp_path / "run")
+    assert refused(error.value) == "lora-without-adapter"
+    assert not (tmp_path / "run").exists()
+    (tmp_path / "mine.toml").write_text(to_toml(changed.told()), encoding="utf-8")
+    command = ["train", str(tmp_path / "mine.toml"), "--output", str(tmp_path), "--base", str(files.base), "--dry-run"]
+    told = CliRunner().invoke(app, command)
+    assert told.exit_code == 3
+    assert "--adapter" in told.output
 
 
 @torch.no_grad()
@@ -425,7 +538,7 @@ def assert_loads(base, adapter, lora, wanted):
 
 def test_a_lora_counts_where_a_clip_is_worked_on_piece_by_piece(monkeypatch):
     block = fill(wan.WanBlock(tiny.SIZES), 3)
-    add_lora(block, 4)
+    lora.add_lora(block, 4)
     with torch.no_grad():
         for name, value in block.named_parameters():
             if name.endswith("lora_B"):

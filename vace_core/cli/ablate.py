@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
+import torch
 from typer import Argument, Option
 
 from ..errors import InputError
 from ..files.checkpoint import open_checkpoint
 from ..loading.detection import identify
+from ..models.devices import best_device
 from ..models.text import TextEncoder
 from ..starter.model import WEIGHTS
 from ..starter.training.ablation import RECIPE, starter_setting
@@ -22,12 +24,16 @@ from ..training.ablation.variants import read_variants
 from ..training.data.prompts import CachedPrompts, fill_prompts
 from ..training.recipe import Recipe, read_recipe
 from .console import errors_as_exit_codes, print_table, result
-from .train import load_text_encoder
+from .train import load_text_encoder, text_encoder_told
 
 SEEDS = (0, 1)
+SHORT_OF_MEMORY = (
+    "Memory ran out. Begin in another folder with a smaller micro_batch or smaller sizes in the --recipe, or close "
+    "other programs that use it."
+)
 
 
-@errors_as_exit_codes()
+@errors_as_exit_codes(SHORT_OF_MEMORY)
 def ablate(
     folder: Annotated[Path, Argument(help="Where the runs are kept; those that are in it go on.", show_default=False)],
     *,
@@ -53,7 +59,7 @@ def ablate(
     common = read_recipe(recipe or RECIPE)
     setting = starter_setting(starter)
     if base is not None or data is not None:
-        setting = _setting(common, folder, base, vae, data, text_encoder, cpu)
+        setting = _setting(common, folder, base, vae, data, text_encoder, cpu, dry_run)
     ablation = Ablation(folder, setting, common, read_variants())
     names, seeds = ablation.chosen(only or ()), seed or SEEDS
     if not dry_run:
@@ -65,7 +71,14 @@ def ablate(
 
 
 def _setting(
-    recipe: Recipe, folder: Path, base: Path | None, vae: Path | None, data: Path | None, text: str | None, cpu: bool
+    recipe: Recipe,
+    folder: Path,
+    base: Path | None,
+    vae: Path | None,
+    data: Path | None,
+    text: str | None,
+    cpu: bool,
+    dry_run: bool,
 ) -> Setting:
     """A base and clips of one's own."""
     if base is None or data is None:
@@ -77,12 +90,15 @@ def _setting(
             data=data,
         )
 
-    family = identify(open_checkpoint(base)).family
+    family, device = identify(open_checkpoint(base)).family, torch.device("cpu") if cpu else best_device()
+
+    told = "" if dry_run else text_encoder_told(text, family, folder / "prompts")
+    CachedPrompts(folder / "prompts", told)
 
     def encoded(prompts: Iterable[str]) -> TextEncoder:
-        there, wanted = CachedPrompts(folder / "prompts"), [*prompts]
+        there, wanted = CachedPrompts(folder / "prompts", told), [*prompts]
         if all(prompt in there for prompt in wanted):
             return there
-        return fill_prompts(folder / "prompts", load_text_encoder(text, family), wanted)
+        return fill_prompts(folder / "prompts", load_text_encoder(text, family, device), wanted, told)
 
     return setting_of_clips(recipe, data, family, base=base, vae=vae or base, text=encoded, cpu=cpu)

@@ -56,8 +56,12 @@ def quiet(is_quiet: bool) -> Generator[None, None, None]:
 
 
 @contextmanager
-def errors_as_exit_codes() -> Generator[None, None, None]:
-    """Turns the library's errors into their message and an exit code; also a decorator."""
+def errors_as_exit_codes(short_of_memory: str = SHORT_OF_MEMORY) -> Generator[None, None, None]:
+    """Turns the library's errors into their message and an exit code; also a decorator.
+
+    Args:
+        short_of_memory: What is said where memory runs out: what helps differs from command to command.
+    """
     handler = RichHandler(console=eye, show_time=False, show_path=False, show_level=False, markup=False)
     if not any(isinstance(one, RichHandler) for one in log.handlers):  # a command that another one runs says all once
         log.addHandler(handler)
@@ -66,10 +70,10 @@ def errors_as_exit_codes() -> Generator[None, None, None]:
         yield
     except (Exception, KeyboardInterrupt) as error:
         if isinstance(error, (typer.Exit, typer.Abort)) or processes == 1:
-            code = _said(error)
+            code = _said(error, short_of_memory)
         else:  # whichever of several processes fails first says why, and all others end because of it
             with redirect_stderr(sys.__stderr__ or sys.stderr), quiet(not is_first_to_fail()):
-                code = _said(error)
+                code = _said(error, short_of_memory)
                 if code is None:
                     say(f"Process {rank} of {processes} failed: {type(error).__name__}: {error}", "red")
                     code = OTHER
@@ -80,7 +84,7 @@ def errors_as_exit_codes() -> Generator[None, None, None]:
         log.removeHandler(handler)
 
 
-def _said(error: BaseException) -> int | None:
+def _said(error: BaseException, short_of_memory: str) -> int | None:
     """Says what went wrong; the exit code for it, or None where it was not foreseen."""
     if isinstance(error, KeyboardInterrupt):
         say("Interrupted. No unfinished file is left.", "yellow")
@@ -93,7 +97,7 @@ def _said(error: BaseException) -> int | None:
     elif is_short_of_memory(error):
         if log.isEnabledFor(logging.DEBUG):
             eye.print_exception()
-        say(SHORT_OF_MEMORY, "red")
+        say(short_of_memory, "red")
         code = INPUT
     else:
         code = None

@@ -32,10 +32,14 @@ from .options import Run
 NETWORKS, FILTERING = "Networks, each a folder in the format of transformers", "What is kept"
 GIVE_CAPTIONS = "write fox.txt beside fox.mp4 or give --captions"
 MOST_FAULTS = 8  # that are printed
+SHORT_OF_MEMORY = (
+    "Memory ran out. Run the networks on the CPU with --device cpu, begin another folder with a lower --longest or "
+    "--shorter-side, or close other programs that use it."
+)
 _LIMITS = ", ".join(f"{name}={'off' if value is None else f'{value:g}'}" for name, value in asdict(Limits()).items())
 
 
-@errors_as_exit_codes()
+@errors_as_exit_codes(SHORT_OF_MEMORY)
 def data(
     raw: Annotated[Path, Argument(help="A folder of videos; subfolders are looked through.", show_default=False)],
     out: Annotated[Path, Argument(help="Gets clips/, sheets/ and records/; goes on if begun.", show_default=False)],

@@ -26,8 +26,13 @@ from .given import check_not_among
 from .models import device_of
 from .options import Run
 
+SHORT_OF_MEMORY = (
+    "Memory ran out. Run the networks on the CPU with --device cpu, measure shorter or smaller clips, or close other "
+    "programs that use it."
+)
 
-@errors_as_exit_codes()
+
+@errors_as_exit_codes(SHORT_OF_MEMORY)
 def evaluate(
     samples: Annotated[
         Path, Argument(help="A manifest (.json), VACE-Benchmark, or a folder of clips.", show_default=False)

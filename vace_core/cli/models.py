@@ -85,16 +85,16 @@ def ready(
     device, family = device_of(run), family_in(files.base)
     # Before the text encoder is read, which takes longest.
     _check(files, family)
-    text = _tried(plan.text, device, lambda where: _read(_text(files, family, where), prompts))
+    text = tried(plan.text, device, lambda where: _read(_text(files, family, where), prompts))
     if device.type == "cpu":
         yield _loaded(files, run, text, device, plan)
         return
-    model = _tried(plan.stays, device, lambda where: _loaded(files, run, text, where, plan))
+    model = tried(plan.stays, device, lambda where: _loaded(files, run, text, where, plan))
     with placed(model, plan, device, family) as there:
         yield there
 
 
-def _tried(on_device: bool, device: torch.device, make: Callable[[torch.device], Made]) -> Made:
+def tried(on_device: bool, device: torch.device, make: Callable[[torch.device], Made]) -> Made:
     """What `make` makes on a device if that is wanted and has the memory, else on the CPU."""
     if on_device:
         try:

@@ -20,14 +20,22 @@ from ..preview.cost import GIB
 from ..starter.scenes.text import SceneText
 from ..training.cost import training_cost
 from ..training.data.clips import check_tasks
+from ..training.precision import training_dtype
 from ..training.recipe import RECIPES, Recipe, read_recipe
-from ..training.run import Files, train_model
+from ..training.run import Files, check_adapter, part_told, train_model
 from ..training.tables import to_toml
 from .console import errors_as_exit_codes, print_table, result
 from .files import STARTER_NAME
+from .models import tried
+
+SHORT_OF_MEMORY = (
+    "Memory ran out. What a recipe takes is said with --dry-run. Set save_memory, which a run may do that was begun "
+    "without, begin one with a smaller micro_batch or smaller sizes, give --shard on several GPUs, or close other "
+    "programs that use it."
+)
 
 
-@errors_as_exit_codes()
+@errors_as_exit_codes(SHORT_OF_MEMORY)
 def train(
     recipe: Annotated[str, Argument(help=f"A .toml, or one of {', '.join(sorted(RECIPES))}.", show_default=False)],
     *,
@@ -54,25 +62,25 @@ def train(
     dry_run: Annotated[bool, Option("--dry-run", help="Only says the recipe and what it would take.")] = False,
 ) -> None:
     """Trains a context adapter by a recipe. Stopped at any time, the same command goes on where it was."""
-    chosen = _recipe(recipe, steps)
+    chosen, device = _recipe(recipe, steps), torch.device("cpu") if cpu else best_device()
     if dry_run:
         check_tasks(chosen.data.tasks)
         result(to_toml(chosen.told()))
         if base is not None:
-            print_table(_costs(chosen, base, torch.device("cpu") if cpu else best_device()))
+            check_adapter(adapter, chosen)
+            print_table(_costs(chosen, base, device))
         return
     files = Files(
         base=_given(base, "base model", "--base"), vae=vae or _given(base, "VAE", "--vae"),
         data=_given(data, "folder of clips", "--data"), adapter=adapter,
     )  # fmt: skip
     family = identify(open_checkpoint(files.base)).family
-    if not (output / "prompts").is_dir():  # better said before hours of encoding clips than after
-        check_text_encoder(text_encoder, family)
     done = train_model(
         chosen,
         files,
         output,
-        text=lambda: load_text_encoder(text_encoder, family),
+        text=lambda: load_text_encoder(text_encoder, family, device),
+        encoder=text_encoder_told(text_encoder, family, output / "prompts"),
         cpu=cpu,
         trackers=tracker or (),
         shard=shard,
@@ -92,13 +100,15 @@ def _costs(recipe: Recipe, base: Path, device: torch.device) -> list[tuple[str, 
     clip, pieces = cost.bucket, recipe.schedule.pieces
     total = cost.tflop * pieces * recipe.schedule.steps / 1e6
     parts = {"weights": cost.weights, "optimiser and average": cost.optimiser, "gradients and inputs": cost.working}
+    pictures = f" and {cost.references} reference{'s' * (cost.references > 1)}" if cost.references else ""
+    examples = f"{recipe.data.examples + recipe.data.held_out:,} examples of that size"
     shares = ", ".join(f"{name} {count / GIB:.1f}" for name, count in parts.items())
     return [
         ("trained", f"{cost.trained:,} weights, of {cost.trained + cost.frozen:,}"),
-        ("largest clip", f"{clip.frames} frames of {clip.width}x{clip.height}, {cost.tokens:,} tokens"),
+        ("largest clip", f"{clip.frames} frames of {clip.width}x{clip.height}{pictures}, {cost.tokens:,} tokens"),
         ("work", f"{cost.tflop * pieces:.1f} TFLOP a step of such clips, at most {total:.3g} EFLOP in all"),
         ("memory", f"{cost.peak / GIB:.1f} GiB on {device.type}: {shares}"),
-        ("disk", f"{2 * cost.checkpoint / GIB:.1f} GiB for checkpoints, besides what is encoded"),
+        ("disk", f"{2 * cost.checkpoint / GIB:.1f} GiB for checkpoints, up to {cost.encoded / GIB:.1f} for {examples}"),
     ]
 
 
@@ -118,10 +128,33 @@ def _given(path: Path | None, what: str, option: str) -> Path:
     return path
 
 
-def load_text_encoder(name: str | None, family: Family) -> TextEncoder:
-    """What `--text-encoder` names; raises as `check_text_encoder`."""
+def load_text_encoder(name: str | None, family: Family, device: torch.device) -> TextEncoder:
+    """What `--text-encoder` names, on `device` if it has the memory, in what is fast there.
+
+    Raises:
+        InputError, ModelError: as `check_text_encoder`.
+    """
     path = check_text_encoder(name, family)
-    return SceneText() if path is None else load_text(path, kind=family.text)
+    if path is None:
+        return SceneText()
+    return tried(
+        True, device, lambda where: load_text(path, kind=family.text, device=where, dtype=training_dtype(where))
+    )
+
+
+def text_encoder_told(name: str | None, family: Family, prompts: Path) -> str:
+    """What tells what `--text-encoder` names from others: better asked before hours of encoding clips than after.
+
+    Args:
+        prompts: Where prompts are kept; once they are there, none has to be named.
+
+    Raises:
+        InputError, ModelError: as `check_text_encoder`.
+    """
+    if name is None and prompts.is_dir():
+        return ""
+    path = check_text_encoder(name, family)
+    return STARTER_NAME if path is None else part_told(path, "text_encoder")
 
 
 def check_text_encoder(name: str | None, family: Family) -> Path | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +20,9 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..loading.detection import Found
+from ..models.family import Family
+from .data.batches import Stage
+from .data.derive import KINDS
 from .data.material import Bucket
 from .optimisers import moments_of
 from .precision import training_dtype
@@ -29,6 +32,7 @@ from .state import trainable
 from .tuning import Tuned
 
 TEXT_TOKENS = 128
+HALF = 2  # bytes of a number of an example on disk
 # Calls after which garbage is collected: tensors without contents hold each other in circles, real ones do not.
 GARBAGE = 20
 # Blocks of the base and of the adapter in the smallest one; an adapter without blocks has none there either.
@@ -45,7 +49,9 @@ class TrainingCost:
         weights: Bytes of all of them.
         optimiser: Bytes of the moments and the running average.
         checkpoint: Bytes of one checkpoint; two are there while one is written.
-        bucket: The largest size of clip, which the next three are for.
+        encoded: Bytes of all examples on disk, those that are held out too, if all of them were of the largest size.
+        bucket: The largest size of clip, which the next four are for.
+        references: The most that an example has.
         tokens: What the base works on, for one clip.
         tflop: Of all products of one micro-batch, forwards and backwards.
         working: Bytes at the worst moment besides the weights: what is kept for the gradients, and these.
@@ -56,7 +62,9 @@ class TrainingCost:
     weights: int
     optimiser: int
     checkpoint: int
+    encoded: int
     bucket: Bucket
+    references: int
     tokens: int
     tflop: float
     working: int
@@ -78,8 +86,10 @@ def training_cost(recipe: Recipe, found: Found, device: torch.device) -> Trainin
     """
     grid = found.family.grid
     sizes, layers = found.family.base_sizes(found.weights), layers_for(recipe, found)
+    references = most_references(recipe)
     tokens = {
-        bucket: grid.tokens(bucket.frames, bucket.height, bucket.width) for bucket in needed_buckets(recipe, grid)
+        bucket: grid.tokens(bucket.frames, bucket.height, bucket.width, references)
+        for bucket in needed_buckets(recipe, grid)
     }
     largest = max(tokens, key=lambda bucket: tokens[bucket])
     held = training_dtype(device)
@@ -105,11 +115,37 @@ def training_cost(recipe: Recipe, found: Found, device: torch.device) -> Trainin
         weights=sum(value.numel() * value.element_size() for value in weights),
         optimiser=4 * kept,
         checkpoint=4 * (trained + kept),
+        encoded=encoded_bytes(recipe, found.family),
         bucket=largest,
+        references=references,
         tokens=tokens[largest],
         tflop=tflop,
         working=round(working),
     )
+
+
+def most_references(recipe: Recipe) -> int:
+    """The most references, each a latent frame in front, of an example that a stage of the recipe trains."""
+    counts = [0]
+    for stage in recipe.stages or (Stage(),):
+        most = _most(stage.tasks or recipe.data.tasks)
+        counts.append(most if stage.most_references is None else min(most, stage.most_references))
+    return max(counts)
+
+
+def _most(tasks: Mapping[str, float]) -> int:
+    return max((KINDS[task].references for task, share in tasks.items() if share and task in KINDS), default=0)
+
+
+def encoded_bytes(recipe: Recipe, family: Family) -> int:
+    """Bytes on disk of all examples, if all were of the largest size. Raises InputError: the recipe names no sizes."""
+    latents, references = family.latents, _most(recipe.data.tasks)
+    sizes = (
+        latents.grid.latent_size(one.frames, one.height, one.width) for one in needed_buckets(recipe, latents.grid)
+    )
+    cells = max((t + references) * h * w for t, h, w in sizes)
+    example = HALF * (latents.channels + latents.vace_in_channels) * cells
+    return (recipe.data.examples + recipe.data.held_out) * example
 
 
 def _stepped(
@@ -122,7 +158,8 @@ def _stepped(
     with FakeTensorMode():
         tuned = _tuned(recipe, found, sizes, tuple(range(blocks[1])), held)
         adapter: Any = tuned.adapter
-        size = family.grid.latent_size(bucket.frames, bucket.height, bucket.width)
+        frames, *sides = family.grid.latent_size(bucket.frames, bucket.height, bucket.width)
+        size = frames + most_references(recipe), *sides
         latents = torch.empty(count, family.latent_channels, *size)
         context = torch.empty(count, adapter.context_embedder.weight.shape[1], *size)
         prompts = [torch.empty(1, TEXT_TOKENS, sizes.text_width)] * count

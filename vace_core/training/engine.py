@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,9 @@ log = logging.getLogger("vace")
 
 CHECKPOINT, LOSSES = "checkpoint.safetensors", "losses.jsonl"
 MOST_NAMES = 8
+# How long processes wait for each other: one may encode clips or prompts for hours after the others are done. torch
+# would end them all after ten minutes (NCCL) or thirty (gloo). Who launched them ends the rest where one fails.
+PATIENCE = timedelta(days=7)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,8 +99,21 @@ def accelerator(*, cpu: bool = False, trackers: Sequence[str] = (), folder: Path
             name=shortened(unknown[0]),
             known=", ".join(known),
         )
+    # Without a backend, which is accelerate's choice by the device.
+    patience = importlib.import_module("accelerate.utils").InitProcessGroupKwargs(timeout=PATIENCE)
     # Precision is ours: `precision.mixed_precision`.
-    return accelerate.Accelerator(cpu=cpu, mixed_precision="no", log_with=list(trackers) or None, project_dir=folder)
+    return accelerate.Accelerator(
+        cpu=cpu,
+        mixed_precision="no",
+        log_with=list(trackers) or None,
+        project_dir=folder,
+        kwargs_handlers=[patience],
+    )
+
+
+def agreed(processes: Any, wish: bool) -> bool:
+    """Whether any of the processes wants something; all of them must ask."""
+    return float(processes.reduce(torch.tensor(float(wish), device=processes.device), "sum")) > 0
 
 
 def train(
@@ -235,7 +252,7 @@ class _Run:
                 self.losses.add(done, figures)
                 self.processes.log(figures, step=done)
                 late = stop_after is not None and time.monotonic() - begun > stop_after
-                stops = self._agreed(late or asked())
+                stops = agreed(self.processes, late or asked())  # all of them must, at the same step
                 if last or stops or done % schedule.save_every == 0:
                     self._save(done)
                 if stops and not last:
@@ -317,11 +334,6 @@ class _Run:
         self.average.swap(self.bare)
         log.info("step %d: %s", step, ", ".join(f"{name} {value:.4f}" for name, value in figures.items()))
         return figures
-
-    def _agreed(self, stop: bool) -> bool:
-        """Whether any process wants to stop; all of them must, at the same step."""
-        wish = torch.tensor(float(stop), device=self.processes.device)
-        return float(self.processes.reduce(wish, "sum")) > 0
 
     def _save(self, step: int) -> None:
         save_state(

@@ -76,19 +76,26 @@ def lora_weights(weights: Mapping[str, Tensor], official: Callable[[str], str]) 
 
 
 @torch.no_grad()
-def merged_weights(module: nn.Module, trained: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The weights of `module` as if it never had a LoRA, with what was trained in them, on the CPU.
+def merged_weights(
+    module: nn.Module, trained: Mapping[str, Tensor], parts: tuple[str, ...], *, keeps: bool = True
+) -> dict[str, Tensor]:
+    """Weights of `module` as if it never had a LoRA, with what was trained in them, on the CPU.
 
     All processes must ask for it: they may hold parts of the weights.
 
     Args:
         trained: Those that were trained, by name; they go before what the module holds.
+        parts: How the names of those that are wanted begin.
+        keeps: Whether this process is one that gets them; the others get nothing.
     """
-    found = {
-        name: trained[name] if name in trained else whole(value).cpu() for name, value in module.state_dict().items()
-    }
-    for name, part in module.named_modules():
-        if isinstance(part, LoraLinear):
+    found: dict[str, Tensor] = {}
+    for name, value in module.state_dict().items():
+        if name.startswith(parts):
+            one = trained[name] if name in trained else whole(value)
+            if keeps:
+                found[name] = one.cpu()
+    for name, part in module.named_modules() if keeps else ():
+        if isinstance(part, LoraLinear) and name.startswith(parts):
             up, down = found.pop(f"{name}.{UP}"), found.pop(f"{name}.{DOWN}")
             weight = found.pop(f"{name}.linear.weight")
             found[f"{name}.weight"] = weight + (up @ down).to(weight.dtype)

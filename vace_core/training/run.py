@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 
 from ..adapter import ContextAdapter
 from ..errors import InputError
-from ..files.checkpoint import open_checkpoint
+from ..files.checkpoint import Part, open_checkpoint
 from ..files.jobs.fingerprint import fingerprint
 from ..files.replacing import unwritable
 from ..files.safetensors_format import save
@@ -27,11 +28,11 @@ from ..loading.load import load_adapter, load_base, load_vae
 from ..models.family import Family
 from ..models.text import TextEncoder
 from .data.cache import Cache, Encoder, fill_cache
-from .data.clips import ClipExamples, divided
+from .data.clips import ClipExamples, check_stages, divided
 from .data.material import Bucket
 from .data.prompts import CachedPrompts, fill_prompts
 from .data.sources import clips_in, no_clips
-from .engine import Outcome, accelerator
+from .engine import Outcome, accelerator, agreed
 from .fit import fit
 from .lora import add_lora, lora_weights, merged_weights
 from .precision import seeded, training_dtype
@@ -41,7 +42,8 @@ from .tuning import Tuned, blocks_of, copy_base, save_memory
 log = logging.getLogger("vace")
 
 ADAPTER, LORA, MODEL = "adapter.safetensors", "lora.safetensors", "model.safetensors"
-HELD_OUT = 10_000_000  # numbers of examples from here on are held out
+EXAMPLES, HELD_OUT = "examples", "held-out"
+FIRST_HELD_OUT = 10_000_000  # numbers of examples from here on are held out
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +87,7 @@ def train_model(
     folder: Path,
     *,
     text: Callable[[], TextEncoder],
+    encoder: str = "",
     cpu: bool = False,
     trackers: Sequence[str] = (),
     shard: bool = False,
@@ -95,24 +98,31 @@ def train_model(
     Args:
         folder: Holds what was encoded, the checkpoint, the losses, the recipe and, at the end, the weights.
         text: Loads what reads the prompts; called only where there are new ones.
+        encoder: What tells the text encoder from others; prompts that another one encoded are refused. "" = not asked.
         cpu: Whether to leave a GPU alone.
         trackers: As for `engine.accelerator`.
         shard: Whether weights are spread over the processes (FSDP2) rather than held by each.
-        stop_after: As for `engine.train`.
+        stop_after: Seconds after which what is done is kept and the rest left, whether it is encoding or training;
+            None = not before the end.
 
     Raises:
         InputError: clips, recipe or folder cannot be used.
         ModelError: a file of the model is missing or damaged, or the parts do not belong together.
         TrainingError: a loss is not a number.
     """
+    begun = time.monotonic()
+
+    def left() -> float | None:
+        return None if stop_after is None else max(stop_after - (time.monotonic() - begun), 0.0)
+
     found = identify(open_checkpoint(files.base))
     family = found.family
     check_family(
         family, vae=files.vae, bases=[files.base], adapters=[path for path in (files.adapter,) if path is not None]
     )
     layers = layers_for(recipe, found)
-    if files.adapter is not None:  # better said before hours of encoding clips than after
-        _check_adapter(files.adapter, recipe)
+    check_adapter(files.adapter, recipe)  # better said before hours of encoding clips than after
+    CachedPrompts(folder / "prompts", encoder)
     processes = accelerator(cpu=cpu, trackers=trackers, folder=folder)
     if trackers:
         processes.init_trackers("vace")
@@ -121,12 +131,15 @@ def train_model(
     except OSError as error:
         raise unwritable(folder, error) from error
     known, unknown, faults = _examples(recipe, files, family)
-    cache, held_out = _caches(recipe, files, family, folder, known, unknown, processes)
+    whole = _encode(recipe, files, family, folder, known, unknown, processes, lambda: left() == 0)
+    cache, held_out = Cache(folder / EXAMPLES), None if unknown is None else Cache(folder / HELD_OUT)
+    if not whole:
+        return _result(None, 0, cache, held_out, faults)
     if not cache.items:
         raise no_clips(files.data, list(dict.fromkeys([*faults, *_skipped(cache)])))
     if recipe.data.held_out and recipe.schedule.validate_every and not (held_out and held_out.items):
         log.warning("nothing is validated: no clip that could be used is held out")
-    prompts = _prompts(folder, text, [cache, held_out], processes)
+    prompts = _prompts(folder, text, encoder, [cache, held_out], processes)
     tuned, adapter = build(recipe, files, family, layers, processes.device)
     outcome = fit(
         tuned,
@@ -137,21 +150,26 @@ def train_model(
         stages=recipe.stages,
         folder=folder,
         held_out=held_out if held_out and held_out.items else None,
-        recipe=recipe.told() | {"data path": known.identity} | _files_told(files),
+        recipe=recipe.told() | {"clips": known.identity} | _files_told(files),
         processes=processes,
         shard=[type(blocks_of(tuned.base, adapter)[0])] if shard else [],
-        stop_after=stop_after,
+        stop_after=left(),
     )
-    written = results(recipe, family, tuned, adapter, outcome) if outcome.finished else {}
-    if processes.is_main_process:
+    main = processes.is_main_process
+    written = results(recipe, family, tuned, adapter, outcome, keeps=main) if outcome.finished else {}
+    if main:
         recipe.write(folder)
         for name, (weights, metadata) in written.items():
             save(folder / name, weights, metadata)
     processes.wait_for_everyone()
     path = folder / next(iter(written)) if written else None
+    return _result(path, outcome.steps, cache, held_out, faults)
+
+
+def _result(path: Path | None, steps: int, cache: Cache, held_out: Cache | None, faults: Sequence[str]) -> Result:
     used = Counter(item.task for item in cache.items)
     left_out = dict.fromkeys(faults, 0) | Counter(_skipped(cache, held_out))
-    return Result(path=path, steps=outcome.steps, used=used, left_out=left_out)
+    return Result(path=path, steps=steps, used=used, left_out=left_out)
 
 
 def layers_for(recipe: Recipe, found: Found) -> tuple[int, ...]:
@@ -181,13 +199,22 @@ def layers_for(recipe: Recipe, found: Found) -> tuple[int, ...]:
     return tuple(chosen)
 
 
-def _check_adapter(path: Path, recipe: Recipe) -> None:
-    """Accepts an adapter to go on from.
+def check_adapter(path: Path | None, recipe: Recipe) -> None:
+    """Accepts an adapter to go on from, or that there is none.
 
     Raises:
-        InputError: the recipe names other context layers than it has.
+        InputError: the recipe names other context layers than it has, or trains a LoRA and there is none.
         ModelError: the file is damaged.
     """
+    if path is None and recipe.tuning.what == "lora":
+        # A copy of the base has projections of zero, which a LoRA leaves frozen: no gradient ever gets through them.
+        raise InputError(
+            "lora-without-adapter",
+            "The recipe trains a LoRA, and no adapter was given. A trained adapter is needed, for a new one says "
+            "nothing until it is trained itself. Give one as --adapter, or set tuning.what to adapter.",
+        )
+    if path is None:
+        return
     adapter = load_adapter(path, device="meta")
     chosen = recipe.tuning.context_layers
     if chosen and chosen != adapter.context_layers:
@@ -203,8 +230,13 @@ def _check_adapter(path: Path, recipe: Recipe) -> None:
 
 def _files_told(files: Files) -> dict[str, str]:
     """What tells whether the files of the model are those that a run was begun with."""
-    named = {"base file": files.base, "VAE file": files.vae, "adapter file": files.adapter}
-    return {name: fingerprint(path) for name, path in named.items() if path is not None}
+    told = {"base file": part_told(files.base, "transformer"), "VAE file": part_told(files.vae, "vae")}
+    return told if files.adapter is None else told | {"adapter file": fingerprint(files.adapter)}
+
+
+def part_told(path: Path, part: Part) -> str:
+    """What tells a file, or the folder of a part of a model, from others. Raises OSError: it cannot be read."""
+    return fingerprint(path / part if (path / part).is_dir() else path)
 
 
 def needed_buckets(recipe: Recipe, grid: Grid) -> tuple[Bucket, ...]:
@@ -256,9 +288,12 @@ def prepare(tuning: Tuning, base: nn.Module, adapter: ContextAdapter) -> None:
 
 
 def results(
-    recipe: Recipe, family: Family, tuned: Tuned, adapter: ContextAdapter, outcome: Outcome
+    recipe: Recipe, family: Family, tuned: Tuned, adapter: ContextAdapter, outcome: Outcome, *, keeps: bool = True
 ) -> dict[str, tuple[dict[str, Tensor], dict[str, str]]]:
-    """The files that are written: name → weights and what they say of themselves. All processes must ask for it."""
+    """The files that are written: name → weights and what they say of themselves.
+
+    All processes must ask for it; those without `keeps` get names alone, for what is merged.
+    """
     layers = adapter.context_layers
     dtype: torch.dtype = getattr(torch, recipe.tuning.stored)
     told = {"recipe": json.dumps(recipe.told()), "steps": str(outcome.steps)}
@@ -270,9 +305,9 @@ def results(
     found: dict[str, tuple[dict[str, Tensor], dict[str, str]]] = {}
     what = recipe.tuning.what
     if what != "lora" or recipe.tuning.lora_on == "adapter":
-        merged = merged_weights(tuned, outcome.weights)
         parts = ("adapter.", "base.") if what == "full" else ("adapter.",)
-        weights = {official(name): value for name, value in merged.items() if name.startswith(parts)}
+        merged = merged_weights(tuned, outcome.weights, parts, keeps=keeps)
+        weights = {official(name): value for name, value in merged.items()}
         found[MODEL if what == "full" else ADAPTER] = (weights, told | {CONTEXT_LAYERS_KEY: json.dumps(layers)})
     if what == "lora":
         found[LORA] = (lora_weights(outcome.weights, official), told)
@@ -292,7 +327,6 @@ def _examples(recipe: Recipe, files: Files, family: Family) -> tuple[ClipExample
             "The recipe names no tasks with a share above 0. At least one is needed. Add data.tasks with their shares.",
         )
     examples = ClipExamples(
-        path=str(files.data),
         clips=clips,
         buckets=needed_buckets(recipe, family.grid),
         tasks=recipe.data.tasks,
@@ -300,10 +334,11 @@ def _examples(recipe: Recipe, files: Files, family: Family) -> tuple[ClipExample
         seed=recipe.schedule.seed,
     )
     known, unknown = divided(examples, recipe.data.share_held_out if recipe.data.held_out else 0)
+    check_stages(known, recipe.stages)
     return known, unknown, faults
 
 
-def _caches(
+def _encode(
     recipe: Recipe,
     files: Files,
     family: Family,
@@ -311,16 +346,20 @@ def _caches(
     known: ClipExamples,
     unknown: ClipExamples | None,
     processes: Any,
-) -> tuple[Cache, Cache | None]:
+    late: Callable[[], bool],
+) -> bool:
+    """Encodes examples in shards until all are there or time is up; whether all are there, of all processes."""
     vae = load_vae(files.vae, dtype=torch.float32, device=processes.device)
-    encoder = Encoder(vae=vae, encode_masks=family.encode_masks)
-    which = {"process": processes.process_index, "processes": processes.num_processes}
-    fill_cache(folder / "examples", known, range(recipe.data.examples), encoder, **which)
+    encoder = Encoder(vae=vae, encode_masks=family.encode_masks, vae_file=part_told(files.vae, "vae"))
+    parts = [(EXAMPLES, known, range(recipe.data.examples))]
     if unknown is not None:
-        numbers = range(HELD_OUT, HELD_OUT + recipe.data.held_out)
-        fill_cache(folder / "held-out", unknown, numbers, encoder, **which)
-    processes.wait_for_everyone()
-    return Cache(folder / "examples"), None if unknown is None else Cache(folder / "held-out")
+        parts.append((HELD_OUT, unknown, range(FIRST_HELD_OUT, FIRST_HELD_OUT + recipe.data.held_out)))
+    index, count = processes.process_index, processes.num_processes
+    whole = all(
+        fill_cache(folder / name, examples, numbers, encoder, process=index, processes=count, late=late)
+        for name, examples, numbers in parts
+    )
+    return not agreed(processes, not whole)
 
 
 def _skipped(*caches: Cache | None) -> list[str]:
@@ -328,11 +367,11 @@ def _skipped(*caches: Cache | None) -> list[str]:
 
 
 def _prompts(
-    folder: Path, text: Callable[[], TextEncoder], caches: Sequence[Cache | None], processes: Any
+    folder: Path, text: Callable[[], TextEncoder], encoder: str, caches: Sequence[Cache | None], processes: Any
 ) -> CachedPrompts:
     wanted = {prompt for cache in caches if cache for item in cache.items for prompt in item.prompts} | {""}
     there = CachedPrompts(folder / "prompts")
     if processes.is_main_process and not all(prompt in there for prompt in wanted):
-        fill_prompts(folder / "prompts", text(), wanted)
+        fill_prompts(folder / "prompts", text(), wanted, encoder)
     processes.wait_for_everyone()
     return CachedPrompts(folder / "prompts")

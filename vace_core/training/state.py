@@ -23,6 +23,8 @@ from ..files.tensors import TensorInfo
 
 _COPIES = 4  # of every weight in a checkpoint at most: itself, its average and two moments
 STEP, RECIPE = "step", "recipe"
+ALTERABLE = ("tuning.save_memory", "schedule.save_every", "schedule.validate_every")
+"""What may differ where a run goes on: it changes the weights by no more than rounding."""
 
 
 class Average:
@@ -144,18 +146,20 @@ def load_state(
         parameter.copy_(_like(file.read(f"weight.{name}"), parameter))
         average.weights[name].copy_(_like(file.read(f"average.{name}"), parameter))
         kept = {moment: _like(file.read(f"{moment}.{name}"), parameter) for moment in moments[name]}
-        optimiser.state[parameter] = {STEP: torch.tensor(float(step)), **kept}
+        # AdamW's fused kernels count steps where the weight is.
+        optimiser.state[parameter] = {STEP: torch.tensor(float(step), device=parameter.device), **kept}
     return int(step)
 
 
 def check_recipe(path: Path, came: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    """Accepts what was begun with the same recipe.
+    """Accepts what was begun with the same recipe, but for what is `ALTERABLE`.
 
     Raises:
         InputError: it was begun with another one; the message names what differs.
     """
     was, now = _flat(came), _flat(json.loads(json.dumps(wanted)))
-    differing = sorted(name for name in was.keys() | now.keys() if was.get(name) != now.get(name))
+    names = (was.keys() | now.keys()) - {*ALTERABLE}
+    differing = sorted(name for name in names if was.get(name) != now.get(name))
     if differing:
         told = "; ".join(f"{name} was {was.get(name)!r:.60} and is {now.get(name)!r:.60}" for name in differing[:5])
         raise InputError(

@@ -17,7 +17,7 @@ from ...files.checkpoint import open_checkpoint
 from ...loading.detection import identify
 from ...loading.load import load_vae
 from ...protocols import VideoVae
-from ..data.cache import SHARD, Cache, Encoder, fill_cache
+from ..data.cache import Cache, Encoder, fill_cache
 from ..data.example import Examples
 from ..data.sources import no_clips
 from ..engine import accelerator
@@ -25,7 +25,7 @@ from ..fit import fit
 from ..objective import Objective
 from ..precision import seeded, training_dtype
 from ..recipe import Recipe
-from ..run import Files, build
+from ..run import Files, build, check_adapter
 from ..state import check_recipe, trainable
 from ..tuning import Tuned
 from ..validation import ALL, Validation
@@ -48,11 +48,16 @@ class Ablation:
         setting: Base, VAE and examples.
         recipe: What all runs have in common; `data.held_out` counts examples of each task.
         variants: What is compared.
+
+    Raises:
+        InputError: the recipe trains a LoRA, for which there is no adapter here.
     """
 
     def __init__(self, folder: Path, setting: Setting, recipe: Recipe, variants: Variants) -> None:
         self.folder, self.setting, self.recipe = folder, setting, recipe
         self.variants = replace(variants, variants=_differing(variants, recipe))
+        for variant in self.variants.variants.values():
+            check_adapter(None, variant.recipe(recipe, 0))
         found = identify(open_checkpoint(setting.base))
         self._family = found.family
         self._layers = found.family.base_sizes(found.weights).layers
@@ -204,17 +209,11 @@ class Ablation:
                 EachTask(by_task=self.setting.held_out),
                 self.recipe.data.held_out * len(self.setting.held_out),
             )
-        shards = -(-count // SHARD)
-        for shard in range(shards):
-            before = len(list(folder.glob("*.safetensors")))
-            # One at a time, so that there is a time to stop.
-            fill_cache(folder, examples, range(count), self._encoder(context), process=shard, processes=shards)
-            now = len(list(folder.glob("*.safetensors")))
-            if before < now < shards:
-                log.info("%s: %d of %d", folder, now, shards)
-                if left is not None and time.monotonic() - begun >= left:
-                    return None
-        return Cache(folder)
+
+        def late() -> bool:
+            return left is not None and time.monotonic() - begun >= left
+
+        return Cache(folder) if fill_cache(folder, examples, range(count), self._encoder(context), late=late) else None
 
     def _encoder(self, context: Context) -> Encoder:
         if self._vae is None:

@@ -14,7 +14,7 @@ from ...errors import InputError
 from ...models.family import Family
 from ...models.text import TextEncoder
 from ..data.cache import Cache
-from ..data.clips import ClipExamples, divided
+from ..data.clips import ClipExamples, check_stages, divided
 from ..data.example import Example, Examples
 from ..data.sources import clips_in
 from ..recipe import Recipe
@@ -101,7 +101,6 @@ def setting_of_clips(
     for fault in faults:
         log.warning("left out: %s", fault)
     examples = ClipExamples(
-        path=str(data),
         clips=clips,
         buckets=needed_buckets(recipe, family.grid),
         tasks=recipe.data.tasks,
@@ -117,6 +116,7 @@ def setting_of_clips(
             clips=len(clips),
             tasks=len(recipe.data.tasks),
         )
+    check_stages(known, recipe.stages)
     held_out = {task: replace(unknown, tasks={task: 1.0}, seed=1) for task in recipe.data.tasks}
     return Setting(base=base, vae=vae, examples=known, held_out=held_out, text=text, cpu=cpu)
 

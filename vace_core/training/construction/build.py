@@ -131,7 +131,7 @@ class Built:
         frames: `(T, H, W, 3)` uint8; None where it was dropped before it was decoded.
         prompts: Its captions.
         masks: `(N, T, H, W)` bool.
-        references: One for an object, as far as enough of it is seen.
+        references: By the number of the mask of its object, from 1 on, as far as enough of it is seen.
         controls: `(T, H, W, 3)` uint8 by kind.
     """
 
@@ -139,7 +139,7 @@ class Built:
     frames: Tensor | None = None
     prompts: tuple[str, ...] = ()
     masks: Tensor | None = None
-    references: list[Tensor] = field(default_factory=list[Tensor])
+    references: dict[int, Tensor] = field(default_factory=dict[int, Tensor])
     controls: dict[str, Tensor] = field(default_factory=dict[str, Tensor])
 
 
@@ -197,7 +197,7 @@ def write(folder: Path, name: str, fps: float, times: Tensor | None, built: Buil
     for number, mask in enumerate([] if built.masks is None else built.masks, start=1):
         shown = mask.to(torch.uint8).mul(255)[..., None].expand(-1, -1, -1, 3)
         write_video(folder / f"{name}.mask-{number}.mp4", shown.contiguous(), fps=fps, times=times)
-    for number, picture in enumerate(built.references, start=1):
+    for number, picture in built.references.items():
         write_image(folder / f"{name}.reference-{number}.png", picture)
     for kind, control in built.controls.items():
         write_video(folder / f"{name}.{kind}.mp4", control, fps=fps, times=times)
@@ -264,10 +264,11 @@ def _objects(built: Built, found: Sequence[Found], rng: random.Random, how: How,
     built.masks = masks[kept]
     built.record["objects"] = [_told(stay[place], shares[place]) for place in kept]
     built.record["objects dropped"] = dropped
-    for place in kept:
+    for number, place in enumerate(kept, start=1):
         face = stay[place].label.lower() == FACE
         picture = reference_of(built.frames, masks[place], how.changes, rng, found=stay[place].frame, face=face)
-        built.references += [] if picture is None else [picture]
+        if picture is not None:
+            built.references[number] = picture
     built.record["references"] = len(built.references)
 
 
@@ -314,7 +315,7 @@ def _seen(name: str, built: Built) -> Seen:
         frames=frames,
         masks=built.masks,
         labels=labels,
-        references=built.references,
+        references=list(built.references.values()),
         controls=list(built.controls.items()),
         derived=dropped is None,
     )

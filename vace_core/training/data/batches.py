@@ -54,12 +54,13 @@ class Stage:
 
     def takes(self, item: Item) -> bool:
         """Whether an example is trained in this stage."""
-        least, most = self.frames or (0, math.inf)
         few = self.most_references is None or item.references <= self.most_references
-        small = self.largest is None or math.prod(item.size) <= self.largest
-        return (
-            few and small and least <= item.size[0] <= most and (not self.tasks or self.tasks.get(item.task, 0.0) > 0)
-        )
+        return few and self.fits(item.size) and (not self.tasks or self.tasks.get(item.task, 0.0) > 0)
+
+    def fits(self, size: tuple[int, int, int]) -> bool:
+        """Whether videos of a size `(t, h, w)` in latents are trained in this stage."""
+        least, most = self.frames or (0, math.inf)
+        return least <= size[0] <= most and (self.largest is None or math.prod(size) <= self.largest)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -58,11 +59,14 @@ class Encoder:
         vae: Encodes clips and pictures.
         encode_masks: How the base's adapters see masks; None = no contexts are made, for training a base.
         together: Small clips that are encoded at once, which keeps a processor busy.
+        vae_file: What tells the file of the VAE from others; caches that another one made are refused. "" = the folder
+            is known to be of one VAE.
     """
 
     vae: VideoVae
     encode_masks: EncodeMasks | None
     together: int = 1
+    vae_file: str = ""
 
     @torch.no_grad()
     def encode(self, examples: Sequence[Example]) -> dict[int, dict[str, Tensor]]:
@@ -131,19 +135,27 @@ def fill_cache(
     *,
     process: int = 0,
     processes: int = 1,
-) -> None:
+    late: Callable[[], bool] | None = None,
+) -> bool:
     """Encodes the examples of these numbers into `folder`; shards that are there are left as they are.
 
     Args:
         process: Which of `processes` this one is; they divide the shards between them.
+        late: Whether to leave the rest for another call, asked after each shard that was encoded; None = never.
+
+    Returns:
+        Whether all shards of this process are there.
 
     Raises:
-        InputError: the folder holds a cache of something else, or cannot be written.
+        InputError: the folder holds a cache of something else, cannot be written, or has too little space for the
+            examples that are left, said after the first shard.
     """
     identity = {"examples": examples.identity, "contexts": encoder.encode_masks is not None}
     wanted = identity | {"numbers": f"{len(numbers)} from {numbers[0]}"}
-    shards = range(0, len(numbers), SHARD)
-    for shard in tqdm(shards[process::processes], desc=f"encoding {folder.name}", mininterval=5, disable=process > 0):
+    wanted |= {"VAE file": encoder.vae_file} if encoder.vae_file else {}
+    every = range(0, len(numbers), SHARD)
+    shards, asked = every[process::processes], False
+    for shard in tqdm(shards, desc=f"encoding {folder.name}", mininterval=5, disable=process > 0):
         path = folder / f"examples-{shard // SHARD:05}.safetensors"
         if path.exists():
             check_recipe(path, strict_json.parse_table(SafetensorsFile(path).metadata.get(CACHE, "")), wanted)
@@ -151,6 +163,30 @@ def fill_cache(
         folder.mkdir(parents=True, exist_ok=True)
         tensors, metadata = _shard(examples, numbers[shard : shard + SHARD], encoder)
         save(path, tensors, metadata | {CACHE: json.dumps(wanted)})
+        if not asked:
+            _check_disk(folder, len(every))
+            asked = True
+        if shard != shards[-1] and late is not None and late():
+            log.info("%s is encoded in part, and the same command goes on there", folder)
+            return False
+    return True
+
+
+def _check_disk(folder: Path, shards: int) -> None:
+    """Accepts a folder with room for the shards that are lacking, judged by those that are there."""
+    sizes = [path.stat().st_size for path in folder.glob("examples-*.safetensors")]
+    left = max(shards - len(sizes), 0)
+    needed, free = left * sum(sizes) / len(sizes), shutil.disk_usage(folder).free
+    if free < needed:
+        raise InputError(
+            "disk-full-examples",
+            "{folder} has {free:.1f} GiB of free space. About {needed:.1f} GiB are needed for the {count} examples "
+            "that are not encoded yet. Free some space, or begin in another folder, with fewer data.examples.",
+            folder=folder,
+            free=free / 2**30,
+            needed=needed / 2**30,
+            count=left * SHARD,
+        )
 
 
 def _shard(examples: Examples, numbers: Sequence[int], encoder: Encoder) -> tuple[dict[str, Tensor], dict[str, str]]:

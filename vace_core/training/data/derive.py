@@ -33,10 +33,12 @@ class Kind:
     Attributes:
         build: Material and dice → unit.
         suits: Whether there is what the task needs.
+        references: How many an example has at most.
     """
 
     build: Build
     suits: Callable[[Material], bool]
+    references: int = 0
 
 
 def _text(clip: Material, rng: random.Random) -> VideoConditionUnit:
@@ -173,12 +175,14 @@ def _reference(most: int) -> Build:
 
 
 def _swap(clip: Material, rng: random.Random) -> VideoConditionUnit:
-    """The first object is taken out, and comes back by its picture."""
-    first = replace(clip, masks=clip.masks[:1])
+    """One of the objects that are seen is taken out, and comes back by its own picture."""
+    place = rng.choice([place for place, mask in enumerate(clip.masks) if _is_seen(mask)])
+    own = clip.own_references[place] if clip.own_references else None
+    alone = replace(clip, masks=(clip.masks[place],), references=() if own is None else (own,))
     mask = mask_tools.augment(
-        clip.masks[0], rng.choice(("bbox", "bbox_expand", "hull_expand")), seed=rng.getrandbits(31)
+        clip.masks[place], rng.choice(("bbox", "bbox_expand", "hull_expand")), seed=rng.getrandbits(31)
     )
-    return swap_anything(clip.frames, mask, pictures(first, 1, rng), fps=clip.fps)
+    return swap_anything(clip.frames, mask, pictures(alone, 1, rng), fps=clip.fps)
 
 
 def _move(clip: Material, rng: random.Random) -> VideoConditionUnit:
@@ -204,8 +208,15 @@ def _expand(clip: Material, rng: random.Random) -> VideoConditionUnit:
 
 
 def _as_given(clip: Material, rng: random.Random) -> VideoConditionUnit:
-    """The control that came with the clip and its first picture, whichever are there."""
-    unit = tasks.control(clip.controls["control"], fps=clip.fps) if "control" in clip.controls else _text(clip, rng)
+    """The control that came with the clip, its masks and its first picture, whichever are there.
+
+    Source: modelscope/DiffSynth-Studio, pipelines/wan_video.py (the unit of VACE).
+    """
+    given = clip.controls.get("control")
+    unit = _text(clip, rng) if given is None else tasks.control(given, fps=clip.fps)
+    if given is not None and clip.masked:
+        masks = torch.stack(clip.masks).amax(0)
+        unit = compose(tasks.inpaint(given, masks, fps=clip.fps), tasks.control(given, masks=masks, fps=clip.fps))
     t, h, w = clip.frames.shape[2:]
     seen = (
         tasks.reference(clip.references[:1], num_frames=t, height=h, width=w, fps=clip.fps) if clip.references else unit
@@ -229,7 +240,11 @@ def _moving(clip: Material) -> bool:
 
 
 def _objects(clip: Material) -> bool:
-    return any(bool((mask.mean((0, 1, 3, 4)) > LEAST_OBJECT).any()) for mask in clip.masks)
+    return any(map(_is_seen, clip.masks))
+
+
+def _is_seen(mask: Tensor) -> bool:
+    return bool((mask.mean((0, 1, 3, 4)) > LEAST_OBJECT).any())
 
 
 def _pictured(clip: Material) -> bool:
@@ -256,13 +271,13 @@ KINDS: dict[str, Kind] = {
     "pose": Kind(build=_given("pose"), suits=_has("pose")),
     "control": Kind(build=_given("control"), suits=_has("control")),
     "layout": Kind(build=_layout, suits=_objects),
-    "reference": Kind(build=_reference(1), suits=_pictured),
-    "references": Kind(build=_reference(4), suits=_several),
-    "swap": Kind(build=_swap, suits=_objects),
+    "reference": Kind(build=_reference(1), suits=_pictured, references=1),
+    "references": Kind(build=_reference(4), suits=_several, references=4),
+    "swap": Kind(build=_swap, suits=_objects, references=1),
     "move": Kind(build=_move, suits=lambda clip: _moving(clip) and _objects(clip)),
-    "animate": Kind(build=_animate, suits=lambda clip: "pose" in clip.controls and _pictured(clip)),
-    "expand": Kind(build=_expand, suits=lambda clip: _moving(clip) and _pictured(clip)),
+    "animate": Kind(build=_animate, suits=lambda clip: "pose" in clip.controls and _pictured(clip), references=1),
+    "expand": Kind(build=_expand, suits=lambda clip: _moving(clip) and _pictured(clip), references=1),
     "mixed": Kind(build=_mixed, suits=_moving),
-    "as given": Kind(build=_as_given, suits=_always),
+    "as given": Kind(build=_as_given, suits=_always, references=1),
 }
 """Every task that can be made of a clip and its files, by name."""

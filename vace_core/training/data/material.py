@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -16,8 +16,10 @@ from ...geometry import Grid
 from ...inputs import fitting
 from ...inputs.references import on_white
 from ...inputs.resizing import resize_frames, resize_masks
-from ...media.pictures import PICTURES, read_image, read_mask
-from ...media.video import Clip, from_uint8, read_video
+from ...media.footage import Footage
+from ...media.pictures import mask_of, read_image
+from ...media.sources import open_footage
+from ...media.video import from_uint8
 from ...sampling.options import check_number, check_whole
 from .sources import ClipFiles
 
@@ -67,14 +69,18 @@ class Material:
         fps: Frames per second.
         masks: One for each object, `(1, 1, T, H, W)`, 1 = object.
         references: Pictures `(1, 3, 1, h, w)` in −1..1, of any size.
+        own_references: As in `ClipFiles`.
         controls: Signals `(1, 3, T, H, W)` in −1..1 by kind.
+        masked: As in `ClipFiles`.
     """
 
     frames: Tensor
     fps: float
     masks: tuple[Tensor, ...] = ()
     references: tuple[Tensor, ...] = ()
+    own_references: tuple[Tensor | None, ...] = ()
     controls: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
+    masked: bool = False
 
 
 def read_material(files: ClipFiles, buckets: Sequence[Bucket], grid: Grid, rng: random.Random) -> Material:
@@ -85,29 +91,45 @@ def read_material(files: ClipFiles, buckets: Sequence[Bucket], grid: Grid, rng: 
     Raises:
         InputError: a file cannot be read, does not belong to the clip, or no bucket suits.
     """
-    clip = _read(files.video)
-    count, height, width = clip.frames.shape[:3]
-    bucket = _choose(files.name, clip, buckets, rng)
-    first = rng.randint(0, count - bucket.span(clip.fps))
-    step = bucket.step(clip.fps)
-    at = [first + math.floor(frame * step) for frame in range(bucket.frames)]
-    fps = clip.fps / step
+    film = open_clip(files.video)
+    count, height, width = film.count, film.height, film.width
+    bucket = rng.choice(suitable(files.name, (count, height, width), film.fps, buckets))
+    first = rng.randint(0, count - bucket.span(film.fps))
+    step = bucket.step(film.fps)
+    at = tuple(first + math.floor(frame * step) for frame in range(bucket.frames))
+    fps = film.fps / step
     plan = fitting.plan_exact(len(at), height, width, grid, size=(bucket.height, bucket.width), fps=fps)
+    # All that can be refused without decoding comes first.
+    masks = [_beside(path, count, still=True) for path in files.masks]
+    controls = {kind: _beside(path, count) for kind, path in files.controls.items()}
+    references = {path: _picture(path) for path in files.references}
     return Material(
-        frames=resize_frames(clip.frames[at], plan),
+        frames=_frames(film, at, plan),
         fps=fps,
-        masks=tuple(_mask(path, at, plan, count) for path in files.masks),
-        references=tuple(_picture(path) for path in files.references),
-        controls={kind: _control(path, at, plan, count) for kind, path in files.controls.items()},
+        masks=tuple(_mask(mask, at, plan) for mask in masks),
+        references=tuple(references[path] for path in files.references),
+        own_references=tuple(path and references[path] for path in files.own_references),
+        controls={kind: _control(control, at, plan) for kind, control in controls.items()},
+        masked=files.masked,
     )
 
 
-def _choose(name: str, clip: Clip, buckets: Sequence[Bucket], rng: random.Random) -> Bucket:
-    count, height, width = clip.frames.shape[:3]
+def open_clip(path: Path) -> Footage:
+    """A clip that is not decoded yet; a picture is a clip of one frame. Raises InputError: it cannot be read."""
+    return open_footage(path, fps=STILL_FPS)
+
+
+def suitable(name: str, size: tuple[int, int, int], fps: float, buckets: Sequence[Bucket]) -> list[Bucket]:
+    """Of the buckets for which a clip `(T, H, W)` is long and large enough those of the nearest shape.
+
+    Raises:
+        InputError: there are none; `name` says of which clip.
+    """
+    count, height, width = size
     able = [
         bucket
         for bucket in buckets
-        if bucket.span(clip.fps) <= count and max(bucket.height / height, bucket.width / width) <= MOST_ENLARGED
+        if bucket.span(fps) <= count and max(bucket.height / height, bucket.width / width) <= MOST_ENLARGED
     ]
     if not able:
         raise InputError(
@@ -118,25 +140,16 @@ def _choose(name: str, clip: Clip, buckets: Sequence[Bucket], rng: random.Random
             count=count,
             width=width,
             height=height,
-            fps=clip.fps,
+            fps=fps,
         )
     shapes = {bucket: abs(math.log(bucket.height / bucket.width * width / height)) for bucket in able}
     nearest = min(shapes.values())
-    return rng.choice([bucket for bucket, shape in shapes.items() if shape <= nearest + 1e-9])
+    return [bucket for bucket, shape in shapes.items() if shape <= nearest + 1e-9]
 
 
-def _read(path: Path) -> Clip:
-    if path.suffix.lower() not in PICTURES:
-        return read_video(path)
-    frames = _opaque(path)
-    return Clip(
-        frames=frames, alpha=None, fps=STILL_FPS, times=torch.tensor([[0.0, 1 / STILL_FPS]]).double(), path=path
-    )
-
-
-def _opaque(path: Path) -> Tensor:
-    picture, _ = read_image(path)
-    return picture[None]
+def _frames(film: Footage, at: tuple[int, ...], plan: fitting.FitPlan) -> Tensor:
+    """`(1, 3, T, H, W)`: the frames `at` of a film, fitted by a plan of them alone; no others are decoded."""
+    return resize_frames(film, replace(plan, source_frames=film.count, indices=at))
 
 
 def _picture(path: Path) -> Tensor:
@@ -145,32 +158,32 @@ def _picture(path: Path) -> Tensor:
     return frames if alpha is None else on_white(frames, alpha[None, None, None].float() / 255)
 
 
-def _mask(path: Path, at: Sequence[int], plan: fitting.FitPlan, count: int) -> Tensor:
-    masks = read_mask(path)
-    if len(masks) > 1:
-        _check_length(path, len(masks), count)
-        masks = masks[list(at)]
-    return resize_masks(masks[None, None], plan)
+def _mask(film: Footage, at: tuple[int, ...], plan: fitting.FitPlan) -> Tensor:
+    first, last = (at[0], at[-1] + 1) if film.count > 1 else (0, 1)
+    levels = mask_of(film, begin=first, end=last)
+    if len(levels) > 1:
+        levels = levels[[place - first for place in at]]
+    return resize_masks((levels > 127).to(torch.uint8) * 255, plan)
 
 
-def _control(path: Path, at: Sequence[int], plan: fitting.FitPlan, count: int) -> Tensor:
-    frames = _read(path).frames
-    _check_length(path, len(frames), count)
-    _, height, width = frames.shape[:3]
-    own = fitting.plan_exact(len(at), height, width, _Any, length=len(at), size=(plan.height, plan.width), fps=plan.fps)
-    return resize_frames(frames[list(at)], own)
+def _control(film: Footage, at: tuple[int, ...], plan: fitting.FitPlan) -> Tensor:
+    own = fitting.plan_exact(len(at), film.height, film.width, _Any, size=(plan.height, plan.width), fps=plan.fps)
+    return _frames(film, at, own)
 
 
 _Any = Grid(frames=1, pixels=1, patch=1)
 
 
-def _check_length(path: Path, came: int, count: int) -> None:
-    if came != count:
+def _beside(path: Path, count: int, *, still: bool = False) -> Footage:
+    """What lies beside a clip of `count` frames, opened; with `still` it may be one picture for all of them."""
+    film = open_clip(path)
+    if film.count != count and not (still and film.count == 1):
         raise InputError(
             "control-length",
             "{path} has {came} frames, its clip {count}. Both need the same number, frame by frame. Make it "
             "from the same clip.",
             path=path,
-            came=came,
+            came=film.count,
             count=count,
         )
+    return film

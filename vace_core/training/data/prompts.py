@@ -16,16 +16,32 @@ from ...files.safetensors_format import SafetensorsFile, save
 from ...models.text import TextEmbeds, TextEncoder
 
 SHARD = 256
-PROMPTS = "prompts"
+PROMPTS, ENCODER = "prompts", "encoder"
 
 
 class CachedPrompts:
-    """What an encoder made of prompts; meets `TextEncoder` for those that were encoded."""
+    """What an encoder made of prompts; meets `TextEncoder` for those that were encoded.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: Where they are.
+        encoder: What tells the encoder from others; "" = it is not asked.
+
+    Raises:
+        InputError: another encoder made them.
+    """
+
+    def __init__(self, folder: Path, encoder: str = "") -> None:
         self._places: dict[str, tuple[SafetensorsFile, list[str]]] = {}
         for path in sorted(folder.glob("prompts-*.safetensors")):
             file = SafetensorsFile(path)
+            made_by = file.metadata.get(ENCODER, "")
+            if encoder and made_by and made_by != encoder:
+                raise InputError(
+                    "prompts-other-encoder",
+                    "The prompts in {folder} were encoded with another text encoder than the one that was given. All "
+                    "prompts of a training need the same one. Give that one, or choose another folder to start over.",
+                    folder=folder,
+                )
             told = strict_json.parse_table(file.metadata.get(PROMPTS, "")).get(PROMPTS, [])
             names: dict[str, list[str]] = {}
             for name in sorted(file.tensors):
@@ -57,18 +73,21 @@ class CachedPrompts:
         return parts[0] if len(parts) == 1 else parts
 
 
-def fill_prompts(folder: Path, encoder: TextEncoder, prompts: Iterable[str]) -> CachedPrompts:
+def fill_prompts(folder: Path, encoder: TextEncoder, prompts: Iterable[str], told: str = "") -> CachedPrompts:
     """Encodes those prompts, and the empty one, that are not yet in `folder`.
 
+    Args:
+        told: What tells the encoder from others, as for `CachedPrompts`.
+
     Raises:
-        InputError: the folder cannot be written.
+        InputError: the folder cannot be written, or another encoder made what is there.
     """
-    there = CachedPrompts(folder)
+    there = CachedPrompts(folder, told)
     lacking = sorted(prompt for prompt in {*prompts, ""} if prompt not in there)
     if not lacking:
         return there
     folder.mkdir(parents=True, exist_ok=True)
-    first = len(list(folder.glob("prompts-*.safetensors")))
+    first, metadata = len(list(folder.glob("prompts-*.safetensors"))), {ENCODER: told} if told else {}
     for shard, start in enumerate(tqdm(range(0, len(lacking), SHARD), desc="encoding prompts", mininterval=5)):
         part = lacking[start : start + SHARD]
         with torch.no_grad():
@@ -77,7 +96,11 @@ def fill_prompts(folder: Path, encoder: TextEncoder, prompts: Iterable[str]) -> 
                 for number, prompt in enumerate(part)
                 for place, tensor in enumerate(_parts(encoder.encode(prompt)))
             }
-        save(folder / f"prompts-{first + shard:05}.safetensors", tensors, {PROMPTS: json.dumps({PROMPTS: part})})
+        save(
+            folder / f"prompts-{first + shard:05}.safetensors",
+            tensors,
+            metadata | {PROMPTS: json.dumps({PROMPTS: part})},
+        )
     return CachedPrompts(folder)
 
 

@@ -32,7 +32,10 @@ class ClipFiles:
         prompts: What it shows, in one wording or several.
         masks: One for each object: videos, or pictures that count for the whole clip; white = object.
         references: Pictures of what is in the clip.
+        own_references: For each mask the one of these that shows its object; None = there is none. Empty = it is not
+            known.
         controls: Signals to follow, made elsewhere, by kind: "depth", "pose", "control".
+        masked: Whether the masks say where "control" is followed, and around them its frames are kept, as in a table.
     """
 
     name: str
@@ -40,7 +43,9 @@ class ClipFiles:
     prompts: tuple[str, ...]
     masks: tuple[Path, ...] = ()
     references: tuple[Path, ...] = ()
+    own_references: tuple[Path | None, ...] = ()
     controls: Mapping[str, Path] = field(default_factory=dict[str, Path])
+    masked: bool = False
 
 
 def clips_in(path: Path) -> tuple[list[ClipFiles], list[str]]:
@@ -126,12 +131,15 @@ def _with_parts(folder: Path, video: Path, parts: Sequence[tuple[str, int, Path]
             video=video,
             name=caption.name,
         )
+    # A mask without a number is the first one, as is a reference.
+    shown = {max(number, 1): file for kind, number, file in parts if kind == "reference"}
     return ClipFiles(
         name=video.relative_to(folder).as_posix(),
         video=video,
         prompts=prompts,
         masks=tuple(file for kind, _, file in parts if kind == "mask"),
         references=tuple(file for kind, _, file in parts if kind == "reference"),
+        own_references=tuple(shown.get(max(number, 1)) for kind, number, _ in parts if kind == "mask"),
         controls={kind: file for kind, _, file in parts if kind not in ("mask", "reference")},
     )
 
@@ -186,13 +194,16 @@ def _row(table: Path, number: int, row: Mapping[str, str]) -> ClipFiles:
         return tuple(_inside(table.parent, name, f"Line {number} of {table}") for name in names)
 
     (video,), controls = files("video"), files("vace_video")
+    masks, references = files("vace_video_mask", several=True), files("vace_reference_image", several=True)
     return ClipFiles(
         name=row["video"].strip(),
         video=video,
         prompts=(row["prompt"].strip(),),
-        masks=files("vace_video_mask", several=True),
-        references=files("vace_reference_image", several=True),
+        masks=masks,
+        references=references,
+        own_references=(*references, *(None for _ in masks))[: len(masks)],
         controls={"control": controls[0]} if controls else {},
+        masked=bool(controls and masks),
     )
 
 
