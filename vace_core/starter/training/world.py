@@ -10,10 +10,32 @@ from torch import Tensor
 
 from ...models.text import TextEncoder
 from ...models.wan.dit import WanSizes
-from ...training.data.example import Examples
+from ...training.data.example import Example
 from .vae import DrawCrops, Stage
 
 RECIPES = Path(__file__).with_name("recipes")
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """Examples of a synthetic world, each from its number.
+
+    Attributes:
+        about: What they are.
+        make: Number → example.
+        first: Number of the first one.
+    """
+
+    about: str
+    make: Callable[[int], Example]
+    first: int = 0
+
+    @property
+    def identity(self) -> str:
+        return f"{self.about} from {self.first}"
+
+    def draw(self, number: int) -> Example:
+        return self.make(self.first + number)
 
 
 @dataclass(frozen=True)
@@ -22,11 +44,17 @@ class Part:
 
     Attributes:
         name: Of its recipe, and of the file of weights that it ends with.
-        examples: Seed → what it is trained on.
+        about: What it is trained on.
+        make: Number → one example of that.
     """
 
     name: str
-    examples: Callable[[int], Examples]
+    about: str
+    make: Callable[[int], Example]
+
+    def examples(self, seed: int) -> Numbered:
+        """What it is trained on with a seed."""
+        return Numbered(self.about, self.make, seed)
 
 
 @dataclass(frozen=True, kw_only=True)
