@@ -83,19 +83,19 @@ class Graph:
 
 
 def measured(graph: Graph, evaluation: Any, task: str, clips: int, sampler: str, bar: tqdm) -> list[dict[str, Any]]:
-    plan = evaluation.measures.PLANS[task]
-    found = evaluation.sampling.examples(task, clips, tell=plan.tell, suits=plan.suits)
-    values: dict[str, list[list[float]]] = {measure.metric: [] for measure in plan.measures}
+    measures = evaluation.trials.TRIALS[task].measures
+    found = evaluation.held_out(task, evaluation.SPLITS["in the world"], clips)
+    values: dict[str, list[list[float]]] = {measure.metric: [] for measure in measures}
     pixels: list[float] = []
     for start in range(0, clips, BATCH):
         batch = found[start : start + BATCH]
         units = [example.vcu for example in batch]
         both = graph.made_by_us(units, SAMPLERS[sampler], start), graph.made_by_comfyui(units, sampler, start)
         pixels += (both[0].decoded - both[1].decoded).abs().flatten(1).mean(dim=1).tolist()
-        for measure in plan.measures:
+        for measure in measures:
             for at, example in enumerate(batch):
-                made = (one.decoded if measure.decoded else one.finished for one in both)
-                values[measure.metric].append([measure.score(example, clip[at : at + 1]) for clip in made])
+                scores = [measure.score(example, one.finished[at : at + 1]) for one in both]
+                values[measure.metric].append(scores)
         bar.update(len(batch))
     said = {"task": task, "sampler": sampler, "pixels apart, mean of -1..1": sum(pixels) / len(pixels)}
     return [{**said, **_row(evaluation, metric, torch.tensor(some))} for metric, some in values.items()]

@@ -16,15 +16,18 @@ from vace_core.inputs.tracking import follow
 from vace_core.media.sources import open_footage
 from vace_core.media.video import to_uint8
 from vace_core.media.write import write_video
-from vace_core.starter.world import SceneClip, random_clip
+from vace_core.starter.scenes.clips import HELD_OUT, Bucket, clip
+from vace_core.starter.scenes.render import SceneClip
 from vace_core.training.construction.shots import find_shots
 
 SCENE, CUTS = 20, {20, 40}  # frames of a scene of a film; where films are cut
+WIDE = Bucket(num_frames=SCENE, height=64, width=96)
+LARGE = Bucket(num_frames=17, height=96, width=128)
 
 
-def scene(seed: int, **size: int) -> tuple[int, SceneClip]:
+def scene(seed: int, bucket: Bucket) -> tuple[int, SceneClip]:
     """The first clip from a seed on that has an object, and its seed."""
-    while not len((found := random_clip(seed, **size)).masks):
+    while not len((found := clip(HELD_OUT, seed, bucket)).masks):
         seed += 1
     return seed, found
 
@@ -35,7 +38,7 @@ def shots(count: int) -> None:
         found, invented = 0, 0
         for film in range(count):
             seeds = [300 + 30 * film + 7 * part for part in range(3)]
-            scenes = [to_uint8(scene(seed, num_frames=SCENE, height=64, width=96)[1].frames) for seed in seeds]
+            scenes = [to_uint8(scene(seed, WIDE)[1].frames) for seed in seeds]
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / "film.mp4"
                 write_video(path, torch.cat(scenes), fps=16)
@@ -48,16 +51,16 @@ def masks(count: int) -> None:
     """Intersection over union of masks, the mean over the frames of each object."""
     seed, values = 0, []
     for _ in range(count):
-        seed, clip = scene(seed, num_frames=17, height=96, width=128)
+        seed, found = scene(seed, LARGE)
         seed += 1
-        boxes = [Box(*(round(side) for side in box[0].tolist())).grown(0, 96, 128) for box in clip.boxes]
-        for mask, truth in zip(follow(to_uint8(clip.frames), boxes), clip.masks[:, 0] > 0, strict=True):
+        boxes = [Box(*(round(side) for side in box[0].tolist())).grown(0, 96, 128) for box in found.boxes]
+        for mask, truth in zip(follow(to_uint8(found.frames), boxes), found.masks[:, 0] > 0, strict=True):
             both, either = (mask & truth).flatten(1).sum(1), (mask | truth).flatten(1).sum(1)
             values.append(float(torch.where(either > 0, both / either.clamp(min=1), torch.ones(())).mean()))
-    found = torch.tensor(values)
+    overlaps = torch.tensor(values)
     print(
-        f"{len(found)} objects: mean {found.mean():.3f}, median {found.median():.3f}, least {found.min():.3f}, "
-        f"{(found >= 0.7).sum()} of 0.7 or more"
+        f"{len(overlaps)} objects: mean {overlaps.mean():.3f}, median {overlaps.median():.3f}, "
+        f"least {overlaps.min():.3f}, {(overlaps >= 0.7).sum()} of 0.7 or more"
     )
 
 

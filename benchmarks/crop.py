@@ -1,8 +1,8 @@
 """Crop and stitch against the full frame: tokens, time, memory, and what the starter makes of its own world.
 
-    python benchmarks/crop.py [--clips 6] [--steps 20] [--prompt] [--shares 0.01 0.04 0.16 0.5]
+    python benchmarks/crop.py [--clips 6] [--steps 4] [--prompt] [--shares 0.01 0.04 0.16 0.5]
 
-Held-out clips of the starter's world, 17 frames of 128 x 128, of which a square of some share of the frame, at some
+Held-out clips of the starter's world, 17 frames of 192 x 192, of which a square of some share of the frame, at some
 place, is made again: by way of the full frame, and of a box around the mask; each at the pixels of the clip, and at
 half of them, by which a whole frame is as large as the starter knows it. With --prompt also with one that names what
 the model is shown: the background, and the objects that are seen in the box. PSNR is that of the hole against the
@@ -37,10 +37,14 @@ from vace_core.inputs.resizing import resize_masks
 from vace_core.pipeline import SamplingOptions, VaceModel, finish, sample
 from vace_core.pipeline.composite import composite_vcu
 from vace_core.starter.model import STARTER_OPTIONS, STARTER_PRESET, load_starter
-from vace_core.starter.world import SceneClip, random_scene, render
+from vace_core.starter.scenes.captions import caption
+from vace_core.starter.scenes.clips import HELD_OUT, Bucket
+from vace_core.starter.scenes.clips import clip as drawn
+from vace_core.starter.scenes.render import SceneClip
 from vace_core.vcu import VideoConditionUnit
 
-SIDE, FRAMES, SHARES, HELD_OUT = 128, 17, (0.01, 0.04, 0.16, 0.5), 9_000_000
+SIDE, FRAMES, SHARES = 192, 17, (0.01, 0.04, 0.16, 0.5)
+CLIPS = Bucket(num_frames=FRAMES, height=SIDE, width=SIDE)
 ANY = Grid(frames=STARTER_PRESET.grid.frames, pixels=1, patch=1)
 WAYS: dict[str, tuple[float | None, float]] = {
     "full frame": (None, 1.0),
@@ -85,11 +89,12 @@ def box_of(where: Tensor, margin: float | None, scale: float) -> Box:
     return crop_boxes(where, margin=margin, step=round(STARTER_PRESET.grid.step / scale))[0]
 
 
-def prompt_of(seed: int, clip: SceneClip, box: Box) -> str:
+def prompt_of(clip: SceneClip, box: Box) -> str:
     """What is seen in the box, as the world's captions say it."""
-    scene = random_scene(HELD_OUT + seed)
+    scene = clip.scene
     seen = [bool(mask[..., box.top : box.bottom, box.left : box.right].any()) for mask in clip.masks]
-    return replace(scene, objects=tuple(one for one, there in zip(scene.objects, seen, strict=True) if there)).caption
+    objects = tuple(one for one, there in zip(scene.objects, seen, strict=True) if there)
+    return caption(replace(scene, objects=objects))
 
 
 def made_by(model: VaceModel, job: Job, prompt: str, seed: int, steps: int) -> dict[BlendMode, Tensor]:
@@ -133,7 +138,7 @@ def row_of(model: VaceModel, share: float, way: str, clips: int, steps: int, *, 
     scores: dict[str, list[float]] = {}
     margin, scale = WAYS[way]
     for seed in range(clips):
-        clip = render(random_scene(HELD_OUT + seed), num_frames=FRAMES, height=SIDE, width=SIDE)
+        clip = drawn(HELD_OUT, seed, CLIPS)
         where = hole(share, seed).expand(FRAMES, -1, -1)
         box = box_of(where[:1], margin, scale)
         if margin is not None and box.height == box.width == SIDE:
@@ -149,7 +154,7 @@ def row_of(model: VaceModel, share: float, way: str, clips: int, steps: int, *, 
             kept = (result - clip.frames).abs()[~inside.expand_as(result)]
             assert not len(kept) or float(kept.max()) == 0, "a kept pixel has changed"
         if prompts:
-            said = made_by(model, job, prompt_of(seed, clip, job.box), seed, steps)
+            said = made_by(model, job, prompt_of(clip, job.box), seed, steps)
             found["hole, prompt"] = psnr(said["feather"], clip.frames, where)
         for name, value in found.items():
             scores.setdefault(name, []).append(value)

@@ -13,12 +13,12 @@ import argparse
 from collections import defaultdict
 
 import torch
-from pinning import WHOLE, decibels, places
+from pinning import USUAL, WHOLE, decibels, places
 
 from vace_core.models.wan.dit import GRID
 from vace_core.sampling.pinning import kept_cells
 from vace_core.starter.model import load_starter
-from vace_core.starter.training.samples import HELD_OUT, draw_sample
+from vace_core.starter.scenes.samples import HELD_OUT, draw_sample
 
 
 @torch.no_grad()
@@ -29,7 +29,7 @@ def main() -> None:
     vae = load_starter().vae
     found: dict[str, list[tuple[float, float]]] = defaultdict(list)
     for number in range(options.clips):
-        one, other = (draw_sample("inpaint", HELD_OUT + n) for n in (number, number + 500))
+        one, other = (draw_sample("inpaint", HELD_OUT + n, USUAL) for n in (number, number + 500))
         truth = one.clip.frames
         latents, strange = vae.encode(truth), vae.encode(other.clip.frames)
         mixed = torch.where(kept_cells(one.vcu.masks, GRID), latents, strange)

@@ -1,4 +1,4 @@
-"""The starter's twelve tasks and latent blending with its base alone, as folders that `vace evaluate` measures.
+"""The starter's thirteen tasks and latent blending with its base alone, as folders that `vace evaluate` measures.
 
     python benchmarks/evaluate_starter.py FOLDER --clips 4
     vace evaluate FOLDER/samples --method starter=FOLDER/starter --method "latent blending=FOLDER/blending" \\
@@ -19,12 +19,14 @@ from tqdm import tqdm
 
 from vace_core.media.pictures import write_image
 from vace_core.media.write import write_video
-from vace_core.starter.evaluation.measures import PLANS
-from vace_core.starter.evaluation.sampling import Made, examples, make
+from vace_core.starter.evaluation import SPLITS, held_out
+from vace_core.starter.evaluation.sampling import Made, make
+from vace_core.starter.evaluation.trials import TRIALS
 from vace_core.starter.model import STARTER_OPTIONS, load_starter
-from vace_core.starter.training.samples import FPS, Sample
+from vace_core.starter.scenes.render import FPS
+from vace_core.starter.scenes.samples import Sample
 
-TASKS = tuple(PLANS)[:12]
+TASKS = tuple(TRIALS)[:13]
 
 
 def arguments() -> argparse.Namespace:
@@ -68,8 +70,7 @@ def main() -> None:
     options = arguments()
     model, rows = load_starter(), []
     for task in tqdm(options.tasks):
-        plan = PLANS[task]
-        for number, example in enumerate(examples(task, options.clips, tell=plan.tell, suits=plan.suits)):
+        for number, example in enumerate(held_out(task, SPLITS["in the world"], options.clips)):
             name = f"{task.replace(' ', '-')}-{number}"
             rows.append(asked(options.folder / "samples", name, example))
             results = {

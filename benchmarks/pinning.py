@@ -24,9 +24,11 @@ from torch.nn import functional
 from vace_core.models.wan.dit import GRID
 from vace_core.pipeline import sample
 from vace_core.sampling.pinning import kept_cells
-from vace_core.starter.model import STARTER_OPTIONS, load_starter
-from vace_core.starter.training.samples import HELD_OUT, draw_sample
+from vace_core.starter.model import LENGTH, SIDE, STARTER_OPTIONS, load_starter
+from vace_core.starter.scenes.clips import Bucket
+from vace_core.starter.scenes.samples import HELD_OUT, draw_sample
 
+USUAL = Bucket(num_frames=LENGTH, height=SIDE, width=SIDE)
 TASKS = ("inpaint", "outpaint", "extend")
 FAR = 3  # cells
 WHOLE = (*(f"kept whole, {n} from the next" for n in range(1, FAR)), f"kept whole, {FAR} or more")
@@ -67,7 +69,7 @@ def main() -> None:
     for task in options.tasks:
         found: dict[tuple[str, str], list[float]] = defaultdict(list)
         for number in range(options.clips):
-            one = draw_sample(task, HELD_OUT + number)
+            one = draw_sample(task, HELD_OUT + number, USUAL)
             truth, kinds = one.clip.frames, places(one.vcu.masks)
             made = {"VAE alone": [model.vae.decode(model.vae.encode(truth))]}
             for name, pin in (("free", False), ("pinned", True)):

@@ -1,4 +1,4 @@
-"""How well a model of the world of scenes does each task on clips it has not seen, and what others make of the same.
+"""How well the starter does each task on clips it has not seen, and what others make of the same.
 
     OMP_NUM_THREADS=1 python benchmarks/starter_tasks.py --weights FOLDER --sheet starter_tasks.png
 

@@ -24,18 +24,15 @@ import torch
 
 from vace_core.files.safetensors_format import SafetensorsFile
 from vace_core.starter.training.scenes import SCENES
-from vace_core.starter.training.shapes import SHAPES
 from vace_core.starter.training.starter import StarterTraining
-from vace_core.starter.training.world import World
 from vace_core.training.recipe import Recipe, read_recipe
 from vace_core.training.schedule import Schedule
 
-WORLDS = {world.name: world for world in (SCENES, SHAPES)}
+PARTS = [part.name for part in (*SCENES.base, *SCENES.adapter)]
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--world", choices=WORLDS, default=SCENES.name)
     parser.add_argument("--steps", type=int, default=50, help="of each stage of the VAE, and of each other part")
     parser.add_argument("--examples", type=int, default=256, help="that are drawn and encoded for each part")
     parser.add_argument("--seed", type=int, default=0)
@@ -55,17 +52,11 @@ def train(options: argparse.Namespace) -> None:
         data = replace(recipe.data, examples=options.examples, held_out=0)
         return replace(recipe, data=data, schedule=short(recipe.schedule))
 
-    world = WORLDS[options.world]
-    stages = tuple(replace(stage, schedule=short(stage.schedule)) for stage in world.vae_stages)
-    world = replace(world, vae_stages=stages)
-    recipes = {name: shorter(read_recipe(world.recipe(name))) for name in parts_of(world)}
+    stages = tuple(replace(stage, schedule=short(stage.schedule)) for stage in SCENES.vae_stages)
+    world = replace(SCENES, vae_stages=stages)
+    recipes = {name: shorter(read_recipe(world.recipe(name))) for name in PARTS}
     done = StarterTraining(world, options.train, seed=options.seed, recipes=recipes).run(compiled=options.compile)
     assert done
-
-
-def parts_of(world: World) -> list[str]:
-    """The parts of its base and adapter."""
-    return [part.name for part in (*world.base, *world.adapter)]
 
 
 def compared(one: Path, other: Path) -> dict[str, dict[str, Any]]:
@@ -106,9 +97,9 @@ def main() -> None:
         for name in ("first", "second"):
             subprocess.run([sys.executable, __file__, *sys.argv[1:], "--train", str(folder / name)], check=True)
         found = compared(folder / "first", folder / "second")
-    written = [f"{name}.safetensors" for name in ("vae", *parts_of(WORLDS[options.world]))]
+    written = [f"{name}.safetensors" for name in ("vae", *PARTS)]
     missing = [name for name in written if name not in found]
-    told = {"world": options.world, "steps": options.steps, "examples": options.examples, "compiled": options.compile}
+    told = {"steps": options.steps, "examples": options.examples, "compiled": options.compile}
     measuring.show(
         f"Twice from seed {options.seed}, {options.steps} steps of each part",
         ["file", "tensors", "values", "differing tensors"],

@@ -1,4 +1,4 @@
-"""How often the base of the world of scenes draws what the words ask for, alone: shape, colour and direction.
+"""How often the starter's base draws what the words ask for, alone: shape, colour and direction.
 
     OMP_NUM_THREADS=1 python benchmarks/starter_words.py --weights FOLDER --frames 1
 
@@ -22,23 +22,22 @@ import measuring
 from torch import Tensor
 
 from vace_core.pipeline import SamplingOptions, VaceModel
-from vace_core.starter import scenes
 from vace_core.starter.evaluation.comparison import Split, held_out
 from vace_core.starter.evaluation.loaded import load_scenes
 from vace_core.starter.evaluation.outlines import shape_of
 from vace_core.starter.evaluation.sampling import make, through_vae
 from vace_core.starter.evaluation.trials import TRIALS, outline_of
+from vace_core.starter.model import WEIGHTS
 from vace_core.starter.scenes.clips import Bucket
 from vace_core.starter.scenes.samples import Sample
 
-SHIPPED = Path(scenes.__file__).with_name("weights")
 TRIAL = TRIALS["text"]
 WHO = ("drawn", "true clip after the VAE")
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--weights", type=Path, default=SHIPPED, help="folder with base.safetensors")
+    parser.add_argument("--weights", type=Path, default=WEIGHTS, help="folder with base.safetensors")
     parser.add_argument("--base", type=Path, help="file of the base, where it has another name")
     parser.add_argument("--vae", type=Path, help="file of the VAE; else that of the folder, or the one that ships")
     parser.add_argument("--prompts", type=int, default=128)
@@ -74,7 +73,7 @@ def rate(values: Sequence[float]) -> tuple[float, float]:
 def main() -> None:
     options = arguments()
     own = options.weights / "vae.safetensors"
-    vae = options.vae or (own if own.is_file() else SHIPPED / "vae.safetensors")
+    vae = options.vae or (own if own.is_file() else WEIGHTS / "vae.safetensors")
     model = load_scenes(options.base or options.weights / "base.safetensors", vae)
     sampling = SamplingOptions(
         steps=options.steps,

@@ -1,6 +1,6 @@
 """How well the desk's tracker follows: the mask of a box drawn or outlined in the first frame, against the truth.
 
-`python -m benchmarks.track_desk --count 24 --side 64` renders clips of the starter's world and prints, for each, the
+`python -m benchmarks.track_desk --count 24 --side 96` renders clips of the starter's world and prints, for each, the
 mean intersection over union of the tracked mask with the visible object over all 17 frames.
 """
 
@@ -15,7 +15,9 @@ from vace_core.inputs.desk.drawing import draw_object
 from vace_core.inputs.desk.selecting import outlines
 from vace_core.inputs.desk.tracker import track
 from vace_core.media.video import to_uint8
-from vace_core.starter.world import SceneClip, random_clip
+from vace_core.starter.scenes.clips import HELD_OUT, Bucket
+from vace_core.starter.scenes.clips import clip as drawn
+from vace_core.starter.scenes.render import SceneClip
 
 
 def overlap(one: np.ndarray, other: np.ndarray) -> float:
@@ -40,11 +42,11 @@ def tracked_overlap(clip: SceneClip, item: int) -> list[float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=24)
-    parser.add_argument("--side", type=int, default=64)
+    parser.add_argument("--side", type=int, default=96)
     options = parser.parse_args()
     means, seed = list[float](), 0
     while len(means) < options.count:
-        clip = random_clip(seed, height=options.side, width=options.side)
+        clip = drawn(HELD_OUT, seed, Bucket(num_frames=17, height=options.side, width=options.side))
         seed += 1
         if not len(clip.masks) or clip.masks[0, 0, 0].sum() < 20:
             continue

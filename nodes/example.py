@@ -14,8 +14,13 @@ from ..vace_core.errors import InputError, shortened
 from ..vace_core.inputs.box_paths import paths_to_json
 from ..vace_core.models.wan.dit import GRID
 from ..vace_core.starter.model import LENGTH, SIDE, STARTER_PRESET
-from ..vace_core.starter.training.samples import paths_of
-from ..vace_core.starter.world import Background, Keyframe, Scene, SceneClip, SceneObject, render
+from ..vace_core.starter.scenes.backdrops import Backdrop
+from ..vace_core.starter.scenes.captions import caption
+from ..vace_core.starter.scenes.conditions import paths_of
+from ..vace_core.starter.scenes.paths import Keyframe, Path
+from ..vace_core.starter.scenes.people import Face
+from ..vace_core.starter.scenes.render import SceneClip, render
+from ..vace_core.starter.scenes.scene import Scene, SceneObject
 from .comfy import host, sockets
 from .comfy.bridge import images_of
 from .comfy.node import Node
@@ -23,7 +28,7 @@ from .comfy.node import Node
 DRAWN = 100  # bytes a pixel: frames, depth and skeletons as drawn and as IMAGE, masks
 
 
-def _line(start: tuple[float, float], end: tuple[float, float], radius: float) -> tuple[Keyframe, ...]:
+def _line(start: tuple[float, float], end: tuple[float, float], radius: float) -> Path:
     """A straight way through the clip; places as parts of the frame."""
     (left, top), (right, bottom) = start, end
     return (
@@ -32,37 +37,55 @@ def _line(start: tuple[float, float], end: tuple[float, float], radius: float) -
     )
 
 
-def _scene(kind: str, tint: str, *objects: SceneObject) -> Scene:
-    return Scene(background=Background(kind=kind, tint=tint, phase=(0.1, 0.6)), objects=objects)
+def _scene(kind: str, colour: str, *objects: SceneObject) -> Scene:
+    return Scene(backdrop=Backdrop(kind=kind, colour=colour, phase=(0.1, 0.6, 0.4, 0.5)), objects=objects)
 
 
+# As large as training draws them: one shape alone, two, people, faces.
 _CIRCLE = SceneObject(
-    shape="circle", colour="red", motion="moves right", path=_line((0.27, 0.45), (0.73, 0.45), 0.2), depth=0.7
+    shape="circle", colour="red", motion="moves right", path=_line((0.3, 0.45), (0.7, 0.45), 0.28), depth=0.7
 )
 _STAR = SceneObject(
-    shape="star", colour="yellow", motion="moves right", path=_line((0.25, 0.28), (0.68, 0.28), 0.2), depth=0.9
+    shape="star", colour="yellow", motion="moves right", path=_line((0.25, 0.28), (0.68, 0.28), 0.24), depth=0.9
 )
 _TRIANGLE = SceneObject(
-    shape="triangle", colour="blue", motion="moves left", path=_line((0.75, 0.72), (0.32, 0.72), 0.18), depth=0.3
+    shape="triangle", colour="blue", motion="moves left", path=_line((0.75, 0.74), (0.32, 0.74), 0.23), depth=0.3
 )
 _RING = SceneObject(
-    shape="ring", colour="purple", motion="moves right", path=_line((0.2, 0.5), (0.44, 0.5), 0.19), depth=0.6
+    shape="ring", colour="purple", motion="moves right", path=_line((0.25, 0.5), (0.45, 0.5), 0.235), depth=0.6
 )
 _WALKER = SceneObject(
-    shape="figure", colour="green", motion="walks right", path=_line((0.27, 0.52), (0.73, 0.52), 0.4), depth=0.8
+    shape="person",
+    colour="green",
+    trousers="blue",
+    face=Face(skin="tan"),
+    motion="walks right",
+    path=_line((0.28, 0.52), (0.72, 0.52), 0.43),
+    depth=0.6,
 )
 _WAVER = SceneObject(
-    shape="figure", colour="red", motion="waves", path=(Keyframe(time=0, x=0.5, y=0.52, radius=0.4),), depth=0.8
+    shape="person",
+    colour="red",
+    trousers="green",
+    face=Face(skin="dark"),
+    motion="waves",
+    path=(Keyframe(time=0, x=0.5, y=0.52, radius=0.43),),
+    depth=0.6,
 )
 _FACE = SceneObject(
-    shape="face", colour="purple", motion="moves right", path=_line((0.32, 0.5), (0.68, 0.5), 0.3), variant=0
+    shape="face",
+    colour="purple",
+    face=Face(skin="tan", eyes="green"),
+    motion="moves right",
+    path=_line((0.36, 0.5), (0.64, 0.5), 0.38),
+    depth=0.6,
 )
 
 SCENES: dict[str, Scene] = {
     "circle that moves right": _scene("gradient", "beige", _CIRCLE),
     "star and triangle that pass": _scene("plain", "slate", _STAR, _TRIANGLE),
     "ring, first part": _scene("hilly", "mint", _RING),
-    "ring, second part": _scene("hilly", "mint", replace(_RING, path=_line((0.56, 0.5), (0.8, 0.5), 0.19))),
+    "ring, second part": _scene("hilly", "mint", replace(_RING, path=_line((0.55, 0.5), (0.75, 0.5), 0.235))),
     "figure that walks": _scene("plain", "gray", _WALKER),
     "figure that waves": _scene("hilly", "beige", _WAVER),
     "face that moves right": _scene("gradient", "slate", _FACE),
@@ -89,7 +112,7 @@ class VaceExampleClip(Node):
             ],
             outputs=[
                 io.Image.Output(
-                    display_name="images", tooltip="The clip, 64 x 64 pixels. Replace it with your own video."
+                    display_name="images", tooltip="The clip, 96 x 96 pixels. Replace it with your own video."
                 ),
                 io.Float.Output(display_name="fps", tooltip="Frames per second (fps) of the clip: 8."),
                 io.Mask.Output(display_name="mask", tooltip="White on the first object."),
@@ -121,6 +144,7 @@ class VaceExampleClip(Node):
         clip = render(SCENES[scene], num_frames=length, height=SIDE, width=SIDE)
         # A single picture has no motion: its boxes are those of the clip that it begins.
         moving = clip if length > 1 else render(SCENES[scene], num_frames=LENGTH, height=SIDE, width=SIDE)
+        words = caption(SCENES[scene], plain=True)
         nobody = torch.full_like(clip.frames, -1)
         return host.output(
             cls,
@@ -131,8 +155,8 @@ class VaceExampleClip(Node):
             images_of(clip.depth),
             images_of(nobody if clip.pose is None else clip.pose),
             _paths(moving),
-            clip.caption,
-            notes=[clip.caption],
+            words,
+            notes=[words],
         )
 
 

@@ -47,8 +47,8 @@ class VaceLoadStarter(Node):
             "VaceLoadStarter",
             "VACE Load Starter",
             "A small VACE model that comes with this pack. It runs on any computer without downloads and knows "
-            "only its own synthetic world of moving shapes: 64 x 64 pixels, up to 17 frames. For trying every "
-            "task and every workflow.",
+            "only its own synthetic world of drawn shapes, faces and people: about 96 x 96 pixels, 17 frames. For "
+            "trying every task and every workflow.",
             inputs=[],
             outputs=[
                 _model_output(),

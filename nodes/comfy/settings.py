@@ -12,7 +12,7 @@ from ...vace_core.models.family import Family
 from ...vace_core.sampling.options import SamplingOptions
 from ...vace_core.starter.model import STARTER
 from ...vace_core.starter.outside import outside
-from ...vace_core.starter.text import StarterText
+from ...vace_core.starter.scenes.text import SceneText
 from ...vace_core.vcu import VideoConditionUnit
 from .chosen import AUTO, UNLINKED, ChosenModel
 from .registry import NATIVE_VACE
@@ -36,7 +36,7 @@ def profile_of(model: LibraryModel | NativeModel | ChosenModel) -> Profile:
     """What is known of a model: what it was chosen by, or the defaults of its family."""
     if isinstance(model, (ChosenModel, LibraryModel)) and model.profile is not None:
         return model.profile
-    if isinstance(model, LibraryModel) and isinstance(getattr(model.core, "text", None), StarterText):
+    if isinstance(model, LibraryModel) and isinstance(getattr(model.core, "text", None), SceneText):
         return STARTER
     return Profile.of(usual(model)[0])
 

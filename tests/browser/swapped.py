@@ -28,7 +28,7 @@ from browser.studio import EMPTY, Studio
 
 SCREEN, TEMPLATE = (1920, 1080), (1600, 950)
 PROMPT = f"a blue star moves right on a {BACKGROUND}"
-BOX = ((0.04, 0.22), (0.5, 0.68))  # around the circle of the clip where it starts
+BOX = ((0.01, 0.18), (0.55, 0.72))  # around the circle of the clip where it starts
 MOST_NODES, MOST_ACTIONS = 8, 25
 PATIENCE = 300  # seconds
 SHOWN = 15_000  # milliseconds, until a busy machine shows what a run gave

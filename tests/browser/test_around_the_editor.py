@@ -30,7 +30,7 @@ def test_an_example_clip_shows_its_first_frame_before_any_run(studio):
     image = editor.element.locator(".vp-backdrop img")
     image.wait_for()
     assert image.get_attribute("src").endswith("/extensions/vace/examples/circle-that-moves-right.png")
-    assert image.evaluate("async (image) => { await image.decode(); return image.naturalWidth; }") == 64
+    assert image.evaluate("async (image) => { await image.decode(); return image.naturalWidth; }") == 96
     across, down = editor.pixels()
     assert across == pytest.approx(down, rel=0.01)
     studio.page.evaluate("() => { app.graph._nodes[0].widgets[0].value = 'figure that walks'; }")

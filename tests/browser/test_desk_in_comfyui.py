@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from browser.desk import Desk, desks
 from browser.found import chromium, missing
-from browser.own_clips import BACKGROUND, STAR, WIDE, circle, write_clips
+from browser.own_clips import BACKGROUND, STAR, WIDE, circle, followed, write_clips
 from browser.server import Server
 from browser.studio import Studio
 from PIL import Image, ImageDraw
@@ -27,12 +27,11 @@ from PIL import Image, ImageDraw
 from vace_core.inputs.desk.selecting import outlines
 from vace_core.media.video import from_uint8, read_video
 from vace_core.starter.evaluation.objects import centres_of, coloured, largest
-from vace_core.starter.world import random_clip
 
 if missing():
     pytest.skip(missing(), allow_module_level=True)
 
-FOLLOWED = 6  # the seed of a clip of the world
+FOLLOWED = 35  # the seed of a clip of the world
 MASKS = (("VaceDesk", 420, 60), ("LoadVideo", 40, 60), ("MaskToImage", 1460, 60), ("SaveImage", 1460, 260))
 MASK_LINKS = ((1, 0, "clip"), (2, 3, "images"))
 SAMPLED = (
@@ -66,9 +65,9 @@ SET = """([n, name, value]) => {
   widget.value = value;
   widget.callback?.(value);
 }"""
-START, END = (0.27, 0.45), (0.73, 0.45)  # where the circle of the clip goes
-HALF = 0.23  # of the box around it
-THERE = (0.3, 0.75)
+START, END = (0.28, 0.45), (0.72, 0.45)  # where the circle of the clip goes
+HALF = 0.27  # of the box around it
+THERE = (0.3, 0.72)
 SIDE = 8  # times finer than a pixel is what was drawn
 PATIENCE = 120  # seconds
 
@@ -155,7 +154,7 @@ def test_a_tracked_object_is_masked_in_every_frame(real, record):
     server, studio = real
     wires = ((1, 0, 0, "clip"), (0, 2, 2, "mask"), (2, 0, 3, "images"))
     desk = _opened(studio, MASKS, wires, LoadVideo__file="followed.mkv", VaceDesk__fit="as it is")
-    truth = random_clip(FOLLOWED).masks[0, 0].numpy() > 0.5
+    truth = followed(FOLLOWED).masks[0, 0].numpy() > 0.5
     outline = max(outlines(truth[0]), key=lambda stroke: len(stroke.points)).points
     studio.press("Tab")
     desk.click(0.97, 0.97)

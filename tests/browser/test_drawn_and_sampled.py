@@ -21,7 +21,7 @@ from browser.found import chromium, missing
 from browser.server import PACK, Server
 
 from vace_core.media.video import from_uint8, read_video
-from vace_core.starter.evaluation.objects import centres_of, largest, things
+from vace_core.starter.evaluation.objects import centres_of, largest, vivid
 
 if missing():
     pytest.skip(missing(), allow_module_level=True)
@@ -33,12 +33,12 @@ LOOK = """() => {
   ds.offset = [300 - pos[0], 120 - pos[1]];
   app.canvas.setDirty(true, true);
 }"""
-HALF = 0.19  # of the box, in parts of the frame
-LEFT, RIGHT = (0.26, 0.5), (0.74, 0.5)
+HALF = 0.28  # of the box, in parts of the frame
+LEFT, RIGHT = (0.29, 0.5), (0.71, 0.5)
 # For each graph two paths that part; the circle of the picture to move stands at the left.
 PATHS = {
     "VaceLayoutToVideo": ((LEFT, RIGHT), (RIGHT, LEFT)),
-    "VaceMoveAnything": (((0.27, 0.45), (0.75, 0.3)), ((0.27, 0.45), (0.3, 0.78))),
+    "VaceMoveAnything": (((0.3, 0.45), (0.7, 0.31)), ((0.3, 0.45), (0.31, 0.7))),
 }
 PROMPT = "a red circle wanders on a gradient beige background"  # of all directions none
 NEAR, APART = 0.12, 0.25  # parts of the frame
@@ -88,7 +88,7 @@ def _sampled(server: Server, studio: Studio, count: int):
     studio.press("Control+Enter")
     job = server.finished(count=count)
     (video,) = [path for path in server.files(job) if path.suffix in (".mp4", ".webm")][-1:]
-    return centres_of(largest(things(from_uint8(read_video(video).frames))))
+    return centres_of(largest(vivid(from_uint8(read_video(video).frames))))
 
 
 @pytest.mark.parametrize("task", PATHS)

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import tiny
 import torch
 from filling import fill
 from refused import library_error, refused
@@ -25,6 +26,8 @@ from vace_core.media.write import write_video
 from vace_core.models.wan.dit import WanDit, WanSizes, build_adapter, official_adapter_key
 from vace_core.models.wan.vae import WanVaeNetwork
 from vace_core.sampling.solvers import SOLVERS
+from vace_core.starter.scenes.clips import HELD_OUT, Bucket
+from vace_core.starter.scenes.clips import clip as scenes_clip
 
 SIZES = WanSizes(width=128, ffn=256, layers=2, text_width=4096)
 QUICK = ["--steps", "2", "--seed", "1"]
@@ -199,7 +202,7 @@ def test_a_dry_run_counts_and_writes_nothing(model, clip, mask, tmp_path):
     }  # fmt: skip
     assert (told["task"], told["frames"], told["width"], told["height"]) == ("inpaint", 17, 48, 32)
     assert told["options"] == {
-        "steps": 2, "shift": 3.0, "guidance_scale": 2.0, "solver": "unipc", "seed": 1, "strength": 1.0,
+        "steps": 2, "shift": 3.0, "guidance_scale": 2.0, "solver": "euler", "seed": 1, "strength": 1.0,
         "start_percent": 0.0, "end_percent": 1.0, "shift_growth": 0.0, "terminal": 0.0, "stg_scale": 0.0,
         "rescale": 0.0, "denoise": 1.0, "negative_prompt": "", "guidance_scales": [], "sigmas": [],
     }  # fmt: skip
@@ -212,13 +215,13 @@ def test_a_dry_run_counts_and_writes_nothing(model, clip, mask, tmp_path):
 
 
 FITS = {
-    "as the model likes it": ([], (17, 80, 48, 17 / (39.5 / 16))),
-    "its length": (["--length", "5"], (5, 80, 48, 5 / (39.5 / 16))),
-    "its rate": (["--fps", "4"], (9, 80, 48, 9 / (39.5 / 16))),
-    "the beginning, at a rate": (["--length", "9", "--fps", "8"], (9, 80, 48, 9 / (17.5 / 16))),
-    "one side": (["--width", "48"], (17, 48, 32, 17 / (39.5 / 16))),
-    "the other side": (["--height", "96"], (17, 128, 96, 17 / (39.5 / 16))),
-    "both": (["--width", "32", "--height", "64"], (17, 32, 64, 17 / (39.5 / 16))),
+    "as the model likes it": ([], (25, 96, 64, 25 / (39.5 / 16))),
+    "its length": (["--length", "5"], (5, 96, 64, 5 / (39.5 / 16))),
+    "its rate": (["--fps", "4"], (9, 96, 64, 9 / (39.5 / 16))),
+    "the beginning, at a rate": (["--length", "9", "--fps", "8"], (9, 96, 64, 9 / (17.5 / 16))),
+    "one side": (["--width", "48"], (25, 48, 32, 25 / (39.5 / 16))),
+    "the other side": (["--height", "96"], (25, 128, 96, 25 / (39.5 / 16))),
+    "both": (["--width", "32", "--height", "64"], (25, 32, 64, 25 / (39.5 / 16))),
 }
 
 
@@ -487,9 +490,30 @@ def test_the_demo_writes_videos_and_sheets(model, tmp_path):
     found = vace("demo", "-m", model, "-o", tmp_path / "demo")
 
     assert (found.exit_code, found.stdout) == (0, f"{tmp_path / 'demo'}\n"), found.stderr
-    names = ["clip.mp4", "moved.mp4", "moved.png", "removed.mp4", "removed.png", "replaced.mp4", "replaced.png"]
+    edits = ("moved", "removed", "replaced", "restyled")
+    names = sorted(["before-after.png", "clip.mp4", *(f"{edit}.{kind}" for edit in edits for kind in ("mp4", "png"))])
     assert sorted(path.name for path in (tmp_path / "demo").iterdir()) == names
-    assert read_video(tmp_path / "demo" / "removed.mp4").frames.shape == (17, 256, 768, 3)
+    assert read_video(tmp_path / "demo" / "removed.mp4").frames.shape == (17, 384, 1152, 3)
+
+
+def test_the_demo_shows_what_it_would_paint_over(model, tmp_path):
+    write_video(tmp_path / "noise.mp4", tiny.clip(17, 96, 96), fps=8)
+    found = vace("demo", tmp_path / "noise.mp4", "-m", model, "-o", tmp_path / "demo")
+
+    assert (found.exit_code, found.stdout) == (0, f"{tmp_path / 'demo'}\n"), found.stderr
+    assert [path.name for path in (tmp_path / "demo").iterdir()] == ["removed.png"]
+    said = " ".join(found.stderr.split())
+    assert "the starter would paint over what it does not know" in said
+    assert "vace inpaint" in said
+
+
+def test_the_demo_edits_a_clip_of_the_starters_world(model, tmp_path):
+    drawn = scenes_clip(HELD_OUT, 1, Bucket(num_frames=17, height=96, width=96), calm=True)
+    write_video(tmp_path / "own.mp4", drawn.frames, fps=8)
+    found = vace("demo", tmp_path / "own.mp4", "-m", model, "-o", tmp_path / "demo")
+
+    assert found.exit_code == 0, found.stderr
+    assert len(list((tmp_path / "demo").iterdir())) == 9
 
 
 def test_an_interrupted_job_leaves_no_file(model, clip, mask, tmp_path):

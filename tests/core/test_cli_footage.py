@@ -143,7 +143,7 @@ def test_a_picture_keeps_its_size(model, tmp_path):
         ({"fps": 10.0}, {}, 12, 10),
         ({"fps": 50.0}, {"end": "6f"}, 12, 50),
         ({"fps": 10.0, "length": 7}, {"start": "0.4"}, 7, 10),
-        ({}, {"fit": FitName.official}, 17, 17 / (29.5 / 25)),
+        ({}, {"fit": FitName.official}, 25, 25 / (29.5 / 25)),
     ],
 )
 def test_frames_and_rate_are_those_of_the_clip_or_those_asked_for(clip, wanted, part, count, fps):
@@ -159,7 +159,7 @@ def test_padding_is_not_in_the_result(model, clip, tmp_path):
     done = vace("gray", clip, "-m", model, "--end", "6f", "-o", tmp_path / "out.mp4", *QUICK)
     assert done.exit_code == 0, done.stderr
     film = VideoReader(tmp_path / "out.mp4")
-    assert (film.count, film.fps, (film.height, film.width)) == (6, 25, (48, 80))
+    assert (film.count, film.fps, (film.height, film.width)) == (6, 25, (64, 96))
 
 
 def test_what_generates_every_pixel_has_the_size_of_the_clip_if_asked(model, clip, tmp_path):
@@ -186,7 +186,7 @@ def test_sound_is_that_of_the_part(tmp_path):
 def test_pixels_that_are_not_square_are_shown_to_the_model_as_they_look(tmp_path):
     write_video(tmp_path / "wide.mp4", tiny.clip(5, 64, 64), fps=25, aspect=Fraction(2, 1))
     squeezed = tasks.depth(tmp_path / "wide.mp4", pictures=References(), wanted=WANTED).vcu
-    assert (squeezed.height, squeezed.width) == (48, 80)
+    assert (squeezed.height, squeezed.width) == (64, 128)
     write_video(tmp_path / "shown.mp4", tiny.clip(5, 64, 128), fps=25)
     shown = tasks.depth(tmp_path / "shown.mp4", pictures=References(), wanted=WANTED).vcu
     assert (shown.height, shown.width) == (squeezed.height, squeezed.width)
@@ -237,7 +237,7 @@ class TestMasks:
         assert request.edit is not None
         size = request.vcu.height, request.vcu.width
         made = torch.nn.functional.interpolate(request.vcu.masks[0, :, 0][None], size=(HEIGHT, WIDTH))[0, 0] > 0
-        assert size == (48, 80)
+        assert size == (64, 96)
         assert bool(made[request.edit.mask(0, 1)[0]].all())
 
 

@@ -40,7 +40,7 @@ def model(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory) -> Path:
-    return encode(tmp_path_factory.mktemp("clip") / "clip.mp4", noise(COUNT, 64, 64, 3), fps=8)
+    return encode(tmp_path_factory.mktemp("clip") / "clip.mp4", noise(COUNT, 96, 96, 3), fps=8)
 
 
 def vace(*words: object) -> Result:
@@ -58,8 +58,8 @@ def test_a_control_of_any_length_goes_by_windows(model, clip, tmp_path):
 
 def test_an_inpainting_of_any_length_keeps_what_is_kept(model, clip, tmp_path):
     mask, output = tmp_path / "mask.png", tmp_path / "out.mkv"
-    white = torch.full((1, 3, 1, 64, 64), -1.0)
-    white[..., 16:40, 16:40] = 1
+    white = torch.full((1, 3, 1, 96, 96), -1.0)
+    white[..., 24:60, 24:60] = 1
     write_image(mask, white)
     words = ("inpaint", clip, "--mask", mask, "--no-put-back", "--lossless", "-o", output, *QUICK, "-m", model)
     assert vace(*words).exit_code == 0
@@ -115,7 +115,7 @@ def test_a_plan_with_a_rate_is_that_of_the_job_with_it(tmp_path, fps, frames):
 
 def test_a_plan_from_a_file_with_an_end_frame_and_a_reference(model, tmp_path):
     plan, end, output = tmp_path / "plan.json", tmp_path / "end.png", tmp_path / "out.mkv"
-    write_image(end, tiny.clip(1, 64, 64))
+    write_image(end, tiny.clip(1, 96, 96))
     assert vace("plan", "--length", 24, "--keyframe", "-1=end.png", "-o", plan, "-m", model).exit_code == 0
     text = plan.read_text()
     first = text.index('"references": null')

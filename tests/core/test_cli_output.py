@@ -101,7 +101,7 @@ def test_that_transparency_is_lost_is_said(tmp_path, name, lost):
 
 
 def test_thinning_out_is_said_with_the_way_to_keep_the_rate(tmp_path):
-    write_video(tmp_path / "long.mp4", torch.zeros(1, 3, 100, 64, 64), fps=29.97)
+    write_video(tmp_path / "long.mp4", torch.zeros(1, 3, 100, 96, 96), fps=29.97)
     fitted = fit_file(tmp_path / "long.mp4", Wanted())
     (said,) = warnings_of(fitted, Wanted())
     assert said == (
@@ -122,9 +122,9 @@ def test_thinning_out_is_said_with_the_way_to_keep_the_rate(tmp_path):
 
 
 def test_inspect_fits_a_clip_as_the_tasks_do(tmp_path):
-    write_video(tmp_path / "long.mp4", torch.zeros(1, 3, 22, 64, 64), fps=25)
+    write_video(tmp_path / "long.mp4", torch.zeros(1, 3, 22, 96, 96), fps=25)
     said = one_line(vace("inspect", tmp_path / "long.mp4").stderr)
-    assert "go to the model as 25 frames of 64 x 64 at 25 fps. The last 3 repeat the last frame" in said
+    assert "go to the model as 25 frames of 96 x 96 at 25 fps. The last 3 repeat the last frame" in said
     assert said.endswith("and are dropped again. It goes by windows of 17.")
     assert "Frames dropped" not in said
 
@@ -145,4 +145,6 @@ def test_the_starter_says_in_its_first_line_what_it_was_never_taught(tmp_path, m
     (tmp_path / "file").touch()
     where = ("-o", tmp_path / "file") if first == "demo" else ()
     found = vace(first, *rest, tmp_path / "noise.mp4", *where)
-    assert one_line(found.stderr).startswith("! This is a small teaching model for moving shapes, and this is outside")
+    assert one_line(found.stderr).startswith(
+        "! This is a small teaching model for drawn shapes, faces and people, and this is"
+    )

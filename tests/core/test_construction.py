@@ -27,7 +27,8 @@ from vace_core.media.pictures import read_mask
 from vace_core.media.sources import open_footage
 from vace_core.media.video import read_video, to_uint8
 from vace_core.media.write import write_video
-from vace_core.starter.world import SceneClip, random_clip
+from vace_core.starter.scenes.render import SceneClip, render
+from vace_core.starter.scenes.scene import random_scene
 from vace_core.training.construction import measures
 from vace_core.training.construction.boxes import Found, Kept, chosen, read_given
 from vace_core.training.construction.build import How, Tools
@@ -49,12 +50,10 @@ HOW = How(shots="whole", limits=LIMITS)
 
 
 def scene(seed: int, **size: int) -> SceneClip:
-    """The first clip from a seed on that has an object."""
-    while True:
-        found = random_clip(seed, **(SIZE | size))
-        if len(found.masks):
-            return found
+    """The first clip from a seed on of one shape that moves, before a muted backdrop."""
+    while not (found := random_scene(seed, kind="one", calm=True)).objects[0].motion.startswith("moves"):
         seed += 1
+    return render(found, **(SIZE | size))
 
 
 def box_of(clip: SceneClip, number: int, frame: int = 0) -> Box:
@@ -319,7 +318,7 @@ def test_boxes_of_one_object_in_several_frames_are_one_object(tmp_path):
 
 
 def test_a_reference_shows_the_object_and_is_no_copy():
-    clip = scene(15, num_frames=5, height=96, width=96)
+    clip = scene(17, num_frames=5, height=96, width=96)
     frames, mask = to_uint8(clip.frames), clip.masks[0, 0] > 0
     plain = reference_of(frames, mask, None, random.Random(1))
     one, again = (reference_of(frames, mask, Changes(), random.Random(1)) for _ in range(2))

@@ -77,7 +77,7 @@ def test_defaults_are_those_that_the_models_were_published_with():
     assert wan == SamplingOptions()
     assert (wan.steps, wan.shift, wan.guidance_scale, wan.solver, wan.seed) == (50, 16.0, 5.0, "unipc", 2025)
     assert (ltx.steps, ltx.guidance_scale, ltx.stg_scale, ltx.rescale, ltx.terminal) == (40, 3.0, 1.0, 0.7, 0.1)
-    assert (ltx.solver, ltx.seed, STARTER_OPTIONS.steps, STARTER_OPTIONS.shift) == ("euler", 42, 20, 3.0)
+    assert (ltx.solver, ltx.seed, STARTER_OPTIONS.steps, STARTER_OPTIONS.shift) == ("euler", 42, 4, 3.0)
     # The shift of LTX-Video grows from 0.95 at 1024 tokens to 2.05 at 4096, as exponents.
     for tokens, exponent in ((1024, 0.95), (4096, 2.05)):
         assert math.log(ltx.shift) + ltx.shift_growth * (tokens - 1024) == pytest.approx(exponent)

@@ -21,14 +21,14 @@ from vace_core.starter.profiles import PROFILES
 GOLDEN = Path(__file__).with_name("golden") / "plans.json"
 MIB = 2**20
 JOBS = {
-    "starter": Job(size=(17, 128, 128), references=1, steps=20, passes=1),
+    "starter": Job(size=(17, 128, 128), references=1, steps=4, passes=1),
     "wan-1.3b-480p": Job(size=(81, 480, 832), steps=50, passes=2),
     "wan-14b-480p": Job(size=(81, 480, 832), references=2, steps=50, passes=2),
     "fun-pair": Job(size=(49, 480, 832), steps=4, passes=1),
     "ltx": Job(size=(97, 512, 768), steps=40, passes=3),
 }
 FREE = {  # MiB
-    "starter": (40, 56, 80, 100, 2000), "wan-1.3b-480p": (2900, 4200, 5500, 8000, 24000),
+    "starter": (40, 56, 80, 112, 2000), "wan-1.3b-480p": (2900, 4200, 5500, 8000, 24000),
     "wan-14b-480p": (5500, 7000, 8000, 12000, 24000, 40000, 80000), "fun-pair": (7000, 12000, 24000, 40000, 80000),
     "ltx": (2900, 4500, 6000, 8000, 24000)
 }  # fmt: skip

@@ -151,7 +151,7 @@ class TestExtension:
         only = tasks.extend(clip, keep=5, only=True, wanted=SHORT)
         assert (only.shape, only.sound) == ((17, HEIGHT, WIDTH), None)
         alone = tasks.extend(clip, keep=5, back=PutBack(put_back=False), wanted=SHORT)
-        assert alone.shape == (COUNT + 12, 48, 80)
+        assert alone.shape == (COUNT + 12, 64, 96)
         assert tasks.extend(clip, keep=5, wanted=Wanted(length=17, fps=10)).edit is None
         with pytest.raises(InputError) as error:
             tasks.extend(clip, keep=5, back=BACK, wanted=Wanted(length=17, fps=10))

@@ -1,4 +1,4 @@
-"""Promises of the second world: every truth agrees with the pixels, and training never shows what is held out."""
+"""Promises of the starter's world: every truth agrees with the pixels, and training never shows what is held out."""
 
 from __future__ import annotations
 
@@ -8,13 +8,11 @@ from collections import Counter
 
 import pytest
 import torch
-from PIL import Image
 from torch import Tensor
 
 from vace_core.starter.evaluation.outlines import shape_of, vivid
-from vace_core.starter.scenes import photographs
-from vace_core.starter.scenes.backdrops import BACKDROPS, PHOTOGRAPHED, UNSEEN_BACKDROPS, Backdrop, draw_backdrop
-from vace_core.starter.scenes.captions import FILLERS, SYNONYMS, VOCABULARY, caption, meaning
+from vace_core.starter.scenes.backdrops import BACKDROPS, UNSEEN_BACKDROPS, Backdrop, draw_backdrop
+from vace_core.starter.scenes.captions import FILLERS, SYNONYMS, VOCABULARY, WORDS, caption, meaning
 from vace_core.starter.scenes.clips import BUCKETS, HELD_OUT, UNSEEN_BUCKETS, Bucket, clip
 from vace_core.starter.scenes.conditions import KINDS, draw_condition
 from vace_core.starter.scenes.crops import Crops, draw_crops
@@ -371,23 +369,6 @@ def test_muted_colours_are_muted():
         assert (scene.camera, scene.backdrop.kind == "blurry") == ("still", False)
 
 
-def test_photographs_are_an_extra_that_nothing_needs(tmp_path, monkeypatch):
-    without = random_scene(3), clip(0, 3, SMALL)
-    place = tmp_path / "data"
-    place.mkdir()
-    Image.new("RGB", (90, 60), (200, 90, 30)).save(place / "coffee.png")
-    monkeypatch.setattr(photographs, "folder", lambda: place)
-    assert photographs.names() == ("coffee",)
-    assert (random_scene(3), clip(0, 3, SMALL).caption) == (without[0], without[1].caption)
-    scenes = [random_scene(seed, photographs=photographs.names()) for seed in range(80)]
-    shown = [scene for scene in scenes if scene.backdrop.photograph]
-    assert 2 < len(shown) < 25
-    pixels = render(shown[0], num_frames=1, height=64, width=64).background[0, :, 0, 30, 30]
-    assert torch.allclose((pixels + 1) * 127.5, torch.tensor([200.0, 90.0, 30.0]), atol=1)
-    monkeypatch.setattr(photographs, "folder", lambda: None)
-    assert photographs.names() == ()
-
-
 # Words
 
 
@@ -403,7 +384,7 @@ def test_every_word_of_a_caption_is_known_and_said(scenes):
         clauses, unknown = meaning(style.words)
         assert unknown == []
         spoken.update(word for clause in clauses for word in clause)
-    assert set(VOCABULARY) - spoken == {"smooth", PHOTOGRAPHED}
+    assert set(WORDS) - spoken == {"smooth"}
 
 
 def test_captions_vary_and_mean_the_same():

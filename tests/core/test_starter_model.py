@@ -18,7 +18,7 @@ from vace_core.models.wan.dit import WanDit, WanSizes, build_adapter, official_a
 from vace_core.models.wan.vae import WanVaeNetwork
 from vace_core.pipeline import SamplingOptions, generate
 from vace_core.starter.model import LENGTH, SIDE, STARTER_PRESET, is_starter_folder, load_starter
-from vace_core.starter.text import TEXT_WIDTH, StarterText
+from vace_core.starter.scenes.text import TEXT_WIDTH, SceneText
 from vace_core.tasks.basic import text
 
 SIZES = WanSizes(width=128, ffn=192, layers=6, text_width=TEXT_WIDTH)
@@ -50,7 +50,7 @@ def test_the_starter_runs_in_float32_with_its_own_words(tmp_path):
     unit = text(num_frames=5, height=32, width=32, prompt="a red circle")
     frames = generate(model, unit, SamplingOptions(steps=2))
 
-    assert isinstance(model.text, StarterText)
+    assert isinstance(model.text, SceneText)
     assert {value.dtype for value in model.expert.base.state_dict().values()} == {torch.float32}
     assert frames.shape == (1, 3, 5, 32, 32)
 
@@ -78,4 +78,4 @@ def test_its_rule_gives_the_clips_it_was_trained_on():
 
     assert (plan.num_frames, plan.height, plan.width) == (LENGTH, SIDE, SIDE)
     wide = fitting.plan(300, 720, 1280, STARTER_PRESET, fps=24.0)
-    assert (wide.num_frames, wide.height, wide.width) == (LENGTH, 48, 80)
+    assert (wide.num_frames, wide.height, wide.width) == (LENGTH, 64, 144)

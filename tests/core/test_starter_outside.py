@@ -10,28 +10,35 @@ from vace_core import tasks
 from vace_core.media.video import read_video
 from vace_core.media.write import write_video
 from vace_core.starter.outside import outside
-from vace_core.starter.world import random_scene, render
+from vace_core.starter.scenes.clips import BUCKETS, HELD_OUT, Bucket, clip
 
-FLAT = torch.zeros(1, 3, 17, 64, 64)
-MASKS = torch.ones(1, 1, 17, 64, 64)
+FLAT = torch.zeros(1, 3, 17, 96, 96)
+USUAL = Bucket(num_frames=17, height=96, width=96)
+MASKS = torch.ones(1, 1, 17, 96, 96)
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_its_own_world_is_not_outside(tmp_path, seed):
-    clip = render(random_scene(seed))
-    write_video(tmp_path / "a.mp4", clip.frames, fps=8)
-    frames = read(tmp_path / "a.mp4")
-    assert outside(tasks.inpaint(clip.frames, MASKS, prompt=clip.caption)) is None
-    assert outside(tasks.inpaint(frames, MASKS, prompt=clip.caption)) is None
-    assert outside(tasks.depth(clip.depth, prompt=clip.caption)) is None
+@pytest.mark.parametrize("bucket", BUCKETS, ids=str)
+def test_its_own_world_is_not_outside(bucket):
+    for seed in range(6):
+        drawn = clip(HELD_OUT, seed, bucket)
+        masks = torch.ones_like(drawn.frames[:, :1])
+        assert outside(tasks.inpaint(drawn.frames, masks, prompt=drawn.caption)) is None
+        assert outside(tasks.depth(drawn.depth, prompt=drawn.caption)) is None
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_its_own_world_is_not_outside_after_it_was_compressed(tmp_path, seed):
+    drawn = clip(HELD_OUT, seed, USUAL, calm=True)
+    write_video(tmp_path / "a.mp4", drawn.frames, fps=8)
+    assert outside(tasks.inpaint(read(tmp_path / "a.mp4"), MASKS, prompt=drawn.caption)) is None
 
 
 @pytest.mark.parametrize(
     ("unit", "reason"),
     [
-        (lambda: tasks.inpaint(tiny.clip(17, 64, 64), MASKS), "the clip does not look like drawn shapes"),
-        (lambda: tasks.text(num_frames=17, height=480, width=832), "832 x 480 pixels are far from 64 x 64"),
-        (lambda: tasks.text(num_frames=81, height=64, width=64), "81 frames are far more than 17"),
+        (lambda: tasks.inpaint(tiny.clip(17, 96, 96), MASKS), "the clip does not look like drawn shapes"),
+        (lambda: tasks.text(num_frames=17, height=480, width=832), "832 x 480 pixels are far from 96 x 96"),
+        (lambda: tasks.text(num_frames=81, height=96, width=96), "81 frames are far more than 17"),
         (
             lambda: tasks.inpaint(FLAT, MASKS, prompt="Ein Hund, der bellt"),
             "the prompt has no word that it knows",
@@ -40,8 +47,8 @@ def test_its_own_world_is_not_outside(tmp_path, seed):
 )
 def test_what_lies_outside_is_named(unit, reason):
     assert outside(unit()) == (
-        f"This is a small teaching model for moving shapes, and this is outside its world: {reason}. The result says "
-        "nothing of what VACE does with real weights. Choose a real model for it."
+        "This is a small teaching model for drawn shapes, faces and people, and this is outside its world: "
+        f"{reason}. The result says nothing of what VACE does with real weights. Choose a real model for it."
     )
 
 

@@ -42,7 +42,7 @@ def test_without_files_the_starter_is_chosen_and_all_others_say_what_they_lack(r
     monkeypatch.setitem(sys.modules, "folder_paths", None)
     made = run(CHOICE)
     assert made[0].profile.name == "starter"
-    assert made.ui["text"][0].splitlines()[2].startswith("Sets fit to 64 x 64, 17 frames at 8 fps; 20 steps of unipc")
+    assert made.ui["text"][0].splitlines()[2].startswith("Sets fit to 96 x 96, 17 frames at 8 fps; 4 steps of euler")
     for name, profile in PROFILES.items():
         if profile.files:
             assert refusal(run, CHOICE, profile=name).startswith(f"profile-files-missing: count={len(profile.files)}, ")
@@ -63,20 +63,20 @@ def test_all_that_is_left_to_the_model_is_the_models(run):
     chosen, loaded = run(CHOICE)[0], run("VaceLoadStarter")[0]
     zeros = {"width": 0, "height": 0, "length": 0, "fps": 0.0}
     one = run("VaceTextToVideo", **zeros, model=chosen)[0]
-    assert (one.width, one.height, one.num_frames, one.fps) == (64, 64, 17, 8.0)
+    assert (one.width, one.height, one.num_frames, one.fps) == (96, 96, 17, 8.0)
     short = {"width": 64, "height": 64, "length": 5, "fps": 8.0, "prompt": "a red circle moves right"}
     vcu = run("VaceTextToVideo", **short)[0]
     sampled = run("VaceSampleVideo", model=chosen, vcu=vcu, **{**AUTO, "steps": 2})
-    by_hand = {"steps": 2, "cfg": 2.0, "shift": 3.0, "sampler": "unipc"}
+    by_hand = {"steps": 2, "cfg": 2.0, "shift": 3.0, "sampler": "euler"}
     assert torch.equal(sampled[0]["samples"], run("VaceSampleVideo", model=loaded, vcu=vcu, **by_hand)[0]["samples"])
     assert sampled[1] is chosen.loaded
-    assert "steps of unipc, shift 3, cfg 2." in sampled.ui["text"][0]
+    assert "steps of euler, shift 3, cfg 2." in sampled.ui["text"][0]
 
 
 def test_what_is_set_in_a_node_is_used(run):
     model = run(CHOICE)[0]
     vcu = run("VaceTextToVideo", width=48, height=0, length=9, fps=0.0, model=model)[0]
-    assert (vcu.width, vcu.height, vcu.num_frames, vcu.fps) == (48, 64, 9, 8.0)
+    assert (vcu.width, vcu.height, vcu.num_frames, vcu.fps) == (48, 96, 9, 8.0)
 
 
 def test_without_a_model_no_number_can_be_left_to_it_and_a_fit_is_that_of_wan(run):
@@ -94,7 +94,7 @@ def test_a_clip_that_does_not_belong_to_the_model_is_said_before_anything_runs(r
     assert (
         "1280 x 720 pixels, 2.3 times the most that Wan 2.1 VACE 1.3B" in run("VacePreviewVCU", vcu=vcu, model=small)[2]
     )
-    assert "1280 x 720 pixels are far from 64 x 64" in run("VacePreviewVCU", vcu=vcu, model=starter)[2]
+    assert "1280 x 720 pixels are far from 96 x 96" in run("VacePreviewVCU", vcu=vcu, model=starter)[2]
     assert run("VacePreviewVCU", vcu=vcu, model=small)[3] is small
 
 

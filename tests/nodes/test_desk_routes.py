@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-SCENE, SIDE = "star and triangle that pass", 64
+SCENE, SIDE = "star and triangle that pass", 96
 CLIP = {"example": SCENE, "length": 17}
 STAR = {"time": 0.0, "x": 0.25, "y": 0.27, "width": 0.42, "height": 0.42}
 DRAWN = json.dumps({"version": 1, "objects": [{"action": "remove", "keys": [STAR, {**STAR, "time": 1.0, "x": 0.68}]}]})
@@ -47,7 +47,7 @@ def test_the_sheet_is_that_of_preview_after_a_run(run, ask, example):
     vcu = run("VaceDesk", clip=example[0], desk=DRAWN, fps=8.0, fit="starter", prompt=settings["prompt"])[0]
     shown = run("VacePreviewVCU", vcu=vcu, columns=6)
     assert np.array_equal(levels(answer.body), (shown[1][0].numpy() * 255).round())
-    assert "64 x 64 pixels at 8 fps" in unquote(answer.headers["X-Vace-Notes"])
+    assert "96 x 96 pixels at 8 fps" in unquote(answer.headers["X-Vace-Notes"])
 
 
 def test_the_sheet_says_what_a_run_makes_something_else_of(ask):
@@ -132,24 +132,24 @@ def test_a_loader_that_leaves_frames_out_is_followed(ask, example, pack, monkeyp
 
 def test_a_click_selects_the_object(pack, ask, run):
     clip = run("VaceExampleClip", scene="circle that moves right")
-    status, answer = ask("select", clip={"example": "circle that moves right"}, time=0.0, inside=[[0.27, 0.45]])
+    status, answer = ask("select", clip={"example": "circle that moves right"}, time=0.0, inside=[[0.3, 0.45]])
     assert status == 200
     text = json.dumps({"version": 1, "objects": [{"action": "remove", "shapes": [{"time": 0, **answer.data}]}]})
     mask = run("VaceDesk", clip=clip[0], desk=text, fit="starter")[1][0] > 0
     truth = clip[2][0] > 0.5
-    assert float((mask & truth).sum() / (mask | truth).sum()) >= 0.9
+    assert float((mask & truth).sum() / (mask | truth).sum()) >= 0.8  # all but its dark rim
 
 
 def test_tracked_keys_follow_the_object(ask, run):
     clip = run("VaceExampleClip", scene="circle that moves right")
-    box = {"x": 0.27, "y": 0.45, "width": 0.44, "height": 0.44}
+    box = {"x": 0.3, "y": 0.45, "width": 0.58, "height": 0.58}
     one = {"action": "remove", "keys": [{"time": 0.0, **box}]}
     status, answer = ask("track", clip={"example": "circle that moves right"}, object=one, **{"from": 0.0, "to": 1.0})
     assert status == 200
     keys = answer.data["keys"]
     assert [key["tracked"] for key in keys] == [True] * 16
-    assert keys[-1]["x"] == pytest.approx(0.73, abs=0.02)
-    assert keys[-1]["width"] == pytest.approx(0.44, abs=0.03)
+    assert keys[-1]["x"] == pytest.approx(0.7, abs=0.02)
+    assert keys[-1]["width"] == pytest.approx(0.58, abs=0.03)
     text = json.dumps({"version": 1, "objects": [{**one, "keys": [*one["keys"], *keys]}]})
     assert run("VaceDesk", clip=clip[0], desk=text, fit="starter")[0].num_frames == 17
 

@@ -37,10 +37,10 @@ def test_the_form_offers_these_scenes(forms_of_standin):
 
 
 def test_everything_has_the_clips_size_and_length(clip):
-    assert clip.images.shape == clip.depth.shape == clip.pose.shape == (17, 64, 64, 3)
-    assert clip.mask.shape == (17, 64, 64)
+    assert clip.images.shape == clip.depth.shape == clip.pose.shape == (17, 96, 96, 3)
+    assert clip.mask.shape == (17, 96, 96)
     assert clip.fps == 8.0
-    assert clip.objects.shape == (OBJECTS[clip.scene], 64, 64, 3)
+    assert clip.objects.shape == (OBJECTS[clip.scene], 96, 96, 3)
     assert all(0 <= float(one.min()) <= float(one.max()) <= 1 for one in (clip.images, clip.depth, clip.objects))
 
 
@@ -57,17 +57,17 @@ def test_the_editor_shows_the_first_frame_before_a_run(clip):
 def test_the_mask_is_white_on_the_first_object(clip, pack):
     """Its pixels are colourful, and lie in the first box."""
     words = clip.caption.split()
-    colour = next(word for word in words if word in pack.vace_core.starter.drawing.COLOURS)
+    colour = next(word for word in words if word in pack.vace_core.starter.scenes.palette.COLOURS)
     inside = clip.images[clip.mask > 0.5]
     assert set(clip.mask.unique().tolist()) == {0.0, 1.0}
     assert float((inside.amax(1) - inside.amin(1)).mean()) > 0.3, colour
     boxes = pack.vace_core.inputs.box_paths.paths_from_json(clip.paths)
-    holes = pack.vace_core.inputs.layout.path_mask(boxes[:1], num_frames=17, height=64, width=64)[0, 0]
+    holes = pack.vace_core.inputs.layout.path_mask(boxes[:1], num_frames=17, height=96, width=96)[0, 0]
     assert float((clip.mask * (1 - holes)).sum()) <= 0.02 * float(clip.mask.sum())
 
 
 def test_the_starter_knows_every_word(clip, pack):
-    assert pack.vace_core.starter.text.StarterText().unknown(clip.caption) == []
+    assert pack.vace_core.starter.scenes.text.SceneText().unknown(clip.caption) == []
     assert clip.said == clip.caption
 
 
@@ -88,10 +88,10 @@ def test_nothing_leaves_the_frame(clip):
 
 def test_the_second_part_of_the_ring_goes_on_where_the_first_would_be_later(run):
     parts = [draw(run, f"ring, {part} part").mask for part in ("first", "second")]
-    columns = torch.arange(64.0)
+    columns = torch.arange(96.0)
     ways = [(part.sum(1) @ columns) / part.sum((1, 2)) for part in parts]
     step = [float(way.diff().mean()) for way in ways]
-    assert step[0] == pytest.approx(step[1], abs=0.05)
+    assert step[0] == pytest.approx(step[1], abs=0.07)
     missing = float(ways[1][0] - ways[0][-1]) / step[0] - 1
     assert missing == pytest.approx(7, abs=0.6)
 

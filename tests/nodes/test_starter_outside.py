@@ -20,6 +20,6 @@ def test_a_noisy_clip_is_outside_and_a_flat_one_is_not(pack, model):
     noise = pack.vace_core.tasks.gray(torch.rand(1, 3, 5, 64, 64) * 2 - 1)
     (line,) = said(model, noise)
     assert line.startswith(
-        "! This is a small teaching model for moving shapes, and this is outside its world: the clip"
+        "! This is a small teaching model for drawn shapes, faces and people, and this is outside its world: the clip"
     )
     assert said(model, pack.vace_core.tasks.gray(torch.zeros(1, 3, 5, 64, 64))) == []

@@ -93,8 +93,8 @@ class TestFit:
             ("480p", 5, (480, 832), (5, 500, 860)),
             ("480p", 17, (48, 80), (20, 48, 80)),
             ("720p", 1, (720, 1280), (1, 1080, 1920)),
-            ("starter", 17, (64, 64), (33, 128, 128)),
-            ("starter", 17, (48, 80), (18, 120, 200)),
+            ("starter", 17, (96, 96), (33, 128, 128)),
+            ("starter", 17, (80, 112), (18, 150, 210)),
         ],
     )
     def test_size_and_length_are_the_models(self, run, fit, frames, size, came):
@@ -110,7 +110,7 @@ class TestFit:
         )
 
     def test_thinning_out_is_said_with_the_way_to_keep_the_rate(self, run):
-        out = run("VaceControlVideo", images=torch.full((100, 64, 64, 3), 0.5), kind="gray", fit="starter", fps=25.0)
+        out = run("VaceControlVideo", images=torch.full((100, 96, 96, 3), 0.5), kind="gray", fit="starter", fps=25.0)
         assert out[0].num_frames == 17
         assert said(out).split("\n")[1] == (
             "! The clip is thinned out in time: 100 frames at 25 fps become 17 at 4.271 fps. Motion becomes coarser. "
@@ -130,9 +130,9 @@ class TestFit:
         assert torch.equal(run("VaceCompositeVideo", images=made[:6], vcu=vcu)[0], images)
 
     def test_a_clip_that_is_too_long_for_one_pass_is_not_thinned(self, run):
-        images = torch.full((100, 64, 64, 3), 0.5)
+        images = torch.full((100, 96, 96, 3), 0.5)
         assert refusal(run, "VaceControlVideo", images=images, kind="gray", fit="starter, all frames", fps=25.0) == (
-            "clip-too-long: frames=100, height=64, most=17, most_seconds=0.68, name=images, seconds=4, width=64"
+            "clip-too-long: frames=100, height=96, most=17, most_seconds=0.68, name=images, seconds=4, width=96"
         )
         words = outcome(run, "VaceControlVideo", images=images, kind="gray", fit="starter, all frames", fps=25.0)
         assert "--" not in words  # options of the command
@@ -309,7 +309,7 @@ class TestAnything:
         assert len(out.ui["vace_picture"]) == 1
         vcu = out[0]
         assert kept(vcu)[0] == 1.0
-        assert (vcu.height, vcu.width) == (48, 80)
+        assert (vcu.height, vcu.width) == (64, 96)
 
     def test_several_pictures_are_no_picture(self, run):
         assert refusal(run, "VaceMoveAnything", image=clip(2), paths=PATH) == "several-images: name=image, pictures=2"

@@ -23,7 +23,8 @@ SMALL = SIZES[:11]
 
 CLIP_JOBS = {
     "inpaint": ("VaceInpaintVideo", "images", {"mask": 1}),
-    "outpaint": ("VaceOutpaintVideo", "images", {}),
+    # A border with which the whole is as large as the starter takes.
+    "outpaint": ("VaceOutpaintVideo", "images", dict.fromkeys(("left", "right", "top", "bottom"), 0.25)),
     "gray": ("VaceControlVideo", "images", {"kind": "gray"}),
     "scribble": ("VaceControlVideo", "images", {"kind": "scribble"}),
     "flow": ("VaceControlVideo", "images", {"kind": "flow"}),
@@ -70,7 +71,7 @@ def frame_counts(pack: Pack) -> dict[str, Any]:
         for length in pack.part(LENGTHS, 3):
             for fit in ("starter", "480p", "as it is"):
                 # As large as the starter takes, so that its length is limited too.
-                images = clip(length, 64, 64) if fit == "starter" else clip(length)
+                images = clip(length, 96, 96) if fit == "starter" else clip(length)
                 values = _filled({key: images, **rest}, images)
                 case = f"{name}, {length} frames, {fit}"
                 found.append((case, *_judged(pack, node, {**values, "fit": fit}, wanted_length(length, fit))))

@@ -12,8 +12,10 @@ from torch import Tensor
 from tools.workflows.forms import pack
 from vace_core.evaluation import pixels
 from vace_core.starter.evaluation import metrics
-from vace_core.starter.evaluation.objects import coloured, largest, things
-from vace_core.starter.world import SceneClip, render
+from vace_core.starter.evaluation.objects import coloured, largest, vivid
+from vace_core.starter.model import LENGTH, SIDE
+from vace_core.starter.scenes.render import SceneClip, render
+from vace_core.starter.scenes.styles import PALETTES
 
 from .here import Here
 
@@ -62,7 +64,7 @@ class Case:
     def clip(self, number: int = 0) -> SceneClip:
         """The truth of the n-th example clip."""
         scene = pack().nodes.example.SCENES[self.here.scenes()[number]]
-        return render(scene, num_frames=17, height=64, width=64)
+        return render(scene, num_frames=LENGTH, height=SIDE, width=SIDE)
 
 
 @dataclass(frozen=True)
@@ -130,12 +132,8 @@ def absent(colour: str) -> Measure:
     return Measure(f"{colour} there", lambda case: _share(largest(coloured(case.frames, colour))), most=0.0)
 
 
-def rules(colour: str) -> Measure:
-    return Measure(f"{colour} is the largest", lambda case: metrics.are_dominant(case.whole, [colour]), 1.0)
-
-
 def nothing() -> Measure:
-    return Measure("frames with an object", lambda case: _share(largest(things(case.frames))), most=0.1)
+    return Measure("frames with an object", lambda case: _share(largest(vivid(case.frames))), most=0.1)
 
 
 def goes(colour: str, way: str) -> Measure:
@@ -190,11 +188,11 @@ def off(colour: str, boxes: Callable[[Case], Tensor], most: float = 0.1) -> Meas
     )
 
 
-def silhouette(least: float) -> Measure:
-    """The outline of what was made against that of the example."""
+def silhouette(least: float, *, blobs: int = 1) -> Measure:
+    """The outline of what was made against that of the example; a person's head is a blob of its own."""
 
     def score(case: Case) -> float:
-        return metrics.mask_iou(largest(things(case.frames)), case.clip().masks[0, 0])
+        return metrics.mask_iou(largest(vivid(case.frames), blobs), case.clip().masks[0, 0])
 
     return Measure("silhouette, IoU", score, least)
 
@@ -204,6 +202,20 @@ def edges() -> Measure:
         return pixels.edge_agreement(case.frames, case.unit.control)
 
     return Measure("edges within 2 pixels, F1", score, 0.7)
+
+
+def styled(name: str, most: float = 0.12) -> Measure:
+    """How far pixels are from the colours between those of a palette, 0..1, in the mean."""
+
+    def score(case: Case) -> float:
+        palette = torch.tensor(PALETTES[name])
+        at = torch.linspace(0, len(palette) - 1, 65)
+        low = at.floor().clamp(max=len(palette) - 2).long()
+        ramp = torch.lerp(palette[low], palette[low + 1], (at - low)[:, None])
+        pixels = ((case.frames[0] + 1) / 2).flatten(1).T
+        return float(torch.cdist(pixels, ramp).amin(1).mean())
+
+    return Measure(f"colours off those of the {name} style, of 1", score, most=most)
 
 
 def brightness() -> Measure:
@@ -239,7 +251,7 @@ def border() -> Measure:
     """How far the background of what was made is from that of what was kept, 0..1."""
 
     def score(case: Case) -> float:
-        plain = ~things(case.frames)
+        plain = ~vivid(case.frames)
         made, given = (
             case.frames[0][:, plain & (where[0, 0] > 0)].median(dim=1).values for where in (case.unit.masks, case.kept)
         )
@@ -265,12 +277,12 @@ def outside() -> Measure:
 
 
 def drawn_boxes(item: int = 0) -> Callable[[Case], Tensor]:
-    """The boxes that are drawn in the workflow's editor, in pixels of a frame of 64."""
+    """The boxes that are drawn in the workflow's editor, in pixels of the frame."""
 
     def boxes(case: Case) -> Tensor:
         node = next(one for one in case.here.prompt.values() if "paths" in one["inputs"])
         path = pack().vace_core.inputs.box_paths.paths_from_json(node["inputs"]["paths"])[item]
-        ends = torch.tensor([[key.x, key.y, key.width, key.height] for key in (path.keys[0], path.keys[-1])]) * 64
+        ends = torch.tensor([[key.x, key.y, key.width, key.height] for key in (path.keys[0], path.keys[-1])]) * SIDE
         way = torch.lerp(ends[0], ends[1], torch.linspace(0, 1, case.frames.shape[2])[:, None])
         return torch.cat([way[:, :2] - way[:, 2:] / 2, way[:, :2] + way[:, 2:] / 2], dim=1)
 
@@ -278,13 +290,13 @@ def drawn_boxes(item: int = 0) -> Callable[[Case], Tensor]:
 
 
 def desk_boxes(item: int) -> Callable[[Case], Tensor]:
-    """Where the desk's path takes an object, in pixels of a frame of 64."""
+    """Where the desk's path takes an object, in pixels of the frame."""
 
     def boxes(case: Case) -> Tensor:
         node = next(one for one in case.here.prompt.values() if one["class_type"] == "VaceDesk")
         core = pack().vace_core.inputs.desk
         one = core.reading.desk_from_json(node["inputs"]["desk"]).objects[item]
-        way = core.drawing.way_at(one.path, core.drawing.moments(case.frames.shape[2]), 64, 64)
+        way = core.drawing.way_at(one.path, core.drawing.moments(case.frames.shape[2]), SIDE, SIDE)
         return torch.tensor(
             [(at.x - at.width / 2, at.y - at.height / 2, at.x + at.width / 2, at.y + at.height / 2) for at in way]
         )
@@ -298,9 +310,9 @@ def _share(found: Tensor) -> float:
 
 
 INPAINTED = (*kept(), seam(0.06), present("green"), absent("red"))
-SWAPPED = (*kept(), seam(0.09), present("purple"), rules("purple"))
+SWAPPED = (*kept(), seam(0.09), present("purple"), absent("red"))
 DEPTH = (silhouette(0.7), present("blue"))
-ANIMATED = (silhouette(0.55), present("red"))
+ANIMATED = (silhouette(0.55, blobs=2), present("red"))
 
 CHECKS: dict[str, tuple[Measure, ...]] = {
     "VACE Text to Video": (present("red"), goes("red", "right")),
@@ -319,10 +331,10 @@ CHECKS: dict[str, tuple[Measure, ...]] = {
     "VACE Join Two Clips": (*kept(), around(), seam(0.037), present("purple"), goes("purple", "right")),
     "VACE Colorize": (brightness(), present("green"), absent("red")),
     "VACE Depth": DEPTH,
-    "VACE Pose": (silhouette(0.6), present("blue")),
+    "VACE Pose": (silhouette(0.6, blobs=2), present("blue")),
     "VACE Scribble": (edges(), present("cyan")),
-    "VACE Two Controls at Once": (silhouette(0.6), present("purple")),
-    "VACE Stylize": (edges(), present("purple"), absent("red")),
+    "VACE Two Controls at Once": (silhouette(0.6), present("pink")),
+    "VACE Stylize": (edges(), styled("night")),
     "VACE Flow": (motion(), present("yellow")),
     "VACE Layout": (in_boxes("yellow", drawn_boxes(), 0.73), off("yellow", drawn_boxes(), 0.045)),
     "VACE Desk": (*kept(), seam(0.03), absent("yellow"), present("blue"), off("blue", desk_boxes(1), 0.05)),

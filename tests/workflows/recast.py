@@ -28,11 +28,11 @@ FOUND: dict[str, dict[int, str]] = {
 """Nodes that an example clip stands in for: which of its outputs is given in the place of each of theirs."""
 
 FIT = {"fit": "starter"}
-SIZE = {"width": 64, "height": 64, "length": 17, "fps": 8.0}
-SAMPLING = {"steps": 20, "cfg": 2.0, "shift": 3.0, "sampler": "unipc"}
+SIZE = {"width": 96, "height": 96, "length": 17, "fps": 8.0}
+SAMPLING = {"steps": 4, "cfg": 2.0, "shift": 3.0, "sampler": "euler"}
 SAMPLERS = {"VaceSampleVideo": ("steps", "cfg", "shift", "sampler"), "KSampler": ("steps", "cfg")}
-GROWN = 2  # pixels: of a frame of 64
-BOX = {"x": 4, "y": 13, "width": 54, "height": 31}
+GROWN = 2  # pixels: of a frame of 96
+BOX = {"x": 2, "y": 15, "width": 92, "height": 56}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,10 +17,10 @@ from torch import Tensor
 
 from tools.workflows.forms import pack
 from tools.workflows.parts import ADAPTER, BASE, LARGE, LORA, SMALL, TEXT, VAE
-from vace_core.starter.model import WEIGHTS
-from vace_core.starter.world import render
+from vace_core.starter.model import LENGTH, SIDE, WEIGHTS
+from vace_core.starter.scenes.render import render
 
-FPS, LENGTH, SIDE = 8, 17, 64
+FPS = 8
 RANK, ALPHA = 4, 0.02
 PARTS = Path(__file__).with_name("starter_parts")
 

@@ -18,7 +18,7 @@ TESTS = Path(__file__).parents[2] / "tests"
 KEPT, MADE = (245, 245, 245), (214, 62, 54)
 WORDS = {"fit": "starter"}
 KINDS = {"vae": "a VAE", "base": "a base without VACE", "adapter": "a VACE adapter"}
-SIZE = {"width": 64, "height": 64, "length": 17, "fps": 8.0}
+SIZE = {"width": 96, "height": 96, "length": 17, "fps": 8.0}
 
 
 class Studio:
@@ -61,7 +61,7 @@ class Studio:
         return self.run("VaceLoadStarter")[0]
 
     def samples(self, vcu: Any, **options: Any) -> Any:
-        usual = {"seed": 1, "steps": 20, "cfg": 2.0, "shift": 3.0, "sampler": "unipc"}
+        usual = {"seed": 1, "steps": 4, "cfg": 2.0, "shift": 3.0, "sampler": "euler"}
         return self.run("VaceSampleVideo", model=self.starter, vcu=vcu, **{**usual, **options})[0]
 
     def decoded(self, vcu: Any, samples: Any) -> Any:

@@ -30,7 +30,8 @@ def boxes(*paths: tuple[str, tuple[float, float], tuple[float, float], float]) -
 def text() -> Graph:
     does = "Generates a video from a prompt alone."
     own = (
-        "Write a prompt. The starter knows only the words of its own world, which the log lists; real models know all."
+        "Write a prompt. The starter knows only the words of its own world, which `vace words` lists; real models know "
+        "all."
     )
     graph = Graph("VACE Text to Video", note("Text to video", does, own))
     prompt = "a red circle moves right on a gradient beige background"
@@ -90,10 +91,10 @@ def outpaint() -> Graph:
         "task",
         images=clip["images"],
         fps=clip["fps"],
-        left=0.16,
-        right=0.16,
-        top=0.16,
-        bottom=0.16,
+        left=0.25,
+        right=0.25,
+        top=0.25,
+        bottom=0.25,
         **fit(graph),
         prompt="a red circle moves right on a gradient beige background",
     )
@@ -234,7 +235,7 @@ def pose() -> Graph:
         "figure that walks",
         "pose",
         "pose",
-        "a blue figure walks right on a plain beige background",
+        "a person in a blue shirt and red trousers walks right on a plain beige background",
         GIVEN.format("DWPose Estimator"),
     )
 
@@ -264,7 +265,7 @@ def stylize() -> Graph:
         images=clip["images"],
         fps=clip["fps"],
         **fit(graph),
-        prompt="a purple circle moves right on a gradient mint background",
+        prompt="a red circle moves right on a gradient beige background, in night style",
     )
     make(graph, task["vcu"])
     return graph
@@ -289,7 +290,7 @@ def layout() -> Graph:
     task = graph.add(
         "VaceLayoutToVideo",
         "task",
-        paths=boxes(("star", (0.28, 0.5), (0.72, 0.5), 0.42)),
+        paths=boxes(("star", (0.29, 0.5), (0.71, 0.5), 0.54)),
         **size(graph),
         prompt="a yellow star moves right on a plain gray background",
     )

@@ -22,7 +22,7 @@ def move() -> Graph:
         "VaceMoveAnything",
         "task",
         image=picture["images"],
-        paths=boxes(("circle", (0.27, 0.45), (0.7, 0.72), 0.4)),
+        paths=boxes(("circle", (0.3, 0.45), (0.68, 0.69), 0.56)),
         length=0,
         fps=0.0,
         **fit(graph),
@@ -66,10 +66,10 @@ def expand() -> Graph:
         "task",
         image=picture["images"],
         references=picture["objects"],
-        left=0.16,
-        right=0.16,
-        top=0.16,
-        bottom=0.16,
+        left=0.25,
+        right=0.25,
+        top=0.25,
+        bottom=0.25,
         length=0,
         fps=0.0,
         **fit(graph),
@@ -130,7 +130,7 @@ def composed() -> Graph:
     graph = Graph("VACE Several Tasks Composed", note("Several tasks, composed", does, own))
     clip = example(graph, "circle that moves right", title="The clip")
     other = example(graph, "ring, first part", title="Who comes in")
-    as_the_clip = {"width": 64, "height": 64, "length": 17, "fps": clip["fps"], "model": model_of(graph)["model"]}
+    as_the_clip = {"width": 96, "height": 96, "length": 17, "fps": clip["fps"], "model": model_of(graph)["model"]}
     mask = graph.add("VaceComposeMasks", "find", paths=clip["paths"], images=clip["images"], grow=2)
     where = graph.add(
         "VaceInpaintVideo",
@@ -159,7 +159,7 @@ def two_controls() -> Graph:
     )
     graph = Graph("VACE Two Controls at Once", note("Two controls at once", does, own))
     clip = example(graph, "circle that moves right", title="The clip, and its depth")
-    prompt = "a purple circle moves right on a gradient mint background"
+    prompt = "a pink circle moves right on a gradient mint background"
     common: dict[str, Any] = {"fps": clip["fps"], **fit(graph)}
     depth = graph.add("VaceControlVideo", "task", images=clip["depth"], kind="depth", **common, prompt=prompt)
     lines = graph.add("VaceControlVideo", "task", images=clip["images"], kind="scribble", **common)
@@ -171,13 +171,13 @@ def two_controls() -> Graph:
 
 def drawn() -> str:
     """What the editor of the desk writes: a star that goes, and a triangle that takes another way."""
-    star, triangle = ({"width": side, "height": side} for side in (0.42, 0.37))
+    star, triangle = ({"width": side, "height": side} for side in (0.48, 0.46))
     gone = {
         "action": "remove",
         "label": "star",
         "colour": [214, 62, 54],
         "grow": 1,
-        "keys": [{"time": 0.0, "x": 0.25, "y": 0.27, **star}, {"time": 1.0, "x": 0.68, "y": 0.27, **star}],
+        "keys": [{"time": 0.0, "x": 0.25, "y": 0.25, **star}, {"time": 1.0, "x": 0.68, "y": 0.25, **star}],
     }
     moved = {
         "action": "move",
@@ -185,13 +185,13 @@ def drawn() -> str:
         "order": 1,
         "colour": [66, 135, 245],
         "grow": 1,
-        "keys": [{"time": 0.0, "x": 0.75, "y": 0.7, **triangle}, {"time": 1.0, "x": 0.32, "y": 0.7, **triangle}],
+        "keys": [{"time": 0.0, "x": 0.75, "y": 0.71, **triangle}, {"time": 1.0, "x": 0.32, "y": 0.71, **triangle}],
         "path": {
             "ease": "in-out",
-            "keys": [{"time": 0.0, "x": 0.75, "y": 0.7, **triangle}, {"time": 1.0, "x": 0.75, "y": 0.26, **triangle}],
+            "keys": [{"time": 0.0, "x": 0.75, "y": 0.71, **triangle}, {"time": 1.0, "x": 0.75, "y": 0.27, **triangle}],
         },
     }
-    clip = {"width": 64, "height": 64, "frames": 17}
+    clip = {"width": 96, "height": 96, "frames": 17}
     return json.dumps({"version": 1, "clip": clip, "objects": [gone, moved]})
 
 

@@ -48,7 +48,7 @@ def lora() -> Graph:
     task = graph.add(
         "VaceTextToVideo", "task", **size(graph), prompt="a red circle moves right on a gradient beige background"
     )
-    halves = graph.add("VaceSamplingOptions", "task", cfg_steps="2 x 10, 1")
+    halves = graph.add("VaceSamplingOptions", "task", cfg_steps="2 x 2, 1")
     make(graph, task["vcu"], guided={"options": halves["options"]})
     return graph
 
@@ -126,9 +126,9 @@ def plugged() -> Graph:
         negative=words["negative"],
         latent_image=attached["latent"],
         seed=1,
-        steps=20,
+        steps=4,
         cfg=2.0,
-        sampler_name="uni_pc",
+        sampler_name="euler",
     )
     made = graph.add("VaceDecodeVideo", "decode", samples=sampled["LATENT"], vcu=seen["vcu"], vae=starter["model"])
     save(graph, made)

@@ -16,8 +16,6 @@ from ..models.devices import best_device
 from ..models.text import TextEncoder
 from ..starter.model import WEIGHTS
 from ..starter.training.ablation import RECIPE, starter_setting
-from ..starter.training.scenes import SCENES
-from ..starter.training.shapes import SHAPES
 from ..training.ablation.page import write_page
 from ..training.ablation.results import Results
 from ..training.ablation.runs import Ablation
@@ -48,7 +46,6 @@ def ablate(
     dry_run: Annotated[bool, Option("--dry-run", help="Only says which runs there are and how far each is.")] = False,
     recipe: Annotated[Path | None, Option(help="What all variants have in common, a .toml.")] = None,
     starter: Annotated[Path, Option(help="A folder with base and VAE of the starter.")] = WEIGHTS,
-    scenes: Annotated[bool, Option("--scenes", help="That starter is one of scenes, not of shapes.")] = False,
     base: Annotated[Path | None, Option(help="Another base model.", rich_help_panel="Models")] = None,
     vae: Annotated[Path | None, Option(help="Its VAE, if not in there.", rich_help_panel="Models")] = None,
     text_encoder: Annotated[str | None, Option(help="As for vace train.", rich_help_panel="Models")] = None,
@@ -60,7 +57,7 @@ def ablate(
         result(str(write_page(folder, report)))
         return
     common = read_recipe(recipe or RECIPE)
-    setting = starter_setting(SCENES if scenes else SHAPES, starter)
+    setting = starter_setting(starter)
     if base is not None or data is not None:
         setting = _setting(common, folder, base, vae, data, text_encoder, cpu, dry_run)
     ablation = Ablation(folder, setting, common, read_variants())

@@ -36,7 +36,7 @@ from ..sampling.phases import parse_scales
 from ..sampling.presets import DISTILLED
 from ..starter.model import STARTER
 from ..starter.profiles import profile_named
-from ..starter.text import StarterText
+from ..starter.scenes.text import SceneText
 from .files import STARTER_NAME, Files, family_of, is_pair, starter_folder
 from .options import Run, Wanted
 
@@ -118,7 +118,7 @@ def _check(files: Files, family: Family) -> None:
 
 
 def _text(files: Files, family: Family, device: torch.device) -> TextEncoder:
-    return StarterText() if files.text is None else load_text(files.text, kind=family.text, device=device)
+    return SceneText() if files.text is None else load_text(files.text, kind=family.text, device=device)
 
 
 def _loaded(files: Files, run: Run, text: TextEncoder, device: torch.device, plan: PlacingPlan) -> VaceModel:

@@ -252,7 +252,8 @@ class Run(Speed):
         ),
     ] = None
     solver: Annotated[
-        SolverName | None, Option(help="Sampler. Default: unipc, for LTX-Video euler.", rich_help_panel="Sampling")
+        SolverName | None,
+        Option(help="Sampler. Default: unipc, for LTX-Video and the starter euler.", rich_help_panel="Sampling"),
     ] = None
     seed: Annotated[int | None, Option(help="The same seed gives the same result.", rich_help_panel="Sampling")] = None
     strength: Annotated[

@@ -17,7 +17,10 @@ from ..loading.inspect import ModelFile, inspect
 from ..media.footage import Footage
 from ..media.stills import PICTURES
 from ..models import FAMILIES
-from ..starter.scene import MOTIONS, VOCABULARY, random_scene
+from ..starter.scenes.captions import SYNONYMS, WORDS, caption
+from ..starter.scenes.clips import HELD_OUT
+from ..starter.scenes.paths import FACE_MOTIONS, MOTIONS, PERSON_MOTIONS
+from ..starter.scenes.scene import random_scene
 from .console import errors_as_exit_codes, print_table, result
 from .inputs import open_film
 from .jobs import Redo, go_on
@@ -114,11 +117,20 @@ def join_weights(
 
 @errors_as_exit_codes()
 def words(*, json: AsJson = False) -> None:
-    """List the words that the starter model understands."""
-    print_table([("words", " ".join(VOCABULARY)), ("motions", ", ".join(MOTIONS))])
-    print_table(("such as", random_scene(seed).caption) for seed in range(4))
+    """List the words that the starter model understands.
+
+    It reads many others as one of these, such as "scarlet" as "red"; what it does not know it leaves out, and says so.
+    """
+    motions = dict.fromkeys((*MOTIONS, *PERSON_MOTIONS, *FACE_MOTIONS))
+    alike: dict[str, list[str]] = {}
+    for word, meant in SYNONYMS.items():
+        alike.setdefault(meant, []).append(word)
+    rows = [("words", " ".join(WORDS)), ("motions", ", ".join(motions))]
+    rows.append(("read as", "; ".join(f"{meant}: {' '.join(words)}" for meant, words in alike.items())))
+    print_table(rows)
+    print_table(("such as", caption(random_scene(f"{HELD_OUT} {number}"), plain=True)) for number in range(4))
     if json:
-        result(list(VOCABULARY))
+        result(list(WORDS))
 
 
 COMMANDS: dict[str, Callable[..., None]] = {

@@ -17,7 +17,7 @@ from ..models.devices import best_device
 from ..models.family import Family
 from ..models.text import TextEncoder
 from ..preview.cost import GIB
-from ..starter.text import StarterText
+from ..starter.scenes.text import SceneText
 from ..training.cost import training_cost
 from ..training.data.clips import check_tasks
 from ..training.precision import training_dtype
@@ -136,7 +136,7 @@ def load_text_encoder(name: str | None, family: Family, device: torch.device) ->
     """
     path = check_text_encoder(name, family)
     if path is None:
-        return StarterText()
+        return SceneText()
     return tried(
         True, device, lambda where: load_text(path, kind=family.text, device=where, dtype=training_dtype(where))
     )

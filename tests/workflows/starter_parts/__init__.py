@@ -16,7 +16,7 @@ import torch
 
 sys.path.append(str(Path(__file__).resolve().parents[3]))
 from vace_core.models.wan.dit import TEXT_TOKENS
-from vace_core.starter.text import StarterText
+from vace_core.starter.scenes.text import SceneText
 
 NODE_CLASS_MAPPINGS: dict[str, Any] = {}
 
@@ -33,7 +33,7 @@ class StarterClip:
         return text
 
     def encode_from_tokens_scheduled(self, tokens: str) -> list[Any]:
-        rows = StarterText().encode(tokens)
+        rows = SceneText().encode(tokens)
         return [[torch.nn.functional.pad(rows, (0, 0, 0, TEXT_TOKENS - rows.shape[1])), {"pooled_output": None}]]
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from .comparison import SPLITS, compare, held_out
 from .report import Rival, Row, Score, numbers, table
-from .sheet import evaluation_sheet
-from .starter import evaluate
+from .sheet import sheet_of
 
-__all__ = ["Rival", "Row", "Score", "evaluate", "evaluation_sheet", "numbers", "table"]
+__all__ = ["SPLITS", "Rival", "Row", "Score", "compare", "held_out", "numbers", "sheet_of", "table"]

@@ -1,4 +1,4 @@
-"""The tasks of the second world, adapter on against off and against rivals: in the world, and on what it never saw."""
+"""The tasks of the starter, adapter on against off and against rivals: in the world, and on what it never saw."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model of the world of scenes from its files, whatever its sizes: what an evaluation is made of."""
+"""The starter from its files, with or without an adapter, in the precision that an evaluation takes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..scenes.text import SceneText
 
 
 def load_scenes(base: Path, vae: Path, adapter: Path | None = None, *, dtype: torch.dtype | None = None) -> VaceModel:
-    """The networks of the world of scenes.
+    """The networks of a starter that may still be in training.
 
     Args:
         base: File of the base.

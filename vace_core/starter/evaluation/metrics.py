@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...inputs.masks import mask_overlap
-from .objects import boxes_of, centres_of, colour_areas, coloured, largest, motion
+from .objects import boxes_of, centres_of, coloured, largest, motion
 
 MISSED = 0.5  # of the frame: as far as a blind guess is off on average
 _FAST = 0.5  # pixels per frame from which on something moves
@@ -49,31 +49,6 @@ def mask_iou(found: Tensor, masks: Tensor) -> float:
     return sum(each) / len(each) if each else math.nan
 
 
-def outline_error(found: Tensor, masks: Tensor) -> float:
-    """How far head, hands and feet are off: mean difference of the outlines' reach in 16 directions.
-
-    In sides of the frame; 0.5 where nothing is found. The reach is that of the convex hull.
-    """
-    errors: list[float] = []
-    for ours, theirs in zip(found, masks > 0, strict=True):
-        if theirs.any():
-            same = (_reaches(ours) - _reaches(theirs)).abs().mean() if ours.any() else MISSED
-            errors.append(float(same))
-    return sum(errors) / len(errors) if errors else math.nan
-
-
-def _reaches(found: Tensor, directions: int = 16) -> Tensor:
-    """How far the pixels of one frame `(H, W)` reach in each direction, in sides of the frame."""
-    angles = torch.arange(directions) * (2 * math.pi / directions)
-    points = (found.nonzero().flip(1) + 0.5) / torch.tensor(found.shape[::-1])
-    return (points @ torch.stack([angles.cos(), angles.sin()])).amax(0)
-
-
-def moves(flow: Tensor) -> bool:
-    """Whether anything moves in `flow` `(2, T-1, H, W)`, in pixels per frame."""
-    return bool((flow.norm(dim=0) > _FAST).any())
-
-
 def direction_agreement(frames: Tensor, flow: Tensor) -> float:
     """Mean cosine, -1..1, between the motion seen in `frames` and the true `flow`, where that moves; still = 0."""
     moving = flow.norm(dim=0) > _FAST
@@ -84,25 +59,10 @@ def direction_agreement(frames: Tensor, flow: Tensor) -> float:
     return float(cosine[moving].mean())
 
 
-def flow_error(frames: Tensor, flow: Tensor) -> float:
-    """Mean distance in pixels between the motion seen in `frames` and the true `flow`, where that moves."""
-    moving = flow.norm(dim=0) > _FAST
-    return float((motion(frames) - flow).norm(dim=0)[moving].mean()) if moving.any() else math.nan
-
-
 def are_present(frames: Tensor, colours: Sequence[str]) -> float:
     """The share of `colours`, 0..1, that are seen as an object in at least half of the frames."""
     seen = [float(largest(coloured(frames, name)).flatten(1).any(1).float().mean()) >= 0.5 for name in colours]
     return sum(seen) / len(seen) if seen else math.nan
-
-
-def are_dominant(frames: Tensor, colours: Sequence[str]) -> float:
-    """1 if `colours` are those with the largest objects, 0 if not, or if there is no object of one of them."""
-    if not colours:
-        return math.nan
-    areas = colour_areas(frames)
-    first = sorted(areas, key=lambda name: -areas[name])[: len(colours)]
-    return float(set(first) == set(colours) and min(areas[name] for name in colours) > 0)
 
 
 def direction_of(found: Tensor) -> str | None:

@@ -8,17 +8,12 @@ import torch
 from torch import Tensor
 
 from ..scenes.shapes import SHAPES
-from .objects import hsv, silhouette
+from .objects import silhouette, vivid
 
-SATURATED = 0.38  # above every tint, below every colour
+__all__ = ["shape_of", "shape_scores", "vivid"]
+
 _TURNS = 24
 _NAMES = tuple(SHAPES)
-
-
-def vivid(frames: Tensor) -> Tensor:
-    """`(T, H, W)`: where `frames` `(1, 3, T, H, W)` are saturated; before a muted backdrop those are the objects."""
-    _, saturation, value = hsv(frames)
-    return (saturation > SATURATED) & (value > 0.1)
 
 
 def shape_of(found: Tensor) -> str | None:

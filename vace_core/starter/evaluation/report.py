@@ -47,7 +47,7 @@ class Row:
     """One measure of one task.
 
     Attributes:
-        task: A name of `training.samples.TASKS`.
+        task: A name of `scenes.samples.TASKS`, with the clips that were asked for.
         metric: What is measured, with its unit.
         better: Which way is good.
         n: Clips in which there was something to measure.

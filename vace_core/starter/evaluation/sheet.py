@@ -12,40 +12,15 @@ from torch.nn import functional
 
 from ...media.video import to_uint8
 from ...pipeline import SamplingOptions, VaceModel
-from ..model import STARTER_OPTIONS
-from ..scenes import samples as scenes
-from ..training import samples as shapes
-from .measures import PLANS
-from .sampling import examples, make
-
-Asked = shapes.Sample | scenes.Sample
+from ..scenes.samples import Sample
+from .sampling import make
 
 _SIDE, _GAP, _LABEL, _HEAD = 96, 4, 150, 28
 _COLUMNS = ("condition", "truth", "adapter on", "adapter off")
 _PAPER, _INK = (34, 36, 40), (235, 235, 235)
 
 
-def evaluation_sheet(
-    model: VaceModel,
-    *,
-    tasks: Sequence[str] | None = None,
-    example: int = 0,
-    options: SamplingOptions = STARTER_OPTIONS,
-) -> Image.Image:
-    """`sheet_of` the tasks of the world of shapes.
-
-    Args:
-        model: With an adapter attached.
-        tasks: Names of `measures.PLANS`; None = all.
-        example: Which of the held-out examples, 0 = the first.
-        options: How to sample; the strength is set here.
-    """
-    plans = {task: PLANS[task] for task in (PLANS if tasks is None else tasks)}
-    chosen = {task: examples(task, example + 1, tell=plan.tell, suits=plan.suits)[-1] for task, plan in plans.items()}
-    return sheet_of(model, chosen, options)
-
-
-def sheet_of(model: VaceModel, chosen: Mapping[str, Asked], options: SamplingOptions) -> Image.Image:
+def sheet_of(model: VaceModel, chosen: Mapping[str, Sample], options: SamplingOptions) -> Image.Image:
     """A row for each example: its references, then first, middle and last frame of what is asked for, true and made.
 
     Args:
@@ -70,7 +45,7 @@ def sheet_of(model: VaceModel, chosen: Mapping[str, Asked], options: SamplingOpt
     return sheet
 
 
-def _clips(model: VaceModel, example: Asked, options: SamplingOptions) -> list[Tensor]:
+def _clips(model: VaceModel, example: Sample, options: SamplingOptions) -> list[Tensor]:
     """One clip for each column."""
     made = [make(model, [example.vcu], replace(options, strength=strength)).finished for strength in (1.0, 0.0)]
     return [example.vcu.frames, example.clip.frames, *made]

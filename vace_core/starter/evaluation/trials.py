@@ -1,4 +1,4 @@
-"""How each task of the second world is scored, and who competes: numbers that ask for everything at once.
+"""How each task of the starter is scored, and who competes: numbers that ask for everything at once.
 
 A control that is handed back, a disc in the right colour, a still cut-out: each wins some number. None wins one that
 asks for colour, shape and motion together, or for the true clip.

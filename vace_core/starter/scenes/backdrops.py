@@ -13,9 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..drawing import coverage
+from .drawing import coverage
 from .palette import COLOURS, PAINTS, TINTS, mixed
-from .photographs import cut
 
 BACKDROPS: tuple[str, ...] = (
     *("plain", "gradient", "striped", "checkered", "dotted"),
@@ -25,9 +24,6 @@ BACKDROPS: tuple[str, ...] = (
 
 UNSEEN_BACKDROPS: tuple[str, ...] = ("wavy", "bricked")
 """Kinds of backdrop that training never shows."""
-
-PHOTOGRAPHED = "photographed"
-"""The kind of those that are a piece of a photograph."""
 
 PATTERNED = ("striped", "checkered", "dotted", "wavy", "bricked")
 
@@ -45,7 +41,6 @@ class Backdrop:
         second: The other colour, a name of `PAINTS`; None = a lighter or darker tone of the first, which no word says.
         phase: Four numbers from 0 to 1 for what no word says: place, size and slant of the pattern.
         seed: Of the noise.
-        photograph: One of `photographs.names()`, which is then all that is seen; its colours have no words.
     """
 
     kind: str
@@ -53,13 +48,10 @@ class Backdrop:
     second: str | None = None
     phase: tuple[float, float, float, float] = (0.5, 0.5, 0.5, 0.5)
     seed: int = 0
-    photograph: str | None = None
 
     @property
     def words(self) -> str:
         """As a caption names it, e.g. "striped white and red" or "plain gray"."""
-        if self.photograph is not None:
-            return self.kind
         return f"{self.kind} {self.colour}" + (f" and {self.second}" if self.second else "")
 
 
@@ -86,17 +78,9 @@ def random_backdrop(
     return Backdrop(kind=kind, colour=colour, second=second, phase=phase, seed=rng.randrange(2**31))
 
 
-def random_photograph(rng: random.Random, names: tuple[str, ...]) -> Backdrop:
-    """A piece of one of the photographs `names`, of `photographs.names()`."""
-    phase = (rng.random(), rng.random(), rng.random(), rng.random())
-    return Backdrop(kind=PHOTOGRAPHED, colour="gray", photograph=rng.choice(names), phase=phase)
-
-
 def draw_backdrop(backdrop: Backdrop, height: int, width: int) -> Tensor:
     """`(3, H', W')`, 0..1: a canvas of `OVERSIZE` times the frame, whose middle is the frame."""
     rows, columns = round(height * OVERSIZE), round(width * OVERSIZE)
-    if backdrop.photograph is not None:
-        return cut(backdrop.photograph, backdrop.phase, rows, columns)
     unit = min(height, width)
     x = ((torch.arange(columns) + 0.5 - columns / 2) / unit)[None, :]
     y = ((torch.arange(rows) + 0.5 - rows / 2) / unit)[:, None]

@@ -1,7 +1,7 @@
 """A scene in words, in many wordings; and what words mean the same.
 
 Captions are written with synonyms and filling words, and read without them (`meaning`): only the words of
-`VOCABULARY` reach the model, so a prompt may use any of the others.
+`WORDS` reach the model, so a prompt may use any of the others.
 """
 
 from __future__ import annotations
@@ -9,13 +9,16 @@ from __future__ import annotations
 import random
 import re
 
-from .backdrops import BACKDROPS, PHOTOGRAPHED
+from .backdrops import BACKDROPS
 from .palette import COLOURS, EYES, HAIRS, TINTS
 from .paths import CAMERAS, MOTIONS, PERSON_MOTIONS
 from .people import MOUTHS
 from .scene import Scene, SceneObject
 from .shapes import PATTERNS, SHAPES
 from .styles import PALETTES, TEXTURES
+
+# Nothing that is drawn is called so. Its number stays: the weights know the words behind it by theirs.
+_UNTAUGHT = "photographed"
 
 _SAID = (*MOTIONS, *PERSON_MOTIONS, *CAMERAS, "nods")
 
@@ -33,13 +36,16 @@ VOCABULARY: tuple[str, ...] = tuple(
             *MOUTHS,
             *(word for phrase in _SAID for word in phrase.split()),
             *BACKDROPS,
-            PHOTOGRAPHED,
+            _UNTAUGHT,
             *PALETTES,
             *TEXTURES,
         ]
     )
 )
-"""Every word that the model tells from others, in an order that never changes: a word's place is its number."""
+"""Every word that has a number, in an order that never changes: a word's place is its number."""
+
+WORDS: tuple[str, ...] = tuple(word for word in VOCABULARY if word != _UNTAUGHT)
+"""Every word that the model tells from others."""
 
 
 def _words(several: str) -> list[str]:
@@ -119,7 +125,7 @@ _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 
 
 def meaning(prompt: str) -> tuple[list[list[str]], list[str]]:
-    """What a prompt says in words of `VOCABULARY`, clause by clause, and the words it has that nobody knows.
+    """What a prompt says in words of `WORDS`, clause by clause, and the words it has that nobody knows.
 
     A clause begins where an article or a known noun after a known noun begins something new: "a red star | a blue
     ring". Words in any script are words; those that are not known are returned, never dropped unsaid.
@@ -139,7 +145,7 @@ def meaning(prompt: str) -> tuple[list[list[str]], list[str]]:
     return [clause for clause in clauses if clause], unknown
 
 
-_KNOWN = frozenset(VOCABULARY)
+_KNOWN = frozenset(WORDS)
 _BY_MEANING: dict[str, list[str]] = {}
 for _word, _meant in SYNONYMS.items():
     if _word in ("something", "somebody", "someone"):

@@ -72,7 +72,6 @@ def clip(
     *,
     unseen: bool = False,
     calm: bool = False,
-    photographs: tuple[str, ...] = (),
 ) -> SceneClip:
     """Clip number `index` of those with this seed and size; the same arguments give the same clip everywhere.
 
@@ -82,7 +81,6 @@ def clip(
         bucket: Its size.
         unseen: Whether it has a pair of shape and colour, or a backdrop, that training never shows.
         calm: Whether the backdrop is muted and the camera stands.
-        photographs: As for `random_scene`; the same clip then needs the same photographs.
     """
     scene = random_scene(
         f"{seed} {index} {bucket.num_frames} {bucket.height} {bucket.width}",
@@ -90,6 +88,5 @@ def clip(
         aspect=bucket.aspect,
         unseen=unseen,
         calm=calm,
-        photographs=photographs,
     )
     return render(scene, num_frames=bucket.num_frames, height=bucket.height, width=bucket.width)

@@ -48,15 +48,15 @@ CROPS: tuple[Crops, ...] = (
 """Small pieces learn faster per second, whole clips teach the borders and the attention."""
 
 
-def draw_crops(kinds: Sequence[Crops], seed: int, *, photographs: tuple[str, ...] = ()) -> Tensor:
-    """`(B, 3, T, H, W)`, -1..1: the pieces of one step; one seed, one batch. `photographs` as for `clip`."""
+def draw_crops(kinds: Sequence[Crops], seed: int) -> Tensor:
+    """`(B, 3, T, H, W)`, -1..1: the pieces of one step; one seed, one batch."""
     rng = random.Random(f"crops {seed}")
     kind = rng.choices(kinds, [one.share for one in kinds])[0]
     cut: list[Tensor] = []
     while len(cut) < kind.count:
         frame = rng.choice([side for side in SIDES if side >= kind.side])
         bucket = Bucket(num_frames=kind.num_frames, height=frame, width=frame)
-        drawn = clip(0, rng.randrange(2**31), bucket, photographs=photographs)
+        drawn = clip(0, rng.randrange(2**31), bucket)
         for _ in range(min(PIECES_OF_A_CLIP, kind.count - len(cut))):
             frames = drawn.frames if rng.random() < PLAIN else draw_condition(drawn, rng)
             y, x = (rng.randint(0, frame - kind.side) for _ in range(2))

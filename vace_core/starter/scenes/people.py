@@ -10,9 +10,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ..drawing import Layer, Region, capsule, coverage, rgb, stack
-from ..figures import skeleton
+from .drawing import Layer, Region, capsule, coverage, rgb, stack
 from .palette import COLOURS, EYES, HAIRS, SKINS, Rgb, mixed
+from .poses import skeleton
 from .shapes import Place, rim
 
 MOUTHS: tuple[str, ...] = ("smiling", "sad", "surprised")

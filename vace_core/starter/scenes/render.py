@@ -9,12 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..drawing import Layer, Region
-from ..figures import draw_pose
 from .backdrops import draw_backdrop
 from .captions import caption
+from .drawing import Layer, Region
 from .paths import Keyframe, Shot, shot, track
 from .people import FACE_OUTLINE, draw_face, draw_person, joints_of, person_extent
+from .poses import draw_pose
 from .scene import Scene, SceneObject
 from .shapes import Place, draw_shape, extent, outline
 

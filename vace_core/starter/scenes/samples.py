@@ -1,4 +1,4 @@
-"""Examples of every task on the second world: what is asked for, and the clip that fulfils it.
+"""Examples of every task on the starter's world: what is asked for, and the clip that fulfils it.
 
 The same functions make what the adapter learns from and what the evaluation asks of it, from different seeds.
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field, replace
 
-from .backdrops import BACKDROPS, UNSEEN_BACKDROPS, Backdrop, random_backdrop, random_photograph
+from .backdrops import BACKDROPS, UNSEEN_BACKDROPS, Backdrop, random_backdrop
 from .palette import COLOURS, EYES, HAIRS, SKINS
 from .paths import CAMERAS, FACE_MOTIONS, MOTIONS, PERSON_MOTIONS, Path, random_path
 from .people import MOUTHS, Face
@@ -82,7 +82,6 @@ def random_scene(
     unseen: bool = False,
     calm: bool = False,
     kind: str | None = None,
-    photographs: tuple[str, ...] = (),
 ) -> Scene:
     """A scene drawn at random; the same arguments give the same scene everywhere.
 
@@ -93,7 +92,6 @@ def random_scene(
         unseen: Whether it shows what training never does: pairs of shape and colour, or a kind of backdrop.
         calm: Whether its backdrop is muted, so that saturation finds the objects; and the camera stands.
         kind: A name of `KINDS`; None draws one.
-        photographs: Of `photographs.names()`: an eighth of the backdrops is then a piece of one.
     """
     # Python's own generator: its sequence is promised across versions and machines.
     rng = random.Random(f"scene {seed}")
@@ -114,8 +112,6 @@ def random_scene(
         objects = dice.shapes({"one": 1, "two": 2, "three": 3, "four": 4}[drawn])
     kinds = UNSEEN_BACKDROPS if other_backdrop else BACKDROPS
     backdrop = random_backdrop(rng, kinds=kinds, calm=calm, taken=tuple(item.colour for item in objects))
-    if photographs and rng.random() < 1 / 8 and not (calm or other_backdrop):
-        backdrop = random_photograph(rng, photographs)
     moving = 0.0 if calm else 0.28
     camera = rng.choice(CAMERAS[1:]) if rng.random() < moving else "still"
     return Scene(backdrop=backdrop, objects=_apart(objects, rng), camera=camera, wording=rng.randrange(2**31))

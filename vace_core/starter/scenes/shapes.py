@@ -10,8 +10,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from ..drawing import SHAPES as PLAIN_SHAPES
-from ..drawing import Layer, Region, coverage, rgb
+from .drawing import Layer, Region, coverage, rgb
 from .palette import COLOURS
 
 PATTERNS: tuple[str, ...] = ("flat", "striped", "dotted", "checkered")
@@ -61,6 +60,28 @@ class Place:
         return all(bool((one == one[:1]).all()) for one in (self.x, self.y, self.radius, self.angle))
 
 
+def _circle(x: Tensor, y: Tensor) -> Tensor:
+    return (x * x + y * y).sqrt() - 1
+
+
+def _square(x: Tensor, y: Tensor) -> Tensor:
+    return torch.maximum(x.abs(), y.abs()) - 0.84
+
+
+def _triangle(x: Tensor, y: Tensor) -> Tensor:
+    side = 0.8625 * x.abs() - 0.5061 * (y + 0.95)
+    return torch.maximum(side, y - 0.72)
+
+
+def _ring(x: Tensor, y: Tensor) -> Tensor:
+    return ((x * x + y * y).sqrt() - 0.71).abs() - 0.29
+
+
+def _cross(x: Tensor, y: Tensor) -> Tensor:
+    x, y = x.abs(), y.abs()
+    return torch.minimum(torch.maximum(x - 0.96, y - 0.34), torch.maximum(x - 0.34, y - 0.96))
+
+
 def _heart(x: Tensor, y: Tensor) -> Tensor:
     # Two half discs on a square that stands on its corner; exact distance, after Inigo Quilez.
     x, y = x.abs() / 1.5, (0.86 - y) / 1.5
@@ -82,7 +103,8 @@ def _moon(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _star(x: Tensor, y: Tensor) -> Tensor:
-    # Thinner arms than those of the plain star: the points are what one knows it by.
+    # Reflections fold the ten equal wedges onto one, in which the edge is a straight line. Its arms are thin: the
+    # points are what one knows a star by.
     inner, top = 0.46, y + 0.05
     x, y = x.abs(), top
     for degrees in (108, 36):
@@ -94,8 +116,12 @@ def _star(x: Tensor, y: Tensor) -> Tensor:
 
 
 SHAPES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    **PLAIN_SHAPES,
+    "circle": _circle,
+    "square": _square,
+    "triangle": _triangle,
     "star": _star,
+    "ring": _ring,
+    "cross": _cross,
     "heart": _heart,
     "moon": _moon,
 }

@@ -1,4 +1,4 @@
-"""The text encoder of the second world: what a prompt says, word by word, each with all that its clause says."""
+"""The starter's text encoder: what a prompt says, word by word, each with all that its clause says."""
 
 from __future__ import annotations
 

@@ -9,22 +9,18 @@ from typing import Annotated
 import typer
 
 from .scenes import SCENES
-from .shapes import SHAPES
 from .starter import StarterTraining
 
 
 def main(
     folder: Annotated[Path, typer.Argument(help="Where the run keeps its checkpoints and, at the end, the weights.")],
-    scenes: Annotated[bool, typer.Option(help="Train on the world of scenes instead of that of shapes.")] = False,
     seed: Annotated[int, typer.Option(help="First of the seeds of the training clips.")] = 0,
     compile: Annotated[bool, typer.Option(help="Let torch compile parts; faster, needs a C++ compiler.")] = False,
     minutes: Annotated[float | None, typer.Option(help="Stop after so many; the same command goes on.")] = None,
 ) -> None:
     """Trains the VAE, then the base, then the adapter. Stopped at any time, the same command goes on where it was."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    StarterTraining(SCENES if scenes else SHAPES, folder, seed=seed).run(
-        compiled=compile, stop_after=minutes and minutes * 60
-    )
+    StarterTraining(SCENES, folder, seed=seed).run(compiled=compile, stop_after=minutes and minutes * 60)
 
 
 typer.run(main)

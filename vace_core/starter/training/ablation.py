@@ -2,80 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 from ...training.ablation.setting import Setting
-from ...training.data.example import Example
 from ..model import WEIGHTS, part_file
-from ..scenes import samples as scenes
-from . import samples as shapes
-from .scenes import SCENES, SMALL
+from ..scenes.samples import HELD_OUT, TASKS, draw_sample, draw_task
+from .scenes import SCENES, SMALL, asked
 from .starter import TOGETHER
-from .world import RECIPES, World
+from .world import RECIPES, Numbered
 
-RECIPE = RECIPES / "all" / "ablation.toml"
-"""What all variants have in common, on either world."""
-
-DrawSample = Callable[[str, int], shapes.Sample | scenes.Sample]
+RECIPE = RECIPES / "ablation.toml"
+"""What all variants have in common."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class SmallTasks:
-    """Examples of one size, 17 frames of 64×64 pixels.
-
-    Attributes:
-        world: Its name.
-        draw_sample: Task and number → sample.
-        draw_task: Number → task.
-        first: Number of the first example.
-    """
-
-    world: str
-    draw_sample: DrawSample
-    draw_task: Callable[[int], str]
-    first: int = 0
-
-    @property
-    def identity(self) -> str:
-        return f"tasks of the world of {self.world} in one size, from {self.first}"
-
-    def draw(self, number: int) -> Example:
-        number += self.first
-        sample = self.draw_sample(self.draw_task(number), number)
-        return Example(
-            name=f"example {number}, {sample.task}",
-            task=sample.task,
-            unit=sample.vcu,
-            target=sample.clip.frames,
-            prompts=(sample.vcu.prompt,),
-        )
+def _small(draw_task: Callable[[int], str], first: int = 0) -> Numbered:
+    """Examples of one size, 17 frames of 64x64 pixels, of the tasks that `draw_task` gives their numbers."""
+    return Numbered(
+        "tasks of the scenes in one size,",
+        lambda number: asked(number, draw_sample(draw_task(number), number, SMALL)),
+        first,
+    )
 
 
-def starter_setting(world: World, folder: Path = WEIGHTS) -> Setting:
-    """Ablations on the starter of a world, whose base and VAE are in `folder`.
+def starter_setting(folder: Path = WEIGHTS) -> Setting:
+    """Ablations on the starter, whose base and VAE are in `folder`.
 
     Raises:
         ModelError: one of them is missing.
     """
-    names: Mapping[str, object]
-    draw_sample: DrawSample
-    if world is SCENES:
-        names, draw_task = scenes.TASKS, scenes.draw_task
-        draw_sample = lambda task, number: scenes.draw_sample(task, number, SMALL)  # noqa: E731
-    else:
-        names, draw_task, draw_sample = shapes.TASKS, shapes.draw_task, shapes.draw_sample
-    text = world.text()
-
-    def drawn(which: Callable[[int], str], first: int) -> SmallTasks:
-        return SmallTasks(world=world.name, draw_sample=draw_sample, draw_task=which, first=first)
-
+    text = SCENES.text()
     return Setting(
         base=part_file(folder, "base"),
         vae=part_file(folder, "vae"),
-        examples=drawn(draw_task, 0),
-        held_out={task: drawn(lambda _, task=task: task, world.held_out) for task in names},
+        examples=_small(draw_task),
+        held_out={task: _small(lambda _, task=task: task, HELD_OUT) for task in TASKS},
         text=lambda _: text,
         together=TOGETHER,
         cpu=True,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from torch import Tensor
 
@@ -39,56 +39,26 @@ FRAME_TASKS = (
 SMALL = Bucket(num_frames=17, height=64, width=64)
 
 
-@dataclass(frozen=True)
-class SceneStills:
-    """Single frames and their words, for the base: where outlines come from, at a fifth of the cost of a clip.
-
-    Attributes:
-        first: Number of the first one.
-    """
-
-    first: int = 0
-
-    @property
-    def identity(self) -> str:
-        return f"stills of the scenes from {self.first}"
-
-    def draw(self, number: int) -> Example:
-        return _still(number + self.first)
-
-
-@dataclass(frozen=True)
-class SceneClips:
-    """Text to video, for the base, with single frames in between so that it does not forget them.
-
-    Some clips have references in front, so that it has seen what those look like.
-
-    Attributes:
-        first: Number of the first clip.
-    """
-
-    first: int = 0
-
-    @property
-    def identity(self) -> str:
-        return f"clips and stills of the scenes from {self.first}"
-
-    def draw(self, number: int) -> Example:
-        number += self.first
-        if random.Random(f"single {number}").random() < SINGLE:
-            return _still(number)
-        bucket = draw_bucket(number)
-        drawn = clip(0, number, bucket)
-        leading = random.Random(f"base {number}").choices(range(len(LEADING)), weights=LEADING)[0]
-        return _told(f"clip {number}", "clip", drawn, bucket, leading)
-
-
-def _still(number: int) -> Example:
+def still(number: int) -> Example:
+    """A single frame and its words, for the base: where outlines come from, at a fifth of the cost of a clip."""
     bucket = draw_bucket(number, STILLS)
     large = random.Random(f"still {number}").random() < LARGE
     scene = large_object(number) if large else random_scene(f"still {number}", seconds=0, aspect=bucket.aspect)
     drawn = render(scene, num_frames=1, height=bucket.height, width=bucket.width)
     return _told(f"still {number}", "large object" if large else "still", drawn, bucket, 0)
+
+
+def clip_or_still(number: int) -> Example:
+    """Text to video, for the base, with single frames in between so that it does not forget them.
+
+    Some clips have references in front, so that it has seen what those look like.
+    """
+    if random.Random(f"single {number}").random() < SINGLE:
+        return still(number)
+    bucket = draw_bucket(number)
+    drawn = clip(0, number, bucket)
+    leading = random.Random(f"base {number}").choices(range(len(LEADING)), weights=LEADING)[0]
+    return _told(f"clip {number}", "clip", drawn, bucket, leading)
 
 
 def _told(name: str, task: str, drawn: SceneClip, bucket: Bucket, leading: int) -> Example:
@@ -104,50 +74,23 @@ def _told(name: str, task: str, drawn: SceneClip, bucket: Bucket, leading: int) 
     )
 
 
-@dataclass(frozen=True)
-class SceneTasks:
-    """Every task, for the adapter.
-
-    Attributes:
-        first: Number of the first example.
-    """
-
-    first: int = 0
-
-    @property
-    def identity(self) -> str:
-        return f"tasks of the scenes from {self.first}"
-
-    def draw(self, number: int) -> Example:
-        number += self.first
-        task = draw_task(number)
-        return _asked(number, task, draw_sample(task, number, draw_bucket(number)))
+def task_still(number: int) -> Example:
+    """A task that a single frame can have, for the adapter: a thousand cost what a few dozen clips do."""
+    rng = random.Random(f"frame {number}")
+    large = rng.random() < LARGE
+    task = rng.choice(LARGE_TASKS) if large else rng.choice(FRAME_TASKS)
+    sample = draw_sample(task, number, draw_bucket(number, STILLS), large=large)
+    return asked(number, sample, f"large {task}" if large else task)
 
 
-@dataclass(frozen=True)
-class SceneTaskStills:
-    """Every task that a single frame can have, for the adapter: a thousand cost what a few dozen clips do.
-
-    Attributes:
-        first: Number of the first example.
-    """
-
-    first: int = 0
-
-    @property
-    def identity(self) -> str:
-        return f"tasks of stills of the scenes from {self.first}"
-
-    def draw(self, number: int) -> Example:
-        number += self.first
-        rng = random.Random(f"frame {number}")
-        large = rng.random() < LARGE
-        task = rng.choice(LARGE_TASKS) if large else rng.choice(FRAME_TASKS)
-        sample = draw_sample(task, number, draw_bucket(number, STILLS), large=large)
-        return _asked(number, f"large {task}" if large else task, sample)
+def task_clip(number: int) -> Example:
+    """Any task, for the adapter."""
+    return asked(number, draw_sample(draw_task(number), number, draw_bucket(number)))
 
 
-def _asked(number: int, task: str, sample: Sample) -> Example:
+def asked(number: int, sample: Sample, task: str = "") -> Example:
+    """A sample as an example to learn from, of its own task or one called otherwise."""
+    task = task or sample.task
     return Example(
         name=f"example {number}, {task}",
         task=task,
@@ -169,9 +112,14 @@ def _more_whole_clips(crops: tuple[Crops, ...]) -> tuple[Crops, ...]:
 
 
 SCENES = World(
-    name="scenes",
-    base=(Part("stills", SceneStills), Part("base", SceneClips)),
-    adapter=(Part("task_stills", SceneTaskStills), Part("adapter", SceneTasks)),
+    base=(
+        Part("stills", "stills of the scenes", still),
+        Part("base", "clips and stills of the scenes", clip_or_still),
+    ),
+    adapter=(
+        Part("task_stills", "tasks of stills of the scenes", task_still),
+        Part("adapter", "tasks of the scenes", task_clip),
+    ),
     text=SceneText,
     sizes=WanSizes(width=256, ffn=768, layers=8),
     vae_width=16,

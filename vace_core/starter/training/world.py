@@ -10,10 +10,32 @@ from torch import Tensor
 
 from ...models.text import TextEncoder
 from ...models.wan.dit import WanSizes
-from ...training.data.example import Examples
+from ...training.data.example import Example
 from .vae import DrawCrops, Stage
 
 RECIPES = Path(__file__).with_name("recipes")
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """Examples of a synthetic world, each from its number.
+
+    Attributes:
+        about: What they are.
+        make: Number → example.
+        first: Number of the first one.
+    """
+
+    about: str
+    make: Callable[[int], Example]
+    first: int = 0
+
+    @property
+    def identity(self) -> str:
+        return f"{self.about} from {self.first}"
+
+    def draw(self, number: int) -> Example:
+        return self.make(self.first + number)
 
 
 @dataclass(frozen=True)
@@ -22,11 +44,17 @@ class Part:
 
     Attributes:
         name: Of its recipe, and of the file of weights that it ends with.
-        examples: Seed → what it is trained on.
+        about: What it is trained on.
+        make: Number → one example of that.
     """
 
     name: str
-    examples: Callable[[int], Examples]
+    about: str
+    make: Callable[[int], Example]
+
+    def examples(self, seed: int) -> Numbered:
+        """What it is trained on with a seed."""
+        return Numbered(self.about, self.make, seed)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +62,6 @@ class World:
     """A synthetic world, and a model of it.
 
     Attributes:
-        name: What the command calls it, and the folder of its recipes.
         base: How the base is trained, on text to video; the last part is called "base".
         adapter: How the adapter is, on every task; the last part is called "adapter".
         text: Makes what reads the prompts.
@@ -46,7 +73,6 @@ class World:
         held_out: Numbers of examples and clips from here on are never trained on.
     """
 
-    name: str
     base: tuple[Part, ...]
     adapter: tuple[Part, ...]
     text: Callable[[], TextEncoder]
@@ -59,4 +85,4 @@ class World:
 
     def recipe(self, part: str) -> Path:
         """The file of how a part of its base or adapter is trained."""
-        return RECIPES / self.name / f"{part}.toml"
+        return RECIPES / f"{part}.toml"
