@@ -297,7 +297,7 @@ RATE = (
 
 
 def fps(tooltip: str = RATE) -> Any:
-    return io.Float.Input(ANY_RATE, default=16.0, min=0.0, max=240.0, step=0.01, tooltip=tooltip)
+    return io.Float.Input(ANY_RATE, default=16.0, min=0.0, max=240.0, step=0.001, tooltip=tooltip)
 
 
 def blend() -> Any:

@@ -131,6 +131,18 @@ def test_whole_numbers_stay_as_they_are_typed(nodes):
     assert all(counted.values())
 
 
+def test_fractions_stay_as_they_are_typed(nodes):
+    """Rates to the thousandth, so that what is typed goes with what a file has; others to the hundredth."""
+    for form in nodes:
+        for group in ("required", "optional"):
+            for name, (kind, said) in form["input"].get(group, {}).items():
+                if kind == "FLOAT":
+                    values = (23.976, 24, 29.97, 59.94) if name == "fps" else (0.25, 0.5, 1, 3.25, 7.35)
+                    values = [value for value in values if said["min"] <= value <= said["max"]]
+                    kept = [after_typing(kind, said, value) for value in values]
+                    assert kept == pytest.approx(values, abs=1e-9), f"{form['name']}.{name}"
+
+
 def test_every_node_has_a_help_page(nodes):
     for form in nodes:
         page = (DOCS / f"{form['name']}.md").read_text()
