@@ -127,10 +127,10 @@ class VaceLoadModel(Node):
 
     @classmethod
     def fingerprint_inputs(
-        cls, model: str, vae: str, text_encoder: str, low_noise_model: str, **others: Any
+        cls, model: str | None, vae: str | None, text_encoder: str | None, low_noise_model: str | None, **others: Any
     ) -> list[tuple[str, int, int]]:
-        names = ((model, MODELS), (vae, ("vae",)), (text_encoder, ("text_encoders",)), (low_noise_model, MODELS))
-        return host.stamps([host.model_path(name, *folders) for name, folders in names if name not in (NONE, IN_MODEL)])
+        named = ((model, MODELS), (vae, ("vae",)), (text_encoder, ("text_encoders",)), (low_noise_model, MODELS))
+        return host.stamps_of((name, folders) for name, folders in named if name not in (NONE, IN_MODEL))
 
     @classmethod
     def execute(
@@ -183,8 +183,8 @@ class VaceLoadAdapter(Node):
         )
 
     @classmethod
-    def fingerprint_inputs(cls, adapter: str) -> list[tuple[str, int, int]]:
-        return host.stamps([host.model_path(adapter, *ADAPTERS)])
+    def fingerprint_inputs(cls, adapter: str | None) -> list[tuple[str, int, int]]:
+        return host.stamps_of([(adapter, ADAPTERS)])
 
     @classmethod
     def execute(cls, adapter: str) -> io.NodeOutput:
