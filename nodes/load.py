@@ -144,6 +144,13 @@ class VaceLoadModel(Node):
         low_noise_adapter: AdapterFile | None = None,
         loras: LoraStack | None = None,
     ) -> io.NodeOutput:
+        if low_noise_model == NONE and low_noise_adapter is not None:
+            raise InputError(
+                "low-noise-adapter-alone",
+                "{adapter} came as low_noise_adapter, and low_noise_model is none. The model that this adapter is for "
+                "is needed too. Choose it, or disconnect low_noise_adapter.",
+                adapter=low_noise_adapter.path.name,
+            )
         paths = [host.model_path(name, *MODELS) for name in (model, low_noise_model) if name != NONE]
         adapters = [_adapter(path, own) for path, own in zip(paths, (adapter, low_noise_adapter), strict=False)]
         vae_path = paths[0] if vae == IN_MODEL else host.model_path(vae, "vae")

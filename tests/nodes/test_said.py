@@ -117,6 +117,14 @@ def test_a_prompt_that_fits_is_left_as_it_is(run, length):
     assert "cut" not in str(out.ui)
 
 
+def test_an_adapter_for_low_noise_without_a_model_for_it_is_refused(run, pack, tmp_path):
+    """As a LoRA for low noise is: the one model would sample all levels without it."""
+    adapter = pack.nodes.comfy.sockets.AdapterFile(path=tmp_path / "low.safetensors")
+    names = dict.fromkeys(("model", "vae", "text_encoder"), "one.safetensors")
+    said = refusal(run, "VaceLoadModel", **names, low_noise_model="none", low_noise_adapter=adapter)
+    assert said == "low-noise-adapter-alone: adapter=low.safetensors"
+
+
 def test_what_was_said_before_is_not_left_standing(run):
     """A node shows its last notes until it says something else, so that it must say something after a warning."""
     after_preset = run("VaceSamplingOptions", distilled="off").ui["text"]
