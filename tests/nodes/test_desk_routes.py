@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import weakref
 from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
@@ -80,24 +81,102 @@ def test_a_clip_that_a_node_showed_is_found_by_its_first_picture(pack, ask, exam
     assert (status, answer.data) == (200, {"width": SIDE, "height": SIDE, "frames": 17, "fps": 12.0})
 
 
-def test_a_video_that_was_computed_is_decoded_once(pack, ask, example):
-    class Computed:
-        decoded = 0
+class Computed:
+    """A VIDEO that decodes its frames whenever it is asked for them."""
 
-        def get_components(self):
-            self.decoded += 1
-            return SimpleNamespace(images=example[0], frame_rate=12.0)
+    decoded = 0
 
-    shown, video = pack.nodes.comfy.shown_clips, Computed()
-    picture = SimpleNamespace(as_dict=lambda: {"images": [{"filename": "b.png", "subfolder": "", "type": "temp"}]})
-    with mock.patch.object(shown.ui, "PreviewImage", return_value=picture):
-        shown.show(None, video, example[0], 12.0)
-    said = {"clip": {"file": "b.png", "type": "temp"}}
+    def __init__(self, images):
+        self._images = images
+
+    def get_components(self):
+        self.decoded += 1
+        return SimpleNamespace(images=self._images.clone(), frame_rate=12.0)
+
+
+@pytest.fixture
+def show(pack):
+    """Shows a clip as its node does, and says how an editor names it."""
+
+    def call(clip, images, name):
+        shown = pack.nodes.comfy.shown_clips
+        picture = SimpleNamespace(as_dict=lambda: {"images": [{"filename": name, "subfolder": "", "type": "temp"}]})
+        with mock.patch.object(shown.ui, "PreviewImage", return_value=picture):
+            shown.show(None, clip, images, 12.0)
+        return {"clip": {"file": name, "type": "temp"}}
+
+    return call
+
+
+def test_a_video_that_was_computed_is_decoded_once(ask, show, example):
+    video = Computed(example[0])
+    said = show(video, example[0].clone(), "b.png")
     answers = [ask("clip", **said), *(ask("frame", **said, frame=n) for n in range(3))]
     assert [status for status, _ in answers] == [200] * 4
+    assert answers[0][1].data == {"width": SIDE, "height": SIDE, "frames": 17, "fps": 12.0}
     assert video.decoded == 1
     del video
     assert ask("clip", **said)[0] == 400
+
+
+def test_a_video_that_does_not_fit_is_not_decoded(pack, ask, show, example, monkeypatch):
+    room = pack.vace_core.checks.room
+    monkeypatch.setattr(room, "SMALL", 0)
+    monkeypatch.setattr(room, "free_bytes", lambda: 1000)
+    video = Computed(example[0])
+    status, answer = ask("frame", **show(video, example[0].clone(), "c.png"))
+    assert (status, answer.data["code"], video.decoded) == (400, "out-of-room", 0)
+    held = example[0].clone()  # as a VIDEO made of images holds them: there is nothing to decode
+    assert ask("frame", **show(video, held, "d.png"))[0] == 200
+    assert video.decoded == 0
+
+
+@pytest.fixture
+def fitted(pack, monkeypatch):
+    """Every clip that is fitted, weakly, and the call that is waiting to let all of them go."""
+    clips, made = pack.nodes.desk_clips, SimpleNamespace(frames=[], later=None)
+    real = clips.fit_clip
+
+    def fit(*args, **named):
+        found = real(*args, **named)
+        made.frames.append(weakref.ref(found.frames))
+        return found
+
+    def timer(seconds, call):
+        made.later = call
+        return SimpleNamespace(start=lambda: None, cancel=lambda: None, daemon=True)
+
+    monkeypatch.setattr(clips, "fit_clip", fit)
+    monkeypatch.setattr(clips, "Timer", timer)
+    monkeypatch.setattr(clips, "_fitted", type(clips._fitted)())
+    return made
+
+
+def living(made):
+    return [frames() is not None for frames in made.frames]
+
+
+def test_fitted_clips_are_kept_for_the_next_stroke_within_a_bound(pack, ask, fitted, monkeypatch):
+    """What was asked for longest ago goes first."""
+    monkeypatch.setattr(pack.nodes.desk_clips, "BYTES", (5 + 9 + 13) * SIDE * SIDE * 3 * 4)
+    for length in (5, 9, 13, 9, 13, 5):
+        said = {"desk": DRAWN, "clip": {**CLIP, "length": length}, "settings": {"fit": "starter"}}
+        assert ask("sheet", **said)[0] == 200
+    assert living(fitted) == [True] * 3
+    assert ask("sheet", desk=DRAWN, clip=CLIP, settings={"fit": "starter"})[0] == 200
+    assert living(fitted) == [True, False, False, True]
+
+
+def test_fitted_clips_are_let_go_after_a_while(pack, ask, show, example, fitted):
+    video = Computed(example[0])
+    said = {"desk": DRAWN, **show(video, example[0].clone(), "e.png"), "settings": {"fit": "starter"}}
+    assert ask("sheet", **said)[0] == 200
+    assert ask("sheet", **said)[0] == 200
+    assert (living(fitted), video.decoded) == ([True], 1)
+    fitted.later()
+    assert living(fitted) == [False]
+    assert ask("sheet", **said)[0] == 200
+    assert video.decoded == 2
 
 
 def test_a_frame_is_that_of_the_clip(ask, example):
