@@ -123,6 +123,7 @@ def _chosen_model(
     key = (profile.name, adapter, tuple(loras), tuple(stamps))
     there = _made.get(key)
     if there is None:
+        _held.set(None)  # or another model's weights stay in memory while this one's are read
         there = _made[key] = ChosenModel(profile=profile, load=load)
     return there
 

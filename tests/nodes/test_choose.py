@@ -100,6 +100,19 @@ def test_other_files_are_another_model(pack, run, monkeypatch):
     assert run(CHOICE)[0] is not first
 
 
+def test_no_other_model_stays_in_memory_while_one_is_read(pack, run, monkeypatch):
+    node, held = pack.by_id[CHOICE], [run(CHOICE)[0]]
+
+    def queued():
+        node.fingerprint_inputs(profile="starter", images=None)
+        monkeypatch.setattr(pack.nodes.choose.host, "stamps", lambda paths: [(str(path), 1, 1) for path in paths])
+        before = weakref.ref(held.pop())
+        held.append(run(CHOICE)[0])
+        return before()
+
+    assert contextvars.copy_context().run(queued) is None
+
+
 def test_comfyui_keeps_the_model_over_another_clip(comfy, pack, monkeypatch):
     made, kind = [], pack.nodes.choose.ChosenModel
     monkeypatch.setattr(pack.nodes.choose, "ChosenModel", lambda **said: made.append(said) or kind(**said))
