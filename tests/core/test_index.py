@@ -102,6 +102,18 @@ def test_a_frame_is_decoded_from_the_last_keyframe_before_it(tmp_path: Path):
     assert (found.last, notes) == (F(1, 16), {})
 
 
+@pytest.mark.parametrize("seen", [[], [-3, -2]])
+def test_hidden_keyframes_that_lead_to_no_frame_are_no_index(seen: list[int]):
+    """An edit list may hide all of a film, or all but frames whose own keyframe is not in the file."""
+    said = {"size": 9, "is_corrupt": False, "duration": 1}
+    packets = [SimpleNamespace(pts=n, dts=n, is_discard=False, is_keyframe=False, **said) for n in seen]
+    packets.append(SimpleNamespace(pts=0, dts=0, is_discard=True, is_keyframe=True, **said))
+    stream = SimpleNamespace(codec_context=SimpleNamespace(name="h264"))
+    notes: dict[str, None] = {}
+    assert index_of(SimpleNamespace(demux=lambda _: packets), stream, TICK, notes) is None
+    assert notes == {}
+
+
 def test_frames_without_a_clock_are_counted_by_decoding(tmp_path: Path):
     path = encode(tmp_path / "a.avi", noise(4, 32, 32, 3), codec="mpeg4")
     with av.open(str(path)) as container:

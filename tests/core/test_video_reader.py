@@ -313,6 +313,27 @@ def test_frames_that_build_on_others_which_are_not_there_are_left_out(tmp_path: 
     assert torch.equal(clip.frames, whole[start:])
 
 
+@pytest.mark.parametrize("begin", [5, 17])
+def test_what_lies_before_the_beginning_of_a_cut_without_encoding_is_decoded_and_not_shown(tmp_path: Path, begin: int):
+    """Such a cut keeps the packets from a keyframe on, and an edit list hides the frames before its beginning."""
+    whole, cut = tmp_path / "a.mp4", tmp_path / "b.mp4"
+    encode(whole, moving(30), options={"g": "12", "bf": "2"})
+    with av.open(str(whole)) as source, av.open(str(cut), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        packets = [packet for packet in source.demux(video=0) if packet.size]
+        step = packets[0].duration
+        for packet in packets[begin // 12 * 12 :]:
+            packet.pts, packet.dts, packet.stream = packet.pts - begin * step, packet.dts - begin * step, stream
+            target.mux(packet)
+    with av.open(str(cut)) as container:
+        assert next(container.demux(video=0)).pts < 0  # or this shows nothing
+    film, shown = open_footage(cut), read_video(whole).frames[begin:]
+    assert (film.count, film.notes) == (len(shown), ())
+    assert torch.equal(read_clip(film).frames, shown)
+    for index in (0, 3, len(shown) - 2):
+        assert torch.equal(film.frame(index)[0], shown[index])
+
+
 def test_between_two_frames_that_are_far_apart_nothing_is_decoded(tmp_path: Path):
     path = encode(tmp_path / "a.mp4", moving(60), options=B_FRAMES)
     film, data = VideoReader(path), bytearray(path.read_bytes())
