@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from refused import refused
 from video_files import EXACT, encode, message, noise, turn
 
 from vace_core.errors import InputError
@@ -143,6 +144,23 @@ def test_interlaced_video_is_refused_with_the_command_that_helps(tmp_path: Path)
         read_video(path)
     assert error.value.code == "video-interlaced"
     assert 'ffmpeg -i "a.mp4" -vf bwdif=mode=send_frame -crf 10 -c:a copy "a-progressive.mp4"' in str(error.value)
+
+
+def test_so_is_what_becomes_interlaced_later_where_it_is_shown(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    """Of a film of several parts the first may be of whole frames. What nobody looks at is kept as it is stored."""
+    parts, path = (tmp_path / "a.ts", tmp_path / "b.ts"), tmp_path / "c.ts"
+    encode(parts[0], moving(5), codec="mpeg2video")
+    encode(parts[1], moving(5), codec="mpeg2video", options={"flags": "+ildct+ilme"})
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    film = VideoReader(path)
+    assert film.count == 10
+    assert read_clip(film, 0, 5).frames.shape == (5, 64, 80, 3)
+    with pytest.raises(InputError) as error:
+        read_clip(film, 2, 9)
+    assert refused(error.value) == f"video-interlaced: frame=5, name=c.ts, path={path}, stem=c"
+    assert len(list(film.raw(0, 10))) == 10
+    (said,) = caplog.messages
+    assert said == f"{path}, frame 5: Some of its frames are interlaced; what is kept of them stays so."
 
 
 def test_a_matrix_that_is_not_converted_is_refused(tmp_path: Path):
