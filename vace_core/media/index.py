@@ -150,7 +150,7 @@ def frame_times(
         # Rounding to the file's clock moves a frame by one tick at most; a missing one moves others by half a step.
         if max(abs(start - known[0] - index * mean) for index, start in enumerate(known)) > min(tick, mean / 4):
             return _varying([start - known[0] for start in (*known, known[-1] + (last or mean))], notes)
-    if stated and (not mean or abs(mean - 1 / stated) <= mean / 100 + tick / (count - 1)):
+    if stated and (not mean or abs(mean - 1 / stated) <= tick / (count - 1)):
         fps = float(stated)
     elif mean or last:
         fps = float(1 / (mean or last))
