@@ -34,7 +34,8 @@ def write_edited(
     """Writes a film again with an edit in it, at its own size, rate, bit depth and pixel shape, with its own sound.
 
     Outside of the edit the levels that the source stores go to the encoder as they are; so without loss they are in
-    the result bit for bit. Where chroma is stored for several pixels at once, it changes if one of these does.
+    the result bit for bit, as are edited pixels that are what the source shows. Where chroma is stored for several
+    pixels at once, it changes if one of these does, and is made of them all.
 
     Args:
         path: Ends in .mp4, or .mkv if `lossless`.
