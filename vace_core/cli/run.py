@@ -309,7 +309,7 @@ def _output(task: str, request: Request, run: FullRun, job: KeptJob) -> Path:
     output = job.output or job.named(task, ".png" if still else video)
     pixels = count * height * width
     if is_series(output):
-        check_frames_target(output)
+        check_frames_target(output, pixels=pixels)
         return output
     if still:
         check_target(output, video, ".png", room=pixels)
