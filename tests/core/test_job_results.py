@@ -7,9 +7,11 @@ from pathlib import Path
 
 import job_faults
 import pytest
+import torch
 from job_faults import Ended, Material, planes
 
 from vace_core.files.jobs.folder import JobFolder
+from vace_core.media.pictures import write_image
 
 
 @pytest.fixture(scope="module")
@@ -120,3 +122,21 @@ def test_a_job_of_an_earlier_version_goes_on(material, here):
     assert "own" not in json.loads((here / "out.mkv.vace-job" / "job.json").read_text())
     vace(material, ["resume", "out.mkv.vace-job"])
     assert names(here) == ["out.mkv"]
+
+
+@pytest.mark.parametrize("named", ["shots/out.mkv", "link/out.mkv"])
+def test_a_job_whose_result_lies_in_a_folder_that_it_reads_goes_on(material, here, named):
+    (here / "shots").mkdir()
+    (here / "link").symlink_to("shots", target_is_directory=True)
+    for number in range(5):
+        write_image(here / "shots" / f"{number}.png", torch.rand(1, 3, 1, 32, 48) * 2 - 1)
+    told = ["gray", "shots", *words(material, 1)[words(material, 1).index("-m") :], "-o", named]
+    vace(material, told)  # what is there when the next one begins is no part of the clip
+    for at in ("step 2", "confirming"):
+        killed(material, told, at)
+        vace(material, ["resume", f"{named}.vace-job"])
+    assert names(here / "shots") == ["0.png", "1.png", "2.png", "3.png", "4.png", "out.mkv"]
+    killed(material, told)
+    write_image(here / "shots" / "3.png", torch.zeros(1, 3, 1, 32, 48))
+    again = job_faults.vace(["resume", f"{named}.vace-job"], material.folder / "aside")
+    assert "no longer the same" in one_line(again.said)
