@@ -19,7 +19,7 @@ from .comfy.bridge import pictures_of
 from .comfy.fitted import notes_of
 from .comfy.node import checked_values
 from .comfy.routes import Answer, Route, register, table
-from .comfy.settings import with_profile
+from .comfy.settings import numbers_of, profile_by, with_profile
 from .comfy.sockets import ReferenceStack
 from .desk import VaceDesk, condition_of, drawn_of
 from .desk_clips import fitted_clip, named_clip
@@ -59,6 +59,11 @@ def sheet(said: dict[str, Any]) -> Answer:
     files = _files_note({"clip": [said["clip"]], "control": [control], "pictures": pictures or []})
     notes = [*files, *notes_of(fitted), *clip_notes(drawn, width, height, count), *made.notes, *found]
     return Answer(body=_webp(picture), headers={"X-Vace-Notes": quote("\n".join(notes))})
+
+
+def model(said: dict[str, Any]) -> Answer:
+    """What a model takes where a node leaves it to the model, by the name of its profile or family."""
+    return Answer(data=numbers_of(profile_by(said.get("model"))))
 
 
 def clip(said: dict[str, Any]) -> Answer:
@@ -106,7 +111,14 @@ def tracked(said: dict[str, Any]) -> Answer:
     return Answer(data={"keys": [vars(key) for key in keys]})
 
 
-ROUTES: dict[str, Route] = {"sheet": sheet, "clip": clip, "frame": frame, "select": selected, "track": tracked}
+ROUTES: dict[str, Route] = {
+    "sheet": sheet,
+    "model": model,
+    "clip": clip,
+    "frame": frame,
+    "select": selected,
+    "track": tracked,
+}
 
 
 def offer() -> bool:

@@ -50,6 +50,16 @@ def test_the_sheet_is_that_of_preview_after_a_run(run, ask, example):
     assert "64 x 64 pixels at 8 fps" in unquote(answer.headers["X-Vace-Notes"])
 
 
+@pytest.mark.parametrize("name", ["starter", "ltx", "wan-14b-720p", "Wan 2.1"])
+def test_what_a_model_takes_is_what_a_task_makes_of_zeros(pack, run, ask, name):
+    profile = pack.nodes.comfy.settings.profile_by(name)
+    chosen = pack.nodes.comfy.chosen.ChosenModel(profile=profile, load=lambda: None)
+    vcu = run("VaceTextToVideo", width=0, height=0, length=0, fps=0.0, prompt="a fox", model=chosen)[0]
+    status, answer = ask("model", model=name)
+    assert status == 200
+    assert answer.data == {"width": vcu.width, "height": vcu.height, "length": vcu.num_frames, "fps": vcu.fps}
+
+
 def test_the_sheet_says_what_a_run_makes_something_else_of(ask):
     said = {"desk": DRAWN, "settings": {"fit": "starter"}}
     _, answer = ask("sheet", **said, clip=CLIP, control={**CLIP, "changed": True})
@@ -161,6 +171,8 @@ def test_tracked_keys_follow_the_object(ask, run):
         ("sheet", {"clip": CLIP, "desk": "{"}, "desk-unreadable"),
         ("sheet", {"clip": CLIP, "desk": DRAWN, "settings": {"fit": "huge"}}, "not-an-option"),
         ("sheet", {"clip": CLIP, "desk": DRAWN, "settings": 3}, "request-not-json"),
+        ("model", {"model": "none of these"}, "profile-unknown"),
+        ("model", {}, "profile-unknown"),
         ("clip", {"clip": {}}, "clip-unnamed"),
         ("clip", {"clip": {"example": "nothing"}}, "not-an-option"),
         ("frame", {"clip": CLIP, "frame": 17}, "number-range"),

@@ -1,8 +1,9 @@
 // Connects the desk to a node: its hidden "desk" text, the clip that is linked, what its widgets say.
 
 import { heldBy } from "../held.mjs";
+import { isLinked, linkInto, nodeInto } from "../links.mjs";
 import { attachEditor, widgetOf } from "../paths/attach.mjs";
-import { clipOf, isLinked, linkedClips, linkedPicture, viewUrl } from "../paths/picture.mjs";
+import { clipOf, linkedClips, linkedPicture, viewUrl } from "../paths/picture.mjs";
 import { DeskEditor } from "./editor.mjs";
 import { Server } from "./server.mjs";
 
@@ -39,13 +40,13 @@ function see({ node, api, last }, { isStale }) {
 }
 
 function isLinkedAtAll(node) {
-  return (node.inputs ?? []).some(({ name }, slot) => name === "clip" && node.getInputNode(slot));
+  return (node.inputs ?? []).some(({ name }, slot) => name === "clip" && nodeInto(node, slot));
 }
 
 // A VIDEO has a rate of its own.
 function isVideo(node) {
   return (node.inputs ?? []).some(
-    ({ name }, slot) => name === "clip" && isLinked(node, slot) && node.getInputLink?.(slot)?.type === "VIDEO",
+    ({ name }, slot) => name === "clip" && isLinked(node, slot) && linkInto(node, slot)?.type === "VIDEO",
   );
 }
 
@@ -56,7 +57,7 @@ function settingsOf(node, api) {
   const pictures = linkedClips(node, api, "pictures");
   const [control] = linkedClips(node, api, "control");
   const chosen = (node.inputs ?? []).findIndex(({ name }) => name === "model");
-  const profile = widgetOf((chosen >= 0 && node.getInputNode(chosen)) || {}, "profile")?.value;
+  const profile = widgetOf((chosen >= 0 && nodeInto(node, chosen)) || {}, "profile")?.value;
   if (profile !== undefined) settings.profile = profile;
   return { ...settings, ...(pictures.length ? { pictures } : {}), ...(control ? { control } : {}) };
 }

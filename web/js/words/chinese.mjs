@@ -71,6 +71,8 @@ export const CHINESE = {
     "剪贴板里没有框路径。请先在这里或其他编辑器复制一条。",
   "These paths are points from another editor. They are used as they are.": "这些路径是其他编辑器的点，将按原样使用。",
   "This text is kept as it is, but it cannot be drawn: {reason}.": "此文本按原样保留，但无法绘制：{reason}。",
+  "Left to the model or another node, and not known yet: {names}. Boxes are kept in parts of the frame and the clip.":
+    "由模型或其他节点决定，尚未知道：{names}。框按画面和片段的比例保存。",
 
   // the desk
   "Draw on what you want to change.": "在想改变的地方画一下。",
