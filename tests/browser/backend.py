@@ -103,6 +103,9 @@ NODES = {
         ["VACE_PLAN"],
     ),
     "VaceChooseModel": _node("VaceChooseModel", {"profile": [["starter", "wan-14b-480p"], {}]}, ["VACE_MODEL"]),
+    "VaceLoadStarter": _node("VaceLoadStarter", {}, ["VACE_MODEL"]),
+    "VaceUseNativeModel": _node("VaceUseNativeModel", {}, ["VACE_MODEL"]),
+    "VacePreviewVCU": _node("VacePreviewVCU", {"model": ["VACE_MODEL", {}]}, ["VACE_MODEL"]),
     "VaceLoadModel": _node("VaceLoadModel", {}, ["VACE_MODEL"]),
     "VaceExampleClip": _node(
         "VaceExampleClip",

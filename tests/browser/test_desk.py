@@ -29,6 +29,9 @@ SET_FILE = """(name) => {
   widget.value = name;
 }"""
 
+SET_FIT = """(fit) => {
+  app.graph._nodes.find(({ type }) => type === 'VaceDesk').widgets.find(({ name }) => name === 'fit').value = fit;
+}"""
 SHOWN = """() => app.graph._nodes.find(({ type }) => type === 'VaceDesk').onExecuted({
   vace_clip: [{ filename: 'cut.png', subfolder: '', type: 'temp' }],
   vace_clip_info: [{ width: 96, height: 64, frames: 5, fps: 8 }] })"""
@@ -271,6 +274,39 @@ def test_what_the_model_gets_is_shown_after_a_stroke_and_a_refusal_keeps_the_dra
     refused.wait_for(state="visible")
     assert refused.inner_text() == REFUSED
     assert desk.texts() == [before]
+
+
+@pytest.mark.parametrize(
+    ("before", "profile"),
+    [
+        (("VaceLoadStarter", "Reroute"), "starter"),
+        (("VaceChooseModel", "VacePreviewVCU"), "starter"),
+        (("VaceUseNativeModel",), "Wan 2.1"),
+        (("VaceLoadModel",), None),
+        ((), None),
+    ],
+)
+def test_the_sheet_is_asked_for_by_the_linked_model_or_why_there_is_none_is_said(studio, before, profile):
+    asked: list[Any] = []
+    studio.page.on("request", hear := lambda one: one.url.endswith("/sheet") and asked.append(one.post_data_json))
+    models = [(kind, -700, 60 + 200 * n) for n, kind in enumerate(before)]
+    chain = [(n + 2, n + 3, "" if kind == "Reroute" else "model") for n, kind in enumerate(before[1:])]
+    last = [(len(before) + 1, 1, "model")] if before else []
+    studio.open(*NODES, *models, links=((0, 1, "clip"), *chain, *last))
+    studio.page.evaluate(SET_FIT, "auto")
+    studio.look_at(0.8, 460, 20)
+    (desk,) = desks(studio)
+    desk.drag((0.1, 0.2), (0.3, 0.6))
+    refused, sheet = desk.element.locator(".vd-refused"), desk.element.locator(".vd-sheet img")
+    if before and profile is None:
+        refused.wait_for(state="visible")
+        assert refused.inner_text().startswith("The linked model is not known before a run")
+        assert (sheet.is_visible(), asked) == (False, [])
+        studio.page.evaluate(SET_FIT, "480p")
+    sheet.wait_for(state="visible")
+    assert not refused.is_visible()
+    assert asked[-1]["settings"].get("profile") == profile
+    studio.page.remove_listener("request", hear)
 
 
 def test_what_a_node_between_made_of_the_file_is_drawn_on_once_it_ran(studio):

@@ -50,6 +50,7 @@ export class Sheet {
   async ask(wanted) {
     this.abort?.abort();
     if (!wanted.hasObjects) return this.empty();
+    if (wanted.waiting) return this.empty(wanted.waiting);
     const abort = new AbortController();
     this.abort = abort;
     this.element.classList.add("vd-asking");
@@ -77,11 +78,11 @@ export class Sheet {
     this.tell("");
   }
 
-  empty() {
+  empty(words = "") {
     this.picture.removeAttribute("src");
     this.notes.textContent = "";
     this.element.classList.remove("vd-asking");
-    this.tell("");
+    this.tell(words);
   }
 
   tell(words) {
