@@ -323,6 +323,44 @@ def test_what_a_node_between_made_of_the_file_is_drawn_on_once_it_ran(studio):
     desk.element.locator(".vp-backdrop img[src*='tall.png']").wait_for()
 
 
+COUNT_URLS = """() => {
+  const { createObjectURL, revokeObjectURL } = URL;
+  window.given = new Set();
+  URL.createObjectURL = (blob) => { const url = createObjectURL.call(URL, blob); given.add(url); return url; };
+  URL.revokeObjectURL = (url) => { given.delete(url); revokeObjectURL.call(URL, url); };
+}"""
+CHOOSE_SCENE = "() => { app.graph._nodes[0].widgets[0].value = 'figure that walks'; }"
+
+
+def test_frames_and_sheets_go_back_to_the_browser(studio):
+    """With another clip, with the last object, and with the node; one that comes back shows its clip and sheet again."""
+    studio.page.evaluate(COUNT_URLS)
+    (desk,) = opened(studio, ("VaceExampleClip", -340, 60), ("VaceDesk", 0, 60))
+    before = studio.page.evaluate("given.size")
+    for time in (0.25, 0.5, 0.75):
+        desk.scrub(time)
+        studio.page.wait_for_function("(count) => given.size > count", arg=before)
+        before = studio.page.evaluate("given.size")
+    assert before >= 4
+    studio.page.evaluate(CHOOSE_SCENE)
+    studio.page.wait_for_function("() => given.size === 2")  # its first frame, and the one that is shown
+    desk.drag((0.1, 0.2), (0.3, 0.6))
+    sheet = desk.element.locator(".vd-sheet img")
+    sheet.wait_for(state="visible")
+    studio.page.wait_for_function("() => given.size === 3")
+    studio.press("Delete")
+    sheet.wait_for(state="hidden")
+    studio.page.wait_for_function("() => given.size === 2")
+    studio.press("Control+z")
+    sheet.wait_for(state="visible")
+    studio.page.evaluate("() => { window.gone = app.graph._nodes[1]; app.graph.remove(gone); }")
+    studio.page.wait_for_function("() => given.size === 0")
+    studio.page.evaluate("() => { app.graph.add(gone); app.graph._nodes[0].connect(0, gone, 0); }")
+    (desk,) = desks(studio)
+    desk.element.locator(".vd-sheet img").wait_for(state="visible")
+    assert studio.trouble() == []
+
+
 def test_the_frame_that_is_shown_is_the_one_where_a_fast_drag_ended(studio):
     """Of frames that come from the server the last that was asked for is shown; here each is as wide as its number."""
 

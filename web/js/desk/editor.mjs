@@ -203,6 +203,7 @@ export class DeskEditor {
   close() {
     this.player.stop();
     this.sheet.close();
+    this.clip.close();
     this.resizes.disconnect();
     this.gestures.close();
   }

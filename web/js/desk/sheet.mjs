@@ -71,15 +71,14 @@ export class Sheet {
   }
 
   put(url, notes) {
-    const before = this.picture.src;
+    this.drop();
     this.picture.src = url;
-    if (before) URL.revokeObjectURL(before);
     this.notes.textContent = notes;
     this.tell("");
   }
 
   empty(words = "") {
-    this.picture.removeAttribute("src");
+    this.drop();
     this.notes.textContent = "";
     this.element.classList.remove("vd-asking");
     this.tell(words);
@@ -95,8 +94,15 @@ export class Sheet {
     this.body.dataset.hint = t("Draw something: what the model gets appears here.");
   }
 
+  drop() {
+    if (this.picture.getAttribute("src")) URL.revokeObjectURL(this.picture.src);
+    this.picture.removeAttribute("src");
+  }
+
   close() {
     clearTimeout(this.timer);
     this.abort?.abort();
+    this.empty();
+    this.shown = ""; // a node that comes back asks again
   }
 }
