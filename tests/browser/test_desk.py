@@ -333,7 +333,7 @@ CHOOSE_SCENE = "() => { app.graph._nodes[0].widgets[0].value = 'figure that walk
 
 
 def test_frames_and_sheets_go_back_to_the_browser(studio):
-    """With another clip, with the last object, and with the node; one that comes back shows its clip and sheet again."""
+    """With another clip, the last object and the node; one that comes back shows its clip and sheet again."""
     studio.page.evaluate(COUNT_URLS)
     (desk,) = opened(studio, ("VaceExampleClip", -340, 60), ("VaceDesk", 0, 60))
     before = studio.page.evaluate("given.size")

@@ -2,10 +2,10 @@
 
 import { after } from "../after.mjs";
 import { has, heldBy, sayerOf } from "../held.mjs";
-import { isOfElsewhere, seenBy, watch } from "../jobs.mjs";
+import { isOfElsewhere, seenBy } from "../jobs.mjs";
 import { isLinked } from "../links.mjs";
+import { live } from "../live.mjs";
 import { modelOf, numbersOf } from "../model.mjs";
-import { takePlace } from "../place.mjs";
 import { PathEditor } from "./editor.mjs";
 import { linkedPicture, pictureOf } from "./picture.mjs";
 
@@ -21,7 +21,6 @@ const PATHS = {
   see: () => ({}),
 };
 const NUMBERS = { width: "width", height: "height", length: "frames", fps: "fps" };
-const LOOK = 400; // milliseconds between two looks at what other nodes and widgets say
 
 export function attachEditor(node, { app, api }, form = PATHS) {
   if (!widgetOf(node, form.value) || widgetOf(node, form.name)) return;
@@ -66,26 +65,7 @@ function listen(host) {
     look(host);
   });
   for (const deed of ["pointerdown", "keydown"]) editor.element.addEventListener(deed, lookNow, { capture: true });
-  // Nothing tells of another file chosen in a loader further up.
-  const start = () => {
-    editor.open();
-    lookNow();
-    clearInterval(host.timer);
-    host.unwatch?.();
-    host.unwatch = watch(() => [nameOf(host), linkedNow(host)]);
-    requestAnimationFrame(() => takePlace(node, editor.element, host.app));
-    host.timer = setInterval(() => {
-      takePlace(node, editor.element, host.app);
-      if (editor.element.isConnected) look(host);
-    }, LOOK);
-  };
-  after(node, "onAdded", start);
-  after(node, "onRemoved", () => {
-    clearInterval(host.timer);
-    host.unwatch?.();
-    editor.close();
-  });
-  start();
+  live({ node, app: host.app, editor, look: lookNow, seen: () => [nameOf(host), linkedNow(host)] });
 }
 
 function look(host) {
