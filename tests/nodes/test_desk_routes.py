@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import weakref
@@ -49,6 +50,36 @@ def test_the_sheet_is_that_of_preview_after_a_run(run, ask, example):
     shown = run("VacePreviewVCU", vcu=vcu, columns=6)
     assert np.array_equal(levels(answer.body), (shown[1][0].numpy() * 255).round())
     assert "64 x 64 pixels at 8 fps" in unquote(answer.headers["X-Vace-Notes"])
+
+
+@pytest.mark.parametrize(
+    ("name", "fit"), [("starter", "480p"), ("ltx", "auto, all frames"), ("Wan 2.1", "auto, all frames")]
+)
+def test_the_sheet_for_a_model_is_that_of_preview_with_it(pack, run, ask, name, fit):
+    profile = pack.nodes.comfy.settings.profile_by(name)
+    model = pack.nodes.comfy.chosen.ChosenModel(profile=profile, load=lambda: None)
+    clip = run("VaceExampleClip", scene=SCENE, length=33)[0].repeat_interleave(2, dim=2)
+    named = pack.nodes.desk_routes.named_clip(CLIP)
+    long = dataclasses.replace(named, name=(name,), size=tuple(clip.shape[:3]), images=lambda: clip)
+    with mock.patch.object(pack.nodes.desk_routes, "named_clip", return_value=long):
+        status, answer = ask("sheet", desk=DRAWN, clip=CLIP, settings={"fit": fit, "profile": name})
+    vcu = run("VaceDesk", clip=clip, desk=DRAWN, fps=8.0, fit=fit, model=model)[0]
+    shown = run("VacePreviewVCU", vcu=vcu, model=model)
+    assert status == 200
+    assert np.array_equal(levels(answer.body), (shown[1][0].numpy() * 255).round())
+    notes = unquote(answer.headers["X-Vace-Notes"]).split("\n")
+    assert set(shown[2].split("\n")) - {""} <= set(notes)
+    assert (pack.nodes.comfy.settings.unlike(profile, vcu) in notes) == (name == "starter")
+
+
+@pytest.mark.parametrize("name", ["starter", "ltx", "wan-14b-720p", "Wan 2.1"])
+def test_what_a_model_takes_is_what_a_task_makes_of_zeros(pack, run, ask, name):
+    profile = pack.nodes.comfy.settings.profile_by(name)
+    chosen = pack.nodes.comfy.chosen.ChosenModel(profile=profile, load=lambda: None)
+    vcu = run("VaceTextToVideo", width=0, height=0, length=0, fps=0.0, prompt="a fox", model=chosen)[0]
+    status, answer = ask("model", model=name)
+    assert status == 200
+    assert answer.data == {"width": vcu.width, "height": vcu.height, "length": vcu.num_frames, "fps": vcu.fps}
 
 
 def test_the_sheet_says_what_a_run_makes_something_else_of(ask):
@@ -240,6 +271,8 @@ def test_tracked_keys_follow_the_object(ask, run):
         ("sheet", {"clip": CLIP, "desk": "{"}, "desk-unreadable"),
         ("sheet", {"clip": CLIP, "desk": DRAWN, "settings": {"fit": "huge"}}, "not-an-option"),
         ("sheet", {"clip": CLIP, "desk": DRAWN, "settings": 3}, "request-not-json"),
+        ("model", {"model": "none of these"}, "profile-unknown"),
+        ("model", {}, "profile-unknown"),
         ("clip", {"clip": {}}, "clip-unnamed"),
         ("clip", {"clip": {"example": "nothing"}}, "not-an-option"),
         ("frame", {"clip": CLIP, "frame": 17}, "number-range"),
