@@ -27,7 +27,6 @@ from .comfy.registry import NATIVE_VACE, comfy_family, tips
 from .comfy.sockets import AdapterFile, LibraryModel, LoraStack, NativeModel
 from .lora import files_of, loras_input
 
-MODELS = ("diffusion_models", "unet_gguf", "checkpoints")
 ADAPTERS = ("diffusion_models", "model_patches", "unet_gguf", "checkpoints")
 NONE = "none"
 IN_MODEL = "in the model's file"
@@ -80,7 +79,7 @@ class VaceLoadModel(Node):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        models = host.model_names(*MODELS)
+        models = host.model_names(*host.MODELS)
         return sockets.schema(
             "VaceLoadModel",
             "VACE Load Model",
@@ -129,7 +128,8 @@ class VaceLoadModel(Node):
     def fingerprint_inputs(
         cls, model: str | None, vae: str | None, text_encoder: str | None, low_noise_model: str | None, **others: Any
     ) -> list[tuple[str, int, int]]:
-        named = ((model, MODELS), (vae, ("vae",)), (text_encoder, ("text_encoders",)), (low_noise_model, MODELS))
+        named = [(name, host.MODELS) for name in (model, low_noise_model)]
+        named += [(vae, ("vae",)), (text_encoder, ("text_encoders",))]
         return host.stamps_of((name, folders) for name, folders in named if name not in (NONE, IN_MODEL))
 
     @classmethod
@@ -151,7 +151,7 @@ class VaceLoadModel(Node):
                 "is needed too. Choose it, or disconnect low_noise_adapter.",
                 adapter=low_noise_adapter.path.name,
             )
-        paths = [host.model_path(name, *MODELS) for name in (model, low_noise_model) if name != NONE]
+        paths = [host.model_path(name, *host.MODELS) for name in (model, low_noise_model) if name != NONE]
         adapters = [_adapter(path, own) for path, own in zip(paths, (adapter, low_noise_adapter), strict=False)]
         vae_path = paths[0] if vae == IN_MODEL else host.model_path(vae, "vae")
         text_path = host.model_path(text_encoder, "text_encoders")

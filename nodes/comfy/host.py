@@ -60,6 +60,10 @@ def model_names(*folders: str, suffixes: tuple[str, ...] = SUFFIXES) -> list[str
     return [name for name in dict.fromkeys(names) if name.lower().endswith(suffixes)]
 
 
+MODELS = ("diffusion_models", "unet_gguf", "checkpoints")
+"""The folders that video models lie in."""
+
+
 def model_path(name: str, *folders: str) -> Path:
     """The file of that name in one of ComfyUI's model folders, never outside of them.
 

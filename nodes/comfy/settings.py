@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from ...vace_core.errors import InputError
+from ...vace_core.loading.assembly import family_in
 from ...vace_core.loading.profiles import Profile
 from ...vace_core.models.family import Family
 from ...vace_core.sampling.options import SamplingOptions
@@ -15,6 +16,7 @@ from ...vace_core.starter.outside import outside
 from ...vace_core.starter.profiles import PROFILES, profile_named
 from ...vace_core.starter.text import StarterText
 from ...vace_core.vcu import VideoConditionUnit
+from . import host
 from .chosen import AUTO, UNLINKED, ChosenModel
 from .registry import COMFY_FAMILIES, NATIVE_VACE
 from .sockets import FITS, LibraryModel, NativeModel
@@ -43,11 +45,14 @@ def profile_of(model: LibraryModel | NativeModel | ChosenModel) -> Profile:
 
 
 def profile_by(name: Any) -> Profile:
-    """The profile that an editor names, or the defaults of a family that it names.
+    """The profile that an editor names, or the defaults of a family that it names by itself or by {"file"} of it.
 
     Raises:
         InputError: there is none.
+        ModelError: there is no such file, or no model in it.
     """
+    if isinstance(name, dict):
+        return Profile.of(family_in(host.model_path(str(cast("dict[str, Any]", name).get("file")), *host.MODELS)))
     families = {one.family.name: one.family for one in COMFY_FAMILIES}
     known = isinstance(name, str) and name not in PROFILES and name in families
     return Profile.of(families[name]) if known else profile_named(str(name))

@@ -5,15 +5,18 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import sys
 import weakref
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from unittest import mock
 from urllib.parse import unquote
 
 import numpy as np
+import profile_files
 import pytest
 import torch
+from model_files import released_shapes, write_sparse
 from PIL import Image
 
 SCENE, SIDE = "star and triangle that pass", 64
@@ -80,6 +83,19 @@ def test_what_a_model_takes_is_what_a_task_makes_of_zeros(pack, run, ask, name):
     status, answer = ask("model", model=name)
     assert status == 200
     assert answer.data == {"width": vcu.width, "height": vcu.height, "length": vcu.num_frames, "fps": vcu.fps}
+
+
+@pytest.mark.parametrize(("file", "family"), [("ltx.safetensors", "LTX-Video 0.9"), ("wan.safetensors", "Wan 2.1")])
+def test_of_a_file_it_is_that_of_the_family_that_is_in_it(ask, monkeypatch, tmp_path, file, family):
+    for name, shapes in (("ltx", profile_files.ltx()), ("wan", released_shapes(1.3))):
+        write_sparse(tmp_path / f"{name}.safetensors", shapes)
+    module = ModuleType("folder_paths")
+    module.folder_names_and_paths = {"diffusion_models": tmp_path}
+    module.get_full_path = lambda name, file: str(tmp_path / file) if (tmp_path / file).is_file() else None
+    monkeypatch.setitem(sys.modules, "folder_paths", module)
+    assert ask("model", model={"file": file})[1].data == ask("model", model=family)[1].data
+    status, answer = ask("model", model={"file": "gone.safetensors"})
+    assert (status, answer.data["code"]) == (400, "model-file-missing")
 
 
 def test_the_sheet_says_what_a_run_makes_something_else_of(ask):

@@ -9,16 +9,17 @@ const NAMED = { VaceLoadStarter: "starter", VaceUseNativeModel: "Wan 2.1" }; // 
 const FARTHEST = 12; // nodes that a model is looked for through
 const AGAIN = 10_000; // milliseconds until a server that did not answer is asked once more
 
-const told = new Map(); // name -> what the server says of it, null until then
+const told = new Map(); // name as JSON -> what the server says of it, null until then
 
-// {isLinked, name}: the profile that the linked model is chosen by, or its family. The name is undefined where no node
-// further up says it.
+// {isLinked, name}: the profile that the linked model is chosen by, or its family, or {file} for what is in a file. The
+// name is undefined where no node further up says it.
 export function modelOf(node) {
   const slot = slotOf(node, "model");
   let here = sourceOf(node, slot);
   for (let steps = 0; here && steps < FARTHEST; steps++) {
     const kind = here.comfyClass ?? here.type;
     if (kind === "VaceChooseModel") return { isLinked: true, name: heldBy(here, "profile").value };
+    if (kind === "VaceLoadModel") return { isLinked: true, name: fileIn(here) };
     if (NAMED[kind]) return { isLinked: true, name: NAMED[kind] };
     here = sourceOf(here, kind === "Reroute" ? 0 : slotOf(here, "model"));
   }
@@ -27,18 +28,24 @@ export function modelOf(node) {
 
 // {width, height, length, fps} that a model of this name takes; null where it is not known, or not yet.
 export function numbersOf(name, api) {
-  if (name !== undefined && !told.has(name)) ask(name, api);
-  return told.get(name) ?? null;
+  const key = JSON.stringify(name);
+  if (name !== undefined && !told.has(key)) ask(name, key, api);
+  return told.get(key) ?? null;
 }
 
-async function ask(name, api) {
-  told.set(name, null);
+function fileIn(node) {
+  const file = heldBy(node, "model").value;
+  return file ? { file } : undefined;
+}
+
+async function ask(name, key, api) {
+  told.set(key, null);
   const server = new Server((route, options) => api.fetchApi(route, options));
   try {
-    told.set(name, await server.json("model", { model: name }));
+    told.set(key, await server.json("model", { model: name }));
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    setTimeout(() => told.delete(name), AGAIN);
+    setTimeout(() => told.delete(key), AGAIN);
   }
 }
 
