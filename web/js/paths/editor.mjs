@@ -100,7 +100,8 @@ export class PathEditor {
     this.session.load(text);
   }
 
-  // `frame` is {width, height, frames, fps} as far as the node has them, with the names of the `unknown` others, `picture` as `picture.mjs` finds it.
+  // `frame` is {width, height, frames, fps} as far as the node has them, with the names of the `unknown` others;
+  // `picture` as `picture.mjs` finds it.
   see({ frame, picture, linked }) {
     this.frame = frame;
     this.backdrop.show(picture);
