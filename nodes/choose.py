@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import torch
 from comfy_api.latest import io
@@ -31,6 +33,12 @@ from .load import loaded, managed
 from .lora import files_of, loras_input
 
 FOLDERS = ("diffusion_models", "unet_gguf", "checkpoints", "model_patches", "vae", "text_encoders", "loras")
+
+_made: WeakValueDictionary[tuple[Any, ...], ChosenModel] = WeakValueDictionary()
+"""By all that decides what is loaded: profile, adapter, LoRAs, stamps of the files."""
+
+_held: ContextVar[Mapping[str | None, Sequence[ChosenModel]] | None] = ContextVar("models held", default=None)
+"""By profile, for the length of a job: ComfyUI lets go of what a node made before it runs it with another clip."""
 
 
 class VaceChooseModel(Node):
@@ -72,8 +80,10 @@ class VaceChooseModel(Node):
         )
 
     @classmethod
-    def fingerprint_inputs(cls, profile: str, **others: Any) -> list[tuple[str, int, int]]:
-        chosen = PROFILES.get(profile, starter.STARTER)
+    def fingerprint_inputs(cls, profile: str | None, **others: Any) -> list[tuple[str, int, int]]:
+        there = [one for one in _made.values() if profile in (None, one.profile.name)]
+        _held.set({**(_held.get() or {}), profile: there})
+        chosen = PROFILES.get(profile or "", starter.STARTER)
         try:
             return host.stamps(_starter_files() if not chosen.files else _chosen(chosen, None).all)
         except ModelError:
@@ -93,15 +103,29 @@ class VaceChooseModel(Node):
                 files = _chosen(chosen, own)
                 used = (*files.lora, *files_of(loras))
                 lora_changes(used, files.bases, files.adapters)
-                model = ChosenModel(profile=chosen, load=lambda: _load(chosen, files, used))
+                model = _chosen_model(chosen, files.all, own, used, lambda: _load(chosen, files, used))
                 first, said = files.adapter, [f"Files: {', '.join(path.name for path in files.all)}."]
             else:
                 first = own or starter.part_file(starter.WEIGHTS, "adapter")
-                lora_changes(files_of(loras), [starter.part_file(starter.WEIGHTS, "base")], [first])
-                model = ChosenModel(profile=chosen, load=lambda: _load_starter(chosen, own, files_of(loras)))
+                used = files_of(loras)
+                lora_changes(used, [starter.part_file(starter.WEIGHTS, "base")], [first])
+                model = _chosen_model(chosen, _starter_files(), own, used, lambda: _load_starter(chosen, own, used))
                 said = ["It comes with this pack: no file is needed."]
         notes = [f"{chosen.title}.", *said, settings_note(chosen), plan_note(chosen, images), *warned]
         return host.output(cls, model, AdapterFile(path=first), notes=notes)
+
+
+def _chosen_model(
+    profile: Profile, files: Sequence[Path], adapter: Path | None, loras: Sequence[Lora], load: Callable[[], Any]
+) -> ChosenModel:
+    """The model of these files: the one that is there, loaded or not, as long as something holds it."""
+    stamps = host.stamps([*files, *([] if adapter is None else [adapter]), *(one.path for one in loras)])
+    key = (profile.name, adapter, tuple(loras), tuple(stamps))
+    there = _made.get(key)
+    if there is None:
+        _held.set(None)  # or another model's weights stay in memory while this one's are read
+        there = _made[key] = ChosenModel(profile=profile, load=load)
+    return there
 
 
 def _starter_files() -> list[Path]:

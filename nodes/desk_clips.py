@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Timer
 from typing import Any
 
 import torch
@@ -25,11 +25,12 @@ from .comfy.fitted import fit_clip
 from .example import clip_of
 
 RATE = 16.0  # of what states none
-_READ = 24  # bytes of a pixel while ComfyUI decodes a file
-_FITTED = 2  # clips as a model gets them that are kept, so that a stroke costs no decoding
+BYTES = 2**30  # of clips as a model gets them that are kept, so that a stroke costs no decoding; a larger one alone
+_KEPT_FOR = 300.0  # seconds after the last request of an editor
 
 _fitted: OrderedDict[tuple[Any, ...], Fitted] = OrderedDict()
 _one_at_a_time = Lock()
+_letting_go: Timer | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -61,6 +62,7 @@ def named_clip(said: Any) -> NamedClip:
     Raises:
         InputError: there is none, or it cannot be read.
     """
+    _let_go_later()
     table: dict[str, Any] = said if isinstance(said, dict) else {}
     if isinstance(table.get("example"), str):
         length = table.get("length", 17)
@@ -78,8 +80,13 @@ def named_clip(said: Any) -> NamedClip:
         )
     there = shown_clips.find(subfolder, name)
     if there is not None:
-        images, fps = shown_clips.kept_images_and_rate(*there)
-        return _of_images(("shown", subfolder, name), images, fps)
+        return NamedClip(
+            name=("shown", subfolder, name),
+            size=there.size,
+            fps=there.fps,
+            images=there.images,
+            some=lambda begin, end: shown_clips.levels(there.images()[begin:end]),
+        )
     path = host.file_in(kind, subfolder, name)
     picture = path.suffix.lower() in PICTURES
     if kind == "temp" and picture:
@@ -93,18 +100,40 @@ def named_clip(said: Any) -> NamedClip:
 
 
 def fitted_clip(clip: NamedClip, fit: str, fps: float) -> Fitted:
-    """A clip by one of `sockets.FITS`; the last ones are kept."""
-
+    """A clip by one of `sockets.FITS`; the last ones are kept, for a while and no more than `BYTES`."""
     name = (*clip.name, fit, fps)
     with _one_at_a_time:
         if name not in _fitted:
+            _drop_beyond(least=0)
             count, height, width = clip.size
-            check_room(count * height * width * _READ, "The clip", frames=count, height=height, width=width)
+            room = count * height * width * shown_clips.READ
+            check_room(room, "The clip", frames=count, height=height, width=width)
             _fitted[name] = _without_source(fit_clip(clip.images(), fit, fps, name="clip"))
         _fitted.move_to_end(name)
-        while len(_fitted) > _FITTED:
-            _fitted.popitem(last=False)
+        _drop_beyond(least=1)
         return _fitted[name]
+
+
+def _drop_beyond(least: int) -> None:
+    """Drops what was asked for longest ago, as long as all take more than `BYTES`."""
+    while len(_fitted) > least and sum(one.frames.nbytes for one in _fitted.values()) > BYTES:
+        _fitted.popitem(last=False)
+
+
+def _let_go() -> None:
+    with _one_at_a_time:
+        _fitted.clear()
+    shown_clips.forget()
+
+
+def _let_go_later() -> None:
+    """No request says that an editor was closed: what is kept goes some time after the last one."""
+    global _letting_go
+    if _letting_go is not None:
+        _letting_go.cancel()
+    _letting_go = Timer(_KEPT_FOR, _let_go)
+    _letting_go.daemon = True
+    _letting_go.start()
 
 
 def _of_images(name: tuple[Any, ...], images: Tensor, fps: float) -> NamedClip:

@@ -14,12 +14,11 @@ from ..vace_core.inputs.desk.document import Point
 from ..vace_core.inputs.desk.reading import clip_notes, object_from_json, point_of
 from ..vace_core.inputs.desk.selecting import select
 from ..vace_core.inputs.desk.tracker import span, track
-from ..vace_core.starter.profiles import profile_named
 from .comfy.bridge import pictures_of
 from .comfy.fitted import notes_of
 from .comfy.node import checked_values
 from .comfy.routes import Answer, Route, register, table
-from .comfy.settings import with_profile
+from .comfy.settings import numbers_of, profile_by, with_profile
 from .comfy.sockets import ReferenceStack
 from .desk import VaceDesk, condition_of, drawn_of
 from .desk_clips import fitted_clip, named_clip
@@ -30,14 +29,15 @@ LONGEST = 1024  # pixels of the longer side of a frame that is shown
 
 
 def sheet(said: dict[str, Any]) -> Answer:
-    """The contact sheet that VACE Preview VCU shows of the desk's unit."""
+    """The contact sheet that VACE Preview VCU shows of the desk's unit, both with the model that is named."""
     clip, settings = named_clip(said.get("clip")), table("settings", said.get("settings"))
     look = checked_values(VacePreviewVCU, {one: settings[one] for one in ("columns", "base") if one in settings})
     asked = {one: settings[one] for one in ("fps", "fit", "prompt", "negative_prompt") if one in settings}
-    profile = settings.get("profile")
+    named = settings.get("profile")
+    profile = None if named is None else profile_by(named)
     values = with_profile(
         checked_values(VaceDesk, {"fps": clip.fps, **asked, "desk": said.get("desk") or ""}),
-        None if profile is None else profile_named(profile),
+        profile,
     )
     fitted = fitted_clip(clip, values["fit"], values["fps"])
     count, height, width = fitted.source.shape
@@ -55,10 +55,15 @@ def sheet(said: dict[str, Any]) -> Answer:
         _pictures(pictures),
         None if control is None else named_clip(control).images(),
     )
-    picture, found = preview(made.vcu, look["columns"], look["base"])
+    picture, found = preview(made.vcu, look["columns"], look["base"], profile)
     files = _files_note({"clip": [said["clip"]], "control": [control], "pictures": pictures or []})
     notes = [*files, *notes_of(fitted), *clip_notes(drawn, width, height, count), *made.notes, *found]
     return Answer(body=_webp(picture), headers={"X-Vace-Notes": quote("\n".join(notes))})
+
+
+def model(said: dict[str, Any]) -> Answer:
+    """What a model takes where a node leaves it to the model, by the name of its profile or family."""
+    return Answer(data=numbers_of(profile_by(said.get("model"))))
 
 
 def clip(said: dict[str, Any]) -> Answer:
@@ -106,7 +111,14 @@ def tracked(said: dict[str, Any]) -> Answer:
     return Answer(data={"keys": [vars(key) for key in keys]})
 
 
-ROUTES: dict[str, Route] = {"sheet": sheet, "clip": clip, "frame": frame, "select": selected, "track": tracked}
+ROUTES: dict[str, Route] = {
+    "sheet": sheet,
+    "model": model,
+    "clip": clip,
+    "frame": frame,
+    "select": selected,
+    "track": tracked,
+}
 
 
 def offer() -> bool:

@@ -247,7 +247,6 @@ def _ends() -> list[Any]:
             default=81,
             min=0,
             max=8192,
-            step=4,
             tooltip=f"Frames the model works on, input frames included: {tips('length', ', ')}. 81 is valid for all. "
             f"{ZERO}",
         ),

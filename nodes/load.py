@@ -27,7 +27,6 @@ from .comfy.registry import NATIVE_VACE, comfy_family, tips
 from .comfy.sockets import AdapterFile, LibraryModel, LoraStack, NativeModel
 from .lora import files_of, loras_input
 
-MODELS = ("diffusion_models", "unet_gguf", "checkpoints")
 ADAPTERS = ("diffusion_models", "model_patches", "unet_gguf", "checkpoints")
 NONE = "none"
 IN_MODEL = "in the model's file"
@@ -80,7 +79,7 @@ class VaceLoadModel(Node):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        models = host.model_names(*MODELS)
+        models = host.model_names(*host.MODELS)
         return sockets.schema(
             "VaceLoadModel",
             "VACE Load Model",
@@ -127,10 +126,11 @@ class VaceLoadModel(Node):
 
     @classmethod
     def fingerprint_inputs(
-        cls, model: str, vae: str, text_encoder: str, low_noise_model: str, **others: Any
+        cls, model: str | None, vae: str | None, text_encoder: str | None, low_noise_model: str | None, **others: Any
     ) -> list[tuple[str, int, int]]:
-        names = ((model, MODELS), (vae, ("vae",)), (text_encoder, ("text_encoders",)), (low_noise_model, MODELS))
-        return host.stamps([host.model_path(name, *folders) for name, folders in names if name not in (NONE, IN_MODEL)])
+        named = [(name, host.MODELS) for name in (model, low_noise_model)]
+        named += [(vae, ("vae",)), (text_encoder, ("text_encoders",))]
+        return host.stamps_of((name, folders) for name, folders in named if name not in (NONE, IN_MODEL))
 
     @classmethod
     def execute(
@@ -144,7 +144,14 @@ class VaceLoadModel(Node):
         low_noise_adapter: AdapterFile | None = None,
         loras: LoraStack | None = None,
     ) -> io.NodeOutput:
-        paths = [host.model_path(name, *MODELS) for name in (model, low_noise_model) if name != NONE]
+        if low_noise_model == NONE and low_noise_adapter is not None:
+            raise InputError(
+                "low-noise-adapter-alone",
+                "{adapter} came as low_noise_adapter, and low_noise_model is none. The model that this adapter is for "
+                "is needed too. Choose it, or disconnect low_noise_adapter.",
+                adapter=low_noise_adapter.path.name,
+            )
+        paths = [host.model_path(name, *host.MODELS) for name in (model, low_noise_model) if name != NONE]
         adapters = [_adapter(path, own) for path, own in zip(paths, (adapter, low_noise_adapter), strict=False)]
         vae_path = paths[0] if vae == IN_MODEL else host.model_path(vae, "vae")
         text_path = host.model_path(text_encoder, "text_encoders")
@@ -183,8 +190,8 @@ class VaceLoadAdapter(Node):
         )
 
     @classmethod
-    def fingerprint_inputs(cls, adapter: str) -> list[tuple[str, int, int]]:
-        return host.stamps([host.model_path(adapter, *ADAPTERS)])
+    def fingerprint_inputs(cls, adapter: str | None) -> list[tuple[str, int, int]]:
+        return host.stamps_of([(adapter, ADAPTERS)])
 
     @classmethod
     def execute(cls, adapter: str) -> io.NodeOutput:

@@ -60,9 +60,9 @@ class VaceLoadLora(Node):
 
     @classmethod
     def fingerprint_inputs(
-        cls, lora: str, strength: float, network: str, loras: LoraStack | None = None
+        cls, lora: str | None, strength: float, network: str, loras: LoraStack | None = None
     ) -> list[tuple[str, int, int]]:
-        return host.stamps([host.model_path(lora, FOLDER)] if lora != NONE else [])
+        return host.stamps_of([(lora, (FOLDER,))] if lora != NONE else [])
 
     @classmethod
     def execute(cls, lora: str, strength: float, network: str, loras: LoraStack | None = None) -> io.NodeOutput:

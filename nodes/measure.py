@@ -25,7 +25,7 @@ from ..vace_core.media.video import from_uint8, to_uint8
 from ..vace_core.protocols import VideoVae
 from ..vace_core.vcu import VideoConditionUnit
 from .comfy import host, memory, native, placement, sockets
-from .comfy.bridge import NO_MASK, frames_of, latents_of, masks_of, pictures_of
+from .comfy.bridge import frames_of, latents_of, masks_of, pictures_of
 from .comfy.node import Node
 from .comfy.registry import NATIVE_VACE
 from .comfy.sockets import LibraryModel, NativeModel
@@ -211,18 +211,19 @@ def _edited(vcu: VideoConditionUnit | None, source: Any, mask: Any) -> tuple[Giv
     """What was edited and where: as connected, or else the VCU's."""
     _check_needed("source", source, "mask", mask)
     _check_needed("mask", mask, "source", source)
-    if source is not None:
-        return _images(source, "source"), _given("mask", lambda: _hard(mask))
+    edited = _images(source, "source")
+    if edited is not None:
+        return edited, _given("mask", lambda: _hard(mask, edited))
     kept = None if vcu is None else vcu.source
     if vcu is None or kept is None:
         return None, None
     return _given("vcu", lambda: _rounded(vcu.shown(kept))), _given("vcu", lambda: vcu.shown(vcu.masks))
 
 
-def _hard(mask: Any) -> Tensor:
-    """`(1, 1, T, H, W)` of 0 and 1; the black mask of an image without transparency covers nothing."""
+def _hard(mask: Any, edited: Given) -> Tensor:
+    """`(1, 1, T, H, W)` of 0 and 1; the black mask of an image without transparency covers nothing of it."""
     masks = masks_of(mask)
-    return torch.zeros(1, 1, 1, NO_MASK, NO_MASK) if masks is None else (masks > 0.5).float()[None, None]
+    return torch.zeros(1, 1, 1, *edited.read().shape[3:]) if masks is None else (masks > 0.5).float()[None, None]
 
 
 def _control(vcu: VideoConditionUnit | None, control: Any, kind: str) -> Given | None:

@@ -51,7 +51,6 @@ class VacePlanWindows(Node):
                     default=WINDOW,
                     min=0,
                     max=8192,
-                    step=4,
                     tooltip="Frames of a window at most, 4n + 1 (LTX-Video 8n + 1): what the model makes in one pass. "
                     f"81 for Wan, 97 for LTX-Video, 17 for the starter. {ZERO}",
                 ),

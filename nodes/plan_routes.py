@@ -5,15 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from ..vace_core.checks.numbers import check_number, check_whole
-from ..vace_core.loading.profiles import Profile
 from ..vace_core.pipeline.windowed import Joining
 from ..vace_core.preview.timeline import stretches
 from ..vace_core.sampling.plan_changes import changed, move_border
 from ..vace_core.sampling.windows import Plan
-from ..vace_core.starter.profiles import PROFILES, profile_named
 from .comfy.node import checked_values
-from .comfy.registry import COMFY_FAMILIES
 from .comfy.routes import Answer, Route, register, table
+from .comfy.settings import profile_by
 from .plan import VacePlanWindows, unchanged
 
 PREFIX = "/vace/plan"
@@ -28,7 +26,8 @@ def windows(said: dict[str, Any]) -> Answer:
     """
     values = checked_values(VacePlanWindows, table("values", said.get("values")))
     _ = Joining(by=values["join_by"], anchor=values["anchor_colour"])
-    plan = unchanged(values, _profile(said.get("model")), _clip(said.get("clip")))
+    model = said.get("model")
+    plan = unchanged(values, None if model is None else profile_by(model), _clip(said.get("clip")))
     changes, more = values["changes"], {}
     if said.get("move") is not None:
         move = table("move", said["move"])
@@ -72,15 +71,6 @@ def _told(before: Plan, plan: Plan) -> dict[str, Any]:
             {"frame": frame, "picture": name} for frame, name in sorted(plan.keyframes_in(0, plan.num_frames).items())
         ],
     }
-
-
-def _profile(name: Any) -> Profile | None:
-    """The profile of this name, or that of a family; None where no model is named."""
-    if name is None:
-        return None
-    families = {one.family.name: one.family for one in COMFY_FAMILIES}
-    known = isinstance(name, str) and name not in PROFILES and name in families
-    return Profile.of(families[name]) if known else profile_named(str(name))
 
 
 def _clip(said: Any) -> tuple[int, float] | None:

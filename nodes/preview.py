@@ -8,6 +8,7 @@ from comfy_api.latest import io
 from PIL.Image import Image
 
 from ..vace_core.errors import ShapeError
+from ..vace_core.loading.profiles import Profile
 from ..vace_core.models import FAMILIES
 from ..vace_core.preview.sheet import contact_sheet
 from ..vace_core.preview.warnings import warnings
@@ -68,7 +69,7 @@ class VacePreviewVCU(Node):
         base: str = next(iter(BASES)),
         model: LibraryModel | NativeModel | ChosenModel | None = None,
     ) -> io.NodeOutput:
-        sheet, found = preview(vcu, columns, base, model)
+        sheet, found = preview(vcu, columns, base, None if model is None else profile_of(model))
         image = torch.from_numpy(np.array(sheet)).float().div_(255)[None]
         return host.output(cls, vcu, image, "\n".join(found), model, notes=found or [NOTHING], images=image)
 
@@ -77,12 +78,11 @@ def preview(
     vcu: VideoConditionUnit,
     columns: int,
     base: str,
-    model: LibraryModel | NativeModel | ChosenModel | None = None,
+    profile: Profile | None = None,
 ) -> tuple[Image, list[str]]:
-    """The contact sheet of a VCU, and what is to be known of it, for a model family by name or a model."""
+    """The contact sheet of a VCU, and what is to be known of it, for a model family by name or a model's profile."""
     family, seen, unfit = BASES[base], None, list[str]()
-    if model is not None:
-        profile = profile_of(model)
+    if profile is not None:
         family, base, found = profile.family, profile.title, unlike(profile, vcu)
         unfit = [] if found is None else [found]
     try:

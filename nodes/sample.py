@@ -66,7 +66,7 @@ def sampling(*, seed: str, steps: str, shift: str) -> list[Any]:
             default=CFG,
             min=CFG,
             max=100.0,
-            step=0.1,
+            step=0.05,  # frontends round to the digits of the step
             tooltip=f"Guidance scale (CFG): how closely the prompt is followed. {tips('cfg', ', ')}, 2 for the "
             "starter. 1 = off, twice as fast. -1 = as the model was published.",
         ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,10 @@ def model_names(*folders: str, suffixes: tuple[str, ...] = SUFFIXES) -> list[str
         return []
     names = [name for folder in folders if folder in folder_names_and_paths for name in get_filename_list(folder)]
     return [name for name in dict.fromkeys(names) if name.lower().endswith(suffixes)]
+
+
+MODELS = ("diffusion_models", "unet_gguf", "checkpoints")
+"""The folders that video models lie in."""
 
 
 def model_path(name: str, *folders: str) -> Path:
@@ -143,6 +147,11 @@ def stamps(paths: Sequence[Path]) -> list[tuple[str, int, int]]:
     """File stamps: what changes when a file is replaced under its name."""
     found = [(path, path.stat()) for path in paths if path.is_file()]
     return [(str(path), stat.st_mtime_ns, stat.st_size) for path, stat in found]
+
+
+def stamps_of(named: Iterable[tuple[str | None, Sequence[str]]]) -> list[tuple[str, int, int]]:
+    """Those of names in model folders. A name that is linked is None here: ComfyUI itself sees when it changes."""
+    return stamps([model_path(name, *folders) for name, folders in named if name is not None])
 
 
 # What is said and shown

@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from numbers import Real
+from threading import get_ident
 from typing import Any, ClassVar
 
 import numpy as np
@@ -133,13 +134,14 @@ def _printable(text: str) -> str:
 
 @contextmanager
 def captured_warnings() -> Generator[list[str], None, None]:
-    """What the library warns of in its log meanwhile, for the notes of a node; each once."""
+    """What the library warns of in its log meanwhile, in this thread, for the notes of a node; each once."""
     said: list[str] = []
+    here = get_ident()
 
     def hear(record: logging.LogRecord) -> bool:
         words = record.getMessage()
         words = f"{words[:1].upper()}{words[1:]}."
-        if record.levelno >= logging.WARNING and words not in said:
+        if record.levelno >= logging.WARNING and record.thread == here and words not in said:
             said.append(words)
         return True
 

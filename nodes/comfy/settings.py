@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from ...vace_core.errors import InputError
+from ...vace_core.loading.assembly import family_in
 from ...vace_core.loading.profiles import Profile
 from ...vace_core.models.family import Family
 from ...vace_core.sampling.options import SamplingOptions
 from ...vace_core.starter.model import STARTER
 from ...vace_core.starter.outside import outside
+from ...vace_core.starter.profiles import PROFILES, profile_named
 from ...vace_core.starter.scenes.text import SceneText
 from ...vace_core.vcu import VideoConditionUnit
+from . import host
 from .chosen import AUTO, UNLINKED, ChosenModel
-from .registry import NATIVE_VACE
+from .registry import COMFY_FAMILIES, NATIVE_VACE
 from .sockets import FITS, LibraryModel, NativeModel
 
 NUMBERS = ("width", "height", "length", "window", "fps")
@@ -39,6 +42,20 @@ def profile_of(model: LibraryModel | NativeModel | ChosenModel) -> Profile:
     if isinstance(model, LibraryModel) and isinstance(getattr(model.core, "text", None), SceneText):
         return STARTER
     return Profile.of(usual(model)[0])
+
+
+def profile_by(name: Any) -> Profile:
+    """The profile that an editor names, or the defaults of a family that it names by itself or by {"file"} of it.
+
+    Raises:
+        InputError: there is none.
+        ModelError: there is no such file, or no model in it.
+    """
+    if isinstance(name, dict):
+        return Profile.of(family_in(host.model_path(str(cast("dict[str, Any]", name).get("file")), *host.MODELS)))
+    families = {one.family.name: one.family for one in COMFY_FAMILIES}
+    known = isinstance(name, str) and name not in PROFILES and name in families
+    return Profile.of(families[name]) if known else profile_named(str(name))
 
 
 def unlike(profile: Profile, vcu: VideoConditionUnit) -> str | None:
@@ -69,12 +86,16 @@ def with_profile(values: Mapping[str, Any], profile: Profile | None) -> dict[str
                 what=f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'}",
             )
         return {name: value.replace(AUTO, UNLINKED) if name == "fit" else value for name, value in values.items()}
-    height, width = profile.size
-    own = {"width": width, "height": height, "length": profile.length, "fps": profile.rule.fps}
-    own["window"] = profile.length
+    own = {**numbers_of(profile), "window": profile.length}
     fit = next(name for name, rule in FITS.items() if rule == profile.rule)
     found = {name: values[name].replace(AUTO, fit) if name == "fit" else own[name] for name in left}
     return {**values, **found}
+
+
+def numbers_of(profile: Profile) -> dict[str, Any]:
+    """What a model takes where a node leaves it to the model: pixels, frames and frames per second."""
+    height, width = profile.size
+    return {"width": width, "height": height, "length": profile.length, "fps": profile.rule.fps}
 
 
 def _is_left(name: str, value: Any) -> bool:

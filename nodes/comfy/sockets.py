@@ -297,7 +297,7 @@ RATE = (
 
 
 def fps(tooltip: str = RATE) -> Any:
-    return io.Float.Input(ANY_RATE, default=16.0, min=0.0, max=240.0, step=0.01, tooltip=tooltip)
+    return io.Float.Input(ANY_RATE, default=16.0, min=0.0, max=240.0, step=0.001, tooltip=tooltip)
 
 
 def blend() -> Any:
@@ -343,7 +343,7 @@ def length_input(default: int = 81, *, left: bool = True) -> Any:
         default=default,
         min=0 if left else 1,
         max=8192,
-        step=4,
+        step=None if left else 4,  # frontends count steps from min: of 4 from 0 on there is no length of 4n + 1
         tooltip=f"Number of frames: {tips('length', ', ')}. 17, 49, 81 and 97 are valid for all.{f' {ZERO}' * left}",
     )
 

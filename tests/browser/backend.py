@@ -53,6 +53,7 @@ NODES = {
             "fit": [["480p", "720p", "starter", "as it is"], {}],
             "prompt": PROMPT,
             "negative_prompt": PROMPT,
+            "model": ["VACE_MODEL", {}],
         },
         ["VACE_VCU"],
     ),
@@ -66,6 +67,7 @@ NODES = {
             "length": _number(81),
             "fps": _number(16.0, "FLOAT"),
             "prompt": PROMPT,
+            "model": ["VACE_MODEL", {}],
         },
         ["VACE_VCU"],
     ),
@@ -78,6 +80,7 @@ NODES = {
             "fit": [["480p", "720p", "starter", "as it is"], {}],
             "prompt": PROMPT,
             "negative_prompt": PROMPT,
+            "model": ["VACE_MODEL", {}],
         },
         ["VACE_VCU", "MASK", "MASK", "STRING"],
     ),
@@ -99,6 +102,11 @@ NODES = {
         },
         ["VACE_PLAN"],
     ),
+    "VaceChooseModel": _node("VaceChooseModel", {"profile": [["starter", "wan-14b-480p"], {}]}, ["VACE_MODEL"]),
+    "VaceLoadStarter": _node("VaceLoadStarter", {}, ["VACE_MODEL"]),
+    "VaceUseNativeModel": _node("VaceUseNativeModel", {}, ["VACE_MODEL"]),
+    "VacePreviewVCU": _node("VacePreviewVCU", {"model": ["VACE_MODEL", {}]}, ["VACE_MODEL"]),
+    "VaceLoadModel": _node("VaceLoadModel", {}, ["VACE_MODEL"]),
     "VaceExampleClip": _node(
         "VaceExampleClip",
         {"scene": [["circle that moves right", "figure that walks"], {}], "length": _number(17)},
@@ -260,12 +268,16 @@ async def _view(request: web.Request) -> web.Response:
 
 
 DESK_FRAMES = 17
+TAKEN = {"width": 64, "height": 64, "length": 17, "fps": 8.0}
+"""What a model takes, whichever is asked about."""
 REFUSED = "The clip gone.mp4 cannot be read. A video or a picture is needed. Choose another file."
 
 
 async def _desk(request: web.Request) -> web.Response:
     """The pack's routes, as far as the desk can tell: of a clip of 17 frames in which nothing is known but its size."""
     asked, route = await request.json(), request.match_info["route"]
+    if route == "model":
+        return web.json_response(TAKEN)
     if str(asked["clip"].get("file", "")).startswith("gone"):
         return web.json_response({"code": "clip-unreadable", "message": REFUSED}, status=400)
     if route == "select":

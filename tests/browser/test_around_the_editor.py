@@ -47,6 +47,28 @@ def test_a_small_picture_of_the_last_run_gives_its_shape_and_the_file_its_detail
     assert across / down == pytest.approx(96 / 64, rel=0.01)
 
 
+def test_a_subgraphs_own_node_shows_what_is_linked_to_it(studio):
+    types = (("LoadImage", 20, 60), ("VaceChooseModel", 20, 500), MOVE)
+    studio.open(*types, links=((0, 2, "image"), (1, 2, "model")))
+    studio.page.evaluate("""() => {
+      const move = app.graph._nodes[2];
+      move.widgets.find(({ name }) => name === 'length').value = 0;
+      app.graph.convertToSubgraph(new Set([move]));
+    }""")
+    studio.settle()
+    saved = studio.saved()
+    host, (inner,) = saved["nodes"][-1], saved["definitions"]["subgraphs"][0]["nodes"]
+    host["properties"]["proxyWidgets"] = [[str(inner["id"]), "paths"]]
+    host["pos"] = [420, 60]
+    studio.load(saved)
+    if not studio.editors():
+        pytest.skip("this frontend offers no widgets of a subgraph in this way")
+    (editor,) = studio.editors()
+    editor.element.locator(".vp-backdrop img[src*='scene.png']").wait_for()
+    editor.element.locator(".vp-flag", has_text="1 / 17").wait_for()
+    assert studio.trouble() == []
+
+
 def test_the_wheel_zooms_the_graph_over_the_editor_too(studio, editor):
     studio.page.mouse.move(*editor.place(0.5, 0.5))
     studio.page.mouse.wheel(0, -120)

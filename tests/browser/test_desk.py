@@ -29,6 +29,9 @@ SET_FILE = """(name) => {
   widget.value = name;
 }"""
 
+SET_FIT = """(fit) => {
+  app.graph._nodes.find(({ type }) => type === 'VaceDesk').widgets.find(({ name }) => name === 'fit').value = fit;
+}"""
 SHOWN = """() => app.graph._nodes.find(({ type }) => type === 'VaceDesk').onExecuted({
   vace_clip: [{ filename: 'cut.png', subfolder: '', type: 'temp' }],
   vace_clip_info: [{ width: 96, height: 64, frames: 5, fps: 8 }] })"""
@@ -273,6 +276,39 @@ def test_what_the_model_gets_is_shown_after_a_stroke_and_a_refusal_keeps_the_dra
     assert desk.texts() == [before]
 
 
+@pytest.mark.parametrize(
+    ("before", "profile"),
+    [
+        (("VaceLoadStarter", "Reroute"), "starter"),
+        (("VaceChooseModel", "VacePreviewVCU"), "starter"),
+        (("VaceUseNativeModel",), "Wan 2.1"),
+        (("VaceLoadModel",), None),
+        ((), None),
+    ],
+)
+def test_the_sheet_is_asked_for_by_the_linked_model_or_why_there_is_none_is_said(studio, before, profile):
+    asked: list[Any] = []
+    studio.page.on("request", hear := lambda one: one.url.endswith("/sheet") and asked.append(one.post_data_json))
+    models = [(kind, -700, 60 + 200 * n) for n, kind in enumerate(before)]
+    chain = [(n + 2, n + 3, "" if kind == "Reroute" else "model") for n, kind in enumerate(before[1:])]
+    last = [(len(before) + 1, 1, "model")] if before else []
+    studio.open(*NODES, *models, links=((0, 1, "clip"), *chain, *last))
+    studio.page.evaluate(SET_FIT, "auto")
+    studio.look_at(0.8, 460, 20)
+    (desk,) = desks(studio)
+    desk.drag((0.1, 0.2), (0.3, 0.6))
+    refused, sheet = desk.element.locator(".vd-refused"), desk.element.locator(".vd-sheet img")
+    if before and profile is None:
+        refused.wait_for(state="visible")
+        assert refused.inner_text().startswith("The linked model is not known before a run")
+        assert (sheet.is_visible(), asked) == (False, [])
+        studio.page.evaluate(SET_FIT, "480p")
+    sheet.wait_for(state="visible")
+    assert not refused.is_visible()
+    assert asked[-1]["settings"].get("profile") == profile
+    studio.page.remove_listener("request", hear)
+
+
 def test_what_a_node_between_made_of_the_file_is_drawn_on_once_it_ran(studio):
     types = (("LoadImage", -340, 60), ("ImageScale", -340, 400), ("VaceDesk", 0, 60))
     studio.open(*types, links=((0, 1, "image"), (1, 2, "clip")))
@@ -285,6 +321,44 @@ def test_what_a_node_between_made_of_the_file_is_drawn_on_once_it_ran(studio):
     assert desk.element.locator(".vp-flag").inner_text() == "1 / 5"
     studio.page.evaluate(SET_FILE, "tall.png")
     desk.element.locator(".vp-backdrop img[src*='tall.png']").wait_for()
+
+
+COUNT_URLS = """() => {
+  const { createObjectURL, revokeObjectURL } = URL;
+  window.given = new Set();
+  URL.createObjectURL = (blob) => { const url = createObjectURL.call(URL, blob); given.add(url); return url; };
+  URL.revokeObjectURL = (url) => { given.delete(url); revokeObjectURL.call(URL, url); };
+}"""
+CHOOSE_SCENE = "() => { app.graph._nodes[0].widgets[0].value = 'figure that walks'; }"
+
+
+def test_frames_and_sheets_go_back_to_the_browser(studio):
+    """With another clip, the last object and the node; one that comes back shows its clip and sheet again."""
+    studio.page.evaluate(COUNT_URLS)
+    (desk,) = opened(studio, ("VaceExampleClip", -340, 60), ("VaceDesk", 0, 60))
+    before = studio.page.evaluate("given.size")
+    for time in (0.25, 0.5, 0.75):
+        desk.scrub(time)
+        studio.page.wait_for_function("(count) => given.size > count", arg=before)
+        before = studio.page.evaluate("given.size")
+    assert before >= 4
+    studio.page.evaluate(CHOOSE_SCENE)
+    studio.page.wait_for_function("() => given.size === 2")  # its first frame, and the one that is shown
+    desk.drag((0.1, 0.2), (0.3, 0.6))
+    sheet = desk.element.locator(".vd-sheet img")
+    sheet.wait_for(state="visible")
+    studio.page.wait_for_function("() => given.size === 3")
+    studio.press("Delete")
+    sheet.wait_for(state="hidden")
+    studio.page.wait_for_function("() => given.size === 2")
+    studio.press("Control+z")
+    sheet.wait_for(state="visible")
+    studio.page.evaluate("() => { window.gone = app.graph._nodes[1]; app.graph.remove(gone); }")
+    studio.page.wait_for_function("() => given.size === 0")
+    studio.page.evaluate("() => { app.graph.add(gone); app.graph._nodes[0].connect(0, gone, 0); }")
+    (desk,) = desks(studio)
+    desk.element.locator(".vd-sheet img").wait_for(state="visible")
+    assert studio.trouble() == []
 
 
 def test_the_frame_that_is_shown_is_the_one_where_a_fast_drag_ended(studio):

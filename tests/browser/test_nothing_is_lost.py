@@ -6,7 +6,7 @@ import json
 
 import pytest
 from browser.desk import opened
-from browser.studio import BOX, CENTRE, LAYOUT, keys, near, paths, value
+from browser.studio import BOX, CENTRE, EMPTY, LAYOUT, keys, near, paths, value
 
 
 def test_saving_and_loading_changes_nothing(studio, editor):
@@ -111,6 +111,58 @@ def test_the_graphs_own_undo_takes_an_edit_back(studio, editor):
     assert studio.values() in (["[]"], [])
     if studio.values():
         assert studio.editors()[0].outlines() == []
+
+
+COUNT_AT_WORK = """() => {
+  window.looking = new Set();
+  window.wheels = new Set();
+  const { setInterval, clearInterval } = window;
+  window.setInterval = (act, pause, ...more) => {
+    const id = setInterval(act, pause, ...more);
+    if (/extensions\\/vace/.test(new Error().stack)) looking.add(id);
+    return id;
+  };
+  window.clearInterval = (id) => { looking.delete(id); clearInterval(id); };
+  const { addEventListener, removeEventListener } = window;
+  window.addEventListener = function (kind, act, how) {
+    if (kind === 'wheel' && /extensions\\/vace/.test(new Error().stack)) wheels.add(act);
+    return addEventListener.call(this, kind, act, how);
+  };
+  window.removeEventListener = function (kind, act, how) {
+    wheels.delete(act);
+    return removeEventListener.call(this, kind, act, how);
+  };
+}"""
+AT_WORK = "() => [looking.size, wheels.size]"
+COPY = """() => {
+  const [node] = app.graph._nodes;
+  node.clone();
+  app.canvas.selectNode(node);
+  app.canvas.copyToClipboard();
+}"""
+MAKE_SUBGRAPH = "() => { app.graph.convertToSubgraph(new Set([app.graph._nodes[0]])); }"
+
+
+@pytest.mark.parametrize("kind", ["VaceLayoutToVideo", "VaceDesk", "VacePlanWindows"])
+def test_no_editor_works_for_a_node_that_is_in_no_graph(studio, kind):
+    """Copies on their way to the clipboard or into a subgraph, and what a workflow leaves that another one replaces."""
+    studio.load(EMPTY)
+    studio.page.evaluate(COUNT_AT_WORK)
+    studio.open((kind, 420, 60))
+    one = [1, int(kind == "VaceDesk")]
+    assert studio.page.evaluate(AT_WORK) == one
+    studio.page.evaluate(COPY)
+    assert studio.page.evaluate(AT_WORK) == one
+    studio.page.evaluate(MAKE_SUBGRAPH)
+    studio.page.wait_for_timeout(1000)
+    assert studio.page.evaluate(AT_WORK) == one
+    saved = studio.saved()
+    studio.load(saved)
+    studio.page.wait_for_timeout(1000)
+    assert studio.page.evaluate(AT_WORK) == one
+    studio.load(EMPTY)
+    studio.page.wait_for_timeout(1000)
+    assert studio.page.evaluate(AT_WORK) == [0, 0]
 
 
 UNDO = "(command) => app.extensionManager.command.execute(command)"

@@ -48,6 +48,9 @@ def test_the_widgets_are_all_there_is_to_know_where_nothing_is_linked():
 def test_a_model_is_found_through_other_nodes():
     assert said(CHOSEN, PREVIEW, model=[1, 1])["model"] == "ltx"
     assert said({"kind": "VaceLoadStarter"}, model=[0, 0])["model"] == "starter"
+    assert said({"kind": "VaceUseNativeModel"}, model=[0, 0])["model"] == "Wan 2.1"
+    chosen = {**LOADER, "widgets": {"model": "ltx.safetensors"}}
+    assert said(chosen, PREVIEW, model=[1, 1])["model"] == {"file": "ltx.safetensors"}
 
 
 def test_numbers_of_primitive_nodes_are_known():

@@ -52,6 +52,60 @@ def test_arrows_nudge_by_pixels_of_the_clip(studio, editor):
     assert (moved_x - x, moved_y - y) == pytest.approx((1 / 832, 10 / 480), abs=2e-5)
 
 
+LEAVE_TO_MODEL = """(names) => {
+  const { widgets } = app.graph._nodes.at(-1);
+  for (const widget of widgets) if (names.includes(widget.name)) widget.value = 0;
+}"""
+SIZES = ["width", "height", "length", "fps"]
+TASK = ("VaceLayoutToVideo", 420, 60)
+
+
+def test_what_is_left_to_the_model_is_shown_as_the_linked_model_takes_it(studio):
+    (editor,) = studio.open(("VaceChooseModel", 20, 60), TASK, links=((0, 1, "model"),))
+    studio.page.evaluate(LEAVE_TO_MODEL, SIZES)
+    editor.element.locator(".vp-flag", has_text="1 / 17").wait_for()
+    studio.settle()
+    across, down = editor.pixels()
+    assert across == pytest.approx(down, rel=0.01)
+    assert not editor.element.locator(".vp-unknown").is_visible()
+    assert editor.element.locator(".vp-tick").last.inner_text() == "2s"
+    editor.drag(*BOX)
+    ((_, x, *_),) = keys(paths(value(studio))[0])
+    studio.press("ArrowRight")
+    ((_, moved, *_),) = keys(paths(value(studio))[0])
+    assert moved - x == pytest.approx(1 / 64, abs=2e-5)
+
+
+INTO_SUBGRAPH = """() => {
+  const task = app.graph._nodes.at(-1);
+  const { node } = app.graph.convertToSubgraph(new Set([task]));
+  app.canvas.setGraph(node.subgraph);
+  app.canvas.ds.offset = [0, 0];
+}"""
+
+
+def test_a_model_is_found_from_inside_of_a_subgraph(studio):
+    studio.open(("VaceChooseModel", 20, 60), TASK, links=((0, 1, "model"),))
+    studio.page.evaluate(LEAVE_TO_MODEL, SIZES)
+    studio.page.evaluate(INTO_SUBGRAPH)
+    studio.page.locator(".vace-paths:visible .vp-flag", has_text="1 / 17").wait_for()
+    assert not studio.page.locator(".vp-unknown").first.is_visible()
+
+
+@pytest.mark.parametrize("before", [(("VaceLoadModel", 20, 60),), ()])
+def test_what_no_model_says_yet_is_called_unknown_and_no_number_stands_for_it(studio, before):
+    (editor,) = studio.open(*before, TASK, links=((0, 1, "model"),) if before else ())
+    assert not editor.element.locator(".vp-unknown").is_visible()
+    studio.page.evaluate(LEAVE_TO_MODEL, SIZES)
+    unknown = editor.element.locator(".vp-unknown", has_text="not known yet: width, height, length, fps")
+    unknown.wait_for()
+    assert editor.element.locator(".vp-flag").inner_text() == "0 %"
+    assert editor.element.locator(".vp-tick").count() == 0
+    editor.drag(*BOX)
+    assert len(paths(value(studio))) == 1
+    assert unknown.is_visible()
+
+
 def test_a_path_is_copied_to_another_node_with_the_keys(studio):
     first, second = studio.open(MOVE, ("VaceLayoutToVideo", 940, 60))
     first.drag(*BOX)

@@ -162,6 +162,14 @@ def test_padding_is_not_in_the_result(model, clip, tmp_path):
     assert (film.count, film.fps, (film.height, film.width)) == (6, 25, (64, 96))
 
 
+def test_a_short_result_has_the_rate_that_was_asked_for(model, clip, tmp_path):
+    """Of 25 to 24 fps the first frames are the clip's own, each once."""
+    done = vace("gray", clip, "-m", model, "--fps", "24", "--length", "9", "-o", tmp_path / "out.mp4", *QUICK)
+    assert done.exit_code == 0, done.stderr
+    film = VideoReader(tmp_path / "out.mp4")
+    assert (film.count, film.fps) == (9, 24)
+
+
 def test_what_generates_every_pixel_has_the_size_of_the_clip_if_asked(model, clip, tmp_path):
     out = tmp_path / "out.mkv"
     done = vace("gray", clip, "-m", model, "--end", "5f", "--put-back", "--lossless", "-o", out, *QUICK)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -60,6 +62,17 @@ def test_nothing_that_a_job_is_made_of_is_written_over(tmp_path, monkeypatch, wo
     assert found.exit_code == 3
     assert refused(found.exception) == f"target-is-given: path={next(one for one in words if '.' in one)}"
     assert {path: path.read_bytes() for path in Path().iterdir()} == before
+
+
+@pytest.mark.parametrize(("output", "code"), [
+    ("shots", "disk-full"), ("new/a_%04d.png", "disk-full"), ("100%.png", "frames-pattern"),
+    ("new/100%_%04d.png", "frames-pattern"),
+])  # fmt: skip
+def test_the_place_of_numbered_pictures_is_tried_before_a_model_is_looked_for(tmp_path, monkeypatch, output, code):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    found = vace("text", "-m", tmp_path / "no model", "-o", output)
+    assert (found.exit_code, refused(found.exception).split(":")[0]) == (3, code)
 
 
 def test_a_result_that_cannot_be_written_is_put_into_a_temporary_folder(tmp_path, monkeypatch):

@@ -226,6 +226,7 @@ def test_a_result_or_a_source_without_frames_is_named_and_the_rest_is_measured(b
     assert one.values["temporal flickering"] > 0
     assert "s1.mp4" in page.read_text()
     assert sorted(path.name for path in bench.glob("*.*")) == ["page.html", "page.json"]
+    assert "page.html" in "".join(said.output.split())
 
 
 def test_intervals_cover_the_mean_and_shrink_with_more_clips():

@@ -35,10 +35,27 @@ def test_an_even_rate_is_that_of_the_stamps():
 
 
 @pytest.mark.parametrize(
-    ("stated", "fps"), [(F(1005, 100), 10.05), (F(102, 10), 10), (F(98, 10), 10), (F(995, 100), 9.95)]
+    ("stated", "fps"),
+    [
+        (F(10), 10),
+        (F(100005, 10000), 10.0005),
+        (F(10002, 1000), 10),
+        (F(99995, 10000), 9.9995),
+        (F(9998, 1000), 10),
+        (F(1005, 100), 10),
+    ],
 )
-def test_a_stated_rate_counts_where_the_stamps_agree_within_a_hundredth(stated: F, fps: float):
-    assert times(even(101), stated)[0] == pytest.approx(fps)
+def test_a_stated_rate_counts_where_the_clock_cannot_tell_it_from_that_of_the_stamps(stated: F, fps: float):
+    """101 stamps of a clock of milliseconds: a frame lasts 100 ms, give or take a hundredth of one."""
+    assert times(even(101), stated)[0] == pytest.approx(fps, rel=1e-6)
+
+
+def test_a_round_number_in_a_header_is_not_the_rate():
+    """Recorders state 30 where they film at 29.97: over ten minutes that is more than half a second."""
+    starts: list[F | None] = [F(round(F(1001 * n, 30)), 1000) for n in range(3000)]
+    fps, edges, notes = times(starts, F(30))
+    assert (fps, notes) == (pytest.approx(30000 / 1001, rel=1e-5), [])
+    assert edges[-1][1] == pytest.approx(100.1, abs=0.001)
 
 
 def test_few_frames_agree_within_the_clock_of_the_file():
@@ -100,6 +117,18 @@ def test_a_frame_is_decoded_from_the_last_keyframe_before_it(tmp_path: Path):
     assert [stamp // gap for stamp in found.stamps] == list(range(13))
     assert [key // gap for key in found.keys] == [0] * 5 + [5] * 5 + [10] * 3
     assert (found.last, notes) == (F(1, 16), {})
+
+
+@pytest.mark.parametrize("seen", [[], [-3, -2]])
+def test_hidden_keyframes_that_lead_to_no_frame_are_no_index(seen: list[int]):
+    """An edit list may hide all of a film, or all but frames whose own keyframe is not in the file."""
+    said = {"size": 9, "is_corrupt": False, "duration": 1}
+    packets = [SimpleNamespace(pts=n, dts=n, is_discard=False, is_keyframe=False, **said) for n in seen]
+    packets.append(SimpleNamespace(pts=0, dts=0, is_discard=True, is_keyframe=True, **said))
+    stream = SimpleNamespace(codec_context=SimpleNamespace(name="h264"))
+    notes: dict[str, None] = {}
+    assert index_of(SimpleNamespace(demux=lambda _: packets), stream, TICK, notes) is None
+    assert notes == {}
 
 
 def test_frames_without_a_clock_are_counted_by_decoding(tmp_path: Path):

@@ -16,7 +16,7 @@ from torch import Tensor
 from vace_core import tasks
 from vace_core.errors import InputError
 from vace_core.models.wan.dit import mask_frames
-from vace_core.preview.sheet import _worth_seeing, contact_sheet
+from vace_core.preview.sheet import _cuts, _kept, _worth_seeing, contact_sheet
 from vace_core.vcu import VideoConditionUnit, compose
 
 # Colours that nothing else on the sheet has.
@@ -164,8 +164,9 @@ def test_both_sides_of_every_cut_are_shown_where_there_is_room_for_them():
     masks = torch.zeros(1, 1, 81, 32, 48)
     masks[:, :, 20:60] = 1
     unit = tasks.inpaint(flat(BLUE, 81), masks)
-    assert _worth_seeing(unit, 6) == [0, 19, 20, 59, 60, 80]
-    assert _worth_seeing(unit, 5) == [0, 20, 40, 60, 80]
+    cuts = _cuts(_kept(unit))
+    assert _worth_seeing(81, cuts, 6) == [0, 19, 20, 59, 60, 80]
+    assert _worth_seeing(81, cuts, 5) == [0, 20, 40, 60, 80]
 
 
 def test_the_sheet_says_which_frames_only_fill_the_length():

@@ -18,8 +18,10 @@ from vace_core.cli.request import Request
 from vace_core.cli.run import write_result
 from vace_core.errors import InputError
 from vace_core.inputs.border import sides_of
+from vace_core.inputs.put_back import Edit, write_put_back
 from vace_core.inputs.resizing import resize_part
 from vace_core.media.pictures import write_image
+from vace_core.media.planes import stored_planes
 from vace_core.media.reader import VideoReader
 from vace_core.media.sources import open_footage
 from vace_core.media.video import read_video, to_uint8
@@ -204,6 +206,47 @@ def test_five_edits_in_a_row_keep_what_none_of_them_changed(clip, tmp_path):
         assert np.array_equal(was[HEIGHT:].reshape(2, HEIGHT // 2, WIDTH // 2)[:, rough], chroma[:, rough])
         assert inside.all() or not np.array_equal(was[:HEIGHT], now[12 : 12 + HEIGHT, 24:])
     assert 0.9 < kept[:COUNT].mean() < 1
+
+
+HOLES = [(slice(16, 40), slice(20, 60)), (slice(17, 41), slice(21, 61))]
+SAMPLED = [
+    ("libx264", "yuv420p"),  # chroma on the left
+    ("ffv1", "yuv420p"),  # in the middle
+    ("libx264", "yuv422p"),
+    ("libx264", "yuv420p10le"),
+    ("libx264", "yuv422p10le"),
+]
+
+
+@pytest.mark.parametrize("hole", HOLES)
+@pytest.mark.parametrize(("codec", "pix_fmt"), SAMPLED)
+def test_an_edit_that_changes_nothing_leaves_every_stored_level(tmp_path, codec, pix_fmt, hole):
+    pictures = noise(3, HEIGHT, WIDTH, 3)
+    film = VideoReader(encode(tmp_path / "a.mkv", pictures, codec=codec, pix_fmt=pix_fmt))
+    masks = torch.zeros(1, HEIGHT, WIDTH, dtype=torch.uint8)
+    masks[(0, *hole)] = 255
+    (chunk,) = film.chunks(deep=True)
+    write_put_back(tmp_path / "b.mkv", chunk.frames, Edit(film=film, begin=0, count=3, masks=masks), lossless=True)
+    assert same(planes(VideoReader(tmp_path / "b.mkv")), planes(film))
+
+
+@pytest.mark.parametrize("hole", HOLES)
+@pytest.mark.parametrize(("codec", "pix_fmt"), SAMPLED)
+def test_chroma_on_the_edge_of_an_edit_is_between_that_of_both_sides(tmp_path, codec, pix_fmt, hole):
+    """Where a sample stands for pixels of both; nothing else is mixed in."""
+    red, violet = torch.tensor([200, 40, 40]), torch.tensor([200, 40, 200])
+    pictures = red.to(torch.uint8).expand(1, HEIGHT, WIDTH, 3)
+    film = VideoReader(encode(tmp_path / "a.mkv", pictures, codec=codec, pix_fmt=pix_fmt))
+    masks = torch.zeros(1, HEIGHT, WIDTH, dtype=torch.uint8)
+    masks[(0, *hole)] = 255
+    made = (violet / 127.5 - 1).view(1, 3, 1, 1, 1).expand(-1, -1, -1, HEIGHT, WIDTH)
+    write_put_back(tmp_path / "b.mkv", made, Edit(film=film, begin=0, count=1, masks=masks), lossless=True)
+    frame = next(VideoReader(tmp_path / "b.mkv").raw(0, 1))
+    for plane in stored_planes(frame)[0][1:]:
+        low, high = sorted((int(plane[0, 0]), int(plane[len(plane) // 2, 20])))
+        assert high - low > 8  # both planes differ from one side to the other
+        assert plane.min() >= low - 1
+        assert plane.max() <= high + 1
 
 
 class TestOutpainting:

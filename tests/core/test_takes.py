@@ -9,9 +9,11 @@ from pathlib import Path
 
 import job_faults
 import like_starter
+import numpy as np
 import pytest
 import torch
 from counting import LiveBytes
+from PIL import Image
 from refused import refused
 from typer.testing import CliRunner, Result
 from video_files import encode, noise
@@ -23,8 +25,10 @@ from vace_core.media.pictures import write_image
 from vace_core.media.planes import stored_planes
 from vace_core.media.reader import VideoReader
 from vace_core.media.video import read_video
+from vace_core.models.wan.dit import mask_frames
 from vace_core.pipeline import kept_windows as kept_module
 from vace_core.pipeline import windowed
+from vace_core.preview.sheet import contact_sheet
 
 QUICK = ("--steps", "1", "--seed", "1", "--cfg", "1", "--lossless")
 WINDOWS = ("--windows", "9", "--overlap", "5")
@@ -322,6 +326,39 @@ def test_what_the_command_holds_does_not_grow_with_the_clip(model, tmp_path):
         most[count] = counted.peak
     copy = (37 - 13) * SIDE * SIDE * 12  # of the frames that are more, as numbers
     assert most[37] - most[13] < 1.2 * copy  # what windows hand over is less; a copy of the whole would come to it
+
+
+@pytest.mark.parametrize("task", list(REQUESTS))
+def test_the_contact_sheet_of_a_long_clip_is_that_of_the_whole(clip, tmp_path, task, monkeypatch):
+    monkeypatch.setattr(mask_films, "CHUNK_BYTES", 100)  # as if it were long
+    mask = encode(tmp_path / "mask.mkv", holes(COUNT), fps=8, codec="ffv1")
+    if task in ("extend", "depth", "reference", "stylize"):
+        write_image(mask := tmp_path / "mask.png", torch.rand(1, 3, 1, SIDE, SIDE) * 2 - 1)
+    size = (SIDE, SIDE) if task != "extend" else (None, None)
+    request = REQUESTS[task](clip, mask, Wanted(windows=9, width=size[1], height=size[0]))
+    assert request.stretches is not None
+    request.write_sheet(tmp_path / "sheet.png")
+    whole = contact_sheet(request.parts(0, COUNT), mask_frames=mask_frames(COUNT))
+    assert (np.asarray(Image.open(tmp_path / "sheet.png")) == np.asarray(whole)).all()
+
+
+def holes(count: int) -> torch.Tensor:
+    """A mask whose hole is elsewhere in two of its frames."""
+    white = torch.zeros(count, SIDE, SIDE, 3, dtype=torch.uint8)
+    white[:, :16] = 255
+    white[9:11] = 255 - white[9:11]
+    return white
+
+
+def test_what_a_preview_holds_does_not_grow_with_the_clip(tmp_path):
+    most: dict[int, int] = {}
+    for count in (37, 85):
+        clip = encode(tmp_path / f"{count}.mp4", noise(count, SIDE, SIDE, 3), fps=8)
+        with LiveBytes() as counted:
+            done = vace("preview", "gray", clip, "--windows", 13, "-o", tmp_path / "sheet.png")
+        assert done.exit_code == 0, done.output
+        most[count] = counted.peak
+    assert most[85] - most[37] < 0.25 * (85 - 37) * SIDE * SIDE * 12  # a part of one copy of the frames that are more
 
 
 def test_a_loop_made_again_still_closes(model, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from vace_core.starter.training import starter as starter_training
 from vace_core.starter.training.scenes import SCENES
 from vace_core.starter.training.vae import Stage, fold_statistics
 from vace_core.starter.training.world import World
+from vace_core.training.data import cache
 from vace_core.training.data.batches import Stage as Tasks
 from vace_core.training.data.cache import Cache
 from vace_core.training.recipe import Data, Recipe, Tuning, read_recipe
@@ -33,6 +35,7 @@ SMALL = Recipe(
 def small(monkeypatch) -> World:
     """Small networks and one short stage of the VAE, so that a whole training runs in a few seconds."""
     monkeypatch.setattr(starter_training, "STATISTICS", 2)
+    monkeypatch.setattr(cache, "SHARD", 2)
     crops = (Crops(num_frames=5, side=32, count=1, share=1.0),)
     stage = Stage(schedule=Schedule(steps=2, learning_rate=1e-3, warmup=1, validate_every=0), crops=crops)
     sizes = WanSizes(width=128, ffn=128, layers=4)
@@ -50,10 +53,13 @@ def test_a_seed_gives_the_same_starter_to_the_bit_stopped_or_not(tmp_path, small
     recipes = {part.name: SMALL for part in (*small.base, *small.adapter)}
     assert starter_training.StarterTraining(small, tmp_path / "whole", seed=28, recipes=recipes).run()
     torch.manual_seed(7)
-    starts = 0
+    starts, encoded = 0, list[int]()
     while not starter_training.StarterTraining(small, tmp_path / "parts", seed=28, recipes=recipes).run(stop_after=0):
         starts += 1
+        encoded.append(len([*(tmp_path / "parts").rglob("examples-*")]))
     assert starts > 3
+    # Encoding stops for the clock too: never both shards of examples in one go.
+    assert max(after - before for before, after in pairwise(encoded)) <= 2
     whole, parts = weights(tmp_path / "whole"), weights(tmp_path / "parts")
     assert [name for name in whole if not torch.equal(whole[name], parts[name])] == []
     assert all(bool(value.isfinite().all()) for value in whole.values())

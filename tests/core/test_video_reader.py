@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from refused import refused
 from video_files import EXACT, encode, message, noise, turn
 
 from vace_core.errors import InputError
@@ -143,6 +144,23 @@ def test_interlaced_video_is_refused_with_the_command_that_helps(tmp_path: Path)
         read_video(path)
     assert error.value.code == "video-interlaced"
     assert 'ffmpeg -i "a.mp4" -vf bwdif=mode=send_frame -crf 10 -c:a copy "a-progressive.mp4"' in str(error.value)
+
+
+def test_so_is_what_becomes_interlaced_later_where_it_is_shown(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    """Of a film of several parts the first may be of whole frames. What nobody looks at is kept as it is stored."""
+    parts, path = (tmp_path / "a.ts", tmp_path / "b.ts"), tmp_path / "c.ts"
+    encode(parts[0], moving(5), codec="mpeg2video")
+    encode(parts[1], moving(5), codec="mpeg2video", options={"flags": "+ildct+ilme"})
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    film = VideoReader(path)
+    assert film.count == 10
+    assert read_clip(film, 0, 5).frames.shape == (5, 64, 80, 3)
+    with pytest.raises(InputError) as error:
+        read_clip(film, 2, 9)
+    assert refused(error.value) == f"video-interlaced: frame=5, name=c.ts, path={path}, stem=c"
+    assert len(list(film.raw(0, 10))) == 10
+    (said,) = caplog.messages
+    assert said == f"{path}, frame 5: Some of its frames are interlaced; what is kept of them stays so."
 
 
 def test_a_matrix_that_is_not_converted_is_refused(tmp_path: Path):
@@ -311,6 +329,27 @@ def test_frames_that_build_on_others_which_are_not_there_are_left_out(tmp_path: 
     clip = read_video(tmp_path / "b.mkv")
     assert "Its first 3 frames build on others that are not in the file; they are left out." in clip.notes
     assert torch.equal(clip.frames, whole[start:])
+
+
+@pytest.mark.parametrize("begin", [5, 17])
+def test_what_lies_before_the_beginning_of_a_cut_without_encoding_is_decoded_and_not_shown(tmp_path: Path, begin: int):
+    """Such a cut keeps the packets from a keyframe on, and an edit list hides the frames before its beginning."""
+    whole, cut = tmp_path / "a.mp4", tmp_path / "b.mp4"
+    encode(whole, moving(30), options={"g": "12", "bf": "2"})
+    with av.open(str(whole)) as source, av.open(str(cut), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        packets = [packet for packet in source.demux(video=0) if packet.size]
+        step = packets[0].duration
+        for packet in packets[begin // 12 * 12 :]:
+            packet.pts, packet.dts, packet.stream = packet.pts - begin * step, packet.dts - begin * step, stream
+            target.mux(packet)
+    with av.open(str(cut)) as container:
+        assert next(container.demux(video=0)).pts < 0  # or this shows nothing
+    film, shown = open_footage(cut), read_video(whole).frames[begin:]
+    assert (film.count, film.notes) == (len(shown), ())
+    assert torch.equal(read_clip(film).frames, shown)
+    for index in (0, 3, len(shown) - 2):
+        assert torch.equal(film.frame(index)[0], shown[index])
 
 
 def test_between_two_frames_that_are_far_apart_nothing_is_decoded(tmp_path: Path):

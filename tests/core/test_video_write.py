@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import signal
 import wave
 import weakref
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -20,7 +22,7 @@ from vace_core.errors import InputError, ShapeError
 from vace_core.media.colour import Colour
 from vace_core.media.sources import open_footage
 from vace_core.media.video import from_uint8, read_video
-from vace_core.media.write import write_frames, write_video
+from vace_core.media.write import check_frames_target, write_frames, write_video
 
 
 @pytest.mark.parametrize("size", [(32, 48), (33, 47), (1, 1), (2, 18)])
@@ -339,3 +341,41 @@ def test_frames_are_written_as_numbered_pictures(tmp_path: Path, bits: int):
     with pytest.raises(InputError):
         write_frames(tmp_path / "none", frames, bits=bits)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["more", "shots"]
+
+
+@pytest.mark.parametrize("name", ["%d.png", "a_%02d.png", "take2_%04d.png", "%03d_x.png"])
+def test_pictures_are_read_again_by_the_pattern_that_they_were_written_by(tmp_path: Path, name: str):
+    write_frames(tmp_path / "shots" / name, noise(12, 6, 10, 3))
+    assert open_footage(tmp_path / "shots" / name).count == 12
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "100%_%04d.png", "a%%b.png", "100%.png", "a_%.0s.png", "a_%x.png", "a_%1$d.png", "%d_%d.png", "a%%_%d.png",
+        "take2%04d.png", "a_%d_v2.png", ".a%d.png", "%5d.png",
+    ],
+)  # fmt: skip
+def test_a_pattern_by_which_pictures_would_not_be_found_again_is_refused(tmp_path: Path, name: str):
+    said = message(InputError, lambda: write_frames(tmp_path / "shots" / name, noise(2, 6, 10, 3)))
+    assert said == f"frames-pattern: name={name}"
+    assert message(InputError, lambda: open_footage(tmp_path / name)).startswith("file-missing")
+
+
+def test_the_place_of_numbered_pictures_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    check_frames_target(tmp_path / "shots", pixels=10**6)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2 * 10**6))
+    with pytest.raises(InputError) as full:
+        check_frames_target(tmp_path / "shots", pixels=10**7)
+    assert full.value.code == "disk-full"
+    check_frames_target(tmp_path / "shots", pixels=10**6)
+    for name in ("x" * 300, f"shots/{'x' * 300}_%d.png"):
+        with pytest.raises(InputError) as long:
+            check_frames_target(tmp_path / name)
+        assert (long.value.code, long.value.fields["error"]) == ("file-unwritable", "File name too long")
+    if not Path("/proc/self").is_dir():
+        pytest.skip("there is no folder here that nobody may write to")
+    with pytest.raises(InputError) as closed:
+        check_frames_target("/proc/self/shots")
+    assert closed.value.code == "file-unwritable"
+    assert list(tmp_path.iterdir()) == []

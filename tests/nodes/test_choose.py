@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextvars
 import sys
+import weakref
 from types import ModuleType
 
 import pytest
 import torch
+from graphs import chain, execute
 from profile_files import FOLDERS, write_profiles
 from refusal import refusal
 
@@ -71,6 +74,65 @@ def test_all_that_is_left_to_the_model_is_the_models(run):
     assert torch.equal(sampled[0]["samples"], run("VaceSampleVideo", model=loaded, vcu=vcu, **by_hand)[0]["samples"])
     assert sampled[1] is chosen.loaded
     assert "steps of euler, shift 3, cfg 2." in sampled.ui["text"][0]
+
+
+def test_another_clip_for_the_plan_loads_nothing_again(pack, run):
+    """ComfyUI asks for a fingerprint, lets go of what has changed, and runs the node: all in the context of a job."""
+    node, held = pack.by_id[CHOICE], [run(CHOICE, images=torch.zeros(17, 64, 64, 3))[0]]
+    loaded = held[0].loaded
+
+    def queued(**values):
+        node.fingerprint_inputs(profile="starter", images=None)
+        held.clear()
+        held.append(run(CHOICE, **values)[0])
+
+    contextvars.copy_context().run(queued, images=torch.ones(5, 32, 32, 3))
+    assert held[0].loaded is loaded
+    there = weakref.ref(held[0])
+    held.clear()
+    assert there() is None
+
+
+def test_other_files_are_another_model(pack, run, monkeypatch):
+    first, same = run(CHOICE)[0], run(CHOICE)[0]
+    monkeypatch.setattr(pack.nodes.choose.host, "stamps", lambda paths: [(str(path), 1, 1) for path in paths])
+    assert same is first
+    assert run(CHOICE)[0] is not first
+
+
+def test_no_other_model_stays_in_memory_while_one_is_read(pack, run, monkeypatch):
+    node, held = pack.by_id[CHOICE], [run(CHOICE)[0]]
+
+    def queued():
+        node.fingerprint_inputs(profile="starter", images=None)
+        monkeypatch.setattr(pack.nodes.choose.host, "stamps", lambda paths: [(str(path), 1, 1) for path in paths])
+        before = weakref.ref(held.pop())
+        held.append(run(CHOICE)[0])
+        return before()
+
+    assert contextvars.copy_context().run(queued) is None
+
+
+def test_comfyui_keeps_the_model_over_another_clip(comfy, pack, monkeypatch):
+    made, kind = [], pack.nodes.choose.ChosenModel
+    monkeypatch.setattr(pack.nodes.choose, "ChosenModel", lambda **said: made.append(said) or kind(**said))
+    executor = None
+    for scene in ("circle that moves right", "figure that walks"):
+        ran = execute(
+            comfy,
+            chain(
+                clip=("VaceExampleClip", {"scene": scene, "length": 5}),
+                model=(CHOICE, {"profile": "starter", "images": ("clip", 0)}),
+                task=("VaceTextToVideo", {"width": 0, "height": 0, "length": 0, "fps": 0.0, "prompt": "",
+                                          "negative_prompt": "", "model": ("model", 0)}),
+                look=("VacePreviewVCU", {"vcu": ("task", 0), "columns": 8, "model": ("model", 0)}),
+            ),
+            executor,
+        )  # fmt: skip
+        assert ran.success, ran.error
+        assert "model" not in ran.cached
+        executor = ran.executor
+    assert len(made) == 1
 
 
 def test_what_is_set_in_a_node_is_used(run):

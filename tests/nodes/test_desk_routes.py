@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
+import sys
+import weakref
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from unittest import mock
 from urllib.parse import unquote
 
 import numpy as np
+import profile_files
 import pytest
 import torch
+from model_files import released_shapes, write_sparse
 from PIL import Image
 
 SCENE, SIDE = "star and triangle that pass", 96
@@ -50,6 +55,49 @@ def test_the_sheet_is_that_of_preview_after_a_run(run, ask, example):
     assert "96 x 96 pixels at 8 fps" in unquote(answer.headers["X-Vace-Notes"])
 
 
+@pytest.mark.parametrize(
+    ("name", "fit"), [("starter", "480p"), ("ltx", "auto, all frames"), ("Wan 2.1", "auto, all frames")]
+)
+def test_the_sheet_for_a_model_is_that_of_preview_with_it(pack, run, ask, name, fit):
+    profile = pack.nodes.comfy.settings.profile_by(name)
+    model = pack.nodes.comfy.chosen.ChosenModel(profile=profile, load=lambda: None)
+    clip = run("VaceExampleClip", scene=SCENE, length=33)[0].repeat_interleave(2, dim=2)
+    named = pack.nodes.desk_routes.named_clip(CLIP)
+    long = dataclasses.replace(named, name=(name,), size=tuple(clip.shape[:3]), images=lambda: clip)
+    with mock.patch.object(pack.nodes.desk_routes, "named_clip", return_value=long):
+        status, answer = ask("sheet", desk=DRAWN, clip=CLIP, settings={"fit": fit, "profile": name})
+    vcu = run("VaceDesk", clip=clip, desk=DRAWN, fps=8.0, fit=fit, model=model)[0]
+    shown = run("VacePreviewVCU", vcu=vcu, model=model)
+    assert status == 200
+    assert np.array_equal(levels(answer.body), (shown[1][0].numpy() * 255).round())
+    notes = unquote(answer.headers["X-Vace-Notes"]).split("\n")
+    assert set(shown[2].split("\n")) - {""} <= set(notes)
+    assert (pack.nodes.comfy.settings.unlike(profile, vcu) in notes) == (name == "starter")
+
+
+@pytest.mark.parametrize("name", ["starter", "ltx", "wan-14b-720p", "Wan 2.1"])
+def test_what_a_model_takes_is_what_a_task_makes_of_zeros(pack, run, ask, name):
+    profile = pack.nodes.comfy.settings.profile_by(name)
+    chosen = pack.nodes.comfy.chosen.ChosenModel(profile=profile, load=lambda: None)
+    vcu = run("VaceTextToVideo", width=0, height=0, length=0, fps=0.0, prompt="a fox", model=chosen)[0]
+    status, answer = ask("model", model=name)
+    assert status == 200
+    assert answer.data == {"width": vcu.width, "height": vcu.height, "length": vcu.num_frames, "fps": vcu.fps}
+
+
+@pytest.mark.parametrize(("file", "family"), [("ltx.safetensors", "LTX-Video 0.9"), ("wan.safetensors", "Wan 2.1")])
+def test_of_a_file_it_is_that_of_the_family_that_is_in_it(ask, monkeypatch, tmp_path, file, family):
+    for name, shapes in (("ltx", profile_files.ltx()), ("wan", released_shapes(1.3))):
+        write_sparse(tmp_path / f"{name}.safetensors", shapes)
+    module = ModuleType("folder_paths")
+    module.folder_names_and_paths = {"diffusion_models": tmp_path}
+    module.get_full_path = lambda name, file: str(tmp_path / file) if (tmp_path / file).is_file() else None
+    monkeypatch.setitem(sys.modules, "folder_paths", module)
+    assert ask("model", model={"file": file})[1].data == ask("model", model=family)[1].data
+    status, answer = ask("model", model={"file": "gone.safetensors"})
+    assert (status, answer.data["code"]) == (400, "model-file-missing")
+
+
 def test_the_sheet_says_what_a_run_makes_something_else_of(ask):
     said = {"desk": DRAWN, "settings": {"fit": "starter"}}
     _, answer = ask("sheet", **said, clip=CLIP, control={**CLIP, "changed": True})
@@ -80,24 +128,102 @@ def test_a_clip_that_a_node_showed_is_found_by_its_first_picture(pack, ask, exam
     assert (status, answer.data) == (200, {"width": SIDE, "height": SIDE, "frames": 17, "fps": 12.0})
 
 
-def test_a_video_that_was_computed_is_decoded_once(pack, ask, example):
-    class Computed:
-        decoded = 0
+class Computed:
+    """A VIDEO that decodes its frames whenever it is asked for them."""
 
-        def get_components(self):
-            self.decoded += 1
-            return SimpleNamespace(images=example[0], frame_rate=12.0)
+    decoded = 0
 
-    shown, video = pack.nodes.comfy.shown_clips, Computed()
-    picture = SimpleNamespace(as_dict=lambda: {"images": [{"filename": "b.png", "subfolder": "", "type": "temp"}]})
-    with mock.patch.object(shown.ui, "PreviewImage", return_value=picture):
-        shown.show(None, video, example[0], 12.0)
-    said = {"clip": {"file": "b.png", "type": "temp"}}
+    def __init__(self, images):
+        self._images = images
+
+    def get_components(self):
+        self.decoded += 1
+        return SimpleNamespace(images=self._images.clone(), frame_rate=12.0)
+
+
+@pytest.fixture
+def show(pack):
+    """Shows a clip as its node does, and says how an editor names it."""
+
+    def call(clip, images, name):
+        shown = pack.nodes.comfy.shown_clips
+        picture = SimpleNamespace(as_dict=lambda: {"images": [{"filename": name, "subfolder": "", "type": "temp"}]})
+        with mock.patch.object(shown.ui, "PreviewImage", return_value=picture):
+            shown.show(None, clip, images, 12.0)
+        return {"clip": {"file": name, "type": "temp"}}
+
+    return call
+
+
+def test_a_video_that_was_computed_is_decoded_once(ask, show, example):
+    video = Computed(example[0])
+    said = show(video, example[0].clone(), "b.png")
     answers = [ask("clip", **said), *(ask("frame", **said, frame=n) for n in range(3))]
     assert [status for status, _ in answers] == [200] * 4
+    assert answers[0][1].data == {"width": SIDE, "height": SIDE, "frames": 17, "fps": 12.0}
     assert video.decoded == 1
     del video
     assert ask("clip", **said)[0] == 400
+
+
+def test_a_video_that_does_not_fit_is_not_decoded(pack, ask, show, example, monkeypatch):
+    room = pack.vace_core.checks.room
+    monkeypatch.setattr(room, "SMALL", 0)
+    monkeypatch.setattr(room, "free_bytes", lambda: 1000)
+    video = Computed(example[0])
+    status, answer = ask("frame", **show(video, example[0].clone(), "c.png"))
+    assert (status, answer.data["code"], video.decoded) == (400, "out-of-room", 0)
+    held = example[0].clone()  # as a VIDEO made of images holds them: there is nothing to decode
+    assert ask("frame", **show(video, held, "d.png"))[0] == 200
+    assert video.decoded == 0
+
+
+@pytest.fixture
+def fitted(pack, monkeypatch):
+    """Every clip that is fitted, weakly, and the call that is waiting to let all of them go."""
+    clips, made = pack.nodes.desk_clips, SimpleNamespace(frames=[], later=None)
+    real = clips.fit_clip
+
+    def fit(*args, **named):
+        found = real(*args, **named)
+        made.frames.append(weakref.ref(found.frames))
+        return found
+
+    def timer(seconds, call):
+        made.later = call
+        return SimpleNamespace(start=lambda: None, cancel=lambda: None, daemon=True)
+
+    monkeypatch.setattr(clips, "fit_clip", fit)
+    monkeypatch.setattr(clips, "Timer", timer)
+    monkeypatch.setattr(clips, "_fitted", type(clips._fitted)())
+    return made
+
+
+def living(made):
+    return [frames() is not None for frames in made.frames]
+
+
+def test_fitted_clips_are_kept_for_the_next_stroke_within_a_bound(pack, ask, fitted, monkeypatch):
+    """What was asked for longest ago goes first."""
+    monkeypatch.setattr(pack.nodes.desk_clips, "BYTES", (5 + 9 + 13) * SIDE * SIDE * 3 * 4)
+    for length in (5, 9, 13, 9, 13, 5):
+        said = {"desk": DRAWN, "clip": {**CLIP, "length": length}, "settings": {"fit": "starter"}}
+        assert ask("sheet", **said)[0] == 200
+    assert living(fitted) == [True] * 3
+    assert ask("sheet", desk=DRAWN, clip=CLIP, settings={"fit": "starter"})[0] == 200
+    assert living(fitted) == [True, False, False, True]
+
+
+def test_fitted_clips_are_let_go_after_a_while(pack, ask, show, example, fitted):
+    video = Computed(example[0])
+    said = {"desk": DRAWN, **show(video, example[0].clone(), "e.png"), "settings": {"fit": "starter"}}
+    assert ask("sheet", **said)[0] == 200
+    assert ask("sheet", **said)[0] == 200
+    assert (living(fitted), video.decoded) == ([True], 1)
+    fitted.later()
+    assert living(fitted) == [False]
+    assert ask("sheet", **said)[0] == 200
+    assert video.decoded == 2
 
 
 def test_a_frame_is_that_of_the_clip(ask, example):
@@ -161,6 +287,8 @@ def test_tracked_keys_follow_the_object(ask, run):
         ("sheet", {"clip": CLIP, "desk": "{"}, "desk-unreadable"),
         ("sheet", {"clip": CLIP, "desk": DRAWN, "settings": {"fit": "huge"}}, "not-an-option"),
         ("sheet", {"clip": CLIP, "desk": DRAWN, "settings": 3}, "request-not-json"),
+        ("model", {"model": "none of these"}, "profile-unknown"),
+        ("model", {}, "profile-unknown"),
         ("clip", {"clip": {}}, "clip-unnamed"),
         ("clip", {"clip": {"example": "nothing"}}, "not-an-option"),
         ("frame", {"clip": CLIP, "frame": 17}, "number-range"),

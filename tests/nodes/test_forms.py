@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ DOCS = Path(__file__).parents[2] / "web" / "docs"
 SAID = ("input", "input_order", "output", "output_name", "output_tooltips", "name", "display_name", "category",
         "description", "output_node")  # fmt: skip
 WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
+SIDES = ("width", "height", "resolution")  # the whole numbers that go by steps of their own
+TYPED = {"frames": (1, 5, 17, 49, 81, 97, 121), "pixels": (64, 96, 480, 512, 704, 832, 1280)}
 
 
 def plain(value):
@@ -96,6 +99,48 @@ def test_widgets_have_defaults_within_their_range(nodes):
                 assert said["min"] <= said["default"] <= said["max"], f"{form['name']}.{name}"
             elif kind == "COMBO" and "default" in said:
                 assert said["default"] in said["options"]
+
+
+def after_typing(kind, said, value):
+    """What frontends make of a number that is typed, or reached with a widget's arrows."""
+    step = said.get("step") or (1 if kind == "INT" else 0.5)
+    if kind == "INT":
+        start = math.fmod(said["min"], step)
+        kept = math.floor((value - start) / step + 0.5) * step + start
+    else:  # rounded to the digits of the step, however fine `round` is
+        digits = max(0, -math.floor(math.log10(step)))
+        by = said.get("round") or 10.0**-digits
+        kept = round(math.floor(value / by + 0.5) * by, digits)
+    return min(max(kept, said["min"]), said["max"])
+
+
+def test_whole_numbers_stay_as_they_are_typed(nodes):
+    """Lengths of 4n + 1 in every widget that counts anything but pixels; sides that models take in those of pixels."""
+    counted = {"frames": 0, "pixels": 0}
+    for form in nodes:
+        for group in ("required", "optional"):
+            for name, (kind, said) in form["input"].get(group, {}).items():
+                if kind != "INT":
+                    continue
+                what = "pixels" if name in SIDES else "frames"
+                counted[what] += 1
+                values = [value for value in (0, *TYPED[what]) if said["min"] <= value <= said["max"]]
+                values += [720] if name in ("width", "height") else []
+                kept = [after_typing(kind, said, value) for value in values]
+                assert kept == values, f"{form['name']}.{name}"
+    assert all(counted.values())
+
+
+def test_fractions_stay_as_they_are_typed(nodes):
+    """Rates to the thousandth, so that what is typed goes with what a file has; others to the hundredth."""
+    for form in nodes:
+        for group in ("required", "optional"):
+            for name, (kind, said) in form["input"].get(group, {}).items():
+                if kind == "FLOAT":
+                    values = (23.976, 24, 29.97, 59.94) if name == "fps" else (0.25, 0.5, 1, 3.25, 7.35)
+                    values = [value for value in values if said["min"] <= value <= said["max"]]
+                    kept = [after_typing(kind, said, value) for value in values]
+                    assert kept == pytest.approx(values, abs=1e-9), f"{form['name']}.{name}"
 
 
 def test_every_node_has_a_help_page(nodes):

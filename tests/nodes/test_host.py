@@ -139,3 +139,13 @@ def test_only_files_that_are_never_unpickled_are_offered(comfy, pack):
     for name in ("good.safetensors", "good.sft", "bad.pt", "bad.ckpt", "bad.pth", "bad.bin"):
         (folder / name).touch()
     assert set(pack.nodes.comfy.host.model_names("vae", "unknown folder")) == {"good.safetensors", "good.sft"}
+
+
+def test_a_name_that_is_linked_leaves_a_loader_as_it_was(pack, forms_of_standin):
+    """ComfyUI asks for a fingerprint with None for what is linked; an error there makes a node run at every queue."""
+    asked = [(name, node) for name, node in pack.by_id.items() if "fingerprint_inputs" in vars(node)]
+    assert len(asked) >= 5
+    for name, node in asked:
+        inputs = forms_of_standin[name]["input"]
+        linked = dict.fromkeys([*inputs["required"], *inputs.get("optional", {})])
+        assert node.fingerprint_inputs(**linked) == node.fingerprint_inputs(**linked), name

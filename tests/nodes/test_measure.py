@@ -90,9 +90,12 @@ def test_what_does_not_fit_is_named_and_the_rest_is_measured(measured, mask):
     assert found["flickering"] > 0.9
 
 
+@pytest.mark.parametrize("side", [64, 96])
 @pytest.mark.parametrize("shape", [(64, 64), (1, 64, 64), (9, 64, 64, 1), (9, 1, 64, 64)])
-def test_a_black_mask_of_any_shape_covers_nothing(measured, shape):
-    found = measured(images=clip(), source=clip(), mask=torch.zeros(shape))
+def test_a_black_mask_of_any_shape_covers_nothing(measured, shape, side):
+    """That of an image without transparency is of 64 x 64 pixels, whatever the size of the clip."""
+    images = clip(height=side)
+    found = measured(images=images, source=images, mask=torch.zeros(shape))
     assert "not measured. The result" not in found["report"]
     assert found["kept_part"] == 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from threading import Thread
 from types import SimpleNamespace
 
 import pytest
@@ -115,6 +116,29 @@ def test_a_prompt_that_fits_is_left_as_it_is(run, length):
     out = run("VaceEncodePrompt", clip=clip, vcu=vcu)
     assert clip.read[0] == clip.tokenize("a" * length)["umt5xxl"][0]
     assert "cut" not in str(out.ui)
+
+
+def test_an_adapter_for_low_noise_without_a_model_for_it_is_refused(run, pack, tmp_path):
+    """As a LoRA for low noise is: the one model would sample all levels without it."""
+    adapter = pack.nodes.comfy.sockets.AdapterFile(path=tmp_path / "low.safetensors")
+    names = dict.fromkeys(("model", "vae", "text_encoder"), "one.safetensors")
+    said = refusal(run, "VaceLoadModel", **names, low_noise_model="none", low_noise_adapter=adapter)
+    assert said == "low-noise-adapter-alone: adapter=low.safetensors"
+
+
+def test_a_note_is_of_the_node_that_runs(pack):
+    """What fails in an editor's request meanwhile is in ComfyUI's log alone."""
+
+    def request():
+        pack.nodes.comfy.routes.answered(lambda said: 1 / 0, {})
+
+    with pack.nodes.comfy.node.captured_warnings() as said:
+        other = Thread(target=request)
+        other.start()
+        other.join()
+        assert said == []
+        request()
+    assert said == ["A request of an editor failed: ZeroDivisionError: division by zero."]
 
 
 def test_what_was_said_before_is_not_left_standing(run):

@@ -50,7 +50,8 @@ def of_clip(
         wanted,
         most=fitted.most,
     )
-    every = plan.shown == tuple(range(len(plan.shown)))
+    # At another rate, too, the first frames may be the clip's own; their times are not.
+    every = plan.fps == plan.source_fps and plan.shown == tuple(range(len(plan.shown)))
     return replace(
         request,
         notes=notes,

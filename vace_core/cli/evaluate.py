@@ -98,7 +98,8 @@ def evaluate(
         found = found.with_earlier(one, path.name)
     write_results(output.with_suffix(".json"), found)
     write_report(output, found, items, folders, shown=show)
-    print_table([("measured", f"{len(found.scored)} results"), ("problems", str(len(found.problems)))])
+    told = [("measured", f"{len(found.scored)} results"), ("problems", str(len(found.problems))), ("page", str(output))]
+    print_table(told)
     result({"page": str(output), "results": str(output.with_suffix(".json"))} if json else markdown(found))
 
 

@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,11 +25,11 @@ from ..files.jobs.fingerprint import fingerprint
 from ..files.jobs.folder import PLAN, JobFolder, plan_damaged
 from ..files.replacing import reason, remove_left
 from ..inputs.put_back import is_series
-from ..media.sources import open_footage
 from ..pipeline.parallel.processes import rank_and_count
 from ..sampling.kept import KeptSteps
 from .console import hint, log, print_table, say
 from .options import Run
+from .results import ENDINGS, confirm, free, place_of, stamp
 
 ENDING = ".vace-job"
 WRITTEN = "written"
@@ -56,6 +56,7 @@ class Invocation:
         versions: Of what computes, by name.
         output: Where its result goes; "" = not known yet.
         files: The fingerprint of every file that it reads.
+        own: By name what it may replace: a result that was there when it was begun, and those that it wrote.
     """
 
     command: tuple[str, ...]
@@ -63,6 +64,7 @@ class Invocation:
     versions: Mapping[str, str]
     output: str = ""
     files: Mapping[str, str]
+    own: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def to_json(self) -> dict[str, Any]:
         return vars(self) | {"command": list(self.command)}
@@ -78,11 +80,11 @@ class Invocation:
         command = told.pop("command", None)
         words = cast("list[Any]", command) if isinstance(command, list) else list[Any]()
         texts = [words, [told.get("folder")], [told.get("output")]]
-        for table in (told.get("versions"), told.get("files")):
+        for table in (told.get("versions"), told.get("files"), told.get("own", {})):
             pairs = cast("dict[str, Any]", table) if isinstance(table, dict) else {"": None}
             texts.append(list(pairs.values()))
-        known = {field.name for field in fields(cls)} - {"command"}
-        if set(told) != known or not all(isinstance(text, str) for one in texts for text in one) or not words:
+        known = {one.name for one in fields(cls)} - {"command"}
+        if {*told, "own"} != known or not all(isinstance(text, str) for one in texts for text in one) or not words:
             raise plan_damaged(folder.path / PLAN, "it does not say what the command was called with")
         return cls(command=tuple(words), **told)
 
@@ -139,24 +141,56 @@ class KeptJob:
     Attributes:
         folder: None = nothing is kept.
         plan: What it was called with.
-        output: Where the result goes, if that is not what was typed.
+        output: Where the result goes; None = nobody has said.
         made: Whether the result is made, though not written.
         stays: Whether its folder stays when the result is written, so that a window can be made again.
     """
 
     def __init__(
-        self, folder: JobFolder | None, plan: Invocation, again: Resumed | None = None, lost: str = ""
+        self,
+        folder: JobFolder | None,
+        plan: Invocation,
+        output: Path | None,
+        again: Resumed | None = None,
+        lost: str = "",
     ) -> None:
         self.folder, self.plan, self._again, self._lost = folder, plan, again, lost
         self.made = self.stays = False
         self._aside: Path | None = None
-        typed = None if again is None else again.output
-        self.output = typed or (Path(plan.output) if plan.output else None)
+        self._typed = output if again is None else again.output
+        self.output = self._typed or (Path(plan.output) if plan.output else output)
 
     @property
     def redo(self) -> Redo | None:
         """What is made again; None = all that is left."""
         return None if self._again is None else self._again.redo
+
+    def named(self, task: str, ending: str) -> Path:
+        """The name of a result that nobody named: that of its folder, which no other job has."""
+        return free(Path(f"{task if self.folder is None else self.folder.path.stem}{ending}"))
+
+    @contextmanager
+    def writing(self, output: Path) -> Generator[Path, None, None]:
+        """Where the result is written: there, unless what nobody named now would replace what is not this job's."""
+        if self._typed is None and stamp(output) not in ("", *self.plan.own.values()):
+            there, output = output, free(output)
+            say(f"! {there} is not of this job, and stays. Its result goes to {output}.", "yellow")
+            self._note(output=str(output.absolute()))
+        self.made = True
+        try:
+            yield output
+        finally:
+            if found := stamp(output):
+                self._note(own={**self.plan.own, str(output.absolute()): found})
+
+    def wrote(self, output: Path, frames: int) -> bool:
+        """Whether this job wrote a folder of numbered pictures, which is never written into, with all of them."""
+        if not is_series(output) or stamp(output) not in self.plan.own.values():
+            return False
+        with suppress(InputError):
+            confirm(output, frames)
+            return True
+        return False
 
     def folder_of_windows(self) -> JobFolder:
         """The folder that windows are kept in: the job's, or where there is none one that goes when the job ends.
@@ -209,18 +243,26 @@ class KeptJob:
         for path in read:
             with suppress(OSError):
                 found[str(path.absolute())] = fingerprint(path, without=output.absolute())
-        self.plan = replace(self.plan, output=str(output.absolute()), files=found)
-        try:
-            self.folder.write_plan(self.plan.to_json())
-        except InputError as error:
+        own = {str(output.absolute()): there} if (there := stamp(output)) else {}
+        if error := self._note(output=str(output.absolute()), files=found, own=own):
             log.warning("The job cannot be resumed if it is interrupted: %s", error)
+
+    def _note(self, **changed: Any) -> InputError | None:
+        """Changes its plan, also in its folder; what kept it from that."""
+        self.plan = replace(self.plan, **changed)
+        try:
+            if self.folder is not None:
+                self.folder.write_plan(self.plan.to_json())
+        except InputError as error:
+            return error
+        return None
 
     def done(self) -> None:
         """Its output is confirmed, so that nothing needs to be kept."""
         if self.folder is None:
             return
-        if self._again is not None and self.plan.output:
-            remove_left(Path(self.plan.output), before=self._again.begun)
+        if self._again is not None and self._again.plan.output:
+            remove_left(Path(self._again.plan.output), before=self._again.begun)
         if self.stays:
             self.folder.keep(WRITTEN, {})
             _take_away_older(self.folder, self.plan)
@@ -250,9 +292,11 @@ def kept_job(task: str, run: Run, context: Context) -> Generator[KeptJob, None, 
     """
     if run.dry_run or rank_and_count()[0]:
         again = context.find_object(Resumed)
-        job = KeptJob(None, _plan(context) if again is None else again.plan, again)
+        job = KeptJob(None, _plan(context) if again is None else again.plan, run.output, again)
+    elif (again := context.find_object(Resumed)) is not None:
+        job = KeptJob(again.folder, again.plan, run.output, again)
     else:
-        job = _resumed(context) or _begun(task, run, context)
+        job = _begun(task, run, context)
     try:
         yield job
     except BaseException as error:
@@ -302,46 +346,29 @@ def go_on(context: Context, path: Path, output: Path | None, redo: Redo | None =
             os.chdir(before)
 
 
-def confirm(output: Path, frames: int) -> None:
-    """Validate that a result is there, with all of its frames.
-
-    Raises:
-        InputError: it is not.
-    """
-    count = open_footage(output).count
-    if count != frames:
-        raise InputError(
-            "result-incomplete",
-            "{path} was written with {count} frames, and {frames} were made. All of them are needed. Free some space, "
-            "or choose another folder.",
-            path=output,
-            count=count,
-            frames=frames,
-        )
-
-
-def is_there(output: Path, frames: int) -> bool:
-    """Whether a folder of numbered pictures, which is never written into, is the whole result already."""
-    if not is_series(output):
-        return False
-    with suppress(InputError):
-        confirm(output, frames)
-        return True
-    return False
-
-
 def _begun(task: str, run: Run, context: Context) -> KeptJob:
     plan = _plan(context)
-    output = Path(task) if run.output is None else run.output
-    beside = output.parent if "%" in output.name else output
+    beside = Path(task) if run.output is None else place_of(run.output)
     path = beside.with_name(f"{beside.name[:_LONGEST]}{ENDING}") if beside.name else Path(f"{task}{ENDING}")
     try:
-        folder = JobFolder.create(path, plan.to_json())
+        folder = JobFolder.create(path, plan.to_json(), taken=_named if run.output is None else lambda _: False)
     except InputError as error:
-        return KeptJob(None, plan, lost=str(error))  # said once it is known that a result can be written there
-    if folder.path != path and not (path / f"{WRITTEN}.safetensors").is_file():
+        return KeptJob(None, plan, run.output, lost=str(error))  # said once it is known that a result can be written
+    if folder.path != path and _is_unfinished(path):
         say(f"! An unfinished job of this name is there. To go on with that one: {_command(path)}", "yellow")
-    return KeptJob(folder, plan)
+    return KeptJob(folder, plan, run.output)
+
+
+def _named(folder: Path) -> bool:
+    """Whether there is a result of the name that a folder gives its own."""
+    return any(folder.with_suffix(ending).exists() for ending in ENDINGS)
+
+
+def _is_unfinished(path: Path) -> bool:
+    """Whether a folder is that of a job that has not ended and is not running."""
+    with suppress(InputError), JobFolder.open(path) as folder:
+        return folder.kept(WRITTEN) is None
+    return False
 
 
 def _take_away_older(folder: JobFolder, plan: Invocation) -> None:
@@ -352,11 +379,6 @@ def _take_away_older(folder: JobFolder, plan: Invocation) -> None:
     with suppress(InputError, OSError), JobFolder.open(usual) as older:
         if older.kept(WRITTEN) is not None and Invocation.of(older).output == plan.output and older.remove():
             folder.path = folder.path.rename(usual)
-
-
-def _resumed(context: Context) -> KeptJob | None:
-    found = context.find_object(Resumed)
-    return None if found is None else KeptJob(found.folder, found.plan, found)
 
 
 def _plan(context: Context) -> Invocation:

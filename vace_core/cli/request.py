@@ -18,7 +18,7 @@ from ..media.colour import BT709, Colour
 from ..media.pictures import write_image
 from ..media.video import from_uint8
 from ..pipeline.parts import Parts, lengthened, parts_of
-from ..preview.sheet import contact_sheet
+from ..preview.sheet import contact_sheet, long_contact_sheet
 from ..preview.warnings import role_shares, warnings
 from ..sampling.windows import Plan
 from ..starter.outside import outside
@@ -154,7 +154,7 @@ class Request:
         """What looks wrong with the task; the size must fit `grid`."""
         vcu = self.vcu
         grid.check(vcu.num_frames, vcu.height, vcu.width)
-        found = [*self.cautions, *warnings(vcu, mask_frames=self._seen_frames(vcu))]
+        found = [*self.cautions, *warnings(vcu, mask_frames=self._seen_frames(vcu.num_frames))]
         if self.control is not None and vcu.control is not None:
             found += check_control(vcu.control, self.control)
         return found
@@ -165,12 +165,17 @@ class Request:
 
     def write_sheet(self, path: Path, also: Sequence[VideoConditionUnit] = ()) -> None:
         """The contact sheet as a .png, whole or not at all; below it those of further conditions of its size."""
-        vcu = self.vcu if self.stretches is None else self.stretches.parts(0, self.stretches.num_frames)
-        sheets = [np.array(contact_sheet(one, mask_frames=self._seen_frames(vcu))) for one in (vcu, *also)]
-        write_image(path, from_uint8(torch.from_numpy(np.concatenate(sheets))))
+        if self.stretches is None:
+            seen = self._seen_frames(self.vcu.num_frames)
+            sheets = [contact_sheet(one, mask_frames=seen) for one in (self.vcu, *also)]
+        else:  # of which one window is held at once, and further conditions are refused
+            count, stretch = self.stretches.num_frames, self.vcu.shown_frames
+            seen = self._seen_frames(count)
+            sheets = [long_contact_sheet(self.stretches.parts, count, stretch=stretch, mask_frames=seen)]
+        write_image(path, from_uint8(torch.from_numpy(np.concatenate([np.array(sheet) for sheet in sheets]))))
 
-    def _seen_frames(self, vcu: VideoConditionUnit) -> list[int]:
-        return profile_of(self.wanted).family.mask_frames(vcu.num_frames)
+    def _seen_frames(self, num_frames: int) -> list[int]:
+        return profile_of(self.wanted).family.mask_frames(num_frames)
 
 
 def request_of(

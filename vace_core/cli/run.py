@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ from ..vcu import VideoConditionUnit
 from .console import Bars, hint, print_table, result, say
 from .files import Files, names_no_file
 from .given import check_not_given, files_read
-from .jobs import KeptJob, confirm, is_there, kept_job
+from .jobs import KeptJob, kept_job
 from .long import (
     check_conditions,
     check_redo,
@@ -56,6 +56,7 @@ from .models import check_lora, device_of, options_of, profile_of, read_sizes, r
 from .options import BlendName, Sheet
 from .planning import Planned, files_of, planned
 from .request import Request
+from .results import confirm, free
 from .speed import check_alone, kept, sped_up, together
 from .where import AS_IT_IS, Conditions, FullRun, conditions_of
 from .writing import write_result
@@ -67,10 +68,10 @@ def run(task: str, ask: Callable[[], Request], run: FullRun, context: Context) -
         request = _asked(ask, context)
         options = run.sampled(options_of(request.wanted, run))
         frames = request.shape[0]
-        if job.output and job.redo is None and is_there(job.output, frames):  # it was written, and not confirmed
+        if job.output and job.redo is None and job.wrote(job.output, frames):  # it was written, and not confirmed
             result(str(job.output))
             return
-        output = _output(task, request, replace(run, output=job.output or run.output)) if leads else Path()
+        output = _output(task, request, run, job) if leads else Path()
         for target in (output, run.preview) if leads else ():
             if target is not None:
                 check_not_given(context, target)
@@ -110,8 +111,8 @@ def run(task: str, ask: Callable[[], Request], run: FullRun, context: Context) -
         made = _made(job, request, plan, options, conditions, files, run, needs.found.plan)
         if not leads:
             return
-        job.made = True
-        write_result(output, made, request, lossless=run.lossless, feather=run.feather, blend_mode=run.blend.value)
+        with job.writing(output) as output:
+            write_result(output, made, request, lossless=run.lossless, feather=run.feather, blend_mode=run.blend.value)
         confirm(output, frames)
         seconds = time.monotonic() - begin
     print_table([("done", f"{output} in {seconds:.1f} s"), *job.said()])
@@ -122,7 +123,7 @@ def run(task: str, ask: Callable[[], Request], run: FullRun, context: Context) -
 def preview(task: str, ask: Callable[[], Request], sheet: Sheet, context: Context) -> None:
     """Writes the contact sheet alone; no model is opened."""
     request = _asked(ask, context)
-    output = sheet.output or _free(Path(f"{task}.png"))
+    output = sheet.output or free(Path(f"{task}.png"))
     check_target(output, ".png")
     check_not_given(context, output)
     plan = windows_of(request)
@@ -296,7 +297,7 @@ def _check(
         check_target(run.preview, ".png")
 
 
-def _output(task: str, request: Request, run: FullRun) -> Path:
+def _output(task: str, request: Request, run: FullRun, job: KeptJob) -> Path:
     """Where the result goes, which has been tried before anything is computed.
 
     Raises:
@@ -305,25 +306,16 @@ def _output(task: str, request: Request, run: FullRun) -> Path:
     count, height, width = request.shape
     still = count == 1
     video = ".mkv" if run.lossless else ".mp4"
-    output = run.output or _free(Path(f"{task}{'.png' if still else video}"))
+    output = job.output or job.named(task, ".png" if still else video)
     pixels = count * height * width
     if is_series(output):
-        check_frames_target(output)
+        check_frames_target(output, pixels=pixels)
         return output
     if still:
         check_target(output, video, ".png", room=pixels)
     if not still or output.suffix.lower() != ".png":
         check_video_target(output, lossless=run.lossless, pixels=pixels)
     return output
-
-
-def _free(path: Path) -> Path:
-    """`path`, or the first numbered name beside it that is not taken."""
-    number, free = 1, path
-    while free.exists():
-        number += 1
-        free = path.with_stem(f"{path.stem}-{number}")
-    return free
 
 
 def _report_job(

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ..errors import ShapeError
 from .footage import Footage
-from .stored import Planes, pictures_of, planes_of, source_planes, stored_format, write_planes
+from .stored import Planes, pictures_of, planes_of, source_frames, stored_format, write_planes
 from .write import CRF, check_video_target
 
 Edited = Iterable[tuple[Tensor, Tensor]]
@@ -33,7 +34,8 @@ def write_edited(
     """Writes a film again with an edit in it, at its own size, rate, bit depth and pixel shape, with its own sound.
 
     Outside of the edit the levels that the source stores go to the encoder as they are; so without loss they are in
-    the result bit for bit. Where chroma is stored for several pixels at once, it changes if one of these does.
+    the result bit for bit, as are edited pixels that are what the source shows. Where chroma is stored for several
+    pixels at once, it changes if one of these does, and is made of them all.
 
     Args:
         path: Ends in .mp4, or .mkv if `lossless`.
@@ -72,9 +74,11 @@ def write_edited(
 
 def _edited_planes(source: Footage, edited: Edited, begin: int, first: int, last: int) -> Iterator[Planes]:
     name, made = stored_format(source), _made(edited, source)
-    for index, planes in enumerate(source_planes(source, first, last), first):
+    for index, (planes, shown) in enumerate(source_frames(source, first, last), first):
         edit = next(made, None) if index >= begin else None
-        yield planes if edit is None else _with_edit(planes, name, source, *edit)
+        if edit is not None and edit[1].any():
+            planes = _with_edit(planes, name, source, shown()[..., :3], *edit)
+        yield planes
     if next(made, None) is not None:
         raise ShapeError(
             "edit-too-long",
@@ -86,7 +90,7 @@ def _edited_planes(source: Footage, edited: Edited, begin: int, first: int, last
         )
 
 
-def _made(edited: Edited, source: Footage) -> Iterator[tuple[Tensor, Any]]:
+def _made(edited: Edited, source: Footage) -> Iterator[tuple[Tensor, Tensor]]:
     """One frame after the other, `(H, W, 3)` uint8 or float32 in 0..1, and `(H, W)` bool: where it counts."""
     for frames, changed in edited:
         changed = changed[0, 0] if changed.ndim == 5 else changed
@@ -104,16 +108,26 @@ def _made(edited: Edited, source: Footage) -> Iterator[tuple[Tensor, Any]]:
                 source=(source.height, source.width),
             )
         for index, picture in enumerate(pictures_of(frames, source)):
-            yield picture, changed[index].cpu().numpy() > 0
+            yield picture, changed[index].cpu() > 0
 
 
-def _with_edit(planes: Planes, name: str, source: Footage, picture: Tensor, changed: Any) -> Planes:
-    """The planes with those of the picture where it counts."""
-    made = planes_of(picture, name, source)
+def _with_edit(planes: Planes, name: str, source: Footage, shown: Tensor, picture: Tensor, changed: Tensor) -> Planes:
+    """The planes with those of the picture where it counts and is not what the source shows.
+
+    `shown` is what the source shows and comes to lie around it, in place: chroma on the edge of the edit is made of
+    pixels on both sides.
+    """
+    if shown.is_floating_point():
+        picture = picture if picture.is_floating_point() else picture / 255
+        differs = (picture - shown).abs_() > 0.25 / ((1 << source.bits) - 1)  # less is rounding of float32
+    else:
+        differs = picture != shown
+    changed = changed & differs.any(2)
+    made = planes_of(torch.where(changed[..., None], picture, shown, out=shown), name, source)
     found: Planes = []
     for plane, new in zip(planes, [*made, *planes[len(made) :]], strict=True):
         rows, columns = -(-changed.shape[0] // plane.shape[0]), -(-changed.shape[1] // plane.shape[1])
-        found.append(np.where(_any_of(changed, rows, columns), new, plane))
+        found.append(np.where(_any_of(changed.numpy(), rows, columns), new, plane))
     return found
 
 

@@ -118,6 +118,19 @@ def check_target(path: Path, *suffixes: str, room: int = 0) -> None:
         raise InputError(
             "file-is-folder", "{path} is a folder. The result is written as a file. Choose another name.", path=path
         )
+    check_room_beside(path, room=room)
+
+
+def check_room_beside(path: Path, *, room: int = 0) -> None:
+    """Refuses a `path` where nothing can be begun; a file is begun beside it and taken away again.
+
+    Args:
+        path: The file or folder to be.
+        room: Bytes that will be needed.
+
+    Raises:
+        InputError: its name is too long, nothing can be created beside it, or the disk is too full.
+    """
     try:
         with suppress(FileNotFoundError):
             path.lstat()  # a name that is too long is found out here

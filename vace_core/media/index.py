@@ -45,21 +45,29 @@ def index_of(
 ) -> FrameIndex | None:
     """Reads a whole file without decoding it; None where its time stamps do not tell its frames."""
     found: list[tuple[int | None, int | None, bool, int]] = []
+    before: list[tuple[int | None, int | None]] = []  # keyframes that an edit list hides, and frames shown build on
     half = False
     try:
         for packet in container.demux(stream):
-            if packet.size and not packet.is_discard and not _hidden(packet, stream):
+            if not packet.size or _hidden(packet, stream):
+                continue
+            if not packet.is_discard:
                 found.append((packet.pts, packet.dts, packet.is_keyframe, packet.duration or 0))
                 half = packet.is_corrupt
+            elif packet.is_keyframe:
+                before.append((packet.pts, packet.dts))
     except (pyav().FFmpegError, OSError, ValueError):
         pass  # told with the frames that lie there, once they are asked for
     if half:  # where a file is cut, the end of its last frame is missing
         found.pop()
     stamps = [stamp for stamp, *_ in found if stamp is not None]
-    keys = sorted((pts, pts if dts is None else dts) for pts, dts, key, _ in found if key and pts is not None)
+    starts_at = [*before, *((pts, dts) for pts, dts, key, _ in found if key)]
+    keys = sorted((pts, pts if dts is None else dts) for pts, dts in starts_at if pts is not None)
     if len(set(stamps)) < len(found) or not keys:
         return None
     shown = sorted((pts, duration) for pts, _, _, duration in found if pts is not None and pts >= keys[0][0])
+    if not shown:
+        return None
     if len(shown) < len(found):
         missing = len(found) - len(shown)
         notes[f"Its first {missing} frames build on others that are not in the file; they are left out."] = None
@@ -142,7 +150,7 @@ def frame_times(
         # Rounding to the file's clock moves a frame by one tick at most; a missing one moves others by half a step.
         if max(abs(start - known[0] - index * mean) for index, start in enumerate(known)) > min(tick, mean / 4):
             return _varying([start - known[0] for start in (*known, known[-1] + (last or mean))], notes)
-    if stated and (not mean or abs(mean - 1 / stated) <= mean / 100 + tick / (count - 1)):
+    if stated and (not mean or abs(mean - 1 / stated) <= tick / (count - 1)):
         fps = float(stated)
     elif mean or last:
         fps = float(1 / (mean or last))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from av.video.format import VideoFormat
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
+
+logger = logging.getLogger("vace")
 
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}  # FFmpeg's own drop the alpha
 
@@ -119,15 +122,7 @@ class VideoReader(Footage):
         """What the first frame says and no header does."""
         frame = next(iter(self._run([0], from_start=True)))
         if frame.interlaced_frame:
-            raise InputError(
-                "video-interlaced",
-                "The video {path} is interlaced: each frame holds two fields of different times. Whole "
-                'frames are needed. Convert it first: ffmpeg -i "{name}" -vf bwdif=mode=send_frame -crf 10 '
-                '-c:a copy "{stem}-progressive.mp4". If it is only marked so, -vf setfield=prog does it.',
-                path=self.path,
-                name=self.path.name,
-                stem=self.path.stem,
-            )
+            raise self._interlaced(0)
         return _First(
             height=frame.height,
             width=frame.width,
@@ -183,7 +178,9 @@ class VideoReader(Footage):
     def pictures(self, indices: Sequence[int], *, deep: bool = False) -> Iterator[Tensor]:
         colour, turn = self._first.colour, self._first.turn
         convert = frame_numbers if deep or self.tone_mapped else frame_bytes
-        for frame, repeats in self._with_repeats(indices):
+        for place, frame, repeats in self._with_repeats(indices):
+            if frame.interlaced_frame:  # a film of several parts may begin with whole frames
+                raise self._interlaced(place)
             picture = convert(frame, colour, turn)
             if self.tone_mapped is not None:
                 picture = tone_mapped(picture[..., :3], self.tone_mapped)
@@ -196,9 +193,14 @@ class VideoReader(Footage):
         return "" if self.tone_mapped else chroma_place(next(self.raw(0, 1)), self.turn)
 
     def raw(self, begin: int, end: int) -> Iterator[VideoFrame]:
-        """Frames as the decoder gives them, neither turned nor converted."""
+        """Frames as the decoder gives them, neither turned nor converted; interlaced ones are warned of."""
         _ = self._first
-        yield from self._frames(range(begin, end))
+        kept = "Some of its frames are interlaced; what is kept of them stays so."
+        for place, frame in enumerate(self._frames(range(begin, end)), begin):
+            if frame.interlaced_frame and kept not in self._noted:
+                self._noted[kept] = None
+                logger.warning("%s, frame %d: %s", self.path, place, kept)
+            yield frame
 
     def checked(self, begin: int, end: int | None) -> tuple[int, int]:
         if end is None:  # whoever asks for all shall not get less in silence
@@ -218,7 +220,7 @@ class VideoReader(Footage):
         with self._opened() as (container, stream):
             check_complete(self.path, container, stream, self.count, end)
 
-    def _with_repeats(self, indices: Sequence[int]) -> Iterator[tuple[VideoFrame, int]]:
+    def _with_repeats(self, indices: Sequence[int]) -> Iterator[tuple[int, VideoFrame, int]]:
         unique = list(dict.fromkeys(indices))
         if not unique or unique[0] < 0 or unique[-1] >= self.count or any(b < a for a, b in pairwise(unique)):
             raise InputError(
@@ -233,7 +235,7 @@ class VideoReader(Footage):
         repeats = dict.fromkeys(unique, 0)
         for index in indices:
             repeats[index] += 1
-        yield from zip(self._frames(unique), repeats.values(), strict=True)
+        yield from zip(unique, self._frames(unique), repeats.values(), strict=True)
 
     def _frames(self, wanted: Sequence[int]) -> Iterator[VideoFrame]:
         """Decoded in runs, each from the keyframe that its first frame builds on."""
@@ -279,6 +281,18 @@ class VideoReader(Footage):
         if start is None:
             raise broken(self.path, left[-1], failed) from failed
         yield None
+
+    def _interlaced(self, place: int) -> InputError:
+        return InputError(
+            "video-interlaced",
+            "Frame {frame} of the video {path} is interlaced: it holds two fields of different times. Whole frames "
+            'are needed. Convert it first: ffmpeg -i "{name}" -vf bwdif=mode=send_frame -crf 10 '
+            '-c:a copy "{stem}-progressive.mp4". If it is only marked so, -vf setfield=prog does it.',
+            path=self.path,
+            frame=place,
+            name=self.path.name,
+            stem=self.path.stem,
+        )
 
     def _check_size(self, frame: VideoFrame, place: int) -> None:
         if "_first" not in self.__dict__:

@@ -194,8 +194,8 @@ def unreadable(path: Path, error: BaseException) -> InputError:
     """What is said of a file whose sound cannot be read."""
     return InputError(
         "sound-unreadable",
-        "The sound of {path} cannot be read ({error}). A complete file is needed. Export it again, or "
-        "leave copy_audio_from empty.",
+        "The sound of {path} cannot be read ({error}). A complete file is needed. Export it again, or do without its "
+        "sound.",
         path=path,
         error=reason(error),
     )

@@ -213,7 +213,7 @@ def _series(path: Path) -> tuple[list[Path], int]:
         named = re.fullmatch(r"(.*?)(\d+)(\D*)", file.name)
         if named is None or file.name.startswith(".") or file.suffix.lower() not in PICTURES:
             continue
-        if parts and ((named[1], named[3]) != (parts[0], parts[2]) or len(named[2]) < int(f"0{parts[1]}")):
+        if parts and ([named[1], named[3]] != parts[::2] or len(named[2]) < int(f"0{parts[1]}")):
             continue
         series.setdefault((named[1], named[3]), []).append((int(named[2]), file))
     if not series:

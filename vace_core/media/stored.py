@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,17 @@ from ..files.replacing import replacing
 from .encoder import FilmEncoder, Layout
 from .files import pyav
 from .footage import Footage
-from .planes import Turn, bits_of, converted, frame_of_planes, numbers_to_planes, stored_planes, upright
+from .planes import (
+    Turn,
+    bits_of,
+    converted,
+    frame_bytes,
+    frame_numbers,
+    frame_of_planes,
+    numbers_to_planes,
+    stored_planes,
+    upright,
+)
 from .reader import VideoReader
 from .sound import sound_of
 from .video import to_uint8
@@ -129,18 +140,28 @@ def _chroma(source: Footage, name: str, target: str) -> str:
 
 def source_planes(source: Footage, first: int, last: int) -> Iterator[Planes]:
     """The levels of the frames `first` up to `last` as they are stored, upright."""
+    yield from (planes for planes, _ in source_frames(source, first, last))
+
+
+def source_frames(source: Footage, first: int, last: int) -> Iterator[tuple[Planes, Callable[[], Tensor]]]:
+    """Of each of these frames its planes, as `source_planes`, and what makes a picture of it, which nobody else has.
+
+    That is `(H, W, 3 or 4)`, RGB and alpha: uint8 or, of more than 8 bits, float32 in 0..1.
+    """
     if isinstance(source, VideoReader) and source.tone_mapped is None:
+        convert = frame_numbers if source.bits > 8 else frame_bytes
         for frame in source.raw(first, last):
             planes = stored_planes(frame)[0]
             if len(planes) == 1:  # gray, which an edit brings colour into
                 neutral = np.full_like(planes[0], 1 << (bits_of(frame.format) - 1))
                 planes = [planes[0], neutral, neutral]
-            yield [_upright(plane, source.turn) for plane in planes]
+            shown = partial(convert, frame, source.colour, source.turn)
+            yield [_upright(plane, source.turn) for plane in planes], shown
         return
     for picture in source.pictures(range(first, last), deep=source.bits > 8):
         levels = (picture * 65535).round() if source.bits > 8 else picture
         levels = levels.numpy().astype(np.uint16 if source.bits > 8 else np.uint8)
-        yield [levels[..., channel] for channel in (1, 2, 0, 3)[: levels.shape[2]]]
+        yield [levels[..., channel] for channel in (1, 2, 0, 3)[: levels.shape[2]]], picture.clone
 
 
 def _upright(plane: Any, turn: Turn) -> Any:

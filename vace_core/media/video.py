@@ -189,8 +189,7 @@ def check_memory(path: Path, width: int, height: int, frames: int, max_bytes: in
         raise InputError(
             "video-too-large",
             "The video {path} has {frames} or more frames of {width} x {height} pixels: {size:.2f} GiB once "
-            "decoded. At most {limit:.2f} GiB are read. Read fewer frames (max_frames) or scale it down "
-            "first.",
+            "decoded. At most {limit:.2f} GiB are read. Cut it shorter, or scale it down first.",
             path=path,
             frames=frames,
             width=width,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator
@@ -18,7 +20,7 @@ from ..errors import InputError, ShapeError
 from ..files.replacing import replacing, unwritable
 from .colour import BT709, Colour
 from .encoder import FilmEncoder, Layout
-from .files import check_target, pyav
+from .files import check_room_beside, check_target, pyav
 from .planes import converted, frame_of_planes, numbers_to_planes
 from .sound import sound_of
 from .video import to_uint8
@@ -30,6 +32,9 @@ logger = logging.getLogger("vace")
 
 CRF = 10
 """Loss of H.264 unless one says otherwise: the official "quality 8"."""
+
+_PATTERN = re.compile(r"(?!\.)([^%]*[^%\d])?%(0\d{0,2})?d[^%\d]*\.png")
+"""Of names that `stills` finds again: hidden files are none, and the last number of a name is that of its frame."""
 
 
 def write_video(
@@ -172,11 +177,17 @@ def check_video_target(path: Path, *, lossless: bool, pixels: int = 0) -> None:
         )
 
 
-def check_frames_target(path: str | Path, *, bits: int = 8) -> tuple[Path, str]:
+def check_frames_target(path: str | Path, *, bits: int = 8, pixels: int = 0) -> tuple[Path, str]:
     """The folder and the pattern that `write_frames` writes, refused before the frames are computed if it could not.
 
+    Args:
+        path: As `write_frames`, as is `bits`.
+        bits: Of one channel.
+        pixels: Of all frames together, for a guess of the space that is needed, as of a film without loss.
+
     Raises:
-        InputError: the folder cannot be made, or is there and not empty, or the pattern is none of PNG files.
+        InputError: the folder cannot be made, or is there and not empty, the disk is too full, or the pattern is none
+            of PNG files that are found again by it.
     """
     path = Path(path)
     folder, name = (path.parent, path.name) if "%" in path.name else (path, "frame_%05d.png")
@@ -187,18 +198,28 @@ def check_frames_target(path: str | Path, *, bits: int = 8) -> tuple[Path, str]:
             name=name,
             bits=bits,
         )
+    if not _PATTERN.fullmatch(name):
+        raise InputError(
+            "frames-pattern",
+            "{name} is no pattern for the names of numbered images. One such as take_%04d.png is needed: %d or %04d "
+            "stands for the number, with no digit beside or after it and no other percent sign, and the name begins "
+            "without a dot. Change it.",
+            name=name,
+        )
     if not folder.parent.is_dir():
         raise InputError(
             "folder-missing",
             "There is no folder {folder}. The folder of the result must exist. Create it first.",
             folder=folder.parent,
         )
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if os.path.exists(folder) and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(
             "folder-not-empty",
             "{folder} is there and not an empty folder. An empty or a new one is needed. Name another.",
             folder=folder,
         )
+    for one in (folder, folder.parent / (name % 0)):
+        check_room_beside(one, room=3 * pixels * bits // 32)
     return folder, name
 
 

@@ -5,7 +5,7 @@ Rows: the whole clip in time, the frames as the model gets them, the mask, the k
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import groupby, pairwise
 
@@ -54,23 +54,84 @@ def contact_sheet(
     Raises:
         InputError: `columns` is out of range, or the VCU is too large to be drawn.
     """
+    _check(vcu, vcu.num_frames, columns)
+    shown = _worth_seeing(vcu.num_frames, _cuts(_kept(vcu)), columns)
+    has = (vcu.source is not None, vcu.control is not None)
+    return _sheet_of(vcu, _only(vcu, shown), has, shown, role_shares(vcu), mask_frames)
+
+
+def long_contact_sheet(
+    parts: Callable[[int, int], VideoConditionUnit],
+    num_frames: int,
+    *,
+    stretch: int,
+    mask_frames: Sequence[int] | None = None,
+    columns: int = 12,
+) -> Image.Image:
+    """The same of a clip that is never held as a whole: all of it is looked at once, and the frames shown once more.
+
+    Args:
+        parts: The VCU of a stretch from its first frame to the one after its last; asked for two frames at least.
+        num_frames: Of the whole clip, two at least.
+        stretch: Frames that are held at once, from 1; one more where one alone would be left.
+        mask_frames: As `contact_sheet`, as is `columns`.
+        columns: The most frames shown, 2..24.
+
+    Raises:
+        InputError: `columns` is out of range, or a stretch is too large to be drawn.
+    """
+    shares, has = list[NDArray[np.float64]](), (False, False)
+    last = num_frames - 1  # where no stretch begins: a single frame has no flow
+
+    def kept() -> Iterator[NDArray[np.bool_]]:
+        nonlocal has
+        for begin in range(0, last, max(stretch, 2)):
+            end = begin + max(stretch, 2)
+            unit = parts(begin, num_frames if end >= last else end)
+            _check(unit, num_frames, columns)
+            shares.append(role_shares(unit))
+            has = (has[0] or unit.source is not None, has[1] or unit.control is not None)
+            yield from _kept(unit)
+
+    shown = _worth_seeing(num_frames, _cuts(kept()), columns)
+    units: list[VideoConditionUnit] = []
+    for frame in shown:
+        begin = min(frame, num_frames - 2)
+        units.append(_only(parts(begin, begin + 2), [frame - begin]))
+    return _sheet_of(parts(0, 2), _joined(units), has, shown, np.concatenate(shares), mask_frames)
+
+
+def _check(vcu: VideoConditionUnit, num_frames: int, columns: int) -> None:
+    """Validate that a sheet of a clip can be drawn of which `vcu` is what is held at once."""
     if not 2 <= columns <= 24:
         raise InputError(
             "sheet-columns",
             "The contact sheet has {columns} columns. From 2 to 24 are possible. Set columns within that range.",
             columns=columns,
         )
-    # The frames that are shown: a unit of them, and its clips; and for every pixel of all frames whether it is kept.
-    pixel = min(columns, vcu.num_frames) * (UNIT + 3 * FRAMES) + 4 * vcu.num_frames
+    # The frames that are shown: a unit of them, and its clips; and for every pixel that is held whether it is kept.
+    pixel = min(columns, num_frames) * (UNIT + 3 * FRAMES) + 4 * vcu.num_frames
     check_room(pixel * vcu.height * vcu.width, "The contact sheet", height=vcu.height, width=vcu.width)
-    shares = role_shares(vcu)
-    shown = _worth_seeing(vcu, columns)
+
+
+def _sheet_of(
+    vcu: VideoConditionUnit,
+    part: VideoConditionUnit,
+    has: tuple[bool, bool],
+    shown: list[int],
+    shares: NDArray[np.float64],
+    mask_frames: Sequence[int] | None,
+) -> Image.Image:
+    """The sheet of a clip that `vcu` tells the facts of, from the frames that are shown alone.
+
+    `has` = whether the clip has a source and a control anywhere.
+    """
     size = _thumb_size(vcu, len(shown))
     width = max(len(shown) * (size[1] + _GAP) - _GAP + 2 * _EDGE, _LEAST_WIDTH)
     sections = [
         _header(vcu, shares, width),
         _timeline(shares, mask_frames, width),
-        *_frame_rows(vcu, shown, mask_frames, size, width),
+        *_frame_rows(part, has, shown, mask_frames, size, width),
         *_reference_rows(vcu, size, width),
     ]
     sheet = Image.new("RGB", (width, sum(section.height for section in sections) + _EDGE), _PAPER)
@@ -81,14 +142,42 @@ def contact_sheet(
     return sheet
 
 
-def _worth_seeing(vcu: VideoConditionUnit, columns: int) -> list[int]:
+def _kept(vcu: VideoConditionUnit) -> Iterator[NDArray[np.bool_]]:
+    """What is kept of each frame, of every second pixel."""
+    for roles in vcu.roles[0, 0, :, ::2, ::2].cpu().numpy():
+        yield (roles & (KEEP | REPAINT)) == KEEP
+
+
+def _cuts(kept: Iterable[NDArray[np.bool_]]) -> list[int]:
+    """The frames behind which the mask is another."""
+    pairs = enumerate(pairwise(kept))
+    return [i for i, (before, after) in pairs if np.count_nonzero(before ^ after) > _ABRUPT * before.size]
+
+
+def _only(vcu: VideoConditionUnit, frames: list[int]) -> VideoConditionUnit:
+    """Some frames of the first clip."""
+    source, control = (None if one is None else one[:1, :, frames] for one in (vcu.source, vcu.control))
+    return VideoConditionUnit(roles=vcu.roles[:1, :, frames], source=source, control=control)
+
+
+def _joined(units: list[VideoConditionUnit]) -> VideoConditionUnit:
+    """Stretches one behind the other; where one has no source or no control that is gray, which counts nowhere."""
+    roles = torch.cat([unit.roles for unit in units], dim=2)
+
+    def clip(each: list[Tensor | None]) -> Tensor | None:
+        if all(one is None for one in each):
+            return None
+        gray = [torch.zeros_like(unit.roles, dtype=torch.float32).expand(-1, 3, -1, -1, -1) for unit in units]
+        return torch.cat([none if one is None else one for one, none in zip(each, gray, strict=True)], dim=2)
+
+    source, control = clip([unit.source for unit in units]), clip([unit.control for unit in units])
+    return VideoConditionUnit(roles=roles, source=source, control=control)
+
+
+def _worth_seeing(num_frames: int, cuts: list[int], columns: int) -> list[int]:
     """At most `columns` frames, in order."""
-    num_frames = vcu.num_frames
     if num_frames <= columns:
         return list(range(num_frames))
-    kept = [(roles & (KEEP | REPAINT)) == KEEP for roles in vcu.roles[0, 0, :, ::2, ::2].cpu().numpy()]
-    pairs = enumerate(pairwise(kept))
-    cuts = [i for i, (before, after) in pairs if np.count_nonzero(before ^ after) > _ABRUPT * before.size]
     room = columns - 2
     # The frames after a cut first: where a single frame differs, that is the frame itself.
     arrivals, both = ({cut + n for cut in cuts for n in after} - {0, num_frames - 1} for after in ((1,), (0, 1)))
@@ -112,14 +201,15 @@ def _thumb_size(vcu: VideoConditionUnit, count: int) -> tuple[int, int]:
 
 
 def _frame_rows(
-    vcu: VideoConditionUnit, shown: list[int], mask_frames: Sequence[int] | None, size: tuple[int, int], width: int
+    part: VideoConditionUnit,
+    has: tuple[bool, bool],
+    shown: list[int],
+    mask_frames: Sequence[int] | None,
+    size: tuple[int, int],
+    width: int,
 ) -> list[Image.Image]:
-    part = VideoConditionUnit(
-        roles=vcu.roles[:1, :, shown],
-        source=None if vcu.source is None else vcu.source[:1, :, shown],
-        control=None if vcu.control is None else vcu.control[:1, :, shown],
-    )
-    if vcu.control is None:  # the frames are what is kept, and the other half is gray, whatever its size
+    has_source, has_control = has
+    if not has_control:  # the frames are what is kept, and the other half is gray, whatever its size
         inactive = _shrunk(part.frames, size)
         reactive = torch.zeros_like(inactive)
     else:
@@ -133,9 +223,9 @@ def _frame_rows(
         _row("Frames as the model gets them", _bytes(inactive + reactive), width, captions=numbers),
         _row("Mask: red = generate, white = keep", _bytes(mask), width, marks=marks),
     ]
-    if vcu.source is not None:
+    if has_source:
         rows.append(_row("Kept", _bytes(inactive + made * paper), width))
-    if vcu.control is not None:
+    if has_control:
         title = "Generated: from the control shown, or freely where gray"
         rows.append(_row(title, _bytes(reactive + (1 - made) * paper), width))
     return rows
@@ -179,8 +269,8 @@ def _row(
 
 
 def _header(vcu: VideoConditionUnit, shares: NDArray[np.float64], width: int) -> Image.Image:
-    seconds = vcu.num_frames / vcu.fps
-    facts = f"{vcu.width} x {vcu.height},  {_count(vcu.num_frames, 'frame')} at {vcu.fps:g} fps ({seconds:.2f} s)"
+    seconds = len(shares) / vcu.fps
+    facts = f"{vcu.width} x {vcu.height},  {_count(len(shares), 'frame')} at {vcu.fps:g} fps ({seconds:.2f} s)"
     if vcu.references:
         facts += f",  {_count(vcu.num_references, 'reference')}"
     if len(vcu.roles) > 1:

@@ -82,7 +82,7 @@ def fit(
         shard=shard,
         stop_after=stop_after,
     )
-    if processes.num_processes == 1:
+    if not shard or processes.num_processes == 1:
         tuned.load_state_dict(outcome.weights, strict=False)
     return outcome
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,7 +21,7 @@ def fingerprint(path: Path, *, without: Path | None = None) -> str:
 
     Args:
         path: A file, or a folder, of which hidden files and folders in it do not count.
-        without: A file that does not count either.
+        without: A file that does not count either, by whatever name it is in the folder.
 
     Raises:
         OSError: it cannot be read.
@@ -27,7 +29,13 @@ def fingerprint(path: Path, *, without: Path | None = None) -> str:
     if not path.is_dir():
         return _of_files([path], named=False)
     files = [one for one in sorted(path.iterdir()) if one.is_file() and not one.name.startswith(".")]
-    return _of_files([one for one in files if one != without], named=True)
+    return _of_files([one for one in files if without is None or not _is_same(one, without)], named=True)
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    with suppress(OSError, ValueError):  # there is none, or a name that no file can have
+        return os.path.samefile(path, other)
+    return False
 
 
 def _of_files(files: Iterable[Path], *, named: bool) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -58,8 +58,16 @@ class JobFolder:
         self._held, self._failed = held, False
 
     @classmethod
-    def create(cls, path: Path, plan: Mapping[str, Any]) -> JobFolder:
+    def create(
+        cls, path: Path, plan: Mapping[str, Any], *, taken: Callable[[Path], bool] = lambda _: False
+    ) -> JobFolder:
         """A new folder `path`, or the first numbered name beside it that is not taken.
+
+        Args:
+            path: Where it is to be.
+            plan: What the job is.
+            taken: Whether a name cannot be had for another reason. It is asked once the folder is there, so that two
+                jobs that begin at once never have the same.
 
         Raises:
             InputError: it cannot be made.
@@ -72,6 +80,10 @@ class JobFolder:
                 continue
             except (OSError, ValueError) as error:
                 raise unwritable(made, error) from error
+            if taken(made):
+                with suppress(OSError):
+                    made.rmdir()
+                continue
             folder = cls(made, _held(made), plan)
             try:
                 folder.write_plan(plan)

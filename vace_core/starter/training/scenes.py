@@ -114,6 +114,7 @@ def _more_whole_clips(crops: tuple[Crops, ...]) -> tuple[Crops, ...]:
 SCENES = World(
     base=(
         Part("stills", "stills of the scenes", still),
+        Part("outlines", "stills of the scenes", still),
         Part("base", "clips and stills of the scenes", clip_or_still),
     ),
     adapter=(

@@ -18,7 +18,7 @@ from ...models.wan.vae import WanVaeNetwork
 from ...models.wan.vae_stream import WanVae
 from ...training.data.cache import Cache, Encoder, fill_cache
 from ...training.data.example import Examples
-from ...training.engine import accelerator
+from ...training.engine import accelerator, agreed
 from ...training.fit import fit
 from ...training.precision import seeded, training_dtype
 from ...training.recipe import Recipe, read_recipe
@@ -69,6 +69,10 @@ class StarterTraining:
 
     def _left(self) -> float | None:
         return None if self._limit is None else self._limit - (time.monotonic() - self._begun)
+
+    def _late(self) -> bool:
+        left = self._left()
+        return left is not None and left <= 0
 
     def _path(self, part: str) -> Path:
         return self.folder / f"{part}.safetensors"
@@ -139,9 +143,11 @@ class StarterTraining:
         recipe, examples = self.recipes[part.name], part.examples(self.seed)
         data, held_out = recipe.data, self.world.held_out
         known, unknown = (self.folder / f"{part.name}-{name}" for name in ("examples", "held-out"))
-        self._encode(known, examples, range(data.examples), encoder)
-        if data.held_out:
-            self._encode(unknown, examples, range(held_out, held_out + data.held_out), encoder)
+        if not self._encode(known, examples, range(data.examples), encoder):
+            return False
+        asked = range(held_out, held_out + data.held_out)
+        if data.held_out and not self._encode(unknown, examples, asked, encoder):
+            return False
         outcome = fit(
             tuned,
             Cache(known),
@@ -155,21 +161,22 @@ class StarterTraining:
             processes=self._processes,
             stop_after=self._left(),
         )
-        tuned.load_state_dict(outcome.weights, strict=False)
         recipe.write(self.folder / part.name)
         return outcome.finished
 
-    def _encode(self, folder: Path, examples: Examples, numbers: range, encoder: Encoder) -> None:
+    def _encode(self, folder: Path, examples: Examples, numbers: range, encoder: Encoder) -> bool:
+        """Whether all of them are encoded."""
         processes = self._processes
-        fill_cache(
+        finished = fill_cache(
             folder,
             examples,
             numbers,
             encoder,
             process=processes.process_index,
             processes=processes.num_processes,
+            late=self._late,
         )
-        processes.wait_for_everyone()
+        return not agreed(processes, not finished)
 
     def _vae(self) -> WanVae:
         network = WanVaeNetwork(width=self.world.vae_width, blocks=1)

@@ -12,10 +12,18 @@ export class Clip {
     this.forget();
   }
 
+  // Frames go back to the browser, which would hold them until the page is left.
   forget() {
+    for (const { src } of this.frames?.values() ?? []) URL.revokeObjectURL(src);
     this.info = null; // {width, height, frames, fps}
     this.frames = new Map();
     this.waiting = null;
+  }
+
+  // What comes back after this is asked for anew.
+  close() {
+    this.forget();
+    this.key = "null";
   }
 
   // `reference` is what the routes take, or null; `info` what is known of it already.
@@ -59,13 +67,17 @@ export class Clip {
     const answer = await this.server.ask("frame", { clip: reference, frame: number, longest: LONGEST });
     const url = URL.createObjectURL(await answer.blob());
     const image = make("img", { src: url, alt: "", draggable: "false" });
-    await image.decode();
+    try {
+      await image.decode();
+    } finally {
+      if (frames !== this.frames || !image.naturalWidth) URL.revokeObjectURL(url); // of another clip by now, or no image
+    }
     if (frames.size >= KEPT) {
       const [oldest] = frames.keys();
       URL.revokeObjectURL(frames.get(oldest).src);
       frames.delete(oldest);
     }
-    frames.set(number, image);
+    if (frames === this.frames) frames.set(number, image);
     if (key === this.key && !this.info) this.learn(answer.headers);
     return image;
   }

@@ -129,7 +129,7 @@ export class DeskEditor {
   }
 
   // `picture` as `picture.mjs` finds it, `clip` as the routes know it, `info` what a run told of it, `settings` those of
-  // the node.
+  // the node, `waiting` why it cannot be told what the model gets.
   see(seen) {
     this.seen = seen;
     this.clip.see(seen.clip ?? null, seen.info);
@@ -144,7 +144,7 @@ export class DeskEditor {
   askSheet() {
     const { session, seen } = this;
     const hasObjects = session.state.paths.length > 0 && !session.state.linked;
-    this.sheet.see({ desk: session.text, clip: seen.clip ?? null, settings: seen.settings ?? {}, hasObjects: hasObjects && Boolean(seen.clip) });
+    this.sheet.see({ desk: session.text, clip: seen.clip ?? null, settings: seen.settings ?? {}, waiting: seen.waiting ?? "", hasObjects: hasObjects && Boolean(seen.clip) });
   }
 
   fit() {
@@ -203,6 +203,7 @@ export class DeskEditor {
   close() {
     this.player.stop();
     this.sheet.close();
+    this.clip.close();
     this.resizes.disconnect();
     this.gestures.close();
   }

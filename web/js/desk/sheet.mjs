@@ -50,6 +50,7 @@ export class Sheet {
   async ask(wanted) {
     this.abort?.abort();
     if (!wanted.hasObjects) return this.empty();
+    if (wanted.waiting) return this.empty(wanted.waiting);
     const abort = new AbortController();
     this.abort = abort;
     this.element.classList.add("vd-asking");
@@ -70,18 +71,17 @@ export class Sheet {
   }
 
   put(url, notes) {
-    const before = this.picture.src;
+    this.drop();
     this.picture.src = url;
-    if (before) URL.revokeObjectURL(before);
     this.notes.textContent = notes;
     this.tell("");
   }
 
-  empty() {
-    this.picture.removeAttribute("src");
+  empty(words = "") {
+    this.drop();
     this.notes.textContent = "";
     this.element.classList.remove("vd-asking");
-    this.tell("");
+    this.tell(words);
   }
 
   tell(words) {
@@ -94,8 +94,15 @@ export class Sheet {
     this.body.dataset.hint = t("Draw something: what the model gets appears here.");
   }
 
+  drop() {
+    if (this.picture.getAttribute("src")) URL.revokeObjectURL(this.picture.src);
+    this.picture.removeAttribute("src");
+  }
+
   close() {
     clearTimeout(this.timer);
     this.abort?.abort();
+    this.empty();
+    this.shown = ""; // a node that comes back asks again
   }
 }

@@ -1,11 +1,13 @@
 // Connects an editor to a node: its hidden text, the sizes on its widgets, the picture that goes into it.
 
 import { after } from "../after.mjs";
-import { heldBy } from "../held.mjs";
-import { isOfElsewhere, seenBy, watch } from "../jobs.mjs";
-import { takePlace } from "../place.mjs";
+import { has, heldBy, sayerOf } from "../held.mjs";
+import { isOfElsewhere, seenBy } from "../jobs.mjs";
+import { isLinked } from "../links.mjs";
+import { live } from "../live.mjs";
+import { modelOf, numbersOf } from "../model.mjs";
 import { PathEditor } from "./editor.mjs";
-import { isLinked, linkedPicture, pictureOf } from "./picture.mjs";
+import { linkedPicture, pictureOf } from "./picture.mjs";
 
 // `value` is the widget with the text, `smallest` the height of the editor and `width` that of a new node in pixels,
 // `room` what a new node is higher than it must be. `see(host)` says more of what the editor shall see.
@@ -18,7 +20,7 @@ const PATHS = {
   make: (onCommit) => new PathEditor(onCommit),
   see: () => ({}),
 };
-const LOOK = 400; // milliseconds between two looks at what other nodes and widgets say
+const NUMBERS = { width: "width", height: "height", length: "frames", fps: "fps" };
 
 export function attachEditor(node, { app, api }, form = PATHS) {
   if (!widgetOf(node, form.value) || widgetOf(node, form.name)) return;
@@ -63,26 +65,7 @@ function listen(host) {
     look(host);
   });
   for (const deed of ["pointerdown", "keydown"]) editor.element.addEventListener(deed, lookNow, { capture: true });
-  // Nothing tells of another file chosen in a loader further up.
-  const start = () => {
-    editor.open();
-    lookNow();
-    clearInterval(host.timer);
-    host.unwatch?.();
-    host.unwatch = watch(() => [nameOf(host), linkedNow(host)]);
-    requestAnimationFrame(() => takePlace(node, editor.element, host.app));
-    host.timer = setInterval(() => {
-      takePlace(node, editor.element, host.app);
-      if (editor.element.isConnected) look(host);
-    }, LOOK);
-  };
-  after(node, "onAdded", start);
-  after(node, "onRemoved", () => {
-    clearInterval(host.timer);
-    host.unwatch?.();
-    editor.close();
-  });
-  start();
+  live({ node, app: host.app, editor, look: lookNow, seen: () => [nameOf(host), linkedNow(host)] });
 }
 
 function look(host) {
@@ -94,12 +77,6 @@ function look(host) {
   const hasPoints = isFed || editor.holdsPoints;
   hide(node, form.value, !isFed); // where a link comes in, its row shows it
   hide(node, "box_size", !hasPoints);
-  const frame = {
-    width: number(node, "width"),
-    height: number(node, "height"),
-    frames: number(node, "length"),
-    fps: number(node, "fps"),
-  };
   const kept = app.nodeOutputs?.[locator(node)];
   host.last = host.shown ?? (isOfElsewhere(kept) ? undefined : kept);
   const linked = linkedPicture(node, host.api);
@@ -108,7 +85,7 @@ function look(host) {
   const then = seenBy(host.last, nameOf(host)) ?? (host.shown ? host.linked : undefined);
   const isStale = then !== undefined && JSON.stringify(linked) !== then;
   const picture = isStale || (hasPoints && linked) ? linked : withFile(pictureOf(host.last, node, host.api), linked);
-  editor.see({ frame, picture, linked: isFed, ...form.see(host, { linked, isStale }) });
+  editor.see({ frame: frameOf(host), picture, linked: isFed, ...form.see(host, { linked, isStale }) });
 }
 
 // What the last run showed may be as small as the model takes it: the file itself, if it comes straight in, looks better.
@@ -140,9 +117,20 @@ function hide(node, name, hidden) {
   node.graph?.setDirtyCanvas(true, true);
 }
 
-function number(node, name) {
-  const value = Number(heldBy(node, name).value);
-  return value > 0 ? value : undefined;
+// {width, height, frames, fps} as far as they are known, and the names of those that are `unknown`: what is 0 is left to
+// the linked model.
+export function frameOf({ node, api, form }) {
+  const frame = { unknown: [] };
+  const own = numbersOf(modelOf(sayerOf(node, "model", form.value)).name, api);
+  for (const [name, part] of Object.entries(NUMBERS)) {
+    const sayer = sayerOf(node, name, form.value);
+    if (!has(sayer, name)) continue;
+    const held = Number(heldBy(sayer, name).value);
+    const number = held === 0 ? own?.[name] : held;
+    if (number > 0) frame[part] = number;
+    else frame.unknown.push(name);
+  }
+  return frame;
 }
 
 // How ComfyUI names a node's outputs: by its id, inside a subgraph with that of the subgraph in front.

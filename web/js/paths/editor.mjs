@@ -11,15 +11,20 @@ import { TimelineGestures } from "./scrubbing.mjs";
 import { Session } from "./session.mjs";
 import { Stage } from "./stage.mjs";
 import { addStyle } from "./style.mjs";
+import { t } from "../words.mjs";
 import { Timeline } from "./timeline.mjs";
 import { Toolbar } from "./toolbar.mjs";
+
+const SIDES = new Set(["width", "height"]);
+const UNKNOWN =
+  "Left to the model or another node, and not known yet: {names}. Boxes are kept in parts of the frame and the clip.";
 
 export class PathEditor {
   // `onCommit(text)` gets the JSON of every finished edit.
   constructor(onCommit) {
     addStyle();
     this.session = new Session({ onCommit, onChange: () => this.redraw() });
-    this.frame = {}; // what the node says: {width, height, frames, fps}, each may be missing
+    this.frame = { unknown: [] }; // what the node says: {width, height, frames, fps}, and the names of what it does not
     this.player = new Player(this.session);
     this.backdrop = new Backdrop(() => this.fit());
     this.catcher = makeCatcher();
@@ -32,6 +37,7 @@ export class PathEditor {
     });
     this.notice = new Notice(this.session);
     this.stage.element.append(this.notice.element);
+    this.unknown = make("p", { class: "vp-unknown", role: "status", hidden: "" });
     const { help, colours, element: tools } = this.toolbar;
     this.element = make(
       "div",
@@ -39,6 +45,7 @@ export class PathEditor {
       this.catcher,
       tools,
       this.stage.element,
+      this.unknown,
       this.timeline.element,
       help,
       colours,
@@ -93,7 +100,8 @@ export class PathEditor {
     this.session.load(text);
   }
 
-  // `frame` is {width, height, frames, fps} as far as the node has them, `picture` as `picture.mjs` finds it.
+  // `frame` is {width, height, frames, fps} as far as the node has them, with the names of the `unknown` others;
+  // `picture` as `picture.mjs` finds it.
   see({ frame, picture, linked }) {
     this.frame = frame;
     this.backdrop.show(picture);
@@ -107,12 +115,14 @@ export class PathEditor {
   fit() {
     const { clientWidth, clientHeight } = this.stage.element;
     const { width, height } = this.pixels;
-    Object.assign(this.session.state, { pixels: { width, height }, hasPicture: Boolean(this.backdrop.size) });
+    const hasPicture = Boolean(this.backdrop.size);
+    const unknown = this.frame.unknown.filter((name) => !hasPicture || !SIDES.has(name)); // a picture shows its shape
+    Object.assign(this.session.state, { pixels: { width, height }, hasPicture, unknown });
     if (clientWidth && clientHeight) this.stage.layOut(clientWidth, clientHeight, width / height);
     this.redraw();
   }
 
-  // The frame's size: the node's own, else the picture's, else that of the 480p models.
+  // The frame's size: the node's own, else the picture's; else that of the 480p models stands in for it.
   get pixels() {
     const { width, height } = this.frame;
     return width && height ? { width, height } : (this.backdrop.size ?? { width: 832, height: 480 });
@@ -135,6 +145,9 @@ export class PathEditor {
     this.timeline.draw(state);
     this.toolbar.draw(state);
     this.notice.draw(state);
+    const names = state.unknown.join(", ");
+    this.unknown.hidden = !names;
+    this.unknown.textContent = names && t(UNKNOWN, { names });
   }
 
   close() {

@@ -1,5 +1,7 @@
 // Finds the picture to draw over: what the node showed after its last run, else the file that is linked to it.
 
+import { isLinked, linkInto, nodeInto } from "../links.mjs";
+
 const VIDEO = /\.(mp4|webm|mov|mkv|m4v|avi|gif\.mp4)$/i;
 const LOADERS = {
   LoadImage: "image",
@@ -41,8 +43,8 @@ export function linkedPicture(node, api, name) {
     if (kind === EXAMPLE) return output === 0 ? exampleOf(here, way) : null;
     isWhole &&= steps === 0 || PASSING.has(kind) || here.mode === BYPASSED;
     const through = steps === 0 && name ? linkedSlot(here, name) : pictureSlot(here);
-    output = through === undefined ? undefined : here.getInputLink?.(through)?.origin_slot;
-    here = through === undefined ? null : here.getInputNode(through);
+    output = through === undefined ? undefined : linkInto(here, through)?.origin_slot;
+    here = through === undefined ? null : nodeInto(here, through);
   }
   return null;
 }
@@ -51,7 +53,7 @@ export function linkedPicture(node, api, name) {
 // between may make something else of the file.
 export function linkedClips(node, api, name) {
   const slot = linkedSlot(node, name);
-  const from = slot === undefined ? null : node.getInputNode(slot);
+  const from = slot === undefined ? null : nodeInto(node, slot);
   const names = (from?.comfyClass ?? from?.type) === STACK ? from.inputs.map((input) => input.name) : null;
   const found = names ? names.map((one) => linkedPicture(from, api, one)) : [linkedPicture(node, api, name)];
   return found.filter(Boolean).map(clipOf);
@@ -75,11 +77,6 @@ function isPicture(type) {
 function pictureSlot(node) {
   const slots = [...(node.inputs ?? []).keys()].filter((slot) => isLinked(node, slot));
   return slots.find((slot) => isPicture(node.inputs[slot].type)) ?? (isReroute(node) ? slots[0] : undefined);
-}
-
-// Whether a link goes into an input. Old frontends lack the first way, new ones warn of the second.
-export function isLinked(node, slot) {
-  return node.isInputConnected ? node.isInputConnected(slot) : node.inputs[slot].link != null;
 }
 
 function isReroute(node) {

@@ -30,6 +30,7 @@ export class Session {
       pixels: { width: 832, height: 480 }, // of the frame
       frames: 81,
       fps: 16,
+      unknown: [], // names of what the node does not say yet: numbers above are stand-ins then
     };
   }
 

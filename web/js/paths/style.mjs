@@ -73,6 +73,8 @@ const CSS = `
 .vp-notice pre { width: 100%; max-height: 90px; margin: 0; padding: 6px; overflow: auto; border-radius: 4px; background: rgb(255 255 255 / 0.1); font: 11px/1.4 monospace; text-align: left; white-space: pre-wrap; word-break: break-all; user-select: text; -webkit-user-select: text; }
 .vp-button { padding: 4px 12px; border: 0; border-radius: 5px; background: var(--vp-accent); color: #fff; font: inherit; font-weight: 600; cursor: pointer; }
 
+.vp-unknown { flex: none; margin: 0; padding: 3px 8px; color: var(--vp-dim); font-size: 11px; }
+
 .vp-time { flex: none; border-top: 1px solid var(--vp-edge); background: color-mix(in srgb, var(--vp-panel) 60%, var(--vp-ground)); }
 .vp-row { display: grid; grid-template-columns: var(--vp-names) 1fr; align-items: center; height: 24px; }
 .vp-head { height: 30px; }

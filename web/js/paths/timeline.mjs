@@ -63,7 +63,8 @@ export class Timeline {
     return new Row(this.session, this.onColour);
   }
 
-  drawRuler({ frames, fps, time }) {
+  drawRuler({ frames, fps, time, unknown }) {
+    const [hasFrames, hasRate] = ["length", "fps"].map((name) => !unknown.includes(name));
     const length = (frames - 1) / fps;
     const step = SECONDS.find((seconds) => (seconds / length) * this.ticks.clientWidth >= ROOM) ?? SECONDS.at(-1);
     const ticks = [];
@@ -74,8 +75,8 @@ export class Timeline {
       const label = isCovered ? "" : `${+(i * step).toFixed(1)}s`;
       ticks.push(make("span", { class: "vp-tick", style: `left: ${100 * at}%` }, label));
     }
-    this.flag.textContent = `${Math.round(time * (frames - 1)) + 1} / ${frames}`;
-    this.ticks.replaceChildren(...(length > 0 ? ticks : []), this.flag);
+    this.flag.textContent = hasFrames ? `${Math.round(time * (frames - 1)) + 1} / ${frames}` : `${Math.round(100 * time)} %`;
+    this.ticks.replaceChildren(...(length > 0 && hasFrames && hasRate ? ticks : []), this.flag);
   }
 }
 

@@ -2,9 +2,9 @@
 
 import { after } from "../after.mjs";
 import { Server } from "../desk/server.mjs";
-import { isOfElsewhere, openWorkflow, seenBy, watch } from "../jobs.mjs";
+import { isOfElsewhere, openWorkflow, seenBy } from "../jobs.mjs";
+import { live } from "../live.mjs";
 import { forwardToGraph, locator, widgetOf, write } from "../paths/attach.mjs";
-import { takePlace } from "../place.mjs";
 import { PlanEditor } from "./editor.mjs";
 import { originsOf, runOf, saidBy } from "./said.mjs";
 
@@ -13,7 +13,6 @@ const VALUE = "changes"; // the widget that a drag writes
 const WIDTH = 600; // pixels of a new node
 const LOW = 228; // pixels of the time line, at least and at most
 const HIGH = 300;
-const LOOK = 400; // milliseconds between two looks at what the widgets and other nodes say
 const ROUTE = "/vace/plan/windows";
 
 // What the last run of a node told. Undoing makes the nodes of a graph anew.
@@ -73,24 +72,5 @@ function listen({ node, app }, editor) {
     if (run) runs.set(name(), { run, workflow: openWorkflow(app) });
     look();
   });
-  let timer;
-  let unwatch;
-  const start = () => {
-    editor.open();
-    clearInterval(timer);
-    unwatch?.();
-    unwatch = watch(() => [name(), originsOf(node)]);
-    timer = setInterval(() => {
-      takePlace(node, editor.element, app);
-      if (editor.element.isConnected) look();
-    }, LOOK);
-    look();
-  };
-  after(node, "onAdded", start);
-  after(node, "onRemoved", () => {
-    clearInterval(timer);
-    unwatch?.();
-    editor.close();
-  });
-  start();
+  live({ node, app, editor, look, seen: () => [name(), originsOf(node)] });
 }

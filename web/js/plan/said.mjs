@@ -1,8 +1,8 @@
 // What a node says of its plan before a run: its widgets, the unit and the model that are linked, and its last run.
 
 import { heldBy, slotOf } from "../held.mjs";
-import { widgetOf } from "../paths/attach.mjs";
-import { isLinked } from "../paths/picture.mjs";
+import { isLinked, linkInto } from "../links.mjs";
+import { modelOf } from "../model.mjs";
 import { t } from "../words.mjs";
 
 const WIDGETS = [
@@ -19,7 +19,6 @@ const WIDGETS = [
   "saved_plan",
 ];
 const OF_CLIP = new Set(["length", "fps"]); // which a unit says too
-const FARTHEST = 12; // nodes that a model is looked for through
 
 // {values, clip, model, isOfLastRun, isEditable} as the route takes them, or {waiting: why there are none yet}.
 // `run` is what `runOf` made of the last run, if there was one.
@@ -37,13 +36,14 @@ export function saidBy(node, run) {
   const hasUnit = isLinkedAs(node, "vcu");
   const unit = hasUnit ? fromRun("vcu") : null;
   if (hasUnit || isSaved) for (const name of OF_CLIP) missing.delete(name);
-  const found = modelOf(node) ?? fromRun("model")?.model;
+  const chosen = modelOf(node);
+  const found = chosen.name ?? fromRun("model")?.model;
   if (hasUnit && !unit && !isSaved) return { waiting: t("The length comes from the linked VCU: the plan is shown here after a run.") };
   if (missing.size) {
     const names = [...missing].join(", ");
     return { waiting: t("What comes from another node: {names}. The plan is shown here after a run.", { names }) };
   }
-  if (isLinkedAs(node, "model") && !found)
+  if (chosen.isLinked && !found)
     return { waiting: t("The linked model decides how long windows may be: the plan is shown here after a run.") };
   const isEditable = !isLinkedAs(node, "changes");
   return { values, clip: unit?.clip ?? null, model: found ?? null, isOfLastRun: Boolean(unit), isEditable };
@@ -60,19 +60,6 @@ export function originsOf(node) {
   return Object.fromEntries(names.map((name) => [name, originOf(node, name)]));
 }
 
-// The profile that a linked model is chosen by, where a node further up says so.
-function modelOf(node) {
-  let here = node;
-  for (let steps = 0; here && steps < FARTHEST; steps++) {
-    const kind = here.comfyClass ?? here.type;
-    if (kind === "VaceChooseModel") return widgetOf(here, "profile")?.value;
-    if (kind === "VaceLoadStarter") return "starter";
-    const slot = kind === "Reroute" ? 0 : slotOf(here, "model");
-    here = slot >= 0 && here.inputs?.[slot] && isLinked(here, slot) ? here.getInputNode(slot) : null;
-  }
-  return undefined;
-}
-
 function isLinkedAs(node, name) {
   const slot = slotOf(node, name);
   return slot >= 0 && isLinked(node, slot);
@@ -80,6 +67,6 @@ function isLinkedAs(node, name) {
 
 function originOf(node, name) {
   if (!isLinkedAs(node, name)) return null;
-  const link = node.getInputLink?.(slotOf(node, name));
+  const link = linkInto(node, slotOf(node, name));
   return link ? `${link.origin_id}:${link.origin_slot}` : null;
 }

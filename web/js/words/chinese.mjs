@@ -71,6 +71,8 @@ export const CHINESE = {
     "剪贴板里没有框路径。请先在这里或其他编辑器复制一条。",
   "These paths are points from another editor. They are used as they are.": "这些路径是其他编辑器的点，将按原样使用。",
   "This text is kept as it is, but it cannot be drawn: {reason}.": "此文本按原样保留，但无法绘制：{reason}。",
+  "Left to the model or another node, and not known yet: {names}. Boxes are kept in parts of the frame and the clip.":
+    "由模型或其他节点决定，尚未知道：{names}。框按画面和片段的比例保存。",
 
   // the desk
   "Draw on what you want to change.": "在想改变的地方画一下。",
@@ -161,6 +163,10 @@ export const CHINESE = {
   "Draw something: what the model gets appears here.": "画点什么：模型得到的内容会显示在这里。",
   "The preview cannot be made here: the server did not answer. The drawing is kept.":
     "无法生成预览：服务器没有回应。绘制内容已保留。",
+  "fit comes from another node: what the model gets is not known before a run.":
+    "fit 来自其他节点：运行之前不知道模型得到什么。",
+  "The linked model is not known before a run, and fit or fps is left to it. Link VACE Model, or set them.":
+    "运行之前不知道所连接的模型，而 fit 或 fps 由它决定。请连接 VACE Model，或自行设置。",
   "The server did not answer. The drawing is kept.": "服务器没有回应。绘制内容已保留。",
   "There is room for {count} objects. Remove some first.": "最多 {count} 个对象。请先删除一些。",
   "There is no room for more strokes or keys in this object. Begin another one.":
