@@ -61,7 +61,7 @@ def test_the_sheet_is_that_of_preview_after_a_run(run, ask, example):
 def test_the_sheet_for_a_model_is_that_of_preview_with_it(pack, run, ask, name, fit):
     profile = pack.nodes.comfy.settings.profile_by(name)
     model = pack.nodes.comfy.chosen.ChosenModel(profile=profile, load=lambda: None)
-    clip = run("VaceExampleClip", scene=SCENE, length=33)[0].repeat_interleave(2, dim=2)
+    clip = run("VaceExampleClip", scene=SCENE, length=33)[0].repeat_interleave(2, dim=1).repeat_interleave(2, dim=2)
     named = pack.nodes.desk_routes.named_clip(CLIP)
     long = dataclasses.replace(named, name=(name,), size=tuple(clip.shape[:3]), images=lambda: clip)
     with mock.patch.object(pack.nodes.desk_routes, "named_clip", return_value=long):
