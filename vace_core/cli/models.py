@@ -47,16 +47,17 @@ ON_THE_CPU = PlacingPlan()
 
 
 def profile_of(wanted: Wanted) -> Profile:
-    """The profile that was chosen, or what the header of the model's file tells; for a missing file, those of Wan.
+    """The profile that was chosen, or what the header of the model's file tells.
 
     Raises:
         InputError: there is no profile of that name.
+        ModelError: there is no such file, or it is damaged or no model that is known.
     """
     if wanted.profile is not None:
         return profile_named(wanted.profile)
     if starter_folder(wanted.model):
         return STARTER
-    family = family_of(wanted.model) or WAN
+    family = family_of(wanted.model)
     return STARTER if wanted.text_encoder == STARTER_NAME and family is WAN else Profile.of(family)
 
 

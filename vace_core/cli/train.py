@@ -24,7 +24,7 @@ from ..training.precision import training_dtype
 from ..training.recipe import RECIPES, Recipe, read_recipe
 from ..training.run import Files, check_adapter, part_told, train_model
 from ..training.tables import to_toml
-from .console import errors_as_exit_codes, print_table, result
+from .console import errors_as_exit_codes, print_table, result, say
 from .files import STARTER_NAME
 from .models import tried
 
@@ -69,6 +69,8 @@ def train(
         if base is not None:
             check_adapter(adapter, chosen)
             print_table(_costs(chosen, base, device))
+        else:
+            say("Memory and work depend on the model: add --base, of which only the header is read.")
         return
     files = Files(
         base=_given(base, "base model", "--base"), vae=vae or _given(base, "VAE", "--vae"),

@@ -27,6 +27,9 @@ vace ablate FOLDER --only full --seed 0  # one variant, and the default that it 
 vace ablate FOLDER --report docs         # writes this page and its pictures from the folder
 ```
 
+This needs `pip install -e ".[ablate]"`. It begins at once: all examples are encoded, which is kept, and then run
+after run is trained; `--dry-run` only says which there are and how far each is.
+
 `--starter` names a folder with another base and VAE of the starter, `--scenes` says that they are of the world of
 scenes. `--recipe`, `--base`, `--vae`, `--text-encoder` and `--data` do the same on any base and on clips of your own,
 given as for [`vace train`](training.md).
