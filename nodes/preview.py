@@ -81,13 +81,14 @@ def preview(
     profile: Profile | None = None,
 ) -> tuple[Image, list[str]]:
     """The contact sheet of a VCU, and what is to be known of it, for a model family by name or a model's profile."""
-    family, seen, unfit = BASES[base], None, list[str]()
+    family, seen, caution = BASES[base], None, None
     if profile is not None:
-        family, base, found = profile.family, profile.title, unlike(profile, vcu)
-        unfit = [] if found is None else [found]
+        family, base, caution = profile.family, profile.title, unlike(profile, vcu)
+    unfit = [] if caution is None else [caution]
     try:
         family.grid.check(vcu.num_frames, vcu.height, vcu.width)
         seen = family.mask_frames(vcu.num_frames)
     except ShapeError as error:
         unfit += [f"Not for {base}: {error}"]
-    return contact_sheet(vcu, mask_frames=seen, columns=columns), [*unfit, *warnings(vcu, mask_frames=seen)]
+    sheet = contact_sheet(vcu, mask_frames=seen, columns=columns, caution=caution)
+    return sheet, [*unfit, *warnings(vcu, mask_frames=seen)]
