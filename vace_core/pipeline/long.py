@@ -16,7 +16,7 @@ from ..sampling.overlap import Stretch, blended, pyramid, ramp
 from ..sampling.windows import Plan
 from ..vcu import VideoConditionUnit
 from . import MODEL_ADVICE, check_vcu, finish, get_solver, make_denoiser, make_noise
-from .parts import check_pictures, keeping, lengthened
+from .parts import check_pictures, keeping, lengthened, parts_of, window_unit
 from .windowed import HandOver, MadeWindow, WindowedJob, make_window, matches_colour
 
 
@@ -191,15 +191,15 @@ def _sampled_together(job: WindowedJob, vcu: VideoConditionUnit, numbers: range)
     schedule = options.schedule(grid.tokens(longest, vcu.height, vcu.width, skip), first=solver.first)
     check_steps(options, schedule)
     context = encode_context(vcu, model.vae, model.encode_masks, on_chunk=job.chunks("encode"))
-    start, stretches = plan.windows[numbers[0]].begin, list[Stretch]()
+    start, stretches, stretch = plan.windows[numbers[0]].begin, list[Stretch](), parts_of(vcu)
     for number in numbers:
         window, count = plan.windows[number], grid.latent_frames(plan.length(number))
         begin = grid.latent_frames(window.begin - start + 1) - 1
         behind = plan.windows[number + 1].overlap if number + 1 in numbers else 0
         before, after = (grid.latent_frames(shared) if shared else 0 for shared in (window.overlap, behind))
-        own = replace(vcu, prompt=vcu.prompt if window.prompt is None else window.prompt)
-        if window.negative_prompt is not None:
-            own = replace(own, negative_prompt=window.negative_prompt)
+        # Of its own frames alone, so that a strength over frames, places or references has a factor for each of its
+        # tokens; over its frames, as in a window that is made on its own.
+        own = window_unit(plan, number, lambda first, last: stretch(first - start, last - start), job.pictures)
         part = torch.cat([context[:, :, :skip], context[:, :, skip + begin : skip + begin + count]], dim=2)
         asked = replace(options, strength=options.strength * window.strength)
         denoise = make_denoiser(model, own, asked, schedule, [(Condition(vcu=own, strength=job.strength), part)])
