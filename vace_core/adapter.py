@@ -242,4 +242,6 @@ class HintChain:
 
 def _computed(factors: Sequence[float]) -> int:
     """A context block reads the one before it, so all up to the last one that says something are computed."""
-    return max((number + 1 for number, factor in enumerate(factors) if factor), default=0)
+    # Without a generator and `default`: this is compiled with the base where that is, as one graph.
+    acting = [number + 1 for number, factor in enumerate(factors) if factor]
+    return acting[-1] if acting else 0
