@@ -254,7 +254,7 @@ def _sample(
     encoded = memory.encoded(model, where.units, source=source, begin=where.frames, on_chunk=on_chunk)
     if where.latents is not None:
         encoded = replace(encoded, begin=where.latents)
-    core, device = memory.streamed(model, vcu)
+    core, device = memory.streamed(model, vcu, len(where.conditions))
     latents = pipeline.sample(
         replace(core, text=EncodedTexts(texts)),
         vcu,
