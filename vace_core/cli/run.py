@@ -178,7 +178,7 @@ def _made(
     if reached is not None:
         print_table([("goes on", f"after step {reached.steps} of {reached.total}")])
     if reached is None or not reached.finished:
-        prompts = (request.vcu.prompt, options.negative_for(request.vcu))
+        prompts = options.prompts_for(request.vcu)
         with ready(files, run, placement, prompts) as model, sped_up(model, run, options, device) as model:
             return generate_shown(
                 model,
