@@ -316,6 +316,31 @@ def test_a_strength_acts_in_windows_that_are_denoised_together(model, by):
         assert not torch.equal(made(**where), usual)
 
 
+@pytest.mark.parametrize("by", ["overlap", "pyramid"])
+def test_of_windows_denoised_together_one_context_is_embedded_at_a_time(model, control, by, monkeypatch):
+    adapter, alive, beside = model.expert.adapter, [], []
+    embed = adapter.embed
+
+    def counted(context):
+        beside.append(sum(one() is not None for one in alive))
+        embedded = embed(context)
+        alive.append(weakref.ref(embedded))
+        return embedded
+
+    one = job(model, control, joining=Joining(by=by))
+    wanted = generate_long(one)
+    monkeypatch.setattr(adapter, "embed", counted)
+    assert torch.equal(generate_long(one), wanted)
+    assert beside == [0] * len(one.plan) * OPTIONS.steps
+
+
+def test_windows_denoised_together_read_their_prompts_once(model, control):
+    text = tiny.CountingText()
+    plan = planned().edited(2, prompt="x")
+    generate_long(job(replace(model, text=text), control, plan, joining=Joining(by="overlap")))
+    assert text.read == ["a red fox", "x"]
+
+
 def test_of_windows_denoised_together_all_is_told(model):
     told, done = [], []
     plan = planned(34, spans=[Span(begin=0, end=17), Span(begin=17, end=34, new_shot=True)])

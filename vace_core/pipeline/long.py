@@ -11,6 +11,7 @@ from torch import Tensor
 from ..checks.numbers import check_finite
 from ..context import encode_context
 from ..errors import InputError
+from ..models.text import ReadOnce
 from ..sampling.conditions import Condition, check_adapter, check_steps
 from ..sampling.overlap import Stretch, blended, pyramid, ramp
 from ..sampling.windows import Plan
@@ -183,7 +184,13 @@ def _together(job: WindowedJob, done: Mapping[int, MadeWindow]) -> Iterator[Made
 
 
 def _sampled_together(job: WindowedJob, vcu: VideoConditionUnit, numbers: range) -> Tensor:
-    model, grid, plan = job.model, job.model.vae.grid, job.plan
+    """Latents `(B, C, t, h, w)` of a shot.
+
+    The embedded context of one window is there at a time, however many there are. So each is embedded in every step
+    anew, once for each call of the network: windows x steps x calls embeddings in all, instead of one for each window.
+    """
+    grid, plan = job.model.vae.grid, job.plan
+    model = replace(job.model, text=ReadOnce(job.model.text))
     options, solver, skip = job.options, get_solver(job.options.solver), vcu.num_references
     check_vcu(vcu, grid)
     check_adapter(vcu, options, attached=model.expert.adapter is not None)
@@ -202,7 +209,8 @@ def _sampled_together(job: WindowedJob, vcu: VideoConditionUnit, numbers: range)
         own = window_unit(plan, number, lambda first, last: stretch(first - start, last - start), job.pictures)
         part = torch.cat([context[:, :, :skip], context[:, :, skip + begin : skip + begin + count]], dim=2)
         asked = replace(options, strength=options.strength * window.strength)
-        denoise = make_denoiser(model, own, asked, schedule, [(Condition(vcu=own, strength=job.strength), part)])
+        condition = Condition(vcu=own, strength=job.strength)
+        denoise = make_denoiser(model, own, asked, schedule, [(condition, part)], holds=False)
         weights = pyramid(count) if job.joining.by == "pyramid" else ramp(count, before, after)
         stretches.append(Stretch(denoise=denoise, begin=begin, weights=weights))
     noise = make_noise((len(context), model.vae.latent_channels, *context.shape[2:]), options.seed).to(context.device)
