@@ -16,7 +16,7 @@ from ..vace_core.pipeline.parts import parts_of, window_unit
 from ..vace_core.pipeline.windowed import WindowedJob
 from ..vace_core.sampling.strength import AS_TRAINED, Strength
 from ..vace_core.vcu import VideoConditionUnit
-from .comfy import host, placement, settings, sockets
+from .comfy import host, memory, placement, settings, sockets
 from .comfy.node import Node, captured_warnings
 from .comfy.registry import tips
 from .comfy.settings import published
@@ -162,7 +162,8 @@ class VaceSampleLongVideo(Node):
         film = Film(vcu, plan.plan, None if only is None else made)
         longest = max(plan.plan.length(number) for number in range(count))
         doing = f"sampling windows of {longest} frames of {vcu.width} x {vcu.height} pixels"
-        with captured_warnings() as warned, placement.saying_short_memory(doing, "Plan shorter windows"):
+        short = placement.saying_short_memory(doing, "Plan shorter windows")
+        with captured_warnings() as warned, short, memory.forgetting(model):
             networks_of, sampled = networks(model, plan, parts, chosen, only=only)
             job = WindowedJob(
                 model=networks_of,

@@ -6,8 +6,8 @@ leaves room for a pass; the rest of its weights come when they are used. Only wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -50,7 +50,23 @@ def said(doing: str, vcu: VideoConditionUnit) -> AbstractContextManager[None]:
 
 def with_vae(model: LibraryModel, vcu: VideoConditionUnit, run: Callable[[VideoVae], Made]) -> Made:
     """What `run` gives with the model's VAE, of whole frames or, once these were too large, of tiles."""
-    return _with_vae(model, vcu.height * vcu.width, run)
+    with forgetting(model):
+        return _with_vae(model, vcu.height * vcu.width, run)
+
+
+@contextmanager
+def forgetting(model: Any) -> Generator[None, None, None]:
+    """Around a job: behind it a VAE of ours keeps nothing but weights on its device, of which alone ComfyUI knows."""
+    try:
+        yield
+    finally:
+        forget(model)
+
+
+def forget(model: Any) -> None:
+    """Frees what a VAE of ours keeps between clips; of ComfyUI's own models there is none."""
+    if isinstance(model, LibraryModel):
+        getattr(model.core.vae, "forget", lambda: None)()
 
 
 def _with_vae(model: LibraryModel, pixels: int, run: Callable[[VideoVae], Made]) -> Made:
@@ -62,9 +78,11 @@ def _with_vae(model: LibraryModel, pixels: int, run: Callable[[VideoVae], Made])
     def ready(vae: VideoVae) -> Made:
         return run(_Brought(vae, bring))
 
-    return placement.when_memory_is_short(
-        lambda: ready(model.core.vae), lambda: ready(model.family.ready_vae(network.network, TILE))
-    )
+    def in_tiles() -> Made:
+        forget(model)
+        return ready(model.family.ready_vae(network.network, TILE))
+
+    return placement.when_memory_is_short(lambda: ready(model.core.vae), in_tiles)
 
 
 class ManagedVae:

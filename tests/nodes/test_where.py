@@ -90,6 +90,18 @@ class TestSampleVideo:
         assert activations[0] < activations[1] < activations[2]
         assert asked == [(12, 1), (12, 2), (12, 3)]
 
+    def test_behind_a_job_the_vae_keeps_no_more_than_its_weights(self, run, model, unit, sampled):
+        def held():
+            found = [model.core.vae._gray_clip, *model.core.vae._gray_features.values()]
+            return [one for one in found if one is not None]
+
+        sampled(unit)
+        assert not held()
+        vcu = run("VaceTextToVideo", width=48, height=32, length=9, fps=16.0)[0]
+        plan = run("VacePlanWindows", vcu=vcu, window=5, overlap=1)[0]
+        run("VaceSampleLongVideo", model=model, vcu=vcu, plan=plan, **{**OPTIONS, "steps": 1})
+        assert not held()
+
     def test_pinning_and_less_noise(self, pack, unit, sampled, library):
         frames = pack.nodes.comfy.bridge.frames_of(clip(seed=8), "start")
         assert torch.equal(sampled(unit, pin=True), library(unit, pin=True))
