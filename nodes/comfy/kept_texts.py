@@ -41,6 +41,28 @@ def conditionings(clip: Any, prompts: Iterable[str]) -> dict[str, list[Any]]:
     return {prompt: conditioning(clip, prompt) for prompt in prompts}
 
 
+class ClipText:
+    """A CLIP as the text encoder of our models.
+
+    ComfyUI's prompt weights keep working, so of what the bases' own code does to prompts only capitals are taken away,
+    where the base does not know them.
+    """
+
+    width = None
+
+    def __init__(self, clip: Any, *, cased: bool = True) -> None:
+        self._clip, self._cased = clip, cased
+
+    def encode(self, prompt: str) -> Tensor:
+        """`(1, S, 4096)` without what ComfyUI fills a prompt up with: zeros, or anything behind a mask."""
+        rows, more = conditioning(self._clip, prompt if self._cased else prompt.lower())[0][:2]
+        mask = more.get("attention_mask")
+        if mask is not None:
+            return rows.float()[:, mask[0].to(rows.device) > 0]
+        used = int(rows.ne(0).any(dim=2)[0].nonzero().max()) + 1 if bool(rows.ne(0).any()) else 1
+        return rows.float()[:, :used]
+
+
 def _key(clip: Any, tokens: Any) -> str | None:
     """What a result depends on beside the weights as they were loaded; None where that cannot be told.
 
@@ -64,6 +86,4 @@ def _copied(made: list[Any]) -> list[Any]:
 
 
 def _nbytes(made: list[Any]) -> int:
-    return sum(
-        sum(one.nbytes for one in (rows, *more.values()) if isinstance(one, Tensor)) for rows, more in made
-    )
+    return sum(sum(one.nbytes for one in (rows, *more.values()) if isinstance(one, Tensor)) for rows, more in made)

@@ -28,7 +28,7 @@ from ...vace_core.vcu import VideoConditionUnit
 from . import host, placement
 from .fitted import check_for_model
 from .kept_latents import keeping
-from .kept_texts import conditioning, conditionings
+from .kept_texts import conditionings
 from .native_strength import Varying, strength_in_conditioning, varied
 from .own_stages import OwnStages
 from .registry import NATIVE_VACE, comfy_family
@@ -38,28 +38,6 @@ from .where import Where
 
 TIMESTEPS = 1000  # of ComfyUI's models of Wan at noise level 1
 LATENTS = NATIVE_VACE.latents
-
-
-class ClipText:
-    """A CLIP as the text encoder of our models.
-
-    ComfyUI's prompt weights keep working, so of what the bases' own code does to prompts only capitals are taken away,
-    where the base does not know them.
-    """
-
-    width = None
-
-    def __init__(self, clip: Any, *, cased: bool = True) -> None:
-        self._clip, self._cased = clip, cased
-
-    def encode(self, prompt: str) -> Tensor:
-        """`(1, S, 4096)` without what ComfyUI fills a prompt up with: zeros, or anything behind a mask."""
-        rows, more = conditioning(self._clip, prompt if self._cased else prompt.lower())[0][:2]
-        mask = more.get("attention_mask")
-        if mask is not None:
-            return rows.float()[:, mask[0].to(rows.device) > 0]
-        used = int(rows.ne(0).any(dim=2)[0].nonzero().max()) + 1 if bool(rows.ne(0).any()) else 1
-        return rows.float()[:, :used]
 
 
 def check_has_vace(model: Any, name: str) -> None:

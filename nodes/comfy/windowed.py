@@ -26,7 +26,7 @@ from ...vace_core.vcu import VideoConditionUnit
 from . import host, memory, native
 from .bridge import frames_of, images_of
 from .fitted import ANY_GRID
-from .kept_texts import conditionings
+from .kept_texts import ClipText, conditionings
 from .registry import NATIVE_VACE
 from .sockets import LibraryModel, LongPlan, NativeModel
 from .where import Where
@@ -98,7 +98,7 @@ def _of_comfyui(
     parts = VaceModel(
         expert=Expert(base=nowhere),
         vae=native.NativeVae(model.vae),
-        text=native.ClipText(model.clip),
+        text=ClipText(model.clip),
         encode_masks=NATIVE_VACE.encode_masks,
     )
 
@@ -113,7 +113,9 @@ def _of_comfyui(
         **given: Any,
     ) -> Tensor:
         where = Where(conditions=(Condition(vcu=vcu, strength=strength),), pin=pin)
-        return NATIVE_VACE.latents.from_comfyui(native.sample(model, where, options, texts=texts, known=encoded, **given))
+        return NATIVE_VACE.latents.from_comfyui(
+            native.sample(model, where, options, texts=texts, known=encoded, **given)
+        )
 
     return parts, sampled
 

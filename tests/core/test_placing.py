@@ -273,7 +273,7 @@ class _Cuda:
     def __init__(self, most: int) -> None:
         self.most, self.asked, self.locked, self.error = most, 0, dict[int, int](), 0
 
-    def cudaHostRegister(self, address: int, nbytes: int, flags: int) -> int:  # noqa: N802
+    def cudaHostRegister(self, address: int, nbytes: int, flags: int) -> int:
         self.asked += 1
         if sum(self.locked.values()) + nbytes > self.most:
             self.error = 2
@@ -281,7 +281,7 @@ class _Cuda:
         self.locked[address] = nbytes
         return 0
 
-    def cudaHostUnregister(self, address: int) -> int:  # noqa: N802
+    def cudaHostUnregister(self, address: int) -> int:
         del self.locked[address]
         return 0
 

@@ -1,4 +1,4 @@
-"""Prompts are read once: not anew for every window, every seed and both networks of a pair, and only those that count."""
+"""Prompts are read once, not anew for every window, seed and network of a pair, and only those that count."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_what_is_given_out_may_be_changed(pack, clip):
     conditioning = pack.nodes.comfy.kept_texts.conditioning
     wanted = conditioning(clip, "a dog")[0][0].clone()
     for _ in range(2):
-        (rows, more), = conditioning(clip, "a dog")
+        ((rows, more),) = conditioning(clip, "a dog")
         assert torch.equal(rows, wanted)
         assert "area" not in more
         rows.zero_()
