@@ -94,15 +94,16 @@ def run(task: str, ask: Callable[[], Request], run: FullRun, context: Context) -
         if run.preview is not None and leads:
             request.write_sheet(run.preview, [condition.vcu for condition in conditions.also])
             print_table([("preview", str(run.preview))])
+        acting = 1 + len(conditions.also)
         if run.dry_run:
             check_adapter(once.vcu, options, attached=files is None or files.adapter is not None)
-            needs = planned(files, request.wanted, run, once.vcu, options)
+            needs = planned(files, request.wanted, run, once.vcu, options, conditions=acting)
             if files is not None:
                 check_lora(files)
             _report_job(task, request, once, options, needs, run)
             return
         assert files is not None
-        needs = planned(files, request.wanted, run, once.vcu, options)
+        needs = planned(files, request.wanted, run, once.vcu, options, conditions=acting)
         needs.check()
         if not needs.found.memory.is_host:
             print_table(needs.found.rows())
@@ -177,7 +178,7 @@ def _made(
     if reached is not None:
         print_table([("goes on", f"after step {reached.steps} of {reached.total}")])
     if reached is None or not reached.finished:
-        prompts = (request.vcu.prompt, options.negative_for(request.vcu))
+        prompts = options.prompts_for(request.vcu)
         with ready(files, run, placement, prompts) as model, sped_up(model, run, options, device) as model:
             return generate_shown(
                 model,
@@ -321,7 +322,7 @@ def _output(task: str, request: Request, run: FullRun, job: KeptJob) -> Path:
 def _report_job(
     task: str, request: Request, once: Request, options: SamplingOptions, job: Planned, run: FullRun
 ) -> None:
-    cost = job_cost(job.sizes, once.vcu, options)
+    cost = job_cost(job.sizes, once.vcu, options, conditions=job.job.conditions)
     print_table([*cost.rows(), *job.found.rows()])
     if not job.found.fits:
         say(f"! {job.advice()}", "yellow")

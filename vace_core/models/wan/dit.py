@@ -118,8 +118,9 @@ class SelfAttention(nn.Module):
 class CrossAttention(SelfAttention):
     def forward(self, x: Tensor, text: TextTokens) -> Tensor:  # type: ignore[override]
         q = _heads(self.norm_q(self.q(x)))
-        k = _heads(self.norm_k(self.k(text.tokens)))
-        return self.o(self.attend(q, k, _heads(self.v(text.tokens)), text.bias))
+        # One prompt for all clips of a batch: kernels want as many of each.
+        k, v = (_heads(y).expand(len(q), -1, -1, -1) for y in (self.norm_k(self.k(text.tokens)), self.v(text.tokens)))
+        return self.o(self.attend(q, k, v, text.bias))
 
 
 class FeedForward(nn.Sequential):
