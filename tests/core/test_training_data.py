@@ -19,10 +19,12 @@ from vace_core.files.safetensors_format import SafetensorsFile
 from vace_core.media.pictures import read_mask, write_image
 from vace_core.media.reader import VideoReader
 from vace_core.media.video import from_uint8, read_video
+from vace_core.media.write import write_video
 from vace_core.models.wan import dit as wan
 from vace_core.training.data import cache as cache_module
+from vace_core.training.data import clips as clips_module
 from vace_core.training.data.cache import Cache, Encoder, fill_cache
-from vace_core.training.data.clips import ClipExamples
+from vace_core.training.data.clips import MOST_CLIPS, TRIES, UNSUITED, ClipExamples, divided
 from vace_core.training.data.material import Bucket, read_material
 from vace_core.training.data.prompts import CachedPrompts, fill_prompts
 from vace_core.training.data.sources import clips_in
@@ -210,6 +212,99 @@ def test_another_clip_is_drawn_in_place_of_a_damaged_one_whatever_was_drawn_befo
     for first, second in zip(in_turn, apart, strict=True):
         assert (first.name, first.left_out) == (second.name, second.left_out)
         assert torch.equal(first.unit.frames, second.unit.frames)
+
+
+def write_masked(folder, masks):
+    """Clips of 25 frames of 48 x 32, each with the masks `(1, 1, 25, 32, 48)` that are given."""
+    folder.mkdir()
+    for number, beside in enumerate(masks):
+        write_video(folder / f"clip{number}.mp4", tiny.clip(25, 32, 48, seed=number), fps=16)
+        for which, mask in enumerate(beside, start=1):
+            write_video(folder / f"clip{number}.mask-{which}.mp4", (mask * 2 - 1).expand(-1, 3, -1, -1, -1), fps=16)
+        (folder / f"clip{number}.txt").write_text(f"a thing {number}", encoding="utf-8")
+    return folder
+
+
+def box_mask(frames=slice(None), *, height=16, width=16):
+    """`(1, 1, 25, 32, 48)`: a box in some frames."""
+    mask = torch.zeros(1, 1, 25, 32, 48)
+    mask[:, :, frames, 8 : 8 + height, 8 : 8 + width] = 1
+    return mask
+
+
+def test_an_example_is_the_same_whatever_was_drawn_before_and_a_part_without_its_object_is_drawn_again(tmp_path):
+    folder = write_masked(tmp_path / "clips", [[box_mask(slice(8 + number, None))] for number in range(4)])
+    one = examples(folder, tasks={"layout": 1.0})
+    whole = [one.draw(number) for number in range(24)]
+    assert [example.left_out for example in whole] == [()] * 24
+    assert {example.name for example in whole} == {f"clip{number}.mp4, layout" for number in range(4)}
+    apart = [examples(folder, tasks={"layout": 1.0}).draw(number) for number in reversed(range(24))]
+    for first, second in zip(whole, reversed(apart), strict=True):
+        assert first.name == second.name
+        assert torch.equal(first.target, second.target)
+        assert torch.equal(first.unit.frames, second.unit.frames)
+
+
+def test_two_processes_or_a_stop_encode_the_same_examples_as_one_of_clips_with_an_object_now_and_then(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(cache_module, "SHARD", 3)
+    folder = write_masked(tmp_path / "clips", [[box_mask(slice(20, None))], [box_mask(slice(0))], [box_mask()]])
+    encoder = Encoder(vae=tiny.vae(), encode_masks=wan.encode_masks)
+
+    def drawn():
+        return examples(folder, tasks={"layout": 1.0})
+
+    fill_cache(tmp_path / "whole", drawn(), range(12), encoder)
+    while not fill_cache(tmp_path / "stopped", drawn(), range(12), encoder, late=lambda: True):
+        pass
+    for process in range(2):
+        fill_cache(tmp_path / "two", drawn(), range(12), encoder, process=process, processes=2)
+    shards = sorted(path.name for path in (tmp_path / "whole").iterdir())
+    assert len(shards) == 4
+    for name in ("stopped", "two"):
+        for shard in shards:
+            assert (tmp_path / name / shard).read_bytes() == (tmp_path / "whole" / shard).read_bytes()
+    reasons = {reason for some in Cache(tmp_path / "whole").skipped.values() for reason in some}
+    assert any("clip1.mp4 suits one of the tasks layout" in reason for reason in reasons)
+
+
+def test_a_clip_beside_which_nothing_lies_that_a_task_needs_is_never_drawn_and_named_once(tmp_path, caplog):
+    folder = write_masked(tmp_path / "clips", [[box_mask()], [], [], []])
+    one = examples(folder, tasks={"layout": 1.0, "text": 0.0})
+    assert {(example.name, example.left_out) for example in map(one.draw, range(8))} == {("clip0.mp4, layout", ())}
+    divided(one, 0)
+    assert [record.message.split(" suits ")[0] for record in caplog.records] == [
+        f"left out: The clip clip{number}.mp4" for number in (1, 2, 3)
+    ]
+    with pytest.raises(InputError) as error:
+        replace(one, clips=one.clips[1:]).draw(0)
+    assert error.value.code == "clip-without-task"
+
+
+def test_clips_whose_object_is_never_seen_are_tried_a_bounded_number_of_times(tmp_path, monkeypatch):
+    folder = write_masked(tmp_path / "clips", [[box_mask(slice(0))] for _ in range(MOST_CLIPS + 2)])
+    tried = []
+    monkeypatch.setattr(
+        clips_module, "read_material", lambda clip, *rest: tried.append(clip.name) or read_material(clip, *rest)
+    )
+    with pytest.raises(InputError) as error:
+        examples(folder, tasks={"layout": 1.0}).draw(0)
+    assert error.value.code == UNSUITED
+    assert len(set(tried)) == MOST_CLIPS
+    assert len(tried) == MOST_CLIPS * TRIES
+
+
+def test_several_references_are_asked_of_clips_alone_in_which_several_objects_are_seen(tmp_path):
+    large, small = box_mask(), box_mask(height=1, width=1)
+    folder = write_masked(tmp_path / "clips", [[large, small], [large, box_mask().flip(4)]])
+    found = [examples(folder, tasks={"text": 1.0, "references": 9.0}).draw(number) for number in range(24)]
+    counts = {(example.name, example.unit.num_references) for example in found}
+    assert counts == {("clip0.mp4, text", 0), ("clip1.mp4, text", 0), ("clip1.mp4, references", 2)}
+    assert all(example.left_out == () for example in found)
+    write_image(folder / "clip1.reference-1.png", torch.zeros(1, 3, 1, 8, 8))  # these are then all that are given
+    found = [examples(folder, tasks={"text": 1.0, "references": 9.0}).draw(number) for number in range(12)]
+    assert {example.task for example in found} == {"text"}
 
 
 def test_clips_are_known_by_what_they_hold_wherever_they_are(tmp_path):
