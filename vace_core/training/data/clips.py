@@ -108,9 +108,9 @@ class ClipExamples:
             rng = next(dice)
         raise InputError(
             UNSUITED,
-            "None of {tries} parts that were drawn of the clip {name} suits one of the tasks {tasks}. Some tasks need an "
-            "object on at least {least:.1%} of a frame, some more than one frame. Remove the clip, or train other tasks "
-            "as well.",
+            "None of {tries} parts that were drawn of the clip {name} suits one of the tasks {tasks}. Some tasks need "
+            "an object on at least {least:.1%} of a frame, some more than one frame. Remove the clip, or train other "
+            "tasks as well.",
             tries=TRIES,
             name=clip.name,
             tasks=", ".join(self._wanted),

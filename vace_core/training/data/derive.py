@@ -22,7 +22,7 @@ from ...vcu import VideoConditionUnit, compose
 from .material import Material
 
 Build = Callable[[Material, random.Random], VideoConditionUnit]
-LEAST_OBJECT = 0.01  # of a frame's area, for a reference
+LEAST_OBJECT = 0.005  # of a frame's area, for an object to count as there, here and where masks are made
 MOST_HOLE = 0.5  # of a side, for a drawn hole
 
 
@@ -180,7 +180,7 @@ def pictures(clip: Material, most: int, rng: random.Random) -> list[Tensor]:
         return list(clip.references[:most])
     found: list[Tensor] = []
     for mask in clip.masks:
-        large = (mask.mean((0, 1, 3, 4)) > LEAST_OBJECT).nonzero().flatten().tolist()
+        large = (mask.mean((0, 1, 3, 4)) >= LEAST_OBJECT).nonzero().flatten().tolist()
         if large:
             frame = slice(at := rng.choice(large), at + 1)
             found.append(crop_subject(clip.frames[:, :, frame], mask[:, :, frame]))
@@ -261,7 +261,7 @@ def _mixed(clip: Material, rng: random.Random) -> VideoConditionUnit:
 
 
 def _is_seen(mask: Tensor) -> bool:
-    return bool((mask.mean((0, 1, 3, 4)) > LEAST_OBJECT).any())
+    return bool((mask.mean((0, 1, 3, 4)) >= LEAST_OBJECT).any())
 
 
 def _always(_: Parts) -> bool:
