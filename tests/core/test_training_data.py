@@ -27,7 +27,7 @@ from vace_core.training.data.cache import Cache, Encoder, fill_cache
 from vace_core.training.data.clips import MOST_CLIPS, TRIES, UNSUITED, ClipExamples, divided
 from vace_core.training.data.material import Bucket, read_material
 from vace_core.training.data.prompts import CachedPrompts, fill_prompts
-from vace_core.training.data.sources import clips_in
+from vace_core.training.data.sources import LEAST_FILMS, ClipFiles, clips_in
 from vace_core.training.engine import CHECKPOINT, LOSSES, train
 from vace_core.training.schedule import Schedule
 
@@ -305,6 +305,62 @@ def test_several_references_are_asked_of_clips_alone_in_which_several_objects_ar
     write_image(folder / "clip1.reference-1.png", torch.zeros(1, 3, 1, 8, 8))  # these are then all that are given
     found = [examples(folder, tasks={"text": 1.0, "references": 9.0}).draw(number) for number in range(12)]
     assert {example.task for example in found} == {"text"}
+
+
+def sides(clips, share):
+    """The clips that are trained on and those that are held out."""
+    both = divided(examples_of(clips), share)
+    return [[] if part is None else part.clips for part in both]
+
+
+def examples_of(clips):
+    return ClipExamples(clips=clips, buckets=(BUCKET,), tasks={"text": 1.0}, grid=wan.GRID)
+
+
+def shots(films, each, folder):
+    names = [f"{film}-{shot:04}.mp4" for film in films for shot in range(1, each + 1)]
+    return [ClipFiles(name=name, video=folder / name, prompts=("a shot",)) for name in names]
+
+
+def film(clip):
+    return clip.name.split("-")[0]
+
+
+def test_all_shots_of_a_film_are_trained_on_or_all_are_held_out(tmp_path, caplog):
+    clips = shots([f"film{number}" for number in range(LEAST_FILMS)], 4, tmp_path / "clips")
+    known, held_out = sides(clips, 0.2)
+    assert (len(known), len(held_out)) == (len(clips) - 8, 8)
+    assert not {film(clip) for clip in known} & {film(clip) for clip in held_out}
+    assert caplog.records == []
+    few = [*shots("ab", 6, tmp_path / "clips"), *shots("c", 5, tmp_path / "clips")]
+    known, held_out = sides(few, 0.1)  # numbers that somebody gave, as far as anybody can tell
+    assert (len(known), len(held_out)) == (15, 2)
+    (tmp_path / "records" / "shots").mkdir(parents=True)
+    known, held_out = sides(few, 0.1)
+    assert {film(clip) for clip in held_out} == {"c"}
+    assert len(known) == 12
+    assert [record.message.split(",")[0] for record in caplog.records] == ["5 of 17 clips are held out"]
+    known, held_out = sides(few[:6], 0.1)
+    assert (len(known), held_out) == (6, [])
+    assert caplog.records[-1].message == "nothing is held out: all 6 clips are of one film"
+
+
+def test_rows_of_a_table_with_one_video_are_on_one_side(tmp_path):
+    folder = clip_folders.write(tmp_path, 4)
+    rows = [[name, f"wording {word}"] for name in ("clip0.mp4", "clip1.mp4", "clip2.mp4") for word in range(3)]
+    rows += [["./clip2.mp4", "another"], ["clip3.mp4", "alone"]]
+    for share, count in ((0.1, 1), (0.3, 4), (1.0, 10)):
+        known, held_out = sides(clips_in(write_table(folder / "metadata.csv", [["video", "prompt"], *rows]))[0], share)
+        assert not {clip.video for clip in known} & {clip.video for clip in held_out}
+        assert len(held_out) <= count
+        assert known
+
+
+@pytest.mark.parametrize(("count", "share", "held"), [(3, 1.0, 2), (2, 0.8, 1), (2, 0.01, 1), (1, 1.0, 0), (4, 0.0, 0)])
+def test_some_clips_are_always_trained_on(tmp_path, count, share, held):
+    known, held_out = sides(clips_in(clip_folders.write(tmp_path, count))[0], share)
+    assert (len(known), len(held_out)) == (count - held, held)
+    examples_of(known).draw(0)
 
 
 def test_clips_are_known_by_what_they_hold_wherever_they_are(tmp_path):

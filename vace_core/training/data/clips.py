@@ -6,9 +6,11 @@ import itertools
 import logging
 import random
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 from ...errors import InputError
 from ...geometry import Grid
@@ -16,7 +18,7 @@ from .batches import Stage
 from .derive import KINDS, LEAST_OBJECT, Parts, parts_of
 from .example import Example
 from .material import Bucket, open_clip, read_material, suitable
-from .sources import ClipFiles
+from .sources import ClipFiles, films_of
 
 log = logging.getLogger("vace")
 
@@ -194,13 +196,33 @@ def check_stages(examples: ClipExamples, stages: Iterable[Stage]) -> None:
 def divided(examples: ClipExamples, share: float) -> tuple[ClipExamples, ClipExamples | None]:
     """The clips that are trained on, and those that are held out for the validation; always the same ones.
 
+    All clips of one film (`films_of`) are on one side: what is held out is in nothing that is trained on.
+
     Args:
-        share: Of the clips, 0..1. At least one is held out unless it is 0 or there is but one.
+        share: Of the clips, 0..1. Films are held out as long as their clips are no more than that; if each has more,
+            the one with the fewest is. Some are unless the share is 0 or there is but one film, and never all.
     """
     for error in examples.unsuited:
         log.warning("left out: %s", error)
     clips = sorted(examples.clips, key=lambda clip: (zlib.crc32(clip.name.encode()), clip.name))
-    count = max(round(len(clips) * share), 1) if share and len(clips) > 1 else 0
-    if not count:
+    films = films_of(clips)
+    sizes = Counter(films)  # in the order of the clips
+    if not share or len(clips) < 2:
         return examples, None
-    return replace(examples, clips=clips[count:]), replace(examples, clips=clips[:count])
+    if len(sizes) < 2:
+        log.warning("nothing is held out: all %d clips are of one film", len(clips))
+        return examples, None
+    most, count, held = min(max(round(len(clips) * share), 1), len(clips) - 1), 0, set[Path]()
+    for film, size in sizes.items():
+        if count + size <= most:
+            count, held = count + size, held | {film}
+    if not held:
+        held = {min(sizes, key=lambda film: sizes[film])}
+        log.warning(
+            "%d of %d clips are held out, for no film has fewer: all clips of a film are, or none",
+            sum(sizes[film] for film in held),
+            len(clips),
+        )
+    known = [clip for clip, film in zip(clips, films, strict=True) if film not in held]
+    unknown = [clip for clip, film in zip(clips, films, strict=True) if film in held]
+    return replace(examples, clips=known), replace(examples, clips=unknown)
