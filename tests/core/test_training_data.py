@@ -25,10 +25,11 @@ from vace_core.training.data import cache as cache_module
 from vace_core.training.data import clips as clips_module
 from vace_core.training.data.cache import Cache, Encoder, fill_cache
 from vace_core.training.data.clips import MOST_CLIPS, TRIES, UNSUITED, ClipExamples, divided
-from vace_core.training.data.material import Bucket, read_material
+from vace_core.training.data.material import Bucket, read_material, suitable
 from vace_core.training.data.prompts import CachedPrompts, fill_prompts
 from vace_core.training.data.sources import LEAST_FILMS, ClipFiles, clips_in
 from vace_core.training.engine import CHECKPOINT, LOSSES, train
+from vace_core.training.recipe import RECIPES, read_recipe
 from vace_core.training.schedule import Schedule
 
 SAID = "ein grüner Kreis"
@@ -361,6 +362,35 @@ def test_some_clips_are_always_trained_on(tmp_path, count, share, held):
     known, held_out = sides(clips_in(clip_folders.write(tmp_path, count))[0], share)
     assert (len(known), len(held_out)) == (count - held, held)
     examples_of(known).draw(0)
+
+
+def test_sizes_of_nearly_one_shape_are_drawn_alike():
+    buckets = read_recipe(RECIPES["wan-14b"]).data.buckets
+    found = suitable("fox.mp4", (150, 1080, 1920), 25.0, buckets)  # 1.778, and 832 x 480 is 1.733
+    assert [(one.frames, one.width) for one in found] == [(1, 832), (17, 832), (49, 832), (81, 1280)]
+    upright, wide = (Bucket(frames=9, height=h, width=w) for h, w in ((96, 64), (64, 96)))
+    assert suitable("fox.mp4", (9, 96, 72), 16.0, (upright, wide)) == [upright]
+
+
+def test_a_clip_too_short_for_every_size_that_moves_is_left_out_and_not_a_still():
+    still, upright = Bucket(frames=1, height=64, width=96), Bucket(frames=1, height=96, width=64)
+    short = Bucket(frames=17, height=96, width=64)
+    for sizes in ((still, short), (short, still, upright)):
+        with pytest.raises(InputError) as error:
+            suitable("fox.mp4", (16, 96, 64), 16.0, sizes)
+        assert error.value.code == "clip-too-small"
+    assert suitable("fox.mp4", (17, 96, 64), 16.0, (still, short)) == [short]
+    assert suitable("fox.mp4", (17, 128, 192), 16.0, (still, short)) == [still, short]
+    assert suitable("fox.png", (1, 96, 64), 16.0, (short, still, upright)) == [upright]
+    assert suitable("fox.mp4", (16, 96, 64), 16.0, (still, upright)) == [upright]  # a training of pictures
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_every_shape_of_a_recipe_has_a_size_for_pictures(name):
+    buckets = read_recipe(RECIPES[name]).data.buckets
+    for bucket in buckets:
+        (still,) = suitable("fox.png", (1, 2 * bucket.height, 2 * bucket.width), 16.0, buckets)
+        assert abs(still.height / still.width * bucket.width / bucket.height - 1) < 0.05
 
 
 def test_clips_are_known_by_what_they_hold_wherever_they_are(tmp_path):

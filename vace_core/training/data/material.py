@@ -24,6 +24,7 @@ from ...sampling.options import check_number, check_whole
 from .sources import ClipFiles
 
 MOST_ENLARGED = 1.25
+ALIKE = 0.05  # of a clip's sides (as a logarithm) that a bucket may crop more than the one that crops least
 STILL_FPS = 16.0
 
 
@@ -86,7 +87,7 @@ class Material:
 def read_material(files: ClipFiles, buckets: Sequence[Bucket], grid: Grid, rng: random.Random) -> Material:
     """A part of a clip in the size of the bucket that suits it best.
 
-    Of the buckets for which the clip is long and large enough, those of the nearest shape are drawn from.
+    It is scaled to cover the bucket and cropped to its middle. Which buckets are drawn from says `suitable`.
 
     Raises:
         InputError: a file cannot be read, does not belong to the clip, or no bucket suits.
@@ -119,11 +120,24 @@ def open_clip(path: Path) -> Footage:
     return open_footage(path, fps=STILL_FPS)
 
 
+def shown_size(film: Footage) -> tuple[int, int, int]:
+    """`(T, H, W)` of a film as it is shown, in square pixels."""
+    return film.count, film.height, round(film.width * float(film.aspect))
+
+
 def suitable(name: str, size: tuple[int, int, int], fps: float, buckets: Sequence[Bucket]) -> list[Bucket]:
-    """Of the buckets for which a clip `(T, H, W)` is long and large enough those of the nearest shape.
+    """Of the buckets for which a clip is long and large enough those that crop it least, or hardly more.
+
+    A clip that moves is drawn as single frames only beside longer buckets. One too short for all of these is left out.
+
+    Args:
+        name: By which an error calls the clip.
+        size: `(T, H, W)`, as it is shown.
+        fps: Its frames per second.
+        buckets: What there is to choose from.
 
     Raises:
-        InputError: there are none; `name` says of which clip.
+        InputError: there are none.
     """
     count, height, width = size
     able = [
@@ -131,20 +145,22 @@ def suitable(name: str, size: tuple[int, int, int], fps: float, buckets: Sequenc
         for bucket in buckets
         if bucket.span(fps) <= count and max(bucket.height / height, bucket.width / width) <= MOST_ENLARGED
     ]
-    if not able:
+    moves = count > 1 and any(bucket.frames > 1 for bucket in buckets)
+    shapes = {bucket: abs(math.log(bucket.height / bucket.width * width / height)) for bucket in able}
+    nearest = min((shape for bucket, shape in shapes.items() if bucket.frames > 1 or not moves), default=None)
+    if nearest is None:
         raise InputError(
             "clip-too-small",
             "The clip {name} has {count} frames of {width}x{height} at {fps:.4g} fps, which is too short or "
-            "too small. It must fit one of the trained sizes. Add a bucket that suits it, or remove the clip.",
+            "too small. It must fit one of the trained sizes, a video one of several frames where there are any. Add a "
+            "bucket that suits it, or remove the clip.",
             name=name,
             count=count,
             width=width,
             height=height,
             fps=fps,
         )
-    shapes = {bucket: abs(math.log(bucket.height / bucket.width * width / height)) for bucket in able}
-    nearest = min(shapes.values())
-    return [bucket for bucket, shape in shapes.items() if shape <= nearest + 1e-9]
+    return [bucket for bucket, shape in shapes.items() if shape <= nearest + ALIKE]
 
 
 def _frames(film: Footage, at: tuple[int, ...], plan: fitting.FitPlan) -> Tensor:
