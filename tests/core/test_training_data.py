@@ -6,6 +6,7 @@ import csv
 import random
 from contextlib import contextmanager
 from dataclasses import replace
+from fractions import Fraction
 from types import SimpleNamespace
 
 import clip_folders
@@ -20,10 +21,12 @@ from vace_core.media.pictures import read_mask, write_image
 from vace_core.media.reader import VideoReader
 from vace_core.media.video import from_uint8, read_video
 from vace_core.media.write import write_video
+from vace_core.models.ltx import dit as ltx
 from vace_core.models.wan import dit as wan
 from vace_core.training.data import cache as cache_module
 from vace_core.training.data import clips as clips_module
-from vace_core.training.data.cache import Cache, Encoder, fill_cache
+from vace_core.training.data.batches import Batches
+from vace_core.training.data.cache import Cache, Encoder, Item, fill_cache
 from vace_core.training.data.clips import MOST_CLIPS, TRIES, UNSUITED, ClipExamples, divided
 from vace_core.training.data.material import Bucket, read_material, suitable
 from vace_core.training.data.prompts import CachedPrompts, fill_prompts
@@ -362,6 +365,77 @@ def test_some_clips_are_always_trained_on(tmp_path, count, share, held):
     known, held_out = sides(clips_in(clip_folders.write(tmp_path, count))[0], share)
     assert (len(known), len(held_out)) == (count - held, held)
     examples_of(known).draw(0)
+
+
+def box_size(pixels):
+    """Height and width of what is bright in `(1, C, T, H, W)`, or of what is 1."""
+    places = (pixels[0, 0, 0] > 0.2).nonzero()
+    return (places.amax(0) - places.amin(0) + 1).tolist()
+
+
+@pytest.mark.parametrize("stored", [(64, 64), (32, 32), (64, 128), (32, 64)])  # the last two with square pixels
+def test_pixels_that_are_not_square_are_trained_as_they_are_shown_and_what_lies_beside_them_over_them(tmp_path, stored):
+    high, wide = stored
+
+    def square(height, width):
+        """A square as it is shown: a quarter of the height, an eighth of a width that is twice as wide."""
+        shown = torch.full((1, 3, 9, height, width), -1.0)
+        shown[..., height // 4 : height // 2, width // 2 : width // 2 + width // 8] = 1
+        return shown
+
+    write_video(tmp_path / "fox.mp4", square(64, 64), fps=16, aspect=Fraction(2))
+    for part in ("mask", "pose"):
+        write_video(tmp_path / f"fox.{part}.mp4", square(high, wide), fps=16)
+    (tmp_path / "fox.txt").write_text("a square", encoding="utf-8")
+    (clip,), _ = clips_in(tmp_path)
+    upright = Bucket(frames=9, height=64, width=64)
+    material = read_material(clip, [upright, Bucket(frames=9, height=64, width=128)], wan.GRID, random.Random(0))
+    assert material.frames.shape[3:] == (64, 128)
+    for pixels in (material.frames, material.masks[0], material.controls["pose"]):
+        assert all(abs(side - 16) <= 2 for side in box_size(pixels))
+    cropped = read_material(clip, [upright], wan.GRID, random.Random(0))
+    assert torch.equal(cropped.frames, material.frames[..., 32:96])  # and nothing is squeezed
+    assert torch.equal(cropped.masks[0], material.masks[0][..., 32:96])
+
+
+def test_a_mask_of_another_size_is_scaled_and_one_of_another_shape_is_named(tmp_path):
+    folder = clip_folders.write(tmp_path, 1)
+    whole = examples(folder, tasks={"layout": 1.0}).draw(0)
+    mask = read_mask(folder / "clip0.mask.mp4")[None, None]
+    small = torch.nn.functional.interpolate(mask, scale_factor=(1, 0.5, 0.5))
+    write_video(folder / "clip0.mask.mp4", (small * 2 - 1).expand(-1, 3, -1, -1, -1), fps=16)
+    half = examples(folder, tasks={"layout": 1.0}).draw(0)
+    assert half.left_out == ()
+    assert float((whole.unit.frames - half.unit.frames).abs().mean()) < 0.1
+    write_video(folder / "clip0.mask.mp4", small.expand(-1, 3, -1, -1, -1)[..., :40], fps=16)
+    with pytest.raises(InputError) as error:
+        examples(folder, tasks={"layout": 1.0}).draw(0)
+    assert (error.value.code, error.value.fields["path"]) == ("clip-mask-shape", folder / "clip0.mask.mp4")
+    assert "40x32 pixels, its clip 96x64" in str(error.value)
+
+
+def batches_of(rates, *, fps_matters):
+    cache = Cache.__new__(Cache)
+    cache.items = [
+        Item(number=n, name=f"{n}", task="text", prompts=("a",), references=0, fps=fps, size=(3, 8, 8))
+        for n, fps in enumerate(rates)
+    ]
+    return Batches(cache, [], size=8, p_zero=0, seed=0, fps_matters=fps_matters)
+
+
+def test_rates_that_differ_meet_in_a_batch_where_the_base_does_not_read_them():
+    rates = [9 + number / 30 for number in range(200)]
+    mixed = batches_of(rates, fps_matters=False)
+    assert all(len(set(mixed.names(0, number))) > 4 for number in range(20))
+    for rate in (batches_of(rates, fps_matters=True).names(0, number) for number in range(20)):
+        told = [round(rates[int(name)], 1) for name in rate]
+        assert len(set(told)) == 1
+    near = batches_of([24.999999999999996, 25.000000000000004, 25.0, 25.01, 24.99] * 4, fps_matters=True)
+    assert all(len(set(near.names(0, number))) > 4 for number in range(20))
+
+
+def test_wan_counts_frames_and_ltx_seconds():
+    assert (wan.WanDit.reads_fps, ltx.LtxDit.reads_fps) == (False, True)
 
 
 def test_sizes_of_nearly_one_shape_are_drawn_alike():

@@ -194,7 +194,10 @@ class WanDit(nn.Module):
 
     Attributes:
         sizes: What was read from the weights.
+        reads_fps: Whether a clip's rate changes anything, so that clips of several cannot be one batch.
     """
+
+    reads_fps = False
 
     def __init__(self, sizes: WanSizes, ops: ModuleType | Any = layers) -> None:
         super().__init__()

@@ -17,7 +17,7 @@ from ...geometry import Grid
 from .batches import Stage
 from .derive import KINDS, LEAST_OBJECT, Parts, parts_of
 from .example import Example
-from .material import Bucket, open_clip, read_material, suitable
+from .material import Bucket, open_clip, read_material, shown_size, suitable
 from .sources import ClipFiles, films_of
 
 log = logging.getLogger("vace")
@@ -174,7 +174,7 @@ def check_stages(examples: ClipExamples, stages: Iterable[Stage]) -> None:
     for clip in examples.clips:
         try:
             film = open_clip(clip.video)
-            able = suitable(clip.name, (film.count, film.height, film.width), film.fps, examples.buckets)
+            able = suitable(clip.name, shown_size(film), film.fps, examples.buckets)
         except InputError:
             continue  # said with its reason where it is drawn
         usable = True

@@ -14,6 +14,7 @@ from torch import Tensor
 from ...errors import InputError
 from ...geometry import Grid
 from ...inputs import fitting
+from ...inputs.fitted_masks import is_alike
 from ...inputs.references import on_white
 from ...inputs.resizing import resize_frames, resize_masks
 from ...media.footage import Footage
@@ -93,24 +94,23 @@ def read_material(files: ClipFiles, buckets: Sequence[Bucket], grid: Grid, rng: 
         InputError: a file cannot be read, does not belong to the clip, or no bucket suits.
     """
     film = open_clip(files.video)
-    count, height, width = film.count, film.height, film.width
-    bucket = rng.choice(suitable(files.name, (count, height, width), film.fps, buckets))
-    first = rng.randint(0, count - bucket.span(film.fps))
+    bucket = rng.choice(suitable(files.name, shown_size(film), film.fps, buckets))
+    first = rng.randint(0, film.count - bucket.span(film.fps))
     step = bucket.step(film.fps)
     at = tuple(first + math.floor(frame * step) for frame in range(bucket.frames))
     fps = film.fps / step
-    plan = fitting.plan_exact(len(at), height, width, grid, size=(bucket.height, bucket.width), fps=fps)
+    plan = _plan(film, len(at), grid, (bucket.height, bucket.width), fps)
     # All that can be refused without decoding comes first.
-    masks = [_beside(path, count, still=True) for path in files.masks]
-    controls = {kind: _beside(path, count) for kind, path in files.controls.items()}
+    masks = [_mask_beside(path, film, plan) for path in files.masks]
+    controls = {kind: _control_beside(path, film, plan) for kind, path in files.controls.items()}
     references = {path: _picture(path) for path in files.references}
     return Material(
         frames=_frames(film, at, plan),
         fps=fps,
-        masks=tuple(_mask(mask, at, plan) for mask in masks),
+        masks=tuple(_mask(mask, at, own) for mask, own in masks),
         references=tuple(references[path] for path in files.references),
         own_references=tuple(path and references[path] for path in files.own_references),
-        controls={kind: _control(control, at, plan) for kind, control in controls.items()},
+        controls={kind: _frames(control, at, own) for kind, (control, own) in controls.items()},
         masked=files.masked,
     )
 
@@ -182,24 +182,65 @@ def _mask(film: Footage, at: tuple[int, ...], plan: fitting.FitPlan) -> Tensor:
     return resize_masks((levels > 127).to(torch.uint8) * 255, plan)
 
 
-def _control(film: Footage, at: tuple[int, ...], plan: fitting.FitPlan) -> Tensor:
-    own = fitting.plan_exact(len(at), film.height, film.width, _Any, size=(plan.height, plan.width), fps=plan.fps)
-    return _frames(film, at, own)
+def _plan(film: Footage, count: int, grid: Grid, size: tuple[int, int], fps: float) -> fitting.FitPlan:
+    """`count` frames of a film brought to a size `(H, W)`, in the shape in which it is shown."""
+    plan = fitting.plan_exact(count, film.height, film.width, grid, size=size, fps=fps)
+    return replace(plan, aspect=float(film.aspect))
 
 
 _Any = Grid(frames=1, pixels=1, patch=1)
 
 
-def _beside(path: Path, count: int, *, still: bool = False) -> Footage:
-    """What lies beside a clip of `count` frames, opened; with `still` it may be one picture for all of them."""
+def _mask_beside(path: Path, film: Footage, plan: fitting.FitPlan) -> tuple[Footage, fitting.FitPlan]:
+    """A mask of a film, opened, with a plan of its own."""
+    mask = _beside(path, film, still=True)
+    own = _over(mask, film, plan)
+    if own is None:
+        raise InputError(
+            "clip-mask-shape",
+            "{path} has {width}x{height} pixels, its clip {clip_width}x{clip_height}. Both need one shape, in any "
+            "size. Make it from the same clip.",
+            path=path,
+            width=mask.width,
+            height=mask.height,
+            clip_width=film.width,
+            clip_height=film.height,
+        )
+    return mask, own
+
+
+def _control_beside(path: Path, film: Footage, plan: fitting.FitPlan) -> tuple[Footage, fitting.FitPlan]:
+    """A control of a film, opened, with a plan of its own; one of another shape is cropped to its middle."""
+    control = _beside(path, film)
+    own = _over(control, film, plan)
+    return control, own or _plan(control, plan.num_frames, _Any, (plan.height, plan.width), plan.fps)
+
+
+def _over(beside: Footage, film: Footage, plan: fitting.FitPlan) -> fitting.FitPlan | None:
+    """The plan that lays what lies beside a film over it, whatever its size; None = it has another shape.
+
+    Many tools write a mask or a control with the film's pixels and do not say that they are not square, so that what is
+    stored and what is shown may agree.
+    """
+    size, own = (film.height, film.width), (beside.height, beside.width)
+    if own == size:
+        return plan
+    if not is_alike(own, size, 1.0) and not is_alike(own, size, float(film.aspect / beside.aspect)):
+        return None
+    aspect = film.width * plan.aspect * beside.height / (film.height * beside.width)
+    return replace(plan, source_height=beside.height, source_width=beside.width, aspect=aspect)
+
+
+def _beside(path: Path, clip: Footage, *, still: bool = False) -> Footage:
+    """What lies beside a clip, opened; with `still` it may be one picture for all of its frames."""
     film = open_clip(path)
-    if film.count != count and not (still and film.count == 1):
+    if film.count != clip.count and not (still and film.count == 1):
         raise InputError(
             "control-length",
             "{path} has {came} frames, its clip {count}. Both need the same number, frame by frame. Make it "
             "from the same clip.",
             path=path,
             came=film.count,
-            count=count,
+            count=clip.count,
         )
     return film
