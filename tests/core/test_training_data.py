@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import clip_folders
 import pytest
 import tiny
+import tiny_ltx
 import torch
 from filling import fill
 
@@ -23,6 +24,7 @@ from vace_core.media.video import from_uint8, read_video
 from vace_core.media.write import write_video
 from vace_core.models.ltx import dit as ltx
 from vace_core.models.wan import dit as wan
+from vace_core.training import fit as fit_module
 from vace_core.training.data import cache as cache_module
 from vace_core.training.data import clips as clips_module
 from vace_core.training.data.batches import Batches
@@ -32,8 +34,11 @@ from vace_core.training.data.material import Bucket, read_material, suitable
 from vace_core.training.data.prompts import CachedPrompts, fill_prompts
 from vace_core.training.data.sources import LEAST_FILMS, ClipFiles, clips_in
 from vace_core.training.engine import CHECKPOINT, LOSSES, train
+from vace_core.training.fit import fit
+from vace_core.training.objective import Objective
 from vace_core.training.recipe import RECIPES, read_recipe
 from vace_core.training.schedule import Schedule
+from vace_core.training.tuning import Tuned
 
 SAID = "ein grüner Kreis"
 BUCKET = Bucket(frames=5, height=32, width=48)
@@ -434,8 +439,25 @@ def test_rates_that_differ_meet_in_a_batch_where_the_base_does_not_read_them():
     assert all(len(set(near.names(0, number))) > 4 for number in range(20))
 
 
-def test_wan_counts_frames_and_ltx_seconds():
-    assert (wan.WanDit.reads_fps, ltx.LtxDit.reads_fps) == (False, True)
+def test_clips_of_all_rates_are_one_batch_for_wan_which_counts_frames_and_not_for_ltx_which_counts_seconds(
+    tmp_path, monkeypatch
+):
+    asked = []
+    monkeypatch.setattr(
+        fit_module, "Batches", lambda *_, fps_matters, **__: asked.append(fps_matters) or SimpleNamespace(names=None)
+    )
+    monkeypatch.setattr(fit_module, "train", lambda *_, **__: SimpleNamespace(weights={}))
+    with torch.device("meta"):
+        for base in (wan.WanDit(tiny.SIZES), ltx.LtxDit(tiny_ltx.SIZES)):
+            fit(
+                Tuned(base),
+                Cache(tmp_path),
+                tiny.LetterText(),
+                objective=Objective(),
+                schedule=Schedule(steps=1, learning_rate=1),
+                folder=tmp_path,
+            )
+    assert asked == [False, True]
 
 
 def test_sizes_of_nearly_one_shape_are_drawn_alike():

@@ -201,10 +201,7 @@ class LtxDit(nn.Module):
 
     Attributes:
         sizes: What was read from the weights.
-        reads_fps: Whether a clip's rate changes anything, so that clips of several cannot be one batch.
     """
-
-    reads_fps = True
 
     def __init__(self, sizes: LtxSizes, ops: ModuleType | Any = layers) -> None:
         super().__init__()

@@ -194,14 +194,12 @@ class WanDit(nn.Module):
 
     Attributes:
         sizes: What was read from the weights.
-        reads_fps: Whether a clip's rate changes anything, so that clips of several cannot be one batch.
     """
-
-    reads_fps = False
 
     def __init__(self, sizes: WanSizes, ops: ModuleType | Any = layers) -> None:
         super().__init__()
         self.sizes = sizes
+        self.reads_fps = False  # clips of several rates can be one batch
         width = sizes.width
         self.patch_embedding = Patches(sizes.in_channels, width)
         self.text_embedding = nn.Sequential(
