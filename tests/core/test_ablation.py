@@ -482,6 +482,19 @@ def test_the_command_says_what_is_there(tmp_path):
     assert "--base" in half.output
 
 
+def test_a_recipe_that_holds_nothing_out_is_refused_before_anything_is_encoded(setting, tmp_path):
+    bucket = Bucket(frames=5, height=32, width=48)
+    recipe = replace(RECIPE, data=Data(examples=2, buckets=(bucket,), tasks={"inpaint": 1.0}))
+    (tmp_path / "mine.toml").write_text(to_toml(recipe.told()), encoding="utf-8")
+    given = {"base": setting.base, "vae": setting.vae, "data": clip_folders.write(tmp_path / "clips", 2)}
+    words = ["ablate", str(tmp_path / "runs"), "--recipe", str(tmp_path / "mine.toml"), "--only", "bell", "--cpu"]
+    words += [word for name, path in given.items() for word in (f"--{name}", str(path))]
+    refusal = CliRunner().invoke(app, [*words, "--text-encoder", "starter"])
+    assert refusal.exit_code == 3, refusal.output
+    assert "data.held_out = 0" in " ".join(refusal.output.split())
+    assert not (tmp_path / "runs").exists()
+
+
 def test_a_text_encoder_that_is_missing_or_wrong_is_said_before_anything_is_encoded(setting, tmp_path):
     bucket = Bucket(frames=5, height=32, width=48)
     recipe = replace(RECIPE, data=replace(RECIPE.data, buckets=(bucket,), tasks={"inpaint": 1.0}))

@@ -8,6 +8,7 @@ import os
 import random
 import signal
 import time
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -375,6 +376,34 @@ def test_every_task_can_be_made_of_what_comes_out(tmp_path):
         assert not example.left_out
     counted = summarise(out).tasks
     assert {task for task, count in counted.items() if count} == {*tasks} - {"mixed"}
+
+
+@pytest.mark.parametrize(("side", "kept"), [(0.08, 1), (0.06, 0)])  # 0.64 and 0.36 % of the frame
+def test_what_is_counted_for_a_task_is_what_a_training_makes_of_it(tmp_path, side, kept):
+    def track(frames: Tensor, boxes: Sequence[Box]) -> Tensor:
+        t, h, w = frames.shape[:3]
+        masks = torch.zeros(len(boxes), t, h, w, dtype=torch.bool)
+        masks[:, :, : round(side * h), : round(side * w)] = True
+        return masks
+
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    write_video(raw / "a.mp4", torch.rand(1, 3, 9, 200, 200) - 0.5, fps=16)
+    (raw / "a.txt").write_text("noise", encoding="utf-8")
+    (raw / "a.boxes.json").write_text('[{"box": [0, 0, 0.12, 0.12]}]', encoding="utf-8")
+    out = made(raw, tmp_path / "out", tools=Tools(track=track))
+    clips, _ = clips_in(out.clips)
+    counted, grid = summarise(out).tasks, Grid(frames=1, pixels=8, patch=1)
+    assert counted["layout"] == kept
+    for task in counted:
+        drawn = ClipExamples(
+            clips=clips, buckets=[Bucket(frames=9, height=200, width=200)], tasks={task: 1.0}, grid=grid
+        )
+        if counted[task]:
+            assert drawn.draw(0).left_out == ()
+        else:
+            with pytest.raises(InputError):
+                drawn.draw(0)
 
 
 def test_masks_on_disk_are_those_that_were_found(tmp_path):

@@ -43,7 +43,7 @@ from vace_core.training.data import cache as cache_module
 from vace_core.training.data.batches import Stage
 from vace_core.training.data.cache import Cache, Encoder, fill_cache
 from vace_core.training.data.clips import ClipExamples
-from vace_core.training.data.derive import KINDS
+from vace_core.training.data.derive import KINDS, parts_of
 from vace_core.training.data.material import Bucket, read_material
 from vace_core.training.data.prompts import fill_prompts
 from vace_core.training.data.sources import clips_in
@@ -199,7 +199,7 @@ def test_every_kind_of_task_can_be_made_and_is_fulfilled_by_its_clip(tmp_path):
     clips, _ = clips_in(clip_folders.write(tmp_path, count=1))
     rng = random.Random(0)
     material = read_material(clips[0], [Bucket(frames=9, height=32, width=48)], wan.GRID, rng)
-    able = {name for name, kind in KINDS.items() if kind.suits(material)}
+    able = {name for name, kind in KINDS.items() if kind.needs(parts_of(material))}
     assert set(KINDS) - able == {"depth", "control", "references"}
     for name in sorted(able):
         for _ in range(8):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -19,10 +20,11 @@ from ..models.text import TextEncoder
 from ..preview.cost import GIB
 from ..starter.text import StarterText
 from ..training.cost import training_cost
+from ..training.data.cache import Cache
 from ..training.data.clips import check_tasks
 from ..training.precision import training_dtype
 from ..training.recipe import RECIPES, Recipe, read_recipe
-from ..training.run import Files, check_adapter, part_told, train_model
+from ..training.run import EXAMPLES, Files, check_adapter, part_told, train_model
 from ..training.tables import to_toml
 from .console import errors_as_exit_codes, print_table, result, say
 from .files import STARTER_NAME
@@ -90,11 +92,21 @@ def train(
     )
     rows = [("steps", f"{done.steps} of {chosen.schedule.steps}")]
     rows += [("examples", ", ".join(f"{task} {count}" for task, count in sorted(done.used.items())))]
+    rows += [("sizes", counted_sizes(output / EXAMPLES, family))]
     if done.left_out:
         rows += [("left out", f"{len(done.left_out)}, drawn {sum(done.left_out.values())} times in vain")]
     rows += [("", reason) for reason in done.left_out]
     print_table(rows)
     result(str(done.path or output))
+
+
+def counted_sizes(folder: Path, family: Family) -> str:
+    """How many encoded examples there are of each size, in the order of their number of frames."""
+    sizes = Counter(item.size for item in Cache(folder).items)
+    side = family.grid.pixels
+    return ", ".join(
+        f"{family.grid.pixel_frames(t)} x {w * side}x{h * side}: {count}" for (t, h, w), count in sorted(sizes.items())
+    )
 
 
 def _costs(recipe: Recipe, base: Path, device: torch.device) -> list[tuple[str, str]]:

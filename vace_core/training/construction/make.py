@@ -16,6 +16,7 @@ from ...errors import InputError
 from ...files.replacing import unwritable
 from ...media.footage import Footage
 from ...media.sources import open_footage
+from ..data.derive import KINDS, Parts
 from .boxes import GIVEN, read_given
 from .build import CAPTION, Built, How, Source, Tools, build, write
 from .captions import GivenCaptions
@@ -24,6 +25,8 @@ from .folder import OutputFolder
 from .shots import Shot, find_shots, pieces
 
 log = logging.getLogger("vace")
+
+NOT_COUNTED = ("control", "mixed", "as given")  # tasks of signals made elsewhere, and what nearly every clip gives
 
 
 def make_clips(
@@ -204,13 +207,8 @@ def _added(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
 
 
 def _tasks(clips: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """By the names of a training; what needs nothing but frames can be made of every clip."""
-    objects = sum(bool(one["objects"]) for one in clips)  # of which a training cuts references where there are none
-    has = {kind: sum(kind in one["controls"] for one in clips) for kind in ("depth", "pose")}
-    animated = sum(bool(one["objects"]) and "pose" in one["controls"] for one in clips)
-    plain = dict.fromkeys(("text", "inpaint", "outpaint", "extend", "gray", "scribble", "flow"), len(clips))
-    several = sum(len(one["objects"]) > 1 for one in clips)
-    return plain | has | {
-        "layout": objects, "reference": objects, "references": several, "swap": objects, "move": objects,
-        "animate": animated, "expand": objects,
-    }  # fmt: skip
+    """By the names of a training, and by what each of its tasks needs."""
+    there = [
+        Parts(objects=len(one["objects"]), references=one["references"], controls=one["controls"]) for one in clips
+    ]
+    return {name: sum(map(kind.needs, there)) for name, kind in KINDS.items() if name not in NOT_COUNTED}

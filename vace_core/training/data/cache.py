@@ -150,6 +150,8 @@ def fill_cache(
         InputError: the folder holds a cache of something else, cannot be written, or has too little space for the
             examples that are left, said after the first shard.
     """
+    if not numbers:
+        return True
     identity = {"examples": examples.identity, "contexts": encoder.encode_masks is not None}
     wanted = identity | {"numbers": f"{len(numbers)} from {numbers[0]}"}
     wanted |= {"VAE file": encoder.vae_file} if encoder.vae_file else {}

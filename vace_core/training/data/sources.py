@@ -19,6 +19,10 @@ CLIPS = (*VIDEOS, *PICTURES)
 PART = re.compile(r"(?P<clip>.+)\.(?P<kind>mask|reference|depth|pose|control)(-(?P<number>\d+))?", re.IGNORECASE)
 COLUMNS = ("video", "prompt")
 OPTIONAL = ("vace_video", "vace_video_mask", "vace_reference_image")
+# fox-0001: a shot or a piece of one, as `vace data` names them in its folder of clips, beside its records.
+SHOT = re.compile(r"(?P<film>.+)-\d{4,}")
+CLIPS_OF_DATA, RECORDS_OF_DATA = "clips", Path("records", "shots")
+LEAST_FILMS = 10
 MAX_TEXT = 100_000_000  # bytes of captions or a table
 
 
@@ -71,6 +75,28 @@ def clips_in(path: Path) -> tuple[list[ClipFiles], list[str]]:
     if not clips:
         raise no_clips(path, faults)
     return clips, faults
+
+
+def films_of(clips: Sequence[ClipFiles]) -> list[Path]:
+    """For each clip what tells its film from others: the same for rows of a table with one video and for shots of one
+    film, as `vace data` names them.
+
+    A number after a name is that of a shot where the records of `vace data` are beside the folder of clips. Elsewhere
+    it is if there are at least `LEAST_FILMS` names with numbers, for somebody may have numbered all clips.
+    """
+    videos = [clip.video.resolve() for clip in clips]
+    shots = [SHOT.fullmatch(video.stem) for video in videos]
+    films = [video.with_name(shot["film"]) if shot else video for video, shot in zip(videos, shots, strict=True)]
+    many = len({film for film, shot in zip(films, shots, strict=True) if shot}) >= LEAST_FILMS
+    made = {folder: _is_of_data(folder) for folder in {video.parent for video in videos}}
+    return [film if many or made[video.parent] else video for film, video in zip(films, videos, strict=True)]
+
+
+def _is_of_data(folder: Path) -> bool:
+    """Whether `vace data` made the clips of a folder and its records are still there."""
+    return any(
+        one.name == CLIPS_OF_DATA and (one.parent / RECORDS_OF_DATA).is_dir() for one in (folder, *folder.parents)
+    )
 
 
 def no_clips(path: Path, faults: Sequence[str]) -> InputError:
