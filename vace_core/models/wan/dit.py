@@ -119,7 +119,7 @@ class CrossAttention(SelfAttention):
     def forward(self, x: Tensor, text: TextTokens) -> Tensor:  # type: ignore[override]
         q = _heads(self.norm_q(self.q(x)))
         k, v = (_heads(y).expand(len(q), -1, -1, -1) for y in (self.norm_k(self.k(text.tokens)), self.v(text.tokens)))
-        return self.o(self.attend(q, k, v, text.bias))
+        return self.o(self.attend(q, k, v, text.bias))  # as many of each, for kernels: one prompt serves all clips
 
 
 class FeedForward(nn.Sequential):
