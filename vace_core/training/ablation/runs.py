@@ -30,7 +30,7 @@ from ..state import check_recipe, trainable
 from ..tuning import Tuned
 from ..validation import ALL, Validation
 from .encoding import encoder_of
-from .results import FEW, LOSSES, MANY, PLAN, RUN, RUNS, Losses, read_json, write_json
+from .results import CLIPS, FEW, LOSSES, MANY, PLAN, RUN, RUNS, Losses, read_json, write_json
 from .setting import Beginning, EachTask, Setting
 from .variants import Context, Variant, Variants
 
@@ -169,7 +169,8 @@ class Ablation:
         if not _file(folder, 0).exists():
             (folder / LOSSES).mkdir(parents=True, exist_ok=True)
             trained = sum(weights.numel() for weights in trainable(tuned).values())
-            write_json(folder / RUN, {"variant": name, "seed": seed, "trained": trained, "told": told})
+            clips = {CLIPS: _by_task(unknown, map(self.setting.clip_of, unknown.items))}
+            write_json(folder / RUN, {"variant": name, "seed": seed, "trained": trained, "told": told} | clips)
             watch(tuned, 0)
         outcome = fit(
             tuned,
@@ -243,8 +244,16 @@ def _differing(variants: Variants, recipe: Recipe) -> dict[str, Variant]:
     return {name: variant for name, variant in variants.variants.items() if name not in same}
 
 
+def _by_task(cache: Cache, values: Iterable[Any]) -> dict[str, list[Any]]:
+    """Something of every example, by task, in the order of the cache."""
+    found: dict[str, list[Any]] = {}
+    for item, value in zip(cache.items, values, strict=True):
+        found.setdefault(item.task, []).append(value)
+    return found
+
+
 class _Watch:
-    """Writes the loss of every held-out clip whenever it is asked."""
+    """Writes the loss of every held-out example whenever it is asked."""
 
     def __init__(self, folder: Path, sets: dict[str, tuple[Cache, Validation]], at: Collection[int]) -> None:
         self._folder, self._sets, self._at = folder, sets, at
@@ -253,10 +262,7 @@ class _Watch:
         found: dict[str, Losses] = {}
         for kind, (cache, validation) in self._sets.items():
             if kind == FEW or step in self._at:
-                by_task: dict[str, list[float]] = {}
-                for item, loss in zip(cache.items, validation.losses(module), strict=True):
-                    by_task.setdefault(item.task, []).append(float(f"{loss:.7g}"))
-                found[kind] = by_task
+                found[kind] = _by_task(cache, (float(f"{loss:.7g}") for loss in validation.losses(module)))
         write_json(_file(self._folder, step), found)
         means = [sum(losses) / len(losses) for losses in found[FEW].values()]
         return {ALL: sum(means) / len(means)}

@@ -13,7 +13,7 @@ from torch import Tensor
 from ...errors import InputError
 from ...models.family import Family
 from ...models.text import TextEncoder
-from ..data.cache import Cache
+from ..data.cache import Cache, Item
 from ..data.clips import ClipExamples, check_stages, divided
 from ..data.example import Example, Examples
 from ..data.sources import clips_in
@@ -35,6 +35,8 @@ class Setting:
         examples: What is learned from.
         held_out: What is never learned from, by task; each gives examples from 0 on.
         text: All prompts → what reads them.
+        clip_of: What is held out → the name of the clip that it is of. Examples of one clip, of whatever tasks, are
+            not independent: errors are taken over clips.
         together: As for `Encoder`.
         cpu: Whether to leave a GPU alone.
     """
@@ -44,6 +46,7 @@ class Setting:
     examples: Examples
     held_out: Mapping[str, Examples]
     text: Callable[[Iterable[str]], TextEncoder]
+    clip_of: Callable[[Item], str]
     together: int = 1
     cpu: bool = False
 
@@ -118,7 +121,12 @@ def setting_of_clips(
         )
     check_stages(known, recipe.stages)
     held_out = {task: replace(unknown, tasks={task: 1.0}, seed=1) for task in recipe.data.tasks}
-    return Setting(base=base, vae=vae, examples=known, held_out=held_out, text=text, cpu=cpu)
+    return Setting(base=base, vae=vae, examples=known, held_out=held_out, text=text, clip_of=_clip_of, cpu=cpu)
+
+
+def _clip_of(item: Item) -> str:
+    """The clip of an example of `ClipExamples`, which calls it "fox.mp4, inpaint"."""
+    return item.name.removesuffix(f", {item.task}")
 
 
 def _checksum(path: Path) -> str:
