@@ -281,6 +281,20 @@ def test_a_finished_run_is_left_alone_and_another_seed_is_added(setting, tmp_pat
     assert not ablation.is_done("full", 0)
 
 
+def test_two_ablations_in_one_folder_do_not_both_write(setting, tmp_path):
+    refusals = list[str]()
+
+    def text(_):
+        with pytest.raises(InputError) as error:
+            Ablation(tmp_path, setting, RECIPE, VARIANTS).run(["bell"], [7])
+        refusals.append(error.value.code)
+        return tiny.LetterText()
+
+    assert Ablation(tmp_path, replace(setting, text=text), RECIPE, VARIANTS).run(["default"], [0])
+    assert refusals == ["training-folder-held"]
+    assert Results(tmp_path).seeds() == [0]
+
+
 def test_a_folder_of_another_recipe_or_base_is_refused(setting, tmp_path):
     Ablation(tmp_path, setting, RECIPE, VARIANTS).run(["bell"], [0], stop_after=0)
     longer = replace(RECIPE, schedule=replace(STEPS, steps=4))

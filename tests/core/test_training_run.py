@@ -142,6 +142,23 @@ def test_the_time_of_a_run_counts_from_its_begin_and_encoding_stops_in_between(c
     assert len(Cache(tmp_path / "parts" / "examples").items) == 8
 
 
+def test_two_trainings_in_one_folder_do_not_both_write(case, tmp_path):
+    of, files, recipe = case
+    other, refusals = replace(recipe, schedule=replace(SCHEDULE, learning_rate=1e-6)), list[str]()
+
+    def text():
+        """The first training has encoded its clips here, and not begun its steps."""
+        with pytest.raises(InputError) as error:
+            train_model(other, files, tmp_path / "run", text=of.text, cpu=True)
+        refusals.append(refused(error.value))
+        return of.text()
+
+    first = train_model(recipe, files, tmp_path / "run", text=text, cpu=True).path
+    assert refusals == [f"training-folder-held: folder={tmp_path / 'run'}"]
+    assert first.read_bytes() == trained(case, tmp_path / "alone").path.read_bytes()
+    assert trained(case, tmp_path / "run").path == first  # and one after the other goes on
+
+
 def test_a_trained_adapter_is_trained_on(case, tmp_path):
     _, files, _ = case
     first = trained(case, tmp_path / "first").path

@@ -18,7 +18,6 @@ from ..adapter import ContextAdapter
 from ..errors import InputError
 from ..files.checkpoint import Part, open_checkpoint
 from ..files.jobs.fingerprint import fingerprint
-from ..files.replacing import unwritable
 from ..files.safetensors_format import save
 from ..geometry import Grid
 from ..loading.assembly import check_family
@@ -27,6 +26,7 @@ from ..loading.inspect import CONTEXT_LAYERS_KEY, are_context_layers
 from ..loading.load import load_adapter, load_base, load_vae
 from ..models.family import Family
 from ..models.text import TextEncoder
+from .alone import alone
 from .data.cache import Cache, Encoder, fill_cache
 from .data.clips import ClipExamples, check_stages, divided
 from .data.material import Bucket
@@ -106,7 +106,7 @@ def train_model(
             None = not before the end.
 
     Raises:
-        InputError: clips, recipe or folder cannot be used.
+        InputError: clips, recipe or folder cannot be used, or another training works in the folder.
         ModelError: a file of the model is missing or damaged, or the parts do not belong together.
         TrainingError: a loss is not a number.
     """
@@ -124,46 +124,43 @@ def train_model(
     check_adapter(files.adapter, recipe)  # better said before hours of encoding clips than after
     CachedPrompts(folder / "prompts", encoder)
     processes = accelerator(cpu=cpu, trackers=trackers, folder=folder)
-    if trackers:
-        processes.init_trackers("vace")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise unwritable(folder, error) from error
-    known, unknown, faults = _examples(recipe, files, family)
-    whole = _encode(recipe, files, family, folder, known, unknown, processes, lambda: left() == 0)
-    cache, held_out = Cache(folder / EXAMPLES), None if unknown is None else Cache(folder / HELD_OUT)
-    if not whole:
-        return _result(None, 0, cache, held_out, faults)
-    if not cache.items:
-        raise no_clips(files.data, list(dict.fromkeys([*faults, *_skipped(cache)])))
-    if recipe.data.held_out and recipe.schedule.validate_every and not (held_out and held_out.items):
-        log.warning("nothing is validated: no clip that could be used is held out")
-    prompts = _prompts(folder, text, encoder, [cache, held_out], processes)
-    tuned, adapter = build(recipe, files, family, layers, processes.device)
-    outcome = fit(
-        tuned,
-        cache,
-        prompts,
-        objective=recipe.objective,
-        schedule=recipe.schedule,
-        stages=recipe.stages,
-        folder=folder,
-        held_out=held_out if held_out and held_out.items else None,
-        recipe=recipe.told() | {"clips": known.identity} | _files_told(files),
-        processes=processes,
-        shard=[type(blocks_of(tuned.base, adapter)[0])] if shard else [],
-        stop_after=left(),
-    )
-    main = processes.is_main_process
-    written = results(recipe, family, tuned, adapter, outcome, keeps=main) if outcome.finished else {}
-    if main:
-        recipe.write(folder)
-        for name, (weights, metadata) in written.items():
-            save(folder / name, weights, metadata)
-    processes.wait_for_everyone()
-    path = folder / next(iter(written)) if written else None
-    return _result(path, outcome.steps, cache, held_out, faults)
+    with alone(folder, processes):
+        if trackers:
+            processes.init_trackers("vace")
+        known, unknown, faults = _examples(recipe, files, family)
+        whole = _encode(recipe, files, family, folder, known, unknown, processes, lambda: left() == 0)
+        cache, held_out = Cache(folder / EXAMPLES), None if unknown is None else Cache(folder / HELD_OUT)
+        if not whole:
+            return _result(None, 0, cache, held_out, faults)
+        if not cache.items:
+            raise no_clips(files.data, list(dict.fromkeys([*faults, *_skipped(cache)])))
+        if recipe.data.held_out and recipe.schedule.validate_every and not (held_out and held_out.items):
+            log.warning("nothing is validated: no clip that could be used is held out")
+        prompts = _prompts(folder, text, encoder, [cache, held_out], processes)
+        tuned, adapter = build(recipe, files, family, layers, processes.device)
+        outcome = fit(
+            tuned,
+            cache,
+            prompts,
+            objective=recipe.objective,
+            schedule=recipe.schedule,
+            stages=recipe.stages,
+            folder=folder,
+            held_out=held_out if held_out and held_out.items else None,
+            recipe=recipe.told() | {"clips": known.identity} | _files_told(files),
+            processes=processes,
+            shard=[type(blocks_of(tuned.base, adapter)[0])] if shard else [],
+            stop_after=left(),
+        )
+        main = processes.is_main_process
+        written = results(recipe, family, tuned, adapter, outcome, keeps=main) if outcome.finished else {}
+        if main:
+            recipe.write(folder)
+            for name, (weights, metadata) in written.items():
+                save(folder / name, weights, metadata)
+        processes.wait_for_everyone()
+        path = folder / next(iter(written)) if written else None
+        return _result(path, outcome.steps, cache, held_out, faults)
 
 
 def _result(path: Path | None, steps: int, cache: Cache, held_out: Cache | None, faults: Sequence[str]) -> Result:

@@ -17,6 +17,7 @@ from ...files.checkpoint import open_checkpoint
 from ...loading.detection import identify
 from ...loading.load import load_vae
 from ...protocols import VideoVae
+from ..alone import alone
 from ..data.cache import Cache, Encoder, fill_cache
 from ..data.example import Examples
 from ..data.sources import no_clips
@@ -89,17 +90,18 @@ class Ablation:
             stop_after: Seconds after which the run is saved and left; None = not before its end.
 
         Raises:
-            InputError: a variant that is not known, or a folder of another setting or recipe.
+            InputError: a variant that is not known, or a folder of another setting or recipe, or that another process
+                works in.
         """
-        names = self.chosen(only)
-        self._begin(seeds)
-        begun = time.monotonic()
-        for seed, name in ((seed, name) for seed in seeds for name in names):
-            if self.is_done(name, seed):
-                continue
-            left = None if stop_after is None else max(stop_after - (time.monotonic() - begun), 0.0)
-            if not self._run(name, seed, left):
-                return False
+        names, begun = self.chosen(only), time.monotonic()
+        with alone(self.folder, accelerator(cpu=self.setting.cpu)):
+            self._begin(seeds)
+            for seed, name in ((seed, name) for seed in seeds for name in names):
+                if self.is_done(name, seed):
+                    continue
+                left = None if stop_after is None else max(stop_after - (time.monotonic() - begun), 0.0)
+                if not self._run(name, seed, left):
+                    return False
         return True
 
     def is_done(self, name: str, seed: int) -> bool:
@@ -138,7 +140,6 @@ class Ablation:
             before = read_json(path)
             check_recipe(path, {name: before.get(name) for name in told}, told)
             there = before["seeds"]
-        self.folder.mkdir(parents=True, exist_ok=True)
         write_json(path, self.plan({*there, *seeds}) | told)
 
     def _run(self, name: str, seed: int, left: float | None) -> bool:
