@@ -169,6 +169,29 @@ def test_a_trained_adapter_is_trained_on(case, tmp_path):
     assert any(not torch.equal(was[name], now[name]) for name in was)
 
 
+def test_an_adapter_in_the_file_of_the_base_is_not_dropped_without_a_word(case, tmp_path, caplog):
+    of, files, recipe = case
+    whole = tmp_path / "whole.safetensors"
+    join_model(files.base, trained(case, tmp_path / "first").path, whole)
+    both = (of, replace(files, base=whole), recipe)
+    caplog.clear()
+    trained(both, tmp_path / "anew")
+    assert [record.args for record in caplog.records if "--adapter" in record.msg] == [(whole,)]
+    caplog.clear()
+    trained((of, replace(files, base=whole, adapter=whole), recipe), tmp_path / "on")
+    assert not [record for record in caplog.records if "--adapter" in record.msg]
+    full = Tuning(what="full", stored="float32")
+    with pytest.raises(InputError) as error:
+        trained(both, tmp_path / "full", tuning=full)
+    assert refused(error.value) == f"base-with-adapter: path={whole}"
+    model = trained(case, tmp_path / "full", tuning=full).path
+    for tuning in (full, recipe.tuning):
+        with pytest.raises(InputError) as error:
+            trained((of, replace(files, base=model), recipe), tmp_path / "more", tuning=tuning)
+        assert refused(error.value) == f"base-with-adapter: path={model}"
+    assert trained((of, replace(files, base=model, adapter=model), recipe), tmp_path / "more", tuning=full).path
+
+
 def test_a_run_of_another_recipe_or_of_other_clips_is_refused(case, tmp_path):
     _, files, recipe = case
     train_model(recipe, files, tmp_path / "run", text=tiny.LetterText, cpu=True, stop_after=0)

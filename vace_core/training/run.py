@@ -21,8 +21,8 @@ from ..files.jobs.fingerprint import fingerprint
 from ..files.safetensors_format import save
 from ..geometry import Grid
 from ..loading.assembly import check_family
-from ..loading.detection import Found, identify
-from ..loading.inspect import CONTEXT_LAYERS_KEY, are_context_layers
+from ..loading.detection import identify
+from ..loading.inspect import CONTEXT_LAYERS_KEY
 from ..loading.load import load_adapter, load_base, load_vae
 from ..models.family import Family
 from ..models.text import TextEncoder
@@ -37,6 +37,7 @@ from .fit import fit
 from .lora import add_lora, lora_weights, merged_weights
 from .precision import seeded, training_dtype
 from .recipe import Recipe, Tuning
+from .starting import check_adapter, check_base, layers_for
 from .tuning import Tuned, blocks_of, copy_base, save_memory
 
 log = logging.getLogger("vace")
@@ -121,6 +122,7 @@ def train_model(
         family, vae=files.vae, bases=[files.base], adapters=[path for path in (files.adapter,) if path is not None]
     )
     layers = layers_for(recipe, found)
+    check_base(found, recipe, files.adapter)
     check_adapter(files.adapter, recipe)  # better said before hours of encoding clips than after
     CachedPrompts(folder / "prompts", encoder)
     processes = accelerator(cpu=cpu, trackers=trackers, folder=folder)
@@ -167,62 +169,6 @@ def _result(path: Path | None, steps: int, cache: Cache, held_out: Cache | None,
     used = Counter(item.task for item in cache.items)
     left_out = dict.fromkeys(faults, 0) | Counter(_skipped(cache, held_out))
     return Result(path=path, steps=steps, used=used, left_out=left_out)
-
-
-def layers_for(recipe: Recipe, found: Found) -> tuple[int, ...]:
-    """The blocks of a base that get hints; none where the base itself reads the context.
-
-    Raises:
-        InputError: the recipe names blocks that the base does not have, or trains nothing that there is.
-    """
-    if recipe.tuning.what == "base":
-        raise InputError(
-            "recipe-base-alone",
-            'The recipe trains "base", a base without conditions, and this is a training on top of one. "adapter", '
-            '"lora" or "full" is needed. Change tuning.what.',
-        )
-    layers = found.family.base_sizes(found.weights).layers
-    if recipe.tuning.what == "full":
-        return ()
-    chosen = recipe.tuning.context_layers or found.family.usual_layers(layers, min(recipe.tuning.blocks, layers))
-    if not are_context_layers(chosen, len(chosen), layers):
-        raise InputError(
-            "context-layers-recipe",
-            "The recipe gives context_layers as {context_layers}, and the base has {blocks} blocks. "
-            "Ascending numbers from 0 below {blocks} are needed. Change them.",
-            context_layers=list(chosen),
-            blocks=layers,
-        )
-    return tuple(chosen)
-
-
-def check_adapter(path: Path | None, recipe: Recipe) -> None:
-    """Accepts an adapter to go on from, or that there is none.
-
-    Raises:
-        InputError: the recipe names other context layers than it has, or trains a LoRA and there is none.
-        ModelError: the file is damaged.
-    """
-    if path is None and recipe.tuning.what == "lora":
-        # A copy of the base has projections of zero, which a LoRA leaves frozen: no gradient ever gets through them.
-        raise InputError(
-            "lora-without-adapter",
-            "The recipe trains a LoRA, and no adapter was given. A trained adapter is needed, for a new one says "
-            "nothing until it is trained itself. Give one as --adapter, or set tuning.what to adapter.",
-        )
-    if path is None:
-        return
-    adapter = load_adapter(path, device="meta")
-    chosen = recipe.tuning.context_layers
-    if chosen and chosen != adapter.context_layers:
-        raise InputError(
-            "context-layers-adapter",
-            "The recipe gives context_layers as {context_layers}, and the adapter in {path} has {layers}. To go on "
-            "from it needs the same. Change them, or leave them out of the recipe.",
-            context_layers=list(chosen),
-            path=path,
-            layers=list(adapter.context_layers),
-        )
 
 
 def _files_told(files: Files) -> dict[str, str]:

@@ -26,7 +26,8 @@ from ..fit import fit
 from ..objective import Objective
 from ..precision import seeded, training_dtype
 from ..recipe import Recipe
-from ..run import Files, build, check_adapter
+from ..run import Files, build
+from ..starting import check_adapter, check_base
 from ..state import check_recipe, trainable
 from ..tuning import Tuned
 from ..validation import ALL, Validation
@@ -51,7 +52,8 @@ class Ablation:
         variants: What is compared.
 
     Raises:
-        InputError: the recipe trains a LoRA, for which there is no adapter here.
+        InputError: the recipe trains a LoRA, for which there is no adapter here, or the base was trained together with
+            one.
     """
 
     def __init__(self, folder: Path, setting: Setting, recipe: Recipe, variants: Variants) -> None:
@@ -60,6 +62,7 @@ class Ablation:
         for variant in self.variants.variants.values():
             check_adapter(None, variant.recipe(recipe, 0))
         found = identify(open_checkpoint(setting.base))
+        check_base(found, recipe, None)
         self._family = found.family
         self._layers = found.family.base_sizes(found.weights).layers
         self._identity = setting.identity
