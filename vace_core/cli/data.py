@@ -25,6 +25,7 @@ from ..training.construction.make import Summary, make_clips, summarise
 from ..training.construction.pose import load_pose
 from ..training.construction.references import Changes
 from ..training.construction.shots import DETECTORS
+from ..training.data.sources import named
 from .console import Bars, errors_as_exit_codes, print_table, result, say
 from .models import device_of
 from .options import Run
@@ -111,13 +112,13 @@ def data(
     }  # fmt: skip
     used = {name: str(path) for name, path in folders.items() if path is not None}
     settings = how.told() | used | ({"name_objects": True} if name_objects else {})
-    found, parts = films_in(raw, out)
+    found, aside = films_in(raw, out)
     ours = shard_of(found, *_shard(shard))
     said = read_captions(captions, raw, found)
     for fault in said.faults:
         say(f"! {fault}", "yellow")
     if dry_run:
-        _plan(ours, len(found), parts, out, settings, said)
+        _plan(ours, len(found), _aside(aside, raw), out, settings, said)
         return
     if captioner is None and not _captioned(ours, said):
         say(f"! No video has a caption, and clips without one are dropped: {GIVE_CAPTIONS} or --captioner.", "yellow")
@@ -129,7 +130,7 @@ def data(
         )
     summary = summarise(folder)
     folder.summarise(asdict(summary))
-    print_table(_told(summary, how.limits))
+    print_table([*_told(summary, how.limits), *_aside(aside, raw)])
     result(asdict(summary) if json else str(folder.clips))
 
 
@@ -186,7 +187,12 @@ def _captioned(films: Sequence[Film], said: GivenCaptions) -> int:
 
 
 def _plan(
-    ours: Sequence[Film], total: int, parts: int, out: Path, settings: dict[str, Any], said: GivenCaptions
+    ours: Sequence[Film],
+    total: int,
+    aside: list[tuple[str, str]],
+    out: Path,
+    settings: dict[str, Any],
+    said: GivenCaptions,
 ) -> None:
     """Says what would be done, from the headers alone."""
     there = OutputFolder(out, settings) if begun(out) else None
@@ -202,13 +208,19 @@ def _plan(
             ("videos", f"{total}, of which this process has {len(ours)}; {len(ours) - len(left)} are done"),
             ("to do", f"{len(left)} videos, {seconds:.1f} s"),
             ("captions", f"given for {captioned} of them"),
-            ("left aside", f"{parts} files that are named like parts of a clip"),
+            *aside,
             *((f"! {name}", fault) for name, fault in faults.items()),
             *((name, str(value)) for name, value in settings.items()),
         ]
     )
     counts = {"videos": total, "ours": len(ours), "to do": len(left), "captioned": captioned}
     result(counts | {"seconds": round(seconds, 2), "faults": faults})
+
+
+def _aside(files: Sequence[Path], raw: Path) -> list[tuple[str, str]]:
+    """What is in the folder of raw videos and is none of them."""
+    told = f"{len(files)} files that are no video by their ending, or a part of a clip: {named(files, raw)}"
+    return [("left aside", told)] if files else []
 
 
 def _dropped(summary: Summary, limits: Limits) -> list[tuple[str, str]]:

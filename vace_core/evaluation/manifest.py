@@ -22,10 +22,10 @@ from typing import Any, cast
 from ..errors import InputError, shortened
 from ..files import strict_json
 from ..files.replacing import is_within, replacing
+from ..media.sources import VIDEOS
 from ..media.stills import PICTURES
 
 FILE = "manifest.json"
-VIDEOS = (".mp4", ".mkv", ".webm", ".mov", ".avi", ".gif")
 UNKNOWN = "unknown"
 CLIPS = "clips"
 PATHS = ("video", "source", "mask", "control")
