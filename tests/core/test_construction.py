@@ -452,9 +452,7 @@ def test_what_cannot_be_used_is_named_and_the_rest_goes_on(tmp_path):
     assert found.clips == 1
     assert sorted(path.name for path in out.clips.glob("*0001.mp4")) == ["film2-0001.mp4"]
     (raw / "film0.mp4").write_bytes(whole)
-    made(raw, tmp_path / "out")
-    assert summarise(out).clips == 1  # it is not tried again unless one says so
-    made(raw, tmp_path / "out", retry=True)
+    made(raw, tmp_path / "out")  # the others are what they were, and not tried again
     found = summarise(out)
     assert sorted(found.faults) == ["film1", "film3_mov"]
     assert found.clips == 2
@@ -549,7 +547,7 @@ def test_the_command_says_what_to_do_about_what_was_dropped(tmp_path):
     options = ["--filter", "seconds=0", "--filter", "side=48", "--filter", "sharpness=off"]
     said = CliRunner().invoke(app, ["data", str(raw), str(tmp_path / "out"), "--shots", "whole", *options])
     told = " ".join(said.stderr.split())
-    assert "- caption 2: no caption; write fox.txt beside fox.mp4 or give --captions, and --retry" in told
+    assert "- caption 2: no caption; write fox.txt beside fox.mp4 or give --captions, and the same command" in told
     assert "dropped 2" in told
 
 

@@ -21,6 +21,7 @@ from ..training.construction.captions import GivenCaptions, read_captions
 from ..training.construction.films import Film, films_in, shard_of
 from ..training.construction.filters import MOST, Limits
 from ..training.construction.folder import OutputFolder, begun
+from ..training.construction.given import MADE_OF, changes, given
 from ..training.construction.make import Summary, make_clips, summarise
 from ..training.construction.pose import load_pose
 from ..training.construction.references import Changes
@@ -85,7 +86,7 @@ def data(
     ] = None,
     shard: Annotated[str, Option(help="i/n: the i-th of n processes, each in one OUT.")] = "1/1",
     retry: Annotated[
-        bool, Option("--retry", help="Try again what could not be used before, or had no caption.")
+        bool, Option("--retry", help="Try again what could not be used before, though nothing of it changed.")
     ] = False,
     dry_run: Annotated[bool, Option("--dry-run", help="Only says what would happen.")] = False,
     device: Annotated[str, Option(help="auto, cpu, cuda, …")] = "auto",
@@ -196,7 +197,7 @@ def _plan(
 ) -> None:
     """Says what would be done, from the headers alone."""
     there = OutputFolder(out, settings) if begun(out) else None
-    left = [film for film in ours if there is None or there.film(film.name) is None]
+    left = [film for film in ours if there is None or not _done(film, there, said)]
     seconds, captioned, faults = 0.0, _captioned(left, said), dict[str, str]()
     for film in left:
         try:
@@ -217,6 +218,13 @@ def _plan(
     result(counts | {"seconds": round(seconds, 2), "faults": faults})
 
 
+def _done(film: Film, out: OutputFolder, said: GivenCaptions) -> bool:
+    """Whether a film is done, of what it is now."""
+    record = out.film(film.name)
+    was = None if record is None else record.get(MADE_OF)
+    return record is not None and not changes(was, given(film, said, was))
+
+
 def _aside(files: Sequence[Path], raw: Path) -> list[tuple[str, str]]:
     """What is in the folder of raw videos and is none of them."""
     told = f"{len(files)} files that are no video by their ending, or a part of a clip: {named(files, raw)}"
@@ -228,7 +236,7 @@ def _dropped(summary: Summary, limits: Limits) -> list[tuple[str, str]]:
     rows: list[tuple[str, str]] = []
     for name, count in summary.dropped.items():
         if name == CAPTION:
-            text = f"no caption; {GIVE_CAPTIONS}, and --retry; or --captioner and a new OUT"
+            text = f"no caption; {GIVE_CAPTIONS}, and the same command; or --captioner and a new OUT"
         elif name in summary.beyond:
             low, high = summary.beyond[name]
             came = f"{low:g}" if low == high else f"{low:g} to {high:g}"
