@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ..adapter import ContextAdapter
-from ..errors import InputError
+from ..errors import InputError, shortened
 from ..files.checkpoint import Part, open_checkpoint
 from ..files.jobs.fingerprint import fingerprint
 from ..files.safetensors_format import save
@@ -27,12 +27,12 @@ from ..loading.load import load_adapter, load_base, load_vae
 from ..models.family import Family
 from ..models.text import TextEncoder
 from .alone import alone
-from .data.cache import Cache, Encoder, fill_cache
+from .data.cache import Cache, Encoder, Some, fill_cache
 from .data.clips import ClipExamples, check_stages, divided
 from .data.material import Bucket
 from .data.prompts import CachedPrompts, fill_prompts
-from .data.sources import clips_in, no_clips
-from .engine import Outcome, accelerator, agreed
+from .data.sources import clips_in, no_clips, text_of
+from .engine import LEFT_OUT, Outcome, accelerator, agreed
 from .fit import fit
 from .lora import add_lora, lora_weights, merged_weights
 from .precision import seeded, training_dtype
@@ -134,6 +134,7 @@ def train_model(
         cache, held_out = Cache(folder / EXAMPLES), None if unknown is None else Cache(folder / HELD_OUT)
         if not whole:
             return _result(None, 0, cache, held_out, faults)
+        cache = without(cache, folder / LEFT_OUT)
         if not cache.items:
             raise no_clips(files.data, list(dict.fromkeys([*faults, *_skipped(cache)])))
         if recipe.data.held_out and recipe.schedule.validate_every and not (held_out and held_out.items):
@@ -163,6 +164,32 @@ def train_model(
         processes.wait_for_everyone()
         path = folder / next(iter(written)) if written else None
         return _result(path, outcome.steps, cache, held_out, faults)
+
+
+def without(cache: Cache, names: Path) -> Cache:
+    """The examples of a cache but for those of clips that a file names, a line each; "fox.mp4, inpaint" is of one task.
+
+    Args:
+        names: The file, which need not be there.
+
+    Raises:
+        InputError: it cannot be read, or names a clip of which there is no example.
+    """
+    lines = [line.strip() for line in text_of(names).splitlines()] if names.is_file() else []
+    named = {line: [item for item in cache.items if f"{item.name}, ".startswith(f"{line}, ")] for line in lines if line}
+    if strange := [line for line, items in named.items() if not items]:
+        raise InputError(
+            "leave-out-unknown",
+            "The file {path} names {name}, of which there is no example. Names as messages have them are needed, such "
+            "as {known}. Correct or remove that line.",
+            path=names,
+            name=shortened(strange[0]),
+            known=cache.items[0].name,
+        )
+    numbers = {item.number for items in named.values() for item in items}
+    if numbers:
+        log.info("%d examples are left out, as %s says", len(numbers), names)
+    return Some(cache, lambda item: item.number not in numbers) if numbers else cache
 
 
 def _result(path: Path | None, steps: int, cache: Cache, held_out: Cache | None, faults: Sequence[str]) -> Result:

@@ -18,7 +18,7 @@ from ...loading.detection import identify
 from ...loading.load import load_vae
 from ...protocols import VideoVae
 from ..alone import alone
-from ..data.cache import Cache, Encoder, fill_cache
+from ..data.cache import Cache, Encoder, Some, fill_cache
 from ..data.example import Examples
 from ..data.sources import no_clips
 from ..engine import accelerator
@@ -33,7 +33,7 @@ from ..tuning import Tuned
 from ..validation import ALL, Validation
 from .encoding import encoder_of
 from .results import CLIPS, FEW, LOSSES, MANY, PLAN, RUN, RUNS, Losses, read_json, write_json
-from .setting import Beginning, EachTask, Setting
+from .setting import EachTask, Setting
 from .variants import Context, Variant, Variants
 
 log = logging.getLogger("vace")
@@ -164,7 +164,8 @@ class Ablation:
         tuned = self.network(variant, recipe, processes.device)
         folder = self.folder_of(name, seed)
         size = recipe.schedule.at_a_time
-        few = Beginning(unknown, FEW_CLIPS * len(self.setting.held_out))
+        end = FEW_CLIPS * len(self.setting.held_out)
+        few = Some(unknown, lambda item: item.number < end)
         # One objective for all: what is trained differs, what is asked does not.
         sets = {FEW: (few, Validation(few, Objective(), text, size=size))}
         sets |= {MANY: (unknown, Validation(unknown, Objective(), text, size=size))}

@@ -8,12 +8,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from torch import Tensor
-
 from ...errors import InputError
 from ...models.family import Family
 from ...models.text import TextEncoder
-from ..data.cache import Cache, Item
+from ..data.cache import Item
 from ..data.clips import ClipExamples, check_stages, divided
 from ..data.example import Example, Examples
 from ..data.sources import clips_in
@@ -70,19 +68,6 @@ class EachTask:
         count, which = divmod(number, len(self.by_task))
         task = list(self.by_task)[which]
         return replace(self.by_task[task].draw(count), task=task)
-
-
-class Beginning(Cache):
-    """The examples of a cache whose numbers are below `end`."""
-
-    def __init__(self, whole: Cache, end: int) -> None:
-        self._whole = whole
-        self._places = [place for place, item in enumerate(whole.items) if item.number < end]
-        self.items = [whole.items[place] for place in self._places]
-        self.skipped = {number: reason for number, reason in whole.skipped.items() if number < end}
-
-    def read(self, place: int) -> tuple[Tensor, Tensor | None]:
-        return self._whole.read(self._places[place])
 
 
 def setting_of_clips(
