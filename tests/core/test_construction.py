@@ -474,16 +474,14 @@ def test_what_cannot_be_used_is_named_and_the_rest_goes_on(tmp_path):
     (raw / "film1.boxes.json").write_text('[{"box": [0, 0, 2, 1]}]')
     (raw / "film3.mov").write_bytes(b"")
     (raw / "film2.mask.mp4").write_bytes(b"")
-    assert films_in(raw)[1] == 1  # a part of a clip, and no film
+    assert films_in(raw)[1] == [raw / "film2.mask.mp4"]  # a part of a clip, and no film
     out = made(raw, tmp_path / "out")
     found = summarise(out)
     assert sorted(found.faults) == ["film0", "film1", "film3_mov"]
     assert found.clips == 1
     assert sorted(path.name for path in out.clips.glob("*0001.mp4")) == ["film2-0001.mp4"]
     (raw / "film0.mp4").write_bytes(whole)
-    made(raw, tmp_path / "out")
-    assert summarise(out).clips == 1  # it is not tried again unless one says so
-    made(raw, tmp_path / "out", retry=True)
+    made(raw, tmp_path / "out")  # the others are what they were, and not tried again
     found = summarise(out)
     assert sorted(found.faults) == ["film1", "film3_mov"]
     assert found.clips == 2
@@ -578,8 +576,21 @@ def test_the_command_says_what_to_do_about_what_was_dropped(tmp_path):
     options = ["--filter", "seconds=0", "--filter", "side=48", "--filter", "sharpness=off"]
     said = CliRunner().invoke(app, ["data", str(raw), str(tmp_path / "out"), "--shots", "whole", *options])
     told = " ".join(said.stderr.split())
-    assert "- caption 2: no caption; write fox.txt beside fox.mp4 or give --captions, and --retry" in told
+    assert "- caption 2: no caption; write fox.txt beside fox.mp4 or give --captions, and the same command" in told
     assert "dropped 2" in told
+
+
+def test_every_file_of_the_raw_folder_is_a_film_or_named(tmp_path):
+    raw = write_raw(tmp_path / "raw", 1)
+    film = (raw / "film0.mp4").read_bytes()
+    for name in ("reel.m4v", "card.MXF", "b.ts", "behind.the.mask.mp4", "film0.mask.mp4", "notes.pdf"):
+        (raw / name).write_bytes(film)
+    for words in (["--dry-run"], []):
+        said = CliRunner().invoke(app, ["data", str(raw), str(tmp_path / "out"), *words])
+        told = " ".join(said.stderr.split())
+        assert "videos 5" in told
+        assert "left aside 2 files" in told
+        assert "film0.mask.mp4, notes.pdf" in told
 
 
 @pytest.mark.parametrize("kind", ["sound alone", "no packets", "no file of any kind"])

@@ -76,6 +76,21 @@ def test_captions_are_read_in_every_encoding_that_tells_itself_and_named_where_i
     assert all(any(f"{encoding}.txt is not UTF-8" in fault for fault in faults) for encoding in refusals)
 
 
+def test_every_file_of_a_folder_is_a_clip_or_named(tmp_path):
+    folder = clip_folders.write(tmp_path, 1)
+    clip = (folder / "clip0.mp4").read_bytes()
+    for name in ("reel.m4v", "card.MXF", "b.ts", "notes.pdf", "sub/old.rm"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(clip)
+        (folder / name).with_suffix(".txt").write_text("a disc")
+    (folder / "clip0.boxes.json").write_text("[]")
+    clips, faults = clips_in(folder)
+    assert [clip.name for clip in clips] == ["b.ts", "card.MXF", "clip0.mp4", "reel.m4v"]
+    (fault,) = faults
+    assert f"2 files in {folder}" in fault
+    assert "notes.pdf, sub/old.rm" in fault
+
+
 def write_table(path, rows, encoding="utf-8"):
     with path.open("w", encoding=encoding, newline="") as file:
         csv.writer(file).writerows(rows)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import json
+import math
 import random
 import time
 from dataclasses import replace
@@ -23,7 +25,7 @@ from typer.testing import CliRunner
 from vace_core import tasks
 from vace_core.adapter import Attachment
 from vace_core.cli import app
-from vace_core.errors import InputError, VaceError
+from vace_core.errors import InputError, TrainingError, VaceError
 from vace_core.files.checkpoint import open_checkpoint
 from vace_core.loading.assembly import load_model, lora_changes
 from vace_core.loading.detection import identify
@@ -142,6 +144,23 @@ def test_the_time_of_a_run_counts_from_its_begin_and_encoding_stops_in_between(c
     assert len(Cache(tmp_path / "parts" / "examples").items) == 8
 
 
+def test_two_trainings_in_one_folder_do_not_both_write(case, tmp_path):
+    of, files, recipe = case
+    other, refusals = replace(recipe, schedule=replace(SCHEDULE, learning_rate=1e-6)), list[str]()
+
+    def text():
+        """The first training has encoded its clips here, and not begun its steps."""
+        with pytest.raises(InputError) as error:
+            train_model(other, files, tmp_path / "run", text=of.text, cpu=True)
+        refusals.append(refused(error.value))
+        return of.text()
+
+    first = train_model(recipe, files, tmp_path / "run", text=text, cpu=True).path
+    assert refusals == [f"training-folder-held: folder={tmp_path / 'run'}"]
+    assert first.read_bytes() == trained(case, tmp_path / "alone").path.read_bytes()
+    assert trained(case, tmp_path / "run").path == first  # and one after the other goes on
+
+
 def test_a_trained_adapter_is_trained_on(case, tmp_path):
     _, files, _ = case
     first = trained(case, tmp_path / "first").path
@@ -150,6 +169,82 @@ def test_a_trained_adapter_is_trained_on(case, tmp_path):
     was, now = load_file(first), load_file(second)
     assert was.keys() == now.keys()
     assert any(not torch.equal(was[name], now[name]) for name in was)
+
+
+def test_an_adapter_in_the_file_of_the_base_is_not_dropped_without_a_word(case, tmp_path, caplog):
+    of, files, recipe = case
+    whole = tmp_path / "whole.safetensors"
+    join_model(files.base, trained(case, tmp_path / "first").path, whole)
+    both = (of, replace(files, base=whole), recipe)
+    caplog.clear()
+    trained(both, tmp_path / "anew")
+    assert [record.args for record in caplog.records if "--adapter" in record.msg] == [(whole,)]
+    caplog.clear()
+    trained((of, replace(files, base=whole, adapter=whole), recipe), tmp_path / "on")
+    assert not [record for record in caplog.records if "--adapter" in record.msg]
+    full = Tuning(what="full", stored="float32")
+    with pytest.raises(InputError) as error:
+        trained(both, tmp_path / "full", tuning=full)
+    assert refused(error.value) == f"base-with-adapter: path={whole}"
+    model = trained(case, tmp_path / "full", tuning=full).path
+    for tuning in (full, recipe.tuning):
+        with pytest.raises(InputError) as error:
+            trained((of, replace(files, base=model), recipe), tmp_path / "more", tuning=tuning)
+        assert refused(error.value) == f"base-with-adapter: path={model}"
+    assert trained((of, replace(files, base=model, adapter=model), recipe), tmp_path / "more", tuning=full).path
+
+
+def test_a_run_that_came_to_no_number_goes_on_with_a_lower_rate(case, tmp_path, monkeypatch, caplog):
+    steep, gentle = (replace(SCHEDULE, steps=6, save_every=2, learning_rate=rate) for rate in (1e-2, 1e-3))
+    real = Objective.losses
+
+    def spoiled(self, velocity, wanted, sigmas):
+        """As at a rate that is too high: no number from the fourth step on."""
+        calls.append(1)
+        return real(self, velocity, wanted, sigmas) * (math.nan if len(calls) > 3 else 1)
+
+    calls = list[int]()
+    with monkeypatch.context() as patch:
+        patch.setattr(Objective, "losses", spoiled)
+        with pytest.raises(TrainingError) as error:
+            trained(case, tmp_path / "run", schedule=replace(steep, validate_every=0))
+    assert error.value.fields["step"] == 4
+    assert "the state after step 2 is kept" in error.value.fields["kept"]
+    encoded = {path: path.stat().st_mtime_ns for path in tmp_path.glob("run/*/examples-*")}
+    with pytest.raises(InputError) as refusal:
+        trained(case, tmp_path / "run", schedule=replace(gentle, weight_decay=0.5))
+    assert refusal.value.fields["changes"] == "schedule.weight_decay was 0.0001 and is 0.5"
+    result = trained(case, tmp_path / "run", schedule=gentle)
+    assert result.steps == 6
+    assert ["schedule.learning_rate" in record.getMessage() for record in caplog.records] == [True]
+    rates = [json.loads(line)["rate"] for line in (tmp_path / "run" / "losses.jsonl").read_text().splitlines()]
+    assert rates == [schedule.rate(step) for step, schedule in enumerate([steep] * 2 + [gentle] * 4)]
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("run/*/examples-*")} == encoded
+
+
+def test_a_clip_whose_loss_is_no_number_is_left_out_by_its_name(case, tmp_path, monkeypatch):
+    real = Cache.read
+
+    def spoiled(self, place):
+        target, context = real(self, place)
+        return (target * math.nan if self.items[place].name.startswith("clip0.mp4, ") else target), context
+
+    monkeypatch.setattr(Cache, "read", spoiled)
+    schedule, run = replace(SCHEDULE, steps=20, validate_every=0, learning_rate=1e-3), tmp_path / "run"
+    data = replace(case[2].data, held_out=0, tasks={"inpaint": 1.0})
+    with pytest.raises(TrainingError) as error:
+        trained(case, run, schedule=schedule, data=data)
+    assert "clip0.mp4, inpaint" in error.value.fields["clips"]
+    names = error.value.fields["file"]
+    names.write_text("clip9.mp4\n")
+    with pytest.raises(InputError) as refusal:
+        trained(case, run, schedule=schedule, data=data)
+    assert (refusal.value.code, refusal.value.fields["name"]) == ("leave-out-unknown", "clip9.mp4")
+    for line in ("clip0.mp4", "clip0.mp4, inpaint"):
+        names.write_text(f"{line}\n\n")
+        result = trained(case, run, schedule=schedule, data=data)
+        assert (result.path, result.steps) == (run / "adapter.safetensors", 20)
+        assert all(bool(value.isfinite().all()) for value in load_file(result.path).values())
 
 
 def test_a_run_of_another_recipe_or_of_other_clips_is_refused(case, tmp_path):

@@ -24,7 +24,8 @@ from ..training.data.cache import Cache
 from ..training.data.clips import check_tasks
 from ..training.precision import training_dtype
 from ..training.recipe import RECIPES, Recipe, read_recipe
-from ..training.run import EXAMPLES, Files, check_adapter, part_told, train_model
+from ..training.run import EXAMPLES, Files, part_told, train_model
+from ..training.starting import check_adapter, check_base
 from ..training.tables import to_toml
 from .console import errors_as_exit_codes, print_table, result, say
 from .files import STARTER_NAME
@@ -69,6 +70,7 @@ def train(
         check_tasks(chosen.data.tasks)
         result(to_toml(chosen.told()))
         if base is not None:
+            check_base(identify(open_checkpoint(base)), chosen, adapter)
             check_adapter(adapter, chosen)
             print_table(_costs(chosen, base, device))
         else:

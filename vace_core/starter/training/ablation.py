@@ -77,6 +77,7 @@ def starter_setting(world: World, folder: Path = WEIGHTS) -> Setting:
         examples=drawn(draw_task, 0),
         held_out={task: drawn(lambda _, task=task: task, world.held_out) for task in names},
         text=lambda _: text,
+        clip_of=lambda item: item.name,  # every example is a scene of its own: its dice are of task and number
         together=TOGETHER,
         cpu=True,
     )

@@ -12,9 +12,10 @@ from pathlib import Path
 from ...errors import InputError, shortened
 from ...files.replacing import is_within, reason
 from ...media.pictures import PICTURES
+from ...media.sources import VIDEOS
 
-VIDEOS = (".mp4", ".mkv", ".mov", ".webm", ".avi", ".gif")
 CLIPS = (*VIDEOS, *PICTURES)
+BESIDE = (".txt", ".json", ".csv")  # what may lie beside clips and is no clip
 # What may stand between the name of a clip and the ending: fox.mask-2.png. Numbers tell several of a kind apart.
 PART = re.compile(r"(?P<clip>.+)\.(?P<kind>mask|reference|depth|pose|control)(-(?P<number>\d+))?", re.IGNORECASE)
 COLUMNS = ("video", "prompt")
@@ -24,6 +25,7 @@ SHOT = re.compile(r"(?P<film>.+)-\d{4,}")
 CLIPS_OF_DATA, RECORDS_OF_DATA = "clips", Path("records", "shots")
 LEAST_FILMS = 10
 MAX_TEXT = 100_000_000  # bytes of captions or a table
+MOST_NAMES = 5  # of files that are left aside
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +113,7 @@ def no_clips(path: Path, faults: Sequence[str]) -> InputError:
 
 def _in_folder(folder: Path) -> tuple[list[ClipFiles], list[str]]:
     files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    strange = [file for file in files if file.suffix.lower() not in (*CLIPS, *BESIDE)]
     parts: dict[Path, list[tuple[str, int, Path]]] = {}
     videos: list[Path] = []
     for file in files:
@@ -129,7 +132,25 @@ def _in_folder(folder: Path) -> tuple[list[ClipFiles], list[str]]:
             faults.append(str(error))
     there = {video.with_suffix("") for video in videos}
     faults += [str(_alone(file)) for place, found in parts.items() if place not in there for _, _, file in found]
-    return clips, faults
+    return clips, faults + ([str(_strange(folder, strange))] if strange else [])
+
+
+def named(files: Sequence[Path], folder: Path) -> str:
+    """The first of many files of a folder, by their paths in it."""
+    names = [shortened(file.relative_to(folder).as_posix()) for file in files[:MOST_NAMES]]
+    return ", ".join(names) + (", ..." if len(files) > MOST_NAMES else "")
+
+
+def _strange(folder: Path, files: Sequence[Path]) -> InputError:
+    return InputError(
+        "files-left-aside",
+        "{count} files in {folder} have endings that are not looked for: {names}. A clip ends in {known}. Convert "
+        "those that are clips.",
+        count=len(files),
+        folder=folder,
+        names=named(files, folder),
+        known=", ".join(CLIPS),
+    )
 
 
 def _alone(file: Path) -> InputError:
