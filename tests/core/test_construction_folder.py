@@ -24,6 +24,7 @@ from vace_core.training.construction.folder import OutputFolder, begun
 from vace_core.training.construction.given import MADE_OF
 from vace_core.training.construction.make import _times, make_clips, summarise
 from vace_core.training.construction.shots import Shot, find_shots
+from vace_core.training.data.sources import clips_in
 
 LIMITS = Limits(seconds=0.1, side=16, sharpness=None, still=None, fast=None, text=None)
 HOW = How(shots="whole", limits=LIMITS, bars="keep")
@@ -260,6 +261,16 @@ def test_captions_are_those_beside_a_film_before_those_of_a_table(tmp_path):
     assert len(given.faults) <= 1
     assert read_captions(None).of(one) == ("first", "second")
     assert Film(name="a", path=one).path == one
+
+
+def test_a_caption_of_several_lines_in_a_table_is_one_wording_of_the_clip(tmp_path):
+    film(tmp_path / "raw" / "a.mp4", 8, caption="")
+    table = tmp_path / "t.csv"
+    table.write_text('video,prompt\nraw/a.mp4,"A ramp rises.\n\nThe light is soft."\nraw/a.mp4,a ramp\n')
+    out, (films, _) = OutputFolder(tmp_path / "out", SAID), films_in(tmp_path / "raw")
+    make_clips(films, out, HOW, Tools(), read_captions(table, tmp_path / "raw", films))
+    (clip,), _ = clips_in(out.clips)
+    assert clip.prompts == ("A ramp rises. The light is soft.", "a ramp")
 
 
 def test_names_in_a_table_are_relative_to_it_or_to_the_folder_of_films(tmp_path):

@@ -9,6 +9,7 @@ import random
 import time
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import clip_folders
 import families
@@ -26,6 +27,7 @@ from vace_core import tasks
 from vace_core.adapter import Attachment
 from vace_core.cli import app
 from vace_core.errors import InputError, TrainingError, VaceError
+from vace_core.files import replacing
 from vace_core.files.checkpoint import open_checkpoint
 from vace_core.loading.assembly import load_model, lora_changes
 from vace_core.loading.detection import identify
@@ -159,6 +161,34 @@ def test_two_trainings_in_one_folder_do_not_both_write(case, tmp_path):
     assert refusals == [f"training-folder-held: folder={tmp_path / 'run'}"]
     assert first.read_bytes() == trained(case, tmp_path / "alone").path.read_bytes()
     assert trained(case, tmp_path / "run").path == first  # and one after the other goes on
+
+
+def test_what_a_killed_training_had_begun_to_write_is_taken_away(case, tmp_path, monkeypatch):
+    class Killed(BaseException):
+        """As SIGKILL: nothing is tidied up."""
+
+    def die(part):
+        if ".checkpoint." in part.name or ".examples-" in part.name:
+            raise Killed
+
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(replacing, "_to_disk", die)
+        patch.setattr(Path, "unlink", lambda *_, **__: None)
+        with pytest.raises(Killed):
+            trained(case, run)
+    train_model(case[2], case[1], run, text=case[0].text, cpu=True, stop_after=0)
+    mine = [run / ".holiday.0123456789abcdef.part", run / "examples" / ".notes"]
+    for path in mine:
+        path.write_text("")
+    with monkeypatch.context() as patch:
+        patch.setattr(replacing, "_to_disk", die)
+        patch.setattr(Path, "unlink", lambda *_, **__: None)
+        with pytest.raises(Killed):
+            trained(case, run)
+    assert [path.stat().st_size > 0 for path in run.glob(".checkpoint.*.part")] == [True]
+    trained(case, run)
+    assert sorted(path for path in run.rglob(".*") if path.is_file()) == sorted(mine)
 
 
 def test_a_trained_adapter_is_trained_on(case, tmp_path):

@@ -10,13 +10,18 @@ from typing import Any
 
 from ..errors import InputError
 from ..files.jobs.lock import LOCK, hold, let_go
-from ..files.replacing import unwritable
+from ..files.replacing import remove_all_left, unwritable
 from .engine import agreed
+
+OWN = r"checkpoint|losses|recipe|adapter|lora|model|plan|run|examples-\d+|prompts-\d+|\d{6}"
+"""What trainings and ablations write, without endings."""
 
 
 @contextmanager
 def alone(folder: Path, processes: Any) -> Generator[None]:
     """Makes a folder if there is none, and holds it until the end; all processes of a training must ask.
+
+    What a training that was killed in it had begun to write, such as a checkpoint, is taken away.
 
     Args:
         processes: From `engine.accelerator`. The main one holds the folder for all.
@@ -30,6 +35,8 @@ def alone(folder: Path, processes: Any) -> Generator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         if processes.is_main_process:
             held = hold(folder)
+            if held is not None:  # where a file system knows no locks, somebody may be writing
+                remove_all_left(folder, OWN)
     except BlockingIOError:
         taken = True
     except OSError as error:

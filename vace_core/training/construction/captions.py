@@ -68,7 +68,9 @@ def read_captions(path: Path | None, raw: Path | None = None, films: Sequence[Fi
             strange.append(clip.name)
         else:
             video = found or clip.video.resolve()
-            table[video] = (*table.get(video, ()), *clip.prompts)
+            # As a training reads the table: a cell of several lines, as captioners write them, is one wording.
+            wordings = (" ".join(prompt.split()) for prompt in clip.prompts)
+            table[video] = (*table.get(video, ()), *wordings)
     if strange:
         error = InputError(
             "captions-without-video",
