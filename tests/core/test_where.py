@@ -186,7 +186,8 @@ def test_every_control_is_on_the_contact_sheet(clip, tmp_path):
     assert done.exit_code == 0, done.output
     request = tasks.scribble(clip, pictures=References(), wanted=WANTED)
     (other,) = conditions_of(request, FullRun(also=[f"gray={clip}"])).also
-    sheets = [contact_sheet(vcu, mask_frames=mask_frames(9)) for vcu in (request.vcu, other.vcu)]
+    first = contact_sheet(request.vcu, mask_frames=mask_frames(9), caution=request.first_line())
+    sheets = [first, contact_sheet(other.vcu, mask_frames=mask_frames(9))]
     both, _ = read_image(tmp_path / "sheet.png")
     assert torch.equal(both, torch.cat([torch.from_numpy(np.array(sheet)) for sheet in sheets]))
 

@@ -137,13 +137,14 @@ def is_pair(wanted: Wanted, run: Run) -> bool:
     return run.low_noise is not None or (path.exists() and _experts(path)[1] is not None)
 
 
-def family_of(model: str) -> Family:
-    """The model family in a file or folder.
+def family_of(model: str) -> Family | None:
+    """The model family in a file or folder; None if there is nothing.
 
     Raises:
-        ModelError: there is none, or it is damaged or no model that is known.
+        ModelError: it is damaged, or no model that is known.
     """
-    return identify(open_checkpoint(_experts(Path(model))[0])).family
+    path = Path(model)
+    return identify(open_checkpoint(_experts(path)[0])).family if path.exists() else None
 
 
 def _check_boundary(run: Run, low_noise: Path | None) -> None:

@@ -47,18 +47,28 @@ ON_THE_CPU = PlacingPlan()
 
 
 def profile_of(wanted: Wanted) -> Profile:
-    """The profile that was chosen, or what the header of the model's file tells.
+    """The profile that was chosen, or what the header of the model's file tells; for a missing file, those of Wan.
 
     Raises:
         InputError: there is no profile of that name.
-        ModelError: there is no such file, or it is damaged or no model that is known.
     """
     if wanted.profile is not None:
         return profile_named(wanted.profile)
     if starter_folder(wanted.model):
         return STARTER
-    family = family_of(wanted.model)
+    family = family_of(wanted.model) or WAN
     return STARTER if wanted.text_encoder == STARTER_NAME and family is WAN else Profile.of(family)
+
+
+def check_named(wanted: Wanted) -> None:
+    """Accepts a model whose file is there, or of which a profile says what it is like.
+
+    Raises:
+        ModelError: there is no such file.
+    """
+    path = Path(wanted.model)
+    if wanted.profile is None and starter_folder(wanted.model) is None and not path.exists():
+        open_checkpoint(path)
 
 
 def is_starter(wanted: Wanted) -> bool:

@@ -24,7 +24,7 @@ from ..sampling.planning import Span, plan_windows, usual_overlap
 from ..sampling.windows import Keyframe, Plan
 from .console import errors_as_exit_codes, print_table, result
 from .inputs import open_film, read_keyframe, target_of
-from .models import profile_of
+from .models import check_named, profile_of
 from .options import Part, Wanted
 
 Prompts = Annotated[
@@ -87,6 +87,7 @@ def plan(
         made = read_plan(clip)
     else:
         wanted = Wanted(model=model, profile=profile, fps=fps, length=length)
+        check_named(wanted)
         print_table([("model", profile_of(wanted).title)])
         made = planned(clip, wanted, prompts=prompts, windows=windows, overlap=overlap, keyframe=keyframe, loop=loop)
     print_table(plan_rows(made))

@@ -52,7 +52,7 @@ from .long import (
     window_rows,
     windows_of,
 )
-from .models import check_lora, device_of, options_of, profile_of, read_sizes, ready
+from .models import check_lora, check_named, device_of, options_of, profile_of, read_sizes, ready
 from .options import BlendName, Sheet
 from .planning import Planned, files_of, planned
 from .request import Request
@@ -124,6 +124,7 @@ def run(task: str, ask: Callable[[], Request], run: FullRun, context: Context) -
 def preview(task: str, ask: Callable[[], Request], sheet: Sheet, context: Context) -> None:
     """Writes the contact sheet alone; no model is opened."""
     request = _asked(ask, context)
+    check_named(request.wanted)
     output = sheet.output or free(Path(f"{task}.png"))
     check_target(output, ".png")
     check_not_given(context, output)
