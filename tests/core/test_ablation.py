@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, stdev
+from types import SimpleNamespace
 
 import clip_folders
 import pytest
@@ -506,6 +507,21 @@ def test_the_clip_of_each_loss_is_kept_with_the_losses(setting, tmp_path):
     run = Results(tmp_path / "runs").of("default")[0]
     assert {task: len(names) for task, names in run.clips.items()} == {"text": 4, "inpaint": 4}
     assert {name for names in run.clips.values() for name in names} <= {path.name for path in clips.glob("*.mp4")}
+
+
+def test_shots_of_one_film_count_as_one_clip(setting, tmp_path):
+    clips = clip_folders.write(tmp_path / "clips")
+    for number, name in enumerate(("fox-0001", "fox-0002", "hen-0001")):
+        for path in clips.glob(f"clip{number}.*"):
+            path.rename(path.with_name(path.name.replace(f"clip{number}", name)))
+    (tmp_path / "records" / "shots").mkdir(parents=True)
+    bucket = Bucket(frames=5, height=32, width=32)
+    data = Data(examples=6, held_out=4, share_held_out=0.4, buckets=(bucket,), tasks={"text": 1.0})
+    models = {"base": setting.base, "vae": setting.vae, "text": lambda _: tiny.LetterText(), "cpu": True}
+    given = setting_of_clips(replace(RECIPE, data=data), clips, WAN, **models)
+    names = [f"{name}.mp4, text" for name in ("fox-0001", "fox-0002", "hen-0001")]
+    found = [given.clip_of(SimpleNamespace(name=name, task="text")) for name in names]
+    assert found == ["fox-0001.mp4", "fox-0001.mp4", "hen-0001.mp4"]
 
 
 def test_the_curves_are_drawn_beside_the_page(made_up, tmp_path):

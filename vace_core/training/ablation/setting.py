@@ -14,7 +14,7 @@ from ...models.text import TextEncoder
 from ..data.cache import Item
 from ..data.clips import ClipExamples, check_stages, divided
 from ..data.example import Example, Examples
-from ..data.sources import clips_in
+from ..data.sources import clips_in, films_of
 from ..recipe import Recipe
 from ..run import needed_buckets
 
@@ -33,8 +33,8 @@ class Setting:
         examples: What is learned from.
         held_out: What is never learned from, by task; each gives examples from 0 on.
         text: All prompts → what reads them.
-        clip_of: What is held out → the name of the clip that it is of. Examples of one clip, of whatever tasks, are
-            not independent: errors are taken over clips.
+        clip_of: What is held out → the name of the clip that it is of; shots of one film are one clip. Examples of one
+            clip, of whatever tasks, are not independent: errors are taken over clips.
         together: As for `Encoder`.
         cpu: Whether to leave a GPU alone.
     """
@@ -106,12 +106,14 @@ def setting_of_clips(
         )
     check_stages(known, recipe.stages)
     held_out = {task: replace(unknown, tasks={task: 1.0}, seed=1) for task in recipe.data.tasks}
-    return Setting(base=base, vae=vae, examples=known, held_out=held_out, text=text, clip_of=_clip_of, cpu=cpu)
+    first: dict[Path, str] = {}  # of each film the name of its first clip
+    films = {clip.name: first.setdefault(film, clip.name) for clip, film in zip(clips, films_of(clips), strict=True)}
 
+    def clip_of(item: Item) -> str:
+        """`ClipExamples` calls an example "fox.mp4, inpaint"."""
+        return films[item.name.removesuffix(f", {item.task}")]
 
-def _clip_of(item: Item) -> str:
-    """The clip of an example of `ClipExamples`, which calls it "fox.mp4, inpaint"."""
-    return item.name.removesuffix(f", {item.task}")
+    return Setting(base=base, vae=vae, examples=known, held_out=held_out, text=text, clip_of=clip_of, cpu=cpu)
 
 
 def _checksum(path: Path) -> str:
