@@ -10,8 +10,11 @@ from PIL import Image
 from tools.workflows.forms import OURS, pack, pack_forms
 from tools.workflows.graph_json import FIXED, Graph, form_of
 from tools.workflows.layout import TITLE
-from tools.workflows.parts import CHOICE, SAMPLING, STARTER
+from tools.workflows.parts import CHOICE, LARGE, SAMPLING, SMALL, STARTER, TEXT, VAE
 from tools.workflows.shipped import PAGE, PROMPTS, WORKFLOWS, at_once, everything, files
+from vace_core.errors import ModelError
+from vace_core.loading.choosing import choose_files
+from vace_core.starter.profiles import PROFILES
 
 from .picture_runs import pictured
 
@@ -133,6 +136,14 @@ def test_files_of_models_are_named_with_their_folder_and_address(saved):
     for node in saved["nodes"]:
         for model in node["properties"].get("models", []):
             assert model["name"] in node["widgets_values"]
+
+
+@pytest.mark.parametrize(("name", "large"), [("wan-1.3b-480p", SMALL), ("wan-14b-480p", LARGE)])
+def test_what_a_note_links_is_what_vace_model_names_where_it_is_missing(name, large):
+    with pytest.raises(ModelError) as error:
+        choose_files(PROFILES[name], {})
+    named = [said.partition(" (")[0] for said in error.value.fields["missing"].split("; ")]
+    assert named == [f"{file['name']} in models/{file['directory']}" for file in (large, VAE, TEXT)]
 
 
 SAMPLERS = ("VaceSampleVideo", "VaceSampleLongVideo")

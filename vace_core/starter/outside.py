@@ -12,8 +12,11 @@ SMALLEST, LARGEST, LONGEST = 0.25, 1.5, 1.5  # of the area and length that it wa
 COARSE = 3.0  # of 255
 
 
-def outside(vcu: VideoConditionUnit) -> str | None:
+def outside(vcu: VideoConditionUnit, *, num_frames: int | None = None) -> str | None:
     """What of a unit lies outside the starter's world, in a sentence or two; None where nothing does.
+
+    Args:
+        num_frames: Made of it in one pass; None = all.
 
     Looked at are the size, the length, whether there is one known word in the prompt, and whether the picture is flat
     as drawn shapes are. A prompt that is empty says nothing, so it is not outside.
@@ -25,8 +28,9 @@ def outside(vcu: VideoConditionUnit) -> str | None:
     area = vcu.height * vcu.width / SIDE**2
     if not SMALLEST <= area <= LARGEST:
         found.append(f"{vcu.width} x {vcu.height} pixels are far from {SIDE} x {SIDE}")
-    if vcu.num_frames > LONGEST * LENGTH:
-        found.append(f"{vcu.num_frames} frames are far more than {LENGTH}")
+    count = vcu.num_frames if num_frames is None else num_frames
+    if count > LONGEST * LENGTH:
+        found.append(f"{count} frames are far more than {LENGTH}")
     text = StarterText()
     if vcu.prompt.strip() and not text.known(vcu.prompt):
         found.append("the prompt has no word that it knows")
