@@ -87,6 +87,12 @@ STRATEGIES = {
     "overlap": Joining(by="overlap"),
     "pyramid": Joining(by="pyramid"),
 }
+USUAL = Joining()
+DEFAULT = next(
+    name
+    for name, joining in STRATEGIES.items()
+    if (joining.by, joining.anchored, joining.fade) == (USUAL.by, USUAL.anchored, USUAL.fade)
+)
 TASKS = ("extend", "scribble", "depth", "inpaint", "loop")
 DETERMINED = ("scribble", "depth", "inpaint")
 CONTROLLED = ("scribble", "depth")
@@ -96,6 +102,20 @@ HEAD = ("task", "joined by", "cases", "seam step, median", "95th percentile", "i
         "colour", "contrast", "sharpness", "PSNR, all", "PSNR, last", "control followed, all", "last",
         "CPU s per frame")  # fmt: skip
 FILE = measuring.RESULTS / "windows.json"
+CHOICE = (
+    "A clip that is longer than one pass of the model is made window by window. What to choose (`--join-by` and",
+    "`--anchor-colour`; in ComfyUI the inputs of *VACE Plan Windows*):",
+    "",
+    f'- Nothing: the default, "{DEFAULT}" below. Windows hand over their last latents, so nothing goes through the VAE',
+    "  twice, colours are drawn to those of the first window, and the step that is left fades out. It drifts least",
+    "  where nothing of the clip is kept.",
+    "- `--join-by pinned` where a step is seen between two windows: the frames handed over are held in every step. The",
+    "  step is smaller, and colours drift a little more.",
+    "- `--join-by overlap` where all windows fit into memory together: there is no step, as they are blended in every",
+    "  step of sampling. No window can be made again alone. (`pyramid` blends over whole windows. Here it is the same:",
+    "  over two shared latent frames both have the same weights.)",
+    "- `--anchor-colour none` for a clip whose light is to change, such as a sunset.",
+)
 
 
 def length_of(windows: int, *, loop: bool) -> int:
@@ -294,6 +314,10 @@ def report(rows: list[dict[str, Any]], starter: str) -> None:
     lines = [
         "# Long clips: seams and drift",
         "",
+        *CHOICE,
+        "",
+        "## What was measured",
+        "",
         "Written by `benchmarks/windows.py`, which says what each number is and how the default is chosen. Made with",
         f"the starter whose adapter has the SHA-256 {starter}...: windows of {WINDOW} frames that share {OVERLAP},",
         f"clips of {counts} such windows, {len(seeds)} scenes, each with a seed. It shows what the strategies do to a",
@@ -373,12 +397,6 @@ def by_windows(rows: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
-USUAL = Joining()
-DEFAULT = next(
-    name
-    for name, joining in STRATEGIES.items()
-    if (joining.by, joining.anchored, joining.fade) == (USUAL.by, USUAL.anchored, USUAL.fade)
-)
 DECIDED_AT = 8  # windows
 DECIDING = ("extend", "scribble", "depth", "inpaint")
 QUARTER, SEAM = 0.25, 1.2

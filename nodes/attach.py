@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -99,6 +99,7 @@ class VaceAttachAdapter(Node):
         latent: str = EMPTY_LATENT,
         loras: LoraStack | None = None,
     ) -> io.NodeOutput:
+        _check_networks(files_of(loras))
         options = AdapterOptions(start_percent=start_percent, end_percent=end_percent)
         where = Where(conditions=all_conditions(vcu, strength, strengths, conditions), pin=latent == PINNED_LATENT)
         found = identify(open_checkpoint(adapter.path))
@@ -155,6 +156,24 @@ class VaceEncodePrompt(Node):
         with captured_warnings() as said:
             texts = [_conditioning(clip, words, vcu.fps) for words in (vcu.prompt, negative)]
         return host.output(cls, *texts, notes=[f"Negative prompt: {negative or 'none'}", *said])
+
+
+def _check_networks(loras: Sequence[Lora]) -> None:
+    """Validate that no LoRA is for one network of a pair: nothing in a MODEL tells which of the two it is.
+
+    Raises:
+        InputError: one is.
+    """
+    for lora in loras:
+        if lora.noise is not None:
+            raise InputError(
+                "lora-noise-attached",
+                "The LoRA {path} is for the {noise}-noise network of a pair, and VACE Attach Adapter has one MODEL, "
+                "which may be either. A LoRA for both is needed here. Set network of VACE Load LoRA to both, and give "
+                "each node of a pair the LoRAs of its own MODEL alone.",
+                path=lora.path,
+                noise=lora.noise,
+            )
 
 
 def _plug_for(model: Any, family: Family) -> Plug:

@@ -22,6 +22,7 @@ from ..vace_core.sampling.guidance import PAIR_BOUNDARY
 from ..vace_core.sampling.options import SamplingOptions
 from ..vace_core.starter import model as starter
 from .comfy import host, memory, native, placement, sockets
+from .comfy.kept_texts import ClipText
 from .comfy.node import Node, captured_warnings
 from .comfy.registry import NATIVE_VACE, comfy_family, tips
 from .comfy.sockets import AdapterFile, LibraryModel, LoraStack, NativeModel
@@ -285,7 +286,7 @@ def loaded(
         core = load_model(
             bases[0],
             vae=vae,
-            text=native.ClipText(clip, cased=family.text.cased),
+            text=ClipText(clip, cased=family.text.cased),
             adapter=adapters[0],
             low_noise=bases[1] if pair else None,
             low_noise_adapter=adapters[1] if pair else None,

@@ -16,7 +16,7 @@ from ..vace_core.pipeline.parts import parts_of, window_unit
 from ..vace_core.pipeline.windowed import WindowedJob
 from ..vace_core.sampling.strength import AS_TRAINED, Strength
 from ..vace_core.vcu import VideoConditionUnit
-from .comfy import host, placement, settings, sockets
+from .comfy import host, memory, placement, settings, sockets
 from .comfy.node import Node, captured_warnings
 from .comfy.registry import tips
 from .comfy.settings import published
@@ -158,28 +158,30 @@ class VaceSampleLongVideo(Node):
         def on_chunk(what: str, at: int, of: int) -> None:
             host.check_interrupt()
 
-        networks_of, sampled = networks(model, plan, parts, chosen)
-        job = WindowedJob(
-            model=networks_of,
-            sampler=sampled,
-            plan=plan.plan,
-            parts=parts,
-            options=chosen,
-            joining=plan.joining,
-            pictures=pictures,
-            strength=AS_TRAINED if strengths is None else strengths,
-            pin=pin,
-            feather=feather,
-            match_colour=match_colour,
-            blend_mode=blend,
-            on_step=on_step,
-            on_chunk=on_chunk,
-        )
-        film = Film(vcu, plan.plan, None if redo == ALL else made)
+        only = None if redo == ALL else redo
+        film = Film(vcu, plan.plan, None if only is None else made)
         longest = max(plan.plan.length(number) for number in range(count))
         doing = f"sampling windows of {longest} frames of {vcu.width} x {vcu.height} pixels"
-        with captured_warnings() as warned, placement.saying_short_memory(doing, "Plan shorter windows"):
-            for window in windows_made(job, None if redo == ALL else redo, made):
+        short = placement.saying_short_memory(doing, "Plan shorter windows")
+        with captured_warnings() as warned, short, memory.forgetting(model):
+            networks_of, sampled = networks(model, plan, parts, chosen, only=only)
+            job = WindowedJob(
+                model=networks_of,
+                sampler=sampled,
+                plan=plan.plan,
+                parts=parts,
+                options=chosen,
+                joining=plan.joining,
+                pictures=pictures,
+                strength=AS_TRAINED if strengths is None else strengths,
+                pin=pin,
+                feather=feather,
+                match_colour=match_colour,
+                blend_mode=blend,
+                on_step=on_step,
+                on_chunk=on_chunk,
+            )
+            for window in windows_made(job, only, made):
                 film.add(window)
                 done += 1
                 placement.free_cache()

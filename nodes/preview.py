@@ -16,7 +16,7 @@ from ..vace_core.vcu import VideoConditionUnit
 from .comfy import host, sockets
 from .comfy.chosen import ChosenModel
 from .comfy.node import Node
-from .comfy.settings import profile_of, unlike
+from .comfy.settings import longer, profile_of, unlike
 from .comfy.sockets import LibraryModel, NativeModel
 
 NOTHING = "Nothing looks wrong."
@@ -81,13 +81,16 @@ def preview(
     profile: Profile | None = None,
 ) -> tuple[Image, list[str]]:
     """The contact sheet of a VCU, and what is to be known of it, for a model family by name or a model's profile."""
-    family, seen, unfit = BASES[base], None, list[str]()
+    family, seen, caution, unfit = BASES[base], None, None, list[str]()
     if profile is not None:
-        family, base, found = profile.family, profile.title, unlike(profile, vcu)
-        unfit = [] if found is None else [found]
+        family, base = profile.family, profile.title
+        # Whether it goes by windows is decided later, by the sampler.
+        caution = unlike(profile, vcu, num_frames=min(vcu.num_frames, profile.length))
+        unfit = [said for said in (caution, longer(profile, vcu)) if said is not None]
     try:
         family.grid.check(vcu.num_frames, vcu.height, vcu.width)
         seen = family.mask_frames(vcu.num_frames)
     except ShapeError as error:
         unfit += [f"Not for {base}: {error}"]
-    return contact_sheet(vcu, mask_frames=seen, columns=columns), [*unfit, *warnings(vcu, mask_frames=seen)]
+    sheet = contact_sheet(vcu, mask_frames=seen, columns=columns, caution=caution)
+    return sheet, [*unfit, *warnings(vcu, mask_frames=seen)]

@@ -249,12 +249,12 @@ def _sample(
     """Latents `(1, C, t, h, w)` from one of our models, as ComfyUI's VAE takes them."""
     vcu, first, further = where.vcu, where.conditions[0], where.conditions[1:]
     # One part after the other has the device: the text encoder, the VAE, the transformer.
-    texts = {words: model.core.text.encode(words) for words in (vcu.prompt, options.negative_for(vcu))}
+    texts = {words: model.core.text.encode(words) for words in options.prompts_for(vcu)}
     source = where.needs_source(begins=options.begins_from_clip)
     encoded = memory.encoded(model, where.units, source=source, begin=where.frames, on_chunk=on_chunk)
     if where.latents is not None:
         encoded = replace(encoded, begin=where.latents)
-    core, device = memory.streamed(model, vcu)
+    core, device = memory.streamed(model, vcu, len(where.conditions))
     latents = pipeline.sample(
         replace(core, text=EncodedTexts(texts)),
         vcu,

@@ -22,6 +22,17 @@ class LetterText:
         return torch.nn.functional.one_hot(torch.tensor([letters]), 32).float()
 
 
+class CountingText(LetterText):
+    """The same, which knows what it was asked."""
+
+    def __init__(self) -> None:
+        self.read: list[str] = []
+
+    def encode(self, prompt: str) -> torch.Tensor:
+        self.read.append(prompt)
+        return super().encode(prompt)
+
+
 def base(seed: int = 1) -> wan.WanDit:
     return fill(wan.WanDit(SIZES), seed)
 

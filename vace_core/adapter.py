@@ -108,12 +108,13 @@ class Attachment:
 
     Attributes:
         adapter: Whose blocks make the hints.
-        context: What `adapter.embed` returned, `(B, L, D)`.
+        context: What `adapter.embed` returned, `(B, L, D)`; or, where `embeds`, what it gets, `(B, C, t, h, w)`.
         strength: Factor on the hints. 1 = as trained, 0 = the base alone.
         sigmas: The noise levels at which the adapter acts.
         steps: Noise level → a further factor; None = 1.
         blocks: A further factor for each context block; none = 1.
         places: `(1 or B, L, 1)`, a further factor for each token; None = 1.
+        embeds: Whether the context is embedded in each call of the base, rather than held embedded for the job.
 
     Raises:
         AdapterMismatchError: factors for another number of blocks than the adapter has.
@@ -126,6 +127,7 @@ class Attachment:
     steps: Callable[[float], float] | None = None
     blocks: tuple[float, ...] = ()
     places: Tensor | None = None
+    embeds: bool = False
 
     def __post_init__(self) -> None:
         if self.blocks:
@@ -136,8 +138,9 @@ class Attachment:
         return self if self.steps is None else replace(self, strength=self.strength * self.steps(sigma), steps=None)
 
     def shared(self, own: Callable[[Tensor], Tensor]) -> Attachment:
-        """This attachment for a part of the tokens, which `own` gives of all."""
-        return replace(self, context=own(self.context), places=None if self.places is None else own(self.places))
+        """This attachment for one call and a part of the tokens, which `own` gives of all."""
+        places = None if self.places is None else own(self.places)
+        return replace(self, context=own(self._embedded()), places=places, embeds=False)
 
     def is_active(self, sigma: float) -> bool:
         """Whether this attachment does anything at this noise level; where it does not, it costs nothing."""
@@ -153,20 +156,26 @@ class Attachment:
         """The base's tokens `(B, L, D)` before its first block, with the context added if the adapter has no blocks."""
         if self.adapter.context_layers:
             return tokens
-        context = self.context if self.places is None else self.context * self.places.to(self.context)
+        context = self._embedded()
+        if self.places is not None:
+            context = context * self.places.to(context)
         return tokens + context if self.strength == 1.0 else tokens.add(context, alpha=self.strength)
 
     def chain(self, tokens: Tensor) -> HintChain:
         """Starts one forward pass from the base's `tokens` `(B, L, D)` as they are before its first block."""
         # The context is in the precision of the adapter's products; the tokens of a base may be in a higher one.
+        context = self._embedded()
         return HintChain(
             self.adapter,
-            self.context + tokens,
+            context + tokens,
             strength=self.strength,
-            dtype=self.context.dtype,
+            dtype=context.dtype,
             blocks=self.blocks,
             places=self.places,
         )
+
+    def _embedded(self) -> Tensor:
+        return self.adapter.embed(self.context) if self.embeds else self.context
 
 
 def check_blocks(given: int, blocks: int) -> None:
@@ -242,4 +251,6 @@ class HintChain:
 
 def _computed(factors: Sequence[float]) -> int:
     """A context block reads the one before it, so all up to the last one that says something are computed."""
-    return max((number + 1 for number, factor in enumerate(factors) if factor), default=0)
+    # Without a generator and `default`: this is compiled with the base where that is, as one graph.
+    acting = [number + 1 for number, factor in enumerate(factors) if factor]
+    return acting[-1] if acting else 0

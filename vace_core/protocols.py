@@ -72,7 +72,8 @@ class BaseModel(Protocol):
         Args:
             text_embeds: What the family's text encoder gives, `(B, S, text_width)` without padding or a tuple of
                 tensors, on the device where the job is done; the weights may be elsewhere.
-            fps: Frames per second of the clip, for bases that place frames in seconds.
+            fps: Frames per second of the clip, for bases that place frames in seconds; one that does not may say so
+                by an attribute `reads_fps`, which is False.
         """
         ...
 

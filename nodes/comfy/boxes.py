@@ -77,8 +77,9 @@ def boxes_of(value: Any, num_frames: int) -> list[list[Box]]:
     if isinstance(value, list) and all(one == [] for one in value):  # for all frames, or in each of them
         raise InputError(
             "boxes-empty",
-            "The boxes are an empty list, as detectors give it that found nothing. At least one box is needed. Look at "
-            "what the detector gets, or disconnect boxes.",
+            "The boxes are an empty list, as detectors give it that found nothing, and editors where nothing is drawn. "
+            "At least one box is needed. Look at what the detector gets, draw a box (ComfyUI's own editor shows itself "
+            "in Nodes 2.0 alone), or disconnect boxes.",
         )
     if _is_box(value):
         value = [value]

@@ -262,12 +262,15 @@ def load_clip(path: Path, kind: str) -> Any:
     return load_clip([str(path)], embedding_directory=get_folder_paths("embeddings"), clip_type=CLIPType[kind])
 
 
+def tokens(clip: Any, prompt: str) -> Any:
+    """A prompt as tokens of a CLIP, cut to what the base was trained with; the log says so."""
+    found = clip.tokenize(prompt)
+    return {name: _within(some, name) for name, some in found.items()} if isinstance(found, dict) else found
+
+
 def conditioning(clip: Any, prompt: str) -> Any:
-    """A prompt as ComfyUI's CONDITIONING, cut to what the base was trained with; the log says so."""
-    tokens = clip.tokenize(prompt)
-    if isinstance(tokens, dict):
-        tokens = {name: _within(some, name) for name, some in tokens.items()}
-    return clip.encode_from_tokens_scheduled(tokens)
+    """A prompt as ComfyUI's CONDITIONING, cut as `tokens` says."""
+    return clip.encode_from_tokens_scheduled(tokens(clip, prompt))
 
 
 def _within(sections: Any, encoder: str) -> Any:
@@ -348,6 +351,11 @@ def with_wrapper(model: Any, wrapper: Callable[..., Any]) -> Any:
     clone = model.clone()
     clone.add_wrapper_with_key(WrappersMP.DIFFUSION_MODEL, "vace", wrapper)
     return clone
+
+
+def reads_negative(model: Any) -> bool:
+    """Whether a MODEL reads the negative prompt at a guidance scale of 1 too, as some nodes have it."""
+    return bool(model.model_options.get("disable_cfg1_optimization", False))
 
 
 def guided(

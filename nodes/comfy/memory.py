@@ -6,8 +6,8 @@ leaves room for a pass; the rest of its weights come when they are used. Only wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -50,7 +50,23 @@ def said(doing: str, vcu: VideoConditionUnit) -> AbstractContextManager[None]:
 
 def with_vae(model: LibraryModel, vcu: VideoConditionUnit, run: Callable[[VideoVae], Made]) -> Made:
     """What `run` gives with the model's VAE, of whole frames or, once these were too large, of tiles."""
-    return _with_vae(model, vcu.height * vcu.width, run)
+    with forgetting(model):
+        return _with_vae(model, vcu.height * vcu.width, run)
+
+
+@contextmanager
+def forgetting(model: Any) -> Generator[None, None, None]:
+    """Around a job: behind it a VAE of ours keeps nothing but weights on its device, of which alone ComfyUI knows."""
+    try:
+        yield
+    finally:
+        forget(model)
+
+
+def forget(model: Any) -> None:
+    """Frees what a VAE of ours keeps between clips; of ComfyUI's own models there is none."""
+    if isinstance(model, LibraryModel):
+        getattr(model.core.vae, "forget", lambda: None)()
 
 
 def _with_vae(model: LibraryModel, pixels: int, run: Callable[[VideoVae], Made]) -> Made:
@@ -62,9 +78,11 @@ def _with_vae(model: LibraryModel, pixels: int, run: Callable[[VideoVae], Made])
     def ready(vae: VideoVae) -> Made:
         return run(_Brought(vae, bring))
 
-    return placement.when_memory_is_short(
-        lambda: ready(model.core.vae), lambda: ready(model.family.ready_vae(network.network, TILE))
-    )
+    def in_tiles() -> Made:
+        forget(model)
+        return ready(model.family.ready_vae(network.network, TILE))
+
+    return placement.when_memory_is_short(lambda: ready(model.core.vae), in_tiles)
 
 
 class ManagedVae:
@@ -131,11 +149,11 @@ class _Brought:
         return self._vae.decode(latents, window=window, on_chunk=on_chunk)
 
 
-def streamed(model: LibraryModel, vcu: VideoConditionUnit) -> tuple[VaceModel, torch.device]:
-    """The model for one job, whose weights come to the device as they are used, and that device."""
+def streamed(model: LibraryModel, vcu: VideoConditionUnit, conditions: int = 1) -> tuple[VaceModel, torch.device]:
+    """The model for one job with so many conditions, whose weights come to the device as they are used; that device."""
     core, (first, *_) = model.core, model.experts
     tokens = core.vae.grid.tokens(vcu.num_frames, vcu.height, vcu.width, vcu.num_references)
-    bases = _Bases(room=_room(model, tokens))
+    bases = _Bases(room=_room(model, tokens, conditions))
     pairs = zip((core.expert, core.low_noise), model.experts, strict=False)
     experts = [replace(expert, base=bases.streamed(expert.base, handle)) for expert, handle in pairs if expert]
     low_noise = experts[1] if len(experts) > 1 else None
@@ -143,18 +161,18 @@ def streamed(model: LibraryModel, vcu: VideoConditionUnit) -> tuple[VaceModel, t
     return replace(core, expert=experts[0], low_noise=low_noise), device
 
 
-def _room(model: LibraryModel, tokens: int) -> int:
+def _room(model: LibraryModel, tokens: int, conditions: int = 1) -> int:
     """Bytes to keep free for a pass: what it takes, with something to spare, and never less than any layer alone."""
-    activations, weights = beside_weights(model, tokens)
+    activations, weights = beside_weights(model, tokens, conditions)
     largest = max(_on_the_way(module, _number(model)) for module in VaceTransformer(model.core.expert).modules())
     return max(int(activations * SPARE) + weights, largest)
 
 
-def beside_weights(model: LibraryModel, tokens: int) -> tuple[int, int]:
+def beside_weights(model: LibraryModel, tokens: int, conditions: int = 1) -> tuple[int, int]:
     """Bytes that a pass takes beside the weights that stay: its activations, and weights of a block on their way."""
     expert = model.core.expert
     blocks = len(expert.adapter.context_layers) if expert.adapter else 0
-    activations = model.family.costs.peak_of_pass(expert.base.sizes, blocks, tokens, _number(model))
+    activations = model.family.costs.peak_of_pass(expert.base.sizes, blocks, tokens, _number(model), conditions)
     layers = [layer for unit in units(expert.base, expert.adapter) for part in unit for layer in part.modules()]
     return activations, max((_on_the_way(layer, _number(model)) for layer in layers), default=0)
 

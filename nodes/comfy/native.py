@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count, groupby
 from typing import Any
@@ -28,6 +28,7 @@ from ...vace_core.vcu import VideoConditionUnit
 from . import host, placement
 from .fitted import check_for_model
 from .kept_latents import keeping
+from .kept_texts import conditionings
 from .native_strength import Varying, strength_in_conditioning, varied
 from .own_stages import OwnStages
 from .registry import NATIVE_VACE, comfy_family
@@ -37,28 +38,6 @@ from .where import Where
 
 TIMESTEPS = 1000  # of ComfyUI's models of Wan at noise level 1
 LATENTS = NATIVE_VACE.latents
-
-
-class ClipText:
-    """A CLIP as the text encoder of our models.
-
-    ComfyUI's prompt weights keep working, so of what the bases' own code does to prompts only capitals are taken away,
-    where the base does not know them.
-    """
-
-    width = None
-
-    def __init__(self, clip: Any, *, cased: bool = True) -> None:
-        self._clip, self._cased = clip, cased
-
-    def encode(self, prompt: str) -> Tensor:
-        """`(1, S, 4096)` without what ComfyUI fills a prompt up with: zeros, or anything behind a mask."""
-        rows, more = host.conditioning(self._clip, prompt if self._cased else prompt.lower())[0][:2]
-        mask = more.get("attention_mask")
-        if mask is not None:
-            return rows.float()[:, mask[0].to(rows.device) > 0]
-        used = int(rows.ne(0).any(dim=2)[0].nonzero().max()) + 1 if bool(rows.ne(0).any()) else 1
-        return rows.float()[:, :used]
 
 
 def check_has_vace(model: Any, name: str) -> None:
@@ -196,12 +175,14 @@ def sample(
     *,
     on_step: OnStep,
     on_chunk: OnChunk,
+    texts: Mapping[str, Any] | None = None,
     known: Encoded | None = None,
     hold: Held | None = None,
 ) -> Tensor:
     """As `pipeline.sample`, on ComfyUI's guider and under its memory management; raw latents of the video alone.
 
     Args:
+        texts: CONDITIONING by the words of `prompts_for`; None = they are read here.
         known: What was encoded before; None = it is encoded here.
         hold: Latents that are known and held in every step.
     """
@@ -211,13 +192,15 @@ def sample(
     check_for_model(vcu, NATIVE_VACE.grid)
     check_adapter(vcu, options, attached=True)
     check_steps(options, schedule)
-    texts = [host.conditioning(model.clip, words) for words in (vcu.prompt, options.negative_for(vcu))]
+    words = prompts_for(model, vcu, options)
+    texts = conditionings(model.clip, words) if texts is None else texts
     begins = options.begins_from_clip
     if known is None:
         known = encoded(model.vae, where, source=where.needs_source(begins=begins), on_chunk=on_chunk)
     values = conditions(where, known.contexts)
     values["vace_strength"] = [_times(one, options.strength) for one in values["vace_strength"]]
-    positive, negative = (host.with_values(text, values) for text in texts)
+    # Where there is no negative prompt, nothing reads what stands in its place.
+    positive, negative = (host.with_values(texts[some], values) for some in (words[0], words[-1]))
     skip = vcu.num_references
 
     def report(index: int, total: int, denoised: Tensor) -> None:
@@ -254,6 +237,12 @@ def sample(
             options.seed,
         )
     return latents[:, :, skip:]
+
+
+def prompts_for(model: NativeModel, vcu: VideoConditionUnit, options: SamplingOptions) -> tuple[str, ...]:
+    """The prompts of a unit that are read: the negative one where it counts, or where a MODEL asks for it anyway."""
+    asked = any(part is not None and host.reads_negative(part) for part in (model.model, model.low_noise))
+    return (vcu.prompt, options.negative_for(vcu)) if asked else options.prompts_for(vcu)
 
 
 def _times(one: float, strength: float) -> float:

@@ -58,9 +58,27 @@ def profile_by(name: Any) -> Profile:
     return Profile.of(families[name]) if known else profile_named(str(name))
 
 
-def unlike(profile: Profile, vcu: VideoConditionUnit) -> str | None:
-    """What a VCU asks for that a model was not trained on, in a sentence or two; None = nothing."""
-    return outside(vcu) if profile is STARTER else profile.beyond(vcu.num_frames, vcu.height, vcu.width)
+def unlike(profile: Profile, vcu: VideoConditionUnit, *, num_frames: int | None = None) -> str | None:
+    """What a VCU asks for that a model was not trained on, in a sentence or two; None = nothing.
+
+    Args:
+        num_frames: Made of it in one pass; None = all.
+    """
+    count = vcu.num_frames if num_frames is None else num_frames
+    if profile is STARTER:
+        return outside(vcu, num_frames=count)
+    return profile.beyond(count, vcu.height, vcu.width)
+
+
+def longer(profile: Profile, vcu: VideoConditionUnit) -> str | None:
+    """That a VCU is longer than what a model was trained to make in one pass; None = it is not."""
+    count = min(vcu.num_frames, profile.length)
+    if unlike(profile, vcu) == unlike(profile, vcu, num_frames=count):
+        return None
+    return (
+        f"{vcu.num_frames} frames are more than the {count} of one pass: for VACE Plan Windows and VACE Sample Long "
+        "Video."
+    )
 
 
 def with_settings(values: Mapping[str, Any], model: LibraryModel | NativeModel | ChosenModel | None) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,11 +21,12 @@ from ...vace_core.pipeline.parts import Parts, PlanPictures, parts_of
 from ...vace_core.pipeline.windowed import HandOver, MadeWindow, WindowedJob
 from ...vace_core.sampling.conditions import Condition
 from ...vace_core.sampling.strength import Strength
-from ...vace_core.sampling.windows import Plan
+from ...vace_core.sampling.windows import Plan, Window
 from ...vace_core.vcu import VideoConditionUnit
 from . import host, memory, native
 from .bridge import frames_of, images_of
 from .fitted import ANY_GRID
+from .kept_texts import ClipText, conditionings
 from .registry import NATIVE_VACE
 from .sockets import LibraryModel, LongPlan, NativeModel
 from .where import Where
@@ -44,7 +45,12 @@ class EncodedTexts:
 
 
 def networks(
-    model: LibraryModel | NativeModel, plan: LongPlan, parts: Parts, options: SamplingOptions
+    model: LibraryModel | NativeModel,
+    plan: LongPlan,
+    parts: Parts,
+    options: SamplingOptions,
+    *,
+    only: int | None = None,
 ) -> tuple[VaceModel, Callable[..., Tensor]]:
     """`WindowedJob.model` and `sampler` of a model of the nodes, whose parts come to the device when their turn comes.
 
@@ -53,13 +59,17 @@ def networks(
         plan: The windows.
         parts: What the clip asks for.
         options: How it is sampled.
+        only: The one window that is made; None = all of them.
 
     Raises:
         InputError: windows that are denoised together, on a model of ComfyUI's own.
     """
+    # All prompts before the first window, so that the text encoder takes the place of the transformer once.
+    units = _words(plan.plan.windows[slice(None) if only is None else slice(only, only + 1)], parts(0, 1))
     if isinstance(model, NativeModel):
-        return _of_comfyui(model, plan)
-    texts = EncodedTexts({words: model.core.text.encode(words) for words in _prompts(plan.plan, parts(0, 1), options)})
+        return _of_comfyui(model, plan, units, options)
+    prompts = dict.fromkeys(words for unit in units for words in options.prompts_for(unit))
+    texts = EncodedTexts({words: model.core.text.encode(words) for words in prompts})
     last = max(window.frames for window in plan.plan.windows)
     core, device = memory.streamed(model, parts(0, min(last, plan.plan.num_frames)))
     vae = memory.ManagedVae(model, device)
@@ -71,7 +81,9 @@ def networks(
     return replace(core, text=texts, vae=vae), sampled
 
 
-def _of_comfyui(model: NativeModel, plan: LongPlan) -> tuple[VaceModel, Callable[..., Tensor]]:
+def _of_comfyui(
+    model: NativeModel, plan: LongPlan, units: Sequence[VideoConditionUnit], options: SamplingOptions
+) -> tuple[VaceModel, Callable[..., Tensor]]:
     if not plan.joining.streams:
         raise InputError(
             "together-native",
@@ -80,11 +92,13 @@ def _of_comfyui(model: NativeModel, plan: LongPlan) -> tuple[VaceModel, Callable
             "context windows and KSampler.",
             by=plan.joining.by,
         )
+    prompts = dict.fromkeys(words for unit in units for words in native.prompts_for(model, unit, options))
+    texts = conditionings(model.clip, prompts)
     nowhere: Any = None  # the network is run by ComfyUI
     parts = VaceModel(
         expert=Expert(base=nowhere),
         vae=native.NativeVae(model.vae),
-        text=native.ClipText(model.clip),
+        text=ClipText(model.clip),
         encode_masks=NATIVE_VACE.encode_masks,
     )
 
@@ -99,18 +113,20 @@ def _of_comfyui(model: NativeModel, plan: LongPlan) -> tuple[VaceModel, Callable
         **given: Any,
     ) -> Tensor:
         where = Where(conditions=(Condition(vcu=vcu, strength=strength),), pin=pin)
-        return NATIVE_VACE.latents.from_comfyui(native.sample(model, where, options, known=encoded, **given))
+        return NATIVE_VACE.latents.from_comfyui(
+            native.sample(model, where, options, texts=texts, known=encoded, **given)
+        )
 
     return parts, sampled
 
 
-def _prompts(plan: Plan, whole: VideoConditionUnit, options: SamplingOptions) -> set[str]:
-    """All prompts of a job, with the negative ones."""
-    units = [whole]
-    for window in plan.windows:
+def _words(windows: Sequence[Window], whole: VideoConditionUnit) -> list[VideoConditionUnit]:
+    """Units with the prompts of windows."""
+    units = list[VideoConditionUnit]()
+    for window in windows:
         own = {"prompt": window.prompt, "negative_prompt": window.negative_prompt}
         units.append(replace(whole, **{name: words for name, words in own.items() if words is not None}))
-    return {unit.prompt for unit in units} | {options.negative_for(unit) for unit in units}
+    return units
 
 
 def pictures_for(plan: LongPlan, vcu: VideoConditionUnit) -> PlanPictures:

@@ -28,8 +28,44 @@ NODES = """() => {
   const inside = (graph) => all(graph).flatMap((node) => (node.subgraph ? inside(node.subgraph) : [node]));
   return inside(app.rootGraph ?? app.graph).map(({ type }) => type);
 }"""
-BOXES = """() => app.graph._nodes.map(({ title, type, pos, size }) => [title || type, ...pos, ...size])"""
+BOXES = """(isDrawn) => app.graph._nodes.map((node) => {
+  const { title, type, pos, size } = node;
+  const drawn = isDrawn && document.querySelector(`[data-node-id="${node.id}"]`);
+  return [title || type, ...pos, size[0], drawn ? drawn.offsetHeight - 30 : size[1]];
+})"""
 TITLE = 30  # pixels above a node's position
+NOTE = """() => {
+  const guides = /A real model|It needs|Several VACE/;
+  const words = [...document.querySelectorAll("[data-node-id] p")].find((one) => guides.test(one.innerText));
+  let behind = words;
+  while (/, 0\\)$/.test(getComputedStyle(behind).backgroundColor)) behind = behind.parentElement;
+  return [words, behind].map((one, n) => {
+    const { color, backgroundColor } = getComputedStyle(one);
+    return (n ? backgroundColor : color).match(/[\\d.]+/g).slice(0, 3).map(Number);
+  });
+}"""
+LEGIBLE = 4.5  # the contrast that WCAG 2 asks of texts at least
+SAY = """([said, usually]) => {
+  for (const node of app.graph._nodes) {
+    const text = said[node.type] ?? usually;
+    if (node.type.startsWith('Vace') && text) node.onExecuted?.({ text: [text] });
+  }
+}"""
+SAID = {
+    "VaceChooseModel": "The starter: a teaching model for moving shapes, which ships.\n"
+    "It comes with this pack: no file is needed.\n"
+    "Sets fit to 64 x 64, 17 frames at 8 fps; 20 steps of unipc, cfg 2, shift 3.\n"
+    "17 frames of 64 x 64, device: main memory, 18.58 GiB to use; plan: fits: peak 61.7 MiB of 18.58 GiB (computed).",
+    "VaceDecodeVideo": "17 frames of 64 x 64 at 8 fps. 75.8% was kept; largest difference to the source there: 0 of "
+    "255.",
+    "VaceLoadLora": "No LoRA.",
+    **dict.fromkeys(("VaceLoadStarter", "VaceUseNativeModel", "VaceApplyVCU", "VaceComposeVCUs"), ""),
+    "VaceSamplingOptions": "No preset, cfg 2 x 10, 1.",
+    "VacePreviewVCU": "Nothing looks wrong.",
+    "VaceSampleVideo": "20 steps of unipc, shift 3, cfg 2. Negative prompt: none",
+}
+"""What nodes say after a run of the templates."""
+USUALLY = "images: 17 frames of 64 x 64 pixels at 8 fps (2.12 s) go to the model unchanged."
 SLEEPING = (2, 4)  # the modes of nodes that do not run
 ASKS_FOR_ALL = "1.27.10"  # names the files of sleeping nodes too
 ARTISTS_CLIP = ("LoadVideo", "file")
@@ -105,8 +141,13 @@ def test_it_opens_whole_and_sends_what_it_promises(gallery, record, path):
     assert nulls == []
     if promised is not None:
         assert _sent(prompt, promised) == _sent(promised)
-    if not gallery.nodes_2 and path.parent.name == "workflows":  # in Nodes 2.0 the page lays nodes out
-        assert _overlaps(gallery.page.evaluate(BOXES)) == []
+    if path.parent.name == "workflows":
+        assert _overlaps(gallery.page.evaluate(BOXES, gallery.nodes_2)) == []
+        assert not gallery.nodes_2 or _contrast(*gallery.page.evaluate(NOTE)) >= LEGIBLE
+        gallery.page.evaluate(SAY, [SAID, USUALLY])
+        gallery.settle()
+        assert gallery.page.locator(".vace-notes:visible").count() > 0
+        assert _overlaps(gallery.page.evaluate(BOXES, gallery.nodes_2)) == [], "after a run"
     assert gallery.trouble() == []
     assert said == []
     _only_asks_for(complaints, _files(graph, gallery.name), all_named=gallery.name.startswith(ASKS_FOR_ALL))
@@ -147,6 +188,13 @@ def _sent(prompt: dict, promised: dict | None = None) -> dict:
         known = {name for name in known if (node["class_type"], name) != ARTISTS_CLIP}
         sent[number] = (node["class_type"], {name: value for name, value in inputs if own or name in known})
     return sent
+
+
+def _contrast(*colours: list[float]) -> float:
+    """Of two colours of 0..255, as WCAG 2 defines it."""
+    linear = [[(c / 3294.6 if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4) for c in one] for one in colours]
+    dark, light = sorted(0.2126 * r + 0.7152 * g + 0.0722 * b for r, g, b in linear)
+    return (light + 0.05) / (dark + 0.05)
 
 
 def _overlaps(boxes: list[list]) -> list[tuple[str, str]]:

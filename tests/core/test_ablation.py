@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean, stdev
+from types import SimpleNamespace
 
 import clip_folders
 import pytest
@@ -23,6 +24,7 @@ from vace_core import tasks
 from vace_core.cli import app
 from vace_core.errors import InputError
 from vace_core.models.wan import dit as wan
+from vace_core.models.wan.family import WAN
 from vace_core.models.wan.vae import WanVaeNetwork
 from vace_core.starter.scenes.samples import HELD_OUT, TASKS
 from vace_core.starter.training.ablation import RECIPE as RECIPE_OF_ALL
@@ -30,9 +32,9 @@ from vace_core.starter.training.ablation import starter_setting
 from vace_core.training import precision, run
 from vace_core.training.ablation.encoding import MaskedControls, OneClip, is_control, random_mask
 from vace_core.training.ablation.page import INTRODUCTION, page_of, write_page
-from vace_core.training.ablation.results import Difference, Results, write_json
+from vace_core.training.ablation.results import Difference, Results, Run, write_json
 from vace_core.training.ablation.runs import Ablation, checkpoints
-from vace_core.training.ablation.setting import EachTask, Setting
+from vace_core.training.ablation.setting import EachTask, Setting, setting_of_clips
 from vace_core.training.ablation.variants import read_variants
 from vace_core.training.data.cache import Encoder
 from vace_core.training.data.example import Example
@@ -88,6 +90,7 @@ def setting(tmp_path_factory) -> Setting:
         examples=Tiny(),
         held_out={"inpaint": Tiny("inpaint"), "control": Tiny("control")},
         text=lambda _: tiny.LetterText(),
+        clip_of=lambda item: item.name,
         cpu=True,
     )
 
@@ -117,7 +120,8 @@ def test_every_variant_comes_to_other_losses_than_the_default(everything):
 def test_an_adapter_begins_as_the_base_and_only_what_is_encoded_otherwise_can_change_that(everything):
     results = Results(everything)
     for name in VARIANTS.variants:
-        assert results.difference(name, "default", 0, many=False) == Difference(mean=0, error=0, by_seed={1: 0})
+        found = results.difference(name, "default", 0, many=False)
+        assert found == Difference(mean=0, error=0, clips=2, by_seed={1: 0})
 
 
 def test_what_is_encoded_is_shared_by_all_who_see_the_same(everything):
@@ -275,6 +279,20 @@ def test_a_finished_run_is_left_alone_and_another_seed_is_added(setting, tmp_pat
     assert not ablation.is_done("full", 0)
 
 
+def test_two_ablations_in_one_folder_do_not_both_write(setting, tmp_path):
+    refusals = list[str]()
+
+    def text(_):
+        with pytest.raises(InputError) as error:
+            Ablation(tmp_path, setting, RECIPE, VARIANTS).run(["bell"], [7])
+        refusals.append(error.value.code)
+        return tiny.LetterText()
+
+    assert Ablation(tmp_path, replace(setting, text=text), RECIPE, VARIANTS).run(["default"], [0])
+    assert refusals == ["training-folder-held"]
+    assert Results(tmp_path).seeds() == [0]
+
+
 def test_a_folder_of_another_recipe_or_base_is_refused(setting, tmp_path):
     Ablation(tmp_path, setting, RECIPE, VARIANTS).run(["bell"], [0], stop_after=0)
     longer = replace(RECIPE, schedule=replace(STEPS, steps=4))
@@ -360,7 +378,8 @@ APART = {0: [-0.11, -0.10, -0.12], 1: [-0.09, -0.12, -0.12]}
 def make_up(folder: Path, variant: str, seed: int, apart: list[float], last: int = 9) -> None:
     run = folder / "runs" / f"{variant}-seed-{seed}"
     (run / "validation").mkdir(parents=True)
-    write_json(run / "run.json", {"variant": variant, "seed": seed, "trained": 4321, "told": {}})
+    clips = {task: ["one.mp4", "two.mp4", "three.mp4"] for task in DEFAULT}
+    write_json(run / "run.json", {"variant": variant, "seed": seed, "trained": 4321, "told": {}, "clips": clips})
     for step in range(0, last + 1, 3):
         losses = {
             task: [loss + (more if step else 0) for loss, more in zip(values, apart, strict=True)]
@@ -391,9 +410,9 @@ def test_the_page_has_the_numbers_that_were_put_in(made_up):
     page = page_of(Results(made_up))
     by_clip = [fmean(pair) for pair in zip(*APART.values(), strict=True)]
     error = stdev(by_clip) / math.sqrt(3)
-    overall = f"{fmean(by_clip):+.4f} ± {math.sqrt(2 * error**2) / 2:.4f}"
-    assert rows(page)["`full`"] == [overall] * 3 + ["-0.1100", "-0.1100", "lower"]
-    assert rows(page.split("## b.")[0])["inpaint"] == ["0.6000", f"{fmean(by_clip):+.4f} ± {error:.4f}"]
+    told = f"{fmean(by_clip):+.4f} ± {error:.4f}"  # two tasks of the same clips are no more than one
+    assert rows(page)["`full`"] == [told] * 3 + ["-0.1100", "-0.1100", "lower"]
+    assert rows(page.split("## b.")[0])["inpaint"] == ["0.6000", told]
     assert rows(page)["`default`, its loss"] == ["0.4500"] * 3 + ["", "", ""]
     assert "| a | `full` | everything | 4,321 |" in page
     assert "![Adapter or all: losses by step](pictures/ablations/a.png)" in page
@@ -427,8 +446,8 @@ def test_without_results_there_is_no_page(tmp_path, begun):
 
 
 def test_what_is_called_lower_is_so_for_every_seed_and_beyond_its_errors():
-    def told(error: float, *values: float) -> str:
-        return Difference(mean=fmean(values), error=error, by_seed=dict(enumerate(values))).told
+    def told(error: float, *values: float, clips: int = 20) -> str:
+        return Difference(mean=fmean(values), error=error, clips=clips, by_seed=dict(enumerate(values))).told
 
     assert told(0.01, -0.10, -0.12) == "lower"
     assert told(0.01, 0.10, 0.12) == "higher"
@@ -436,6 +455,69 @@ def test_what_is_called_lower_is_so_for_every_seed_and_beyond_its_errors():
     assert told(0.01, -0.30, -0.05) == "too close to tell"
     assert told(0.001, -0.10, 0.02) == "too close to tell"
     assert told(0.01, -0.12) == "one seed only"
+    assert told(math.inf, -0.10, -0.12, clips=1) == "too close to tell"
+    assert told(math.inf, -0.10, -0.12, clips=0) == "not known: clips without names"
+
+
+def compared(number: int, clips: int, effect: float) -> Difference:
+    """A variant of which each clip is `effect` worse, give or take what the clip, the seed and the noise do.
+
+    250 examples of each of five tasks, in two seeds, all made of the same few clips.
+    """
+    dice = torch.Generator().manual_seed(number)
+    of_clip = effect + 0.02 * torch.randn(clips, generator=dice)
+    which = [torch.randint(clips, (250,), generator=dice) for _ in range(5)]
+    names = {str(task): [f"{clip}.mp4" for clip in drawn.tolist()] for task, drawn in enumerate(which)}
+    results = Results(Path("nowhere"))
+    for seed in (0, 1):
+        of_seed = 0.002 * torch.randn((), generator=dice)
+        for name in ("default", "variant"):
+            noise = (0.02 * torch.randn(250, generator=dice) for _ in which)
+            more = (of_clip[drawn] + of_seed + one for drawn, one in zip(which, noise, strict=True))
+            losses = [1 + one * (name == "variant") for one in more]
+            many = {str(task): one.tolist() for task, one in enumerate(losses)}
+            results.runs[name, seed] = Run(trained=1, few={}, many={900: many}, clips=names)
+    found = results.difference("variant", "default", 900, many=True)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("clips", [5, 20, 250])
+def test_of_no_difference_a_verdict_comes_about_in_about_one_case_of_twenty(clips):
+    nothing = [compared(number, clips, 0.0) for number in range(200)]
+    assert sum(found.told in ("lower", "higher") for found in nothing) / 200 < 0.1
+    told = fmean(math.hypot(found.error, 0.002 / math.sqrt(2)) for found in nothing)  # the seeds' part is no clip's
+    assert told == pytest.approx(stdev(found.mean for found in nothing), rel=0.2)
+    assert fmean(compared(number, clips, 0.05).told == "higher" for number in range(40)) > 0.9
+
+
+def test_the_clip_of_each_loss_is_kept_with_the_losses(setting, tmp_path):
+    bucket = Bucket(frames=5, height=32, width=32)
+    data = Data(examples=6, held_out=4, share_held_out=0.4, buckets=(bucket,), tasks={"text": 1.0, "inpaint": 1.0})
+    recipe = replace(RECIPE, data=data)
+    clips = clip_folders.write(tmp_path / "clips")
+    given = setting_of_clips(
+        recipe, clips, WAN, base=setting.base, vae=setting.vae, text=lambda _: tiny.LetterText(), cpu=True
+    )
+    assert Ablation(tmp_path / "runs", given, recipe, VARIANTS).run(["default"], [0])
+    run = Results(tmp_path / "runs").of("default")[0]
+    assert {task: len(names) for task, names in run.clips.items()} == {"text": 4, "inpaint": 4}
+    assert {name for names in run.clips.values() for name in names} <= {path.name for path in clips.glob("*.mp4")}
+
+
+def test_shots_of_one_film_count_as_one_clip(setting, tmp_path):
+    clips = clip_folders.write(tmp_path / "clips")
+    for number, name in enumerate(("fox-0001", "fox-0002", "hen-0001")):
+        for path in clips.glob(f"clip{number}.*"):
+            path.rename(path.with_name(path.name.replace(f"clip{number}", name)))
+    (tmp_path / "records" / "shots").mkdir(parents=True)
+    bucket = Bucket(frames=5, height=32, width=32)
+    data = Data(examples=6, held_out=4, share_held_out=0.4, buckets=(bucket,), tasks={"text": 1.0})
+    models = {"base": setting.base, "vae": setting.vae, "text": lambda _: tiny.LetterText(), "cpu": True}
+    given = setting_of_clips(replace(RECIPE, data=data), clips, WAN, **models)
+    names = [f"{name}.mp4, text" for name in ("fox-0001", "fox-0002", "hen-0001")]
+    found = [given.clip_of(SimpleNamespace(name=name, task="text")) for name in names]
+    assert found == ["fox-0001.mp4", "fox-0001.mp4", "hen-0001.mp4"]
 
 
 def test_the_curves_are_drawn_beside_the_page(made_up, tmp_path):
@@ -476,6 +558,19 @@ def test_the_command_says_what_is_there(tmp_path):
     half = CliRunner().invoke(app, ["ablate", str(tmp_path), "--data", str(tmp_path)])
     assert half.exit_code == 3
     assert "--base" in half.output
+
+
+def test_a_recipe_that_holds_nothing_out_is_refused_before_anything_is_encoded(setting, tmp_path):
+    bucket = Bucket(frames=5, height=32, width=48)
+    recipe = replace(RECIPE, data=Data(examples=2, buckets=(bucket,), tasks={"inpaint": 1.0}))
+    (tmp_path / "mine.toml").write_text(to_toml(recipe.told()), encoding="utf-8")
+    given = {"base": setting.base, "vae": setting.vae, "data": clip_folders.write(tmp_path / "clips", 2)}
+    words = ["ablate", str(tmp_path / "runs"), "--recipe", str(tmp_path / "mine.toml"), "--only", "bell", "--cpu"]
+    words += [word for name, path in given.items() for word in (f"--{name}", str(path))]
+    refusal = CliRunner().invoke(app, [*words, "--text-encoder", "starter"])
+    assert refusal.exit_code == 3, refusal.output
+    assert "data.held_out = 0" in " ".join(refusal.output.split())
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_text_encoder_that_is_missing_or_wrong_is_said_before_anything_is_encoded(setting, tmp_path):

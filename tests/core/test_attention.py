@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from importlib import metadata
 from types import SimpleNamespace
 
@@ -42,6 +43,19 @@ def with_text(name: str) -> torch.Tensor:
 @torch.no_grad()
 def test_a_kernel_without_bias_gives_the_same_by_padded_text():
     assert torch.allclose(with_text("flash"), with_text("auto"), rtol=0, atol=1e-5)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["auto", "flash"])
+def test_clips_of_a_batch_share_a_prompt(name):
+    base = WanDit(tiny.SIZES, layers_with(name))
+    base.load_state_dict(tiny.base().state_dict())
+    text = base.prepare_text(torch.randn(1, 5, 32, generator=torch.Generator().manual_seed(1)))
+    clips = torch.randn(2, 16, 2, 4, 4, generator=torch.Generator().manual_seed(2))
+    each = torch.cat([base(clip[None], SIGMA, text) for clip in clips])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # torch warns where it takes none of its fast kernels
+        assert torch.allclose(base(clips, SIGMA.expand(2), text), each, rtol=0, atol=1e-5)
 
 
 @torch.no_grad()

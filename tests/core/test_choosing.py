@@ -51,7 +51,7 @@ def test_in_empty_folders_all_files_are_missed(name):
     assert error.value.code == "profile-files-missing"
     assert error.value.fields["count"] == len(files)
     for file in files:
-        assert f"{file.released}, in models/{file.folder}" in error.value.fields["missing"]
+        assert f"{file.smaller or file.released} in models/{file.folder} ({file.what})" in error.value.fields["missing"]
 
 
 def test_one_that_is_missing_is_named_alone(copy):
@@ -59,7 +59,7 @@ def test_one_that_is_missing_is_named_alone(copy):
     with pytest.raises(ModelError) as error:
         choose_files(PROFILES["wan-14b-480p"], listed(copy))
     assert (error.value.fields["count"], error.value.fields["total"]) == (1, 3)
-    assert error.value.fields["missing"].startswith("the Wan 2.1 VAE, such as ")
+    assert error.value.fields["missing"] == "wan_2.1_vae.safetensors in models/vae (the Wan 2.1 VAE)"
 
 
 def test_another_models_file_under_the_right_name_is_not_taken(copy):
@@ -98,7 +98,7 @@ def test_a_lora_that_does_not_say_that_it_is_of_few_steps_is_none(copy):
     (copy / "loras" / "a, lightx2v.safetensors").unlink()
     with pytest.raises(ModelError) as error:
         choose_files(PROFILES["wan-14b-fast"], listed(copy))
-    assert error.value.fields["missing"].startswith("a LoRA distilled for few steps")
+    assert error.value.fields["missing"].endswith("(a LoRA distilled for few steps without guidance)")
     write_sparse(copy / "loras" / "lightx2v of another width.safetensors", lora(1536))
     with pytest.raises(ModelError):
         choose_files(PROFILES["wan-14b-fast"], listed(copy))

@@ -103,6 +103,25 @@ def test_prompts_take_timecodes_as_start_does(model, tmp_path):
     assert "frames 16 to 31 (17 in the model), a new shot" in done.stderr
 
 
+def test_a_plan_says_for_which_model_it_is_and_a_job_of_another_says_so(tmp_path):
+    plan, wan = tmp_path / "plan.json", ("--profile", "wan-14b-480p")
+    for words, title, window in ((("-m", "starter"), "The starter", 17), (wan, "14B", 81)):
+        made = vace("plan", "--length", 200, "--fps", 16, "-o", plan, *words)
+        assert made.exit_code == 0, made.output
+        assert title in made.stderr
+        assert f"({window} in the model)" in made.stderr
+        job = vace("text", "--length", 200, "--fps", 16, "--plan", plan, *wan, "--dry-run")
+        assert job.exit_code == 0, job.output
+        assert ("the model takes 81 in one pass" in " ".join(job.stderr.split())) == (window < 81)
+
+
+@pytest.mark.parametrize("words", [("plan", "--length", 200), ("preview", "text", "--length", 17)])
+def test_what_is_planned_for_a_model_that_is_not_there_is_refused(tmp_path, words):
+    done = vace(*words, "-m", tmp_path / "nothere.safetensors", "-o", tmp_path / "out.json")
+    assert done.exit_code == 4
+    assert "There is no file at" in done.stderr
+
+
 @pytest.mark.parametrize(("fps", "frames"), [(8.06, 100), (12.0, 150)])
 def test_a_plan_with_a_rate_is_that_of_the_job_with_it(tmp_path, fps, frames):
     """Rates that differ by less than 1 % are one, as 24 and 23.976: every frame is taken as it is."""

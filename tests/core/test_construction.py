@@ -8,6 +8,7 @@ import os
 import random
 import signal
 import time
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -376,6 +377,34 @@ def test_every_task_can_be_made_of_what_comes_out(tmp_path):
     assert {task for task, count in counted.items() if count} == {*tasks} - {"mixed"}
 
 
+@pytest.mark.parametrize(("side", "kept"), [(0.08, 1), (0.06, 0)])  # 0.64 and 0.36 % of the frame
+def test_what_is_counted_for_a_task_is_what_a_training_makes_of_it(tmp_path, side, kept):
+    def track(frames: Tensor, boxes: Sequence[Box]) -> Tensor:
+        t, h, w = frames.shape[:3]
+        masks = torch.zeros(len(boxes), t, h, w, dtype=torch.bool)
+        masks[:, :, : round(side * h), : round(side * w)] = True
+        return masks
+
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    write_video(raw / "a.mp4", torch.rand(1, 3, 9, 200, 200) - 0.5, fps=16)
+    (raw / "a.txt").write_text("noise", encoding="utf-8")
+    (raw / "a.boxes.json").write_text('[{"box": [0, 0, 0.12, 0.12]}]', encoding="utf-8")
+    out = made(raw, tmp_path / "out", tools=Tools(track=track))
+    clips, _ = clips_in(out.clips)
+    counted, grid = summarise(out).tasks, Grid(frames=1, pixels=8, patch=1)
+    assert counted["layout"] == kept
+    for task in counted:
+        drawn = ClipExamples(
+            clips=clips, buckets=[Bucket(frames=9, height=200, width=200)], tasks={task: 1.0}, grid=grid
+        )
+        if counted[task]:
+            assert drawn.draw(0).left_out == ()
+        else:
+            with pytest.raises(InputError):
+                drawn.draw(0)
+
+
 def test_masks_on_disk_are_those_that_were_found(tmp_path):
     raw = write_raw(tmp_path / "raw", 1)
     out = made(raw, tmp_path / "out")
@@ -444,16 +473,14 @@ def test_what_cannot_be_used_is_named_and_the_rest_goes_on(tmp_path):
     (raw / "film1.boxes.json").write_text('[{"box": [0, 0, 2, 1]}]')
     (raw / "film3.mov").write_bytes(b"")
     (raw / "film2.mask.mp4").write_bytes(b"")
-    assert films_in(raw)[1] == 1  # a part of a clip, and no film
+    assert films_in(raw)[1] == [raw / "film2.mask.mp4"]  # a part of a clip, and no film
     out = made(raw, tmp_path / "out")
     found = summarise(out)
     assert sorted(found.faults) == ["film0", "film1", "film3_mov"]
     assert found.clips == 1
     assert sorted(path.name for path in out.clips.glob("*0001.mp4")) == ["film2-0001.mp4"]
     (raw / "film0.mp4").write_bytes(whole)
-    made(raw, tmp_path / "out")
-    assert summarise(out).clips == 1  # it is not tried again unless one says so
-    made(raw, tmp_path / "out", retry=True)
+    made(raw, tmp_path / "out")  # the others are what they were, and not tried again
     found = summarise(out)
     assert sorted(found.faults) == ["film1", "film3_mov"]
     assert found.clips == 2
@@ -548,8 +575,21 @@ def test_the_command_says_what_to_do_about_what_was_dropped(tmp_path):
     options = ["--filter", "seconds=0", "--filter", "side=48", "--filter", "sharpness=off"]
     said = CliRunner().invoke(app, ["data", str(raw), str(tmp_path / "out"), "--shots", "whole", *options])
     told = " ".join(said.stderr.split())
-    assert "- caption 2: no caption; write fox.txt beside fox.mp4 or give --captions, and --retry" in told
+    assert "- caption 2: no caption; write fox.txt beside fox.mp4 or give --captions, and the same command" in told
     assert "dropped 2" in told
+
+
+def test_every_file_of_the_raw_folder_is_a_film_or_named(tmp_path):
+    raw = write_raw(tmp_path / "raw", 1)
+    film = (raw / "film0.mp4").read_bytes()
+    for name in ("reel.m4v", "card.MXF", "b.ts", "behind.the.mask.mp4", "film0.mask.mp4", "notes.pdf"):
+        (raw / name).write_bytes(film)
+    for words in (["--dry-run"], []):
+        said = CliRunner().invoke(app, ["data", str(raw), str(tmp_path / "out"), *words])
+        told = " ".join(said.stderr.split())
+        assert "videos 5" in told
+        assert "left aside 2 files" in told
+        assert "film0.mask.mp4, notes.pdf" in told
 
 
 @pytest.mark.parametrize("kind", ["sound alone", "no packets", "no file of any kind"])

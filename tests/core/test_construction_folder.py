@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,13 +15,16 @@ from refused import refused
 from vace_core.errors import InputError
 from vace_core.media.video import read_video
 from vace_core.media.write import write_video
+from vace_core.training.construction import make as make_module
 from vace_core.training.construction.build import Built, How, Tools, write
 from vace_core.training.construction.captions import read_captions
 from vace_core.training.construction.films import Film, films_in, read_frames
 from vace_core.training.construction.filters import Limits
 from vace_core.training.construction.folder import OutputFolder, begun
+from vace_core.training.construction.given import MADE_OF
 from vace_core.training.construction.make import _times, make_clips, summarise
 from vace_core.training.construction.shots import Shot, find_shots
+from vace_core.training.data.sources import clips_in
 
 LIMITS = Limits(seconds=0.1, side=16, sharpness=None, still=None, fast=None, text=None)
 HOW = How(shots="whole", limits=LIMITS, bars="keep")
@@ -161,7 +165,8 @@ def test_a_film_becomes_pieces_of_equal_length(tmp_path):
     make_clips(films, out, how, Tools(), on_film=lambda *of: done.append(of))
     assert done == [(1, 1)]
     counts = {"faults": 0, "uncaptioned": 0}
-    assert out.film("a") == {"film": "a", "frames": 13, "fps": 8.0, "cuts": [[0, 13]]} | counts
+    told = {name: value for name, value in out.film("a").items() if name != MADE_OF}
+    assert told == {"film": "a", "frames": 13, "fps": 8.0, "cuts": [[0, 13]]} | counts
     assert [(one["shot"], one["begin"], one["end"], one["seconds"]) for one in out.shots()] == [
         ("a-0001", 0, 4, 0.5), ("a-0002", 4, 9, 0.625), ("a-0003", 9, 13, 0.5)
     ]  # fmt: skip
@@ -258,6 +263,16 @@ def test_captions_are_those_beside_a_film_before_those_of_a_table(tmp_path):
     assert Film(name="a", path=one).path == one
 
 
+def test_a_caption_of_several_lines_in_a_table_is_one_wording_of_the_clip(tmp_path):
+    film(tmp_path / "raw" / "a.mp4", 8, caption="")
+    table = tmp_path / "t.csv"
+    table.write_text('video,prompt\nraw/a.mp4,"A ramp rises.\n\nThe light is soft."\nraw/a.mp4,a ramp\n')
+    out, (films, _) = OutputFolder(tmp_path / "out", SAID), films_in(tmp_path / "raw")
+    make_clips(films, out, HOW, Tools(), read_captions(table, tmp_path / "raw", films))
+    (clip,), _ = clips_in(out.clips)
+    assert clip.prompts == ("A ramp rises. The light is soft.", "a ramp")
+
+
 def test_names_in_a_table_are_relative_to_it_or_to_the_folder_of_films(tmp_path):
     raw = tmp_path / "raw"
     one, two = film(raw / "a.mp4", 2, caption=""), film(raw / "sub" / "b.mp4", 2, caption="")
@@ -277,7 +292,74 @@ def test_names_in_a_table_are_relative_to_it_or_to_the_folder_of_films(tmp_path)
     assert refused(error.value) == f"captions-without-video: count=2, names=A.mp4, b.mp4, path={table}, raw={raw}"
 
 
-def test_a_clip_gets_a_caption_that_was_missing_where_one_says_so(tmp_path):
+def test_what_changed_in_the_raw_folder_is_made_anew_and_said(tmp_path, caplog, monkeypatch):
+    raw, how, made = tmp_path / "raw", replace(HOW, longest=1.0), list[str]()
+    real = make_module.build
+    monkeypatch.setattr(make_module, "build", lambda *given: made.append(given[2]) or real(*given))
+    path = film(raw / "a.mp4", 24, caption="a wrong caption")
+    film(raw / "b.mp4", 8, caption="another")
+    out, (films, _) = OutputFolder(tmp_path / "out", SAID), films_in(raw)
+
+    def again(*, decodes: bool, said: str = "") -> set[str]:
+        """Names of the clips; a second call changes nothing."""
+        caplog.clear()
+        made.clear()
+        make_clips(films, out, how, Tools())
+        assert bool(made) == decodes
+        assert [record.getMessage() for record in caplog.records] == ([said] if said else [])
+        before = {one: one.read_bytes() for one in out.path.rglob("*") if one.is_file()}
+        make_clips(films, out, how, Tools())
+        assert {one: one.read_bytes() for one in out.path.rglob("*") if one.is_file()} == before
+        return {one.name for one in out.clips.iterdir() if one.suffix == ".mp4"}
+
+    assert again(decodes=True) == {"a-0001.mp4", "a-0002.mp4", "a-0003.mp4", "b-0001.mp4"}
+    path.with_suffix(".txt").write_text("the right caption")
+    again(decodes=False, said="a: its captions changed since it was begun; its clips are captioned anew")
+    assert (out.clips / "a-0003.txt").read_text() == "the right caption\n"
+    assert out.shot("a-0003")["prompts"] == ["the right caption"]
+    os.utime(path, (1, 1))  # as a copy has another time
+    again(decodes=False)
+    film(path, 12, caption="the right caption")
+    there = again(decodes=True, said="a: its video changed since it was begun; its clips are made anew")
+    assert there == {"a-0001.mp4", "a-0002.mp4", "b-0001.mp4"}
+    assert [shot["shot"] for shot in out.shots()] == ["a-0001", "a-0002", "b-0001"]
+    assert {one.stem for one in out.sheets.iterdir()} == {"a-0001", "a-0002", "b-0001"}
+    (raw / "a.boxes.json").write_text('[{"box": [0.1, 0.1, 0.5, 0.5], "label": "x", "time": 0}]')
+    again(decodes=True, said="a: its boxes changed since it was begun; its clips are made anew")
+    path.with_suffix(".txt").unlink()  # as where --captions was forgotten
+    caplog.clear()
+    make_clips(films, out, how, Tools())
+    assert (out.clips / "a-0001.txt").read_text() == "the right caption\n"
+    assert [record.args for record in caplog.records] == [(1,)]
+
+
+def test_a_film_that_is_replaced_while_it_is_in_work_is_begun_anew(tmp_path, monkeypatch):
+    raw, how = tmp_path / "raw", replace(HOW, longest=1.0)
+    path = film(raw / "a.mp4", 24, caption="old")
+    out, (films, _) = OutputFolder(tmp_path / "out", SAID), films_in(raw)
+    real, left = make_module.build, [2]
+
+    def stopped(*given):
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+        return real(*given)
+
+    monkeypatch.setattr(make_module, "build", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        make_clips(films, out, how, Tools())
+    left[0] = 100
+    assert [shot["shot"] for shot in out.shots()] == ["a-0001", "a-0002"]
+    film(path, 12, caption="new")
+    make_clips(films, out, how, Tools())
+    whole = OutputFolder(tmp_path / "whole", SAID)
+    make_clips(films, whole, how, Tools())
+    assert {one.name: one.read_bytes() for one in out.clips.iterdir()} == {
+        one.name: one.read_bytes() for one in whole.clips.iterdir()
+    }
+
+
+def test_a_clip_gets_a_caption_that_was_missing(tmp_path):
     path = film(tmp_path / "raw" / "a.mp4", 8, caption="")
     out, films = OutputFolder(tmp_path / "out", SAID), films_in(tmp_path / "raw")[0]
     make_clips(films, out, HOW, Tools())
@@ -285,7 +367,5 @@ def test_a_clip_gets_a_caption_that_was_missing_where_one_says_so(tmp_path):
     assert (out.film("a")["uncaptioned"], summarise(out).dropped) == (1, {"caption": 1})
     path.with_suffix(".txt").write_text("a ramp")
     make_clips(films, out, HOW, Tools())
-    assert summarise(out).clips == 0
-    make_clips(films, out, HOW, Tools(), retry=True)
     assert (out.film("a")["uncaptioned"], summarise(out).dropped, summarise(out).clips) == (0, {}, 1)
     assert (out.clips / "a-0001.txt").read_text() == "a ramp\n"

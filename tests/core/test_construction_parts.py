@@ -105,13 +105,17 @@ def test_sizes_of_films():
 
 
 def test_names_of_films(tmp_path):
-    for name in ("b.mp4", "a.MOV", "sub/a b.c.mp4", ".hidden.mp4", ".dir/x.mp4", "b.mask.mp4", "notes.txt"):
+    for name in ("b.mp4", "a.MOV", "sub/a b.c.mp4", ".hidden.mp4", ".dir/x.mp4", "b.mask.mp4", "notes.txt",
+                 "c.m4v", "card.MXF", "d.ts", "behind.the.mask.mp4", "behind.the.mask.txt", "e.xyz",
+                 "table.csv"):  # fmt: skip
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"")
-    films, parts = films_in(tmp_path)
-    assert [one.name for one in films] == ["a_mov", "b", "sub/a_b_c"]
-    assert [one.path.name for one in films] == ["a.MOV", "b.mp4", "a b.c.mp4"]
-    assert parts == 1
+    films, aside = films_in(tmp_path)
+    assert [one.name for one in films] == ["a_mov", "b", "behind_the_mask", "c_m4v", "card_mxf", "d_ts", "sub/a_b_c"]
+    assert [one.path.name for one in films] == [
+        "a.MOV", "b.mp4", "behind.the.mask.mp4", "c.m4v", "card.MXF", "d.ts", "a b.c.mp4"
+    ]  # fmt: skip
+    assert [path.name for path in aside] == ["b.mask.mp4", "e.xyz"]
     (tmp_path / "a.mov").mkdir()  # no file
     (tmp_path / "a_mov.mp4").write_bytes(b"")
     with pytest.raises(InputError) as error:

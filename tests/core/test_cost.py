@@ -72,6 +72,21 @@ def test_memory_of_a_pass_is_close_to_that_of_the_modules(case, dtype, slack):
     assert wan_cost.peak_of_pass(sizes, blocks, tokens, dtype.itemsize) == pytest.approx(bytes_.peak, rel=slack)
 
 
+@pytest.mark.parametrize("conditions", [2, 3])
+def test_memory_of_further_conditions_is_close_to_that_of_the_modules(conditions):
+    sizes, blocks, latent = SMALL_REAL
+    base, adapter, latents, sigma, text, _ = one_pass(sizes, blocks, latent, torch.bfloat16)
+    with torch.no_grad(), AttentionInOnePiece(), LiveBytes() as bytes_, torch.device("meta"):
+        contexts = [torch.zeros(1, 96, *latent) for _ in range(conditions)]
+        attached = [Attachment(adapter=adapter, context=adapter.embed(context)) for context in contexts]
+        base(latents, sigma, text, attached)
+        alone = bytes_.peak
+        base.passes(latents, sigma, [text, text], attached)
+    cost = (sizes, blocks, latent[0] * latent[1] * latent[2] // 4, 2, conditions)
+    assert wan_cost.peak_of_pass(*cost) == pytest.approx(alone, rel=0.05)
+    assert wan_cost.peak_of_pass(*cost) + wan_cost.waiting_pass(*cost) == pytest.approx(bytes_.peak, rel=0.05)
+
+
 def test_memory_of_two_passes_in_one_go_is_close_to_that_of_the_modules():
     sizes, blocks, latent = SMALL_REAL
     base, adapter, latents, sigma, text, context = one_pass(sizes, blocks, latent, torch.bfloat16)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,13 @@ def test_what_was_kept_is_measured_on_every_result(bench):
     assert "temporal flickering" in results.measures
     assert set(results.missing) == set(vbench.BOUNDS) - {"temporal flickering"}
     assert results.average("inpainting", "exact") is None
+
+
+def test_the_kept_part_is_measured_of_what_is_called_like_a_control_too(bench):
+    items = [replace(item, task="flower inpainting") for item in read_manifest(bench / "bench")]
+    results = evaluate(items, {"off": bench / "off"}, BARE)
+    assert values(results, "off", "kept part, result") == pytest.approx([6, 6], abs=0.6)
+    assert "control followed" not in results.measures
 
 
 def test_before_paste_back_is_measured_where_the_decoded_clips_are(bench):
@@ -512,7 +520,8 @@ def test_drift_is_between_the_first_and_the_last_fifth():
 def test_a_task_says_which_control_is_followed_and_what_is_edited():
     a, b, c = Path("a"), Path("b"), Path("c")
     kinds = {"Depth control": "depth", "Grey": "gray", "GRAY": "gray", "scribble": "scribble", "optical flow": "flow",
-             "pose": "pose", "layout": "layout", "I2V": None}  # fmt: skip
+             "pose": "pose", "layout": "layout", "I2V": None, "gray_01": "gray", "poseTransfer": "pose",
+             "flower inpainting": None, "composed": None, "overflow": None, "displayout": None}  # fmt: skip
     assert {task: Item(name="s", task=task).control_kind for task in kinds} == kinds
     for one, followed, edited in (
         (Item(name="s", task="inpainting", source=a, mask=b), None, a),

@@ -20,6 +20,7 @@ from vace_core.pipeline.parts import PlanPictures, keeping, lengthened, parts_of
 from vace_core.pipeline.windowed import HandOver, Joining, WindowedJob, make_window
 from vace_core.sampling.overlap import Stretch, blended, pyramid, ramp
 from vace_core.sampling.planning import Span, plan_windows
+from vace_core.sampling.strength import Strength
 from vace_core.sampling.windows import Keyframe
 
 OPTIONS = SamplingOptions(steps=2, shift=3.0, guidance_scale=1.0, seed=1)
@@ -295,6 +296,49 @@ def test_windows_denoised_together_are_one_clip(model, control, by):
     other = planned().edited(2, prompt="x")
     changed = generate_long(job(model, control, other, joining=Joining(by=by)))
     assert not torch.equal(changed[:, :, -4:], made[0].frames[:, :, -4:])
+
+
+@pytest.mark.parametrize("by", ["overlap", "pyramid"])
+def test_a_strength_acts_in_windows_that_are_denoised_together(model, by):
+    """Of windows of which the last has padding; factors that are 1 are the same to the bit as none."""
+    shown = replace(tasks.control(clip(18), prompt="a red fox"), references=(clip(1, seed=3),))
+
+    def made(**where):
+        return generate_long(job(model, shown, planned(18), joining=Joining(by=by), strength=Strength(**where)))
+
+    usual = made()
+    assert torch.equal(made(references=(1.0,)), usual)
+    assert torch.equal(made(frames=((0.0, 1.0), (1.0, 1.0))), usual)
+    assert torch.equal(made(space=torch.ones(1, 1, 1, SIDE, SIDE)), usual)
+    half = torch.ones(1, 1, 1, SIDE, SIDE)
+    half[..., : SIDE // 2] = 0
+    for where in ({"references": (0.5,)}, {"frames": ((0.0, 0.0), (1.0, 1.0))}, {"space": half}):
+        assert not torch.equal(made(**where), usual)
+
+
+@pytest.mark.parametrize("by", ["overlap", "pyramid"])
+def test_of_windows_denoised_together_one_context_is_embedded_at_a_time(model, control, by, monkeypatch):
+    adapter, alive, beside = model.expert.adapter, [], []
+    embed = adapter.embed
+
+    def counted(context):
+        beside.append(sum(one() is not None for one in alive))
+        embedded = embed(context)
+        alive.append(weakref.ref(embedded))
+        return embedded
+
+    one = job(model, control, joining=Joining(by=by))
+    wanted = generate_long(one)
+    monkeypatch.setattr(adapter, "embed", counted)
+    assert torch.equal(generate_long(one), wanted)
+    assert beside == [0] * len(one.plan) * OPTIONS.steps
+
+
+def test_windows_denoised_together_read_their_prompts_once(model, control):
+    text = tiny.CountingText()
+    plan = planned().edited(2, prompt="x")
+    generate_long(job(replace(model, text=text), control, plan, joining=Joining(by="overlap")))
+    assert text.read == ["a red fox", "x"]
 
 
 def test_of_windows_denoised_together_all_is_told(model):

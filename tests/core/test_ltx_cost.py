@@ -57,6 +57,18 @@ def test_memory_of_a_pass_is_close_to_that_of_the_modules(dtype):
     assert ltx_cost.peak_of_pass(sizes, blocks, tokens, dtype.itemsize) == pytest.approx(bytes_.peak, rel=0.05)
 
 
+@pytest.mark.parametrize("conditions", [2, 3])
+def test_memory_of_further_conditions_is_close_to_that_of_the_modules(conditions):
+    sizes, blocks, latent = REAL
+    base, adapter, latents, sigma, prompt, _ = one_pass(sizes, blocks, latent, torch.bfloat16)
+    with torch.no_grad(), AttentionInOnePiece(), LiveBytes() as bytes_, torch.device("meta"):
+        contexts = [torch.zeros(1, 384, *latent) for _ in range(conditions)]
+        attached = [Attachment(adapter=adapter, context=adapter.embed(context)) for context in contexts]
+        base(latents, sigma, prompt, attached)
+    tokens = latent[0] * latent[1] * latent[2]
+    assert ltx_cost.peak_of_pass(sizes, blocks, tokens, 2, conditions) == pytest.approx(bytes_.peak, rel=0.05)
+
+
 @pytest.mark.parametrize("size", [(17, 64, 96), (1, 64, 64)])
 def test_arithmetic_of_the_vae_is_that_of_the_modules(size):
     vae, frames, latents = vae_on_meta(8, size)

@@ -131,6 +131,16 @@ def test_a_pair_hands_over_at_its_boundary(model, unit):
     assert not torch.equal(both, only_low)
 
 
+@pytest.mark.parametrize(("scale", "read"), [(1.0, ["a fox"]), (2.0, ["a fox", "blurred"])])
+def test_a_pair_reads_its_prompts_once_and_those_alone_that_count(model, unit, scale, read):
+    text = tiny.CountingText()
+    pair = replace(model, low_noise=model.expert, boundary=0.8, text=text)
+    vcu = replace(unit, prompt="a fox", negative_prompt="blurred")
+    options = replace(OPTIONS, guidance_scale=scale)
+    assert torch.equal(sample(pair, vcu, options), sample(model, vcu, options))
+    assert text.read == read
+
+
 def test_a_mask_that_keeps_everything_is_refused(model):
     unit = tasks.inpaint(tiny.clip(), torch.zeros(1, 1, 5, 32, 48))
     with pytest.raises(InputError) as error:

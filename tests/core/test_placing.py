@@ -21,6 +21,7 @@ from vace_core.errors import ModelError
 from vace_core.files.checkpoint import open_checkpoint
 from vace_core.loading.detection import identify
 from vace_core.loading.load import load_adapter, load_base
+from vace_core.loading.placing import streaming
 from vace_core.loading.placing.measure import blocks_of, bytes_from_files, bytes_from_sizes, units
 from vace_core.loading.placing.parcel import Parcel
 from vace_core.loading.placing.placed import PlacedBase, Placement, placed
@@ -264,6 +265,49 @@ def test_plans_become_smaller_step_by_step():
     assert PlacingPlan(stays=False, tile=256).smaller_tiles().tile == 128
     assert not PlacingPlan().streams
     assert PlacingPlan(share=0.99).streams
+
+
+class _Cuda:
+    """CUDA's runtime: it locks `most` bytes, and keeps the error of a failed call until a kernel is launched."""
+
+    def __init__(self, most: int) -> None:
+        self.most, self.asked, self.locked, self.error = most, 0, dict[int, int](), 0
+
+    def cudaHostRegister(self, address: int, nbytes: int, flags: int) -> int:
+        self.asked += 1
+        if sum(self.locked.values()) + nbytes > self.most:
+            self.error = 2
+            return self.error
+        self.locked[address] = nbytes
+        return 0
+
+    def cudaHostUnregister(self, address: int) -> int:
+        del self.locked[address]
+        return 0
+
+    def launch(self, device: torch.device) -> None:
+        error, self.error = self.error, 0
+        if error:
+            raise RuntimeError("CUDA error: out of memory")
+
+
+@pytest.mark.parametrize("most", [0, 8])
+def test_memory_that_cannot_be_locked_is_copied_without(most, monkeypatch):
+    """As much as the system allowed once is locked again in the next window, and no more is asked for."""
+    cuda, blocks = _Cuda(most), [torch.zeros(1) for _ in range(4)]
+    monkeypatch.setattr(torch.cuda, "cudart", lambda: cuda)
+    monkeypatch.setattr(torch.cuda, "Stream", lambda device: None)
+    monkeypatch.setattr(torch.Tensor, "is_pinned", lambda tensor: False)
+    monkeypatch.setattr(streaming, "_launch", cuda.launch)
+    stream = streaming._Stream(torch.device("cuda"))
+    for asked in (most // 4 + 1, most // 4):
+        cuda.asked = 0
+        stream.pin(blocks)
+        cuda.launch(torch.device("cuda"))  # the first kernel of the pass
+        assert cuda.asked == asked
+        assert sum(cuda.locked.values()) == most
+        stream.unpin()
+        assert not cuda.locked
 
 
 @pytest.mark.parametrize(("numbers", "taken"), [(1, 64), (64, 64), (65, 128)])

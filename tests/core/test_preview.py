@@ -16,7 +16,7 @@ from torch import Tensor
 from vace_core import tasks
 from vace_core.errors import InputError
 from vace_core.models.wan.dit import mask_frames
-from vace_core.preview.sheet import _cuts, _kept, _worth_seeing, contact_sheet
+from vace_core.preview.sheet import _cuts, _kept, _worth_seeing, contact_sheet, long_contact_sheet
 from vace_core.vcu import VideoConditionUnit, compose
 
 # Colours that nothing else on the sheet has.
@@ -109,6 +109,19 @@ def test_words_are_shown(field):
         contact_sheet(replace(unit, **{field: words})).tobytes() for words in ("", "a dog", "a cat", "a 狗", "a 狗狗")
     }
     assert len(sheets) == 5
+
+
+def test_what_is_to_be_read_first_stands_on_the_sheet_of_a_short_clip_and_of_a_long_one():
+    unit = tasks.text(num_frames=9, height=32, width=48)
+    plain, warned = (contact_sheet(unit, caution=words) for words in (None, "This is outside of its world."))
+    assert area(plain, YELLOW) == 0 < area(warned, YELLOW)
+    long = long_contact_sheet(
+        lambda begin, end: tasks.text(num_frames=end - begin, height=32, width=48),
+        9,
+        stretch=5,
+        caution="This is outside of its world.",
+    )
+    assert long.tobytes() == warned.tobytes()
 
 
 def test_a_long_prompt_does_not_flood_the_sheet():

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import tiny
 import torch
+from typer.testing import CliRunner
 
 from vace_core import tasks
+from vace_core.cli import app
+from vace_core.media.pictures import read_image
 from vace_core.media.video import read_video
 from vace_core.media.write import write_video
+from vace_core.models.wan.dit import mask_frames
+from vace_core.preview.sheet import contact_sheet
 from vace_core.starter.outside import outside
 from vace_core.starter.scenes.clips import BUCKETS, HELD_OUT, Bucket, clip
 
@@ -50,6 +56,18 @@ def test_what_lies_outside_is_named(unit, reason):
         "This is a small teaching model for drawn shapes, faces and people, and this is outside its world: "
         f"{reason}. The result says nothing of what VACE does with real weights. Choose a real model for it."
     )
+
+
+@pytest.mark.parametrize("length", [17, 81])
+def test_the_sheet_of_the_command_says_it_too(tmp_path, length):
+    path = tmp_path / "sheet.png"
+    words = ["preview", "text", "--length", str(length), "--prompt", "Ein Hund, der bellt", "-o", str(path)]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    unit = tasks.text(num_frames=length, height=64, width=64, prompt="Ein Hund, der bellt", fps=8)
+    reason = outside(unit)
+    assert reason is not None
+    sheet = contact_sheet(unit, mask_frames=mask_frames(length), caution=reason)
+    assert torch.equal(read_image(path)[0].int(), torch.from_numpy(np.array(sheet)).int())
 
 
 def test_one_known_word_or_none_at_all_is_enough():

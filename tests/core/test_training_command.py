@@ -66,6 +66,16 @@ def umt5(tmp_path_factory) -> Path:
     return folder
 
 
+def test_the_sizes_of_the_examples_are_told(folder):
+    again = CliRunner().invoke(
+        app,
+        ["train", str(folder / "mine.toml"), "-o", str(folder / "run"), "--base", str(folder / "base.safetensors"),
+         *map(str, rest(folder)), "--data", str(folder / "clips"), "--cpu"],
+    )  # fmt: skip
+    assert again.exit_code == 0, again.output
+    assert re.search(r"sizes\s+5 x 48x32: 4\n", again.output)
+
+
 @pytest.mark.parametrize(("options", "there"), [((), True), (("--cpu",), False)])
 def test_prompts_are_encoded_on_the_device_in_what_is_fast_there(folder, umt5, monkeypatch, options, there):
     encoders = []

@@ -6,11 +6,13 @@ import csv
 import random
 from contextlib import contextmanager
 from dataclasses import replace
+from fractions import Fraction
 from types import SimpleNamespace
 
 import clip_folders
 import pytest
 import tiny
+import tiny_ltx
 import torch
 from filling import fill
 
@@ -19,15 +21,24 @@ from vace_core.files.safetensors_format import SafetensorsFile
 from vace_core.media.pictures import read_mask, write_image
 from vace_core.media.reader import VideoReader
 from vace_core.media.video import from_uint8, read_video
+from vace_core.media.write import write_video
+from vace_core.models.ltx import dit as ltx
 from vace_core.models.wan import dit as wan
+from vace_core.training import fit as fit_module
 from vace_core.training.data import cache as cache_module
-from vace_core.training.data.cache import Cache, Encoder, fill_cache
-from vace_core.training.data.clips import ClipExamples
-from vace_core.training.data.material import Bucket, read_material
+from vace_core.training.data import clips as clips_module
+from vace_core.training.data.batches import Batches
+from vace_core.training.data.cache import Cache, Encoder, Item, fill_cache
+from vace_core.training.data.clips import MOST_CLIPS, TRIES, UNSUITED, ClipExamples, divided
+from vace_core.training.data.material import Bucket, read_material, suitable
 from vace_core.training.data.prompts import CachedPrompts, fill_prompts
-from vace_core.training.data.sources import clips_in
+from vace_core.training.data.sources import LEAST_FILMS, ClipFiles, clips_in
 from vace_core.training.engine import CHECKPOINT, LOSSES, train
+from vace_core.training.fit import fit
+from vace_core.training.objective import Objective
+from vace_core.training.recipe import RECIPES, read_recipe
 from vace_core.training.schedule import Schedule
+from vace_core.training.tuning import Tuned
 
 SAID = "ein grüner Kreis"
 BUCKET = Bucket(frames=5, height=32, width=48)
@@ -63,6 +74,21 @@ def test_captions_are_read_in_every_encoding_that_tells_itself_and_named_where_i
     }
     assert len(faults) == len(refusals)
     assert all(any(f"{encoding}.txt is not UTF-8" in fault for fault in faults) for encoding in refusals)
+
+
+def test_every_file_of_a_folder_is_a_clip_or_named(tmp_path):
+    folder = clip_folders.write(tmp_path, 1)
+    clip = (folder / "clip0.mp4").read_bytes()
+    for name in ("reel.m4v", "card.MXF", "b.ts", "notes.pdf", "sub/old.rm"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(clip)
+        (folder / name).with_suffix(".txt").write_text("a disc")
+    (folder / "clip0.boxes.json").write_text("[]")
+    clips, faults = clips_in(folder)
+    assert [clip.name for clip in clips] == ["b.ts", "card.MXF", "clip0.mp4", "reel.m4v"]
+    (fault,) = faults
+    assert f"2 files in {folder}" in fault
+    assert "notes.pdf, sub/old.rm" in fault
 
 
 def write_table(path, rows, encoding="utf-8"):
@@ -210,6 +236,272 @@ def test_another_clip_is_drawn_in_place_of_a_damaged_one_whatever_was_drawn_befo
     for first, second in zip(in_turn, apart, strict=True):
         assert (first.name, first.left_out) == (second.name, second.left_out)
         assert torch.equal(first.unit.frames, second.unit.frames)
+
+
+def write_masked(folder, masks):
+    """Clips of 25 frames of 48 x 32, each with the masks `(1, 1, 25, 32, 48)` that are given."""
+    folder.mkdir()
+    for number, beside in enumerate(masks):
+        write_video(folder / f"clip{number}.mp4", tiny.clip(25, 32, 48, seed=number), fps=16)
+        for which, mask in enumerate(beside, start=1):
+            write_video(folder / f"clip{number}.mask-{which}.mp4", (mask * 2 - 1).expand(-1, 3, -1, -1, -1), fps=16)
+        (folder / f"clip{number}.txt").write_text(f"a thing {number}", encoding="utf-8")
+    return folder
+
+
+def box_mask(frames=slice(None), *, height=16, width=16):
+    """`(1, 1, 25, 32, 48)`: a box in some frames."""
+    mask = torch.zeros(1, 1, 25, 32, 48)
+    mask[:, :, frames, 8 : 8 + height, 8 : 8 + width] = 1
+    return mask
+
+
+def test_an_example_is_the_same_whatever_was_drawn_before_and_a_part_without_its_object_is_drawn_again(tmp_path):
+    folder = write_masked(tmp_path / "clips", [[box_mask(slice(8 + number, None))] for number in range(4)])
+    one = examples(folder, tasks={"layout": 1.0})
+    whole = [one.draw(number) for number in range(24)]
+    assert [example.left_out for example in whole] == [()] * 24
+    assert {example.name for example in whole} == {f"clip{number}.mp4, layout" for number in range(4)}
+    apart = [examples(folder, tasks={"layout": 1.0}).draw(number) for number in reversed(range(24))]
+    for first, second in zip(whole, reversed(apart), strict=True):
+        assert first.name == second.name
+        assert torch.equal(first.target, second.target)
+        assert torch.equal(first.unit.frames, second.unit.frames)
+
+
+def test_two_processes_or_a_stop_encode_the_same_examples_as_one_of_clips_with_an_object_now_and_then(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(cache_module, "SHARD", 3)
+    folder = write_masked(tmp_path / "clips", [[box_mask(slice(20, None))], [box_mask(slice(0))], [box_mask()]])
+    encoder = Encoder(vae=tiny.vae(), encode_masks=wan.encode_masks)
+
+    def drawn():
+        return examples(folder, tasks={"layout": 1.0})
+
+    fill_cache(tmp_path / "whole", drawn(), range(12), encoder)
+    while not fill_cache(tmp_path / "stopped", drawn(), range(12), encoder, late=lambda: True):
+        pass
+    for process in range(2):
+        fill_cache(tmp_path / "two", drawn(), range(12), encoder, process=process, processes=2)
+    shards = sorted(path.name for path in (tmp_path / "whole").iterdir())
+    assert len(shards) == 4
+    for name in ("stopped", "two"):
+        for shard in shards:
+            assert (tmp_path / name / shard).read_bytes() == (tmp_path / "whole" / shard).read_bytes()
+    reasons = {reason for some in Cache(tmp_path / "whole").skipped.values() for reason in some}
+    assert any("clip1.mp4 suits one of the tasks layout" in reason for reason in reasons)
+
+
+def test_a_clip_beside_which_nothing_lies_that_a_task_needs_is_never_drawn_and_named_once(tmp_path, caplog):
+    folder = write_masked(tmp_path / "clips", [[box_mask()], [], [], []])
+    one = examples(folder, tasks={"layout": 1.0, "text": 0.0})
+    assert {(example.name, example.left_out) for example in map(one.draw, range(8))} == {("clip0.mp4, layout", ())}
+    divided(one, 0)
+    assert [record.message.split(" suits ")[0] for record in caplog.records] == [
+        f"left out: The clip clip{number}.mp4" for number in (1, 2, 3)
+    ]
+    with pytest.raises(InputError) as error:
+        replace(one, clips=one.clips[1:]).draw(0)
+    assert error.value.code == "clip-without-task"
+
+
+def test_clips_whose_object_is_never_seen_are_tried_a_bounded_number_of_times(tmp_path, monkeypatch):
+    folder = write_masked(tmp_path / "clips", [[box_mask(slice(0))] for _ in range(MOST_CLIPS + 2)])
+    tried = []
+    monkeypatch.setattr(
+        clips_module, "read_material", lambda clip, *rest: tried.append(clip.name) or read_material(clip, *rest)
+    )
+    with pytest.raises(InputError) as error:
+        examples(folder, tasks={"layout": 1.0}).draw(0)
+    assert error.value.code == UNSUITED
+    assert len(set(tried)) == MOST_CLIPS
+    assert len(tried) == MOST_CLIPS * TRIES
+
+
+def test_several_references_are_asked_of_clips_alone_in_which_several_objects_are_seen(tmp_path):
+    large, small = box_mask(), box_mask(height=1, width=1)
+    folder = write_masked(tmp_path / "clips", [[large, small], [large, box_mask().flip(4)]])
+    found = [examples(folder, tasks={"text": 1.0, "references": 9.0}).draw(number) for number in range(24)]
+    counts = {(example.name, example.unit.num_references) for example in found}
+    assert counts == {("clip0.mp4, text", 0), ("clip1.mp4, text", 0), ("clip1.mp4, references", 2)}
+    assert all(example.left_out == () for example in found)
+    write_image(folder / "clip1.reference-1.png", torch.zeros(1, 3, 1, 8, 8))  # these are then all that are given
+    found = [examples(folder, tasks={"text": 1.0, "references": 9.0}).draw(number) for number in range(12)]
+    assert {example.task for example in found} == {"text"}
+
+
+def sides(clips, share):
+    """The clips that are trained on and those that are held out."""
+    both = divided(examples_of(clips), share)
+    return [[] if part is None else part.clips for part in both]
+
+
+def examples_of(clips):
+    return ClipExamples(clips=clips, buckets=(BUCKET,), tasks={"text": 1.0}, grid=wan.GRID)
+
+
+def shots(films, each, folder):
+    names = [f"{film}-{shot:04}.mp4" for film in films for shot in range(1, each + 1)]
+    return [ClipFiles(name=name, video=folder / name, prompts=("a shot",)) for name in names]
+
+
+def film(clip):
+    return clip.name.split("-")[0]
+
+
+def test_all_shots_of_a_film_are_trained_on_or_all_are_held_out(tmp_path, caplog):
+    clips = shots([f"film{number}" for number in range(LEAST_FILMS)], 4, tmp_path / "clips")
+    known, held_out = sides(clips, 0.2)
+    assert (len(known), len(held_out)) == (len(clips) - 8, 8)
+    assert not {film(clip) for clip in known} & {film(clip) for clip in held_out}
+    assert caplog.records == []
+    few = [*shots("ab", 6, tmp_path / "clips"), *shots("c", 5, tmp_path / "clips")]
+    known, held_out = sides(few, 0.1)  # numbers that somebody gave, as far as anybody can tell
+    assert (len(known), len(held_out)) == (15, 2)
+    (tmp_path / "records" / "shots").mkdir(parents=True)
+    known, held_out = sides(few, 0.1)
+    assert {film(clip) for clip in held_out} == {"c"}
+    assert len(known) == 12
+    assert [record.message.split(",")[0] for record in caplog.records] == ["5 of 17 clips are held out"]
+    known, held_out = sides(few[:6], 0.1)
+    assert (len(known), held_out) == (6, [])
+    assert caplog.records[-1].message == "nothing is held out: all 6 clips are of one film"
+
+
+def test_rows_of_a_table_with_one_video_are_on_one_side(tmp_path):
+    folder = clip_folders.write(tmp_path, 4)
+    rows = [[name, f"wording {word}"] for name in ("clip0.mp4", "clip1.mp4", "clip2.mp4") for word in range(3)]
+    rows += [["./clip2.mp4", "another"], ["clip3.mp4", "alone"]]
+    for share, count in ((0.1, 1), (0.3, 4), (1.0, 10)):
+        known, held_out = sides(clips_in(write_table(folder / "metadata.csv", [["video", "prompt"], *rows]))[0], share)
+        assert not {clip.video for clip in known} & {clip.video for clip in held_out}
+        assert len(held_out) <= count
+        assert known
+
+
+@pytest.mark.parametrize(("count", "share", "held"), [(3, 1.0, 2), (2, 0.8, 1), (2, 0.01, 1), (1, 1.0, 0), (4, 0.0, 0)])
+def test_some_clips_are_always_trained_on(tmp_path, count, share, held):
+    known, held_out = sides(clips_in(clip_folders.write(tmp_path, count))[0], share)
+    assert (len(known), len(held_out)) == (count - held, held)
+    examples_of(known).draw(0)
+
+
+def box_size(pixels):
+    """Height and width of what is bright in `(1, C, T, H, W)`, or of what is 1."""
+    places = (pixels[0, 0, 0] > 0.2).nonzero()
+    return (places.amax(0) - places.amin(0) + 1).tolist()
+
+
+@pytest.mark.parametrize("stored", [(64, 64), (32, 32), (64, 128), (32, 64)])  # the last two with square pixels
+def test_pixels_that_are_not_square_are_trained_as_they_are_shown_and_what_lies_beside_them_over_them(tmp_path, stored):
+    high, wide = stored
+
+    def square(height, width):
+        """A square as it is shown: a quarter of the height, an eighth of a width that is twice as wide."""
+        shown = torch.full((1, 3, 9, height, width), -1.0)
+        shown[..., height // 4 : height // 2, width // 2 : width // 2 + width // 8] = 1
+        return shown
+
+    write_video(tmp_path / "fox.mp4", square(64, 64), fps=16, aspect=Fraction(2))
+    for part in ("mask", "pose"):
+        write_video(tmp_path / f"fox.{part}.mp4", square(high, wide), fps=16)
+    (tmp_path / "fox.txt").write_text("a square", encoding="utf-8")
+    (clip,), _ = clips_in(tmp_path)
+    upright = Bucket(frames=9, height=64, width=64)
+    material = read_material(clip, [upright, Bucket(frames=9, height=64, width=128)], wan.GRID, random.Random(0))
+    assert material.frames.shape[3:] == (64, 128)
+    for pixels in (material.frames, material.masks[0], material.controls["pose"]):
+        assert all(abs(side - 16) <= 2 for side in box_size(pixels))
+    cropped = read_material(clip, [upright], wan.GRID, random.Random(0))
+    assert torch.equal(cropped.frames, material.frames[..., 32:96])  # and nothing is squeezed
+    assert torch.equal(cropped.masks[0], material.masks[0][..., 32:96])
+
+
+def test_a_mask_of_another_size_is_scaled_and_one_of_another_shape_is_named(tmp_path):
+    folder = clip_folders.write(tmp_path, 1)
+    whole = examples(folder, tasks={"layout": 1.0}).draw(0)
+    mask = read_mask(folder / "clip0.mask.mp4")[None, None]
+    small = torch.nn.functional.interpolate(mask, scale_factor=(1, 0.5, 0.5))
+    write_video(folder / "clip0.mask.mp4", (small * 2 - 1).expand(-1, 3, -1, -1, -1), fps=16)
+    half = examples(folder, tasks={"layout": 1.0}).draw(0)
+    assert half.left_out == ()
+    assert float((whole.unit.frames - half.unit.frames).abs().mean()) < 0.1
+    write_video(folder / "clip0.mask.mp4", small.expand(-1, 3, -1, -1, -1)[..., :40], fps=16)
+    with pytest.raises(InputError) as error:
+        examples(folder, tasks={"layout": 1.0}).draw(0)
+    assert (error.value.code, error.value.fields["path"]) == ("clip-mask-shape", folder / "clip0.mask.mp4")
+    assert "40x32 pixels, its clip 96x64" in str(error.value)
+
+
+def batches_of(rates, *, fps_matters):
+    cache = Cache.__new__(Cache)
+    cache.items = [
+        Item(number=n, name=f"{n}", task="text", prompts=("a",), references=0, fps=fps, size=(3, 8, 8))
+        for n, fps in enumerate(rates)
+    ]
+    return Batches(cache, [], size=8, p_zero=0, seed=0, fps_matters=fps_matters)
+
+
+def test_rates_that_differ_meet_in_a_batch_where_the_base_does_not_read_them():
+    rates = [9 + number / 30 for number in range(200)]
+    mixed = batches_of(rates, fps_matters=False)
+    assert all(len(set(mixed.names(0, number))) > 4 for number in range(20))
+    for rate in (batches_of(rates, fps_matters=True).names(0, number) for number in range(20)):
+        told = [round(rates[int(name)], 1) for name in rate]
+        assert len(set(told)) == 1
+    near = batches_of([24.999999999999996, 25.000000000000004, 25.0, 25.01, 24.99] * 4, fps_matters=True)
+    assert all(len(set(near.names(0, number))) > 4 for number in range(20))
+
+
+def test_clips_of_all_rates_are_one_batch_for_wan_which_counts_frames_and_not_for_ltx_which_counts_seconds(
+    tmp_path, monkeypatch
+):
+    asked = []
+    monkeypatch.setattr(
+        fit_module, "Batches", lambda *_, fps_matters, **__: asked.append(fps_matters) or SimpleNamespace(names=None)
+    )
+    monkeypatch.setattr(fit_module, "train", lambda *_, **__: SimpleNamespace(weights={}))
+    with torch.device("meta"):
+        for base in (wan.WanDit(tiny.SIZES), ltx.LtxDit(tiny_ltx.SIZES)):
+            fit(
+                Tuned(base),
+                Cache(tmp_path),
+                tiny.LetterText(),
+                objective=Objective(),
+                schedule=Schedule(steps=1, learning_rate=1),
+                folder=tmp_path,
+            )
+    assert asked == [False, True]
+
+
+def test_sizes_of_nearly_one_shape_are_drawn_alike():
+    buckets = read_recipe(RECIPES["wan-14b"]).data.buckets
+    found = suitable("fox.mp4", (150, 1080, 1920), 25.0, buckets)  # 1.778, and 832 x 480 is 1.733
+    assert [(one.frames, one.width) for one in found] == [(1, 832), (17, 832), (49, 832), (81, 1280)]
+    upright, wide = (Bucket(frames=9, height=h, width=w) for h, w in ((96, 64), (64, 96)))
+    assert suitable("fox.mp4", (9, 96, 72), 16.0, (upright, wide)) == [upright]
+
+
+def test_a_clip_too_short_for_every_size_that_moves_is_left_out_and_not_a_still():
+    still, upright = Bucket(frames=1, height=64, width=96), Bucket(frames=1, height=96, width=64)
+    short = Bucket(frames=17, height=96, width=64)
+    for sizes in ((still, short), (short, still, upright)):
+        with pytest.raises(InputError) as error:
+            suitable("fox.mp4", (16, 96, 64), 16.0, sizes)
+        assert error.value.code == "clip-too-small"
+    assert suitable("fox.mp4", (17, 96, 64), 16.0, (still, short)) == [short]
+    assert suitable("fox.mp4", (17, 128, 192), 16.0, (still, short)) == [still, short]
+    assert suitable("fox.png", (1, 96, 64), 16.0, (short, still, upright)) == [upright]
+    assert suitable("fox.mp4", (16, 96, 64), 16.0, (still, upright)) == [upright]  # a training of pictures
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_every_shape_of_a_recipe_has_a_size_for_pictures(name):
+    buckets = read_recipe(RECIPES[name]).data.buckets
+    for bucket in buckets:
+        (still,) = suitable("fox.png", (1, 2 * bucket.height, 2 * bucket.width), 16.0, buckets)
+        assert abs(still.height / still.width * bucket.width / bucket.height - 1) < 0.05
 
 
 def test_clips_are_known_by_what_they_hold_wherever_they_are(tmp_path):

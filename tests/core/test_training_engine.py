@@ -157,13 +157,13 @@ def test_a_loss_that_is_no_number_keeps_the_last_good_state_and_names_the_clip(t
 
 
 def test_a_checkpoint_of_another_recipe_is_refused_by_what_differs(tmp_path):
-    recipe = {"schedule": {"steps": 12, "learning_rate": 0.05}, "tasks": ["inpaint"]}
+    recipe = {"schedule": {"steps": 12, "weight_decay": 0.05}, "tasks": ["inpaint"]}
     train(layer(), losses_of, SCHEDULE, folder=tmp_path, recipe=recipe, stop_after=0)
-    other = {"schedule": {"steps": 12, "learning_rate": 0.1}, "tasks": ["inpaint"]}
+    other = {"schedule": {"steps": 12, "weight_decay": 0.1}, "tasks": ["inpaint"]}
     with pytest.raises(InputError) as error:
         train(layer(), losses_of, SCHEDULE, folder=tmp_path, recipe=other)
     assert error.value.code == "checkpoint-other-recipe"
-    assert "schedule.learning_rate was 0.05 and is 0.1" in error.value.fields["changes"]
+    assert "schedule.weight_decay was 0.05 and is 0.1" in error.value.fields["changes"]
     told = {"schedule": recipe["schedule"] | {"save_every": 1, "validate_every": 2}, "tuning": {"save_memory": True}}
     rarely = train(layer(), losses_of, SCHEDULE, folder=tmp_path, recipe=recipe | told, stop_after=0)
     assert rarely.steps == 2

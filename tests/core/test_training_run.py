@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+import json
+import math
 import random
 import time
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import clip_folders
 import families
@@ -23,7 +26,8 @@ from typer.testing import CliRunner
 from vace_core import tasks
 from vace_core.adapter import Attachment
 from vace_core.cli import app
-from vace_core.errors import InputError, VaceError
+from vace_core.errors import InputError, TrainingError, VaceError
+from vace_core.files import replacing
 from vace_core.files.checkpoint import open_checkpoint
 from vace_core.loading.assembly import load_model, lora_changes
 from vace_core.loading.detection import identify
@@ -43,7 +47,7 @@ from vace_core.training.data import cache as cache_module
 from vace_core.training.data.batches import Stage
 from vace_core.training.data.cache import Cache, Encoder, fill_cache
 from vace_core.training.data.clips import ClipExamples
-from vace_core.training.data.derive import KINDS
+from vace_core.training.data.derive import KINDS, parts_of
 from vace_core.training.data.material import Bucket, read_material
 from vace_core.training.data.prompts import fill_prompts
 from vace_core.training.data.sources import clips_in
@@ -142,6 +146,51 @@ def test_the_time_of_a_run_counts_from_its_begin_and_encoding_stops_in_between(c
     assert len(Cache(tmp_path / "parts" / "examples").items) == 8
 
 
+def test_two_trainings_in_one_folder_do_not_both_write(case, tmp_path):
+    of, files, recipe = case
+    other, refusals = replace(recipe, schedule=replace(SCHEDULE, learning_rate=1e-6)), list[str]()
+
+    def text():
+        """The first training has encoded its clips here, and not begun its steps."""
+        with pytest.raises(InputError) as error:
+            train_model(other, files, tmp_path / "run", text=of.text, cpu=True)
+        refusals.append(refused(error.value))
+        return of.text()
+
+    first = train_model(recipe, files, tmp_path / "run", text=text, cpu=True).path
+    assert refusals == [f"training-folder-held: folder={tmp_path / 'run'}"]
+    assert first.read_bytes() == trained(case, tmp_path / "alone").path.read_bytes()
+    assert trained(case, tmp_path / "run").path == first  # and one after the other goes on
+
+
+def test_what_a_killed_training_had_begun_to_write_is_taken_away(case, tmp_path, monkeypatch):
+    class Killed(BaseException):
+        """As SIGKILL: nothing is tidied up."""
+
+    def die(part):
+        if ".checkpoint." in part.name or ".examples-" in part.name:
+            raise Killed
+
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(replacing, "_to_disk", die)
+        patch.setattr(Path, "unlink", lambda *_, **__: None)
+        with pytest.raises(Killed):
+            trained(case, run)
+    train_model(case[2], case[1], run, text=case[0].text, cpu=True, stop_after=0)
+    mine = [run / ".holiday.0123456789abcdef.part", run / "examples" / ".notes"]
+    for path in mine:
+        path.write_text("")
+    with monkeypatch.context() as patch:
+        patch.setattr(replacing, "_to_disk", die)
+        patch.setattr(Path, "unlink", lambda *_, **__: None)
+        with pytest.raises(Killed):
+            trained(case, run)
+    assert [path.stat().st_size > 0 for path in run.glob(".checkpoint.*.part")] == [True]
+    trained(case, run)
+    assert sorted(path for path in run.rglob(".*") if path.is_file()) == sorted(mine)
+
+
 def test_a_trained_adapter_is_trained_on(case, tmp_path):
     _, files, _ = case
     first = trained(case, tmp_path / "first").path
@@ -150,6 +199,82 @@ def test_a_trained_adapter_is_trained_on(case, tmp_path):
     was, now = load_file(first), load_file(second)
     assert was.keys() == now.keys()
     assert any(not torch.equal(was[name], now[name]) for name in was)
+
+
+def test_an_adapter_in_the_file_of_the_base_is_not_dropped_without_a_word(case, tmp_path, caplog):
+    of, files, recipe = case
+    whole = tmp_path / "whole.safetensors"
+    join_model(files.base, trained(case, tmp_path / "first").path, whole)
+    both = (of, replace(files, base=whole), recipe)
+    caplog.clear()
+    trained(both, tmp_path / "anew")
+    assert [record.args for record in caplog.records if "--adapter" in record.msg] == [(whole,)]
+    caplog.clear()
+    trained((of, replace(files, base=whole, adapter=whole), recipe), tmp_path / "on")
+    assert not [record for record in caplog.records if "--adapter" in record.msg]
+    full = Tuning(what="full", stored="float32")
+    with pytest.raises(InputError) as error:
+        trained(both, tmp_path / "full", tuning=full)
+    assert refused(error.value) == f"base-with-adapter: path={whole}"
+    model = trained(case, tmp_path / "full", tuning=full).path
+    for tuning in (full, recipe.tuning):
+        with pytest.raises(InputError) as error:
+            trained((of, replace(files, base=model), recipe), tmp_path / "more", tuning=tuning)
+        assert refused(error.value) == f"base-with-adapter: path={model}"
+    assert trained((of, replace(files, base=model, adapter=model), recipe), tmp_path / "more", tuning=full).path
+
+
+def test_a_run_that_came_to_no_number_goes_on_with_a_lower_rate(case, tmp_path, monkeypatch, caplog):
+    steep, gentle = (replace(SCHEDULE, steps=6, save_every=2, learning_rate=rate) for rate in (1e-2, 1e-3))
+    real = Objective.losses
+
+    def spoiled(self, velocity, wanted, sigmas):
+        """As at a rate that is too high: no number from the fourth step on."""
+        calls.append(1)
+        return real(self, velocity, wanted, sigmas) * (math.nan if len(calls) > 3 else 1)
+
+    calls = list[int]()
+    with monkeypatch.context() as patch:
+        patch.setattr(Objective, "losses", spoiled)
+        with pytest.raises(TrainingError) as error:
+            trained(case, tmp_path / "run", schedule=replace(steep, validate_every=0))
+    assert error.value.fields["step"] == 4
+    assert "the state after step 2 is kept" in error.value.fields["kept"]
+    encoded = {path: path.stat().st_mtime_ns for path in tmp_path.glob("run/*/examples-*")}
+    with pytest.raises(InputError) as refusal:
+        trained(case, tmp_path / "run", schedule=replace(gentle, weight_decay=0.5))
+    assert refusal.value.fields["changes"] == "schedule.weight_decay was 0.0001 and is 0.5"
+    result = trained(case, tmp_path / "run", schedule=gentle)
+    assert result.steps == 6
+    assert sum("schedule.learning_rate" in record.getMessage() for record in caplog.records) == 1
+    rates = [json.loads(line)["rate"] for line in (tmp_path / "run" / "losses.jsonl").read_text().splitlines()]
+    assert rates == [schedule.rate(step) for step, schedule in enumerate([steep] * 2 + [gentle] * 4)]
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("run/*/examples-*")} == encoded
+
+
+def test_a_clip_whose_loss_is_no_number_is_left_out_by_its_name(case, tmp_path, monkeypatch):
+    real = Cache.read
+
+    def spoiled(self, place):
+        target, context = real(self, place)
+        return (target * math.nan if self.items[place].name.startswith("clip0.mp4, ") else target), context
+
+    monkeypatch.setattr(Cache, "read", spoiled)
+    schedule, run = replace(SCHEDULE, steps=20, validate_every=0, learning_rate=1e-3), tmp_path / "run"
+    data = replace(case[2].data, held_out=0, tasks={"inpaint": 1.0})
+    with pytest.raises(TrainingError) as error:
+        trained(case, run, schedule=schedule, data=data)
+    assert "clip0.mp4, inpaint" in error.value.fields["clips"]
+    names = error.value.fields["file"]
+    names.write_text("clip9.mp4\n")
+    with pytest.raises(InputError) as refusal:
+        trained(case, run, schedule=schedule, data=data)
+    assert (refusal.value.code, refusal.value.fields["name"]) == ("leave-out-unknown", "clip9.mp4")
+    for line in ("clip0.mp4", "clip0.mp4, inpaint"):
+        names.write_text(f"{line}\n\n")
+        result = trained(case, run, schedule=schedule, data=data)
+        assert (result.path, result.steps) == (run / "adapter.safetensors", 20)
+        assert all(bool(value.isfinite().all()) for value in load_file(result.path).values())
 
 
 def test_a_run_of_another_recipe_or_of_other_clips_is_refused(case, tmp_path):
@@ -199,7 +324,7 @@ def test_every_kind_of_task_can_be_made_and_is_fulfilled_by_its_clip(tmp_path):
     clips, _ = clips_in(clip_folders.write(tmp_path, count=1))
     rng = random.Random(0)
     material = read_material(clips[0], [Bucket(frames=9, height=32, width=48)], wan.GRID, rng)
-    able = {name for name, kind in KINDS.items() if kind.suits(material)}
+    able = {name for name, kind in KINDS.items() if kind.needs(parts_of(material))}
     assert set(KINDS) - able == {"depth", "control", "references"}
     for name in sorted(able):
         for _ in range(8):

@@ -186,9 +186,22 @@ def test_every_control_is_on_the_contact_sheet(clip, tmp_path):
     assert done.exit_code == 0, done.output
     request = tasks.scribble(clip, pictures=References(), wanted=WANTED)
     (other,) = conditions_of(request, FullRun(also=[f"gray={clip}"])).also
-    sheets = [contact_sheet(vcu, mask_frames=mask_frames(9)) for vcu in (request.vcu, other.vcu)]
+    first = contact_sheet(request.vcu, mask_frames=mask_frames(9), caution=request.first_line())
+    sheets = [first, contact_sheet(other.vcu, mask_frames=mask_frames(9))]
     both, _ = read_image(tmp_path / "sheet.png")
     assert torch.equal(both, torch.cat([torch.from_numpy(np.array(sheet)) for sheet in sheets]))
+
+
+def test_the_plan_of_a_job_counts_further_controls(clip):
+    def planned(*more):
+        done = vace("scribble", clip, *more, "--dry-run", "--json", "--width", 48, "--height", 32)
+        assert done.exit_code == 0, done.output
+        told = json.loads(done.stdout)
+        return next(one for one in told["plan"]["stages"] if one["name"] == "sample")["activations"]
+
+    alone, two, three = (planned(*["--also", f"gray={clip}"] * count) for count in range(3))
+    assert alone < two < three
+    assert three - two == pytest.approx(two - alone, abs=1)
 
 
 def test_a_further_control_keeps_what_the_task_keeps(clip, mask):

@@ -160,6 +160,17 @@ def test_a_clip_that_does_not_belong_to_the_model_is_said_before_anything_runs(r
     assert run("VacePreviewVCU", vcu=vcu, model=small)[3] is small
 
 
+@pytest.mark.parametrize(
+    ("profile", "length", "once"), [("starter", 41, 17), ("wan-1.3b-480p", 161, 81), ("starter", 17, None)]
+)
+def test_a_clip_that_goes_by_windows_is_not_outside_of_what_the_model_was_taught(run, folders, profile, length, once):
+    model = run(CHOICE, profile=profile)[0]
+    vcu = run("VaceTextToVideo", width=0, height=0, length=length, fps=0.0, prompt="a red circle", model=model)[0]
+    said = run("VacePreviewVCU", vcu=vcu, model=model)[2].split("\n")
+    more = f"{length} frames are more than the {once} of one pass: for VACE Plan Windows and VACE Sample Long Video."
+    assert said == ["" if once is None else more]
+
+
 @pytest.mark.parametrize("name", PROFILES)
 def test_one_click_makes_a_workflow_one_of_another_model(pack, run, folders, name):
     """The profile is the only value that changes; the VCU that comes out is one that the model takes."""

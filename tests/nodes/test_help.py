@@ -117,8 +117,7 @@ def shared(quote: tuple[str, ...], text: tuple[str, ...]) -> int:
         if at == len(quote):
             return 0
         if quote[at] == "…":
-            later = from_here(at, place + 1) if place < len(text) else -99
-            return max(from_here(at + 1, place), later)
+            return max(from_here(at + 1, later) for later in range(place, len(text) + 1))
         if place == len(text):
             return -99
         if text[place] == "…":

@@ -151,6 +151,15 @@ def test_an_attached_adapter_has_its_own_and_the_model_the_stock_ones(comfy, run
     assert relative(sampled(with_base, "plain")[0], wanted) > 1e-3
 
 
+@pytest.mark.parametrize("network", ["high noise", "low noise"])
+def test_an_attached_adapter_takes_no_lora_of_one_network_of_a_pair(comfy, run, pack, vcu, network):
+    """Whichever MODEL comes: which of a pair it is, nothing says."""
+    own = run("VaceLoadAdapter", adapter="plain_adapter.safetensors")[0]
+    given = {"model": native(comfy, "plain_base"), "adapter": own, "vae": native_parts.vae(pack.vace_core), "vcu": vcu}
+    said = refusal(run, "VaceAttachAdapter", **given, loras=loras(run, network=network))
+    assert said.startswith(f"lora-noise-attached: noise={network.split()[0]}")
+
+
 def test_guidance_by_steps_is_two_samplings_in_a_row(comfy, run, pack, vcu):
     """On ComfyUI's own model: its guider for the first steps, and on what it gives another one without guidance."""
     model, clip = native(comfy, "plain"), native_parts.Clip()

@@ -139,9 +139,9 @@ class TestSampling:
 
 class TestText:
     def test_padding_behind_a_mask_is_dropped_and_capitals_are_taken_away(self, pack):
-        read = pack.nodes.comfy.native.ClipText(tiny.PaddedClip(), cased=False).encode("A Dog")
+        read = pack.nodes.comfy.kept_texts.ClipText(tiny.PaddedClip(), cased=False).encode("A Dog")
         assert torch.equal(read, tiny.LetterText().encode("a dog"))
 
     def test_capitals_stay_where_they_count(self, pack):
-        read = pack.nodes.comfy.native.ClipText(tiny.PaddedClip()).encode("A Dog")
+        read = pack.nodes.comfy.kept_texts.ClipText(tiny.PaddedClip()).encode("A Dog")
         assert torch.equal(read, tiny.LetterText().encode("A Dog"))

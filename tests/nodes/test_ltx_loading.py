@@ -43,7 +43,7 @@ class TestComfyuisT5:
         assert len(tokens) == 128
         numbers = tokens[: tokens.index(1) + 1]
         with torch.inference_mode():
-            read = pack.nodes.comfy.native.ClipText(clip, cased=family.text.cased).encode(prompt)
+            read = pack.nodes.comfy.kept_texts.ClipText(clip, cased=family.text.cased).encode(prompt)
             wanted = tiny.t5()(input_ids=torch.tensor([numbers])).last_hidden_state
         assert read.shape == wanted.shape
         assert relative(read, wanted) < 1e-4
@@ -53,7 +53,7 @@ class TestComfyuisT5:
         numbers = [number for number, _ in clip.tokenize(words)["t5xxl"][0]]
         assert len(numbers) > 128
         with torch.inference_mode():
-            read = pack.nodes.comfy.native.ClipText(clip).encode(words)
+            read = pack.nodes.comfy.kept_texts.ClipText(clip).encode(words)
             wanted = tiny.t5()(input_ids=torch.tensor([[*numbers[:127], 1]])).last_hidden_state
         assert read.shape == wanted.shape
         assert relative(read, wanted) < 1e-4

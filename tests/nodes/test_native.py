@@ -210,7 +210,7 @@ class TestSampling:
         ours = core.pipeline.VaceModel(
             expert=core.pipeline.Expert(base=base, adapter=adapter),
             vae=parts_.NativeVae(vae),
-            text=parts_.ClipText(clip_),
+            text=pack.nodes.comfy.kept_texts.ClipText(clip_),
             encode_masks=wan.encode_masks,
         )
         family = core.models.wan.family.WAN

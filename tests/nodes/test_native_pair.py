@@ -119,7 +119,7 @@ def ours(core, pack, vae, vcu):
             low_noise=experts[1],
             boundary=BOUNDARY,
             vae=pack.nodes.comfy.native.NativeVae(vae),
-            text=pack.nodes.comfy.native.ClipText(native_parts.Clip()),
+            text=pack.nodes.comfy.kept_texts.ClipText(native_parts.Clip()),
             encode_masks=core.models.wan.dit.encode_masks,
         )
         return core.pipeline.sample(model, vcu, core.SamplingOptions(**{**OPTIONS, **options}))
@@ -186,7 +186,7 @@ def denoiser(core, pack, vcu, context):
     """One of our networks with adapters, the second of them at half its strength."""
 
     def make(expert, adapters, guidance_scale=3.0):
-        text = pack.nodes.comfy.native.ClipText(native_parts.Clip())
+        text = pack.nodes.comfy.kept_texts.ClipText(native_parts.Clip())
         words = (vcu.prompt, core.SamplingOptions().negative_for(vcu))
         texts = [expert.base.prepare_text(text.encode(one), fps=vcu.fps) for one in words]
         attachments = [

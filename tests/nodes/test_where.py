@@ -78,6 +78,30 @@ class TestSampleVideo:
         made = sampled(unit, strength=0.4, conditions=more[0])
         assert torch.equal(made, library(unit, strength=strength(overall=0.4), also=also))
 
+    def test_room_is_kept_for_every_condition(self, run, pack, model, unit, sampled, monkeypatch):
+        memory, asked = pack.nodes.comfy.memory, []
+        room = memory._room
+        monkeypatch.setattr(memory, "_room", lambda *given: asked.append(given[1:]) or room(*given))
+        stack = None
+        for _ in range(3):
+            sampled(unit, conditions=stack)
+            stack = run("VaceAddCondition", vcu=unit, conditions=stack)[0]
+        activations = [memory.beside_weights(model, 12, count)[0] for count in (1, 2, 3)]
+        assert activations[0] < activations[1] < activations[2]
+        assert asked == [(12, 1), (12, 2), (12, 3)]
+
+    def test_behind_a_job_the_vae_keeps_no_more_than_its_weights(self, run, model, unit, sampled):
+        def held():
+            found = [model.core.vae._gray_clip, *model.core.vae._gray_features.values()]
+            return [one for one in found if one is not None]
+
+        sampled(unit)
+        assert not held()
+        vcu = run("VaceTextToVideo", width=48, height=32, length=9, fps=16.0)[0]
+        plan = run("VacePlanWindows", vcu=vcu, window=5, overlap=1)[0]
+        run("VaceSampleLongVideo", model=model, vcu=vcu, plan=plan, **{**OPTIONS, "steps": 1})
+        assert not held()
+
     def test_pinning_and_less_noise(self, pack, unit, sampled, library):
         frames = pack.nodes.comfy.bridge.frames_of(clip(seed=8), "start")
         assert torch.equal(sampled(unit, pin=True), library(unit, pin=True))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tools.workflows.blueprint_json import ENTRIES, RESULTS
-from tools.workflows.graph_json import FIXED
+from tools.workflows.graph_json import FIXED, form_of
 
 
 def flattened(
@@ -41,7 +41,7 @@ def flattened(
         nodes[f"{prefix}{node['id']}"] = {
             "class_type": node["type"],
             "inputs": inputs,
-            "_meta": {"title": node["title"]},
+            "_meta": {"title": node.get("title", form_of(node["type"]).title)},
         }
     results = {
         inside["outputs"][one["target_slot"]]["name"]: [f"{prefix}{one['origin_id']}", one["origin_slot"]]

@@ -17,18 +17,13 @@ Prompt = Mapping[str, Mapping[str, Any]]
 CORE: dict[str, Callable[..., tuple[Any, ...]]] = {
     "ImageFromBatch": lambda image, batch_index, length: (image[batch_index : batch_index + length],),
     "ImageBatch": lambda image1, image2: (torch.cat([image1, image2]),),
-    "LoadVideo": lambda file: (file.removesuffix(".mkv"),),
-    "CreateVideo": lambda images, fps: (images,),
-    "GetVideoComponents": lambda video: (
-        video if torch.is_tensor(video) else example(video, "images"),
-        None,
-        float(FPS),
-    ),
+    "LoadVideo": lambda file: (example(file.removesuffix(".mkv"), "images"),),
+    "CreateVideo": lambda images, fps, audio=None: (images,),
+    "GetVideoComponents": lambda video: (video, None, float(FPS)),
     "LoadImage": lambda image: (example(*image.removesuffix(".png").rsplit(", ", 1))[:1], torch.zeros(1, 64, 64)),
     "VaceLoadLora": lambda **_: (None,),
     "VaceLoadAdapter": lambda **_: (None,),
     "VaceLoadModel": lambda **_: (None,),
-    "CreateBoundingBoxes": lambda editor_state, **_: (None, [editor_state], None),
 }
 """ComfyUI's own nodes that stand in front of a task, on the files of `starter_files.py`, and loaders, which a VCU does
 not need where its size is set."""

@@ -7,6 +7,7 @@ gives what they would have found in it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 from tools.workflows.forms import pack_forms
 from tools.workflows.parts import CHOICE, STARTER
 
-from .starter_files import SIDE, clip_name, picture_name
+from .starter_files import clip_name, picture_name
 
 FOUND: dict[str, dict[int, str]] = {
     "VHS_LoadVideo": {0: "images"},
@@ -32,7 +33,8 @@ SIZE = {"width": 96, "height": 96, "length": 17, "fps": 8.0}
 SAMPLING = {"steps": 4, "cfg": 2.0, "shift": 3.0, "sampler": "euler"}
 SAMPLERS = {"VaceSampleVideo": ("steps", "cfg", "shift", "sampler"), "KSampler": ("steps", "cfg")}
 GROWN = 2  # pixels: of a frame of 96
-BOX = {"x": 2, "y": 15, "width": 92, "height": 56}
+BOX = {"time": 0.0, "x": 0.5, "y": 0.448, "width": 0.958, "height": 0.583}
+DRAWN = json.dumps({"version": 1, "objects": [{"action": "generate", "keys": [BOX]}]})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,15 +107,13 @@ def _changed(kind: str, inputs: Mapping[str, Any], with_: Recast) -> dict[str, A
         return {"image": picture_name(with_.picture, with_.source)}
     if kind in SAMPLERS:
         return {name: SAMPLING[name] for name in SAMPLERS[kind]}
-    if kind == "CreateBoundingBoxes":
-        return {"width": SIDE, "height": SIDE, "editor_state": {"__value__": [BOX]}}
     if kind == "VaceComposeMasks":
         return {"grow": GROWN}
     if kind == CHOICE:
         return {"profile": STARTER}
     if kind not in pack_forms() or "prompt" not in inputs:
         return {}
-    usual = {**SIZE, **FIT, "prompt": with_.prompt}
+    usual = {**SIZE, **FIT, "prompt": with_.prompt, "desk": DRAWN}
     return {name: value for name, value in usual.items() if name in inputs and not isinstance(inputs[name], list)}
 
 

@@ -9,6 +9,7 @@ from tools.workflows.shipped import everything
 
 POINTS = 60
 GRAPHS = everything()
+SHARE = 0.2  # sound goes from a video at the left to that at the right, behind all that is made of its frames
 MOST = 13  # in one workflow: the largest shows its columns below each other, so that its titles are legible
 
 
@@ -18,7 +19,7 @@ def test_few_links_pass_behind_nodes(graph):
 
 
 def test_hardly_any_link_does():
-    assert sum(len(passed(graph)) for graph in GRAPHS) < 0.14 * sum(len(graph.links()) for graph in GRAPHS)
+    assert sum(len(passed(graph)) for graph in GRAPHS) < SHARE * sum(len(graph.links()) for graph in GRAPHS)
 
 
 def passed(graph):

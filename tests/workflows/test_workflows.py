@@ -7,11 +7,17 @@ import json
 import pytest
 from PIL import Image
 
-from tools.workflows.forms import OURS, pack, pack_forms
+from tools.workflows.forms import CORE_PACK, OURS, pack, pack_forms
 from tools.workflows.graph_json import FIXED, Graph, form_of
 from tools.workflows.layout import TITLE
-from tools.workflows.parts import CHOICE, SAMPLING, STARTER
+from tools.workflows.parts import CHOICE, LARGE, SAMPLING, SMALL, STARTER, TEXT, VAE
 from tools.workflows.shipped import PAGE, PROMPTS, WORKFLOWS, at_once, everything, files
+from vace_core.errors import ModelError
+from vace_core.loading.choosing import choose_files
+from vace_core.models.wan.family import WAN
+from vace_core.sampling.plan_text import spans_from_text
+from vace_core.sampling.planning import plan_windows
+from vace_core.starter.profiles import PROFILES
 
 from .picture_runs import pictured
 
@@ -133,6 +139,52 @@ def test_files_of_models_are_named_with_their_folder_and_address(saved):
     for node in saved["nodes"]:
         for model in node["properties"].get("models", []):
             assert model["name"] in node["widgets_values"]
+
+
+@pytest.mark.parametrize(("name", "large"), [("wan-1.3b-480p", SMALL), ("wan-14b-480p", LARGE)])
+def test_what_a_note_links_is_what_vace_model_names_where_it_is_missing(name, large):
+    with pytest.raises(ModelError) as error:
+        choose_files(PROFILES[name], {})
+    named = [said.partition(" (")[0] for said in error.value.fields["missing"].split("; ")]
+    assert named == [f"{file['name']} in models/{file['directory']}" for file in (large, VAE, TEXT)]
+
+
+def test_a_title_that_is_the_nodes_own_is_left_to_the_frontend_and_its_language(saved):
+    titles = {node["type"]: node.get("title") for node in saved["nodes"] if node["type"] != "MarkdownNote"}
+    for kind, title in titles.items():
+        assert title != form_of(kind).title or form_of(kind).pack not in (OURS, CORE_PACK)
+
+
+VIDEOS = {"LoadVideo": "GetVideoComponents", "VHS_LoadVideo": "VHS_LoadVideo"}
+SAVED_BY = ("CreateVideo", "VHS_VideoCombine")
+
+
+@pytest.mark.parametrize("title", [one for one in GRAPHS if {n.form.node_id for n in GRAPHS[one].nodes} & set(VIDEOS)])
+def test_the_sound_of_an_artists_video_goes_into_the_result(title):
+    nodes = {node.form.node_id: node for node in GRAPHS[title].nodes}
+    (last,) = (nodes[kind] for kind in SAVED_BY if kind in nodes)
+    (first,) = (nodes[VIDEOS[kind]] for kind in VIDEOS if kind in nodes)
+    assert last.values["audio"] == first["audio"]
+
+
+@pytest.mark.parametrize("title", [one for one in GRAPHS if "Mask Editor" in GRAPHS[one].note])
+def test_a_painted_mask_keeps_its_outline(title):
+    """Where the note says how to paint one."""
+    (masks,) = (node for node in GRAPHS[title].nodes if node.form.node_id == "VaceComposeMasks")
+    assert masks.value("shape") == "original"
+
+
+LONG = [graph for graph in at_once() if any(node.form.node_id == "VacePlanWindows" for node in graph.nodes)]
+
+
+@pytest.mark.parametrize("graph", LONG, ids=lambda graph: graph.title)
+@pytest.mark.parametrize(("fps", "window"), [(8, 17), (16, 81), (24, 97)])
+def test_the_prompts_of_a_plan_fit_its_clip_at_the_rate_of_any_model(graph, fps, window):
+    (plan,) = (node for node in graph.nodes if node.form.node_id == "VacePlanWindows")
+    lengths = [node.values["length"] for node in graph.nodes if isinstance(node.values.get("length"), int)]
+    spans = spans_from_text(str(plan.value("prompts")), num_frames=lengths[-1], fps=fps)
+    more = {"overlap": plan.value("overlap"), "spans": spans, "loop": plan.value("loop")}
+    assert len(plan_windows(lengths[-1], fps=fps, grid=WAN.grid, window=window, **more)) >= 1
 
 
 SAMPLERS = ("VaceSampleVideo", "VaceSampleLongVideo")

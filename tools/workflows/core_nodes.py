@@ -55,7 +55,13 @@ _ALL = (
         {"image": "IMAGE", "batch_index": ("INT", 0), "length": ("INT", 1)},
         {"IMAGE": "IMAGE"},
     ),
-    core("ImageBatch", "Batch Images", {"image1": "IMAGE", "image2": "IMAGE"}, {"IMAGE": "IMAGE"}),
+    form(
+        "ImageBatch",
+        "Batch Images",
+        {"image1": "IMAGE", "image2": "IMAGE"},
+        {"IMAGE": "IMAGE"},
+        says=24,  # newer versions write below it that it is deprecated; 0.3.64 has no other
+    ),
     core(
         "ImageSharpen",
         "Image Sharpen",

@@ -15,7 +15,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 WIDGETS = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
-OURS = "vace"
+OURS, CORE_PACK = "vace", "comfy-core"
 NEEDED = object()
 
 
@@ -48,16 +48,17 @@ class Form:
         outputs: Name and type of each.
         pack: Its name in the registry.
         room: Pixels of height for what it shows: an image, a video, an editor.
+        says: Pixels by which it grows for what it says of its work.
     """
 
     node_id: str
     title: str
     inputs: tuple[Input, ...]
     outputs: tuple[tuple[str, str], ...]
-    pack: str = "comfy-core"
+    pack: str = CORE_PACK
     version: str = "0.3.64"
     room: int = 0
-    notes: bool = False
+    says: int = 0
 
 
 def from_info(info: Mapping[str, Any], **said: Any) -> Form:
@@ -142,17 +143,25 @@ ROOMS = {
     "VacePlanWindows": 160,
     "VaceSampleLongVideo": 200,
 }
-QUIET = (
-    "VaceLoadStarter",
-    "VaceLoadModel",
-    "VaceLoadAdapter",
-    "VaceLoadLora",
-    "VaceSamplingOptions",
-    "VaceUseNativeModel",
-    "VaceSampleVideo",
-    "VaceApplyVCU",
-)
-"""Nodes that write nothing below themselves."""
+SAYS = {
+    "VaceChooseModel": 224,
+    "VaceDecodeVideo": 84,
+    "VaceSampleVideo": 128,
+    "VaceLoadAdapter": 70,
+    "VacePreviewVCU": 36,
+    "VaceMeasureVideo": 120,
+    "VaceStrength": 200,
+    "VaceExpandAnything": 78,
+    "VacePlanWindows": 136,
+    "VaceLoadLora": 46,
+    "VaceSamplingOptions": 46,
+    "VaceEncodePrompt": 46,
+    **dict.fromkeys(("VaceLoadStarter", "VaceUseNativeModel", "VaceApplyVCU", "VaceComposeVCUs"), 0),
+}
+"""By how much nodes grow for what they say of their work, measured in frontend 1.58.1."""
+
+USUALLY = 62
+"""The same of all others: three lines."""
 
 
 @cache
@@ -164,7 +173,7 @@ def pack_forms() -> dict[str, Form]:
             pack=OURS,
             version="0.1.0",
             room=ROOMS.get(node_id, 0),
-            notes=node_id not in QUIET,
+            says=SAYS.get(node_id, USUALLY),
         )
         for node_id, info in pack().infos.items()
     }

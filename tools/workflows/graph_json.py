@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .core_nodes import CORE
-from .forms import NEEDED, Form, pack_forms
+from .forms import CORE_PACK, NEEDED, OURS, Form, pack_forms
 from .layout import GROUP_COLOUR, arrange, height_of, width_of
 from .other_packs import OTHERS
 
 FIXED = "fixed"
 MUTED = 2
-NOTE_COLOURS = {"color": "#432", "bgcolor": "#653"}
+NOTE_COLOURS = {"color": "#432", "bgcolor": "#332a18"}
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class Node:
         models: Files that it needs, as {name, url, directory}.
         mode: 0 = runs, 2 = muted.
         position: Upper left corner, below the title, in pixels.
+        most: Pixels that are left free at most for what it says.
     """
 
     number: int
@@ -52,6 +53,7 @@ class Node:
     mode: int = 0
     colours: dict[str, str] = field(default_factory=dict)
     position: tuple[int, int] = (0, 0)
+    most: int = 0
 
     def __getitem__(self, output: str) -> Link:
         names = [name for name, _ in self.form.outputs]
@@ -211,13 +213,18 @@ def node_json(node: Node, arriving: dict[int, int], leaving: list[list[int]], or
         "flags": {},
         "order": order,
         "mode": node.mode,
-        "title": node.title,
+        **({} if _says_itself(node) else {"title": node.title}),
         "inputs": inputs,
         "outputs": outputs,
         "properties": properties,
         "widgets_values": widget_values(node),
         **node.colours,
     }
+
+
+def _says_itself(node: Node) -> bool:
+    """Whether the frontend knows the title, in the artist's language; of packs that are missing it knows none."""
+    return node.title == node.form.title and node.form.pack in (OURS, CORE_PACK)
 
 
 def widget_values(node: Node) -> Any:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import combinations, pairwise
 from typing import TYPE_CHECKING, TypeAlias
 
-from .forms import Form
+from .forms import CORE_PACK, Form
 
 if TYPE_CHECKING:
     from .graph_json import Graph, Link, Node
@@ -48,9 +48,12 @@ USUAL, WIDER = 240, 256  # without and with texts or pictures
 TIMELINE = 480  # a time line is wide and low
 GROUP_COLOUR = "#3f789e"
 TITLE, SLOT, WIDGET, TALL, FOOT = 30, 20, 24, 100, 16
-BETWEEN_COLUMNS, BETWEEN_NODES, BETWEEN_GROUPS, SAID = 36, 20, 50, 44
+YIELDS = 20  # pixels of a text of several lines that it can do without
+ROW, PACK, ISSUE = 4, 22, 24  # by which Nodes 2.0 draws more: each widget, the pack's name, a file that is missing
+ALL, SCROLLED = 1000, 62  # what nodes say is scrolled in so many pixels where there is no more room
+BETWEEN_COLUMNS, BETWEEN_NODES, BETWEEN_GROUPS = 36, 20, 50
 INSIDE, HEAD = 12, 36  # of a group: around its nodes, and for its title
-NOTE_LINE, NOTE_LETTER, NOTE_HEAD, NARROWEST, WIDEST = 15, 5.6, 50, 230, 1400
+NOTE_LINE, NOTE_LETTER, NOTE_HEAD, NARROWEST, WIDEST = 15, 5.0, 50, 230, 1400
 SCREEN = 1.68  # width of what is seen of a graph, by its height
 SEEN = 2010  # pixels of its width where titles are still legible: a frontend shows them at 60 % of 1600 x 950
 CLOSE = 46  # below the top of the first column: where links still pass above, though close to the title
@@ -75,7 +78,7 @@ def width_of(form: Form) -> int:
     if form.node_id == "VacePlanWindows":
         return TIMELINE
     if form.room > 100:
-        return 832 if form.room > 540 else 400 if form.room > 400 else WIDER
+        return 816 if form.room > 540 else 400 if form.room > 400 else WIDER
     return WIDER if any(one.tall for one in form.inputs) else USUAL
 
 
@@ -90,6 +93,17 @@ def height_of(form: Form) -> int:
 
 def arrange(graph: Graph) -> Arranged:
     """Gives every node its position: few columns joined, so that it fits on the screen, few links behind nodes."""
+    for most in (ALL, SCROLLED):
+        for node in graph.nodes:
+            node.most = most
+        found, size = _smallest(graph)
+        if size <= SEEN:
+            break
+    return found
+
+
+def _smallest(graph: Graph) -> tuple[Arranged, float]:
+    """The graph with room for so much as its nodes say, and how wide the screen must be that shows it."""
     largest: list[tuple[float, _Way]] = []
     for ways in _ways(graph):
         fitting: list[tuple[float, _Way]] = []
@@ -101,8 +115,8 @@ def arrange(graph: Graph) -> Arranged:
             if size <= SEEN:
                 fitting.append((size + BEHIND * len(behind(graph, ROUGH)), way))
         if fitting:
-            return _arranged(graph, min(fitting, key=lambda one: one[0])[1])[0]
-    return _arranged(graph, min(largest, key=lambda one: one[0])[1])[0]
+            return _arranged(graph, min(fitting, key=lambda one: one[0])[1])
+    return _arranged(graph, min(largest, key=lambda one: one[0])[1])
 
 
 Columns: TypeAlias = dict[float, "list[Node]"]
@@ -138,7 +152,7 @@ def _spread(columns: Columns) -> Columns:
     for number, nodes in columns.items():
         high = 0
         for node in nodes:
-            high += node.size[1] + _said(node) + TITLE + BETWEEN_NODES
+            high += node.size[1] + _grows(node) + TITLE + BETWEEN_NODES
             found.setdefault(number if high < HIGHEST else number + 0.5, []).append(node)
     return found
 
@@ -276,7 +290,7 @@ def _top(graph: Graph, columns: Columns, number: float) -> int:
         return models[0] + LANE * (place == "patch")
     task = columns.get(PLACES["task"][0], [])
     if task and task[0].place == "model" and (columns[number] is task or PLACES[place][1] == PLACES["task"][1]):
-        return 0 if columns[number] is task else task[0].size[1] + _said(task[0]) + TITLE + HEAD + 2 * INSIDE
+        return 0 if columns[number] is task else task[0].size[1] + _grows(task[0]) + TITLE + HEAD + 2 * INSIDE
     if number and PLACES[place][1] == PLACES["input"][1]:  # their group is beside those in the first column
         first = [node.position[1] for node in columns[FIRST] if PLACES[node.place][1] == PLACES["input"][1]]
         return first[0] if first else 0
@@ -299,20 +313,25 @@ def _stack(nodes: list[Node], x: int, y: int) -> None:
         node.position = (x, y)
     for before, node in pairwise(nodes):
         other = PLACES[before.place][1] != PLACES[node.place][1]
-        y = before.position[1] + before.size[1] + _said(before)
+        y = before.position[1] + before.size[1] + _grows(before)
         node.position = (x, y + TITLE + BETWEEN_NODES + (BETWEEN_GROUPS if other else 0))
 
 
-def _said(node: Node) -> int:
-    """What a node writes below itself."""
-    return SAID * node.form.notes
+def _grows(node: Node) -> int:
+    """By how much a node gets higher than it is as opened: in Nodes 2.0, and for what it says of its work."""
+    form, texts = node.form, sum(one.tall for one in node.form.inputs)
+    rows = 0 if texts or form.room else ROW * sum(not one.socket for one in form.inputs)
+    rows += ISSUE * bool(node.models)
+    opened = rows + (0 if texts or form.room or form.pack == CORE_PACK else PACK)
+    says = form.says if form.room else min(form.says, node.most)  # a picture beside it is not scrolled
+    return max(opened, rows + says - texts * YIELDS)
 
 
 def _around(nodes: list[Node]) -> tuple[int, int, int, int]:
     left = min(node.position[0] for node in nodes) - INSIDE
     top = min(node.position[1] for node in nodes) - TITLE - HEAD
     right = max(node.position[0] + node.size[0] for node in nodes) + INSIDE
-    low = max(node.position[1] + node.size[1] + _said(node) for node in nodes) + INSIDE
+    low = max(node.position[1] + node.size[1] + _grows(node) for node in nodes) + INSIDE
     return left, top, right - left, low - top
 
 

@@ -232,20 +232,6 @@ _CORE = (
         },
         {"IMAGE": "IMAGE"},
     ),
-    _newer(
-        "CreateBoundingBoxes",
-        "Create Bounding Boxes",
-        {
-            "width": ("INT", 1024),
-            "height": ("INT", 1024),
-            "editor_state": ("BOUNDING_BOXES", []),
-            "background": "?IMAGE",
-            "bboxes": "?BOUNDING_BOX,ARRAY,STRING",
-            "last_incoming": ("?BOUNDING_BOXES", []),
-        },
-        {"preview": "IMAGE", "bboxes": "BOUNDING_BOX", "elements": "ARRAY"},
-        room=460,
-    ),
 )
 PACK_NODES: dict[str, Form] = {one.node_id: one for one in _PACKS}
 NEWER_CORE: dict[str, Form] = {one.node_id: one for one in _CORE}

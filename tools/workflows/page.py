@@ -13,7 +13,8 @@ HEAD = """\
 # Workflows
 
 Open **Workflow → Browse Templates** in ComfyUI and choose **vace**. Every workflow goes from left to right: \
-inputs, VACE task, preview, model, sampling, result. Its note says what to replace with inputs and models of your own.
+inputs, VACE task, preview, model, sampling, result (the two swaps with SAM have no preview). Its note says what to \
+replace with inputs and models of your own.
 
 All inputs of a task together are a VCU (Video Condition Unit): frames and masks that tell the model what to keep and \
 what to generate. VACE Preview VCU shows it before any model is loaded.
@@ -21,7 +22,8 @@ what to generate. VACE Preview VCU shows it before any model is loaded.
 ## Without downloads
 
 These run as they are: on an example clip of the starter's own world and on the starter model, with nothing to \
-download. For your own video replace VACE Example Clip with **Load Video** and **Get Video Components**. For a real \
+download. For your own video replace VACE Example Clip with **Load Video** and **Get Video Components**, whose `audio` \
+goes to **Create Video**. For a real \
 model choose another profile in **VACE Model**: size, length and sampling follow, and it names the files that are \
 missing.
 """
@@ -65,7 +67,7 @@ class is told that the starter's VAE has one block a level, and Load CLIP loads 
 clip gave the masks and control videos instead. Their names, inputs, choices and types are compared with \
 what the real nodes say of themselves (`tests/workflows/test_forms_of_others.py`).
 
-Load Video, Load Image, Load Diffusion Model, Load VAE, LoRA, KSampler and the box editor of 0.33 did run.
+Load Video, Load Image, Load Diffusion Model, Load VAE, LoRA and KSampler did run.
 
 """
 TAIL = """

@@ -101,10 +101,15 @@ def example(graph: Graph, scene: str, place: str = "input", *, length: int = 17,
     return graph.add("VaceExampleClip", place, scene=scene, length=length, title=title)
 
 
+def boxed(graph: Graph, clip: Node, *, grow: int) -> Node:
+    """A box around the object of an example clip. A mask that somebody connects keeps its own outline."""
+    return graph.add("VaceComposeMasks", "more", paths=clip["paths"], images=clip["images"], grow=grow)
+
+
 def green_square(graph: Graph) -> Node:
     """The example that many workflows inpaint: a box around the circle, in which a green square is asked for."""
     clip = example(graph, "circle that moves right")
-    mask = graph.add("VaceComposeMasks", "more", mask=clip["mask"], shape="bbox", grow=3)
+    mask = boxed(graph, clip, grow=3)
     return graph.add(
         "VaceInpaintVideo",
         "task",
@@ -125,6 +130,7 @@ def make(
     finish: bool = True,
     seed: int = 1,
     look: bool = True,
+    sound: Link | None = None,
 ) -> Node:
     """Preview, sampler, decoder and the saved video; the decoder. `guided` goes to the sampler."""
     model = model_of(graph)["model"]
@@ -137,12 +143,13 @@ def make(
         "VaceDecodeVideo", "decode", samples=sampled["samples"], vcu=vcu, vae=sampled["model"], **(ends or {})
     )
     if finish:
-        save(graph, decoded)
+        save(graph, decoded, sound)
     return decoded
 
 
-def save(graph: Graph, decoded: Node, fps: Link | None = None) -> Node:
-    video = graph.add("CreateVideo", "decode", images=decoded["images"], fps=decoded["fps"] if fps is None else fps)
+def save(graph: Graph, decoded: Node, sound: Link | None = None) -> Node:
+    heard = {} if sound is None else {"audio": sound}
+    video = graph.add("CreateVideo", "decode", images=decoded["images"], fps=decoded["fps"], **heard)
     name = graph.title.lower().removeprefix("vace ").replace(" ", "_")
     return graph.add("SaveVideo", "save", video=video["VIDEO"], filename_prefix=f"video/vace_{name}")
 

@@ -68,6 +68,7 @@ WITH_FILES: tuple[Callable[[], Graph], ...] = (
     models.ksampler,
     models.attached,
     models.ltx,
+    packs.inpaint_boxes,
 )
 """Those that need real models."""
 
@@ -78,7 +79,6 @@ WITH_NEWER_CORE: tuple[Callable[[], Graph], ...] = (
     packs.depth_3,
     packs.pose_sdpose,
     packs.swap_sam3,
-    packs.inpaint_boxes,
 )
 """Those that need the nodes of a ComfyUI of 2026."""
 

@@ -7,10 +7,13 @@ import json
 from .graph_json import Graph
 from .parts import batch_item, example, fit, green_square, make, note, size
 
-VIDEO = "Replace VACE Example Clip with *Load Video* and *Get Video Components*"
+REPLACED = "Replace VACE Example Clip with *Load Video* and *Get Video Components*"
+VIDEO = f"{REPLACED} (its `audio` goes to Create Video)"
 CLIP = (
     f"{VIDEO}: connect `images` and `fps`. A mask comes from *Load Image* (paint it with Open in Mask Editor), "
-    "from SAM, or from any node with a MASK output. White is generated, black is kept."
+    "from SAM, or from any node with a MASK output: connect it to `mask` of VACE Compose Masks. White is generated, "
+    "black is kept, and the outline stays as you drew it. VACE's own masks are outlines, hulls and boxes, as "
+    "drawn or grown: to remove something, set `shape` to *bbox_expand*, which tells less of what was there."
 )
 PICTURE = (
     "Replace VACE Example Clip with *Load Image*. Cut the subject out, or connect a mask, so that the model does not "
@@ -153,8 +156,8 @@ def keyframes() -> Graph:
     graph = Graph("VACE Keyframes", note("Keyframes", does, own))
     clip = example(graph, "star and triangle that pass", "load")
     first, middle, last = (batch_item(graph, clip["images"], n, "input") for n in (0, 8, 16))
-    two = graph.add("ImageBatch", "more", image1=first, image2=middle)
-    three = graph.add("ImageBatch", "more", image1=two["IMAGE"], image2=last)
+    two = graph.add("ImageBatch", "more", title="First two", image1=first, image2=middle)
+    three = graph.add("ImageBatch", "more", title="All three", image1=two["IMAGE"], image2=last)
     task = graph.add(
         "VacePlaceKeyframes",
         "task",
@@ -171,7 +174,7 @@ def keyframes() -> Graph:
 
 def join() -> Graph:
     does = "Generates the transition between two clips, so that they become one video."
-    own = VIDEO.replace("VACE", "each VACE") + ". Both keep all their frames."
+    own = REPLACED.replace("VACE", "each VACE") + ". Both keep all their frames."
     graph = Graph("VACE Join Two Clips", note("Join two clips", does, own))
     first = example(graph, "ring, first part", title="First clip")
     last = example(graph, "ring, second part", title="Second clip")

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from .graph_json import Graph
-from .parts import example, fit, green_square, make, model_of, note, size
-from .templates import CLIP, boxes
+from .parts import boxed, example, fit, green_square, make, model_of, note, size
+from .templates import CLIP, VIDEO, boxes
 
 
 def move() -> Graph:
@@ -41,7 +41,7 @@ def swap() -> Graph:
     graph = Graph("VACE Swap Anything", note("Swap anything", does, own))
     clip = example(graph, "circle that moves right", title="The clip")
     other = example(graph, "face that moves right", title="Who comes in")
-    mask = graph.add("VaceComposeMasks", "more", mask=clip["mask"], shape="bbox", grow=2)
+    mask = boxed(graph, clip, grow=2)
     task = graph.add(
         "VaceSwapAnything",
         "task",
@@ -123,10 +123,10 @@ def reference_anything() -> Graph:
 
 def composed() -> Graph:
     does = (
-        "Three tasks combined: the mask says where to generate, the boxes say where the object is in each frame, the "
-        "reference image says what it is. Any tasks of the same size and length can be combined like this."
+        "Three tasks combined: the mask says where to generate, the boxes where the object is in each frame, the "
+        "reference image what it is. Any tasks of one size and length combine like this."
     )
-    own = f"{CLIP} Give the two other tasks the size, length and rate of your clip, as VACE Inpaint Video says them."
+    own = f"{VIDEO}, and give the two other tasks size, length and rate as VACE Inpaint Video says them."
     graph = Graph("VACE Several Tasks Composed", note("Several tasks, composed", does, own))
     clip = example(graph, "circle that moves right", title="The clip")
     other = example(graph, "ring, first part", title="Who comes in")
@@ -252,7 +252,7 @@ def general() -> Graph:
     )
     graph = Graph("VACE Build VCU", note("The general builder", does, CLIP))
     clip = example(graph, "circle that moves right")
-    mask = graph.add("VaceComposeMasks", "more", mask=clip["mask"], shape="bbox", grow=3)
+    mask = boxed(graph, clip, grow=3)
     task = graph.add(
         "VaceBuildVCU",
         "task",
@@ -290,7 +290,7 @@ def crop() -> Graph:
     own = f"{CLIP} Set `resolution` to the longer side that the model works at, such as 832."
     graph = Graph("VACE Crop and Stitch", note("Crop and stitch", does, own))
     clip = example(graph, "circle that moves right")
-    mask = graph.add("VaceComposeMasks", "more", mask=clip["mask"], shape="bbox", grow=3)
+    mask = boxed(graph, clip, grow=3)
     cut = graph.add("VaceCropVideo", "mask", images=clip["images"], mask=mask["mask"], margin=0.5)
     task = graph.add(
         "VaceInpaintVideo",

@@ -37,7 +37,11 @@ def extension() -> Graph:
         "Goes on with a clip for as long as you like, with a prompt for each stretch and a hard cut: what is written "
         "before a prompt in VACE Plan Windows says when it begins."
     )
-    own = f"{VIDEO}. Write your prompts with their times into VACE Plan Windows, and set the length of the whole."
+    own = (
+        f"{VIDEO}. Set the length of the whole in VACE Extend Video: of a real model more than one window, 161, say, "
+        "where a window has 81. Write your prompts into VACE Plan Windows, each with the frame (24f) or second (3s) "
+        "before that end at which it begins."
+    )
     graph = Graph("VACE Long Extension", note("Extend a clip by prompts", does, own))
     clip = example(graph, "circle that moves right")
     task = graph.add(
@@ -51,8 +55,8 @@ def extension() -> Graph:
         prompt="a red circle moves left on a gradient beige background",
     )
     prompts = (
-        "[0-3s] a red circle moves left on a gradient beige background | "
-        "[3s, new shot] a blue star moves up on a plain mint background"
+        "[0-24f] a red circle moves left on a gradient beige background | "
+        "[24f, new shot] a blue star moves up on a plain mint background"
     )
     _by_windows(graph, task["vcu"], {**WINDOWS, "prompts": prompts}, before=task["before"])
     return graph
@@ -61,13 +65,15 @@ def extension() -> Graph:
 def loop() -> Graph:
     does = "Generates a video whose end leads back to its beginning, so that it can be played for ever."
     own = (
-        "Write prompts. What moves away must come back: here a second prompt, from second 2 on, says so. A clip of "
-        "your own loops the same way, with any VACE task and a fit of any length."
+        "Write prompts. What moves away must come back: here a second prompt, from frame 16 on, says so. With a real "
+        "model set `length` in VACE Text to Video to more than one window (161, say, where a window has 81), and the "
+        "frame in VACE Plan Windows to half of it. A clip of your own loops the same way, with any VACE task and a fit "
+        "of any length."
     )
     graph = Graph("VACE Loop", note("Loop", does, own))
     prompt = "a red circle moves right on a gradient beige background"
     task = graph.add("VaceTextToVideo", "task", **{**size(graph), "length": 29}, prompt=prompt)
-    prompts = f"[0-2s] {prompt} | [2s] a red circle moves left on a gradient beige background"
+    prompts = f"[0-16f] {prompt} | [16f] a red circle moves left on a gradient beige background"
     _by_windows(graph, task["vcu"], {"window": 0, "overlap": 1, "prompts": prompts, "loop": True})
     return graph
 

@@ -16,6 +16,7 @@ from .parts import (
     TEXT,
     VAE,
     VCU,
+    boxed,
     example,
     fit,
     links,
@@ -96,7 +97,7 @@ def plugged() -> Graph:
     )
     graph = Graph("VACE Attach Adapter", said)
     clip = example(graph, "circle that moves right")
-    mask = graph.add("VaceComposeMasks", "more", mask=clip["mask"], shape="bbox", grow=3)
+    mask = boxed(graph, clip, grow=3)
     task = graph.add(
         "VaceInpaintVideo",
         "task",
@@ -266,7 +267,7 @@ def ltx() -> Graph:
         **fit(graph, profile="ltx"),
         prompt="a watercolour painting of a street in the rain, soft colours",
     )
-    make(graph, task["vcu"])
+    make(graph, task["vcu"], sound=parts["audio"])
     return graph
 
 

@@ -27,14 +27,16 @@ POINT = [{"x": 416, "y": 240}]
 CORNER = [{"x": 0, "y": 0}]
 SEEN = ", a reference image in *Who is seen*"
 COMES = ", a reference image in *Who comes in*"
+UNSEEN = "To see the mask before a long run, add *VACE Preview VCU* behind the task and press its run arrow."
+BOXES = ", draw boxes in *VACE Desk*"
 
 
-def _note(title: str, does: str, needs: str, *files: dict[str, str], more: str = "") -> str:
-    """The note of a template. `more` is what is chosen beside the video."""
+def _note(title: str, does: str, needs: str, *files: dict[str, str], more: str = "", last: str = "") -> str:
+    """The note of a template. `more` is what is chosen beside the video, `last` is said behind all."""
     return (
         f"## {title}\n\n{does}\n\n{VCU}\n\n**It needs** {needs}, and these files in ComfyUI's folders:\n\n"
         f"{links(*files, SMALL, TEXT, VAE)}\n\nChoose your video (of any size and length) in the first node{more}, "
-        "write a prompt, press **Run**.\n"
+        f"write a prompt, press **Run**.{last and ' '}{last}\n"
     )
 
 
@@ -45,7 +47,7 @@ def depth_aux() -> Graph:
     clip = graph.add("VHS_LoadVideo", "load", force_rate=16, format="Wan")
     drawn = graph.add("DepthAnythingV2Preprocessor", "more", image=clip["IMAGE"])
     task = _followed(graph, drawn["IMAGE"], "depth", "a marble statue in an old museum, soft daylight")
-    _combine(graph, _made(graph, task["vcu"]))
+    _combine(graph, make(graph, task["vcu"], finish=False), clip["audio"])
     return graph
 
 
@@ -57,7 +59,7 @@ def pose_aux() -> Graph:
     picture = graph.add("LoadImage", "load", title="Who is seen")
     drawn = graph.add("DWPreprocessor", "more", image=clip["IMAGE"])
     task = _animated(graph, drawn["IMAGE"], picture)
-    _combine(graph, _made(graph, task["vcu"]))
+    _combine(graph, make(graph, task["vcu"], finish=False), clip["audio"])
     return graph
 
 
@@ -66,7 +68,7 @@ def swap_sam2() -> Graph:
     needs = "the packs ComfyUI-segment-anything-2, KJNodes and VideoHelperSuite"
     graph = Graph(
         "VACE Swap (SAM 2)",
-        _note("Swap, with SAM 2", does, needs, more=f", a point in *Points Editor*{COMES}"),
+        _note("Swap, with SAM 2", does, needs, more=f", a point in *Points Editor*{COMES}", last=UNSEEN),
     )
     size = {"custom_width": 832, "custom_height": 480}
     clip = graph.add("VHS_LoadVideo", "load", force_rate=16, format="Wan", **size)
@@ -95,7 +97,7 @@ def swap_sam2() -> Graph:
     loose = _loosened(graph, mask["mask"])
     picture = graph.add("LoadImage", "load", title="Who comes in")
     task = _swapped(graph, clip["IMAGE"], loose, picture, 16.0)
-    _combine(graph, _made(graph, task["vcu"], look=False))
+    _combine(graph, make(graph, task["vcu"], finish=False, look=False), clip["audio"])
     return graph
 
 
@@ -109,7 +111,7 @@ def depth_3() -> Graph:
     task = _followed(
         graph, drawn["IMAGE"], "depth", "a marble statue in an old museum, soft daylight", fps=parts["fps"]
     )
-    save(graph, _made(graph, task["vcu"]))
+    make(graph, task["vcu"], sound=parts["audio"])
     return graph
 
 
@@ -122,14 +124,14 @@ def pose_sdpose() -> Graph:
     found = graph.add("SDPoseKeypointExtractor", "more", model=model["MODEL"], vae=model["VAE"], image=parts["images"])
     drawn = graph.add("SDPoseDrawKeypoints", "more", keypoints=found["keypoints"])
     task = _animated(graph, drawn["IMAGE"], picture, fps=parts["fps"])
-    save(graph, _made(graph, task["vcu"]))
+    make(graph, task["vcu"], sound=parts["audio"])
     return graph
 
 
 def swap_sam3() -> Graph:
     does = "Name a person or object: SAM 3 finds and tracks it, and that of your reference image replaces it."
     more = f", a word in *What is swapped*{COMES}"
-    graph = Graph("VACE Swap (SAM 3)", _note("Swap, with SAM 3", does, NEEDS_NEWER, SAM3, more=more))
+    graph = Graph("VACE Swap (SAM 3)", _note("Swap, with SAM 3", does, NEEDS_NEWER, SAM3, more=more, last=UNSEEN))
     parts = _video(graph)
     model = graph.add("CheckpointLoaderSimple", "load", ckpt_name=SAM3["name"], models=[SAM3])
     words = graph.add("CLIPTextEncode", "more", title="What is swapped", text="person", clip=model["CLIP"])
@@ -145,26 +147,20 @@ def swap_sam3() -> Graph:
     loose = _loosened(graph, mask["masks"])
     picture = graph.add("LoadImage", "mask", title="Who comes in")
     task = _swapped(graph, parts["images"], loose, picture, parts["fps"])
-    save(graph, _made(graph, task["vcu"], look=False))
+    make(graph, task["vcu"], look=False, sound=parts["audio"])
     return graph
 
 
 def inpaint_boxes() -> Graph:
-    does = "Draw boxes over the video in ComfyUI's own box editor: what is inside is generated, in every frame."
-    graph = Graph("VACE Inpaint (Box Editor)", _note("Inpaint boxes", does, NEEDS_NEWER))
-    parts = _video(graph)
-    drawn = graph.add("CreateBoundingBoxes", "more", background=parts["images"], width=832, height=480)
-    mask = graph.add("VaceComposeMasks", "find", boxes=drawn["bboxes"], images=parts["images"])
-    task = graph.add(
-        "VaceInpaintVideo",
-        "task",
-        images=parts["images"],
-        mask=mask["mask"],
-        fps=parts["fps"],
-        **fit(graph, profile=REAL),
-        prompt="a wooden bench in a park",
+    does = "Draw boxes over the video in VACE Desk: what is inside is generated. A box may move with what it covers."
+    graph = Graph("VACE Inpaint (Box Editor)", _note("Inpaint boxes", does, "no other pack", more=BOXES))
+    clip = graph.add("LoadVideo", "load")
+    parts = graph.add("GetVideoComponents", "input", video=clip["VIDEO"])
+    drawn = graph.add(
+        "VaceDesk", "task", clip=clip["VIDEO"], **fit(graph, profile=REAL), prompt="a wooden bench in a park"
     )
-    save(graph, _made(graph, task["vcu"]))
+    made = make(graph, drawn["vcu"], finish=False, guided={"strengths": drawn["strengths"]})
+    save(graph, made, parts["audio"])
     return graph
 
 
@@ -213,17 +209,13 @@ def _swapped(graph: Graph, images: Link, mask: Link, picture: Node, fps: Link | 
     )
 
 
-def _made(graph: Graph, vcu: Link, *, look: bool = True) -> Node:
-    """Preview, sampler and decoder."""
-    return make(graph, vcu, look=look, finish=False)
-
-
-def _combine(graph: Graph, decoded: Node) -> None:
+def _combine(graph: Graph, decoded: Node, sound: Link) -> None:
     graph.add(
         "VHS_VideoCombine",
         "save",
         images=decoded["images"],
         frame_rate=decoded["fps"],
+        audio=sound,
         filename_prefix="vace",
         format="video/h264-mp4",
     )

@@ -57,6 +57,13 @@ def ablate(
         result(str(write_page(folder, report)))
         return
     common = read_recipe(recipe or RECIPE)
+    if not common.data.held_out:
+        raise InputError(
+            "ablation-held-out",
+            "The recipe {recipe} has data.held_out = 0. Variants are compared on held-out examples, of which each task "
+            "needs one at least. Set data.held_out, such as to 250.",
+            recipe=recipe or RECIPE,
+        )
     setting = starter_setting(starter)
     if base is not None or data is not None:
         setting = _setting(common, folder, base, vae, data, text_encoder, cpu, dry_run)

@@ -21,10 +21,12 @@ from ..training.construction.captions import GivenCaptions, read_captions
 from ..training.construction.films import Film, films_in, shard_of
 from ..training.construction.filters import MOST, Limits
 from ..training.construction.folder import OutputFolder, begun
+from ..training.construction.given import MADE_OF, changes, given
 from ..training.construction.make import Summary, make_clips, summarise
 from ..training.construction.pose import load_pose
 from ..training.construction.references import Changes
 from ..training.construction.shots import DETECTORS
+from ..training.data.sources import named
 from .console import Bars, errors_as_exit_codes, print_table, result, say
 from .models import device_of
 from .options import Run
@@ -84,7 +86,7 @@ def data(
     ] = None,
     shard: Annotated[str, Option(help="i/n: the i-th of n processes, each in one OUT.")] = "1/1",
     retry: Annotated[
-        bool, Option("--retry", help="Try again what could not be used before, or had no caption.")
+        bool, Option("--retry", help="Try again what could not be used before, though nothing of it changed.")
     ] = False,
     dry_run: Annotated[bool, Option("--dry-run", help="Only says what would happen.")] = False,
     device: Annotated[str, Option(help="auto, cpu, cuda, …")] = "auto",
@@ -111,13 +113,13 @@ def data(
     }  # fmt: skip
     used = {name: str(path) for name, path in folders.items() if path is not None}
     settings = how.told() | used | ({"name_objects": True} if name_objects else {})
-    found, parts = films_in(raw, out)
+    found, aside = films_in(raw, out)
     ours = shard_of(found, *_shard(shard))
     said = read_captions(captions, raw, found)
     for fault in said.faults:
         say(f"! {fault}", "yellow")
     if dry_run:
-        _plan(ours, len(found), parts, out, settings, said)
+        _plan(ours, len(found), _aside(aside, raw), out, settings, said)
         return
     if captioner is None and not _captioned(ours, said):
         say(f"! No video has a caption, and clips without one are dropped: {GIVE_CAPTIONS} or --captioner.", "yellow")
@@ -129,7 +131,7 @@ def data(
         )
     summary = summarise(folder)
     folder.summarise(asdict(summary))
-    print_table(_told(summary, how.limits))
+    print_table([*_told(summary, how.limits), *_aside(aside, raw)])
     result(asdict(summary) if json else str(folder.clips))
 
 
@@ -186,11 +188,16 @@ def _captioned(films: Sequence[Film], said: GivenCaptions) -> int:
 
 
 def _plan(
-    ours: Sequence[Film], total: int, parts: int, out: Path, settings: dict[str, Any], said: GivenCaptions
+    ours: Sequence[Film],
+    total: int,
+    aside: list[tuple[str, str]],
+    out: Path,
+    settings: dict[str, Any],
+    said: GivenCaptions,
 ) -> None:
     """Says what would be done, from the headers alone."""
     there = OutputFolder(out, settings) if begun(out) else None
-    left = [film for film in ours if there is None or there.film(film.name) is None]
+    left = [film for film in ours if there is None or not _done(film, there, said)]
     seconds, captioned, faults = 0.0, _captioned(left, said), dict[str, str]()
     for film in left:
         try:
@@ -202,7 +209,7 @@ def _plan(
             ("videos", f"{total}, of which this process has {len(ours)}; {len(ours) - len(left)} are done"),
             ("to do", f"{len(left)} videos, {seconds:.1f} s"),
             ("captions", f"given for {captioned} of them"),
-            ("left aside", f"{parts} files that are named like parts of a clip"),
+            *aside,
             *((f"! {name}", fault) for name, fault in faults.items()),
             *((name, str(value)) for name, value in settings.items()),
         ]
@@ -211,12 +218,25 @@ def _plan(
     result(counts | {"seconds": round(seconds, 2), "faults": faults})
 
 
+def _done(film: Film, out: OutputFolder, said: GivenCaptions) -> bool:
+    """Whether a film is done, of what it is now."""
+    record = out.film(film.name)
+    was = None if record is None else record.get(MADE_OF)
+    return record is not None and not changes(was, given(film, said, was))
+
+
+def _aside(files: Sequence[Path], raw: Path) -> list[tuple[str, str]]:
+    """What is in the folder of raw videos and is none of them."""
+    told = f"{len(files)} files that are no video by their ending, or a part of a clip: {named(files, raw)}"
+    return [("left aside", told)] if files else []
+
+
 def _dropped(summary: Summary, limits: Limits) -> list[tuple[str, str]]:
     """A row for each filter that dropped anything: what came, what is needed, what to do."""
     rows: list[tuple[str, str]] = []
     for name, count in summary.dropped.items():
         if name == CAPTION:
-            text = f"no caption; {GIVE_CAPTIONS}, and --retry; or --captioner and a new OUT"
+            text = f"no caption; {GIVE_CAPTIONS}, and the same command; or --captioner and a new OUT"
         elif name in summary.beyond:
             low, high = summary.beyond[name]
             came = f"{low:g}" if low == high else f"{low:g} to {high:g}"

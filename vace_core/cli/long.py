@@ -25,7 +25,7 @@ from ..preview.timeline import plan_rows
 from ..sampling.plan_text import read_plan, spans_from_text
 from ..sampling.planning import Span, plan_windows, usual_overlap
 from ..sampling.windows import Plan
-from .console import Bars
+from .console import Bars, say
 from .given import beside
 from .inputs import read_references, read_still, target_of
 from .jobs import KeptJob, Redo
@@ -47,6 +47,7 @@ def windows_of(request: Request) -> Plan | None:
     """
     wanted, vcu, count = request.wanted, request.vcu, request.num_frames
     rule = profile_of(wanted).rule
+    usual = request.most or rule.longest(vcu.height, vcu.width)
     asked = {
         "--windows": wanted.windows,
         "--overlap": wanted.overlap,
@@ -74,10 +75,17 @@ def windows_of(request: Request) -> Plan | None:
             )
         plan = read_plan(wanted.plan)
         plan.check_clip(count, vcu.fps, rule.grid)
+        longest = max(plan.length(number) for number in range(len(plan)))
+        if len(plan) > 1 and longest < usual:
+            say(
+                f"! The windows of {wanted.plan} have {longest} frames at most, and the model takes {usual} in one "
+                "pass. Fewer frames see less of the clip: plan for this model, unless memory is short.",
+                "yellow",
+            )
         return plan
     if not wanted.cuts(rule.grid.nearest_lengths(count)[1], request.most):
         return None
-    window = wanted.windows or request.most or rule.longest(vcu.height, vcu.width)
+    window = wanted.windows or usual
     return plan_windows(
         count,
         fps=vcu.fps,

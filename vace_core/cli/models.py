@@ -60,6 +60,17 @@ def profile_of(wanted: Wanted) -> Profile:
     return STARTER if wanted.text_encoder == STARTER_NAME and family is WAN else Profile.of(family)
 
 
+def check_named(wanted: Wanted) -> None:
+    """Accepts a model whose file is there, or of which a profile says what it is like.
+
+    Raises:
+        ModelError: there is no such file.
+    """
+    path = Path(wanted.model)
+    if wanted.profile is None and starter_folder(wanted.model) is None and not path.exists():
+        open_checkpoint(path)
+
+
 def is_starter(wanted: Wanted) -> bool:
     """Whether the chosen model is the starter, laid out like it or read with its words."""
     return profile_of(wanted) is STARTER

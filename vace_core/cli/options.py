@@ -395,6 +395,6 @@ class Paths:
 
     path: Annotated[
         list[str],
-        Option(help="Path of a box: '0.2,0.5 0.8,0.5' (centres in fractions of the frame), or a .json. May repeat."),
+        Option(help="Path of a box: '0.2,0.5 0.8,0.5' (fractions of the frame), or .json of an editor. May repeat."),
     ]
     box: Annotated[str, Option(help="Width x height of the boxes, in fractions of the frame.")] = "0.25x0.25"

@@ -24,7 +24,7 @@ from ..sampling.planning import Span, plan_windows, usual_overlap
 from ..sampling.windows import Keyframe, Plan
 from .console import errors_as_exit_codes, print_table, result
 from .inputs import open_film, read_keyframe, target_of
-from .models import profile_of
+from .models import check_named, profile_of
 from .options import Part, Wanted
 
 Prompts = Annotated[
@@ -59,7 +59,12 @@ def plan(
     output: Annotated[Path | None, Option("--output", "-o", help="Save the plan, a .json.")] = None,
     sheet: Annotated[Path | None, Option(help="Draw the plan, a .png.")] = None,
     json: Annotated[bool, Option("--json", help="Print the plan as JSON on standard output.")] = False,
-    model: Annotated[str, Option("--model", "-m", help="The model that will make it.")] = "starter",
+    model: Annotated[
+        str, Option("--model", "-m", help="The model that will make it: 'starter', or a checkpoint.")
+    ] = "starter",
+    profile: Annotated[
+        str | None, Option(help="Or a published model by name, of which no file is needed: wan-14b-480p, ltx, ...")
+    ] = None,
 ) -> None:
     """Plan a clip of any length: into which windows it is cut, and what each of them shows."""
     if sheet is not None:
@@ -69,7 +74,7 @@ def plan(
     if clip is not None and clip.suffix.lower() == ".json":
         asked = {
             "--length": length, "--fps": fps, "--prompts": prompts, "--windows": windows, "--overlap": overlap,
-            "--keyframe": keyframe, "--loop": loop,
+            "--keyframe": keyframe, "--loop": loop, "--profile": profile,
         }  # fmt: skip
         if typed := [name for name, value in asked.items() if value]:
             raise InputError(
@@ -81,7 +86,9 @@ def plan(
             )
         made = read_plan(clip)
     else:
-        wanted = Wanted(model=model, fps=fps, length=length)
+        wanted = Wanted(model=model, profile=profile, fps=fps, length=length)
+        check_named(wanted)
+        print_table([("model", profile_of(wanted).title)])
         made = planned(clip, wanted, prompts=prompts, windows=windows, overlap=overlap, keyframe=keyframe, loop=loop)
     print_table(plan_rows(made))
     if sheet is not None:
@@ -143,7 +150,7 @@ def planned(
 def _in_one_pass(film: Footage, wanted: Wanted) -> int:
     """Frames that the model takes in one pass of a clip, at the size that its tasks give it."""
     source = Source(frames=film, fps=film.fps, aspect=float(film.aspect))
-    most = fit_clip(source, target_of(Wanted(model=wanted.model), Part())).most
+    most = fit_clip(source, target_of(Wanted(model=wanted.model, profile=wanted.profile), Part())).most
     assert most is not None  # of a model, which has a rule
     return most
 

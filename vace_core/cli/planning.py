@@ -88,9 +88,15 @@ def _check_no_files(wanted: Wanted, run: Run) -> None:
 
 
 def planned(
-    files: Files | None, wanted: Wanted, run: Run, vcu: VideoConditionUnit, options: SamplingOptions
+    files: Files | None,
+    wanted: Wanted,
+    run: Run,
+    vcu: VideoConditionUnit,
+    options: SamplingOptions,
+    *,
+    conditions: int = 1,
 ) -> Planned:
-    """The plan for a job.
+    """The plan for a job with so many conditions.
 
     Raises:
         InputError: the memory is no size, or was given for the CPU; or as `check_speed`.
@@ -101,7 +107,7 @@ def planned(
         check_family(family_in(files.base), vae=files.vae, bases=files.bases, adapters=files.adapters)
     sizes = stated_sizes(profile_of(wanted), run) if files is None else read_sizes(files, run)
     check_speed(run, sizes, dtype_of(files, run, sizes), vcu, options, device_of(run))
-    job = Job.of(vcu, options)
+    job = Job.of(vcu, options, conditions)
     return Planned(files=files, sizes=sizes, job=job, found=plan_job(sizes, job, memory))
 
 

@@ -167,11 +167,13 @@ class Request:
         """The contact sheet as a .png, whole or not at all; below it those of further conditions of its size."""
         if self.stretches is None:
             seen = self._seen_frames(self.vcu.num_frames)
-            sheets = [contact_sheet(one, mask_frames=seen) for one in (self.vcu, *also)]
+            first = contact_sheet(self.vcu, mask_frames=seen, caution=self.first_line())
+            sheets = [first, *(contact_sheet(one, mask_frames=seen) for one in also)]
         else:  # of which one window is held at once, and further conditions are refused
             count, stretch = self.stretches.num_frames, self.vcu.shown_frames
             seen = self._seen_frames(count)
-            sheets = [long_contact_sheet(self.stretches.parts, count, stretch=stretch, mask_frames=seen)]
+            parts, caution = self.stretches.parts, self.first_line()
+            sheets = [long_contact_sheet(parts, count, stretch=stretch, mask_frames=seen, caution=caution)]
         write_image(path, from_uint8(torch.from_numpy(np.concatenate([np.array(sheet) for sheet in sheets]))))
 
     def _seen_frames(self, num_frames: int) -> list[int]:

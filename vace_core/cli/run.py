@@ -52,7 +52,7 @@ from .long import (
     window_rows,
     windows_of,
 )
-from .models import check_lora, device_of, options_of, profile_of, read_sizes, ready
+from .models import check_lora, check_named, device_of, options_of, profile_of, read_sizes, ready
 from .options import BlendName, Sheet
 from .planning import Planned, files_of, planned
 from .request import Request
@@ -94,15 +94,16 @@ def run(task: str, ask: Callable[[], Request], run: FullRun, context: Context) -
         if run.preview is not None and leads:
             request.write_sheet(run.preview, [condition.vcu for condition in conditions.also])
             print_table([("preview", str(run.preview))])
+        acting = 1 + len(conditions.also)
         if run.dry_run:
             check_adapter(once.vcu, options, attached=files is None or files.adapter is not None)
-            needs = planned(files, request.wanted, run, once.vcu, options)
+            needs = planned(files, request.wanted, run, once.vcu, options, conditions=acting)
             if files is not None:
                 check_lora(files)
             _report_job(task, request, once, options, needs, run)
             return
         assert files is not None
-        needs = planned(files, request.wanted, run, once.vcu, options)
+        needs = planned(files, request.wanted, run, once.vcu, options, conditions=acting)
         needs.check()
         if not needs.found.memory.is_host:
             print_table(needs.found.rows())
@@ -123,6 +124,7 @@ def run(task: str, ask: Callable[[], Request], run: FullRun, context: Context) -
 def preview(task: str, ask: Callable[[], Request], sheet: Sheet, context: Context) -> None:
     """Writes the contact sheet alone; no model is opened."""
     request = _asked(ask, context)
+    check_named(request.wanted)
     output = sheet.output or free(Path(f"{task}.png"))
     check_target(output, ".png")
     check_not_given(context, output)
@@ -177,7 +179,7 @@ def _made(
     if reached is not None:
         print_table([("goes on", f"after step {reached.steps} of {reached.total}")])
     if reached is None or not reached.finished:
-        prompts = (request.vcu.prompt, options.negative_for(request.vcu))
+        prompts = options.prompts_for(request.vcu)
         with ready(files, run, placement, prompts) as model, sped_up(model, run, options, device) as model:
             return generate_shown(
                 model,
@@ -321,7 +323,7 @@ def _output(task: str, request: Request, run: FullRun, job: KeptJob) -> Path:
 def _report_job(
     task: str, request: Request, once: Request, options: SamplingOptions, job: Planned, run: FullRun
 ) -> None:
-    cost = job_cost(job.sizes, once.vcu, options)
+    cost = job_cost(job.sizes, once.vcu, options, conditions=job.job.conditions)
     print_table([*cost.rows(), *job.found.rows()])
     if not job.found.fits:
         say(f"! {job.advice()}", "yellow")

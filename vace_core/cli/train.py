@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -19,12 +20,14 @@ from ..models.text import TextEncoder
 from ..preview.cost import GIB
 from ..starter.scenes.text import SceneText
 from ..training.cost import training_cost
+from ..training.data.cache import Cache
 from ..training.data.clips import check_tasks
 from ..training.precision import training_dtype
 from ..training.recipe import RECIPES, Recipe, read_recipe
-from ..training.run import Files, check_adapter, part_told, train_model
+from ..training.run import EXAMPLES, Files, part_told, train_model
+from ..training.starting import check_adapter, check_base
 from ..training.tables import to_toml
-from .console import errors_as_exit_codes, print_table, result
+from .console import errors_as_exit_codes, print_table, result, say
 from .files import STARTER_NAME
 from .models import tried
 
@@ -67,8 +70,11 @@ def train(
         check_tasks(chosen.data.tasks)
         result(to_toml(chosen.told()))
         if base is not None:
+            check_base(identify(open_checkpoint(base)), chosen, adapter)
             check_adapter(adapter, chosen)
             print_table(_costs(chosen, base, device))
+        else:
+            say("Memory and work depend on the model: add --base, of which only the header is read.")
         return
     files = Files(
         base=_given(base, "base model", "--base"), vae=vae or _given(base, "VAE", "--vae"),
@@ -88,11 +94,21 @@ def train(
     )
     rows = [("steps", f"{done.steps} of {chosen.schedule.steps}")]
     rows += [("examples", ", ".join(f"{task} {count}" for task, count in sorted(done.used.items())))]
+    rows += [("sizes", counted_sizes(output / EXAMPLES, family))]
     if done.left_out:
         rows += [("left out", f"{len(done.left_out)}, drawn {sum(done.left_out.values())} times in vain")]
     rows += [("", reason) for reason in done.left_out]
     print_table(rows)
     result(str(done.path or output))
+
+
+def counted_sizes(folder: Path, family: Family) -> str:
+    """How many encoded examples there are of each size, in the order of their number of frames."""
+    sizes = Counter(item.size for item in Cache(folder).items)
+    side = family.grid.pixels
+    return ", ".join(
+        f"{family.grid.pixel_frames(t)} x {w * side}x{h * side}: {count}" for (t, h, w), count in sorted(sizes.items())
+    )
 
 
 def _costs(recipe: Recipe, base: Path, device: torch.device) -> list[tuple[str, str]]:

@@ -22,18 +22,20 @@ from typing import Any, cast
 from ..errors import InputError, shortened
 from ..files import strict_json
 from ..files.replacing import is_within, replacing
+from ..media.sources import VIDEOS
 from ..media.stills import PICTURES
 
 FILE = "manifest.json"
-VIDEOS = (".mp4", ".mkv", ".webm", ".mov", ".avi", ".gif")
 UNKNOWN = "unknown"
 CLIPS = "clips"
 PATHS = ("video", "source", "mask", "control")
 KINDS = ("real", "generated", "")
 _FLAT = re.compile(r"(.+)_(raw_video|src_video|src_mask)")
 _PARTS = {"raw_video": "video", "src_video": "source", "src_mask": "mask"}
-_CONTROLS = {"gray": ("gray", "grey"), "scribble": ("scribble",), "flow": ("flow",), "depth": ("depth",),
-             "pose": ("pose",), "layout": ("layout",)}  # fmt: skip
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
+_CONTROLS = {"gray": {"gray", "grey", "grayscale", "greyscale"}, "scribble": {"scribble", "scribbles"},
+             "flow": {"flow"}, "depth": {"depth"}, "pose": {"pose", "poses", "openpose", "dwpose"},
+             "layout": {"layout"}}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,9 +68,9 @@ class Item:
 
     @property
     def control_kind(self) -> str | None:
-        """Which control the task follows, by its name; None if it is none."""
-        words = self.task.lower()
-        return next((kind for kind, marks in _CONTROLS.items() if any(mark in words for mark in marks)), None)
+        """Which control the task follows, by a whole word of its name ("flower" is no flow); None if it is none."""
+        words = {word.lower() for word in _WORD.findall(self.task)}
+        return next((kind for kind, marks in _CONTROLS.items() if words & marks), None)
 
     @property
     def followed(self) -> Path | None:

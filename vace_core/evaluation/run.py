@@ -11,9 +11,10 @@ from torch import Tensor
 from ..errors import InputError, VaceError
 from ..inputs.references import on_white
 from ..media.pictures import PICTURES, read_image, read_mask
+from ..media.sources import VIDEOS
 from ..media.video import from_uint8, read_video, to_uint8
 from .indicators import Shown
-from .manifest import VIDEOS, Item
+from .manifest import Item
 from .measures import Given, How, Made, Measured, measure
 from .results import Problem, Results, Scored, problem
 

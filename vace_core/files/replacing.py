@@ -95,6 +95,19 @@ def remove_left(path: Path, *, before: float) -> None:
                 part.unlink()
 
 
+def remove_all_left(folder: Path, stems: str) -> None:
+    """Takes away what processes that were killed had begun to write in a folder that nobody writes to now, and below.
+
+    Args:
+        stems: A pattern of the names, without endings, of the files that were to be; no other file is touched.
+    """
+    begun = re.compile(rf"\.(?:{stems})\.[0-9a-f]{{16}}(?:\.\w+)?")
+    with suppress(OSError, ValueError):
+        for part in folder.rglob(".*"):
+            if begun.fullmatch(part.name) and part.is_file():
+                part.unlink()
+
+
 def _to_disk(part: Path) -> None:
     """Has the system write the file out, so that a crash cannot leave the name of the old one with half of the new."""
     with part.open("rb+") as file:

@@ -69,7 +69,8 @@ def _from_own(data: dict[str, Any]) -> tuple[BoxPath, ...]:
     if data.get("version") != 1:
         raise InputError(
             "boxes-version",
-            "The boxes are JSON of version {version}. Version 1 is needed. Make the boxes again.",
+            'The boxes are JSON whose "version" is {version}. The paths of a path editor are needed ("version": 1 and '
+            '"paths"), or points in pixels. Take the text of VACE Move Anything\'s paths, or type points.',
             version=shown(data.get("version")),
         )
     found: list[BoxPath] = []

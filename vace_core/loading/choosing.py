@@ -86,12 +86,12 @@ def choose_files(
     if missing or base is None:
         raise ModelError(
             "profile-files-missing",
-            "The profile {profile} lacks {count} of its {total} files: {missing}. All of them are needed. Put them "
-            "there and press R, or choose another profile.",
+            "The profile {profile} lacks {count} of its {total} files, such as {missing}. All of them are needed. Put "
+            "them there and press R, or choose another profile.",
             profile=profile.name,
             count=len(missing),
             total=len(profile.files),
-            missing="; ".join(f"{file.what}, such as {file.released}, in models/{file.folder}" for file in missing),
+            missing="; ".join(map(str, missing)),
         )
     vae, text = chosen.get("vae", base), chosen["text"]
     assert vae is not None

@@ -29,14 +29,19 @@ class ProfileFile:
     Attributes:
         part: "base", "adapter", "low-noise base", "vae", "text" or "lora".
         what: In a sentence: "a Wan text-to-video base of width 5120 with its VACE adapter".
-        released: The name of a published file of that kind.
+        released: The name of a published file of that kind. Of several that fit the likest is taken.
         folder: The folder of ComfyUI's models that it goes into.
+        smaller: A published file of the same weights in fewer bits, which is named to those who have none.
     """
 
     part: str
     what: str
     released: str
     folder: str
+    smaller: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.smaller or self.released} in models/{self.folder} ({self.what})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +149,7 @@ BEYOND = 1.1
 WAN_VAE = ProfileFile(part="vae", what=WAN.vae_name, released="wan_2.1_vae.safetensors", folder="vae")
 UMT5 = ProfileFile(
     part="text", what=f"the {WAN.text.released} text encoder", released="umt5_xxl_fp16.safetensors",
-    folder="text_encoders",
+    folder="text_encoders", smaller="umt5_xxl_fp8_e4m3fn_scaled.safetensors",
 )  # fmt: skip
 SMALL = WanSizes(width=1536, ffn=8960, layers=30)
 UMT5_XXL, T5_XXL = 5_680_910_336, 4_762_310_656  # weights of the encoders

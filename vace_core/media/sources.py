@@ -8,6 +8,12 @@ from .footage import Footage
 from .reader import VideoReader
 from .stills import PICTURES, Animation, Folder
 
+VIDEOS = (
+    *(".mp4", ".mkv", ".webm", ".mov", ".avi", ".gif"),
+    *(".m4v", ".mxf", ".ts", ".m2ts", ".mts", ".mpg", ".mpeg", ".wmv", ".ogv"),
+)
+"""Endings by which videos are looked for in a folder; a file that is named is opened whatever its ending."""
+
 
 def open_footage(path: str | Path, *, fps: float | None = None, tone_map: bool = False) -> Footage:
     """A film that says what it is and gives its frames in chunks; nothing of a video is decoded yet.

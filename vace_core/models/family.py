@@ -54,11 +54,11 @@ class Costs(Protocol):
         """The latents of a whole clip into pixels."""
         ...
 
-    def peak_of_pass(self, sizes: Any, blocks: int, tokens: int, bytes_per_number: int) -> int:
-        """Bytes of activations in one pass of base and adapter, weights not counted."""
+    def peak_of_pass(self, sizes: Any, blocks: int, tokens: int, bytes_per_number: int, conditions: int = 1) -> int:
+        """Bytes of activations in one pass of base and adapter, with so many conditions; weights not counted."""
         ...
 
-    def waiting_pass(self, sizes: Any, blocks: int, tokens: int, bytes_per_number: int) -> int:
+    def waiting_pass(self, sizes: Any, blocks: int, tokens: int, bytes_per_number: int, conditions: int = 1) -> int:
         """Bytes that a pass takes between two blocks, while another pass is in the same block."""
         ...
 

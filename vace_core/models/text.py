@@ -43,6 +43,22 @@ class TextEncoder(Protocol):
         ...
 
 
+class ReadOnce:
+    """A text encoder that reads each prompt once; what it gave is kept as long as this is."""
+
+    def __init__(self, text: TextEncoder) -> None:
+        self._text, self._read = text, dict[str, TextEmbeds]()
+
+    @property
+    def width(self) -> int | None:
+        return self._text.width
+
+    def encode(self, prompt: str) -> TextEmbeds:
+        if prompt not in self._read:
+            self._read[prompt] = self._text.encode(prompt)
+        return self._read[prompt]
+
+
 def placed(embeds: TextEmbeds, device: str | torch.device) -> TextEmbeds:
     """What a text encoder gave, on another device."""
     return embeds.to(device) if isinstance(embeds, Tensor) else tuple(part.to(device) for part in embeds)

@@ -300,6 +300,8 @@ def make_denoiser(
     options: SamplingOptions,
     schedule: NoiseSchedule,
     conditions: Sequence[tuple[Condition, Tensor]],
+    *,
+    holds: bool = True,
 ) -> Denoise:
     """What removes noise in a job: the networks with their adapters, the prompts of `vcu`, guidance.
 
@@ -309,25 +311,27 @@ def make_denoiser(
         options: How the job is sampled.
         schedule: Its noise levels.
         conditions: Each with its context, as `encode_context` gives it.
+        holds: Whether embedded contexts are held for the job: one embedding for each condition and network. False
+            holds the contexts as they are, several times smaller, and embeds them in every call of a network: one or,
+            where prompts go one after the other, as many as passes in each step. For many denoisers of which one works
+            at a time.
 
     Raises:
         InputError: spatio-temporal guidance of a base that has none.
     """
     device = conditions[0][1].device
+    texts = [model.text.encode(words) for words in options.prompts_for(vcu)]
 
     def for_expert(expert: Expert) -> Denoise:
-        prompt, negative = (
-            expert.base.prepare_text(placed(model.text.encode(words), device), fps=vcu.fps)
-            for words in (vcu.prompt, options.negative_for(vcu))
-        )
+        prompt, *negative = (expert.base.prepare_text(placed(text, device), fps=vcu.fps) for text in texts)
         return guide(
             expert.base,
             prompt,
-            negative,
+            negative[0] if negative else None,
             guidance_scale=scale_by_level(schedule.sigmas(), options.scales),
             stg_scale=options.stg_scale,
             rescale=options.rescale,
-            attachments=_attachments(expert, options, schedule, conditions, model.vae.grid),
+            attachments=_attachments(expert, options, schedule, conditions, model.vae.grid, holds=holds),
             told=get_solver(options.solver).told,
         )
 
@@ -344,6 +348,8 @@ def _attachments(
     schedule: NoiseSchedule,
     conditions: Sequence[tuple[Condition, Tensor]],
     grid: Grid,
+    *,
+    holds: bool,
 ) -> list[Attachment]:
     if expert.adapter is None or options.strength == 0:
         return []
@@ -354,7 +360,8 @@ def _attachments(
         attachments.append(
             Attachment(
                 adapter=expert.adapter,
-                context=expert.adapter.embed(context),
+                context=expert.adapter.embed(context) if holds else context,
+                embeds=not holds,
                 strength=options.strength * strength.overall,
                 sigmas=options.adapter.sigma_range(schedule.at),
                 steps=(lambda level, at=strength.at: at(schedule.behind(level))) if strength.steps else None,

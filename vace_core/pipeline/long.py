@@ -11,12 +11,13 @@ from torch import Tensor
 from ..checks.numbers import check_finite
 from ..context import encode_context
 from ..errors import InputError
+from ..models.text import ReadOnce
 from ..sampling.conditions import Condition, check_adapter, check_steps
 from ..sampling.overlap import Stretch, blended, pyramid, ramp
 from ..sampling.windows import Plan
 from ..vcu import VideoConditionUnit
 from . import MODEL_ADVICE, check_vcu, finish, get_solver, make_denoiser, make_noise
-from .parts import check_pictures, keeping, lengthened
+from .parts import check_pictures, keeping, lengthened, parts_of, window_unit
 from .windowed import HandOver, MadeWindow, WindowedJob, make_window, matches_colour
 
 
@@ -183,7 +184,13 @@ def _together(job: WindowedJob, done: Mapping[int, MadeWindow]) -> Iterator[Made
 
 
 def _sampled_together(job: WindowedJob, vcu: VideoConditionUnit, numbers: range) -> Tensor:
-    model, grid, plan = job.model, job.model.vae.grid, job.plan
+    """Latents `(B, C, t, h, w)` of a shot.
+
+    The embedded context of one window is there at a time, however many there are. So each is embedded in every step
+    anew, once for each call of the network: windows x steps x calls embeddings in all, instead of one for each window.
+    """
+    grid, plan = job.model.vae.grid, job.plan
+    model = replace(job.model, text=ReadOnce(job.model.text))
     options, solver, skip = job.options, get_solver(job.options.solver), vcu.num_references
     check_vcu(vcu, grid)
     check_adapter(vcu, options, attached=model.expert.adapter is not None)
@@ -191,18 +198,19 @@ def _sampled_together(job: WindowedJob, vcu: VideoConditionUnit, numbers: range)
     schedule = options.schedule(grid.tokens(longest, vcu.height, vcu.width, skip), first=solver.first)
     check_steps(options, schedule)
     context = encode_context(vcu, model.vae, model.encode_masks, on_chunk=job.chunks("encode"))
-    start, stretches = plan.windows[numbers[0]].begin, list[Stretch]()
+    start, stretches, stretch = plan.windows[numbers[0]].begin, list[Stretch](), parts_of(vcu)
     for number in numbers:
         window, count = plan.windows[number], grid.latent_frames(plan.length(number))
         begin = grid.latent_frames(window.begin - start + 1) - 1
         behind = plan.windows[number + 1].overlap if number + 1 in numbers else 0
         before, after = (grid.latent_frames(shared) if shared else 0 for shared in (window.overlap, behind))
-        own = replace(vcu, prompt=vcu.prompt if window.prompt is None else window.prompt)
-        if window.negative_prompt is not None:
-            own = replace(own, negative_prompt=window.negative_prompt)
+        # Of its own frames alone, so that a strength over frames, places or references has a factor for each of its
+        # tokens; over its frames, as in a window that is made on its own.
+        own = window_unit(plan, number, lambda first, last: stretch(first - start, last - start), job.pictures)
         part = torch.cat([context[:, :, :skip], context[:, :, skip + begin : skip + begin + count]], dim=2)
         asked = replace(options, strength=options.strength * window.strength)
-        denoise = make_denoiser(model, own, asked, schedule, [(Condition(vcu=own, strength=job.strength), part)])
+        condition = Condition(vcu=own, strength=job.strength)
+        denoise = make_denoiser(model, own, asked, schedule, [(condition, part)], holds=False)
         weights = pyramid(count) if job.joining.by == "pyramid" else ramp(count, before, after)
         stretches.append(Stretch(denoise=denoise, begin=begin, weights=weights))
     noise = make_noise((len(context), model.vae.latent_channels, *context.shape[2:]), options.seed).to(context.device)

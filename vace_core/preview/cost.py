@@ -134,7 +134,12 @@ class JobCost:
 
 
 def job_cost(
-    model: ModelSizes, vcu: VideoConditionUnit, options: SamplingOptions, *, text_tokens: int | None = None
+    model: ModelSizes,
+    vcu: VideoConditionUnit,
+    options: SamplingOptions,
+    *,
+    text_tokens: int | None = None,
+    conditions: int = 1,
 ) -> JobCost:
     """The figures of the job that `generate` would do with these.
 
@@ -143,6 +148,7 @@ def job_cost(
         vcu: The task.
         options: How it is sampled.
         text_tokens: Tokens of a prompt; None = as many as the base reads at most.
+        conditions: VCUs that act at once, all of whose contexts take memory; the arithmetic is that of the first.
 
     Raises:
         ShapeError: a length or size the model cannot take.
@@ -170,7 +176,7 @@ def job_cost(
         decode_tflop=costs.decode_flop(model.vae, *size) / TERA,
         weights=dict(model.weights),
         peak_bytes=max(
-            costs.peak_of_pass(model.base, model.context_blocks, tokens, model.bytes_per_number),
+            costs.peak_of_pass(model.base, model.context_blocks, tokens, model.bytes_per_number, conditions),
             costs.peak_of_vae(model.vae, size, model.vae_bytes_per_number, model.tile),
         ),
     )

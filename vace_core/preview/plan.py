@@ -36,22 +36,25 @@ class Job:
         references: Images beside it.
         steps: Denoising steps.
         passes: Passes of the transformer in one step: 2 with guidance.
+        conditions: VCUs that act at once.
     """
 
     size: tuple[int, int, int]
     references: int = 0
     steps: int = 1
     passes: int = 1
+    conditions: int = 1
 
     @classmethod
-    def of(cls, vcu: VideoConditionUnit, options: SamplingOptions) -> Job:
-        """The job that `generate` does with these."""
+    def of(cls, vcu: VideoConditionUnit, options: SamplingOptions, conditions: int = 1) -> Job:
+        """The job that `generate` does with these, the VCU being one of so many conditions."""
         passes = 1 + options.is_guided + (options.stg_scale != 0)
         return cls(
             size=(vcu.num_frames, vcu.height, vcu.width),
             references=vcu.num_references,
             steps=options.steps,
             passes=passes,
+            conditions=conditions,
         )
 
     def __str__(self) -> str:
@@ -258,7 +261,7 @@ def _vae_peak(model: ModelSizes, job: Job, tile: int | None) -> int:
 def _activations(model: ModelSizes, job: Job, passes: int) -> int:
     costs, number = model.family.costs, model.bytes_per_number
     tokens = model.family.grid.tokens(*job.size, job.references)
-    sizes = (model.base, model.context_blocks, tokens, number)
+    sizes = (model.base, model.context_blocks, tokens, number, job.conditions)
     peak = costs.peak_of_pass(*sizes) + (passes - 1) * costs.waiting_pass(*sizes)
     return int(peak * SPARE) + max((expert.unpacking for expert in model.experts), default=0)
 

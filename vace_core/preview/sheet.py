@@ -39,7 +39,7 @@ _ABRUPT = 0.2  # of a frame: masks that change by more from one frame to the nex
 
 
 def contact_sheet(
-    vcu: VideoConditionUnit, *, mask_frames: Sequence[int] | None = None, columns: int = 12
+    vcu: VideoConditionUnit, *, mask_frames: Sequence[int] | None = None, columns: int = 12, caution: str | None = None
 ) -> Image.Image:
     """One RGB image that shows a VCU; of a batch, its first clip.
 
@@ -50,6 +50,7 @@ def contact_sheet(
         mask_frames: The frames whose mask the model reads, such as `models.wan.mask_frames(num_frames)`; they are
             marked. None leaves the marks out.
         columns: The most frames shown, 2..24.
+        caution: A sentence or two that are to be read first.
 
     Raises:
         InputError: `columns` is out of range, or the VCU is too large to be drawn.
@@ -57,7 +58,7 @@ def contact_sheet(
     _check(vcu, vcu.num_frames, columns)
     shown = _worth_seeing(vcu.num_frames, _cuts(_kept(vcu)), columns)
     has = (vcu.source is not None, vcu.control is not None)
-    return _sheet_of(vcu, _only(vcu, shown), has, shown, role_shares(vcu), mask_frames)
+    return _sheet_of(vcu, _only(vcu, shown), has, shown, role_shares(vcu), mask_frames, caution)
 
 
 def long_contact_sheet(
@@ -67,6 +68,7 @@ def long_contact_sheet(
     stretch: int,
     mask_frames: Sequence[int] | None = None,
     columns: int = 12,
+    caution: str | None = None,
 ) -> Image.Image:
     """The same of a clip that is never held as a whole: all of it is looked at once, and the frames shown once more.
 
@@ -74,8 +76,7 @@ def long_contact_sheet(
         parts: The VCU of a stretch from its first frame to the one after its last; asked for two frames at least.
         num_frames: Of the whole clip, two at least.
         stretch: Frames that are held at once, from 1; one more where one alone would be left.
-        mask_frames: As `contact_sheet`, as is `columns`.
-        columns: The most frames shown, 2..24.
+        mask_frames: As `contact_sheet`, as are `columns` and `caution`.
 
     Raises:
         InputError: `columns` is out of range, or a stretch is too large to be drawn.
@@ -98,7 +99,7 @@ def long_contact_sheet(
     for frame in shown:
         begin = min(frame, num_frames - 2)
         units.append(_only(parts(begin, begin + 2), [frame - begin]))
-    return _sheet_of(parts(0, 2), _joined(units), has, shown, np.concatenate(shares), mask_frames)
+    return _sheet_of(parts(0, 2), _joined(units), has, shown, np.concatenate(shares), mask_frames, caution)
 
 
 def _check(vcu: VideoConditionUnit, num_frames: int, columns: int) -> None:
@@ -121,6 +122,7 @@ def _sheet_of(
     shown: list[int],
     shares: NDArray[np.float64],
     mask_frames: Sequence[int] | None,
+    caution: str | None,
 ) -> Image.Image:
     """The sheet of a clip that `vcu` tells the facts of, from the frames that are shown alone.
 
@@ -129,7 +131,7 @@ def _sheet_of(
     size = _thumb_size(vcu, len(shown))
     width = max(len(shown) * (size[1] + _GAP) - _GAP + 2 * _EDGE, _LEAST_WIDTH)
     sections = [
-        _header(vcu, shares, width),
+        _header(vcu, shares, width, caution),
         _timeline(shares, mask_frames, width),
         *_frame_rows(part, has, shown, mask_frames, size, width),
         *_reference_rows(vcu, size, width),
@@ -268,7 +270,7 @@ def _row(
     return row
 
 
-def _header(vcu: VideoConditionUnit, shares: NDArray[np.float64], width: int) -> Image.Image:
+def _header(vcu: VideoConditionUnit, shares: NDArray[np.float64], width: int, caution: str | None) -> Image.Image:
     seconds = len(shares) / vcu.fps
     facts = f"{vcu.width} x {vcu.height},  {_count(len(shares), 'frame')} at {vcu.fps:g} fps ({seconds:.2f} s)"
     if vcu.references:
@@ -280,10 +282,12 @@ def _header(vcu: VideoConditionUnit, shares: NDArray[np.float64], width: int) ->
     ]
     if vcu.padding:
         parts.append(f"the last {_count(vcu.padding, 'frame')} there to fill the length, and dropped again")
+    room = width - 2 * _EDGE
     lines = [(facts, 22, _INK), (",  ".join(parts), 15, _FAINT)]
+    lines += [(line, 15, _MARK) for line in _wrapped(caution or "", 15, room, 5)]
     for name, words, most in (("Prompt", vcu.prompt, 3), ("Negative prompt", vcu.negative_prompt, 1)):
         if words:
-            lines += [(line, 15, _INK) for line in _wrapped(f"{name}: {words}", 15, width - 2 * _EDGE, most)]
+            lines += [(line, 15, _INK) for line in _wrapped(f"{name}: {words}", 15, room, most)]
     header = Image.new("RGB", (width, _EDGE + sum(size + 9 for _, size, _ in lines)), _PAPER)
     draw, top = ImageDraw.Draw(header), _EDGE
     for line, size, colour in lines:

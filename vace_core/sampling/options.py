@@ -144,6 +144,10 @@ class SamplingOptions:
         words = vcu.negative_prompt if vcu.negative_prompt.strip() else self.negative_prompt
         return "; ".join(part for part in words.split("; ") if part.strip().lower() != NOTHING)
 
+    def prompts_for(self, vcu: VideoConditionUnit) -> tuple[str, ...]:
+        """The prompts of the unit that are read: its own, and the negative one where that counts in any step."""
+        return (vcu.prompt, self.negative_for(vcu)) if self.is_guided else (vcu.prompt,)
+
     def __post_init__(self) -> None:
         check_whole("The number of steps", self.steps, least=1)
         check_number("The shift", self.shift, above=0)

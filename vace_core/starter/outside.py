@@ -14,8 +14,11 @@ COARSE = 3.0  # of 255
 CALM = 0.3  # of the pixels of a frame
 
 
-def outside(vcu: VideoConditionUnit) -> str | None:
+def outside(vcu: VideoConditionUnit, *, num_frames: int | None = None) -> str | None:
     """What of a unit lies outside the starter's world, in a sentence or two; None where nothing does.
+
+    Args:
+        num_frames: Made of it in one pass; None = all.
 
     Looked at are the size, the length, whether there is one known word in the prompt, and whether the picture is as
     smooth between its edges as drawn things are. A prompt that is empty says nothing, so it is not outside.
@@ -27,8 +30,9 @@ def outside(vcu: VideoConditionUnit) -> str | None:
     areas = [bucket.height * bucket.width for bucket in BUCKETS]
     if not min(areas) / SMALLER <= vcu.height * vcu.width <= max(areas) * LARGER:
         found.append(f"{vcu.width} x {vcu.height} pixels are far from {SIDE} x {SIDE}")
-    if vcu.num_frames > LONGER * max(bucket.num_frames for bucket in BUCKETS):
-        found.append(f"{vcu.num_frames} frames are far more than {LENGTH}")
+    count = vcu.num_frames if num_frames is None else num_frames
+    if count > LONGER * max(bucket.num_frames for bucket in BUCKETS):
+        found.append(f"{count} frames are far more than {LENGTH}")
     text = SceneText()
     if vcu.prompt.strip() and not text.known(vcu.prompt):
         found.append("the prompt has no word that it knows")

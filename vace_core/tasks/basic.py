@@ -127,7 +127,7 @@ def outpaint(
     if not (any(across) or any(down)):
         raise InputError(
             "nothing-to-outpaint",
-            "Nothing is added on any side. Outpainting needs a border to fill. Set at least one side.",
+            "Nothing is added on any side. A border to fill is needed. Set left, right, top or bottom, such as 0.25.",
         )
     size = source.shape[2], height + sum(down), width + sum(across)
     check_vcu_room(len(source), *size, what="The canvas", clips=1)

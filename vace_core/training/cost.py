@@ -27,7 +27,8 @@ from .data.material import Bucket
 from .optimisers import moments_of
 from .precision import training_dtype
 from .recipe import Recipe
-from .run import layers_for, needed_buckets, prepare
+from .run import needed_buckets, prepare
+from .starting import layers_for
 from .state import trainable
 from .tuning import Tuned
 

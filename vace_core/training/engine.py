@@ -31,7 +31,7 @@ from .state import STEP, Average, check_disk, load_state, save_state, trainable,
 
 log = logging.getLogger("vace")
 
-CHECKPOINT, LOSSES = "checkpoint.safetensors", "losses.jsonl"
+CHECKPOINT, LOSSES, LEFT_OUT = "checkpoint.safetensors", "losses.jsonl", "leave-out.txt"
 MOST_NAMES = 8
 # How long processes wait for each other: one may encode clips or prompts for hours after the others are done. torch
 # would end them all after ten minutes (NCCL) or thirty (gloo). Who launched them ends the rest where one fails.
@@ -228,6 +228,7 @@ class _Run:
         schedule, path = self.schedule, self.folder / CHECKPOINT
         moments = moments_of(schedule.optimiser, trainable(self.bare))
         first = load_state(path, self.bare, self.optimiser, self.average, moments=moments, recipe=self.recipe)
+        self._kept = first
         if first:
             log.info("%s goes on at step %d", self.folder, first)
         self.losses.keep(first)
@@ -308,22 +309,21 @@ class _Run:
         return [name for name, good in zip(self.names_of(draw), fine.tolist(), strict=True) if not good]
 
     def _give_up(self, step: int, faulty: list[str]) -> None:
-        """Keeps the state before this step, which is good, and stops."""
-        if step:
-            self._save(step)
+        """Stops, and leaves the last checkpoint: the weights of now may be what gives no number."""
         gather = importlib.import_module("accelerate.utils").gather_object
         names: list[str] = gather(faulty) if self.processes.num_processes > 1 else faulty
         which = f"The clips were {'; '.join(names[:MOST_NAMES])}" if names else "No single clip is to blame"
-        kept = (
-            f"the state after step {step} is kept in {self.folder / CHECKPOINT}" if step else "nothing was learned yet"
-        )
+        path, last = self.folder / CHECKPOINT, self._kept
+        kept = f"the state after step {last} is kept in {path}" if last else "no step is kept"
         raise TrainingError(
             "loss-not-finite",
-            "The loss or its gradient is not a number (NaN or infinite) in step {step}; {kept}. {clips}. "
-            "Remove such clips from the data, lower the learning rate, or train in float32.",
+            "The loss or its gradient is not a number (NaN or infinite) in step {step}; {kept}. {clips}. As it is, the "
+            "run would come to the same again. Lower schedule.learning_rate or schedule.clip in the recipe, or name "
+            "clips for vace train to leave out in {file}, a line each, and give the command again.",
             step=step + 1,
             kept=kept,
             clips=which,
+            file=self.folder / LEFT_OUT,
         )
 
     def _validated(self, step: int) -> dict[str, float]:
@@ -336,6 +336,7 @@ class _Run:
         return figures
 
     def _save(self, step: int) -> None:
+        self._kept = step
         save_state(
             self.folder / CHECKPOINT,
             self.bare,

@@ -51,7 +51,14 @@ def fit(
         TrainingError: as `engine.train`.
     """
     processes = processes or accelerator()
-    batches = Batches(cache, stages, size=schedule.at_a_time, p_zero=objective.p_zero, seed=schedule.seed)
+    batches = Batches(
+        cache,
+        stages,
+        size=schedule.at_a_time,
+        p_zero=objective.p_zero,
+        seed=schedule.seed,
+        fps_matters=getattr(tuned.base, "reads_fps", True),
+    )
 
     done = 0
 

@@ -15,28 +15,29 @@ import torch
 from torch import Tensor, nn
 
 from ..adapter import ContextAdapter
-from ..errors import InputError
+from ..errors import InputError, shortened
 from ..files.checkpoint import Part, open_checkpoint
 from ..files.jobs.fingerprint import fingerprint
-from ..files.replacing import unwritable
 from ..files.safetensors_format import save
 from ..geometry import Grid
 from ..loading.assembly import check_family
-from ..loading.detection import Found, identify
-from ..loading.inspect import CONTEXT_LAYERS_KEY, are_context_layers
+from ..loading.detection import identify
+from ..loading.inspect import CONTEXT_LAYERS_KEY
 from ..loading.load import load_adapter, load_base, load_vae
 from ..models.family import Family
 from ..models.text import TextEncoder
-from .data.cache import Cache, Encoder, fill_cache
+from .alone import alone
+from .data.cache import Cache, Encoder, Some, fill_cache
 from .data.clips import ClipExamples, check_stages, divided
 from .data.material import Bucket
 from .data.prompts import CachedPrompts, fill_prompts
-from .data.sources import clips_in, no_clips
-from .engine import Outcome, accelerator, agreed
+from .data.sources import clips_in, no_clips, text_of
+from .engine import LEFT_OUT, Outcome, accelerator, agreed
 from .fit import fit
 from .lora import add_lora, lora_weights, merged_weights
 from .precision import seeded, training_dtype
 from .recipe import Recipe, Tuning
+from .starting import check_adapter, check_base, layers_for
 from .tuning import Tuned, blocks_of, copy_base, save_memory
 
 log = logging.getLogger("vace")
@@ -106,7 +107,7 @@ def train_model(
             None = not before the end.
 
     Raises:
-        InputError: clips, recipe or folder cannot be used.
+        InputError: clips, recipe or folder cannot be used, or another training works in the folder.
         ModelError: a file of the model is missing or damaged, or the parts do not belong together.
         TrainingError: a loss is not a number.
     """
@@ -121,111 +122,80 @@ def train_model(
         family, vae=files.vae, bases=[files.base], adapters=[path for path in (files.adapter,) if path is not None]
     )
     layers = layers_for(recipe, found)
+    check_base(found, recipe, files.adapter)
     check_adapter(files.adapter, recipe)  # better said before hours of encoding clips than after
     CachedPrompts(folder / "prompts", encoder)
     processes = accelerator(cpu=cpu, trackers=trackers, folder=folder)
-    if trackers:
-        processes.init_trackers("vace")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise unwritable(folder, error) from error
-    known, unknown, faults = _examples(recipe, files, family)
-    whole = _encode(recipe, files, family, folder, known, unknown, processes, lambda: left() == 0)
-    cache, held_out = Cache(folder / EXAMPLES), None if unknown is None else Cache(folder / HELD_OUT)
-    if not whole:
-        return _result(None, 0, cache, held_out, faults)
-    if not cache.items:
-        raise no_clips(files.data, list(dict.fromkeys([*faults, *_skipped(cache)])))
-    if recipe.data.held_out and recipe.schedule.validate_every and not (held_out and held_out.items):
-        log.warning("nothing is validated: no clip that could be used is held out")
-    prompts = _prompts(folder, text, encoder, [cache, held_out], processes)
-    tuned, adapter = build(recipe, files, family, layers, processes.device)
-    outcome = fit(
-        tuned,
-        cache,
-        prompts,
-        objective=recipe.objective,
-        schedule=recipe.schedule,
-        stages=recipe.stages,
-        folder=folder,
-        held_out=held_out if held_out and held_out.items else None,
-        recipe=recipe.told() | {"clips": known.identity} | _files_told(files),
-        processes=processes,
-        shard=[type(blocks_of(tuned.base, adapter)[0])] if shard else [],
-        stop_after=left(),
-    )
-    main = processes.is_main_process
-    written = results(recipe, family, tuned, adapter, outcome, keeps=main) if outcome.finished else {}
-    if main:
-        recipe.write(folder)
-        for name, (weights, metadata) in written.items():
-            save(folder / name, weights, metadata)
-    processes.wait_for_everyone()
-    path = folder / next(iter(written)) if written else None
-    return _result(path, outcome.steps, cache, held_out, faults)
+    with alone(folder, processes):
+        if trackers:
+            processes.init_trackers("vace")
+        known, unknown, faults = _examples(recipe, files, family)
+        whole = _encode(recipe, files, family, folder, known, unknown, processes, lambda: left() == 0)
+        cache, held_out = Cache(folder / EXAMPLES), None if unknown is None else Cache(folder / HELD_OUT)
+        if not whole:
+            return _result(None, 0, cache, held_out, faults)
+        cache = without(cache, folder / LEFT_OUT)
+        if not cache.items:
+            raise no_clips(files.data, list(dict.fromkeys([*faults, *_skipped(cache)])))
+        if recipe.data.held_out and recipe.schedule.validate_every and not (held_out and held_out.items):
+            log.warning("nothing is validated: no clip that could be used is held out")
+        prompts = _prompts(folder, text, encoder, [cache, held_out], processes)
+        tuned, adapter = build(recipe, files, family, layers, processes.device)
+        outcome = fit(
+            tuned,
+            cache,
+            prompts,
+            objective=recipe.objective,
+            schedule=recipe.schedule,
+            stages=recipe.stages,
+            folder=folder,
+            held_out=held_out if held_out and held_out.items else None,
+            recipe=recipe.told() | {"clips": known.identity} | _files_told(files),
+            processes=processes,
+            shard=[type(blocks_of(tuned.base, adapter)[0])] if shard else [],
+            stop_after=left(),
+        )
+        main = processes.is_main_process
+        written = results(recipe, family, tuned, adapter, outcome, keeps=main) if outcome.finished else {}
+        if main:
+            recipe.write(folder)
+            for name, (weights, metadata) in written.items():
+                save(folder / name, weights, metadata)
+        processes.wait_for_everyone()
+        path = folder / next(iter(written)) if written else None
+        return _result(path, outcome.steps, cache, held_out, faults)
+
+
+def without(cache: Cache, names: Path) -> Cache:
+    """The examples of a cache but for those of clips that a file names, a line each; "fox.mp4, inpaint" is of one task.
+
+    Args:
+        names: The file, which need not be there.
+
+    Raises:
+        InputError: it cannot be read, or names a clip of which there is no example.
+    """
+    lines = [line.strip() for line in text_of(names).splitlines()] if names.is_file() else []
+    named = {line: [item for item in cache.items if f"{item.name}, ".startswith(f"{line}, ")] for line in lines if line}
+    if strange := [line for line, items in named.items() if not items]:
+        raise InputError(
+            "leave-out-unknown",
+            "The file {path} names {name}, of which there is no example. Names as messages have them are needed, such "
+            "as {known}. Correct or remove that line.",
+            path=names,
+            name=shortened(strange[0]),
+            known=cache.items[0].name,
+        )
+    numbers = {item.number for items in named.values() for item in items}
+    if numbers:
+        log.info("%d examples are left out, as %s says", len(numbers), names)
+    return Some(cache, lambda item: item.number not in numbers) if numbers else cache
 
 
 def _result(path: Path | None, steps: int, cache: Cache, held_out: Cache | None, faults: Sequence[str]) -> Result:
     used = Counter(item.task for item in cache.items)
     left_out = dict.fromkeys(faults, 0) | Counter(_skipped(cache, held_out))
     return Result(path=path, steps=steps, used=used, left_out=left_out)
-
-
-def layers_for(recipe: Recipe, found: Found) -> tuple[int, ...]:
-    """The blocks of a base that get hints; none where the base itself reads the context.
-
-    Raises:
-        InputError: the recipe names blocks that the base does not have, or trains nothing that there is.
-    """
-    if recipe.tuning.what == "base":
-        raise InputError(
-            "recipe-base-alone",
-            'The recipe trains "base", a base without conditions, and this is a training on top of one. "adapter", '
-            '"lora" or "full" is needed. Change tuning.what.',
-        )
-    layers = found.family.base_sizes(found.weights).layers
-    if recipe.tuning.what == "full":
-        return ()
-    chosen = recipe.tuning.context_layers or found.family.usual_layers(layers, min(recipe.tuning.blocks, layers))
-    if not are_context_layers(chosen, len(chosen), layers):
-        raise InputError(
-            "context-layers-recipe",
-            "The recipe gives context_layers as {context_layers}, and the base has {blocks} blocks. "
-            "Ascending numbers from 0 below {blocks} are needed. Change them.",
-            context_layers=list(chosen),
-            blocks=layers,
-        )
-    return tuple(chosen)
-
-
-def check_adapter(path: Path | None, recipe: Recipe) -> None:
-    """Accepts an adapter to go on from, or that there is none.
-
-    Raises:
-        InputError: the recipe names other context layers than it has, or trains a LoRA and there is none.
-        ModelError: the file is damaged.
-    """
-    if path is None and recipe.tuning.what == "lora":
-        # A copy of the base has projections of zero, which a LoRA leaves frozen: no gradient ever gets through them.
-        raise InputError(
-            "lora-without-adapter",
-            "The recipe trains a LoRA, and no adapter was given. A trained adapter is needed, for a new one says "
-            "nothing until it is trained itself. Give one as --adapter, or set tuning.what to adapter.",
-        )
-    if path is None:
-        return
-    adapter = load_adapter(path, device="meta")
-    chosen = recipe.tuning.context_layers
-    if chosen and chosen != adapter.context_layers:
-        raise InputError(
-            "context-layers-adapter",
-            "The recipe gives context_layers as {context_layers}, and the adapter in {path} has {layers}. To go on "
-            "from it needs the same. Change them, or leave them out of the recipe.",
-            context_layers=list(chosen),
-            path=path,
-            layers=list(adapter.context_layers),
-        )
 
 
 def _files_told(files: Files) -> dict[str, str]:

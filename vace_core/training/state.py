@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import importlib
 import json
+import logging
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,14 @@ from ..files import strict_json
 from ..files.safetensors_format import DTYPE_NAMES, SafetensorsFile, write
 from ..files.tensors import TensorInfo
 
+log = logging.getLogger("vace")
+
 _COPIES = 4  # of every weight in a checkpoint at most: itself, its average and two moments
 STEP, RECIPE = "step", "recipe"
 ALTERABLE = ("tuning.save_memory", "schedule.save_every", "schedule.validate_every")
 """What may differ where a run goes on: it changes the weights by no more than rounding."""
+GENTLER = ("schedule.learning_rate", "schedule.clip")
+"""What may differ where a training goes on, too, and is then said: a run that came to no number needs other ones."""
 
 
 class Average:
@@ -133,7 +138,12 @@ def load_state(
         for name, value in weights.items()
         for part in ("weight", "average", *moments[name])
     }
-    check_recipe(path, strict_json.parse_table(file.metadata.get(RECIPE, "")), recipe)
+    came = strict_json.parse_table(file.metadata.get(RECIPE, ""))
+    check_recipe(path, came, recipe, (*ALTERABLE, *GENTLER))
+    was, now = _flat(came), _flat(recipe)
+    for name in GENTLER:
+        if was.get(name) != now.get(name):
+            log.warning("%s goes on with %s = %s, which was %s", path.parent, name, now.get(name), was.get(name))
     step = file.metadata.get(STEP, "")
     if {name: info.shape for name, info in file.tensors.items()} != shapes or not step.isdecimal():
         raise InputError(
@@ -151,14 +161,16 @@ def load_state(
     return int(step)
 
 
-def check_recipe(path: Path, came: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    """Accepts what was begun with the same recipe, but for what is `ALTERABLE`.
+def check_recipe(
+    path: Path, came: Mapping[str, Any], wanted: Mapping[str, Any], alterable: Collection[str] = ALTERABLE
+) -> None:
+    """Accepts what was begun with the same recipe, but for what is `alterable`.
 
     Raises:
         InputError: it was begun with another one; the message names what differs.
     """
     was, now = _flat(came), _flat(json.loads(json.dumps(wanted)))
-    names = (was.keys() | now.keys()) - {*ALTERABLE}
+    names = (was.keys() | now.keys()) - {*alterable}
     differing = sorted(name for name in names if was.get(name) != now.get(name))
     if differing:
         told = "; ".join(f"{name} was {was.get(name)!r:.60} and is {now.get(name)!r:.60}" for name in differing[:5])

@@ -31,13 +31,13 @@ def decode_flop(vae: MiniMaxVaeSizes, num_frames: int, height: int, width: int) 
     return 2 * vae.width * (NUMBERS + LATENTS.channels) * _cells(num_frames, height, width)
 
 
-def peak_of_pass(sizes: MiniMaxSizes, blocks: int, tokens: int, bytes_per_number: int) -> int:
-    streams = TENSORS + bool(blocks) * 2
+def peak_of_pass(sizes: MiniMaxSizes, blocks: int, tokens: int, bytes_per_number: int, conditions: int = 1) -> int:
+    streams = TENSORS + bool(blocks) * 2 * conditions
     return tokens * bytes_per_number * max(streams * sizes.width, 3 * sizes.ffn)
 
 
-def waiting_pass(sizes: MiniMaxSizes, blocks: int, tokens: int, bytes_per_number: int) -> int:
-    return bytes_per_number * sizes.width * tokens * (2 if blocks else 1)
+def waiting_pass(sizes: MiniMaxSizes, blocks: int, tokens: int, bytes_per_number: int, conditions: int = 1) -> int:
+    return bytes_per_number * sizes.width * tokens * (1 + conditions if blocks else 1)
 
 
 def peak_of_vae(vae: MiniMaxVaeSizes, size: Sequence[int], bytes_per_number: int, tile: int | None = None) -> int:

@@ -163,6 +163,19 @@ class TestCompiled:
         yield
         torch._dynamo.reset()
 
+    def test_compiled_as_one_graph(self, unit, attach, sample, plain, texts, monkeypatch):
+        import comfy.ldm.modules.attention as attention
+        import comfy.ldm.wan.model
+        from comfy_api.torch_helpers import set_torch_compile_wrapper
+
+        # That which ComfyUI chooses on a CPU breaks graphs by itself.
+        monkeypatch.setattr(comfy.ldm.wan.model, "optimized_attention", attention.attention_pytorch)
+        attached, latent = attach(plain, unit(), strength=0.7)
+        attached, _ = attach(attached, unit(1), end_percent=0.5)
+        expected = sample(attached, texts, latent)
+        set_torch_compile_wrapper(attached, backend="eager", fullgraph=True)  # which raises where a graph breaks
+        assert torch.equal(sample(attached, texts, latent), expected)
+
     @pytest.mark.parametrize("order", ["before", "behind"])
     def test_compiled(self, unit, attach, sample, plain, texts, order):
         from comfy_api.torch_helpers import set_torch_compile_wrapper

@@ -192,7 +192,7 @@ def test_prompts_of_comfyuis_own_t5(core, run, pack, base, ours, adapter, tmp_pa
     model, latent = attached(run, base, adapter, ours, vcu)
     prompts = run("VaceEncodePrompt", clip=clip, vcu=vcu).result
     theirs = native_sample(model, vcu, latent, options, options.schedule(tokens).sigmas(), prompts)
-    text = pack.nodes.comfy.native.ClipText(clip, cased=ours.family.text.cased)
+    text = pack.nodes.comfy.kept_texts.ClipText(clip, cased=ours.family.text.cased)
     wanted = core.pipeline.sample(replace(ours.core, text=text), vcu, options)
     assert relative(theirs, wanted) < CLOSE
     own = run("VaceEncodePrompt", clip=replace(ours, core=replace(ours.core, text=text)), vcu=vcu).result

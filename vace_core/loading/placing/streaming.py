@@ -6,8 +6,9 @@ the memory that streamed blocks take, however far the CPU is ahead of the device
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any
 
 import torch
@@ -129,6 +130,7 @@ class _Stream:
         self._device = device
         self._side = None if self._module is None else self._module.Stream(device=device)
         self._pinned: list[Tensor] = []
+        self._most = math.inf  # bytes, as the system refused more
 
     def copying(self) -> AbstractContextManager[Any]:
         """Inside, copies go beside the work, after all of it that was asked for so far."""
@@ -152,19 +154,43 @@ class _Stream:
             self._module.synchronize(self._device)
 
     def pin(self, tensors: Sequence[Tensor]) -> None:
-        """Locks memory where it is, so that CUDA copies from it beside its work; as much as the system allows."""
+        """Locks memory where it is, so that CUDA copies from it beside its work; as much as the system allows.
+
+        What it refuses is copied without being locked, and is not asked for again.
+        """
         if self._device.type != "cuda":
             return
         runtime: Any = torch.cuda.cudart()
         for tensor in tensors:
             if tensor.device.type != "cpu" or tensor.is_pinned():
                 continue
+            locked = sum(other.nbytes for other in self._pinned)
+            if locked + tensor.nbytes > self._most:
+                return
             if int(runtime.cudaHostRegister(tensor.data_ptr(), tensor.nbytes, 0)) != 0:
+                self._most = locked
+                _forget_error(self._device)
                 return
             self._pinned.append(tensor)
 
     def unpin(self) -> None:
         """Undoes `pin`."""
         for tensor in self._pinned:
-            torch.cuda.cudart().cudaHostUnregister(tensor.data_ptr())  # type: ignore[union-attr]
+            if int(torch.cuda.cudart().cudaHostUnregister(tensor.data_ptr())) != 0:  # type: ignore[union-attr]
+                _forget_error(self._device)
         self._pinned = []
+
+
+def _forget_error(device: torch.device) -> None:
+    """Takes the error of a call that failed and was answered.
+
+    CUDA keeps it, and torch raises it at the next kernel, whatever that does: as memory that ran out, say. So one is
+    launched that nobody needs.
+    """
+    with suppress(RuntimeError):
+        _launch(device)
+
+
+def _launch(device: torch.device) -> None:
+    torch.ones(1, device=device).add_(1)
+    torch.cuda.synchronize(device)

@@ -66,18 +66,21 @@ def decode_flop(vae: LtxVaeSizes, num_frames: int, height: int, width: int) -> i
     return total + _conv(channels, COLOURS, frames * area)
 
 
-def peak_of_pass(sizes: LtxSizes, blocks: int, tokens: int, bytes_per_number: int) -> int:
-    """Bytes of activations in one pass of base and adapter, weights not counted."""
+def peak_of_pass(sizes: LtxSizes, blocks: int, tokens: int, bytes_per_number: int, conditions: int = 1) -> int:
+    """Bytes of activations in one pass of base and adapter, weights not counted.
+
+    Of each condition the context is there as it is and embedded, and the tokens of its adapter.
+    """
     d = sizes.width
     numbers = max(FFN_TENSORS * d + 2 * sizes.ffn, ATTENTION_TENSORS * d) * tokens
     if blocks:
-        numbers += ADAPTER_TENSORS * d * tokens
-    return numbers * bytes_per_number + tokens * (4 * d + 4 * sizes.vace_in_channels)
+        numbers += conditions * ADAPTER_TENSORS * d * tokens
+    return numbers * bytes_per_number + tokens * (4 * d + conditions * 4 * sizes.vace_in_channels)
 
 
-def waiting_pass(sizes: LtxSizes, blocks: int, tokens: int, bytes_per_number: int) -> int:
-    """Bytes that a pass takes between two blocks: the tokens of base and adapter."""
-    return bytes_per_number * sizes.width * tokens * (2 if blocks else 1)
+def waiting_pass(sizes: LtxSizes, blocks: int, tokens: int, bytes_per_number: int, conditions: int = 1) -> int:
+    """Bytes that a pass takes between two blocks: the tokens of base and adapters."""
+    return bytes_per_number * sizes.width * tokens * (1 + conditions if blocks else 1)
 
 
 def peak_of_vae(vae: LtxVaeSizes, size: Sequence[int], bytes_per_number: int, tile: int | None = None) -> int:

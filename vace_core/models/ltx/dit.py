@@ -117,8 +117,9 @@ class Attention(nn.Module):
 
     def to_text(self, x: Tensor, text: Tensor) -> Tensor:
         """Tokens `(B, L, D)` to those of the text `(B, S, D)`."""
-        q, k = self.q_norm(self.to_q(x)), self.k_norm(self.to_k(text))
-        return self.to_out[0](self.attend(*map(self._heads, (q, k, self.to_v(text)))))
+        q, k, v = map(self._heads, (self.q_norm(self.to_q(x)), self.k_norm(self.to_k(text)), self.to_v(text)))
+        # One prompt for all clips of a batch: kernels want as many of each.
+        return self.to_out[0](self.attend(q, *(y.expand(len(q), -1, -1, -1) for y in (k, v))))
 
     def skip_attention(self, x: Tensor) -> Tensor:
         """Every token to itself alone, as the weaker prediction of spatio-temporal guidance has it ("stg_a")."""

@@ -50,22 +50,25 @@ def decode_flop(vae: VaeSizes, num_frames: int, height: int, width: int) -> int:
     return first + (GRID.latent_frames(num_frames) - 1) * later
 
 
-def peak_of_pass(sizes: WanSizes, blocks: int, tokens: int, bytes_per_number: int) -> int:
-    """Bytes of activations in one pass of base and adapter, weights not counted; within some 10 % at real sizes."""
+def peak_of_pass(sizes: WanSizes, blocks: int, tokens: int, bytes_per_number: int, conditions: int = 1) -> int:
+    """Bytes of activations in one pass of base and adapter, weights not counted; within some 10 % at real sizes.
+
+    Of each condition the context is there as it is and embedded, and the tokens of its adapter.
+    """
     d, hidden = sizes.width, 2 * sizes.ffn  # before and after the activation function
     feed_forward = FEED_FORWARD_TENSORS * d * tokens + hidden * min(tokens, FFN_PIECE)
     numbers = max(feed_forward, ATTENTION_TENSORS * d * tokens)
     streams = STREAM_BYTES * d * tokens
     if blocks:
-        numbers += ADAPTER_TENSORS * d * tokens
-        streams *= 2
-    condition = sizes.vace_in_channels * GRID.patch**2 * 4  # of a token, in float32
+        numbers += conditions * ADAPTER_TENSORS * d * tokens
+        streams *= 1 + conditions
+    condition = conditions * sizes.vace_in_channels * GRID.patch**2 * 4  # of a token, in float32
     return numbers * bytes_per_number + streams + tokens * (BYTES_OF_ROTATION + condition)
 
 
-def waiting_pass(sizes: WanSizes, blocks: int, tokens: int, bytes_per_number: int) -> int:
-    """Bytes that a pass takes between two blocks: the tokens of base and adapter, float32 in any precision."""
-    return STREAM_BYTES * sizes.width * tokens * (2 if blocks else 1)
+def waiting_pass(sizes: WanSizes, blocks: int, tokens: int, bytes_per_number: int, conditions: int = 1) -> int:
+    """Bytes that a pass takes between two blocks: the tokens of base and adapters, float32 in any precision."""
+    return STREAM_BYTES * sizes.width * tokens * (1 + conditions if blocks else 1)
 
 
 def peak_of_vae(vae: VaeSizes, size: Sequence[int], bytes_per_number: int, tile: int | None = None) -> int:

@@ -118,8 +118,8 @@ class SelfAttention(nn.Module):
 class CrossAttention(SelfAttention):
     def forward(self, x: Tensor, text: TextTokens) -> Tensor:  # type: ignore[override]
         q = _heads(self.norm_q(self.q(x)))
-        k = _heads(self.norm_k(self.k(text.tokens)))
-        return self.o(self.attend(q, k, _heads(self.v(text.tokens)), text.bias))
+        k, v = (_heads(y).expand(len(q), -1, -1, -1) for y in (self.norm_k(self.k(text.tokens)), self.v(text.tokens)))
+        return self.o(self.attend(q, k, v, text.bias))  # as many of each, for kernels: one prompt serves all clips
 
 
 class FeedForward(nn.Sequential):
@@ -199,6 +199,7 @@ class WanDit(nn.Module):
     def __init__(self, sizes: WanSizes, ops: ModuleType | Any = layers) -> None:
         super().__init__()
         self.sizes = sizes
+        self.reads_fps = False  # clips of several rates can be one batch
         width = sizes.width
         self.patch_embedding = Patches(sizes.in_channels, width)
         self.text_embedding = nn.Sequential(

@@ -99,6 +99,10 @@ class WanVae:
             report_chunk(on_chunk, k + 1, t)
         return frames
 
+    def forget(self) -> None:
+        """Frees what is kept of gray between clips, on the device where they were encoded."""
+        self._gray_clip, self._gray_features = None, {}
+
     def _stages_for(self, frames: Tensor, content: Box | None) -> Callable[[int, Tensor], Tensor]:
         """How the layers up to the last halving are computed: whole, in tiles, or in a window on gray."""
         height, width = frames.shape[-2:]

@@ -38,6 +38,7 @@ def starter_setting(folder: Path = WEIGHTS) -> Setting:
         examples=_small(draw_task),
         held_out={task: _small(lambda _, task=task: task, HELD_OUT) for task in TASKS},
         text=lambda _: text,
+        clip_of=lambda item: item.name,  # every example is a scene of its own: its dice are of task and number
         together=TOGETHER,
         cpu=True,
     )

@@ -27,19 +27,25 @@ vace ablate FOLDER --only full --seed 0  # one variant, and the default that it 
 vace ablate FOLDER --report docs         # writes this page and its pictures from the folder
 ```
 
+This needs `pip install -e ".[ablate]"`. It begins at once: all examples are encoded, which is kept, and then run
+after run is trained; `--dry-run` only says which there are and how far each is.
+
 `--starter` names a folder with another base and VAE of the starter. `--recipe`, `--base`, `--vae`, `--text-encoder` and
 `--data` do the same on any base and on clips of your own, given as for [`vace train`](training.md).
 
 How it is measured:
 
-- Held-out clips of every task, each with a noise level and a noise of its own that never change. The levels of a task
-  cover the range evenly, and no loss is weighted, whatever was trained. So two networks are compared pair by pair: a
-  difference is the mean over clips of (loss of the variant − loss of the default with the same seed). **Below 0 the
-  variant is better.** The running average of the weights is what is measured.
-- "±" is the standard error over clips, of the mean over seeds. It does not hold what another seed would change; for
-  that, the difference of each seed stands beside it.
-- "lower" and "higher" are said only where all seeds agree, and the difference is more than twice that error and more
-  than what lies between the seeds. Everything else is too close to tell at this size.
+- Held-out examples of every task, each with a noise level and a noise of its own that never change. The levels of a
+  task cover the range evenly, and no loss is weighted, whatever was trained. So two networks are compared pair by pair:
+  a difference is the mean over examples of (loss of the variant − loss of the default with the same seed), over all
+  tasks the mean of theirs. **Below 0 the variant is better.** The running average of the weights is what is measured.
+- "±" is the standard error over clips, of the mean over seeds. All examples of one clip, of whatever tasks and in both
+  seeds, count as one: few held-out clips of your own give a large error, however many examples are made of them. In the
+  starter's worlds every example is a scene of its own. What another seed would change is not in it; for that, the
+  difference of each seed stands beside it.
+- "lower" and "higher" are said only where clips and seeds together would give a difference as large by chance in about
+  5 % of cases (Welch's t-test of that error and the error over seeds). Two seeds tell little: where they differ by more
+  than the clips explain, the difference must be several times that. Everything else is too close to tell at this size.
 - A seed gives the same examples, noise and order to all variants whose latents are the same.
 - The loss says how well a network predicts, not how its clips look. What guidance makes of a model that has seen more
   or fewer empty prompts is not in it.
@@ -106,7 +112,7 @@ def _setting(told: Mapping[str, Any]) -> str:
         f"{schedule['learning_rate']:g},\n{data['examples']:,} examples; noise levels shifted by "
         f"{objective['shift']:g}, {objective['logit_normal']:.0%} of them drawn around the middle; "
         f'{objective["p_zero"]:.0%} empty\nprompts (our reading of "p-zero"). The base has {told["blocks"]} blocks and '
-        f"is frozen. {told['few']} held-out clips of each\nof {len(told['tasks'])} tasks are validated every "
+        f"is frozen. {told['few']} held-out examples of each\nof {len(told['tasks'])} tasks are validated every "
         f"{schedule['validate_every']} steps (the curves), and {data['held_out']} after "
         f"{_listed(told['checkpoints'])}\nsteps (the tables).\n"
     )

@@ -1,11 +1,11 @@
-"""What a folder of runs says: the losses of every held-out clip, and differences to the default on the same clips."""
+"""What a folder of runs says: losses of held-out examples, and differences to the default on the same ones."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, cast
@@ -15,10 +15,10 @@ from ...files import strict_json
 from ...files.replacing import reason, replacing
 
 PLAN, RUNS, RUN, LOSSES = "plan.json", "runs", "run.json", "validation"
-FEW, MANY = "few", "many"
+FEW, MANY, CLIPS = "few", "many", "clips"
 
 Losses = Mapping[str, Sequence[float]]
-"""The losses of the held-out clips of each task, in a fixed order."""
+"""The losses of the held-out examples of each task, in a fixed order."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,11 +29,14 @@ class Run:
         trained: How many weights it trains.
         few: Losses of a few clips of each task, by step.
         many: Losses of many, at the checkpoints.
+        clips: Which clip each of the many is of, by task; the few are the first of them. Empty where an earlier
+            version, which did not keep it, began the run.
     """
 
     trained: int
     few: Mapping[int, Losses]
     many: Mapping[int, Losses]
+    clips: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
 
     @property
     def steps(self) -> int:
@@ -46,25 +49,34 @@ class Difference:
     """How a variant differs from the default on the same clips and noise; below 0 it is better.
 
     Attributes:
-        mean: Over clips and seeds.
+        mean: Over examples, tasks and seeds.
         error: Standard error of it over clips; what another seed would change is not in it.
-        by_seed: The mean over clips, for each seed that both have.
+        clips: How many clips the examples are of; 0 = it is not known.
+        by_seed: The mean over examples and tasks, for each seed that both have.
     """
 
     mean: float
     error: float
+    clips: int
     by_seed: Mapping[int, float]
 
     @property
     def told(self) -> str:
-        """ "lower" or "higher" where all of at least two seeds agree, and the difference is more than twice its
-        error over clips and more than lies between the seeds; else that it cannot be told."""
+        """ "lower" or "higher" where a difference as large comes about by chance, over clips and seeds, in at most some
+        5 % of cases; else that it cannot be told. Source: Welch's t-test, with the errors over clips and over seeds."""
         values = list(self.by_seed.values())
         if len(values) < 2:
             return "one seed only"
-        apart = max(values) - min(values)
-        if min(values) * max(values) <= 0 or abs(self.mean) <= max(2 * self.error, apart):
+        if not self.clips:
+            return "not known: clips without names"
+        seeds = stdev(values) / math.sqrt(len(values))
+        error = math.hypot(self.error, seeds)
+        if self.mean == 0 or self.clips < 2:
             return "too close to tell"
+        if error:
+            parts = (self.error / error) ** 4 / (self.clips - 1) + (seeds / error) ** 4 / (len(values) - 1)
+            if abs(self.mean) <= _t(1 / parts) * error:
+                return "too close to tell"
         return "lower" if self.mean < 0 else "higher"
 
 
@@ -91,7 +103,9 @@ class Results:
             for file in sorted(path.parent.glob(f"{LOSSES}/*.json")):
                 for kind, losses in read_json(file).items():
                     kinds[kind][int(file.stem)] = losses
-            self.runs[told["variant"], told["seed"]] = Run(trained=told["trained"], few=kinds[FEW], many=kinds[MANY])
+            self.runs[told["variant"], told["seed"]] = Run(
+                trained=told["trained"], few=kinds[FEW], many=kinds[MANY], clips=told.get(CLIPS, {})
+            )
 
     def seeds(self) -> list[int]:
         """Those of all runs that were begun or planned."""
@@ -128,13 +142,18 @@ class Results:
         if not pairs:
             return None
         tasks = [task] if task else list(next(iter(pairs.values()))[1])
-        by_clip = {
+        apart = {
             name: [fmean(each) for each in zip(*(_apart(*pair, name) for pair in pairs.values()), strict=True)]
             for name in tasks
         }
-        error = math.sqrt(sum(_error(values) ** 2 for values in by_clip.values())) / len(tasks)
+        moved = _moved(apart, theirs[min(pairs)].clips)
         by_seed = {seed: fmean(fmean(_apart(*pair, name)) for name in tasks) for seed, pair in sorted(pairs.items())}
-        return Difference(mean=fmean(fmean(values) for values in by_clip.values()), error=error, by_seed=by_seed)
+        return Difference(
+            mean=fmean(fmean(values) for values in apart.values()),
+            error=_error(moved),
+            clips=len(moved),
+            by_seed=by_seed,
+        )
 
 
 def losses_at(run: Run, step: int, many: bool) -> Losses:
@@ -146,8 +165,34 @@ def _apart(mine: Losses, other: Losses, task: str) -> list[float]:
     return [one - two for one, two in zip(mine[task], other[task], strict=True)]
 
 
-def _error(values: Sequence[float]) -> float:
-    return stdev(values) / math.sqrt(len(values)) if len(values) > 1 else math.inf
+def _moved(apart: Losses, clips: Mapping[str, Sequence[str]]) -> list[float]:
+    """How far each clip, with all examples of it, moves the mean over tasks; none where not all clips are known."""
+    moved: dict[str, float] = {}
+    for task, values in apart.items():
+        names, middle = clips.get(task, ()), fmean(values)
+        if len(names) < len(values):
+            return []
+        for name, value in zip(names, values, strict=False):  # the few are the first of the many
+            moved[name] = moved.get(name, 0.0) + (value - middle) / (len(values) * len(apart))
+    return list(moved.values())
+
+
+def _error(moved: Sequence[float]) -> float:
+    """The standard error of a mean that independent clips move so far.
+
+    Source: the cluster-robust error; of clips with one example each it is their standard deviation over the root of
+    their number.
+    """
+    count = len(moved)
+    return math.sqrt(count / (count - 1) * sum(value**2 for value in moved)) if count > 1 else math.inf
+
+
+def _t(freedom: float) -> float:
+    """What Student's t exceeds, one way or the other, in 5 % of cases; within 1.5 % from one degree of freedom on.
+
+    Source: the Cornish-Fisher expansion around the normal distribution's 1.96; the last term makes it right for one.
+    """
+    return sum(part / freedom**power for power, part in enumerate((1.96, 2.37, 2.82, 2.55, 3.0)))
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from ...files.checkpoint import open_checkpoint
 from ...loading.detection import identify
 from ...loading.load import load_vae
 from ...protocols import VideoVae
-from ..data.cache import Cache, Encoder, fill_cache
+from ..alone import alone
+from ..data.cache import Cache, Encoder, Some, fill_cache
 from ..data.example import Examples
 from ..data.sources import no_clips
 from ..engine import accelerator
@@ -25,13 +26,14 @@ from ..fit import fit
 from ..objective import Objective
 from ..precision import seeded, training_dtype
 from ..recipe import Recipe
-from ..run import Files, build, check_adapter
+from ..run import Files, build
+from ..starting import check_adapter, check_base
 from ..state import check_recipe, trainable
 from ..tuning import Tuned
 from ..validation import ALL, Validation
 from .encoding import encoder_of
-from .results import FEW, LOSSES, MANY, PLAN, RUN, RUNS, Losses, read_json, write_json
-from .setting import Beginning, EachTask, Setting
+from .results import CLIPS, FEW, LOSSES, MANY, PLAN, RUN, RUNS, Losses, read_json, write_json
+from .setting import EachTask, Setting
 from .variants import Context, Variant, Variants
 
 log = logging.getLogger("vace")
@@ -50,7 +52,8 @@ class Ablation:
         variants: What is compared.
 
     Raises:
-        InputError: the recipe trains a LoRA, for which there is no adapter here.
+        InputError: the recipe trains a LoRA, for which there is no adapter here, or the base was trained together with
+            one.
     """
 
     def __init__(self, folder: Path, setting: Setting, recipe: Recipe, variants: Variants) -> None:
@@ -59,6 +62,7 @@ class Ablation:
         for variant in self.variants.variants.values():
             check_adapter(None, variant.recipe(recipe, 0))
         found = identify(open_checkpoint(setting.base))
+        check_base(found, recipe, None)
         self._family = found.family
         self._layers = found.family.base_sizes(found.weights).layers
         self._identity = setting.identity
@@ -89,17 +93,18 @@ class Ablation:
             stop_after: Seconds after which the run is saved and left; None = not before its end.
 
         Raises:
-            InputError: a variant that is not known, or a folder of another setting or recipe.
+            InputError: a variant that is not known, or a folder of another setting or recipe, or that another process
+                works in.
         """
-        names = self.chosen(only)
-        self._begin(seeds)
-        begun = time.monotonic()
-        for seed, name in ((seed, name) for seed in seeds for name in names):
-            if self.is_done(name, seed):
-                continue
-            left = None if stop_after is None else max(stop_after - (time.monotonic() - begun), 0.0)
-            if not self._run(name, seed, left):
-                return False
+        names, begun = self.chosen(only), time.monotonic()
+        with alone(self.folder, accelerator(cpu=self.setting.cpu)):
+            self._begin(seeds)
+            for seed, name in ((seed, name) for seed in seeds for name in names):
+                if self.is_done(name, seed):
+                    continue
+                left = None if stop_after is None else max(stop_after - (time.monotonic() - begun), 0.0)
+                if not self._run(name, seed, left):
+                    return False
         return True
 
     def is_done(self, name: str, seed: int) -> bool:
@@ -138,7 +143,6 @@ class Ablation:
             before = read_json(path)
             check_recipe(path, {name: before.get(name) for name in told}, told)
             there = before["seeds"]
-        self.folder.mkdir(parents=True, exist_ok=True)
         write_json(path, self.plan({*there, *seeds}) | told)
 
     def _run(self, name: str, seed: int, left: float | None) -> bool:
@@ -160,7 +164,8 @@ class Ablation:
         tuned = self.network(variant, recipe, processes.device)
         folder = self.folder_of(name, seed)
         size = recipe.schedule.at_a_time
-        few = Beginning(unknown, FEW_CLIPS * len(self.setting.held_out))
+        end = FEW_CLIPS * len(self.setting.held_out)
+        few = Some(unknown, lambda item: item.number < end)
         # One objective for all: what is trained differs, what is asked does not.
         sets = {FEW: (few, Validation(few, Objective(), text, size=size))}
         sets |= {MANY: (unknown, Validation(unknown, Objective(), text, size=size))}
@@ -169,7 +174,8 @@ class Ablation:
         if not _file(folder, 0).exists():
             (folder / LOSSES).mkdir(parents=True, exist_ok=True)
             trained = sum(weights.numel() for weights in trainable(tuned).values())
-            write_json(folder / RUN, {"variant": name, "seed": seed, "trained": trained, "told": told})
+            clips = {CLIPS: _by_task(unknown, map(self.setting.clip_of, unknown.items))}
+            write_json(folder / RUN, {"variant": name, "seed": seed, "trained": trained, "told": told} | clips)
             watch(tuned, 0)
         outcome = fit(
             tuned,
@@ -243,8 +249,16 @@ def _differing(variants: Variants, recipe: Recipe) -> dict[str, Variant]:
     return {name: variant for name, variant in variants.variants.items() if name not in same}
 
 
+def _by_task(cache: Cache, values: Iterable[Any]) -> dict[str, list[Any]]:
+    """Something of every example, by task, in the order of the cache."""
+    found: dict[str, list[Any]] = {}
+    for item, value in zip(cache.items, values, strict=True):
+        found.setdefault(item.task, []).append(value)
+    return found
+
+
 class _Watch:
-    """Writes the loss of every held-out clip whenever it is asked."""
+    """Writes the loss of every held-out example whenever it is asked."""
 
     def __init__(self, folder: Path, sets: dict[str, tuple[Cache, Validation]], at: Collection[int]) -> None:
         self._folder, self._sets, self._at = folder, sets, at
@@ -253,10 +267,7 @@ class _Watch:
         found: dict[str, Losses] = {}
         for kind, (cache, validation) in self._sets.items():
             if kind == FEW or step in self._at:
-                by_task: dict[str, list[float]] = {}
-                for item, loss in zip(cache.items, validation.losses(module), strict=True):
-                    by_task.setdefault(item.task, []).append(float(f"{loss:.7g}"))
-                found[kind] = by_task
+                found[kind] = _by_task(cache, (float(f"{loss:.7g}") for loss in validation.losses(module)))
         write_json(_file(self._folder, step), found)
         means = [sum(losses) / len(losses) for losses in found[FEW].values()]
         return {ALL: sum(means) / len(means)}

@@ -8,15 +8,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from torch import Tensor
-
 from ...errors import InputError
 from ...models.family import Family
 from ...models.text import TextEncoder
-from ..data.cache import Cache
+from ..data.cache import Item
 from ..data.clips import ClipExamples, check_stages, divided
 from ..data.example import Example, Examples
-from ..data.sources import clips_in
+from ..data.sources import clips_in, films_of
 from ..recipe import Recipe
 from ..run import needed_buckets
 
@@ -35,6 +33,8 @@ class Setting:
         examples: What is learned from.
         held_out: What is never learned from, by task; each gives examples from 0 on.
         text: All prompts → what reads them.
+        clip_of: What is held out → the name of the clip that it is of; shots of one film are one clip. Examples of one
+            clip, of whatever tasks, are not independent: errors are taken over clips.
         together: As for `Encoder`.
         cpu: Whether to leave a GPU alone.
     """
@@ -44,6 +44,7 @@ class Setting:
     examples: Examples
     held_out: Mapping[str, Examples]
     text: Callable[[Iterable[str]], TextEncoder]
+    clip_of: Callable[[Item], str]
     together: int = 1
     cpu: bool = False
 
@@ -67,19 +68,6 @@ class EachTask:
         count, which = divmod(number, len(self.by_task))
         task = list(self.by_task)[which]
         return replace(self.by_task[task].draw(count), task=task)
-
-
-class Beginning(Cache):
-    """The examples of a cache whose numbers are below `end`."""
-
-    def __init__(self, whole: Cache, end: int) -> None:
-        self._whole = whole
-        self._places = [place for place, item in enumerate(whole.items) if item.number < end]
-        self.items = [whole.items[place] for place in self._places]
-        self.skipped = {number: reason for number, reason in whole.skipped.items() if number < end}
-
-    def read(self, place: int) -> tuple[Tensor, Tensor | None]:
-        return self._whole.read(self._places[place])
 
 
 def setting_of_clips(
@@ -118,7 +106,14 @@ def setting_of_clips(
         )
     check_stages(known, recipe.stages)
     held_out = {task: replace(unknown, tasks={task: 1.0}, seed=1) for task in recipe.data.tasks}
-    return Setting(base=base, vae=vae, examples=known, held_out=held_out, text=text, cpu=cpu)
+    first: dict[Path, str] = {}  # of each film the name of its first clip
+    films = {clip.name: first.setdefault(film, clip.name) for clip, film in zip(clips, films_of(clips), strict=True)}
+
+    def clip_of(item: Item) -> str:
+        """`ClipExamples` calls an example "fox.mp4, inpaint"."""
+        return films[item.name.removesuffix(f", {item.task}")]
+
+    return Setting(base=base, vae=vae, examples=known, held_out=held_out, text=text, clip_of=clip_of, cpu=cpu)
 
 
 def _checksum(path: Path) -> str:

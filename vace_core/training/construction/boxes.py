@@ -14,6 +14,7 @@ from ...errors import InputError
 from ...files import strict_json
 from ...files.replacing import reason
 from ...geometry import Box
+from ..data.derive import LEAST_OBJECT
 
 FACE = "face"
 GIVEN = ".boxes.json"
@@ -123,7 +124,7 @@ class Kept:
         least: Least part of the frame, 0..1, that a box covers.
         most: Most of the frame that a box covers.
         present: Least effective frame ratio: the part of the frames in which the object is there.
-        visible: Least part of a frame that a mask covers where the object counts as there.
+        visible: Least part of a frame that a mask covers where the object counts as there; a training counts alike.
         count: Most objects of a clip; the surest stay.
         overlap: Boxes that overlap by more than this (intersection over union) are one object.
 
@@ -134,7 +135,7 @@ class Kept:
     least: float = 0.01
     most: float = 0.7
     present: float = 0.7
-    visible: float = 0.005
+    visible: float = LEAST_OBJECT
     count: int = 4
     overlap: float = 0.7
 

@@ -22,6 +22,7 @@ from ...media.pictures import write_image
 from ...media.write import write_video
 from . import films, measures
 from .boxes import FACE, Detect, Found, Given, Kept, chosen
+from .captions import captions_text
 from .filters import Limits, Text, Verdict, judge, values_of
 from .networks import Caption, Depth, depth_pictures
 from .pose import Pose
@@ -201,7 +202,7 @@ def write(folder: Path, name: str, fps: float, times: Tensor | None, built: Buil
         write_image(folder / f"{name}.reference-{number}.png", picture)
     for kind, control in built.controls.items():
         write_video(folder / f"{name}.{kind}.mp4", control, fps=fps, times=times)
-    (folder / f"{name}.txt").write_text("\n".join(built.prompts) + "\n", encoding="utf-8")
+    (folder / f"{name}.txt").write_text(captions_text(built.prompts), encoding="utf-8")
     write_video(folder / f"{name}.mp4", built.frames, fps=fps, times=times)
 
 

@@ -37,6 +37,11 @@ class GivenCaptions:
         return written or self.table.get(film.resolve(), ())
 
 
+def captions_text(captions: Sequence[str]) -> str:
+    """Captions as the text beside a clip has them, a line each."""
+    return "".join(f"{caption}\n" for caption in captions)
+
+
 def read_captions(path: Path | None, raw: Path | None = None, films: Sequence[Film] = ()) -> GivenCaptions:
     """The captions of a CSV with the columns `video` and `prompt`; several lines of one video are several wordings.
 
@@ -63,7 +68,9 @@ def read_captions(path: Path | None, raw: Path | None = None, films: Sequence[Fi
             strange.append(clip.name)
         else:
             video = found or clip.video.resolve()
-            table[video] = (*table.get(video, ()), *clip.prompts)
+            # As a training reads the table: a cell of several lines, as captioners write them, is one wording.
+            wordings = (" ".join(prompt.split()) for prompt in clip.prompts)
+            table[video] = (*table.get(video, ()), *wordings)
     if strange:
         error = InputError(
             "captions-without-video",

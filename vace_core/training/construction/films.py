@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,8 @@ from ...files.replacing import is_within
 from ...geometry import Box
 from ...inputs.masks import opencv
 from ...media.footage import Footage
-from ..data.sources import PART, VIDEOS
+from ...media.sources import VIDEOS
+from ..data.sources import BESIDE, CLIPS, PART
 from .shots import Shot
 
 
@@ -34,9 +35,10 @@ class Film:
     path: Path
 
 
-def films_in(folder: Path, made: Path | None = None) -> tuple[list[Film], int]:
-    """The videos of a folder and its subfolders in the order of their names, and how many files that look like parts
-    of a clip ("fox.mask.mp4") are left aside.
+def films_in(folder: Path, made: Path | None = None) -> tuple[list[Film], list[Path]]:
+    """The videos of a folder and its subfolders in the order of their names, and the files that are left aside.
+
+    Those are parts of a clip that is there ("fox.mask.mp4" beside "fox.mp4"), and what is no video by its ending.
 
     Args:
         folder: What is looked through.
@@ -51,10 +53,11 @@ def films_in(folder: Path, made: Path | None = None) -> tuple[list[Film], int]:
             "There is no folder {folder}. A folder of raw videos is needed. Check its name.",
             folder=folder,
         )
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in VIDEOS and path.is_file())
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix.lower() not in BESIDE)
     files = [path for path in files if not any(part.startswith(".") for part in path.relative_to(folder).parts)]
     files = [path for path in files if made is None or not is_within(path, made)]
-    raw = [path for path in files if not PART.fullmatch(path.stem)]
+    whole = {path.with_suffix("") for path in files if path.suffix.lower() in CLIPS}
+    raw = [path for path in files if path.suffix.lower() in VIDEOS and not _is_part(path, whole)]
     if not raw:
         raise InputError(
             "data-no-videos",
@@ -74,7 +77,13 @@ def films_in(folder: Path, made: Path | None = None) -> tuple[list[Film], int]:
                 name=name,
             )
         names[name] = path
-    return [Film(name=name, path=path) for name, path in names.items()], len(files) - len(raw)
+    return [Film(name=name, path=path) for name, path in names.items()], sorted({*files} - {*raw})
+
+
+def _is_part(path: Path, whole: Collection[Path]) -> bool:
+    """Whether a file belongs to one of the clips that are there; "behind.the.mask.mp4" by itself is a film."""
+    match = PART.fullmatch(path.stem)
+    return match is not None and path.with_name(match["clip"]) in whole
 
 
 def _name(path: Path) -> str:

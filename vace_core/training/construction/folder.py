@@ -8,11 +8,12 @@ written.
 from __future__ import annotations
 
 import glob
+import itertools
 import json
 import math
 import os
 import shutil
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from ...errors import InputError
 from ...files import strict_json
 from ...files.jobs.lock import LOCK, hold, let_go
 from ...files.replacing import remove_left, replacing, unwritable
+from .captions import captions_text
 
 SETTINGS = "settings.json"
 SUMMARY = "summary.json"
@@ -68,6 +70,32 @@ class OutputFolder:
         """Takes away the record of a film."""
         with suppress(OSError):
             (self._films / f"{name}.json").unlink(missing_ok=True)
+
+    def shots_of(self, film: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The shots of a film that are done, with their records: they are made one after the other, from 1 on."""
+        for number in itertools.count(1):
+            record = self.shot(name := f"{film}-{number:04}")
+            if record is None:
+                return
+            yield name, record
+
+    def forget_shots(self, film: str) -> None:
+        """Takes away what was made of a film that is held: stopped at any time, whatever is left has its record."""
+        names = [name for name, _ in self.shots_of(film)]
+        try:
+            # The last goes first, after the one that may lie there without its record.
+            for name in (f"{film}-{len(names) + 1:04}", *reversed(names)):
+                self._forget_files(name)
+                (self.sheets / f"{name}.jpg").unlink(missing_ok=True)
+                (self._shots / f"{name}.json").unlink(missing_ok=True)
+        except OSError as error:
+            raise unwritable(self.clips, error) from error
+
+    def caption_again(self, name: str, record: Mapping[str, Any], captions: Sequence[str]) -> None:
+        """Writes other captions of a clip that is there, and its record."""
+        with replacing(self.clips / f"{name}.txt") as part:
+            part.write_text(captions_text(captions), encoding="utf-8")
+        _write(self._shots / f"{name}.json", record, alone=True)
 
     @contextmanager
     def held(self, name: str) -> Generator[bool, None, None]:
@@ -118,8 +146,7 @@ class OutputFolder:
     def _move(self, place: Path, name: str) -> None:
         target = (self.clips / name).parent
         target.mkdir(parents=True, exist_ok=True)
-        for left in target.glob(f"{glob.escape(Path(name).name)}.*"):  # of a try that was stopped
-            left.unlink(missing_ok=True)
+        self._forget_files(name)  # of a try that was stopped
         sheet = place / f"{Path(name).name}.sheet.jpg"
         if sheet.exists():
             shown = self.sheets / f"{name}.jpg"
@@ -128,6 +155,10 @@ class OutputFolder:
         clip = place / f"{Path(name).name}.mp4"
         for file in sorted(place.iterdir(), key=lambda file: (file == clip, file.name)):
             os.replace(file, target / file.name)
+
+    def _forget_files(self, name: str) -> None:
+        for left in (self.clips / name).parent.glob(f"{glob.escape(Path(name).name)}.*"):
+            left.unlink(missing_ok=True)
 
     def _begin(self, settings: dict[str, Any]) -> None:
         path = self.path / SETTINGS

@@ -16,14 +16,18 @@ from ...errors import InputError
 from ...files.replacing import unwritable
 from ...media.footage import Footage
 from ...media.sources import open_footage
-from .boxes import GIVEN, read_given
+from ..data.derive import KINDS, Parts
+from .boxes import read_given
 from .build import CAPTION, Built, How, Source, Tools, build, write
 from .captions import GivenCaptions
 from .films import Film
 from .folder import OutputFolder
+from .given import CAPTIONS, MADE_OF, boxes_of, changes, given, said_of
 from .shots import Shot, find_shots, pieces
 
 log = logging.getLogger("vace")
+
+NOT_COUNTED = ("control", "mixed", "as given")  # tasks of signals made elsewhere, and what nearly every clip gives
 
 
 def make_clips(
@@ -38,6 +42,9 @@ def make_clips(
 ) -> None:
     """Makes the clips of films. What is done is left as it is; what another process works on is left to it.
 
+    A film that was replaced, or has other boxes, since its clips were made is made anew; where its captions are others,
+    they are written anew. What is not known to have changed, as in records of an earlier version, stays.
+
     A film or a shot that cannot be used is named in its record, and the rest goes on. A file that cannot be written, or
     a network that fails, stops the job: the same call goes on with the shot it was at.
 
@@ -47,21 +54,22 @@ def make_clips(
         how: How clips are made.
         tools: What finds, follows and describes.
         captions: What is said of the films; None = what lies beside them.
-        retry: Try again what could not be used before, and what had no caption and now has one.
+        retry: Try again what could not be used before, though nothing of it changed.
         on_film: Called as (films done, films in all) after each; raising stops.
 
     Raises:
         InputError: a file cannot be written.
         ModelError: a package is missing.
     """
+    bare = 0
     for number, film in enumerate(films, start=1):
         with out.held(film.name) as ours:
-            record = out.film(film.name) if ours else {}
-            again = retry and record is not None and (record.get("faults") or record.get("uncaptioned"))
-            if record is None or again:
-                _Film(film, out, how, tools, captions or GivenCaptions()).make(retry)
+            if ours:
+                bare += _Film(film, out, how, tools, captions or GivenCaptions()).make(retry)
         if on_film is not None:
             on_film(number, len(films))
+    if bare:
+        log.warning("%d videos had a caption and have none any more; their clips keep it", bare)
 
 
 class _Film:
@@ -70,10 +78,36 @@ class _Film:
     def __init__(self, film: Film, out: OutputFolder, how: How, tools: Tools, captions: GivenCaptions) -> None:
         self._film, self._out, self._how, self._tools, self._captions = film, out, how, tools, captions
         self._faults = self._uncaptioned = 0
+        self._made_of: dict[str, Any] = {}
 
-    def make(self, retry: bool) -> None:
-        self._out.forget_film(self._film.name)
-        told: dict[str, Any] = {"film": self._film.name}
+    def make(self, retry: bool) -> bool:
+        """Makes what is not there or was made of something else; whether captions that it had are gone."""
+        name = self._film.name
+        record = self._out.film(name)
+        first = self._out.shot(f"{name}-0001") if record is None else record
+        was = None if first is None else first.get(MADE_OF)
+        self._made_of = given(self._film, self._captions, was)
+        changed = changes(was, self._made_of)
+        others = changed and changed != [CAPTIONS]
+        if changed:
+            anew = "made" if others else "captioned"
+            log.warning(
+                "%s: its %s changed since it was begun; its clips are %s anew", name, " and ".join(changed), anew
+            )
+        lacks = record is not None and bool(record.get("faults") or record.get("uncaptioned"))
+        if record is None or others or (lacks and (retry or changed)):
+            self._out.forget_film(name)
+            if others:
+                self._out.forget_shots(name)
+            self._make(retry)
+        elif changed:
+            for shot, there in self._out.shots_of(name):
+                self._captioned(shot, there)
+            self._out.keep_film(name, record | {MADE_OF: self._made_of})
+        return bool(self._made_of[CAPTIONS]) and not said_of(self._film, self._captions)
+
+    def _make(self, retry: bool) -> None:
+        told: dict[str, Any] = {"film": self._film.name, MADE_OF: self._made_of}
         try:
             source = self._opened()
             shots = find_shots(source.film, self._how.shots)
@@ -93,17 +127,19 @@ class _Film:
         path = self._film.path
         film = open_footage(path)
         film.checked(0, None)  # a file that was cut short is refused before anything is made of it
-        beside = path.with_name(f"{path.stem}{GIVEN}")
-        given = read_given(beside, film.seconds) if beside.is_file() else []
-        return Source(film=film, captions=self._captions.of(path), given=given)
+        beside = boxes_of(self._film)
+        boxes = read_given(beside, film.seconds) if beside.is_file() else []
+        self._captions.of(path)  # whose text may be unreadable
+        return Source(film=film, captions=tuple(self._made_of[CAPTIONS]), given=boxes)
 
     def _shot(self, source: Source, shot: Shot, name: str, retry: bool) -> None:
         there = self._out.shot(name)
-        if there is not None and not (retry and self._may_differ(there, source)):
+        if there is not None and not self._may_differ(there, source, retry):
+            self._captioned(name, there)
             self._faults += "fault" in there
             self._uncaptioned += there.get("dropped") == CAPTION
             return
-        record: dict[str, Any] = {"film": self._film.name, "shot": name}
+        record: dict[str, Any] = {"film": self._film.name, "shot": name, MADE_OF: self._made_of}
         try:
             built = build(source, shot, Path(name).name, self._how, self._tools)
         except InputError as error:
@@ -118,9 +154,16 @@ class _Film:
             except OSError as error:
                 raise unwritable(folder, error) from error
 
-    def _may_differ(self, record: Mapping[str, Any], source: Source) -> bool:
+    def _captioned(self, name: str, record: Mapping[str, Any]) -> None:
+        """Gives the clip of a shot that is done the captions of now, where it was made with others."""
+        known = record.get(MADE_OF, self._made_of)
+        if known[CAPTIONS] != self._made_of[CAPTIONS] and "prompts" in record:
+            prompts = self._made_of[CAPTIONS]
+            self._out.caption_again(name, {**record, "prompts": prompts, MADE_OF: self._made_of}, prompts)
+
+    def _may_differ(self, record: Mapping[str, Any], source: Source, retry: bool) -> bool:
         """Whether a shot may come out otherwise when it is tried again."""
-        return "fault" in record or (record.get("dropped") == CAPTION and bool(source.captions))
+        return (retry and "fault" in record) or (record.get("dropped") == CAPTION and bool(source.captions))
 
 
 def _times(film: Footage, shot: Shot) -> Tensor | None:
@@ -204,13 +247,8 @@ def _added(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
 
 
 def _tasks(clips: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """By the names of a training; what needs nothing but frames can be made of every clip."""
-    objects = sum(bool(one["objects"]) for one in clips)  # of which a training cuts references where there are none
-    has = {kind: sum(kind in one["controls"] for one in clips) for kind in ("depth", "pose")}
-    animated = sum(bool(one["objects"]) and "pose" in one["controls"] for one in clips)
-    plain = dict.fromkeys(("text", "inpaint", "outpaint", "extend", "gray", "scribble", "flow"), len(clips))
-    several = sum(len(one["objects"]) > 1 for one in clips)
-    return plain | has | {
-        "layout": objects, "reference": objects, "references": several, "swap": objects, "move": objects,
-        "animate": animated, "expand": objects,
-    }  # fmt: skip
+    """By the names of a training, and by what each of its tasks needs."""
+    there = [
+        Parts(objects=len(one["objects"]), references=one["references"], controls=one["controls"]) for one in clips
+    ]
+    return {name: sum(map(kind.needs, there)) for name, kind in KINDS.items() if name not in NOT_COUNTED}

@@ -71,7 +71,7 @@ class Batch:
         targets: `(B, C, R+t, h, w)`, what is to come out.
         contexts: `(B, C', R+t, h, w)`, what is asked for; None for training a base.
         prompts: B texts.
-        fps: Frames per second of all.
+        fps: Frames per second of the first, which is that of all where it matters.
     """
 
     targets: Tensor
@@ -83,14 +83,24 @@ class Batch:
 class Batches:
     """Draws batches from a cache; one number, one batch, whatever came before.
 
+    Args:
+        cache: The examples.
+        stages: Which of them are drawn when.
+        size: Examples of a batch.
+        p_zero: Probability of the empty prompt, 0..1.
+        seed: Of what is drawn.
+        fps_matters: Whether the clips of a batch must have one rate, up to a tenth of a frame per second.
+
     Raises:
         InputError: a stage for which there are no examples.
     """
 
-    def __init__(self, cache: Cache, stages: Sequence[Stage], *, size: int, p_zero: float, seed: int) -> None:
+    def __init__(
+        self, cache: Cache, stages: Sequence[Stage], *, size: int, p_zero: float, seed: int, fps_matters: bool = True
+    ) -> None:
         self._cache, self._size, self._p_zero, self._seed = cache, size, p_zero, seed
         self._stages = sorted(stages or [Stage()], key=lambda stage: stage.start)
-        self._groups = [_Groups(cache.items, stage) for stage in self._stages]
+        self._groups = [_Groups(cache.items, stage, fps_matters) for stage in self._stages]
 
     def names(self, progress: float, number: int) -> list[str]:
         """What the examples of a batch are called."""
@@ -119,9 +129,9 @@ class Batches:
 
 
 class _Groups:
-    """The examples of one stage, in groups of one size and number of references."""
+    """The examples of one stage, in groups of one size and number of references, and where it matters of one rate."""
 
-    def __init__(self, items: Sequence[Item], stage: Stage) -> None:
+    def __init__(self, items: Sequence[Item], stage: Stage, fps_matters: bool) -> None:
         taken = [(place, item) for place, item in enumerate(items) if stage.takes(item)]
         counts = Counter(item.task for _, item in taken)
         if lacking := [task for task, share in stage.tasks.items() if share and task not in counts] or (
@@ -137,7 +147,8 @@ class _Groups:
         self._groups: dict[tuple[object, ...], tuple[list[int], list[float]]] = {}
         for place, item in taken:
             weight = stage.tasks[item.task] / counts[item.task] if stage.tasks else 1.0
-            places, weights = self._groups.setdefault((item.size, item.references, item.fps), ([], []))
+            rate = round(item.fps, 1) if fps_matters else None
+            places, weights = self._groups.setdefault((item.size, item.references, rate), ([], []))
             places.append(place)
             weights.append(weight)
         self._kinds = list(self._groups)

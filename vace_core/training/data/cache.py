@@ -127,6 +127,19 @@ class Cache:
         return file.read(f"{number}.target").float(), file.read(context).float() if context in file.tensors else None
 
 
+class Some(Cache):
+    """Those examples of a cache that are wanted."""
+
+    def __init__(self, whole: Cache, wanted: Callable[[Item], bool]) -> None:
+        self._whole = whole
+        self._places = [place for place, item in enumerate(whole.items) if wanted(item)]
+        self.items = [whole.items[place] for place in self._places]
+        self.skipped = whole.skipped
+
+    def read(self, place: int) -> tuple[Tensor, Tensor | None]:
+        return self._whole.read(self._places[place])
+
+
 def fill_cache(
     folder: Path,
     examples: Examples,
@@ -150,6 +163,8 @@ def fill_cache(
         InputError: the folder holds a cache of something else, cannot be written, or has too little space for the
             examples that are left, said after the first shard.
     """
+    if not numbers:
+        return True
     identity = {"examples": examples.identity, "contexts": encoder.encode_masks is not None}
     wanted = identity | {"numbers": f"{len(numbers)} from {numbers[0]}"}
     wanted |= {"VAE file": encoder.vae_file} if encoder.vae_file else {}

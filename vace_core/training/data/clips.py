@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
+import itertools
+import logging
 import random
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
 
 from ...errors import InputError
 from ...geometry import Grid
 from .batches import Stage
-from .derive import KINDS
+from .derive import KINDS, LEAST_OBJECT, Parts, parts_of
 from .example import Example
-from .material import Bucket, open_clip, read_material, suitable
-from .sources import ClipFiles
+from .material import Bucket, open_clip, read_material, shown_size, suitable
+from .sources import ClipFiles, films_of
+
+log = logging.getLogger("vace")
+
+TRIES = 8  # parts of one clip, until one is found that a task can be made of
+MOST_CLIPS = 8  # of which no part suited, until an example counts as missing
+UNSUITED = "clip-parts-without-task"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClipExamples:
-    """Examples of every task that the clips give. In place of a clip that cannot be used another one is drawn.
+    """Examples of every task that the clips give, each from the seed and its number alone.
+
+    Clips beside which nothing lies that a task needs are never drawn. In place of a part of a clip that suits no task
+    another part of it is drawn, and then, as in place of a clip that cannot be read, another clip.
 
     Attributes:
         clips: Their files.
@@ -33,7 +47,6 @@ class ClipExamples:
     tasks: Mapping[str, float]
     grid: Grid
     seed: int = 0
-    _faults: dict[int, InputError] = field(default_factory=dict[int, InputError], init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         check_tasks(self.tasks)
@@ -51,39 +64,82 @@ class ClipExamples:
         sums = ", ".join(f"{name} {zlib.crc32(repr(told).encode()):08x}" for name, told in parts.items())
         return f"{len(self.clips)} clips, {sums}"
 
+    @property
+    def unsuited(self) -> list[InputError]:
+        """What is wrong with the clips that are never drawn, for no task can be made of what lies beside them."""
+        usable = set(self._usable)
+        return [self._without_task(clip) for place, clip in enumerate(self.clips) if place not in usable]
+
+    @cached_property
+    def _usable(self) -> list[int]:
+        """Places of the clips that are drawn from, told by which files there are alone."""
+        return [place for place, clip in enumerate(self.clips) if self._able(_beside(clip))]
+
     def draw(self, number: int) -> Example:
-        left, faults = list(range(len(self.clips))), list[str]()
+        left, faults, vain = list(self._usable), list[str](), 0
+        if not left:
+            raise self._without_task(self.clips[0])
+        dice = self._dice(number)
         while True:
-            # The dice of a later try do not depend on how many the tries before it threw.
-            rng = random.Random(f"{self.seed} {number} {len(faults)}" if faults else f"{self.seed} {number}")
+            rng = next(dice)
             place = rng.choice(left)
             try:
-                return replace(self._of(place, rng), left_out=tuple(faults))
+                return replace(self._of(self.clips[place], rng, dice), left_out=tuple(faults))
             except InputError as error:
                 left.remove(place)
-                if not left:
+                vain += error.code == UNSUITED
+                if not left or vain == MOST_CLIPS:
                     raise
                 faults.append(str(error))
 
-    def _of(self, place: int, rng: random.Random) -> Example:
-        """An example of the clip at `place`."""
-        if place in self._faults:
-            raise self._faults[place]
-        clip = self.clips[place]
-        material = read_material(clip, self.buckets, self.grid, rng)
-        able = [name for name, share in self.tasks.items() if share and KINDS[name].suits(material)]
-        if not able:
-            self._faults[place] = InputError(  # it would be decoded in vain again and again
-                "clip-without-task",
-                "The clip {name} suits none of the tasks {tasks}. Masks, references or controls beside it may be "
-                "needed. Add them, or remove the clip.",
-                name=clip.name,
-                tasks=", ".join(self.tasks),
-            )
-            raise self._faults[place]
-        task = rng.choices(able, weights=[self.tasks[name] for name in able])[0]
-        unit = KINDS[task].build(material, rng)
-        return Example(name=f"{clip.name}, {task}", task=task, unit=unit, target=material.frames, prompts=clip.prompts)
+    def _dice(self, number: int) -> Iterator[random.Random]:
+        """Those of each try at an example: they depend neither on how many the tries before it threw, nor on what was
+        drawn for other examples, which another process may draw."""
+        yield random.Random(f"{self.seed} {number}")
+        yield from (random.Random(f"{self.seed} {number} {attempt}") for attempt in itertools.count(1))
+
+    def _of(self, clip: ClipFiles, rng: random.Random, dice: Iterator[random.Random]) -> Example:
+        """An example of a clip, of the first part of it that suits a task; `dice` are those of further tries."""
+        for _ in range(TRIES):
+            material = read_material(clip, self.buckets, self.grid, rng)
+            if able := self._able(parts_of(material)):
+                task = rng.choices(able, weights=[self.tasks[name] for name in able])[0]
+                unit = KINDS[task].build(material, rng)
+                name = f"{clip.name}, {task}"
+                return Example(name=name, task=task, unit=unit, target=material.frames, prompts=clip.prompts)
+            rng = next(dice)
+        raise InputError(
+            UNSUITED,
+            "None of {tries} parts that were drawn of the clip {name} suits one of the tasks {tasks}. Some tasks need "
+            "an object on at least {least:.1%} of a frame, some more than one frame. Remove the clip, or train other "
+            "tasks as well.",
+            tries=TRIES,
+            name=clip.name,
+            tasks=", ".join(self._wanted),
+            least=LEAST_OBJECT,
+        )
+
+    @property
+    def _wanted(self) -> list[str]:
+        return [name for name, share in self.tasks.items() if share]
+
+    def _able(self, there: Parts) -> list[str]:
+        """The tasks that can be made of what there is."""
+        return [name for name in self._wanted if KINDS[name].needs(there)]
+
+    def _without_task(self, clip: ClipFiles) -> InputError:
+        return InputError(
+            "clip-without-task",
+            "The clip {name} suits none of the tasks {tasks}. Masks, references or controls beside it are needed. "
+            "Add them, or remove the clip.",
+            name=clip.name,
+            tasks=", ".join(self._wanted),
+        )
+
+
+def _beside(clip: ClipFiles) -> Parts:
+    """What lies beside a clip; whether it moves is known only once it is opened."""
+    return Parts(objects=len(clip.masks), references=len(clip.references), controls=clip.controls)
 
 
 def _files_told(clip: ClipFiles) -> list[tuple[str, str, int]]:
@@ -118,7 +174,7 @@ def check_stages(examples: ClipExamples, stages: Iterable[Stage]) -> None:
     for clip in examples.clips:
         try:
             film = open_clip(clip.video)
-            able = suitable(clip.name, (film.count, film.height, film.width), film.fps, examples.buckets)
+            able = suitable(clip.name, shown_size(film), film.fps, examples.buckets)
         except InputError:
             continue  # said with its reason where it is drawn
         usable = True
@@ -140,11 +196,33 @@ def check_stages(examples: ClipExamples, stages: Iterable[Stage]) -> None:
 def divided(examples: ClipExamples, share: float) -> tuple[ClipExamples, ClipExamples | None]:
     """The clips that are trained on, and those that are held out for the validation; always the same ones.
 
+    All clips of one film (`films_of`) are on one side: what is held out is in nothing that is trained on.
+
     Args:
-        share: Of the clips, 0..1. At least one is held out unless it is 0 or there is but one.
+        share: Of the clips, 0..1. Films are held out as long as their clips are no more than that; if each has more,
+            the one with the fewest is. Some are unless the share is 0 or there is but one film, and never all.
     """
+    for error in examples.unsuited:
+        log.warning("left out: %s", error)
     clips = sorted(examples.clips, key=lambda clip: (zlib.crc32(clip.name.encode()), clip.name))
-    count = max(round(len(clips) * share), 1) if share and len(clips) > 1 else 0
-    if not count:
+    films = films_of(clips)
+    sizes = Counter(films)  # in the order of the clips
+    if not share or len(clips) < 2:
         return examples, None
-    return replace(examples, clips=clips[count:]), replace(examples, clips=clips[:count])
+    if len(sizes) < 2:
+        log.warning("nothing is held out: all %d clips are of one film", len(clips))
+        return examples, None
+    most, count, held = min(max(round(len(clips) * share), 1), len(clips) - 1), 0, set[Path]()
+    for film, size in sizes.items():
+        if count + size <= most:
+            count, held = count + size, held | {film}
+    if not held:
+        held = {min(sizes, key=lambda film: sizes[film])}
+        log.warning(
+            "%d of %d clips are held out, for no film has fewer: all clips of a film are, or none",
+            sum(sizes[film] for film in held),
+            len(clips),
+        )
+    known = [clip for clip, film in zip(clips, films, strict=True) if film not in held]
+    unknown = [clip for clip, film in zip(clips, films, strict=True) if film in held]
+    return replace(examples, clips=known), replace(examples, clips=unknown)

@@ -6,7 +6,7 @@ Source of the kinds: VACE, arXiv 2503.07598, section 4.1 (data construction).
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 import torch
@@ -22,8 +22,35 @@ from ...vcu import VideoConditionUnit, compose
 from .material import Material
 
 Build = Callable[[Material, random.Random], VideoConditionUnit]
-LEAST_OBJECT = 0.01  # of a frame's area, for a reference
+LEAST_OBJECT = 0.005  # of a frame's area, for an object to count as there, here and where masks are made
 MOST_HOLE = 0.5  # of a side, for a drawn hole
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What there is to make a task of, beside a clip or in the part of it that was drawn.
+
+    Attributes:
+        objects: Masks; of a part of a clip those whose object is large enough in it.
+        references: Pictures.
+        controls: Kinds of signals that were made elsewhere.
+        moving: Whether there are two frames or more.
+    """
+
+    objects: int = 0
+    references: int = 0
+    controls: Collection[str] = ()
+    moving: bool = True
+
+
+def parts_of(clip: Material) -> Parts:
+    """What there is in a part of a clip."""
+    return Parts(
+        objects=sum(map(_is_seen, clip.masks)),
+        references=len(clip.references),
+        controls=clip.controls,
+        moving=clip.frames.shape[2] > 1,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,12 +59,12 @@ class Kind:
 
     Attributes:
         build: Material and dice → unit.
-        suits: Whether there is what the task needs.
+        needs: Whether there is what the task needs.
         references: How many an example has at most.
     """
 
     build: Build
-    suits: Callable[[Material], bool]
+    needs: Callable[[Parts], bool]
     references: int = 0
 
 
@@ -153,15 +180,16 @@ def pictures(clip: Material, most: int, rng: random.Random) -> list[Tensor]:
         return list(clip.references[:most])
     found: list[Tensor] = []
     for mask in clip.masks:
-        large = (mask.mean((0, 1, 3, 4)) > LEAST_OBJECT).nonzero().flatten().tolist()
+        large = (mask.mean((0, 1, 3, 4)) >= LEAST_OBJECT).nonzero().flatten().tolist()
         if large:
             frame = slice(at := rng.choice(large), at + 1)
             found.append(crop_subject(clip.frames[:, :, frame], mask[:, :, frame]))
     if not found:
         raise InputError(
             "object-too-small",
-            "No object of the clip is large enough for a reference. It must cover at least a hundredth of "
-            "the frame. Remove the clip.",
+            "No object of the clip is large enough for a reference. It must cover at least {least:.1%} of the frame. "
+            "Remove the clip.",
+            least=LEAST_OBJECT,
         )
     return found[:most]
 
@@ -226,58 +254,59 @@ def _as_given(clip: Material, rng: random.Random) -> VideoConditionUnit:
 
 def _mixed(clip: Material, rng: random.Random) -> VideoConditionUnit:
     """A control inside a hole or after given frames."""
-    able = [name for name in ("gray", "scribble", "flow", "depth", "pose", "layout") if KINDS[name].suits(clip)]
+    there = parts_of(clip)
+    able = [name for name in ("gray", "scribble", "flow", "depth", "pose", "layout") if KINDS[name].needs(there)]
     control = KINDS[rng.choice(able)].build(clip, rng)
     return compose(rng.choice((_inpaint, _extend))(clip, rng), control)
 
 
-def _always(_: Material) -> bool:
+def _is_seen(mask: Tensor) -> bool:
+    return bool((mask.mean((0, 1, 3, 4)) >= LEAST_OBJECT).any())
+
+
+def _always(_: Parts) -> bool:
     return True
 
 
-def _moving(clip: Material) -> bool:
-    return clip.frames.shape[2] > 1
+def _moving(there: Parts) -> bool:
+    return there.moving
 
 
-def _objects(clip: Material) -> bool:
-    return any(map(_is_seen, clip.masks))
+def _objects(there: Parts) -> bool:
+    return there.objects > 0
 
 
-def _is_seen(mask: Tensor) -> bool:
-    return bool((mask.mean((0, 1, 3, 4)) > LEAST_OBJECT).any())
+def _pictured(there: Parts) -> bool:
+    return there.references > 0 or there.objects > 0
 
 
-def _pictured(clip: Material) -> bool:
-    return bool(clip.references) or _objects(clip)
+def _several(there: Parts) -> bool:
+    return there.references > 1 if there.references else there.objects > 1  # as `pictures` takes them
 
 
-def _several(clip: Material) -> bool:
-    return len(clip.references) > 1 or len(clip.masks) > 1
-
-
-def _has(kind: str) -> Callable[[Material], bool]:
-    return lambda clip: kind in clip.controls
+def _has(kind: str) -> Callable[[Parts], bool]:
+    return lambda there: kind in there.controls
 
 
 KINDS: dict[str, Kind] = {
-    "text": Kind(build=_text, suits=_always),
-    "inpaint": Kind(build=_inpaint, suits=_always),
-    "outpaint": Kind(build=_outpaint, suits=_always),
-    "extend": Kind(build=_extend, suits=_moving),
-    "gray": Kind(build=_control(lambda clip: tasks.gray(clip.frames, fps=clip.fps)), suits=_always),
-    "scribble": Kind(build=_control(lambda clip: tasks.scribble(clip.frames, fps=clip.fps)), suits=_always),
-    "flow": Kind(build=_control(lambda clip: tasks.flow(clip.frames, fps=clip.fps)), suits=_moving),
-    "depth": Kind(build=_given("depth"), suits=_has("depth")),
-    "pose": Kind(build=_given("pose"), suits=_has("pose")),
-    "control": Kind(build=_given("control"), suits=_has("control")),
-    "layout": Kind(build=_layout, suits=_objects),
-    "reference": Kind(build=_reference(1), suits=_pictured, references=1),
-    "references": Kind(build=_reference(4), suits=_several, references=4),
-    "swap": Kind(build=_swap, suits=_objects, references=1),
-    "move": Kind(build=_move, suits=lambda clip: _moving(clip) and _objects(clip)),
-    "animate": Kind(build=_animate, suits=lambda clip: "pose" in clip.controls and _pictured(clip), references=1),
-    "expand": Kind(build=_expand, suits=lambda clip: _moving(clip) and _pictured(clip), references=1),
-    "mixed": Kind(build=_mixed, suits=_moving),
-    "as given": Kind(build=_as_given, suits=_always, references=1),
+    "text": Kind(build=_text, needs=_always),
+    "inpaint": Kind(build=_inpaint, needs=_always),
+    "outpaint": Kind(build=_outpaint, needs=_always),
+    "extend": Kind(build=_extend, needs=_moving),
+    "gray": Kind(build=_control(lambda clip: tasks.gray(clip.frames, fps=clip.fps)), needs=_always),
+    "scribble": Kind(build=_control(lambda clip: tasks.scribble(clip.frames, fps=clip.fps)), needs=_always),
+    "flow": Kind(build=_control(lambda clip: tasks.flow(clip.frames, fps=clip.fps)), needs=_moving),
+    "depth": Kind(build=_given("depth"), needs=_has("depth")),
+    "pose": Kind(build=_given("pose"), needs=_has("pose")),
+    "control": Kind(build=_given("control"), needs=_has("control")),
+    "layout": Kind(build=_layout, needs=_objects),
+    "reference": Kind(build=_reference(1), needs=_pictured, references=1),
+    "references": Kind(build=_reference(4), needs=_several, references=4),
+    "swap": Kind(build=_swap, needs=_objects, references=1),
+    "move": Kind(build=_move, needs=lambda there: _moving(there) and _objects(there)),
+    "animate": Kind(build=_animate, needs=lambda there: "pose" in there.controls and _pictured(there), references=1),
+    "expand": Kind(build=_expand, needs=lambda there: _moving(there) and _pictured(there), references=1),
+    "mixed": Kind(build=_mixed, needs=_moving),
+    "as given": Kind(build=_as_given, needs=_always, references=1),
 }
 """Every task that can be made of a clip and its files, by name."""

@@ -14,6 +14,7 @@ from torch import Tensor
 from ...errors import InputError
 from ...geometry import Grid
 from ...inputs import fitting
+from ...inputs.fitted_masks import is_alike
 from ...inputs.references import on_white
 from ...inputs.resizing import resize_frames, resize_masks
 from ...media.footage import Footage
@@ -24,6 +25,7 @@ from ...sampling.options import check_number, check_whole
 from .sources import ClipFiles
 
 MOST_ENLARGED = 1.25
+ALIKE = 0.05  # of a clip's sides (as a logarithm) that a bucket may crop more than the one that crops least
 STILL_FPS = 16.0
 
 
@@ -86,30 +88,29 @@ class Material:
 def read_material(files: ClipFiles, buckets: Sequence[Bucket], grid: Grid, rng: random.Random) -> Material:
     """A part of a clip in the size of the bucket that suits it best.
 
-    Of the buckets for which the clip is long and large enough, those of the nearest shape are drawn from.
+    It is scaled to cover the bucket and cropped to its middle. Which buckets are drawn from says `suitable`.
 
     Raises:
         InputError: a file cannot be read, does not belong to the clip, or no bucket suits.
     """
     film = open_clip(files.video)
-    count, height, width = film.count, film.height, film.width
-    bucket = rng.choice(suitable(files.name, (count, height, width), film.fps, buckets))
-    first = rng.randint(0, count - bucket.span(film.fps))
+    bucket = rng.choice(suitable(files.name, shown_size(film), film.fps, buckets))
+    first = rng.randint(0, film.count - bucket.span(film.fps))
     step = bucket.step(film.fps)
     at = tuple(first + math.floor(frame * step) for frame in range(bucket.frames))
     fps = film.fps / step
-    plan = fitting.plan_exact(len(at), height, width, grid, size=(bucket.height, bucket.width), fps=fps)
+    plan = _plan(film, len(at), grid, (bucket.height, bucket.width), fps)
     # All that can be refused without decoding comes first.
-    masks = [_beside(path, count, still=True) for path in files.masks]
-    controls = {kind: _beside(path, count) for kind, path in files.controls.items()}
+    masks = [_mask_beside(path, film, plan) for path in files.masks]
+    controls = {kind: _control_beside(path, film, plan) for kind, path in files.controls.items()}
     references = {path: _picture(path) for path in files.references}
     return Material(
         frames=_frames(film, at, plan),
         fps=fps,
-        masks=tuple(_mask(mask, at, plan) for mask in masks),
+        masks=tuple(_mask(mask, at, own) for mask, own in masks),
         references=tuple(references[path] for path in files.references),
         own_references=tuple(path and references[path] for path in files.own_references),
-        controls={kind: _control(control, at, plan) for kind, control in controls.items()},
+        controls={kind: _frames(control, at, own) for kind, (control, own) in controls.items()},
         masked=files.masked,
     )
 
@@ -119,11 +120,24 @@ def open_clip(path: Path) -> Footage:
     return open_footage(path, fps=STILL_FPS)
 
 
+def shown_size(film: Footage) -> tuple[int, int, int]:
+    """`(T, H, W)` of a film as it is shown, in square pixels."""
+    return film.count, film.height, round(film.width * float(film.aspect))
+
+
 def suitable(name: str, size: tuple[int, int, int], fps: float, buckets: Sequence[Bucket]) -> list[Bucket]:
-    """Of the buckets for which a clip `(T, H, W)` is long and large enough those of the nearest shape.
+    """Of the buckets for which a clip is long and large enough those that crop it least, or hardly more.
+
+    A clip that moves is drawn as single frames only beside longer buckets. One too short for all of these is left out.
+
+    Args:
+        name: By which an error calls the clip.
+        size: `(T, H, W)`, as it is shown.
+        fps: Its frames per second.
+        buckets: What there is to choose from.
 
     Raises:
-        InputError: there are none; `name` says of which clip.
+        InputError: there are none.
     """
     count, height, width = size
     able = [
@@ -131,20 +145,22 @@ def suitable(name: str, size: tuple[int, int, int], fps: float, buckets: Sequenc
         for bucket in buckets
         if bucket.span(fps) <= count and max(bucket.height / height, bucket.width / width) <= MOST_ENLARGED
     ]
-    if not able:
+    moves = count > 1 and any(bucket.frames > 1 for bucket in buckets)
+    shapes = {bucket: abs(math.log(bucket.height / bucket.width * width / height)) for bucket in able}
+    nearest = min((shape for bucket, shape in shapes.items() if bucket.frames > 1 or not moves), default=None)
+    if nearest is None:
         raise InputError(
             "clip-too-small",
             "The clip {name} has {count} frames of {width}x{height} at {fps:.4g} fps, which is too short or "
-            "too small. It must fit one of the trained sizes. Add a bucket that suits it, or remove the clip.",
+            "too small. It must fit one of the trained sizes, a video one of several frames where there are any. Add a "
+            "bucket that suits it, or remove the clip.",
             name=name,
             count=count,
             width=width,
             height=height,
             fps=fps,
         )
-    shapes = {bucket: abs(math.log(bucket.height / bucket.width * width / height)) for bucket in able}
-    nearest = min(shapes.values())
-    return [bucket for bucket, shape in shapes.items() if shape <= nearest + 1e-9]
+    return [bucket for bucket, shape in shapes.items() if shape <= nearest + ALIKE]
 
 
 def _frames(film: Footage, at: tuple[int, ...], plan: fitting.FitPlan) -> Tensor:
@@ -166,24 +182,65 @@ def _mask(film: Footage, at: tuple[int, ...], plan: fitting.FitPlan) -> Tensor:
     return resize_masks((levels > 127).to(torch.uint8) * 255, plan)
 
 
-def _control(film: Footage, at: tuple[int, ...], plan: fitting.FitPlan) -> Tensor:
-    own = fitting.plan_exact(len(at), film.height, film.width, _Any, size=(plan.height, plan.width), fps=plan.fps)
-    return _frames(film, at, own)
+def _plan(film: Footage, count: int, grid: Grid, size: tuple[int, int], fps: float) -> fitting.FitPlan:
+    """`count` frames of a film brought to a size `(H, W)`, in the shape in which it is shown."""
+    plan = fitting.plan_exact(count, film.height, film.width, grid, size=size, fps=fps)
+    return replace(plan, aspect=float(film.aspect))
 
 
 _Any = Grid(frames=1, pixels=1, patch=1)
 
 
-def _beside(path: Path, count: int, *, still: bool = False) -> Footage:
-    """What lies beside a clip of `count` frames, opened; with `still` it may be one picture for all of them."""
+def _mask_beside(path: Path, film: Footage, plan: fitting.FitPlan) -> tuple[Footage, fitting.FitPlan]:
+    """A mask of a film, opened, with a plan of its own."""
+    mask = _beside(path, film, still=True)
+    own = _over(mask, film, plan)
+    if own is None:
+        raise InputError(
+            "clip-mask-shape",
+            "{path} has {width}x{height} pixels, its clip {clip_width}x{clip_height}. Both need one shape, in any "
+            "size. Make it from the same clip.",
+            path=path,
+            width=mask.width,
+            height=mask.height,
+            clip_width=film.width,
+            clip_height=film.height,
+        )
+    return mask, own
+
+
+def _control_beside(path: Path, film: Footage, plan: fitting.FitPlan) -> tuple[Footage, fitting.FitPlan]:
+    """A control of a film, opened, with a plan of its own; one of another shape is cropped to its middle."""
+    control = _beside(path, film)
+    own = _over(control, film, plan)
+    return control, own or _plan(control, plan.num_frames, _Any, (plan.height, plan.width), plan.fps)
+
+
+def _over(beside: Footage, film: Footage, plan: fitting.FitPlan) -> fitting.FitPlan | None:
+    """The plan that lays what lies beside a film over it, whatever its size; None = it has another shape.
+
+    Many tools write a mask or a control with the film's pixels and do not say that they are not square, so that what is
+    stored and what is shown may agree.
+    """
+    size, own = (film.height, film.width), (beside.height, beside.width)
+    if own == size:
+        return plan
+    if not is_alike(own, size, 1.0) and not is_alike(own, size, float(film.aspect / beside.aspect)):
+        return None
+    aspect = film.width * plan.aspect * beside.height / (film.height * beside.width)
+    return replace(plan, source_height=beside.height, source_width=beside.width, aspect=aspect)
+
+
+def _beside(path: Path, clip: Footage, *, still: bool = False) -> Footage:
+    """What lies beside a clip, opened; with `still` it may be one picture for all of its frames."""
     film = open_clip(path)
-    if film.count != count and not (still and film.count == 1):
+    if film.count != clip.count and not (still and film.count == 1):
         raise InputError(
             "control-length",
             "{path} has {came} frames, its clip {count}. Both need the same number, frame by frame. Make it "
             "from the same clip.",
             path=path,
             came=film.count,
-            count=count,
+            count=clip.count,
         )
     return film

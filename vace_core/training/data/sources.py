@@ -12,14 +12,20 @@ from pathlib import Path
 from ...errors import InputError, shortened
 from ...files.replacing import is_within, reason
 from ...media.pictures import PICTURES
+from ...media.sources import VIDEOS
 
-VIDEOS = (".mp4", ".mkv", ".mov", ".webm", ".avi", ".gif")
 CLIPS = (*VIDEOS, *PICTURES)
+BESIDE = (".txt", ".json", ".csv")  # what may lie beside clips and is no clip
 # What may stand between the name of a clip and the ending: fox.mask-2.png. Numbers tell several of a kind apart.
 PART = re.compile(r"(?P<clip>.+)\.(?P<kind>mask|reference|depth|pose|control)(-(?P<number>\d+))?", re.IGNORECASE)
 COLUMNS = ("video", "prompt")
 OPTIONAL = ("vace_video", "vace_video_mask", "vace_reference_image")
+# fox-0001: a shot or a piece of one, as `vace data` names them in its folder of clips, beside its records.
+SHOT = re.compile(r"(?P<film>.+)-\d{4,}")
+CLIPS_OF_DATA, RECORDS_OF_DATA = "clips", Path("records", "shots")
+LEAST_FILMS = 10
 MAX_TEXT = 100_000_000  # bytes of captions or a table
+MOST_NAMES = 5  # of files that are left aside
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +79,28 @@ def clips_in(path: Path) -> tuple[list[ClipFiles], list[str]]:
     return clips, faults
 
 
+def films_of(clips: Sequence[ClipFiles]) -> list[Path]:
+    """For each clip what tells its film from others: the same for rows of a table with one video and for shots of one
+    film, as `vace data` names them.
+
+    A number after a name is that of a shot where the records of `vace data` are beside the folder of clips. Elsewhere
+    it is if there are at least `LEAST_FILMS` names with numbers, for somebody may have numbered all clips.
+    """
+    videos = [clip.video.resolve() for clip in clips]
+    shots = [SHOT.fullmatch(video.stem) for video in videos]
+    films = [video.with_name(shot["film"]) if shot else video for video, shot in zip(videos, shots, strict=True)]
+    many = len({film for film, shot in zip(films, shots, strict=True) if shot}) >= LEAST_FILMS
+    made = {folder: _is_of_data(folder) for folder in {video.parent for video in videos}}
+    return [film if many or made[video.parent] else video for film, video in zip(films, videos, strict=True)]
+
+
+def _is_of_data(folder: Path) -> bool:
+    """Whether `vace data` made the clips of a folder and its records are still there."""
+    return any(
+        one.name == CLIPS_OF_DATA and (one.parent / RECORDS_OF_DATA).is_dir() for one in (folder, *folder.parents)
+    )
+
+
 def no_clips(path: Path, faults: Sequence[str]) -> InputError:
     """What is said where none of the clips can be used."""
     return InputError(
@@ -85,6 +113,7 @@ def no_clips(path: Path, faults: Sequence[str]) -> InputError:
 
 def _in_folder(folder: Path) -> tuple[list[ClipFiles], list[str]]:
     files = sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    strange = [file for file in files if file.suffix.lower() not in (*CLIPS, *BESIDE)]
     parts: dict[Path, list[tuple[str, int, Path]]] = {}
     videos: list[Path] = []
     for file in files:
@@ -103,7 +132,25 @@ def _in_folder(folder: Path) -> tuple[list[ClipFiles], list[str]]:
             faults.append(str(error))
     there = {video.with_suffix("") for video in videos}
     faults += [str(_alone(file)) for place, found in parts.items() if place not in there for _, _, file in found]
-    return clips, faults
+    return clips, faults + ([str(_strange(folder, strange))] if strange else [])
+
+
+def named(files: Sequence[Path], folder: Path) -> str:
+    """The first of many files of a folder, by their paths in it."""
+    names = [shortened(file.relative_to(folder).as_posix()) for file in files[:MOST_NAMES]]
+    return ", ".join(names) + (", ..." if len(files) > MOST_NAMES else "")
+
+
+def _strange(folder: Path, files: Sequence[Path]) -> InputError:
+    return InputError(
+        "files-left-aside",
+        "{count} files in {folder} have endings that are not looked for: {names}. A clip ends in {known}. Convert "
+        "those that are clips.",
+        count=len(files),
+        folder=folder,
+        names=named(files, folder),
+        known=", ".join(CLIPS),
+    )
 
 
 def _alone(file: Path) -> InputError:

@@ -7,7 +7,11 @@ const NAME = "vace_notes";
 const ERROR = "vace_error";
 const MARGIN = 8; // pixels around the widget
 const PICTURES = /^(\$\$canvas-image-preview|video-preview)$/; // how ComfyUI names what it shows below the widgets
+const ZOOMED = 6; // pixels by which letters are wider at some zooms, where a line may break earlier
 const HIGHEST = 240; // pixels: more is scrolled
+const LEAST = 54; // the same where another node stands close below: three lines
+const TITLE = 30; // pixels that a node's title stands above its position
+const [FOOT, ROW] = [8, 4]; // pixels that Nodes 2.0 draws more than a node says, and more for each widget
 
 const CSS = `
 .vace-notes {
@@ -98,18 +102,36 @@ function heightOf(widget) {
   return (widget?.textHeight ?? 0) + 2 * MARGIN;
 }
 
-// The node grows where the sentences find no room; it is never made smaller.
+// The node grows where the sentences find no room, but not over what stands below it; it is never made smaller.
 function fit(node, { grow }) {
-  for (const name of [ERROR, NAME]) measure(node, widgetOf(node, name));
+  const widgets = [ERROR, NAME].map((name) => widgetOf(node, name)).filter(Boolean);
+  for (const widget of widgets) measure(node, widget);
+  const drawn = globalThis.LiteGraph?.vueNodesMode ? FOOT + ROW * node.widgets.length : 0;
+  let over = node.computeSize()[1] + drawn - Math.max(node.size[1], roomOf(node));
+  for (const widget of widgets.reverse()) {
+    const less = Math.max(0, Math.min(over, widget.textHeight - LEAST));
+    widget.textHeight -= less;
+    over -= less;
+    widget.element.style.maxHeight = `${widget.textHeight}px`; // Nodes 2.0 asks the element
+  }
   if (grow) node.setSize([node.size[0], Math.max(node.size[1], node.computeSize()[1])]);
   node.graph?.setDirtyCanvas(true, true);
 }
 
+// How high the node can be before it lies over the next one below.
+function roomOf(node) {
+  const [[x, y], [width]] = [node.pos, node.size];
+  const others = (node.graph?.nodes ?? node.graph?._nodes ?? []).filter(({ pos, size }) => {
+    return pos[1] - TITLE > y && pos[0] < x + width && x < pos[0] + size[0];
+  });
+  return Math.min(...others.map(({ pos }) => pos[1] - TITLE - MARGIN - y));
+}
+
 function measure(node, widget) {
-  if (!widget) return;
   const ruler = widget.element.cloneNode(true);
   ruler.classList.add("vace-notes-ruler");
-  ruler.style.width = `${node.size[0] - 2 * MARGIN}px`;
+  ruler.style.maxHeight = "none";
+  ruler.style.width = `${node.size[0] - 2 * MARGIN - ZOOMED}px`;
   document.body.append(ruler);
   widget.textHeight = Math.min(ruler.offsetHeight, HIGHEST);
   ruler.remove();

@@ -41,11 +41,11 @@ export const ORDER = [
   "VACE Native Model with LoRA through KSampler",
   "VACE Adapter on a Native Model through KSampler",
   "VACE Scribble (LTX-Video)",
+  "VACE Inpaint (Box Editor)",
   "VACE Depth (controlnet_aux)",
   "VACE Animate (DWPose)",
   "VACE Swap (SAM 2)",
   "VACE Depth (Depth Anything 3)",
   "VACE Animate (SDPose)",
   "VACE Swap (SAM 3)",
-  "VACE Inpaint (Box Editor)",
 ];
