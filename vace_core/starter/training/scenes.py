@@ -115,6 +115,7 @@ SCENES = World(
     base=(
         Part("stills", "stills of the scenes", still),
         Part("outlines", "stills of the scenes", still),
+        Part("clips", "clips and stills of the scenes", clip_or_still),
         Part("base", "clips and stills of the scenes", clip_or_still),
     ),
     adapter=(
