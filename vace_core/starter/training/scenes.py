@@ -170,7 +170,12 @@ def _more_whole_clips(crops: tuple[Crops, ...]) -> tuple[Crops, ...]:
 
 SCENES = World(
     name="scenes",
-    base=(Part("stills", SceneStills), Part("outlines", SceneStills), Part("base", SceneClips)),
+    base=(
+        Part("stills", SceneStills),
+        Part("outlines", SceneStills),
+        Part("clips", SceneClips),
+        Part("base", SceneClips),
+    ),
     adapter=(Part("task_stills", SceneTaskStills), Part("adapter", SceneTasks)),
     text=SceneText,
     sizes=WanSizes(width=256, ffn=768, layers=8),
