@@ -7,6 +7,7 @@ import dataclasses
 import json
 import random
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,7 @@ from vace_core.starter.scenes.palette import COLOURS, PAINTS, SKINS
 from vace_core.starter.scenes.render import render
 from vace_core.starter.scenes.samples import TASKS, draw_sample
 from vace_core.starter.scenes.scene import random_scene
+from vace_core.starter.scenes.shapes import SHAPES
 from vace_core.starter.scenes.split import UNSEEN_PAIRS
 from vace_core.starter.scenes.styles import PALETTES, Style, stylise
 
@@ -188,6 +190,16 @@ def test_the_true_clip_passes_its_own_trial(task):
             for measure in trial.measures:
                 score = measure.score(example, example.clip.frames)
                 assert score == 0 if measure.better == "lower" else score > 0.8, (measure.metric, example.vcu.prompt)
+
+
+def test_every_shape_is_asked_for_about_as_often_as_any_other():
+    bucket = Bucket(num_frames=17, height=64, width=64)
+    asked = Counter(
+        example.clip.objects[0].shape
+        for example in held_out("text", Split(name="", buckets=(bucket,), unseen=False), 96)
+    )
+    assert asked.keys() == SHAPES.keys()
+    assert max(asked.values()) < 3 * min(asked.values())
 
 
 def test_no_still_picture_wins_what_asks_for_everything():

@@ -126,9 +126,10 @@ def _every(test: Callable[[Sample, Tensor, SceneObject, Tensor], bool]) -> Score
 
 
 def _shape_right(example: Sample, made: Tensor, item: SceneObject, found: Tensor) -> bool:
-    # Where another hides a part of it, an outline is smaller, and tells less.
-    areas = found.flatten(1).sum(1)
-    return shape_of(found[areas >= _LARGE * areas.max()]) == item.shape
+    if len(example.clip.objects) > 1:  # where another hides a part of it, an outline is smaller, and tells less
+        areas = found.flatten(1).sum(1)
+        found = found[areas >= _LARGE * areas.max()]
+    return shape_of(found) == item.shape
 
 
 def _colour_right(example: Sample, made: Tensor, item: SceneObject, found: Tensor) -> bool:
@@ -172,11 +173,16 @@ def _moves(example: Sample) -> bool:
 
 
 def _seen(example: Sample) -> bool:
-    """Whether all objects lie in the frame all the time, so that shapes can be told."""
+    """Whether every object lies whole in the frame for half of the time at least, so that shapes can be told.
+
+    Not all of the time: paths end at the border, and hearts and squares, which fill the least of their radius, would
+    be asked for seven times as often as discs.
+    """
     clip = example.clip
     height, width = clip.frames.shape[-2:]
     least, most = clip.boxes[..., :2], clip.boxes[..., 2:] - torch.tensor([width, height])
-    return bool(len(clip.boxes)) and bool((least > 0).all()) and bool((most < 0).all())
+    whole = (least > 0).all(-1) & (most < 0).all(-1)
+    return bool(len(whole)) and bool((whole.float().mean(-1) >= 0.5).all())
 
 
 def _apart(example: Sample) -> bool:
