@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from .graph_json import Graph, Link, Node
-from .parts import REAL, SMALL, TEXT, VAE, VCU, fit, links, make, save
+from .parts import REAL, SMALL, TEXT, VAE, VCU, fit, links, make
 
 SAM3 = {
     "name": "sam3.1_multiplex_fp16.safetensors",
@@ -154,13 +154,15 @@ def swap_sam3() -> Graph:
 def inpaint_boxes() -> Graph:
     does = "Draw boxes over the video in VACE Desk: what is inside is generated. A box may move with what it covers."
     graph = Graph("VACE Inpaint (Box Editor)", _note("Inpaint boxes", does, "no other pack", more=BOXES))
-    clip = graph.add("LoadVideo", "load")
-    parts = graph.add("GetVideoComponents", "input", video=clip["VIDEO"])
+    parts = _video(graph)
     drawn = graph.add(
-        "VaceDesk", "task", clip=clip["VIDEO"], **fit(graph, profile=REAL), prompt="a wooden bench in a park"
+        "VaceDesk",
+        "task",
+        clip=parts.values["video"],
+        **fit(graph, profile=REAL),
+        prompt="a wooden bench in a park",
     )
-    made = make(graph, drawn["vcu"], finish=False, guided={"strengths": drawn["strengths"]})
-    save(graph, made, parts["audio"])
+    make(graph, drawn["vcu"], guided={"strengths": drawn["strengths"]}, sound=parts["audio"])
     return graph
 
 

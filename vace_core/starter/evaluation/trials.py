@@ -176,7 +176,7 @@ def _seen(example: Sample) -> bool:
     """Whether every object lies whole in the frame for half of the time at least, so that shapes can be told.
 
     Not all of the time: paths end at the border, and hearts and squares, which fill the least of their radius, would
-    be asked for seven times as often as discs.
+    be asked for six times as often as discs.
     """
     clip = example.clip
     height, width = clip.frames.shape[-2:]
