@@ -115,7 +115,6 @@ SCENES = World(
     base=(
         Part("stills", "stills of the scenes", still),
         Part("outlines", "stills of the scenes", still),
-        Part("clips", "clips and stills of the scenes", clip_or_still),
         Part("base", "clips and stills of the scenes", clip_or_still),
     ),
     adapter=(
