@@ -29,6 +29,8 @@ LEADING = (0.7, 0.2, 0.1)
 WORDINGS = 5
 # Of the single frames, how many show one large object alone; of the clips, how many are single frames.
 LARGE, SINGLE = 0.3, 0.3
+# Of what the base learns last, how much is one object alone, and in which size.
+ONE, ALONE = 0.35, Bucket(num_frames=17, height=96, width=96)
 # What is asked of large objects, and of single frames of scenes; recipes say how often each is trained.
 LARGE_TASKS = ("object reference", "swap anything")
 FRAME_TASKS = (
@@ -59,6 +61,16 @@ def clip_or_still(number: int) -> Example:
     drawn = clip(0, number, bucket)
     leading = random.Random(f"base {number}").choices(range(len(LEADING)), weights=LEADING)[0]
     return _told(f"clip {number}", "clip", drawn, bucket, leading)
+
+
+def mostly_one(number: int) -> Example:
+    """As `clip_or_still`, but of the clips many show one object alone before a muted backdrop: outlines that move."""
+    rng = random.Random(f"one {number}")
+    if rng.random() >= ONE:
+        return clip_or_still(number)
+    scene = random_scene(f"one {number}", seconds=ALONE.seconds, aspect=ALONE.aspect, calm=True, kind="one")
+    drawn = render(scene, num_frames=ALONE.num_frames, height=ALONE.height, width=ALONE.width)
+    return _told(f"one {number}", "one object", drawn, ALONE, 0)
 
 
 def _told(name: str, task: str, drawn: SceneClip, bucket: Bucket, leading: int) -> Example:
@@ -115,7 +127,8 @@ SCENES = World(
     base=(
         Part("stills", "stills of the scenes", still),
         Part("outlines", "stills of the scenes", still),
-        Part("base", "clips and stills of the scenes", clip_or_still),
+        Part("clips", "clips and stills of the scenes", clip_or_still),
+        Part("base", "clips of one object, clips and stills of the scenes", mostly_one),
     ),
     adapter=(
         Part("task_stills", "tasks of stills of the scenes", task_still),
