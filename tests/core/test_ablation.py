@@ -279,6 +279,33 @@ def test_a_finished_run_is_left_alone_and_another_seed_is_added(setting, tmp_pat
     assert not ablation.is_done("full", 0)
 
 
+def test_a_run_that_comes_to_no_number_is_told_and_the_others_go_on(setting, tmp_path, caplog):
+    """`full` with its learning rate a thousand times as high: the second step's loss is not a number."""
+    variants = dict(VARIANTS.variants)
+    variants["full"] = replace(variants["full"], rate=1e30)
+    some = {name: variants[name] for name in ("default", "full", "bell")}
+    ablation = Ablation(tmp_path, setting, RECIPE, replace(VARIANTS, variants=some))
+    assert ablation.run([], [0])
+    assert ablation.is_done("bell", 0)
+    assert Results(tmp_path).runs["full", 0].no_number == 2
+    assert "full, seed 0 ends: its loss is not a number in step 2" in caplog.text
+    before = files(tmp_path)
+    assert ablation.run([], [0])  # nothing is tried again
+    assert files(tmp_path) == before
+    page = page_of(Results(tmp_path))
+    assert "**No number:** the loss of `full` with seed 0 (step 2) was not a number." in page
+    assert "## a. Context adapter or full fine-tuning\n\nNo run has come to a validation.\n" in page
+    assert "Unfinished" not in page
+
+
+def test_a_run_that_comes_to_no_number_late_is_judged_by_nobody(made_up):
+    run = made_up / "runs" / "bell-seed-0" / "run.json"
+    write_json(run, json.loads(run.read_text()) | {"no number in step": 8})
+    page = page_of(Results(made_up))
+    assert "`bell` with seed 0 (step 8)" in page
+    assert rows(page)["`bell`"][2:] == ["", "+0.0000", "", "no number"]
+
+
 def test_two_ablations_in_one_folder_do_not_both_write(setting, tmp_path):
     refusals = list[str]()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 import torch
 from filling import fill
 from lora_files import factors
-from model_files import text_encoder, vae_weights, write_sparse
+from model_files import scaled_float8, text_encoder, vae_weights, write_sparse
 from refused import refused
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner, Result
@@ -21,6 +22,7 @@ from vace_core.cli.files import Files, find_files
 from vace_core.cli.models import load, options_of, read_sizes
 from vace_core.cli.options import Run, Wanted
 from vace_core.errors import InputError
+from vace_core.loading.lora import Lora
 from vace_core.media.pictures import read_image
 from vace_core.models.wan.dit import WanDit, WanSizes, build_adapter, official_adapter_key
 from vace_core.models.wan.family import WAN
@@ -174,6 +176,21 @@ def test_the_text_encoder_is_counted_wherever_it_lies(place, folder, tmp_path):
     )  # fmt: skip
 
     assert read_sizes(files, Run()).weights["text"] == 2 * 4 * len(shapes)
+
+
+def test_a_plan_knows_that_a_lora_changes_packed_weights(folder, tmp_path):
+    shape, path = {"blocks.0.ffn.0.weight": (128, 128)}, tmp_path / "wan.safetensors"
+    save_file(scaled_float8(load_file(folder / "other.safetensors")), path)
+    lora = lora_files.write(tmp_path / "lora.safetensors", lora_files.kohya(factors(shape, ["blocks.0.ffn.0"])))
+    plain = Files(base=path, adapter=None, vae=folder / "vae.safetensors", text=None)
+    run = Run(memory=1.0)
+    changed = read_sizes(replace(plain, lora=(Lora(path=lora),)), run).experts[0].unpacking
+    # The largest weight, what the text becomes, is not the one that is changed.
+    largest = 128 * SIZES.text_width
+    assert read_sizes(plain, run).experts[0].unpacking == changed == 2 * largest
+    shape = {"text_embedding.0.weight": (128, SIZES.text_width)}
+    lora_files.write(lora, lora_files.kohya(factors(shape, ["text_embedding.0"])))
+    assert read_sizes(replace(plain, lora=(Lora(path=lora),)), run).experts[0].unpacking == (2 + 4) * largest
 
 
 def test_the_vae_works_in_tiles_where_that_is_asked_for(folder):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import lora_files
 import pytest
 import torch
 from card_steps import LEVEL, Steps
@@ -19,8 +20,11 @@ from safetensors.torch import save_file
 from vace_core import pipeline
 from vace_core.errors import ModelError
 from vace_core.files.checkpoint import open_checkpoint
+from vace_core.files.packed import Packing
+from vace_core.files.safetensors_format import SafetensorsFile
 from vace_core.loading.detection import identify
 from vace_core.loading.load import load_adapter, load_base
+from vace_core.loading.lora import Change, kept_change
 from vace_core.loading.placing import streaming
 from vace_core.loading.placing.measure import blocks_of, bytes_from_files, bytes_from_sizes, units
 from vace_core.loading.placing.parcel import Parcel
@@ -239,6 +243,22 @@ def test_what_files_will_take_is_what_they_take_once_they_are_loaded(tmp_path, p
     assert planned.total == sum(one.nbytes for part in parts for one in part.parameters())
     largest = max(one.numel() for name, one in weights.items() if with_adapter or "vace" not in name)
     assert planned.unpacking == (4 * largest if packed else 0)
+
+
+def test_what_a_lora_changes_in_a_packed_weight_is_made_in_float32_beside_it(tmp_path):
+    width = 512
+    weights, path = {"rows.weight": torch.randn(width, width)}, tmp_path / "lora.safetensors"
+    layers = lora_files.factors({"rows.weight": (width, width)}, ["rows"])
+    lora_files.write(path, lora_files.dotted(layers, prefix=""))
+    parts = {"up": "rows.lora_B.weight", "down": "rows.lora_A.weight"}
+    change = Change(file=SafetensorsFile(path), strength=1.0, parts=parts)
+    for changes in ((), (change,)):
+        packing = Packing(scale=0.5, change=kept_change(changes))
+        with Card(2**30) as card:
+            data = weights["rows.weight"].to(torch.float8_e4m3fn).to(card.device)
+            card.peak = card.used
+            packing.numbers(data, torch.bfloat16)
+            assert card.peak - data.nbytes == packing.peak(width**2, 2, changed=bool(changes))
 
 
 def test_blocks_that_stay_are_spread_evenly_and_take_no_more_than_their_share():

@@ -17,7 +17,7 @@ from ..models.text import TextEncoder
 from ..starter.model import WEIGHTS
 from ..starter.training.ablation import RECIPE, starter_setting
 from ..training.ablation.page import write_page
-from ..training.ablation.results import Results
+from ..training.ablation.results import Results, Run
 from ..training.ablation.runs import Ablation
 from ..training.ablation.setting import Setting, setting_of_clips
 from ..training.ablation.variants import read_variants
@@ -74,7 +74,14 @@ def ablate(
         result("all runs are finished" if done else "to go on, give the same command again")
     results = Results(folder)
     come = [(f"{name}, seed {one}", results.of(name).get(one)) for one in seeds for name in names]
-    print_table((name, f"{run.steps if run else 0} of {common.schedule.steps} steps") for name, run in come)
+    print_table((name, _come(run, common.schedule.steps)) for name, run in come)
+
+
+def _come(run: Run | None, steps: int) -> str:
+    """How far a run is."""
+    if run is not None and run.no_number is not None:
+        return f"no number in step {run.no_number}"
+    return f"{run.steps if run else 0} of {steps} steps"
 
 
 def _setting(

@@ -178,6 +178,7 @@ def read_sizes(files: Files, run: Run) -> ModelSizes:
     held = dtype or base.weights.dtype(base.parts.get("base", ()))
     vae_dtype: torch.dtype = getattr(torch, run.vae_dtype.value)
     pairs = [(base, adapter), *([(low_noise, low_noise_adapter)] if low_noise else [])]
+    changes = lora_changes(files.lora, files.bases, files.adapters, say=False) if packed else ((),) * len(pairs)
     parts = (
         ("base", base, "base", dtype),
         ("VAE", vae, "vae", vae_dtype),
@@ -195,7 +196,10 @@ def read_sizes(files: Files, run: Run) -> ModelSizes:
         bytes_per_number=held.itemsize,
         vae_bytes_per_number=vae_dtype.itemsize,
         tile=run.tile,
-        experts=tuple(bytes_from_files(*pair, held, keep_packed=packed) for pair in pairs),
+        experts=tuple(
+            bytes_from_files(*pair, held, keep_packed=packed, changed=changed)
+            for pair, changed in zip(pairs, changes, strict=True)
+        ),
         keep_packed=packed,
     )
 

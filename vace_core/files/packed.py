@@ -39,10 +39,10 @@ class Packing:
             return from_blocks(self.kind, data, dtype)
         return data.to(dtype) if self.scale == 1.0 else data.to(dtype, copy=True).mul_(self.scale)
 
-    def peak(self, numbers: int, bytes_each: int) -> int:
-        """Bytes beside what is stored while a weight of so many `numbers` is made."""
-        changed = 0 if self.change is None else 4 * numbers
-        return changed + numbers * bytes_each + (0 if self.kind is None else ON_THE_WAY * min(numbers, PIECE))
+    def peak(self, numbers: int, bytes_each: int, *, changed: bool) -> int:
+        """Bytes beside what is stored while a weight of so many `numbers` is made, `changed` by a LoRA or not."""
+        each = bytes_each + (4 if changed else 0)
+        return each * numbers + (0 if self.kind is None else ON_THE_WAY * min(numbers, PIECE))
 
 
 def from_blocks(kind: str, data: Tensor, dtype: torch.dtype) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -68,7 +68,12 @@ def bytes_from_sizes(
 
 
 def bytes_from_files(
-    base: Found, adapter: Found | None, dtype: torch.dtype, *, keep_packed: bool = False
+    base: Found,
+    adapter: Found | None,
+    dtype: torch.dtype,
+    *,
+    keep_packed: bool = False,
+    changed: Collection[str] = (),
 ) -> NetworkBytes:
     """Those of a transformer, and of the adapter that is attached to it, once they are loaded.
 
@@ -77,6 +82,7 @@ def bytes_from_files(
         adapter: Where the adapter is.
         dtype: What they are held in.
         keep_packed: As for `load_base`.
+        changed: Official names of the weights that LoRA files change: one that stays packed is made in float32 first.
     """
     family, sizes, layers = base.family, base.family.base_sizes(base.weights), None
     if adapter is not None:
@@ -89,7 +95,7 @@ def bytes_from_files(
         adapter, plain, lambda name: family.official_adapter_key(name, layers or ())
     )  # fmt: skip
     made = _measured(family, sizes, layers, _as_stored(base, plain, str), of_adapter)
-    return NetworkBytes(rest=made.rest, blocks=made.blocks, unpacking=_unpacking(base, adapter, dtype))
+    return NetworkBytes(rest=made.rest, blocks=made.blocks, unpacking=_unpacking(base, adapter, dtype, changed))
 
 
 def is_packed(found: Found, part: str) -> bool:
@@ -135,17 +141,18 @@ def _kept(found: Found, name: str) -> bool:
     return len(info.shape) == 2 and name.endswith(".weight") and (info.dtype in FLOAT8 or info.dtype in BLOCKS)
 
 
-def _unpacking(base: Found, adapter: Found | None, dtype: torch.dtype) -> int:
+def _unpacking(base: Found, adapter: Found | None, dtype: torch.dtype, changed: Collection[str]) -> int:
     """Bytes of the largest weight as numbers, and of what is made on the way to them."""
     most = 0
     for found, part in ((base, "base"), (adapter, "adapter")):
         for name in () if found is None else found.parts.get(part, ()):
             if found is not None and _kept(found, name):
                 rows, columns = found.weights.shape(name)
-                most = max(most, _made(found.weights.info(name).dtype, rows * columns, dtype))
+                stored = found.weights.info(name).dtype
+                most = max(most, _made(stored, rows * columns, dtype, changed=name in changed))
     return most
 
 
-def _made(stored: str, numbers: int, dtype: torch.dtype) -> int:
+def _made(stored: str, numbers: int, dtype: torch.dtype, *, changed: bool = False) -> int:
     """Bytes that so many numbers of a quantised weight take beside it, while they are made."""
-    return Packing(kind=stored if stored in BLOCKS else None).peak(numbers, dtype.itemsize)
+    return Packing(kind=stored if stored in BLOCKS else None).peak(numbers, dtype.itemsize, changed=changed)

@@ -12,7 +12,7 @@ from .curves import draw
 from .results import Difference, Results
 
 PAGE, PICTURES = "ablations.md", Path("pictures") / "ablations"
-NOTHING = "not run"
+NOTHING, NO_NUMBER = "not run", "no number"
 
 INTRODUCTION = """# Ablations
 
@@ -130,16 +130,21 @@ def _compared(told: Mapping[str, Any], results: Results) -> str:
 
 def _state(told: Mapping[str, Any], results: Results) -> str:
     """What is there and what is not."""
-    steps, lacking = told["recipe"]["schedule"]["steps"], list[str]()
+    steps, lacking, ended = told["recipe"]["schedule"]["steps"], list[str](), list[str]()
     for name in told["variants"]:
         for seed in results.seeds():
             run = results.of(name).get(seed)
-            if run is None or run.steps < steps:
+            if run is not None and run.no_number is not None:
+                ended.append(f"`{name}` with seed {seed} (step {run.no_number})")
+            elif run is None or run.steps < steps:
                 come = f"{run.steps} of {steps} steps" if run and run.steps else NOTHING
                 lacking.append(f"`{name}` with seed {seed} ({come})")
-    if not lacking:
-        return f"## Results\n\nAll runs are finished, with the seeds {_listed(results.seeds())}.\n"
-    return f"## Results\n\n**Unfinished:** {', '.join(lacking)}. What follows is of the runs that have come so far.\n"
+    said = [f"**{NO_NUMBER.capitalize()}:** the loss of {', '.join(ended)} was not a number."] if ended else []
+    if lacking:
+        said.append(f"**Unfinished:** {', '.join(lacking)}. What follows is of the runs that have come so far.")
+    elif not ended:
+        said = [f"All runs are finished, with the seeds {_listed(results.seeds())}."]
+    return "## Results\n\n" + "\n\n".join(said) + "\n"
 
 
 def _question(told: Mapping[str, Any], results: Results, letter: str, drawn: list[str]) -> str:
@@ -147,7 +152,8 @@ def _question(told: Mapping[str, Any], results: Results, letter: str, drawn: lis
     names = [name for name, variant in told["variants"].items() if variant["question"] == letter]
     heading = f"## {letter}. {title}\n"
     if not drawn:
-        return f"{heading}\nNot run yet.\n"
+        begun = any(results.of(name) for name in names)
+        return f"{heading}\n{'No run has come to a validation' if begun else 'Not run yet'}.\n"
     picture = f"![{title}: losses by step]({(PICTURES / letter).as_posix()}.png)\n"
     parts = [heading, picture, _overall(told, results, names)]
     last = _last(told, results, names)
@@ -169,6 +175,8 @@ def _overall(told: Mapping[str, Any], results: Results, names: list[str]) -> str
         last = next((one for one in reversed(found) if one), None)
         values = [(f"{last.by_seed[seed]:+.4f}" if last and seed in last.by_seed else "") for seed in seeds]
         said = last.told if last and found[-1] else ("unfinished" if results.of(name) else NOTHING)
+        if any(run.no_number is not None for run in results.of(name).values()):
+            said = NO_NUMBER
         rows.append([f"`{name}`", *map(_shown, found), *values, said])
     return _table(heads, rows)
 

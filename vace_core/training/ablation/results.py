@@ -15,7 +15,7 @@ from ...files import strict_json
 from ...files.replacing import reason, replacing
 
 PLAN, RUNS, RUN, LOSSES = "plan.json", "runs", "run.json", "validation"
-FEW, MANY, CLIPS = "few", "many", "clips"
+FEW, MANY, CLIPS, NO_NUMBER = "few", "many", "clips", "no number in step"
 
 Losses = Mapping[str, Sequence[float]]
 """The losses of the held-out examples of each task, in a fixed order."""
@@ -31,12 +31,14 @@ class Run:
         many: Losses of many, at the checkpoints.
         clips: Which clip each of the many is of, by task; the few are the first of them. Empty where an earlier
             version, which did not keep it, began the run.
+        no_number: The step whose loss was not a number (NaN or infinite), where the run ended; None if none was.
     """
 
     trained: int
     few: Mapping[int, Losses]
     many: Mapping[int, Losses]
     clips: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
+    no_number: int | None = None
 
     @property
     def steps(self) -> int:
@@ -104,7 +106,11 @@ class Results:
                 for kind, losses in read_json(file).items():
                     kinds[kind][int(file.stem)] = losses
             self.runs[told["variant"], told["seed"]] = Run(
-                trained=told["trained"], few=kinds[FEW], many=kinds[MANY], clips=told.get(CLIPS, {})
+                trained=told["trained"],
+                few=kinds[FEW],
+                many=kinds[MANY],
+                clips=told.get(CLIPS, {}),
+                no_number=told.get(NO_NUMBER),
             )
 
     def seeds(self) -> list[int]:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ...errors import InputError, shortened
+from ...errors import InputError, TrainingError, shortened
 from ...files.checkpoint import open_checkpoint
 from ...loading.detection import identify
 from ...loading.load import load_vae
@@ -32,7 +32,7 @@ from ..state import check_recipe, trainable
 from ..tuning import Tuned
 from ..validation import ALL, Validation
 from .encoding import encoder_of
-from .results import CLIPS, FEW, LOSSES, MANY, PLAN, RUN, RUNS, Losses, read_json, write_json
+from .results import CLIPS, FEW, LOSSES, MANY, NO_NUMBER, PLAN, RUN, RUNS, Losses, read_json, write_json
 from .setting import EachTask, Setting
 from .variants import Context, Variant, Variants
 
@@ -108,11 +108,13 @@ class Ablation:
         return True
 
     def is_done(self, name: str, seed: int) -> bool:
-        """Whether a run is at its end. Raises InputError: it is of another recipe."""
+        """Whether a run is at its end, or its loss was no number. Raises InputError: it is of another recipe."""
         run = self.folder_of(name, seed) / RUN
-        if run.exists():
-            check_recipe(run, read_json(run).get("told", {}), self._told(name, seed))
-        return run.exists() and _file(run.parent, self.recipe.schedule.steps).exists()
+        if not run.exists():
+            return False
+        kept = read_json(run)
+        check_recipe(run, kept.get("told", {}), self._told(name, seed))
+        return NO_NUMBER in kept or _file(run.parent, self.recipe.schedule.steps).exists()
 
     def folder_of(self, name: str, seed: int) -> Path:
         """Where a run is kept."""
@@ -177,19 +179,28 @@ class Ablation:
             clips = {CLIPS: _by_task(unknown, map(self.setting.clip_of, unknown.items))}
             write_json(folder / RUN, {"variant": name, "seed": seed, "trained": trained, "told": told} | clips)
             watch(tuned, 0)
-        outcome = fit(
-            tuned,
-            known,
-            text,
-            objective=recipe.objective,
-            schedule=recipe.schedule,
-            stages=recipe.stages,
-            folder=folder,
-            validate=watch,
-            recipe=told,
-            processes=processes,
-            stop_after=left and max(left - (time.monotonic() - begun), 0.0),
-        )
+        try:
+            outcome = fit(
+                tuned,
+                known,
+                text,
+                objective=recipe.objective,
+                schedule=recipe.schedule,
+                stages=recipe.stages,
+                folder=folder,
+                validate=watch,
+                recipe=told,
+                processes=processes,
+                stop_after=left and max(left - (time.monotonic() - begun), 0.0),
+            )
+        except TrainingError as error:
+            if error.code != "loss-not-finite":
+                raise
+            # With the same seed it would come to the same again; that is a result, and no reason to run no others.
+            step = error.fields["step"]
+            log.warning("%s, seed %d ends: its loss is not a number in step %s; the others go on", name, seed, step)
+            write_json(folder / RUN, read_json(folder / RUN) | {NO_NUMBER: step})
+            return True
         recipe.write(folder)
         return outcome.finished
 
