@@ -24,9 +24,9 @@ from vace_core.starter.evaluation.sampling import Made, make
 from vace_core.starter.evaluation.trials import TRIALS
 from vace_core.starter.model import STARTER_OPTIONS, load_starter
 from vace_core.starter.scenes.render import FPS
-from vace_core.starter.scenes.samples import Sample
+from vace_core.starter.scenes.samples import COMPOSED, Sample
 
-TASKS = tuple(TRIALS)[:13]
+TASKS = tuple(name for name, trial in TRIALS.items() if trial.task is None and name not in COMPOSED)
 
 
 def arguments() -> argparse.Namespace:

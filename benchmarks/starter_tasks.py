@@ -5,7 +5,7 @@
 Adapter on, off, the ceiling after the VAE, the true clip, and rivals that know no VACE; 64 held-out clips of each task,
 each made with two seeds: in the world, with combinations that training never shows, and in sizes that it never shows.
 Computed in bfloat16 where the processor has it. Writes the JSON whole after each task and split; started again with the
-same weights and settings, it goes on where it was. Several processes do different tasks into different files, and
+same weights, settings and code, it goes on where it was. Several processes do different tasks into different files, and
 `--merge FILE FILE` makes one file and one table of them.
 """
 
@@ -25,6 +25,7 @@ import torch
 from tqdm import tqdm
 
 from vace_core.pipeline import SamplingOptions, VaceModel
+from vace_core.starter import evaluation, scenes
 from vace_core.starter.evaluation.comparison import SPLITS, compare, held_out, label_of, splits_of
 from vace_core.starter.evaluation.loaded import load_scenes
 from vace_core.starter.evaluation.report import numbers, rows_of, table
@@ -126,6 +127,15 @@ def measured(
     return rows
 
 
+def code() -> str:
+    """What tells the scores, rivals and scenes of now from others: rows of both are not mixed."""
+    found = hashlib.sha256()
+    for part in (evaluation, scenes):
+        for path in sorted(Path(part.__file__).parent.glob("*.py")):
+            found.update(path.read_bytes())
+    return found.hexdigest()[:16]
+
+
 def main() -> None:
     options = arguments()
     # That the base alone reads no condition is the point of it.
@@ -141,13 +151,15 @@ def main() -> None:
             negative_prompt="",
         )
         vae, base, adapter = (part_file(options.weights, part) for part in PARTS)
+        weights = fingerprint(options.weights)  # before they are read: a training may put others in their place
         model = load_scenes(base, vae, adapter)
         settings = {
+            "code": code(),
             "clips": options.clips,
             "noise_seeds": options.noise_seeds,
             "sampling": json.loads(json.dumps(asdict(sampling))),
             "computed_in": str(training_dtype()),
-            "weights": fingerprint(options.weights),
+            "weights": weights,
         }
         if options.sheet:
             usual = {task: SPLITS[splits_of(task)[0]] for task in options.tasks}

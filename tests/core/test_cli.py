@@ -10,8 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import matplotlib
 import pytest
-import tiny
 import torch
 from filling import fill
 from refused import library_error, refused
@@ -496,15 +496,20 @@ def test_the_demo_writes_videos_and_sheets(model, tmp_path):
     assert read_video(tmp_path / "demo" / "removed.mp4").frames.shape == (17, 384, 1152, 3)
 
 
-def test_the_demo_shows_what_it_would_paint_over(model, tmp_path):
-    write_video(tmp_path / "noise.mp4", tiny.clip(17, 96, 96), fps=8)
-    found = vace("demo", tmp_path / "noise.mp4", "-m", model, "-o", tmp_path / "demo")
+@pytest.mark.parametrize("side", [96, 384])
+def test_the_demo_shows_what_it_would_paint_over(model, tmp_path, side):
+    """A camera that goes over a photograph."""
+    photo = read_image(Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg")[0]
+    pan = torch.stack([photo[3 * at : 3 * at + 480, at : at + 480] for at in range(17)]).permute(0, 3, 1, 2)
+    clip = torch.nn.functional.interpolate(pan.float(), size=(side, side), mode="area")
+    clip = clip.transpose(0, 1)[None] / 127.5 - 1
+    write_video(tmp_path / "my clip.mp4", clip, fps=8)
+    found = vace("demo", tmp_path / "my clip.mp4", "-m", model, "-o", tmp_path / "demo")
 
     assert (found.exit_code, found.stdout) == (0, f"{tmp_path / 'demo'}\n"), found.stderr
-    assert [path.name for path in (tmp_path / "demo").iterdir()] == ["removed.png"]
-    said = " ".join(found.stderr.split())
-    assert "the starter would paint over what it does not know" in said
-    assert "vace inpaint" in said
+    assert [path.name for path in (tmp_path / "demo").iterdir()] == ["for-a-real-model.png"]
+    assert "the starter would paint over what it does not know" in " ".join(found.stderr.split())
+    assert f"vace inpaint '{tmp_path / 'my clip.mp4'}' --mask MASK.png" in found.stderr.replace("\n", "")
 
 
 def test_the_demo_edits_a_clip_of_the_starters_world(model, tmp_path):

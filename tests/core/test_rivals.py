@@ -273,3 +273,21 @@ def test_a_table_that_was_stopped_goes_on_and_measures_nothing_twice(tmp_path, m
         "| extend, in the world | error | lower | 3 \u00b1 1 | 3 \u00b1 1 | +0 \u00b1 0 "
         "| filled 5 (-3 \u00b1 nan, 1 of 2 clips) | 3 |  | 2 |"
     )
+
+
+def test_an_object_that_is_shown_in_one_frame_alone_is_not_right():
+    example = held_out("object reference", SPLITS["in the world"], 1)[0]
+    right = TRIALS["object reference"].measures[-1].score
+    true = example.clip.frames
+    flashed = example.clip.background.clone()
+    flashed[:, :, 8] = true[:, :, 8]
+    assert (right(example, true), right(example, flashed)) == (1.0, 0.0)
+
+
+def test_a_chart_of_all_colours_has_none_of_them_right():
+    examples = held_out("reference anything", SPLITS["in the world"], 4)
+    colours = TRIALS["reference anything"].measures[0].score
+    paints = torch.tensor(list(COLOURS.values())) * 2 - 1
+    for example in examples:
+        chart = paints.T[:, torch.arange(96) * len(paints) // 96][None, :, None, None].expand(1, 3, 17, 96, 96)
+        assert (colours(example, example.clip.frames), colours(example, chart)) == (1.0, 0.0)

@@ -15,6 +15,7 @@ from vace_core.media.video import read_video
 from vace_core.media.write import write_video
 from vace_core.models.wan.dit import mask_frames
 from vace_core.preview.sheet import contact_sheet
+from vace_core.starter.model import SIDE
 from vace_core.starter.outside import outside
 from vace_core.starter.scenes.clips import BUCKETS, HELD_OUT, Bucket, clip
 
@@ -44,7 +45,25 @@ def test_its_own_world_is_not_outside_after_it_was_compressed(tmp_path, seed):
     [
         (lambda: tasks.inpaint(tiny.clip(17, 96, 96), MASKS), "the clip does not look like drawn shapes"),
         (lambda: tasks.text(num_frames=17, height=480, width=832), "832 x 480 pixels are far from 96 x 96"),
-        (lambda: tasks.text(num_frames=81, height=96, width=96), "81 frames are far more than 17"),
+        (
+            lambda: tasks.text(num_frames=81, height=96, width=96),
+            "81 frames of this size are far more than 17 of 96 x 96",
+        ),
+        (lambda: tasks.text(num_frames=17, height=16, width=96), "96 x 16 pixels are far from 96 x 96"),
+        (lambda: tasks.text(num_frames=17, height=64, width=208), "208 x 64 pixels are far from 96 x 96"),
+        (lambda: tasks.outpaint(tiny.clip(17, 96, 96), left=0.25), "the clip does not look like drawn shapes"),
+        (
+            lambda: tasks.extend(tiny.clip(5, 96, 96), num_frames=17),
+            "the clip does not look like drawn shapes",
+        ),
+        (
+            lambda: tasks.reference([tiny.clip(1, 96, 96)], num_frames=17, height=96, width=96),
+            "a reference does not look like drawn shapes",
+        ),
+        (
+            lambda: tasks.inpaint(FLAT, MASKS, prompt="the cat is in the kitchen"),
+            "the prompt has no word that it knows",
+        ),
         (
             lambda: tasks.inpaint(FLAT, MASKS, prompt="Ein Hund, der bellt"),
             "the prompt has no word that it knows",
@@ -63,7 +82,7 @@ def test_the_sheet_of_the_command_says_it_too(tmp_path, length):
     path = tmp_path / "sheet.png"
     words = ["preview", "text", "--length", str(length), "--prompt", "Ein Hund, der bellt", "-o", str(path)]
     assert CliRunner().invoke(app, words).exit_code == 0
-    unit = tasks.text(num_frames=length, height=64, width=64, prompt="Ein Hund, der bellt", fps=8)
+    unit = tasks.text(num_frames=length, height=SIDE, width=SIDE, prompt="Ein Hund, der bellt", fps=8)
     reason = outside(unit)
     assert reason is not None
     sheet = contact_sheet(unit, mask_frames=mask_frames(length), caution=reason)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ from ..media.video import from_uint8, to_uint8
 from ..media.write import check_video_target, write_video
 from ..starter.model import LENGTH, SIDE, STARTER_PRESET
 from ..starter.outside import outside
+from ..starter.profiles import profile_named
 from ..starter.scenes.backdrops import Backdrop
 from ..starter.scenes.captions import caption
 from ..starter.scenes.paths import Keyframe
@@ -44,7 +46,7 @@ ENLARGED = 4
 MARGIN = 3  # pixels around the star, for a video's compression smears colours
 SEAM = 2  # pixels in which what is made fades into what is kept
 STYLE = "in candy mosaic style"
-REAL = "wan-14b-480p"
+REAL, SHEET = "wan-14b-480p", "for-a-real-model.png"
 
 
 def _still(x: float, y: float, radius: float, time: float = 0) -> Keyframe:
@@ -189,18 +191,19 @@ def _show_only(path: Path, output: Path) -> None:
     real = Wanted(profile=REAL)
     fitted = fit_file(path, real)
     unit = tasks.inpaint(fitted.frames, _middle(fitted.frames), fps=fitted.plan.fps)
-    Request(vcu=unit, wanted=real).write_sheet(output / "removed.png")
+    sheet = output / SHEET
+    Request(vcu=unit, wanted=real).write_sheet(sheet)
     print_table(
         [
             ("not edited", "the starter would paint over what it does not know"),
-            ("look at", f"{output / 'removed.png'}: what a real model would get of this clip with the middle masked"),
+            ("look at", f"{sheet}: what a real model would get of this clip with the middle masked"),
             ("it would", "keep all around the mask as it is, and generate what is inside as the prompt says"),
-            (
-                "its command",
-                f'vace inpaint {path} --mask MASK.png --prompt "..." -m wan2.1_vace_14B_fp16.safetensors '
-                "--vae wan_2.1_vae.safetensors --text-encoder umt5_xxl_fp16.safetensors",
-            ),
         ]
+    )
+    files = {file.part: file.released for file in profile_named(REAL).files}
+    say(
+        f'vace inpaint {shlex.quote(str(path))} --mask MASK.png --prompt "..." -m {files["base"]} --vae {files["vae"]} '
+        f"--text-encoder {files['text']}"
     )
     result(str(output))
 

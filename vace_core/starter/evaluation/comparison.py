@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ...context import Encoded, encode_job
+from ...errors import InputError
 from ...pipeline import SamplingOptions, VaceModel
 from ...training.data.example import stack_units
 from ...vcu import VideoConditionUnit
@@ -61,8 +62,21 @@ def splits_of(name: str) -> list[str]:
 
 
 def held_out(name: str, split: Split, count: int) -> list[Sample]:
-    """The first `count` held-out examples that suit a trial; a larger count has the same first ones."""
+    """The first `count` held-out examples that suit a trial; a larger count has the same first ones.
+
+    Raises:
+        InputError: none of the split suits the trial.
+    """
     trial = TRIALS[name]
+    if trial.only_unseen and not split.unseen:
+        raise InputError(
+            "trial-split",
+            'The trial "{name}" has no clips in the split "{split}". A split of what training never shows is needed. '
+            "Choose one of {known}.",
+            name=name,
+            split=split.name,
+            known=", ".join(splits_of(name)),
+        )
     found: list[Sample] = []
     seed = HELD_OUT
     while len(found) < count:

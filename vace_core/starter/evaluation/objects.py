@@ -22,7 +22,7 @@ from ..scenes.palette import COLOURS
 
 _SATURATED = 0.38  # above every tint, below every colour
 _LIT = 0.1
-_LEAST_AREA = 0.01  # of the frame: a smaller blob is no object
+LEAST_AREA = 0.01  # of the frame: a smaller blob is no object
 _SIDE = 64  # of a silhouette in its normal form
 _SPREAD = 20.0  # square root of its area there
 
@@ -54,7 +54,7 @@ def largest(found: Tensor, count: int = 1) -> Tensor:
     for frame, here in zip(blobs, found, strict=True):
         number, labels, stats, _ = cv2.connectedComponentsWithStats(here.numpy().astype(np.uint8), connectivity=8)
         areas = stats[1:number, cv2.CC_STAT_AREA]
-        keep = [index + 1 for index in np.argsort(-areas)[:count] if areas[index] >= _LEAST_AREA * here.numel()]
+        keep = [index + 1 for index in np.argsort(-areas)[:count] if areas[index] >= LEAST_AREA * here.numel()]
         frame.copy_(torch.from_numpy(np.isin(labels, keep)))
     return blobs
 

@@ -20,7 +20,7 @@ from ..scenes.scene import SceneObject
 from ..scenes.shapes import SHAPES
 from .joint import face_parts, truth_error
 from .metrics import direction_of, mask_iou
-from .objects import largest
+from .objects import LEAST_AREA, coloured, largest
 from .outlines import shape_of, vivid
 from .report import Better
 
@@ -120,9 +120,28 @@ def _every(test: Callable[[Sample, Tensor, SceneObject, Tensor], bool]) -> Score
         if not asked:
             return math.nan
         made, alone = _judged(frames, example), len(example.clip.objects) == 1
-        return float(all(test(example, made, item, outline_of(made, item, alone=alone)) for item in asked))
+        if not alone and _is_chart(example, made):
+            return 0.0
+        found = [(item, outline_of(made, item, alone=alone)) for item in asked]
+        return float(all(_stays(example, item, there) and test(example, made, item, there) for item, there in found))
 
     return scorer
+
+
+def _stays(example: Sample, item: SceneObject, found: Tensor) -> bool:
+    """Whether an object is there in half at least of the frames in which it is to be made."""
+    mask = example.clip.masks[next(at for at, one in enumerate(example.clip.objects) if one is item)][0]
+    shown = ((mask > 0) & (example.vcu.masks[0, 0] > 0)).flatten(1).float().mean(1) > LEAST_AREA
+    return int((found.flatten(1).any(1) & shown).sum()) * 2 >= int(shown.sum())
+
+
+def _is_chart(example: Sample, made: Tensor) -> bool:
+    """Whether there are more colours than objects, so that some colour is right for nothing."""
+    objects = example.clip.objects
+    if any(item.shape not in SHAPES for item in objects):
+        return False
+    found = [largest(coloured(made, colour)).flatten(1).any(1).float().mean() for colour in COLOURS]
+    return sum(float(share) >= 0.5 for share in found) > len(objects)
 
 
 def _shape_right(example: Sample, made: Tensor, item: SceneObject, found: Tensor) -> bool:

@@ -121,6 +121,9 @@ FILLERS: frozenset[str] = frozenset(
 )
 """Words that are known and say nothing."""
 
+JOINING = frozenset(_words("and on with in behind front"))
+"""Words that are read, and say something only beside others."""
+
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 
 
@@ -138,7 +141,7 @@ def meaning(prompt: str) -> tuple[list[list[str]], list[str]]:
             clauses[-1].append(meant)
         elif word in ("a", "an", "the") and clauses[-1]:
             # "and" or "on" belongs to what it introduces.
-            led = [clauses[-1].pop()] if clauses[-1][-1] in ("and", "on", "with", "in", "behind") else []
+            led = [clauses[-1].pop()] if clauses[-1][-1] in JOINING else []
             clauses.append(led)
         elif word not in FILLERS:
             unknown.append(word)

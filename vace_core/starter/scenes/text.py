@@ -7,7 +7,7 @@ import logging
 import torch
 from torch import Tensor
 
-from .captions import VOCABULARY, meaning
+from .captions import JOINING, VOCABULARY, meaning
 
 log = logging.getLogger("vace")
 
@@ -35,8 +35,8 @@ class SceneText:
         return meaning(prompt)[1]
 
     def known(self, prompt: str) -> list[str]:
-        """What `prompt` says in words of the vocabulary."""
-        return [word for clause in meaning(prompt)[0] for word in clause]
+        """What `prompt` says in words of the vocabulary, those that only join others left out."""
+        return [word for clause in meaning(prompt)[0] for word in clause if word not in JOINING]
 
     def encode(self, prompt: str) -> Tensor:
         """`(1, S, 4096)`: a row a known word, and one for the end, so that an empty prompt has a row too."""
@@ -64,4 +64,4 @@ def _said(unknown: list[str], *, anything: bool) -> str:
         said = f"The starter model does not know {words}; it follows the rest of the prompt."
     else:
         said = f"The starter model knows no word of the prompt ({words}), so the prompt says nothing."
-    return f"{said} `vace words` lists the words it knows."
+    return f"{said} `vace words` lists the words it knows"
