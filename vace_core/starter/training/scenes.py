@@ -29,6 +29,8 @@ LEADING = (0.7, 0.2, 0.1)
 WORDINGS = 5
 # Of the single frames, how many show one large object alone; of the clips, how many are single frames.
 LARGE, SINGLE = 0.3, 0.3
+# Of what the base learns last, how much is one object alone, and in which size.
+ONE, ALONE = 0.35, Bucket(num_frames=17, height=96, width=96)
 # What is asked of large objects, and of single frames of scenes; recipes say how often each is trained.
 LARGE_TASKS = ("object reference", "swap anything")
 FRAME_TASKS = (
@@ -81,6 +83,29 @@ class SceneClips:
         drawn = clip(0, number, bucket)
         leading = random.Random(f"base {number}").choices(range(len(LEADING)), weights=LEADING)[0]
         return _told(f"clip {number}", "clip", drawn, bucket, leading)
+
+
+@dataclass(frozen=True)
+class SceneOutlines:
+    """As `SceneClips`, but many of the clips show one object alone before a muted backdrop: outlines that move.
+
+    Attributes:
+        first: Number of the first clip.
+    """
+
+    first: int = 0
+
+    @property
+    def identity(self) -> str:
+        return f"clips of one object, clips and stills of the scenes from {self.first}"
+
+    def draw(self, number: int) -> Example:
+        number += self.first
+        if random.Random(f"one {number}").random() >= ONE:
+            return SceneClips().draw(number)
+        scene = random_scene(f"one {number}", seconds=ALONE.seconds, aspect=ALONE.aspect, calm=True, kind="one")
+        drawn = render(scene, num_frames=ALONE.num_frames, height=ALONE.height, width=ALONE.width)
+        return _told(f"one {number}", "one object", drawn, ALONE, 0)
 
 
 def _still(number: int) -> Example:
@@ -174,7 +199,7 @@ SCENES = World(
         Part("stills", SceneStills),
         Part("outlines", SceneStills),
         Part("clips", SceneClips),
-        Part("base", SceneClips),
+        Part("base", SceneOutlines),
     ),
     adapter=(Part("task_stills", SceneTaskStills), Part("adapter", SceneTasks)),
     text=SceneText,
