@@ -291,3 +291,13 @@ def test_a_chart_of_all_colours_has_none_of_them_right():
     for example in examples:
         chart = paints.T[:, torch.arange(96) * len(paints) // 96][None, :, None, None].expand(1, 3, 17, 96, 96)
         assert (colours(example, example.clip.frames), colours(example, chart)) == (1.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("task", "better", "worse"), [("inpaint", "filled as asked", "filled"), ("scribble", "blank", "tinted")]
+)
+def test_what_the_words_say_makes_a_stronger_rival(task, better, worse):
+    examples = [example for example in held_out(task, SPLITS["in the world"], 12) if able(worse, example)]
+    score = TRIALS[task].measures[0].score
+    by = {name: sum(score(example, RIVALS[name](example)) for example in examples) for name in (better, worse)}
+    assert by[better] < 0.95 * by[worse]

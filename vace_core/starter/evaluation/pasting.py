@@ -8,14 +8,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..scenes.palette import COLOURS
 from ..scenes.render import FPS
 from ..scenes.samples import Sample
 from .asked import WAYS, asked_for, signed
 from .figures import Spot, box_of, figures_of, followed
 from .filling import filled, telea
+from .objects import coloured, largest
 
 _SIDE, _NARROW = 0.55, 0.8  # of the shorter side, and at most of the column that a thing has
 _SPEED = 0.2  # of the frame in a second
+_OF_HOLE = 0.75  # what a hole is made for is smaller than the hole
 _OTHER = 0.2  # of 0..2: what differs by more from what is behind it is the thing
 
 
@@ -25,6 +28,25 @@ def disc(example: Sample) -> Tensor:
     inside = (axis[None] ** 2 + axis[:, None] ** 2) < 0.9
     colours = [page[:, _ink(page)].mean(1) for page in _pages(example)]
     return _pasted(example, [(colour[:, None, None].expand(3, 64, 64), inside) for colour in colours])
+
+
+def spoken(example: Sample) -> Tensor:
+    """A disc of each colour that the words ask for and nothing kept shows, where something is to be."""
+    unit = example.vcu
+    kept = unit.masks[0, 0] == 0
+    axis = torch.linspace(-1, 1, 64)
+    inside = (axis[None] ** 2 + axis[:, None] ** 2) < 0.9
+    shown = {name for name in COLOURS if largest(coloured(unit.frames, name) & kept).any()}
+    names = {paint: name for name, paint in COLOURS.items()}
+    asked = [thing.paint for thing in asked_for(unit.prompt)[0] if thing.paint is not None]
+    lacking = [signed(paint)[:, 0].expand(3, 64, 64) for paint in asked if names[paint] not in shown]
+    return _pasted(example, [(page, inside) for page in lacking], share=_OF_HOLE)
+
+
+def blank(example: Sample) -> Tensor:
+    """Nothing but the colour that the words give the backdrop."""
+    unit = example.vcu
+    return torch.where(unit.masks == 0, unit.frames, _backdrop(example)[None])
 
 
 def cut_out(example: Sample) -> Tensor:
@@ -65,8 +87,8 @@ def _ink(page: Tensor) -> Tensor:
     return ink if ink.any() else torch.ones_like(ink)
 
 
-def _pasted(example: Sample, pictures: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
-    """Pictures `(3, h, w)` with their ink `(h, w)`, side by side where something is to be."""
+def _pasted(example: Sample, pictures: Sequence[tuple[Tensor, Tensor]], *, share: float = 1.0) -> Tensor:
+    """Pictures `(3, h, w)` with their ink `(h, w)`, side by side where something is to be, on a share of its sides."""
     unit = example.vcu
     canvas = filled(example)[0] if bool((unit.masks == 0).any()) else _backdrop(example)
     for number, (page, ink) in enumerate(pictures):
@@ -75,8 +97,15 @@ def _pasted(example: Sample, pictures: Sequence[tuple[Tensor, Tensor]]) -> Tenso
         left, top, right, bottom = spot
         page, ink = page[:, top:bottom, left:right], ink[top:bottom, left:right]
         for frame, there in enumerate(_way(example, number, len(pictures))):
-            _paste(canvas[:, frame], page, ink, there)
+            _paste(canvas[:, frame], page, ink, _inner(there, share))
     return torch.where(unit.masks == 0, unit.frames, canvas[None])
+
+
+def _inner(spot: Spot, share: float) -> Spot:
+    """The middle of a box."""
+    left, top, right, bottom = spot
+    x, y = ((1 - share) / 2 * side for side in (right - left, bottom - top))
+    return round(left + x), round(top + y), round(right - x), round(bottom - y)
 
 
 def _backdrop(example: Sample) -> Tensor:

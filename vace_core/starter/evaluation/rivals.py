@@ -18,7 +18,7 @@ from .asked import WAYS, Thing, asked_for, asked_palette, signed
 from .figures import box_of, figures_of, followed, standing_out, with_flesh
 from .filling import filled
 from .objects import centres_of
-from .pasting import carried, cut_out, disc
+from .pasting import blank, carried, cut_out, disc, spoken
 
 _LIGHT = torch.tensor([0.30, 0.59, 0.11])[:, None, None, None]
 
@@ -105,7 +105,9 @@ RIVALS: Mapping[str, Callable[[Sample], Tensor]] = {
     "echo": echo,
     "tinted": tinted,
     "recoloured": recoloured,
+    "blank": blank,
     "filled": filled,
+    "filled as asked": spoken,
     "disc": disc,
     "cut-out": cut_out,
     "carried": carried,
@@ -119,6 +121,8 @@ def able(name: str, example: Sample) -> bool:
     keeps = bool((unit.masks == 0).any())
     if name == "tinted":
         return unit.control is not None
+    if name in ("blank", "filled as asked"):
+        return True
     if name == "recoloured":
         return unit.control is not None and (bool(unit.references) or asked_palette(unit.prompt) is not None)
     if name == "carried":

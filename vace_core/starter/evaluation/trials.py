@@ -238,9 +238,9 @@ def _rate(metric: str, test: Callable[[Sample, Tensor, SceneObject, Tensor], boo
 _PASTED = ("disc", "cut-out")
 _BOTH = (*_PASTED, NO_REFERENCE)
 _SPOKEN = (
-    _rate("colour right", _colour_right),
-    _rate("shape right, of eight", _shape_right),
-    _rate("colour, shape and direction right", _all_right),
+    _rate("colour right", _colour_right, "filled as asked"),
+    _rate("shape right, of eight", _shape_right, "filled as asked"),
+    _rate("colour, shape and direction right", _all_right, "filled as asked"),
 )
 _REFERENCED = (
     _rate("colour right", _colour_right, *_BOTH),
@@ -248,8 +248,8 @@ _REFERENCED = (
     _rate("colour, shape and direction right", _all_right, *_BOTH),
 )
 _FACE = Measure(metric="parts of the face present", score=_parts, rivals=_BOTH)
-_CONTROLLED = Trial(measures=(_error("echo", "tinted"),))
-_KEPT = Trial(measures=(_error("filled", BLENDED),))
+_CONTROLLED = Trial(measures=(_error("echo", "tinted", "blank"),))
+_KEPT = Trial(measures=(_error("filled", "filled as asked", BLENDED),))
 
 TRIALS: dict[str, Trial] = {
     "text": Trial(measures=_SPOKEN, suits=_one_that_moves, calm=True),
@@ -265,7 +265,10 @@ TRIALS: dict[str, Trial] = {
     "pose": _CONTROLLED,
     "flow": _CONTROLLED,
     "layout": Trial(
-        measures=(_error("echo", "tinted"), Measure(metric="outline IoU", score=_whole_box, rivals=("tinted",))),
+        measures=(
+            _error("echo", "tinted", "blank"),
+            Measure(metric="outline IoU", score=_whole_box, rivals=("tinted",)),
+        ),
         calm=True,
     ),
     "three objects in boxes": Trial(
@@ -279,7 +282,7 @@ TRIALS: dict[str, Trial] = {
         calm=True,
         task="layout",
     ),
-    "stylization": Trial(measures=(_error("echo", "recoloured", NO_REFERENCE),)),
+    "stylization": Trial(measures=(_error("echo", "recoloured", "blank", NO_REFERENCE),)),
     "reference anything": Trial(
         measures=(
             _rate("both colours right", _colour_right, *_BOTH),
@@ -290,7 +293,7 @@ TRIALS: dict[str, Trial] = {
         calm=True,
     ),
     "move anything": Trial(measures=(_error("filled", "carried", BLENDED),), suits=_moves),
-    "animate anything": Trial(measures=(_error("echo", "tinted", *_BOTH),), tell=False),
+    "animate anything": Trial(measures=(_error("echo", "tinted", "blank", *_BOTH),), tell=False),
     "swap anything": Trial(
         measures=(
             _error("filled", BLENDED, *_BOTH),
