@@ -17,6 +17,7 @@ from ...training.data.example import stack_units
 from ...vcu import VideoConditionUnit
 from ..scenes.clips import UNSEEN_BUCKETS, Bucket
 from ..scenes.samples import HELD_OUT, Sample, draw_sample
+from .filling import filled
 from .report import Row, row_of
 from .rivals import RIVALS, able
 from .sampling import finish, make, through_vae
@@ -171,11 +172,7 @@ def _competitors(
     units = [example.vcu for example in batch]
     bare = [replace(unit, references=()) for unit in units] if units[0].references else units
     names = {name for measure in trial.measures for name in measure.rivals}
-    blends = BLENDED in names and units[0].source is not None
-    # All that is made of the same units reads the same encoding.
-    encoded = _encoded(model, units, source=blends and bare is units)
-    needed = bare is not units and bool({BLENDED, NO_REFERENCE} & names)
-    alone = _encoded(model, bare, source=blends) if needed else encoded
+    encoded = _encoded(model, units)  # all that is made of the same units reads the same encoding
     truth = torch.cat([example.clip.frames for example in batch])
 
     def each(some: Sequence[VideoConditionUnit], given: Encoded, strength: float, *, pin: bool = False) -> list[Clips]:
@@ -191,13 +188,18 @@ def _competitors(
     nobody: list[Clips] = [[None] * len(batch)]
     for name in names:
         if name == NO_REFERENCE:
-            made[name] = nobody if bare is units else each(bare, alone, 1.0)
+            made[name] = nobody if bare is units else each(bare, _encoded(model, bare), 1.0)
         elif name == BLENDED:
-            made[name] = each(bare, alone, 0.0, pin=True) if blends else nobody
+            if units[0].source is None:
+                made[name] = nobody
+                continue
+            # Under a hole a unit holds the true clip, which nobody is to see.
+            blind = [replace(unit, source=filled(one)) for unit, one in zip(bare, batch, strict=True)]
+            made[name] = each(blind, _encoded(model, blind, source=True), 0.0, pin=True)
         else:
             made[name] = [[RIVALS[name](example) if able(name, example) else None for example in batch]]
     return made
 
 
-def _encoded(model: VaceModel, units: Sequence[VideoConditionUnit], *, source: bool) -> Encoded:
+def _encoded(model: VaceModel, units: Sequence[VideoConditionUnit], *, source: bool = False) -> Encoded:
     return encode_job([stack_units(units)], model.vae, model.encode_masks, source=source)
