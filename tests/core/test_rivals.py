@@ -15,6 +15,7 @@ import tiny
 import torch
 
 from vace_core.pipeline import SamplingOptions
+from vace_core.starter.evaluation import comparison
 from vace_core.starter.evaluation.asked import asked_for, signed
 from vace_core.starter.evaluation.comparison import SPLITS, Split, compare, held_out, label_of
 from vace_core.starter.evaluation.joint import face_parts, truth_error
@@ -301,3 +302,21 @@ def test_what_the_words_say_makes_a_stronger_rival(task, better, worse):
     score = TRIALS[task].measures[0].score
     by = {name: sum(score(example, RIVALS[name](example)) for example in examples) for name in (better, worse)}
     assert by[better] < 0.95 * by[worse]
+
+
+def test_latent_blending_does_not_see_what_is_under_a_hole(monkeypatch):
+    model, options = tiny.model(), SamplingOptions(steps=1, shift=1.0)
+    split = Split(name="small", buckets=(SMALL,), unseen=False)
+    examples = held_out("inpaint", split, 2)
+
+    def blended() -> float:
+        (row,) = compare(model, "inpaint", split, clips=2, noise_seeds=(1,), options=options)
+        return next(rival for rival in row.baselines if rival.name == BLENDED).score.mean
+
+    before = blended()
+    other = [
+        dataclasses.replace(one, vcu=dataclasses.replace(one.vcu, source=one.vcu.source * (1 - 2 * one.vcu.masks)))
+        for one in examples
+    ]
+    monkeypatch.setattr(comparison, "held_out", lambda *_: other)
+    assert blended() == before
