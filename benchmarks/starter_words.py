@@ -27,7 +27,7 @@ from vace_core.starter.evaluation.loaded import load_scenes
 from vace_core.starter.evaluation.outlines import shape_of
 from vace_core.starter.evaluation.sampling import make, through_vae
 from vace_core.starter.evaluation.trials import TRIALS, outline_of
-from vace_core.starter.model import WEIGHTS
+from vace_core.starter.model import STARTER_OPTIONS, WEIGHTS
 from vace_core.starter.scenes.clips import Bucket
 from vace_core.starter.scenes.samples import Sample
 
@@ -43,10 +43,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--prompts", type=int, default=128)
     parser.add_argument("--frames", type=int, default=17, help="1, or 4n + 1")
     parser.add_argument("--side", type=int, default=96, help="pixels, a multiple of 16")
-    parser.add_argument("--steps", type=int, default=12)
-    parser.add_argument("--guidance", type=float, default=2.0)
-    parser.add_argument("--shift", type=float, default=3.0)
-    parser.add_argument("--solver", default="euler")
+    own = STARTER_OPTIONS
+    parser.add_argument("--steps", type=int, default=own.steps, help="else sampled as the starter comes")
+    parser.add_argument("--guidance", type=float, default=own.guidance_scale)
+    parser.add_argument("--shift", type=float, default=own.shift)
+    parser.add_argument("--solver", default=own.solver)
     parser.add_argument("--seed", type=int, default=0, help="of the noise")
     parser.add_argument("--unseen", action="store_true", help="pairs of shape and colour that training never shows")
     parser.add_argument("--batch", type=int, default=32, help="clips that are made together")
