@@ -170,6 +170,10 @@ def _true_error(example: Sample, frames: Tensor) -> float:
     return truth_error(frames, example.clip.frames, example.vcu.masks)
 
 
+def _true_psnr(example: Sample, frames: Tensor) -> float:
+    return 20 * math.log10(255 / max(_true_error(example, frames), 0.01))
+
+
 def _whole_box(example: Sample, frames: Tensor) -> float:
     """Overlap of each object's outline with its true mask, where it is made, mean over the objects."""
     made = _judged(frames, example)
@@ -249,7 +253,9 @@ _REFERENCED = (
 )
 _FACE = Measure(metric="parts of the face present", score=_parts, rivals=_BOTH)
 _CONTROLLED = Trial(measures=(_error("echo", "tinted", "blank"),))
-_KEPT = Trial(measures=(_error("filled", "filled as asked", BLENDED),))
+_FILLED = ("filled", "filled as asked", BLENDED)
+_PSNR = Measure(metric="PSNR to the true clip, dB", score=_true_psnr, rivals=_FILLED, absolute=False)
+_KEPT = Trial(measures=(_error(*_FILLED), _PSNR))
 
 TRIALS: dict[str, Trial] = {
     "text": Trial(measures=_SPOKEN, suits=_one_that_moves, calm=True),
